@@ -1,0 +1,1 @@
+"""The hospital: the only room in which patient data exists."""

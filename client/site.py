@@ -1,0 +1,70 @@
+"""Which hospital this process speaks for: the only file that knows whether it is a virtual one of a simulation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import SiteError
+
+SITES = "CONSILIUM_SITES"
+STATE = "CONSILIUM_STATE"
+DEVICE = "CONSILIUM_DEVICE"
+"""Environment of a simulation: folder of hospital folders, folder for what hospitals keep, device."""
+POOLED = "all hospitals pooled"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One hospital.
+
+    Attributes:
+        name: as it appears in reports.
+        folders: its data; several only for the pooled comparison of a simulation.
+        state: folder of what it keeps between rounds (optimiser moments, its own log); never read by anybody else.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    name: str
+    folders: tuple[Path, ...]
+    state: Path
+    device: str = "auto"
+
+    @property
+    def pooled(self) -> bool:
+        """Whether this is the virtual hospital that holds everybody's images."""
+        return self.name == POOLED
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether every image is a phantom, so that pictures may be shown."""
+        return all((folder / "PHANTOM").is_file() for folder in self.folders)
+
+    def log(self, text: str) -> None:
+        """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / "site.log").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+def hospitals(folder: Path) -> list[Path]:
+    """The hospital folders of a simulation, in the order of their numbers."""
+    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+
+
+def from_node(node_config: Mapping[str, object]) -> Site:
+    """The hospital of a Flower node.
+
+    Raises:
+        SiteError: the node has no number, or the simulation's environment is missing.
+    """
+    number, sites = node_config.get("partition-id"), os.environ.get(SITES)
+    if not isinstance(number, int) or sites is None:
+        raise SiteError(f"This node is not a hospital of a simulation ({SITES} and partition-id are needed).")
+    folders, state = hospitals(Path(sites)), Path(os.environ[STATE])
+    device = os.environ.get(DEVICE, "auto")
+    if number < len(folders):
+        return Site(folders[number].name, (folders[number],), state / folders[number].name, device)
+    return Site(POOLED, tuple(folders), state / "pooled", device)

@@ -1,0 +1,51 @@
+"""The one place through which commands write: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+
+_STYLES = {"red": "31", "bold": "1", "dim": "2"}
+
+
+def out(text: str) -> None:
+    """One result on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def out_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout, on one line.
+
+    Raises:
+        ValueError: the value holds NaN or infinity, for which JSON has no form.
+    """
+    out(json.dumps(value, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def paint(text: str, style: str, stream: TextIO) -> str:
+    """The text in a style ("red", "bold", "dim") on a terminal, unchanged elsewhere or where the user set NO_COLOR."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    return text if plain else f"\033[{_STYLES[style]}m{text}\033[0m"
+
+
+@contextlib.contextmanager
+def work() -> Iterator[None]:
+    """While it lasts, whatever a library prints on stdout, in Python or below it, goes to stderr: stdout stays for the result."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

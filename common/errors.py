@@ -1,0 +1,72 @@
+"""Every error that Consilium raises on purpose, drawn as one tree.
+
+    ConsiliumError              exit code 1: the work failed
+    ├── InputError              exit code 2: what was given is wrong
+    │   ├── StudyError          a field of a study file
+    │   └── ArgumentError       a command-line argument
+    ├── SiteError               one hospital cannot take part; the others go on
+    │   └── CaseError           one image or label of a hospital cannot be used
+    ├── WireError               a message that breaks the protocol (the other side is at fault)
+    └── RoundError              a round that cannot finish, e.g. too few hospitals
+
+Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConsiliumError(Exception):
+    """Root of the tree; ``exit_code`` is what a command returns for it."""
+
+    exit_code = 1
+
+
+class InputError(ConsiliumError):
+    """What the user gave is wrong."""
+
+    exit_code = 2
+
+
+class StudyError(InputError):
+    """A field of a study file is wrong."""
+
+
+class ArgumentError(InputError):
+    """A command-line argument is wrong."""
+
+
+class SiteError(ConsiliumError):
+    """One hospital cannot take part.
+
+    Args:
+        public: sentence that may leave the hospital: counts and rules only, no file name, path, identifier or label.
+        local: further detail for the hospital's own log (may name files); never leaves it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, public: str, local: str = "") -> None:
+        super().__init__(public)
+        self.public = public
+        self.local = local or public
+
+
+class CaseError(SiteError):
+    """One image or its label cannot be used; the case is left out and counted."""
+
+
+class WireError(ConsiliumError):
+    """A message breaks the protocol; the message is refused and nothing has changed."""
+
+
+class RoundError(ConsiliumError):
+    """A round cannot finish."""
+
+
+def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+    """`` (did you mean 'x'?)`` for the closest allowed name, or an empty string."""
+    close = difflib.get_close_matches(found, list(allowed), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,135 @@
+"""Simulate a federation on one machine with the two apps that are deployed; the apps come in by name, as Flower names them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from common.errors import ArgumentError, InputError
+
+SERVER, CLIENT = "server.app:app", "client.app:app"
+_ENGINES = ("inline", "ray")
+_COMPARISONS = ("local", "pooled")
+
+
+def simulate(
+    study: Path,
+    sites: Path,
+    out: Path,
+    engine: str = "inline",
+    compare: tuple[str, ...] = (),
+    rounds: int | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Federate a study over the hospital folders in ``sites`` and return the report.
+
+    Raises:
+        ConsiliumError: the study, a folder or an argument is wrong, or a round cannot finish.
+    """
+    folders = hospital_folders(sites)
+    for name in compare:
+        if name not in _COMPARISONS:
+            raise ArgumentError(f"--compare names {name!r}; allowed: {', '.join(_COMPARISONS)}.")
+    order = {"study": str(study.absolute()), "out": str(out.absolute()), "compare": compare, "rounds": rounds, "seed": seed, "quiet": quiet}
+    nodes = len(folders) + (1 if "pooled" in compare else 0)
+    out.mkdir(parents=True, exist_ok=True)
+    with _environment(sites, out, {**order, "engine": engine}, device):
+        _start(engine, nodes, device)
+    report: dict[str, Any] = json.loads((out / "report.json").read_text("utf-8"))
+    return report
+
+
+def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto", quiet: bool = False) -> dict[str, Any]:
+    """Score a saved model on every hospital folder in ``sites``, also ones never trained on.
+
+    Returns:
+        ``{"study", "model", "split", "metrics": {"sites", "mean", "intervals"}, "images", "faults"}``.
+    """
+    folders = hospital_folders(sites)
+    scoring = importlib.import_module("server.scoring")
+    inline = importlib.import_module("common.simulation.inline")
+    with _environment(sites, model, {}, device, state=model / ".state"):
+        grid = inline.InlineGrid(_app(CLIENT), len(folders))
+        try:
+            scored: dict[str, Any] = scoring.score_model(grid, model, split, quiet)
+        finally:
+            shutil.rmtree(model / ".state", ignore_errors=True)
+    return scored
+
+
+def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
+    """Write four phantom hospitals as DICOM, federate a U-Net over them and return the report."""
+    phantom = importlib.import_module("common.simulation.phantom")
+    hospitals = out / "hospitals"
+    shutil.rmtree(hospitals, ignore_errors=True)
+    phantom.write(hospitals)
+    return simulate(demo_study(), hospitals, out, compare=_COMPARISONS, quiet=quiet)
+
+
+def demo_study() -> Path:
+    """The study of the demo, which is installed with the package."""
+    return Path(__file__).with_name("demo.toml")
+
+
+def hospital_folders(sites: Path) -> list[Path]:
+    """The hospital folders of a simulation.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not sites.is_dir():
+        raise InputError(f"--sites is {str(sites)!r}, which is not a folder; give a folder with one sub-folder per hospital.")
+    folders = sorted(f for f in sites.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if not folders:
+        raise InputError(f"--sites {str(sites)!r} has no sub-folder; each hospital is one sub-folder with images/ or dicom/.")
+    return folders
+
+
+def _start(engine: str, nodes: int, device: str) -> None:
+    if engine not in _ENGINES:
+        raise ArgumentError(f"--engine is {engine!r}; allowed: {', '.join(_ENGINES)}.")
+    module = importlib.import_module(f"common.simulation.{engine}")
+    if engine == "inline":
+        module.start(_app(SERVER), _app(CLIENT), nodes)
+        return
+    importlib.import_module("server.app")
+    module.start(_app(SERVER), _app(CLIENT), nodes, _gpu_share(nodes, device))
+
+
+def _gpu_share(nodes: int, device: str) -> float:
+    torch = importlib.import_module("torch")
+    cards = torch.cuda.device_count() if device != "cpu" else 0
+    return min(1.0, cards / nodes) if cards else 0.0
+
+
+def _app(reference: str) -> Any:
+    module, name = reference.split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@contextmanager
+def _environment(sites: Path, out: Path, order: dict[str, Any], device: str, state: Path | None = None) -> Iterator[None]:
+    """What the two apps find in their environment while a simulation runs."""
+    kept = state or out / "state"
+    shutil.rmtree(kept, ignore_errors=True)
+    names = {"CONSILIUM_SITES": str(sites.absolute()), "CONSILIUM_STATE": str(kept.absolute()), "CONSILIUM_DEVICE": device}
+    if order:
+        path = out / "order.json"
+        path.write_text(json.dumps(order), "utf-8")
+        names["CONSILIUM_ORDER"] = str(path.absolute())
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        importlib.import_module("client.worker").forget()

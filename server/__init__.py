@@ -1,0 +1,1 @@
+"""The coordinator: protected updates and aggregates only, never a scan."""

@@ -1,0 +1,216 @@
+"""The ServerApp: join, federate, compare, evaluate, report. The same code in simulation and in deployment."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from common import network
+from common import study as studies
+from common.errors import ArgumentError, RoundError
+from common.schedule import rate_factor
+from common.study import Study
+from common.update import Layout, Vector
+from server import checkpoint, evaluate, report, rounds
+from server.evaluate import Scores
+from server.progress import Reporter
+from server.roster import Member, Roster, join
+from server.rounds import Federation
+from server.transport import Transport
+
+app = ServerApp()
+
+ORDER = "CONSILIUM_ORDER"
+"""Environment variable with the path of the order: what to run, written by Consilium's own commands on this machine."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the coordinator asked for.
+
+    Attributes:
+        study: path of the study file.
+        out: run folder.
+        compare: any of "local", "pooled".
+        rounds, seed: override the study's, if not None.
+        quiet: no progress on stderr.
+        engine: recorded in the report.
+    """
+
+    study: str
+    out: str
+    compare: Sequence[str] = ()
+    rounds: int | None = None
+    seed: int | None = None
+    quiet: bool = False
+    engine: str = "inline"
+
+    def resolved(self) -> Study:
+        """The study with the overrides applied."""
+        study = studies.read(Path(self.study))
+        if self.rounds is not None:
+            if self.rounds < 1:
+                raise ArgumentError(f"--rounds is {self.rounds}; 1 or more is allowed.")
+            study = replace(study, federation=replace(study.federation, rounds=self.rounds))
+        return study if self.seed is None else replace(study, seed=self.seed)
+
+
+@dataclass
+class Session:
+    """Everything that one run of the app carries from step to step."""
+
+    order: Order
+    study: Study
+    run: report.Run
+    transport: Transport
+    reporter: Reporter
+    roster: Roster
+    layout: Layout
+    start: Vector
+    began: float
+    scores: dict[str, Scores] = field(default_factory=dict)
+    cross: dict[str, Any] | None = None
+    local_models: dict[str, Vector] = field(default_factory=dict)
+    status: str = "interrupted"
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the study that the order names."""
+    order = Order(**json.loads(Path(os.environ[ORDER]).read_text("utf-8")))
+    with Reporter(order.quiet) as reporter:
+        session = open_session(order, Transport(grid), reporter)
+        try:
+            federate(session)
+            compare(session)
+            session.status = "finished"
+        except RoundError:
+            session.status = "failed"
+            raise
+        finally:
+            conclude(session)
+
+
+def open_session(order: Order, transport: Transport, reporter: Reporter) -> Session:
+    """Read the study, let hospitals join, make the start weights."""
+    began, study = time.perf_counter(), order.resolved()
+    layout, start, origin = network.start_weights(study, Path(order.study).parent)
+    roster = join(transport, study)
+    run = report.Run(Path(order.out), study)
+    reporter.say(f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals")
+    for site, reason in sorted(roster.excluded.items()):
+        reporter.say(f"  excluded: {site}: {reason}")
+    return Session(order, study, run, transport, reporter, roster, layout, start, began)
+
+
+def federate(session: Session) -> None:
+    """The federated rounds; the model on disk is always that of the last finished round."""
+    federation = _federation(session, session.roster.members)
+    watch = session.reporter.phase("round", session.study.federation.rounds)
+    settings = {"part": "validation"}
+    try:
+        for record in rounds.run(federation, session.transport, lambda number, site, done, of: watch(site, done, of)):
+            validation = None
+            if _is_due(session.study, record.round):
+                validation = evaluate.score(session.transport, session.study, session.layout, federation.model, session.roster.members, settings, record.round)
+                checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, record.round)
+            session.run.add(record, _rate(session.study, record.round), validation)
+            watch(_line(session, record, validation), 0, 0)
+    finally:
+        if federation.rounds_done:
+            checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, federation.rounds_done)
+    session.scores["federated"] = _final(session, federation.model, examples=True)
+
+
+def compare(session: Session) -> None:
+    """Each hospital alone, and all data together, with the same recipe and the same number of images seen."""
+    if "local" in session.order.compare:
+        for member in session.roster.members:
+            session.local_models[member.site] = _trained(session, [member], f"{member.site} alone", 1)
+        session.scores["local"] = _own(session)
+    if "pooled" in session.order.compare:
+        if session.roster.pooled is None:
+            raise ArgumentError("--compare pooled needs all hospitals' folders on one machine; it works in simulation only.")
+        model = _trained(session, [session.roster.pooled], "pooled", len(session.roster.members))
+        session.scores["pooled"] = _final(session, model)
+
+
+def conclude(session: Session) -> None:
+    """Write the report of whatever was reached."""
+    seconds = time.perf_counter() - session.began
+    compute = session.scores["federated"].compute if "federated" in session.scores else {}
+    more = {"compute": compute, "engine": session.order.engine}
+    traffic = session.transport.traffic
+    traffic.take()
+    content = report.assemble(
+        session.study, session.status, session.roster, session.run.rounds, session.scores, session.cross, seconds, traffic.total, more
+    )
+    examples = session.scores["federated"].examples if "federated" in session.scores else []
+    session.run.finish(content, examples)
+
+
+def _federation(session: Session, members: Sequence[Member], repeat: int = 1) -> Federation:
+    return Federation(session.study, session.layout, session.start.copy(), members, repeat=repeat)
+
+
+def _trained(session: Session, members: Sequence[Member], name: str, repeat: int) -> Vector:
+    study = replace(session.study, federation=replace(session.study.federation, min_sites=1, fraction=1.0))
+    federation = replace(_federation(session, members, repeat), study=study)
+    watch = session.reporter.phase(name, study.federation.rounds)
+    for record in rounds.run(federation, session.transport, lambda number, site, done, of: None):
+        watch(f"loss {_mean(record.loss):.4f}", 0, 0)
+    return federation.model
+
+
+def _own(session: Session) -> Scores:
+    """Local models at home; the full matrix (model of A on hospital B) goes into ``session.cross``."""
+    own, members, key = Scores(), session.roster.members, network.task(session.study).primary
+    values = []
+    for site, model in session.local_models.items():
+        scores = _final(session, model)
+        values.append([scores.sites.get(m.site, {}).get(key) for m in members])
+        for part in ("sites", "intervals"):
+            if site in getattr(scores, part):
+                getattr(own, part)[site] = getattr(scores, part)[site]
+    federated = session.scores["federated"].sites
+    values.append([federated.get(m.site, {}).get(key) for m in members])
+    session.cross = {"metric": key, "models": [*session.local_models, "federated"], "sites": [m.site for m in members], "values": values}
+    return own
+
+
+def _final(session: Session, model: Vector, examples: bool = False) -> Scores:
+    settings = {"part": "test", "intervals": True, "examples": examples}
+    return evaluate.score(session.transport, session.study, session.layout, model, session.roster.members, settings)
+
+
+def _is_due(study: Study, number: int) -> bool:
+    return study.evaluation.every > 0 and (number % study.evaluation.every == 0 or number == study.federation.rounds)
+
+
+def _rate(study: Study, number: int) -> float:
+    return study.training.learning_rate * rate_factor(study, number - 0.5)
+
+
+def _line(session: Session, record: rounds.Record, validation: Scores | None) -> str:
+    text = f"loss {_mean(record.loss):.4f}, {record.seconds:.1f} s"
+    if record.refused:
+        text += ", refused: " + "; ".join(f"{r['site']}: {r['reason']}" for r in record.refused)
+    if validation is not None:
+        key = network.task(session.study).primary
+        value = validation.mean().get(key)
+        text += f", validation {key} {'undefined' if value is None else f'{value:.3f}'}"
+    return text
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    return sum(values.values()) / max(1, len(values))
+
+

@@ -1,0 +1,52 @@
+"""What a person sees while a study runs: a live bar on a terminal, one plain line a step elsewhere. Everything goes to stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Reporter:
+    """A phase after the other, each with a known number of steps; use as a context manager."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._live = self._console.is_terminal and not quiet
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=self._console, transient=False)
+        self._phase, self._note = "", ""
+
+    def __enter__(self) -> Reporter:
+        if self._live:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def phase(self, name: str, steps: int) -> Callable[[str, int, int], None]:
+        """Start a phase; the returned function is told ``(note, done, of)`` within a step and ``("line", 0, 0)`` when a step is complete."""
+        task = self._bar.add_task(name, total=steps) if self._live else None
+        done = 0
+
+        def advance(note: str, part: int, parts: int) -> None:
+            nonlocal done
+            if parts == 0:
+                done += 1
+                if task is None:
+                    self.say(f"{name} {done}/{steps}: {note}")
+            if task is not None:
+                share = part / parts if parts else 0.0
+                self._bar.update(task, completed=done + share * 0.999, description=f"{name}: {note}")
+
+        return advance
+
+

@@ -1,0 +1,95 @@
+"""Who takes part: what each hospital declared when it joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import InputError
+from common.study import Study
+from common.wire import Plan, Reply
+from server.transport import Transport
+
+_MOST_IMAGES = 50_000_000
+
+
+@dataclass(frozen=True)
+class Member:
+    """One hospital as it introduced itself.
+
+    Attributes:
+        node: Flower's number.
+        site: name, unique in the federation.
+        counts: ``{"train", "validation", "test", "patients", "train_patients", "left_out"}``.
+        reasons: public sentences on images that were left out.
+        pooled: a virtual hospital of a simulation that holds everybody's images, for comparison only.
+    """
+
+    node: int
+    site: str
+    counts: Mapping[str, int]
+    reasons: tuple[str, ...] = ()
+    pooled: bool = False
+
+    def weight(self, rule: str) -> float:
+        """Weight in the average by the study's rule: training patients, training images, or equal."""
+        if rule == "equal":
+            return 1.0
+        return float(self.counts["train_patients" if rule == "patients" else "train"])
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The members of a federation, by name, and who was excluded with the reason."""
+
+    members: tuple[Member, ...]
+    excluded: Mapping[str, str]
+    pooled: Member | None = None
+
+
+def join(transport: Transport, study: Study, scoring: bool = False) -> Roster:
+    """Ask every connected node to introduce itself.
+
+    Args:
+        scoring: hospitals only score a finished model, so that they need no training images.
+
+    Raises:
+        InputError: fewer usable hospitals than ``federation.min_sites``.
+    """
+    plan = Plan("join", study.to_table(), settings={"scoring": scoring})
+    members: dict[str, Member] = {}
+    excluded: dict[str, str] = {}
+    for node, reply in transport.ask(dict.fromkeys(transport.nodes(), plan)):
+        site = reply.site or f"node {node}"
+        try:
+            member = _member(node, reply, scoring)
+        except InputError as error:
+            excluded[site] = str(error)
+            continue
+        if site in members:
+            excluded[f"{site} (second)"] = f"A hospital named {site!r} has already joined; give each hospital its own name."
+            continue
+        members[site] = member
+    pooled = next((m for m in members.values() if m.pooled), None)
+    real = tuple(sorted((m for m in members.values() if not m.pooled), key=lambda m: m.site))
+    if len(real) < (1 if scoring else study.federation.min_sites):
+        told = " ".join(f"{site}: {reason}" for site, reason in sorted(excluded.items()))
+        raise InputError(f"{len(real)} usable hospitals joined; federation.min_sites asks for {study.federation.min_sites}. {told}".strip())
+    return Roster(real, excluded, pooled)
+
+
+def _member(node: int, reply: Reply, scoring: bool) -> Member:
+    if reply.fault:
+        raise InputError(reply.fault)
+    values: Mapping[str, Any] = reply.values
+    counts = {}
+    for key in ("train", "validation", "test", "patients", "train_patients", "left_out"):
+        value = values.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_IMAGES:
+            raise InputError(f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} is allowed.")
+        counts[key] = value
+    if not scoring and not (counts["train"] and counts["train_patients"]):
+        raise InputError("It has no training images.")
+    reasons = tuple(str(r)[:300] for r in values.get("reasons", []))[:20]
+    return Member(node, reply.site, counts, reasons, values.get("pooled") is True)

@@ -1,0 +1,92 @@
+"""The only server file that sends and receives: typed questions out, typed answers back, one at a time.
+
+Own loop over Flower's ``push_messages`` and ``pull_messages``: an answer is folded and dropped before the next is pulled, so memory does
+not grow with the number of hospitals, and nothing waits for a fixed polling interval.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from flwr.app import Message, RecordDict
+from flwr.serverapp import Grid
+
+from common import wire
+from common.errors import WireError
+from common.wire import Plan, Reply
+
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.005, 0.25
+
+
+@dataclass
+class Traffic:
+    """Bytes sent to and received from hospitals since the last :meth:`take`."""
+
+    down: int = 0
+    up: int = 0
+    total: dict[str, int] = field(default_factory=lambda: {"down": 0, "up": 0})
+
+    def take(self) -> dict[str, int]:
+        """Bytes since the last call."""
+        taken = {"down": self.down, "up": self.up}
+        self.total = {key: self.total[key] + taken[key] for key in taken}
+        self.down = self.up = 0
+        return taken
+
+
+class Transport:
+    """Questions and answers over a Flower grid."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._shared = bool(getattr(grid, "shares_memory", False))
+        self.traffic = Traffic()
+
+    def nodes(self) -> list[int]:
+        """Flower's numbers of the connected nodes."""
+        return sorted(self._grid.get_node_ids())
+
+    def ask(self, plans: Mapping[int, Plan], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+        """Send each node its question; yield ``(node, answer)`` in order of arrival.
+
+        A node that fails, breaks the protocol or misses the deadline (seconds) yields an answer whose ``fault`` says so.
+        """
+        open_questions = self._push(plans)
+        last, wait = time.monotonic() + (deadline or float("inf")), _SHORTEST_WAIT
+        while open_questions:
+            arrived = False
+            for identifier in list(open_questions):
+                answers = list(self._grid.pull_messages([identifier]))
+                if answers:
+                    arrived, node = True, open_questions.pop(identifier)
+                    yield node, self._reply(answers.pop(), plans[node])  # popped: nothing here keeps the answer alive
+            wait = _SHORTEST_WAIT if arrived else min(2 * wait, _LONGEST_WAIT)
+            if open_questions and time.monotonic() > last:
+                break
+            if open_questions and not arrived:
+                time.sleep(wait)
+        for node in open_questions.values():
+            yield node, Reply("", plans[node].kind, fault="No answer before the deadline.")
+
+    def _push(self, plans: Mapping[int, Plan]) -> dict[str, int]:
+        encoded: dict[int, RecordDict] = {}
+        messages, nodes = [], []
+        for node, plan in plans.items():
+            if id(plan) not in encoded:
+                encoded[id(plan)] = wire.encode_plan(plan, shared=self._shared)
+            records = encoded[id(plan)]
+            self.traffic.down += wire.size(records)
+            messages.append(Message(records, node, wire.KINDS[plan.kind], group_id=str(plan.round)))
+            nodes.append(node)
+        return dict(zip(self._grid.push_messages(messages), nodes, strict=True))
+
+    def _reply(self, message: Message, plan: Plan) -> Reply:
+        if message.has_error():
+            return Reply("", plan.kind, fault=f"The hospital's process failed (code {message.error.code}); its own log says why.")
+        self.traffic.up += wire.size(message.content)
+        try:
+            return wire.decode_reply(message.content)
+        except WireError as error:
+            return Reply("", plan.kind, fault=str(error))
