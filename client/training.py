@@ -103,7 +103,7 @@ class Trainer:
         self.parts = min(2 * self.parts, images)
         self.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
-        self.notes.append(f"GPU memory was full: each batch of {images} is now computed in {self.parts} parts, with the same result.")
+        self.notes.append(f"GPU memory was full: each batch of {images} is now computed in {self.parts} parts.")
 
     def _set_rate(self, rounds_done: float) -> None:
         for group in self.optimizer.param_groups:

@@ -102,7 +102,8 @@ class Worker:
 
     @cached_property
     def _bank(self) -> Bank:
-        return Bank.open(self._site.folders, self._study, self._general_task, self._site.log)
+        bank = Bank.open(self._site.folders, self._study, self._general_task, self._site.log)
+        return bank.to(device.device(self._site.device))
 
     @cached_property
     def _task(self) -> Task:

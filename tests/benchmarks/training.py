@@ -1,0 +1,81 @@
+"""Simulated rounds with training, beside the plain PyTorch loop over the same batches."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from client import worker as workers
+from client.dataset import Bank, augment
+from client.site import Site
+from client.training import optimizer
+from common import network
+from common import study as studies
+from common.simulation import phantom
+from common.simulation.run import demo_study
+from common.study import Study
+from common.wire import Plan
+from tests.benchmarks._result import Result
+
+_SITES, _STEPS = 3, 10
+
+
+def run() -> Iterator[Result]:
+    """Alternate a round of the worker with the plain loop on the same images; medians of the ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        hospitals = Path(folder, "hospitals")
+        phantom.write(hospitals, hospitals=_SITES, patients=12, size=128, seed=1)
+        study = _study()
+        ratios, second = _ratios(study, [Site(f.name, (f,), Path(folder, "state", f.name), "cpu") for f in sorted(hospitals.iterdir())])
+        yield Result("training/round against the plain loop", sorted(ratios)[len(ratios) // 2], "x", 1.05, peer="plain PyTorch loop", peer_value=1.0, limit=1.0)
+        yield Result("training/second epoch from the cache", second * 1e3, "ms an image", 0.3, peer="MONAI CacheDataset, published measurement", peer_value=0.57)
+
+
+def _study() -> Study:
+    study = studies.read(demo_study())
+    return replace(study, training=replace(study.training, local_steps=_STEPS, precision="float32"))
+
+
+def _ratios(study: Study, sites: list[Site]) -> tuple[list[float], float]:
+    task, net = network.task(study), network.build(study)
+    layout, model = network.layout(net), network.pack(net)
+    banks = [Bank.open(site.folders, study, task) for site in sites]
+    plans = [Plan("train", study.to_table(), number, layout.digest, model, {"repeat": 1}) for number in range(1, 8)]
+    ratios = []
+    for plan in plans:
+        began = time.perf_counter()
+        for site in sites:
+            workers.resident(site, plan).answer(plan)
+        middle = time.perf_counter()
+        for bank in banks:
+            _plain(net, study, bank)
+        ratios.append((middle - began) / (time.perf_counter() - middle))
+    return ratios[1:], _epoch(banks[0], study)
+
+
+def _plain(net: nn.Module, study: Study, bank: Bank) -> None:
+    task, parameters = network.task(study), list(net.parameters())
+    steps, generator = optimizer(study.training, parameters), torch.Generator().manual_seed(0)
+    net.train()
+    for batch in bank.batches(_STEPS, study.training.batch_size, 0):
+        steps.zero_grad(set_to_none=True)
+        task.loss(net, augment(batch, study, generator)).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, study.training.gradient_clip)
+        steps.step()
+
+
+def _epoch(bank: Bank, study: Study) -> float:
+    images, size = len(bank.samples("train")), study.training.batch_size
+    steps = max(1, images // size) * 20
+    list(bank.batches(2, size, 0))
+    began = time.perf_counter()
+    for _ in bank.batches(steps, size, 1):
+        pass
+    return (time.perf_counter() - began) / (steps * min(size, images))
+
