@@ -1,0 +1,167 @@
+"""Sections of the report about the run itself: time and bytes, hospitals, refusals, privacy, and how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server import charts, verdict
+from server._markup import HALF, bullets, figure, grid, pairs, paragraph, section
+from server._quality import present
+from server._svg import Frame
+from server._words import finite, plural, size, table, text, whole
+
+Report = Mapping[str, Any]
+_SIMULATED = ("inline", "ray")
+_MOST_REFUSED = 40
+_SUMS = {"True": "on: the server can read sums only", "False": "off: the server can read each hospital's change"}
+
+
+def effort(rounds: Sequence[Mapping[str, Any]]) -> str:
+    """Seconds and bytes of every round."""
+    if not rounds:
+        return ""
+    shown = _times(rounds) + _traffic(rounds)
+    return section(
+        "effort", "Time and traffic", f'<div class="two">{shown}</div>' if shown else paragraph("No times were recorded.", "note")
+    )
+
+
+def _times(rounds: Sequence[Mapping[str, Any]]) -> str:
+    parts = [_split(finite(r.get("seconds")), finite(r.get("training_seconds"))) for r in rounds]
+    longest = max(sum(part) for part in parts)
+    unit, name = (1.0, "s") if longest < 300 else (60.0, "min") if longest < 18_000 else (3600.0, "h")
+    stacks = [(float(whole(r.get("round"))), a / unit, b / unit) for r, (a, b) in zip(rounds, parts, strict=True)]
+    frame = Frame("time", "Time per round", "Time of every round, split into training and everything else.", HALF)
+    drawn = charts.bars(frame, stacks, ("training", "everything else"), lambda value: f"{value:g} {name}")
+    return figure("Time per round", "", drawn) if longest > 0 else ""
+
+
+def _traffic(rounds: Sequence[Mapping[str, Any]]) -> str:
+    stacks = [(float(whole(r.get("round"))), _count(r, "up"), _count(r, "down")) for r in rounds]
+    frame = Frame("bytes", "Data per round", "Bytes of every round, from the hospitals and to the hospitals.", HALF)
+    drawn = charts.bars(frame, stacks, ("from the hospitals", "to the hospitals"), size)
+    return figure("Data per round", "", drawn) if any(a + b > 0 for _, a, b in stacks) else ""
+
+
+def _split(total: float | None, training: float | None) -> tuple[float, float]:
+    part = max(0.0, training or 0.0)
+    return part, max(0.0, (total or 0.0) - part)
+
+
+def _count(line: Mapping[str, Any], way: str) -> float:
+    return max(0.0, finite(table(line.get("bytes")).get(way)) or 0.0)
+
+
+def hospitals(report: Report) -> str:
+    """Who took part, with how much, what was left out, and who did not take part."""
+    found = {str(site): table(row) for site, row in table(report.get("sites")).items()}
+    parts = []
+    if found:
+        heads = ["Hospital", "Patients", "Training", "Validation", "Test", "Left out"]
+        columns = ("patients", "train", "validation", "test", "left_out")
+        rows = [[text(site), *(_cell(row, c) for c in columns)] for site, row in found.items()]
+        foot = ["All hospitals", *(f"{sum(whole(row.get(c)) for row in found.values()):,}".replace(",", "\u202f") for c in columns)]
+        parts.append(
+            grid("Patients, and images by use. A patient's images always stay together in one of the three uses.", heads, rows, foot)
+        )
+    reasons = [f"{site}: {reason}" for site, row in found.items() for reason in row.get("reasons") or []]
+    parts += ["<h3>Why images were left out</h3>", bullets(reasons)] if reasons else []
+    away = [f"{site}: {reason}" for site, reason in table(report.get("excluded")).items()]
+    parts += ["<h3>Hospitals that did not take part</h3>", bullets(away)] if away else []
+    return section("hospitals", "Hospitals", *parts)
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    return f"{whole(row.get(column)):,}".replace(",", "\u202f") if finite(row.get(column)) is not None else "–"
+
+
+def refusals(report: Report) -> str:
+    """Updates that the server did not take, with the reason."""
+    items = [table(item) for item in report.get("refused") or []]
+    if not items:
+        return (
+            section("refused", "Refused updates", paragraph("None: every update that arrived was used."))
+            if whole(report.get("rounds"))
+            else ""
+        )
+    rows = [[str(whole(i.get("round"))), text(i.get("site", "")), text(i.get("reason", ""))] for i in items[:_MOST_REFUSED]]
+    rest = len(items) - _MOST_REFUSED
+    more = paragraph(f"{plural(rest, 'more is', 'more are')} listed in rounds.jsonl.", "note") if rest > 0 else ""
+    caption = "An update that fails a check is left out of that round's average; the others go on."
+    return section("refused", "Refused updates", grid(caption, ["Round", "Hospital", "Reason"], rows, kind="words"), more)
+
+
+def privacy(report: Report) -> str:
+    """What left each hospital, what stayed, and which protections were on."""
+    found = table(report.get("privacy"))
+    left = [
+        "changes of the model's weights, after every round",
+        "numbers of patients and images",
+        "metrics and losses averaged over many images",
+    ]
+    stayed = "Images, labels, names, patient identifiers and file names stayed where they were."
+    simulated = (
+        "This run was a simulation: all hospitals were folders on one computer, so “left” means handed to the part that plays the server."
+    )
+    protections = [
+        ("Model changes", "sent as they are, not masked" if found.get("updates") == "plain" else str(found.get("updates", "not recorded"))),
+        ("Secure aggregation", _SUMS.get(str(found.get("secure_aggregation")), "not recorded")),
+        ("Differential privacy", _noise(found)),
+    ]
+    return section(
+        "privacy",
+        "Privacy",
+        paragraph(str(found.get("statement") or ""), "lead small"),
+        paragraph("What left each hospital:"),
+        bullets(left),
+        paragraph(stayed),
+        pairs(protections),
+        paragraph(simulated, "note") if report.get("engine") in _SIMULATED else "",
+    )
+
+
+def _noise(privacy_: Report) -> str:
+    if "differential_privacy" not in privacy_:
+        return "not recorded"
+    found = privacy_["differential_privacy"]
+    if not found:
+        return "off: no noise is added, so there is no formal bound on what a change reveals"
+    return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, Mapping) else str(found)
+
+
+def repeat(report: Report) -> str:
+    """Everything needed to do the run again."""
+    study = table(report.get("study"))
+    found = {"Hash (SHA-256)": study.get("hash"), "Seed": report.get("seed"), "Engine": report.get("engine")}
+    facts = [(name, str(value)) for name, value in found.items() if value is not None]
+    compute = [(str(k).replace("_", " "), _plain(v)) for k, v in table(report.get("compute")).items()]
+    versions = [(str(k), _plain(v)) for k, v in table(report.get("versions")).items()]
+    lines = "\n".join(_commands(report))
+    return section(
+        "repeat",
+        "Repeat this run",
+        paragraph(
+            "The folder of this run holds study.toml with every setting spelled out, and the model. RUN is that folder, DIR the folder of the hospitals."
+        ),
+        f'<pre tabindex="0"><code>{text(lines)}</code></pre>',
+        "<h3>Study</h3>" + pairs(facts) if facts else "",
+        "<h3>Computer</h3>" + pairs(compute) if compute else "",
+        "<h3>Versions</h3>" + pairs(versions) if versions else "",
+    )
+
+
+def _commands(report: Report) -> list[str]:
+    compared = ",".join(model for model in present(report) if model != "federated")
+    engine = report.get("engine") if report.get("engine") in _SIMULATED else "inline"
+    again = f"consilium simulate RUN/study.toml --sites DIR --engine {engine}"
+    again += f" --seed {whole(report['seed'])}" if finite(report.get("seed")) is not None else ""
+    if not compared:
+        return [again, verdict.COMPARE.replace("STUDY", "RUN/study.toml"), "consilium evaluate RUN/model --sites DIR"]
+    return [f"{again} --compare {compared}", "consilium evaluate RUN/model --sites DIR"]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)

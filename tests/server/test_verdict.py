@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server import verdict
+
+
+def report(*, key: str = "dice", higher: bool = True, width: float | None = 0.01, **models: dict[str, float | None]) -> dict[str, Any]:
+    """A report with one value per model and hospital; intervals of ``width`` to both sides, or none."""
+    metrics: dict[str, Any] = {}
+    for model, values in models.items():
+        kept = [v for v in values.values() if v is not None]
+        metrics[model] = {"sites": {s: {key: v} for s, v in values.items()}, "mean": {key: sum(kept) / len(kept) if kept else None}}
+        if width is not None:
+            metrics[model]["intervals"] = {s: {key: [v - width, v + width]} for s, v in values.items() if v is not None}
+    names = list(dict.fromkeys(s for values in models.values() for s in values))
+    return {"status": "finished", "primary": key, "higher_is_better": {key: higher}, "metrics": metrics, "sites": {s: {} for s in names}}
+
+
+def said(content: dict[str, Any]) -> str:
+    return " ".join(verdict.judge(content).sentences)
+
+
+def test_better_where_intervals_are_apart() -> None:
+    found = report(federated={"A": 0.9, "B": 0.8}, local={"A": 0.7, "B": 0.6})
+    assert verdict.judge(found).kind == "better"
+    assert "Training together helped" in said(found)
+    assert "0.850, against 0.650" in said(found)
+    assert "2 of 2 hospitals gain, and the 95 % confidence intervals do not overlap at any of them." in said(found)
+
+
+def test_worse_is_said_and_the_losers_are_named() -> None:
+    found = report(federated={"A": 0.6, "B": 0.5}, local={"A": 0.7, "B": 0.7})
+    assert verdict.judge(found).kind == "worse"
+    assert "did not pay off" in said(found)
+    assert "0 of 2 hospitals gain, A and B lose" in said(found)
+
+
+def test_overlap_everywhere_is_never_called_a_gain() -> None:
+    found = report(federated={"A": 0.9, "B": 0.8}, local={"A": 0.88, "B": 0.79}, width=0.05)
+    assert verdict.judge(found).kind == "unclear"
+    assert "may have helped" in said(found)
+    assert "overlap everywhere, so the difference may be chance" in said(found)
+    assert "Training together helped" not in said(found)
+
+
+def test_overlap_at_some_hospitals_is_counted() -> None:
+    found = report(federated={"A": 0.9, "B": 0.8}, local={"A": 0.7, "B": 0.79})
+    assert verdict.judge(found).kind == "better"
+    assert "at 1 of 2 the 95 % confidence intervals overlap" in said(found)
+
+
+def test_one_clear_gain_among_many_may_be_chance() -> None:
+    ours, own = {f"S{i}": 0.8 for i in range(10)}, {f"S{i}": 0.79 for i in range(10)}
+    assert verdict.judge(report(federated=ours, local=own | {"S0": 0.5})).kind == "unclear"
+    assert verdict.judge(report(federated=ours, local=own | dict.fromkeys(("S0", "S1", "S2", "S3"), 0.5))).kind == "better"
+
+
+def test_touching_intervals_count_as_overlapping() -> None:
+    found = report(federated={"A": 0.75}, local={"A": 0.5}, width=0.125)
+    assert verdict.judge(found).kind == "unclear"
+
+
+def test_without_intervals_chance_stays_open() -> None:
+    found = report(federated={"A": 0.9, "B": 0.9}, local={"A": 0.5, "B": 0.5}, width=None)
+    assert verdict.judge(found).kind == "unclear"
+    assert "no confidence intervals" in said(found)
+
+
+def test_clear_gains_and_clear_losses_are_mixed() -> None:
+    found = report(federated={"A": 0.9, "B": 0.6}, local={"A": 0.5, "B": 0.8})
+    assert verdict.judge(found).kind == "mixed"
+    assert "1 of 2 hospitals gains, B loses" in said(found)
+
+
+def test_a_clear_loss_within_a_better_mean_is_mixed() -> None:
+    found = report(federated={"A": 0.9, "B": 0.9, "C": 0.7}, local={"A": 0.885, "B": 0.885, "C": 0.725})
+    assert verdict.judge(found).kind == "mixed"
+
+
+def test_equal_after_rounding_is_level() -> None:
+    found = report(federated={"A": 0.9001, "B": 0.8}, local={"A": 0.9, "B": 0.8})
+    assert verdict.judge(found).kind == "level"
+    assert "neither helped nor hurt" in said(found)
+
+
+def test_lower_is_better_turns_the_direction() -> None:
+    found = report(key="hd95", higher=False, federated={"A": 3.0, "B": 4.0}, local={"A": 6.0, "B": 9.0})
+    assert verdict.judge(found).kind == "better"
+    found = report(key="hd95", higher=False, federated={"A": 6.0}, local={"A": 3.0}, pooled={"A": 5.0})
+    assert verdict.judge(found).kind == "worse"
+    assert "1.00 short of" in said(found)
+    assert "% of it" not in said(found)
+
+
+@pytest.mark.parametrize(
+    ("models", "absent"),
+    [
+        ({}, "models trained by each hospital alone and a model trained on pooled images"),
+        ({"pooled": {"A": 0.9}}, "models trained by each hospital alone;"),
+        ({"local": {"A": 0.9}}, "a model trained on pooled images;"),
+    ],
+)
+def test_what_was_not_compared_is_said_with_the_command(models: dict[str, Any], absent: str) -> None:
+    found = report(federated={"A": 0.8}, **models)
+    assert absent in said(found)
+    assert verdict.judge(found).command == "consilium simulate STUDY --sites DIR --compare local,pooled"
+    assert (verdict.judge(found).kind == "missing") == ("local" not in models)
+
+
+def test_complete_comparison_needs_no_command() -> None:
+    found = report(federated={"A": 0.8}, local={"A": 0.7}, pooled={"A": 0.9})
+    assert not verdict.judge(found).command
+    assert "0.100 short of a model trained on all images pooled in one place, at 0.900 (88.9 % of it)" in said(found)
+    assert "overlap at 0 of 1 hospital" in said(found)
+
+
+def test_only_hospitals_with_both_values_are_compared() -> None:
+    found = report(federated={"A": 0.8, "B": 0.2, "C": 0.2}, local={"A": 0.7, "B": None})
+    assert "at the 1 hospital with both" in said(found)
+    assert "0.800, against 0.700" in said(found)
+    assert "The hospital gains" in said(found)
+
+
+@pytest.mark.parametrize(("status", "verb"), [("interrupted", "was interrupted"), ("failed", "failed")])
+def test_an_unfinished_run_says_so_first(status: str, verb: str) -> None:
+    found = report(federated={"A": 0.8}) | {"status": status, "rounds": 3, "rounds_planned": 20}
+    assert verdict.judge(found).sentences[0].startswith(f"The run {verb} after 3 of 20 rounds")
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"metrics": None}, {"primary": "dice", "metrics": {"federated": {"sites": {"A": {"dice": None}}}}}]
+)
+def test_nothing_to_say_without_results(content: dict[str, Any]) -> None:
+    assert verdict.judge(content).kind == "nothing"
+
+
+def test_nan_counts_as_missing() -> None:
+    found = report(federated={"A": 0.8, "B": 0.8}, local={"A": 0.7, "B": 0.7})
+    found["metrics"]["local"]["sites"]["B"]["dice"] = float("nan")
+    assert list(verdict.compared(found, "local", "dice")) == ["A"]
+
+
+def test_two_to_four_sentences_in_every_complete_case() -> None:
+    for ours in (0.5, 0.7, 0.9):
+        for width in (None, 0.01, 0.3):
+            for extra in ({}, {"pooled": {"A": 0.8, "B": 0.8}}):
+                found = report(width=width, federated={"A": ours, "B": ours}, local={"A": 0.7, "B": 0.6}, **extra)
+                assert 2 <= len(verdict.judge(found).sentences) <= 4
+                assert 2 <= len(verdict.judge(found | {"status": "failed", "rounds": 1}).sentences) <= 4
