@@ -77,7 +77,7 @@ class Shelf:
         if self._room >= 0:
             self.kept[i] = result
         elif not full:
-            self.log(f"The decoded images fill the memory set aside for them; from now on {len(self.kept)} are kept and others decoded at each use.")
+            self.log(f"Decoded images fill the memory set aside for them; {len(self.kept)} are kept, others are decoded at each use.")
         return True
 
     def _attempt(self, i: int) -> Sample | CaseError:

@@ -73,7 +73,8 @@ def parse_boxes(entry: Any, task: Task, dimensions: int) -> Boxes:
         corners = np.array([[float(v) for v in item[name]] for item in entry["objects"]], np.float64).reshape(len(labels), 2 * dimensions)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         wanted = ", ".join(("width", "height", "depth")[:dimensions])
-        raise CaseError(f"The entry in boxes.json is malformed; give {wanted} and objects, each with label and {name}.", repr(error)) from None
+        rule = f"give {wanted} and objects, each with label and {name}"
+        raise CaseError(f"The entry in boxes.json is malformed; {rule}.", repr(error)) from None
     if not all(math.isfinite(side) and side > 0 for side in size):
         raise CaseError("The image size in boxes.json is not positive; give the size on which the boxes were drawn.", f"{size}")
     strangers = [label for label in labels if label not in task.classes]

@@ -40,7 +40,8 @@ def read_mask(path: Path, image: Path, shape: tuple[int, ...], task: Task) -> np
     """
     array = _one_channel(path)
     if array.shape[1:] != shape:
-        raise CaseError("The mask has another size than its image; give masks of the image's size.", f"{path}: {array.shape[1:]}, image {shape}")
+        sizes = f"{path}: {array.shape[1:]}, image {shape}"
+        raise CaseError("The mask has another size than its image; give masks of the image's size.", sizes)
     if _formats.reader_of(path) is _formats.reader_of(image) is nifti.READER and not nifti.aligned(image, path):
         raise CaseError("The mask lies elsewhere than its image (their affines differ); save the mask with the image's affine.", f"{path}")
     return _class_numbers(array, task, path)

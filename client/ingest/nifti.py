@@ -2,7 +2,8 @@
 
 Axes: the stored axes i, j, k become ``[1, H, W, D] = [1, i, j, k]`` after the volume was turned to the closest RAS+ orientation (i to the
 patient's right, j to the front, k to the head), so an axis means the same at every hospital. A fourth stored axis becomes the channels. A
-file with one slice gives ``[C, H, W]``. Masks go through the same reader, so both turn alike; :func:`aligned` checks that they share a place.
+file with one slice gives ``[C, H, W]``. Masks go through the same reader, so both turn alike; :func:`aligned` checks that they lie in one
+place.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def read_indices(path: Path) -> Scan:
 
 def _opened(path: Path, convert: Callable[[Image.Image], Array]) -> Array:
     try:
-        # An open file rather than a path: given a path, Pillow 13 maps an uncompressed TIFF into memory with H and W exchanged if it is turned.
+        # An open file, not a path: given a path, Pillow 13 maps an uncompressed TIFF into memory with H and W exchanged if it is turned.
         with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             _check(image)
             return convert(ImageOps.exif_transpose(image))

@@ -66,9 +66,9 @@ def _steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def study(prepare: tuple[str, ...] = (), augmented: tuple[str, ...] = (), seed: int = 1, **data: Any) -> Study:
-    steps = [tuple(Named(name, Nothing()) for name in names) for names in (prepare, augmented)]
+    steps, random = (tuple(Named(name, Nothing()) for name in names) for names in (prepare, augmented))
     none = Named("none", None)
-    return Study("s", "", seed, none, none, none, Data(**data), *steps, Training(), Federation(), Evaluation())
+    return Study("s", "", seed, none, none, none, Data(**data), steps, random, Training(), Federation(), Evaluation())
 
 
 def hospital(folder: Path, count: int, sizes: tuple[tuple[int, int], ...] = ((4, 5),)) -> Path:
@@ -166,7 +166,8 @@ def test_labels_follow_their_image_with_and_without_memory(tmp_path: Path, task:
 
 
 def test_memory_limit_changes_no_result_and_is_logged(tmp_path: Path) -> None:
-    folder, lines = hospital(tmp_path / "a", 20), []
+    folder = hospital(tmp_path / "a", 20)
+    lines: list[str] = []
     large = Bank.open([folder], study(("scale",)), LABEL)
     small = Bank.open([folder], study(("scale",)), LABEL, lines.append, memory=200)
     for one, other in zip(large.batches(6, 4, 1), small.batches(6, 4, 1), strict=True):
@@ -194,7 +195,8 @@ def test_rounding_stays_below_the_promise_and_large_values_stay_exact(tmp_path: 
 
 
 def test_unusable_images_are_left_out_counted_and_logged(tmp_path: Path) -> None:
-    folder, lines = hospital(tmp_path / "a", 20), []
+    folder = hospital(tmp_path / "a", 20)
+    lines: list[str] = []
     (folder / "images" / "003.png").write_bytes(b"broken")
     bank = Bank.open([folder], study(("fail_on_five",)), LABEL, lines.append)
     counts = bank.counts
