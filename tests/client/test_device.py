@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 from torch import nn
@@ -13,14 +11,20 @@ from client.device import Compute
 from common.errors import ArgumentError
 
 
-def _sleeping(seconds: dict[str, float]) -> object:
-    return lambda way: time.sleep(seconds[way.precision])
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [((20, 5, 1), ("bf16", True)), ((20, 1, 5), ("bf16", False)), ((5, 20, 20), ("float32", False)), ((10, 9.5, 9.5), ("float32", False))],
+)
+def test_auto_takes_what_is_faster_here(monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], chosen: tuple[str, bool]) -> None:
+    table = {("float32", False): seconds[0], ("bf16", False): seconds[1], ("bf16", True): seconds[2]}
+    clock = [0.0]
+    monkeypatch.setattr(device.time, "perf_counter", lambda: clock[0])
 
+    def trial(way: Compute) -> None:
+        clock[0] += table[way.precision, way.channels_last]
 
-@pytest.mark.parametrize(("bf16", "chosen"), [(0.001, "bf16"), (0.02, "float32")])
-def test_auto_takes_what_is_faster_here(bf16: float, chosen: str) -> None:
-    compute = device.choose("cpu", "auto", _sleeping({"float32": 0.01, "bf16": bf16}))  # type: ignore[arg-type]
-    assert compute.precision == chosen and compute.channels_last is (chosen == "bf16") and "measured" in compute.note
+    compute = device.choose("cpu", "auto", trial)
+    assert (compute.precision, compute.channels_last) == chosen and "measured" in compute.note
 
 
 def test_a_fixed_precision_is_not_measured() -> None:

@@ -1,0 +1,116 @@
+"""Parts of convolutional detectors in 2-D and 3-D: residual stages and a feature pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from common.models._norm import norm_layer
+
+_NARROW = 2  # pixels
+
+
+class _Sound(nn.Module):
+    """A convolution that leaves bf16 for float32 where a map is only one or two pixels wide, on a CPU.
+
+    There oneDNN (3.12, in torch 2.13, with AVX-512) computes the gradient of the weights from memory it never wrote, or writes past its
+    end; maps that narrow cost nothing. A test compares both precisions.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, inputs, H, W[, D]]`` to ``[B, outputs, ...]``."""
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and min(x.shape[2:]) <= _NARROW:
+            with torch.autocast("cpu", enabled=False):
+                return cast(Tensor, super().forward(x.float()))
+        return cast(Tensor, super().forward(x))
+
+
+class _Convolution2d(_Sound, nn.Conv2d):
+    pass
+
+
+class _Convolution3d(_Sound, nn.Conv3d):
+    pass
+
+
+def convolution(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1, bias: bool = False) -> nn.Module:
+    """A 2-D or 3-D convolution that keeps the extent (divided by the stride, rounded up)."""
+    kind = _Convolution2d if dimensions == 2 else _Convolution3d
+    return kind(inputs, outputs, size, stride, size // 2, bias=bias)
+
+
+def unit(dimensions: int, inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Sequential:
+    """Convolution of side 3, normalisation, ReLU."""
+    middle = convolution(dimensions, inputs, outputs, stride=stride)
+    return nn.Sequential(middle, norm_layer(norm, outputs, dimensions), nn.ReLU(inplace=True))
+
+
+class Residual(nn.Module):
+    """Two convolutions around a shortcut (He et al. 2016, basic block); starts as the shortcut alone (last scale is 0)."""
+
+    def __init__(self, dimensions: int, inputs: int, outputs: int, norm: str, stride: int) -> None:
+        super().__init__()
+        self.first = unit(dimensions, inputs, outputs, norm, stride)
+        self.second = convolution(dimensions, outputs, outputs)
+        self.norm = norm_layer(norm, outputs, dimensions)
+        self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else convolution(dimensions, inputs, outputs, 1, stride)
+        nn.init.zeros_(self.norm.get_parameter("weight"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, inputs, H, W[, D]]`` to ``[B, outputs, H / stride, W / stride[, D / stride]]``."""
+        return F.relu(self.norm(self.second(self.first(x))) + self.shortcut(x), inplace=True)
+
+
+class Backbone(nn.Module):
+    """Stem of stride 2, then stages of which each halves the extent: strides 4, 8, 16, ...
+
+    Args:
+        dimensions: 2 or 3.
+        inputs: channels of the image.
+        widths: channels of each stage.
+        blocks: residual blocks per stage.
+        norm: one of :data:`common.models._norm.NORMS`.
+    """
+
+    def __init__(self, dimensions: int, inputs: int, widths: Sequence[int], blocks: int, norm: str) -> None:
+        super().__init__()
+        self.stem = unit(dimensions, inputs, widths[0], norm, stride=2)
+        stages, before = [], widths[0]
+        for width in widths:
+            stages.append(nn.Sequential(*(Residual(dimensions, width if n else before, width, norm, 1 if n else 2) for n in range(blocks))))
+            before = width
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Features of every stage, finest first."""
+        x, features = self.stem(images), []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+class Pyramid(nn.Module):
+    """Feature pyramid: coarse features are enlarged and added to finer ones (Lin et al. 2017, "FPN", section 3).
+
+    Args:
+        dimensions: 2 or 3.
+        inputs: channels of each level, finest first.
+        width: channels of every level of the result.
+    """
+
+    def __init__(self, dimensions: int, inputs: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(convolution(dimensions, channels, width, 1, bias=True) for channels in inputs)
+        self.smooth = nn.ModuleList(convolution(dimensions, width, width, bias=True) for _ in inputs)
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Levels ``[B, width, ...]``, finest first, as large as the features."""
+        levels = [lateral(x) for lateral, x in zip(self.lateral, features, strict=True)]
+        for fine in range(len(levels) - 2, -1, -1):
+            levels[fine] = levels[fine] + F.interpolate(levels[fine + 1], size=levels[fine].shape[2:])
+        return [smooth(x) for smooth, x in zip(self.smooth, levels, strict=True)]

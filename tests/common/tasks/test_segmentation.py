@@ -1,0 +1,321 @@
+"""Segmentation: loss, whole-image and windowed prediction of any size, Dice and HD95 against brute force."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from common import config, plugins
+from common.errors import SiteError, StudyError
+from common.models import Shape
+from common.sample import Batch, Sample
+from common.tasks._scoring import dice, hausdorff_95
+from common.tasks.segmentation import TASK, Segmentation, dice_loss
+
+
+def task(dimensions: int = 2, **options: Any) -> Segmentation:
+    made = TASK.create(config.load(TASK.options, options, "task"), dimensions)
+    assert isinstance(made, Segmentation)
+    return made
+
+
+class Threshold(nn.Module):
+    """Calls a pixel foreground where it is above 0; insists on sides that are a multiple of 8 and counts its calls."""
+
+    divisible = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.tensor(1.0))
+        self.sizes: list[tuple[int, ...]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.sizes.append(tuple(images.shape[2:]))
+        assert all(side % self.divisible == 0 for side in images.shape[2:])
+        return torch.cat([-images, images], 1) * self.sharpness
+
+
+class Fixed(nn.Module):
+    """Gives the same logits whatever the image."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits
+
+
+def brute_force_hd95(predicted: Any, truth: Any, spacing: tuple[float, ...]) -> float:
+    """Every surface pixel against every surface pixel of the other mask, neighbours looked up one by one."""
+
+    def surface(mask: Any) -> Any:
+        found = []
+        for place in np.argwhere(mask):
+            around = [place + step * np.eye(mask.ndim, dtype=int)[axis] for axis in range(mask.ndim) for step in (-1, 1)]
+            outside = [np.any(p < 0) or np.any(p >= mask.shape) or not mask[tuple(p)] for p in around]
+            if any(outside):
+                found.append(place * np.array(spacing))
+        return np.array(found)
+
+    apart = np.linalg.norm(surface(predicted)[:, None] - surface(truth)[None], axis=2)
+    return max(float(np.percentile(apart.min(1), 95)), float(np.percentile(apart.min(0), 95)))
+
+
+class TestHausdorff95:
+    @pytest.mark.parametrize(("shape", "spacing"), [((17, 23), (1.0, 1.0)), ((17, 23), (0.4, 2.5)), ((9, 8, 7), (0.7, 1.3, 5.0))])
+    @pytest.mark.parametrize("seed", range(4))
+    def test_equals_brute_force(self, shape: tuple[int, ...], spacing: tuple[float, ...], seed: int) -> None:
+        random = np.random.default_rng(seed)
+        predicted, truth = random.random(shape) < 0.05 * (seed + 1), random.random(shape) < 0.3
+        assert hausdorff_95(predicted, truth, spacing) == pytest.approx(brute_force_hd95(predicted, truth, spacing), rel=1e-9)
+
+    @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.8, 3.0)])
+    def test_agrees_with_monai(self, spacing: tuple[float, ...]) -> None:
+        from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+
+        grid = np.indices((20, 22, 14))
+        predicted, truth = ((np.square(grid - np.reshape(c, (3, 1, 1, 1))).sum(0) < 25) for c in ((9, 10, 6), (11, 10, 7)))
+        theirs = compute_hausdorff_distance(
+            torch.tensor(predicted)[None, None].float(),
+            torch.tensor(truth)[None, None].float(),
+            include_background=True,
+            percentile=95,
+            spacing=spacing,
+        )
+        assert hausdorff_95(predicted, truth, spacing) == pytest.approx(float(theirs), rel=1e-5)
+
+    def test_a_shift_is_its_own_length_in_mm(self) -> None:
+        truth, predicted = np.zeros((2, 30, 30), bool)
+        truth[5:10, 5:10] = predicted[5:10, 12:17] = True
+        assert hausdorff_95(predicted, truth, (1.0, 0.5)) == pytest.approx(3.5)
+        assert hausdorff_95(truth, truth, (1.0, 0.5)) == 0.0
+
+    def test_empty_masks(self) -> None:
+        empty, full = np.zeros((30, 40), bool), np.ones((30, 40), bool)
+        assert math.isnan(hausdorff_95(empty, empty, (1.0, 1.0)))
+        assert hausdorff_95(empty, full, (1.0, 1.0)) == hausdorff_95(full, empty, (1.0, 1.0)) == pytest.approx(50.0)
+        assert hausdorff_95(full, empty, (2.0, 2.0)) == pytest.approx(100.0)
+
+
+class TestDice:
+    def test_equals_a_count_pixel_by_pixel(self) -> None:
+        random = np.random.default_rng(1)
+        a, b = random.random((2, 6, 7)) < 0.5
+        both = sum(bool(x) and bool(y) for x, y in zip(a.flat, b.flat, strict=True))
+        assert dice(a, b) == pytest.approx(2 * both / (sum(a.flat) + sum(b.flat)))
+
+    def test_empty_masks(self) -> None:
+        empty, one = np.zeros((3, 3), bool), np.eye(3, dtype=bool)
+        assert (dice(empty, empty), dice(empty, one), dice(one, empty), dice(one, one)) == (1.0, 0.0, 0.0, 1.0)
+
+
+class TestSummarise:
+    def kept(self, made: Segmentation, found: Any, truth: Any, spacing: tuple[float, ...] = (1.0, 1.0)) -> Any:
+        masks = (torch.tensor(np.asarray(m), dtype=torch.uint8)[None] for m in (found, truth))
+        prediction, mask = masks
+        return made.row({"mask": prediction}, Sample(mask.float(), spacing, mask=mask))
+
+    def test_means_over_classes_then_images(self) -> None:
+        made = task(classes=["head", "tail"])
+        first = self.kept(made, [[1, 1, 0, 2]], [[1, 0, 0, 2]])
+        second = self.kept(made, [[0, 0, 0, 0]], [[0, 0, 2, 0]], spacing=(3.0, 1.0))
+        found = made.summarise([first, second])
+        assert found["dice_head"] == pytest.approx((2 / 3 + 1) / 2)
+        assert found["dice_tail"] == pytest.approx((1 + 0) / 2)
+        assert found["dice"] == pytest.approx((found["dice_head"] + found["dice_tail"]) / 2)
+        assert found["hd95"] == pytest.approx(((0.95 + 0.0) / 2 + 5.0) / 2)
+        assert found.keys() == made.higher_is_better.keys()
+
+    def test_one_class_has_two_metrics(self) -> None:
+        made = task()
+        found = made.summarise([self.kept(made, np.eye(4), np.eye(4))])
+        assert found == {"dice": 1.0, "hd95": 0.0}
+        assert made.higher_is_better == {"dice": True, "hd95": False}
+
+    def test_undefined_values_are_nan(self) -> None:
+        made = task()
+        assert math.isnan(made.summarise([])["dice"])
+        only_empty = made.summarise([self.kept(made, np.zeros((4, 4)), np.zeros((4, 4)))])
+        assert only_empty["dice"] == 1.0
+        assert math.isnan(only_empty["hd95"])
+
+    def test_a_mask_of_another_size_or_none_is_the_hospitals_fault(self) -> None:
+        made = task()
+        with pytest.raises(SiteError, match="size of their images"):
+            self.kept(made, np.zeros((4, 4)), np.zeros((4, 5)))
+        with pytest.raises(SiteError, match="no mask"):
+            made.row({"mask": torch.zeros(1, 4, 4)}, Sample(torch.zeros(1, 4, 4), (1.0, 1.0)))
+        with pytest.raises(SiteError, match="no mask"):
+            made.loss(Threshold(), Batch(torch.zeros(1, 1, 8, 8)))
+
+
+class TestLoss:
+    def test_dice_is_the_definition_written_out(self) -> None:
+        random = torch.Generator().manual_seed(0)
+        logits, masks = torch.randn(2, 3, 4, 5, generator=random), torch.randint(0, 3, (2, 1, 4, 5), generator=random)
+        chances = logits.softmax(1)
+        overlaps = torch.zeros(2, 3)
+        for image in range(2):
+            for number in range(3):
+                truth = masks[image, 0] == number
+                p = chances[image, number]
+                overlaps[image, number] = (2 * p[truth].sum() + 1) / (p.sum() + truth.sum() + 1)
+        torch.testing.assert_close(dice_loss(logits, masks, True, False), 1 - overlaps.mean())
+        torch.testing.assert_close(dice_loss(logits, masks, False, False), 1 - overlaps[:, 1:].mean())
+
+    def test_batch_dice_is_the_dice_of_one_long_image(self) -> None:
+        random = torch.Generator().manual_seed(0)
+        logits, masks = torch.randn(2, 3, 4, 5, generator=random), torch.randint(0, 3, (2, 1, 4, 5), generator=random)
+        long_logits, long_masks = (torch.cat(list(t), 1)[None] for t in (logits, masks))
+        torch.testing.assert_close(dice_loss(logits, masks, False, True), dice_loss(long_logits, long_masks, False, False))
+
+    def test_cross_entropy_is_added(self) -> None:
+        logits, masks = torch.randn(2, 2, 8, 8), torch.randint(0, 2, (2, 1, 8, 8), dtype=torch.uint8)
+        batch, network = Batch(torch.zeros(2, 1, 8, 8), masks=masks), Fixed(logits)
+        difference = task(divisible=8).loss(network, batch) - task(divisible=8, loss="dice").loss(network, batch)
+        torch.testing.assert_close(difference, nn.functional.cross_entropy(logits, masks[:, 0].long()))
+
+    def test_padding_does_not_count(self) -> None:
+        images, masks = torch.randn(2, 1, 13, 11), torch.randint(0, 2, (2, 1, 13, 11), dtype=torch.uint8)
+        network = Threshold()
+        loss = task().loss(network, Batch(images, masks=masks))
+        assert network.sizes == [(16, 16)]
+        logits = torch.cat([-images, images], 1)
+        torch.testing.assert_close(loss, dice_loss(logits, masks, False, False) + nn.functional.cross_entropy(logits, masks[:, 0].long()))
+
+    @pytest.mark.parametrize("truth", [0, 1])
+    def test_finite_with_a_gradient_for_empty_full_and_wild_in_bf16(self, truth: int) -> None:
+        logits = torch.tensor([3e4, -3e4], dtype=torch.bfloat16).view(1, 2, 1, 1).repeat(1, 1, 16, 16)
+        network = Fixed(logits)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = task().loss(network, Batch(torch.zeros(1, 1, 16, 16), masks=torch.full((1, 1, 16, 16), truth, dtype=torch.uint8)))
+        loss.backward()
+        assert loss.dtype == torch.float32
+        assert torch.isfinite(loss)
+        assert network.logits.grad is not None
+        assert torch.isfinite(network.logits.grad).all()
+
+    def test_is_exact_on_a_large_image_in_bf16(self) -> None:
+        """The loss left is a six-thousandth: a bf16 result could only say 0."""
+        logits = torch.tensor([-4.0, 4.0], dtype=torch.bfloat16).view(1, 2, 1, 1).repeat(1, 1, 128, 128)
+        with torch.autocast("cpu", torch.bfloat16):
+            masks = torch.ones(1, 1, 128, 128, dtype=torch.uint8)
+            loss = task(loss="dice").loss(Fixed(logits), Batch(torch.zeros(1, 1, 128, 128), masks=masks))
+        p = 1 / (1 + math.exp(-8))
+        assert float(loss.detach()) == pytest.approx(1 - 2 * p / (p + 1), rel=0.05)
+
+
+class TestPredict:
+    @pytest.mark.parametrize(
+        "options", [{}, {"flip_average": True}, {"sliding_window": [8]}, {"sliding_window": [8], "flip_average": True}]
+    )
+    @pytest.mark.parametrize("shape", [(2, 1, 13, 22), (1, 1, 5, 9), (1, 1, 9, 13, 6)])
+    def test_odd_sizes_stay_where_they_are(self, shape: tuple[int, ...], options: dict[str, Any]) -> None:
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+        found = task(len(shape) - 2, **options).predict(Threshold().eval(), images)
+        assert len(found) == shape[0]
+        for prediction, image in zip(found, images, strict=True):
+            assert prediction["mask"].dtype == torch.uint8
+            assert torch.equal(prediction["mask"], (image > 0).to(torch.uint8))
+
+    def test_pads_to_what_the_network_states_else_to_what_the_study_says(self) -> None:
+        network = Threshold()
+        task().predict(network, torch.zeros(1, 1, 9, 16))
+        task(divisible=24).predict(network, torch.zeros(1, 1, 9, 25))
+        assert network.sizes == [(16, 16), (24, 48)]
+        plain = nn.Conv2d(1, 2, 3, padding=1)
+        assert task().predict(plain, torch.zeros(1, 1, 17, 3))[0]["mask"].shape == (1, 17, 3)
+
+    def test_windows_cover_the_image_with_the_overlap_asked_for(self) -> None:
+        network = Threshold()
+        task(sliding_window=[16, 8], overlap=0.5).predict(network, torch.zeros(1, 1, 32, 16))
+        assert set(network.sizes) == {(16, 8)}
+
+    def test_flip_average_makes_a_lopsided_network_even(self) -> None:
+        class Lopsided(nn.Module):
+            def forward(self, images: Tensor) -> Tensor:
+                ramp = torch.linspace(-1, 1, images.shape[2]).view(1, 1, -1, 1).expand_as(images) * 3
+                return torch.cat([-images - ramp, images + ramp], 1)
+
+        images = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.1 + 0.5
+        plain, even = task().predict(Lopsided(), images), task(flip_average=True).predict(Lopsided(), images)
+        assert plain[0]["mask"].float().mean() < 0.8
+        assert even[0]["mask"].all()
+
+    def test_a_network_that_changes_the_size_is_named(self) -> None:
+        with pytest.raises(StudyError, match=r"task\.divisible"):
+            task().predict(nn.Conv2d(1, 2, 3, stride=2, padding=1), torch.zeros(1, 1, 16, 16))
+
+    def test_bf16_and_channels_last(self) -> None:
+        images = torch.randn(2, 1, 17, 20).contiguous(memory_format=torch.channels_last)
+        network = unet(2)
+        expected = task().predict(network, images)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = task().predict(network, images)
+        same = [float((f["mask"] == e["mask"]).float().mean()) for f, e in zip(found, expected, strict=True)]
+        assert min(same) > 0.95
+
+
+def unet(dimensions: int) -> nn.Module:
+    torch.manual_seed(0)
+    plugin = plugins.load("common.models", "unet", "MODEL")
+    network: nn.Module = plugin.build(
+        plugin.options(channels=(8, 16, 32), strides=(2, 2), residual_units=1), Shape(dimensions, 1, 2)
+    ).eval()
+    return network
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"classes": []}, "task.classes"),
+        ({"classes": ["a", "a"]}, "task.classes"),
+        ({"mask_values": [1, 2]}, "task.mask_values"),
+        ({"classes": ["a", "b"], "mask_values": [3, 3]}, "task.mask_values"),
+        ({"mask_values": [0]}, "task.mask_values"),
+        ({"sliding_window": [8, 8, 8]}, "task.sliding_window"),
+        ({"overlap": 1.0}, "task.overlap"),
+    ],
+)
+def test_impossible_settings_are_named(options: dict[str, Any], place: str) -> None:
+    with pytest.raises(StudyError, match=place):
+        task(**options)
+
+
+def test_what_the_reader_and_the_network_are_told() -> None:
+    made = task(classes=["cortex", "tumour"], mask_values=[128, 255])
+    assert (made.needs, made.mask_values, made.outputs, made.classes) == ("mask", (128, 255), 3, ("cortex", "tumour"))
+    assert task().mask_values is None
+    assert made.for_site([]) is made
+
+
+@pytest.mark.parametrize("loss", ["dice", "dice_ce"])
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_learns_a_tiny_problem(dimensions: int, loss: str) -> None:
+    """Bright boxes on noise, in images whose sides are no multiple of the network's: the loss halves and the boxes are found."""
+    made, network = task(dimensions, loss=loss), unet(dimensions).train()
+    masks = torch.zeros(2, 1, *(18, 15, 9)[:dimensions], dtype=torch.uint8)
+    for image, (start, end) in enumerate([(3, 8), (5, 9)]):
+        box = masks[image, 0]
+        for axis in range(dimensions):
+            box = box.narrow(axis, start, end - start)
+        box.fill_(1)
+    images = torch.randn(masks.shape, generator=torch.Generator().manual_seed(0)) * 0.3 + 2 * masks
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
+    losses = []
+    for _ in range(40):
+        value = made.loss(network, Batch(images, masks=masks))
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(value.detach()))
+    assert losses[-1] < losses[0] / 2
+    found = made.predict(network.eval(), images)
+    kept = [made.row(f, Sample(images[i], (1.0,) * dimensions, mask=masks[i])) for i, f in enumerate(found)]
+    assert made.summarise(kept)["dice"] > 0.7
