@@ -45,8 +45,8 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _slice(values: Tensor) -> npt.NDArray[np.generic]:
-    array: npt.NDArray[np.generic] = values.float().numpy()[0]
+def _slice(values: Tensor) -> npt.NDArray[np.float32]:
+    array: npt.NDArray[np.float32] = values.float().numpy()[0]
     return array if array.ndim == 2 else array[..., array.shape[-1] // 2]
 
 
@@ -57,7 +57,7 @@ def _grey(sample: Sample) -> Pixels:
     return np.stack(scaled if len(scaled) == 3 else scaled[:1] * 3, axis=-1).astype(np.uint8)
 
 
-def _outline(mask: npt.NDArray[np.generic], colour: tuple[int, int, int]) -> Pixels:
+def _outline(mask: npt.NDArray[np.float32], colour: tuple[int, int, int]) -> Pixels:
     inside = np.pad(mask > 0, 1)
     core = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
     edge = inside[1:-1, 1:-1] & ~core

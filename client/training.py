@@ -95,7 +95,7 @@ class Trainer:
         for part in _parts(batch, self.parts):
             with self.compute.autocast():
                 loss = task.loss(self.network, part) * (len(part) / len(batch))
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.scaler.scale(loss).backward()
             total += loss.detach()
         return total
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from common import config, console, network, plugins, toml
+from common import config, console, network, plugins, rehearsal, toml
 from common import study as studies
 from common.errors import ArgumentError
 
@@ -30,7 +30,10 @@ _TOP: tuple[Row, ...] = (
 )
 _PLUGINS = {"task": ("common.tasks", "TASK"), "model": ("common.models", "MODEL"), "strategy": ("common.strategies", "STRATEGY")}
 _FIRST_CHOICE = ("unet", "resnet", "retinanet")
-_STEPS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {"prepare": (), "augment": ()}
+_STEPS = {"prepare": ("resize", "standardise"), "augment": ("flip", "affine", "intensity")}
+_SIDE = {2: 128, 3: 64}
+_HEAD = """A study: everything about a federated training, and the only thing that travels to a hospital beside the model.
+Check it with 'consilium study check FILE'; every field and every step there is: 'consilium study show --fields'."""
 
 
 def new(arguments: Namespace) -> int:
@@ -49,10 +52,11 @@ def new(arguments: Namespace) -> int:
 
 
 def check(arguments: Namespace) -> int:
-    """Read and validate a study, down to its network; one line, or one JSON object."""
+    """Read a study, build its network, try its steps on an invented image; one line, or one JSON object."""
     study = studies.read(arguments.study)
     with console.work():
         weights = network.layout(network.build(study)).size
+        rehearsal.steps(study)
     facts = {
         "ok": True,
         "name": study.name,
@@ -106,7 +110,8 @@ def _show_fields(study: studies.Study | None, as_json: bool) -> None:
     groups = list(fields(study))
     if as_json:
         keys = ("field", "default", "allowed", "meaning")
-        console.out_json({"groups": [{"group": h, "meaning": m, "fields": [dict(zip(keys, r, strict=True)) for r in rows]} for h, m, rows in groups]})
+        listed = [{"group": h, "meaning": m, "fields": [dict(zip(keys, row, strict=True)) for row in rows]} for h, m, rows in groups]
+        console.out_json({"groups": listed})
         return
     for header, meaning, rows in groups:
         console.out(f"{header}  {meaning}")
@@ -117,20 +122,22 @@ def _show_fields(study: studies.Study | None, as_json: bool) -> None:
 
 
 def _template(name: str, task: str, model: str, strategy: str, dimensions: int) -> dict[str, Any]:
-    table: dict[str, Any] = {"name": name, "description": "", "seed": 1}
-    table["data"] = {**_defaults(studies.Data), "dimensions": dimensions}
-    for kind, steps in _STEPS.items():
-        table["data"][kind] = [_step(step, given) for step, given in steps]
-    for section, chosen in (("task", task), ("model", model), ("strategy", strategy)):
-        package, export = _PLUGINS[section]
-        options = plugins.load(package, chosen, export, f"--{section}").options
-        table[section] = {"name": chosen, **_defaults(options)}
-    return {**table, **{n: _defaults(c) for n, c in _SECTIONS.items() if n != "data"}}
+    chosen = {"task": task, "model": model, "strategy": strategy}
+    named = {section: _named(section, name) for section, name in chosen.items()}
+    steps = {kind: [_step(step, dimensions) for step in listed] for kind, listed in _STEPS.items()}
+    sections = {section: _defaults(cls) for section, cls in _SECTIONS.items()}
+    sections["data"] |= {"dimensions": dimensions, **steps}
+    return {"name": name, "description": "", "seed": 1, **named, **sections}
 
 
-def _step(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    options = plugins.load("common.transforms", name, "TRANSFORM").options
-    return {"step": name, **_defaults(options), **given}
+def _named(section: str, name: str) -> dict[str, Any]:
+    package, export = _PLUGINS[section]
+    return {"name": name, **_defaults(plugins.load(package, name, export, f"--{section}").options)}
+
+
+def _step(name: str, dimensions: int) -> dict[str, Any]:
+    given = {"size": [_SIDE[dimensions]] * dimensions, "keep_aspect": True} if name == "resize" else {}
+    return {"step": name, **_defaults(plugins.load("common.transforms", name, "TRANSFORM").options), **given}
 
 
 def _model_for(task: str) -> str:
@@ -165,8 +172,7 @@ def _examples(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _notes(table: Mapping[str, Any]) -> dict[str, str]:
     """The comments of a template: meaning and limits of every field, above each section what it is about."""
-    head = "A study: everything about a federated training, and the only thing that travels to a hospital beside the model.\nCheck it with: consilium study check FILE"
-    notes = {"": head, **{place: _note(row) for row in _TOP for place in [row[0]]}}
+    notes = {"": _HEAD, **{row[0]: _note(row) for row in _TOP}}
     for name, cls in _SECTIONS.items():
         notes |= {name: _meaning(cls), **_notes_of(cls, name, name)}
     for section, (package, export) in _PLUGINS.items():

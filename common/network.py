@@ -58,7 +58,7 @@ def pack(network: nn.Module, out: Vector | None = None) -> Vector:
 def unpack(network: nn.Module, vector: Vector) -> None:
     """Load a vector into the network, in place."""
     values = [t.detach() for t in tensors(network).values()]
-    flat = torch.frombuffer(memoryview(vector), dtype=torch.float32) if not vector.flags.writeable else torch.from_numpy(vector)
+    flat = torch.from_numpy(vector) if vector.flags.writeable else torch.frombuffer(vector.data, dtype=torch.float32)
     torch._foreach_copy_(values, _split(flat, values))
 
 

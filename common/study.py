@@ -153,13 +153,20 @@ def parse(table: Mapping[str, Any]) -> Study:
     values = dict(table)
     data = dict(_table(values.get("data", {}), "data"))
     steps = {kind: _steps(data.pop(kind, []), f"data.{kind}") for kind in ("prepare", "augment")}
+    named = {name: _plugin(_table(values.get(name, {}), name), name) for name in _PLUGINS}
     study = Study(
         name=_text(values, "name"),
         description=_text(values, "description", ""),
         seed=_seed(values.get("seed", 1)),
-        **{name: _plugin(_table(values.get(name, {}), name), name) for name in _PLUGINS},
-        **{name: config.load(cls, data if name == "data" else _table(values.get(name, {}), name), name) for name, cls in _SECTIONS.items()},
-        **steps,
+        task=named["task"],
+        model=named["model"],
+        strategy=named["strategy"],
+        data=config.load(Data, data, "data"),
+        prepare=steps["prepare"],
+        augment=steps["augment"],
+        training=config.load(Training, _table(values.get("training", {}), "training"), "training"),
+        federation=config.load(Federation, _table(values.get("federation", {}), "federation"), "federation"),
+        evaluation=config.load(Evaluation, _table(values.get("evaluation", {}), "evaluation"), "evaluation"),
     )
     _check_together(study)
     return study

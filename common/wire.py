@@ -144,9 +144,10 @@ def _encode(header: Mapping[str, Any], vector: Vector | None, shared: bool) -> R
     records = RecordDict({"header": ConfigRecord({"json": text})})
     if vector is not None:
         flat = np.ascontiguousarray(vector, dtype="<f4")
-        records["vector"] = ArrayRecord({"vector": Array("float32", flat.shape, _STYPE, b"" if shared else flat.tobytes())})
+        record = ArrayRecord({"vector": Array("float32", flat.shape, _STYPE, b"" if shared else flat.tobytes())})
         if shared:  # Flower reads the bytes through memoryview() only, so that a view serves as well
-            records["vector"]["vector"].data = memoryview(flat).cast("B")  # type: ignore[index,assignment]
+            record["vector"].data = flat.data.cast("B")  # type: ignore[assignment]
+        records["vector"] = record
     return records
 
 
@@ -186,7 +187,7 @@ def _vector(records: RecordDict) -> Vector | None:
 
 
 def _arrays(records: RecordDict) -> Iterator[Array]:
-    """Every array of a message. (RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for long.)"""
+    """Every array of a message. RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for long."""
     return (array for record in records.values() if isinstance(record, ArrayRecord) for array in record.values())
 
 

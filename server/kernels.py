@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -25,15 +25,16 @@ def compiled(signature: str) -> Callable[[F], F]:
 
     ``read`` in a signature stands for a read-only float32 vector; a writable one may be passed as well.
     """
-    kinds = {"read": numba.types.Array(numba.float32, 1, "C", readonly=True), "float32": numba.float32[::1], "int64": numba.int64[::1]}
+    kinds: dict[str, Any] = {"read": numba.types.Array(numba.float32, 1, "C", readonly=True), "float32": numba.float32[::1], "int64": numba.int64[::1]}
     kinds |= {"int32": numba.int32[::1], "uint8": numba.uint8[::1], "scale": numba.float64}
     arguments = tuple(kinds[word] for word in signature.split())
 
     def decorate(function: F) -> F:
         try:
-            return numba.njit(arguments, nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+            made: Any = numba.njit(arguments, nogil=True, cache=True)(function)
         except RuntimeError:  # no writable place for the cache
-            return numba.njit(arguments, nogil=True)(function)  # type: ignore[no-any-return]
+            made = numba.njit(arguments, nogil=True)(function)
+        return cast(F, made)
 
     return decorate
 

@@ -1,6 +1,6 @@
 """One round as straight-line code: the file to read first.
 
-    draw -> ask -> (screen -> fold, one answer at a time) -> mean -> strategy's step -> new model -> record
+draw -> ask -> (screen -> fold, one answer at a time) -> mean -> strategy's step -> new model -> record
 """
 
 from __future__ import annotations

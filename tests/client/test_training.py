@@ -118,8 +118,8 @@ def test_fedprox_holds_the_weights_nearer(study: Study, bank: Bank) -> None:
     tight = replace(study, strategy=Named("fedprox", fedprox.Options(mu=50.0)))
     start = torch.from_numpy(network.pack(network.build(study)))
     moved = []
-    for each in (study, tight):
-        each = replace(each, training=replace(each.training, optimizer="sgd", momentum=0.0, learning_rate=0.01))
+    for strategy in (study, tight):
+        each = replace(strategy, training=replace(study.training, optimizer="sgd", momentum=0.0, learning_rate=0.01))
         trainer = _trainer(each)
         trainer.run(network.task(each), bank, "site", 1, 20)
         moved.append(float((_weights(trainer) - start).norm()))

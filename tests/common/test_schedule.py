@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_it_warms_up_peaks_and_ends_where_the_study_says(tmp_path: Path, schedul
     factors = [rate_factor(study, r / 4) for r in range(81)]
     assert factors[0] == pytest.approx(0.1) and factors[8] == pytest.approx(1.0)
     assert factors[-1] == pytest.approx(1.0 if schedule == "constant" else study.training.final_factor)
-    assert all(a >= b for a, b in zip(factors[8:], factors[9:], strict=False)) and factors[:9] == sorted(factors[:9])
+    assert all(a >= b for a, b in pairwise(factors[8:])) and factors[:9] == sorted(factors[:9])
 
 
 def test_no_warm_up(tmp_path: Path) -> None:

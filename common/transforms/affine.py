@@ -1,0 +1,108 @@
+"""Random rotation, scaling, shift and shear, composed into one map and read in one pass. Rigid in millimetres, not in pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from common.config import setting
+from common.errors import StudyError
+from common.sample import Batch
+from common.transforms import Transform
+from common.transforms._boxes import KEEP, batch_edges, clipped, edges, per_image
+from common.transforms._options import chosen, column, interval, ratio, uniform
+from common.transforms._warp import OUTSIDE, linear_grid, warped
+
+_LARGEST_ANGLE_OF_BOXES = 15.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Largest changes; every image draws its own within them.
+
+    With boxes, rotation, tilt and shear may be 15 degrees at most: an upright box of a turned object is only known approximately. It is
+    taken as that of the ellipse inscribed in the old box, which is exact for scaling and shifts and for round objects.
+    """
+
+    rotation: float = setting(15.0, doc="largest rotation in the H-W plane, degrees, either way", low=0.0, high=180.0)
+    tilt: float = setting(0.0, doc="volumes: largest rotation about the H and W axes, degrees, either way", low=0.0, high=90.0)
+    scale: tuple[float, ...] = setting((0.9, 1.1), doc="smallest and largest magnification", low=0.1, high=10.0)
+    translation: float = setting(0.05, doc="largest shift along each axis, as a share of its length", low=0.0, high=1.0)
+    shear: float = setting(0.0, doc="largest shear in the H-W plane, degrees, either way", low=0.0, high=45.0)
+    outside: str = setting("border", doc="what lies beyond the image, for image and mask alike", choices=OUTSIDE)
+    probability: float = setting(1.0, doc="share of the images changed", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        interval("affine", "scale", self.scale)
+
+
+def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
+    """Boxes are clipped to the image; one of which less than 30 % stays is dropped.
+
+    Raises:
+        StudyError: an angle above 15 degrees on images with boxes.
+    """
+    if batch.boxes is not None:
+        _check_angles(options)
+    matrix, shift = (value.to(batch.images.device) for value in _drawn(options, batch, generator))
+    size = matrix.new_tensor([float(n) for n in batch.images.shape[2:]])
+    inverse = torch.linalg.inv(matrix)
+    linear = 2 / size[:, None] * inverse * (size / 2)
+    grid = linear_grid(linear, -2 / size * (inverse @ shift[..., None])[..., 0], batch.images.shape[2:])
+    return _with_boxes(warped(batch, grid, options.outside), matrix, shift)
+
+
+def _drawn(options: Options, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Forward maps about the centre, in pixels: ``[B, d, d]`` and shifts ``[B, d]``, axes H, W[, D]."""
+    count, size, cpu = len(batch), batch.images.shape[2:], torch.device("cpu")
+    turn, tilt_h, tilt_w, shear = (
+        torch.deg2rad(uniform((-limit, limit), (count,), generator, cpu))
+        for limit in (options.rotation, options.tilt, options.tilt, options.shear)
+    )
+    scale = ratio(options.scale, (count,), generator, cpu)
+    shift = uniform((-options.translation, options.translation), (count, len(size)), generator, cpu)
+    shift = shift * torch.tensor([float(n) for n in size])
+    matrix = _rotation(turn, 0, 1, len(size))
+    if len(size) == 3:
+        matrix = matrix @ _rotation(tilt_h, 1, 2, 3) @ _rotation(tilt_w, 0, 2, 3)
+    skew = torch.eye(len(size)).repeat(count, 1, 1)
+    skew[:, 1, 0] = shear.tan()
+    millimetres = torch.tensor(batch.spacing) if len(batch.spacing) == len(size) else torch.ones(len(size))
+    matrix = column(scale, matrix) * (matrix @ skew) * millimetres / millimetres[:, None]
+    used = chosen(options.probability, count, generator, cpu)
+    return torch.where(column(used, matrix), matrix, torch.eye(len(size))), torch.where(used[:, None], shift, 0.0)
+
+
+def _rotation(angle: Tensor, first: int, second: int, dimensions: int) -> Tensor:
+    """``[B, d, d]``: rotation by ``angle [B]`` in the plane of two axes."""
+    matrix = torch.eye(dimensions).repeat(len(angle), 1, 1)
+    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
+    matrix[:, first, second], matrix[:, second, first] = -angle.sin(), angle.sin()
+    return matrix
+
+
+def _with_boxes(batch: Batch, matrix: Tensor, shift: Tensor) -> Batch:
+    if batch.boxes is None:
+        return batch
+    low, high, owner = batch_edges(batch.boxes)
+    middle = low.new_tensor([n / 2 for n in batch.images.shape[2:]])
+    centre = (matrix[owner] @ ((low + high) / 2 - middle)[..., None])[..., 0] + middle + shift[owner]
+    half = (matrix[owner] * ((high - low) / 2)[:, None, :]).square().sum(2).sqrt()
+    moved = per_image(centre - half, centre + half, batch.boxes)
+    classes = batch.classes if batch.classes is not None else (None,) * len(batch)
+    kept = [clipped(*edges(b), c, batch.images.shape[2:], KEEP) for b, c in zip(moved, classes, strict=True)]
+    return batch.with_(boxes=tuple(b for b, _ in kept), classes=None if batch.classes is None else tuple(c for _, c in kept))
+
+
+def _check_angles(options: Options) -> None:
+    for name in ("rotation", "tilt", "shear"):
+        if getattr(options, name) > _LARGEST_ANGLE_OF_BOXES:
+            raise StudyError(
+                f"{name} of step 'affine' is {getattr(options, name):g} degrees; for images with boxes at most "
+                f"{_LARGEST_ANGLE_OF_BOXES:g} are allowed: take rotate90 for larger turns."
+            )
+
+
+TRANSFORM = Transform(kind="augment", options=Options, augment=_augment)

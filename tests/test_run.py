@@ -1,0 +1,218 @@
+"""The front door ``./run``: when it makes, reuses and rebuilds .venv, and what it says when it cannot. Python and pip are stand-ins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parent.parent
+
+FAKE = """#!/bin/sh
+# A Python that has a version, can make an environment that holds itself, and notes what it is asked to do.
+case "$*" in
+    *version_info*) echo "$FAKE_VERSION" ;;
+    *ensurepip*) [ -z "${FAKE_BARE:-}" ] ;;
+    "-c import pip") [ -e "$(dirname "$0")/pip" ] ;;
+    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && : >"$3/bin/pip"; echo "venv" >>"$FAKE_LOG" ;;
+    "-m pip install "*)
+        echo "pip $*" >>"$FAKE_LOG"
+        echo "Downloading torch (900.0 MB)"
+        echo "chatter"
+        [ -z "${FAKE_PIP_FAILS:-}" ] || { echo "ERROR: no route to nowhere"; exit 1; } ;;
+    *) echo "$(basename "$0") $*" >>"$FAKE_LOG"; exit "${FAKE_EXIT:-0}" ;;
+esac
+"""
+
+
+class Door:
+    """A copy of the script in a folder of its own, with a stand-in for Python on its PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "a checkout"
+        self.log = folder / "log"
+        self.environment = {"FAKE_LOG": str(self.log), "FAKE_VERSION": "3.12", "PATH": f"{folder / 'bin'}:/usr/bin:/bin"}
+        self.folder.mkdir()
+        shutil.copy(HOUSE / "run", self.folder / "run")
+        for name in ("pyproject.toml", "constraints.txt"):
+            (self.folder / name).write_text("1\n")
+        (folder / "bin").mkdir()
+        for name in ("python3", "python3.13", "python3.12", "python3.11"):
+            (folder / "bin" / name).write_text(FAKE)
+            (folder / "bin" / name).chmod(0o755)
+
+    def __call__(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """Run it from another folder; ``changes`` go into its environment."""
+        self.log.write_text("")
+        program = [str(self.folder / "run"), *words]
+        environment = {**self.environment, **changes}
+        return subprocess.run(program, cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    @property
+    def asked(self) -> list[str]:
+        """What the stand-ins were asked to do."""
+        return [line.replace(str(self.folder), ".") for line in self.log.read_text().splitlines()]
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Door:
+    return Door(tmp_path)
+
+
+PIP = "pip -m pip install --progress-bar off -c constraints.txt -e .[test]"
+
+
+def test_the_first_time_it_installs_and_then_no_more(door: Door) -> None:
+    first = door("test", "tests/common", "-k", "two words")
+    assert first.returncode == 0
+    assert door.asked == ["venv", PIP, "python -m pytest tests/common -k two words"]
+    assert "Downloading torch" in first.stderr
+    assert "chatter" not in first.stderr
+    assert first.stdout == ""
+    second = door("test", "x")
+    assert door.asked == ["python -m pytest x"]
+    assert second.stderr == ""
+
+
+def test_test_without_arguments_runs_all_and_fails_if_one_does(door: Door) -> None:
+    assert door("test").returncode == 0
+    assert [line.split()[2] for line in door.asked[2:]] == ["ruff", "mypy", "pytest"]
+    assert door("test", FAKE_EXIT="1").returncode == 1
+    assert [line.split()[2] for line in door.asked] == ["ruff", "mypy", "pytest"]
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        ("bench", "python -m tests.benchmarks"),
+        ("bench rounds", "python -m tests.benchmarks rounds"),
+        ("soak", "python -m pytest -m soak --timeout 0"),
+    ],
+)
+def test_other_commands(door: Door, words: str, last: str) -> None:
+    assert door(*words.split(), FAKE_EXIT="3").returncode == 3
+    assert door.asked[-1] == last
+
+
+def test_lint_fails_if_one_of_the_two_does(door: Door) -> None:
+    assert door("lint").returncode == 0
+    assert door("lint", FAKE_EXIT="1").returncode == 1
+    assert door.asked == ["python -m ruff check .", "python -m mypy"]
+
+
+def test_the_demo_needs_no_test_tools_and_a_test_install_serves_it_too(door: Door) -> None:
+    door("demo")
+    assert door.asked[1] == PIP.removesuffix("[test]")
+    door("test", "x")
+    assert door.asked[0] == PIP
+    (door.folder / ".venv" / "stamp-demo").unlink()
+    door("demo")
+    assert not [line for line in door.asked if line.startswith("pip")]
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+def test_a_changed_requirement_is_installed(door: Door, name: str) -> None:
+    door("test", "x")
+    (door.folder / name).write_text("2\n")
+    door("test", "x")
+    assert door.asked == [PIP, "python -m pytest x"]
+
+
+def test_a_failed_install_says_why_and_is_tried_again(door: Door) -> None:
+    failed = door("test", "x", FAKE_PIP_FAILS="1")
+    assert failed.returncode == 1
+    assert "no route to nowhere" in failed.stderr
+    assert "pip failed, see above" in failed.stderr
+    assert door.asked == ["venv", PIP]
+    assert door("test", "x").returncode == 0
+    assert door.asked == [PIP, "python -m pytest x"]
+
+
+def test_a_half_made_environment_is_made_again(door: Door) -> None:
+    door("test", "x")
+    (door.folder / ".venv" / "bin" / "pip").unlink()
+    assert "Rebuilding" in door("test", "x").stderr
+    assert door.asked == ["venv", PIP, "python -m pytest x"]
+
+
+def test_another_python_or_another_place_means_another_environment(door: Door) -> None:
+    door("test", "x")
+    door("test", "x", FAKE_VERSION="3.13")
+    assert door.asked[0] == "venv"
+    moved = door.folder.with_name("moved")
+    door.folder.rename(moved)
+    door.folder = moved
+    door("test", "x", FAKE_VERSION="3.13")
+    assert door.asked[0] == "venv"
+
+
+def test_an_environment_of_somebody_else_is_used_but_never_removed(door: Door) -> None:
+    theirs = door.folder / ".venv" / "bin"
+    theirs.mkdir(parents=True)
+    (theirs / "precious").write_text("x")
+    refused = door("test", "x")
+    assert refused.returncode == 1
+    assert "is not of this script's making" in refused.stderr
+    assert door("clean").returncode == 1
+    assert (theirs / "precious").exists()
+    (theirs / "python").write_text(FAKE)
+    (theirs / "python").chmod(0o755)
+    (theirs / "pip").write_text("")
+    assert door("test", "x").returncode == 0
+    assert door.asked == [PIP, "python -m pytest x"]
+    assert (theirs / "precious").exists()
+
+
+def test_a_python_without_venv_is_one_sentence(door: Door) -> None:
+    done = door("demo", FAKE_BARE="1")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "apt-get install python3-venv" in done.stderr
+    assert not (door.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("version", ["3.10", "2.7", "3.15"])
+def test_a_python_that_does_not_fit_is_one_sentence(door: Door, version: str) -> None:
+    done = door("demo", FAKE_VERSION=version)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Python 3.11 to 3.14 is needed" in done.stderr
+    assert f"python3 is {version};" in done.stderr
+
+
+def test_no_python_at_all_is_one_sentence(door: Door, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("dirname", "cat", "cksum", "sh"):
+        (tools / name).symlink_to(shutil.which(name, path="/usr/bin:/bin") or "")
+    done = door("demo", PATH=str(tools))
+    assert done.returncode == 1
+    assert "Python 3.11 to 3.14 is needed; none was found;" in done.stderr
+
+
+def test_help_and_unknown_commands(door: Door) -> None:
+    assert door().stdout.startswith("usage: ./run COMMAND")
+    assert door("help").returncode == 0
+    unknown = door("tset")
+    assert unknown.returncode == 2
+    assert unknown.stdout == ""
+    assert "'tset' is not a command" in unknown.stderr
+    assert door.asked == []
+
+
+def test_clean_leaves_the_runs(door: Door) -> None:
+    door("test", "x")
+    (door.folder / "runs").mkdir()
+    (door.folder / "common" / "__pycache__").mkdir(parents=True)
+    assert door("clean").returncode == 0
+    assert sorted(path.name for path in door.folder.iterdir()) == ["common", "constraints.txt", "pyproject.toml", "run", "runs"]
+    assert not (door.folder / "common" / "__pycache__").exists()
+
+
+def test_the_scripts_can_be_run() -> None:
+    for name in ("run", ".ci/run"):
+        assert os.access(HOUSE / name, os.X_OK)
+        assert (HOUSE / name).read_text().startswith("#!/bin/sh\n")
