@@ -36,8 +36,8 @@ def step(options: Options, state: State, mean_delta: Vector) -> tuple[State, Vec
         second = second * np.float32(options.beta2) + square * np.float32(1 - options.beta2)
     else:
         second = second - np.float32(1 - options.beta2) * square * np.sign(second - square)
-    moved: Vector = np.float32(options.server_rate) * first / (np.sqrt(second) + np.float32(options.tau))
-    return {"m": first, "v": second}, moved
+    moved = np.float32(options.server_rate) * first / (np.sqrt(second) + np.float32(options.tau))
+    return {"m": first, "v": second}, moved.astype(np.float32, copy=False)
 
 
 STRATEGY = Strategy(Options, step)
