@@ -7,6 +7,7 @@ range with one sentence, and ignores nothing. ``describe`` lists the fields for 
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -82,6 +83,8 @@ def _converted(value: Any, hint: Any, place: str) -> Any:
         return tuple(_converted(v, arguments[0], f"{place}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise StudyError(f"{place} is {value!r}; give a finite number.")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
         raise StudyError(f"{place} is {value!r}; give {_word(hint)}.")
     return value
@@ -126,4 +129,4 @@ def _toml(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return str(list(value)) if isinstance(value, tuple) else repr(value).replace("'", '"')
+    return str(list(value) if isinstance(value, tuple) else repr(value)).replace("'", '"')

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from common import plugins, seeds
 from common.errors import StudyError
 from common.models import Shape
+from common.models._sound import sound
 from common.study import Study
 from common.tasks import Task
 from common.update import Layout, Vector
@@ -33,7 +34,7 @@ def build(study: Study) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.derive(study.seed, "network"))
         network: nn.Module = model.build(study.model.options, shape)
-    return network
+    return sound(network)
 
 
 def tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flwr.serverapp import Grid
-
 from common.errors import InputError
 from common.wire import finite_or_none
 from server import checkpoint, evaluate
@@ -15,7 +13,7 @@ from server.roster import join
 from server.transport import Transport
 
 
-def score_model(grid: Grid, model: Path, split: str, quiet: bool) -> dict[str, Any]:
+def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> dict[str, Any]:
     """Scores of the model folder on every connected hospital.
 
     Args:
@@ -25,7 +23,6 @@ def score_model(grid: Grid, model: Path, split: str, quiet: bool) -> dict[str, A
         InputError: the model cannot be read or no hospital can score it.
     """
     study, layout, weights = checkpoint.load(model)
-    transport = Transport(grid)
     with Reporter(quiet) as reporter:
         roster = join(transport, study, scoring=True)
         reporter.say(f"{study.name}: scoring {len(roster.members)} hospitals ({split})")

@@ -10,36 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.models._norm import norm_layer
-
-_NARROW = 2  # pixels
-
-
-class _Sound(nn.Module):
-    """A convolution that leaves bf16 for float32 where a map is only one or two pixels wide, on a CPU.
-
-    There oneDNN (3.12, in torch 2.13, with AVX-512) computes the gradient of the weights from memory it never wrote, or writes past its
-    end; maps that narrow cost nothing. A test compares both precisions.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, inputs, H, W[, D]]`` to ``[B, outputs, ...]``."""
-        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and min(x.shape[2:]) <= _NARROW:
-            with torch.autocast("cpu", enabled=False):
-                return cast(Tensor, super().forward(x.float()))
-        return cast(Tensor, super().forward(x))
-
-
-class _Convolution2d(_Sound, nn.Conv2d):
-    pass
-
-
-class _Convolution3d(_Sound, nn.Conv3d):
-    pass
+from common.models._sound import Convolution2d, Convolution3d
 
 
 def convolution(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1, bias: bool = False) -> nn.Module:
     """A 2-D or 3-D convolution that keeps the extent (divided by the stride, rounded up)."""
-    kind = _Convolution2d if dimensions == 2 else _Convolution3d
+    kind = Convolution2d if dimensions == 2 else Convolution3d
     return kind(inputs, outputs, size, stride, size // 2, bias=bias)
 
 

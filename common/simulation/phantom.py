@@ -30,7 +30,7 @@ CONTRAST, NOISE, SIZE = 1.0, 1.0, 1.0
 """How hard the task is: factors on the lesions' contrast, the scanners' noise and the lesions' radius."""
 
 NATIVE = Phase(liver=58, vessel=40, aorta=42, spleen=48, cortex=32, medulla=30, lesion=-24, rim=0)
-ARTERIAL = Phase(liver=72, vessel=88, aorta=290, spleen=118, cortex=210, medulla=85, lesion=-22, rim=58)
+ARTERIAL = Phase(liver=76, vessel=88, aorta=290, spleen=118, cortex=210, medulla=85, lesion=-36, rim=68)
 PORTAL = Phase(liver=112, vessel=158, aorta=150, spleen=122, cortex=185, medulla=170, lesion=-42, rim=10)
 
 
@@ -73,7 +73,7 @@ PROFILES = (
     ),
     Profile(
         ARTERIAL, (150, 172), (0.04, 0.09), 280, 0.85, (12, 24),
-        Scanner(370, 0.8, 0.45, 13, 0.0, 4, -4, circle=True),
+        Scanner(365, 0.8, 0.3, 10, 0.0, 4, -4, circle=True),
         (16, True, 0), True, (50, 350), "SHARP", 3.0, (40, 85),
     ),
     Profile(

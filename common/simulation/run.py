@@ -57,9 +57,9 @@ def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto"
     scoring = importlib.import_module("server.scoring")
     inline = importlib.import_module("common.simulation.inline")
     with _environment(sites, model, {}, device, state=model / ".state"):
-        grid = inline.InlineGrid(_app(CLIENT), len(folders))
+        transport = importlib.import_module("server.transport").Transport(inline.InlineGrid(_app(CLIENT), len(folders)))
         try:
-            scored: dict[str, Any] = scoring.score_model(grid, model, split, quiet)
+            scored: dict[str, Any] = scoring.score_model(transport, model, split, quiet)
         finally:
             shutil.rmtree(model / ".state", ignore_errors=True)
     return scored
