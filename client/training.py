@@ -124,17 +124,16 @@ class Trainer:
         for key, value in moments.items():
             number, name = key.split(".", 1)
             parameter = self.parameters[int(number)]
-            where = self.compute.device if name in _MOMENTS else "cpu"
-            copy = torch.empty_like(parameter) if name in _MOMENTS else torch.empty_like(value, device=where)
+            copy = torch.empty_like(parameter) if name in _MOMENTS else torch.empty_like(value, device=self.compute.device)
             self.optimizer.state[parameter][name] = copy.copy_(value)
 
 
 def optimizer(training: Training, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The study's local optimiser."""
+    """The study's local optimiser, fused: one pass over the weights."""
     rate, decay = training.learning_rate, training.weight_decay
     if training.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=training.momentum, weight_decay=decay, nesterov=training.momentum > 0)
-    return torch.optim.AdamW(parameters, rate, betas=(training.momentum, 0.999), weight_decay=decay)
+        return torch.optim.SGD(parameters, rate, momentum=training.momentum, weight_decay=decay, nesterov=training.momentum > 0, fused=True)
+    return torch.optim.AdamW(parameters, rate, betas=(training.momentum, 0.999), weight_decay=decay, fused=True)
 
 
 def steps_per_round(training: Training, images: int, repeat: int) -> int:

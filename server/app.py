@@ -80,6 +80,8 @@ class Session:
     cross: dict[str, Any] | None = None
     local_models: dict[str, Vector] = field(default_factory=dict)
     status: str = "interrupted"
+    bytes: dict[str, int] = field(default_factory=dict)
+    """What the federation itself moved; the comparisons would not happen in a real one."""
 
 
 @app.main()
@@ -128,6 +130,8 @@ def federate(session: Session) -> None:
         if federation.rounds_done:
             checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, federation.rounds_done)
     session.scores["federated"] = _final(session, federation.model, examples=True)
+    session.transport.traffic.take()
+    session.bytes = dict(session.transport.traffic.total)
 
 
 def compare(session: Session) -> None:
@@ -148,10 +152,10 @@ def conclude(session: Session) -> None:
     seconds = time.perf_counter() - session.began
     compute = session.scores["federated"].compute if "federated" in session.scores else {}
     more = {"compute": compute, "engine": session.order.engine}
-    traffic = session.transport.traffic
-    traffic.take()
+    session.transport.traffic.take()
+    moved = session.bytes or session.transport.traffic.total
     content = report.assemble(
-        session.study, session.status, session.roster, session.run.rounds, session.scores, session.cross, seconds, traffic.total, more
+        session.study, session.status, session.roster, session.run.rounds, session.scores, session.cross, seconds, moved, more
     )
     examples = session.scores["federated"].examples if "federated" in session.scores else []
     session.run.finish(content, examples)
