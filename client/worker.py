@@ -129,7 +129,8 @@ class Worker:
         loss, seconds = trainer.run(self._task, self._bank, self._site.name, plan.round, steps)
         self._keep(trainer.moments(), plan.round)
         update = Update(self._engine.change(start), self._weight(), loss, steps, seconds)
-        values = {"weight": update.weight, "loss": loss, "steps": steps, "seconds": seconds, "notes": trainer.notes}
+        notes, trainer.notes = trainer.notes, []
+        values = {"weight": update.weight, "loss": loss, "steps": steps, "seconds": seconds, "notes": notes}
         return Reply(self._site.name, plan.kind, plan.round, plan.layout, values, update.delta)
 
     def _evaluate(self, plan: Plan) -> Reply:

@@ -207,6 +207,7 @@ def _line(session: Session, record: rounds.Record, validation: Scores | None) ->
     text = f"loss {_mean(record.loss):.4f}, {record.seconds:.1f} s"
     if record.refused:
         text += ", refused: " + "; ".join(f"{r['site']}: {r['reason']}" for r in record.refused)
+    text += "".join(f", {site}: {note}" for site, note in record.notes.items())
     if validation is not None:
         key = network.task(session.study).primary
         value = validation.mean().get(key)

@@ -16,7 +16,7 @@ from common import plugins, seeds
 from common.errors import RoundError
 from common.strategies import State, Strategy
 from common.study import Study
-from common.update import Layout, Vector
+from common.update import Layout, Update, Vector
 from common.wire import Plan
 from server.aggregate import WeightedSum
 from server.roster import Member
@@ -53,6 +53,8 @@ class Record:
     loss: Mapping[str, float]
     weights: Mapping[str, float]
     bytes: Mapping[str, int]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What hospitals say about how they computed, e.g. that a GPU's memory was full."""
 
 
 def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[Record]:
@@ -83,7 +85,7 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rec
             notes.refuse(site, str(reason))
         else:
             total.fold([update.delta], [update.weight])
-            notes.accept(site, update.loss, update.weight, update.seconds)
+            notes.accept(site, update, reply.values.get("notes"))
             del update
         del reply
         watch(number, site, notes.answers, len(chosen))
@@ -129,6 +131,7 @@ class _Notes:
     refused: list[dict[str, str]] = field(default_factory=list)
     loss: dict[str, float] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -138,11 +141,13 @@ class _Notes:
     def refuse(self, site: str, reason: str) -> None:
         self.refused.append({"site": site, "reason": reason})
 
-    def accept(self, site: str, loss: float, weight: float, seconds: float) -> None:
-        self.loss[site], self.weights[site] = loss, weight
-        self.seconds += seconds
+    def accept(self, site: str, update: Update, said: object) -> None:
+        self.loss[site], self.weights[site] = update.loss, update.weight
+        self.seconds += update.seconds
+        if isinstance(said, list) and said:
+            self.said[site] = " ".join(str(note) for note in said[:5])[:500]
 
     def record(self, number: int, seconds: float, traffic: Mapping[str, int]) -> Record:
         accepted = tuple(sorted(self.loss))
         loss, weights = ({site: values[site] for site in accepted} for values in (self.loss, self.weights))
-        return Record(number, seconds, self.seconds, accepted, tuple(self.refused), loss, weights, traffic)
+        return Record(number, seconds, self.seconds, accepted, tuple(self.refused), loss, weights, traffic, self.said)

@@ -1,8 +1,4 @@
-"""An invented upper abdomen: axial CT slices in Hounsfield units, drawn from formulas; nothing in it comes from a person.
-
-Axes: ``u`` runs to the patient's left (right in the image), ``v`` to the back (down in the image), both in half body widths from the
-middle of the body; ``z`` runs from the diaphragm (0) to the lower poles of the kidneys (1). Shapes are in half body widths.
-"""
+"""Painting an invented upper abdomen: axial CT slices in Hounsfield units. Axes and units are those of :mod:`common.simulation._body`."""
 
 from __future__ import annotations
 
@@ -11,67 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from common.simulation._canvas import Array, Canvas, Point, ellipse, length, smooth_noise, upright
+from common.simulation._body import EXTENT, GALLBLADDER, KIDNEYS, Body, Lesion, axes, bent, cavity, kidney, liver, trunk_distance
+from common.simulation._canvas import Array, Canvas, length, smooth_noise
 
-EXTENT = 0.8
-"""Half body widths from z = 0 to z = 1."""
-_WAVES = 5
-_VENTRAL, _DORSAL = 0.66, 0.63
 _SLAB = 0.02
 """Half the thickness of a slice in z; vessels within it are seen."""
 _AIR, _LUNG, _FAT, _WATER, _MUSCLE = -1000.0, -860.0, -105.0, 8.0, 55.0
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Hounsfield units at a time after the contrast medium is given; ``lesion`` is relative to the liver, ``rim`` to the lesion."""
-
-    liver: float
-    vessel: float
-    aorta: float
-    spleen: float
-    cortex: float
-    medulla: float
-    lesion: float
-    rim: float
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A roughly round mass: centre ``(u, v, z)``, radius, and the lobes of its outline as Fourier amplitudes and angles."""
-
-    centre: tuple[float, float, float]
-    radius: float
-    amplitudes: Array
-    angles: Array
-    difference: float
-    cyst: bool = False
-
-
-@dataclass(frozen=True)
-class Body:
-    """One invented patient.
-
-    Attributes:
-        fat: thickness of the fat under the skin.
-        meal: Hounsfield units of what is in the stomach.
-        wave: ``[_WAVES, 5]``: how the plane is bent.
-        jitter: small differences between organs, -1 to 1 each.
-        vessels: ``[N, 4]``: spheres ``(u, v, z, radius)`` along the vessels of the liver.
-        shift: where the body lies on the couch.
-        seed: of the textures.
-    """
-
-    phase: Phase
-    fat: float
-    meal: float
-    wave: Array
-    jitter: list[float]
-    vessels: Array
-    gallbladder: bool
-    shift: Point
-    seed: int
-    lesions: tuple[Lesion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,10 +28,11 @@ def draw(body: Body, z: float, size: int, edge: float) -> Slice:
     """One slice of ``size * size`` pixels that are ``edge`` half body widths wide, before it is scanned."""
     rng = np.random.default_rng([body.seed, int(z * 1000)])
     axis = (np.arange(size, dtype=np.float32) + np.float32(0.5 - size / 2)) * np.float32(edge)
-    u, v = _bent(body, *np.meshgrid(axis - np.float32(body.shift[0]), axis - np.float32(body.shift[1])), z)
-    noise = (smooth_noise(rng, size, grain / edge) for grain in (0.03, 0.25))
-    canvas = Canvas(u, v, np.full((size, size), _AIR, np.float32), *noise, edge)
-    trunk, inner = _trunk(u, v), _cavity(body, u, v)
+    across, down = np.meshgrid(axis - np.float32(body.shift[0]), axis - np.float32(body.shift[1]))
+    u, v = bent(body, across, down, z)
+    fine, coarse = (smooth_noise(rng, size, grain / edge) for grain in (0.03, 0.25))
+    canvas = Canvas(u, v, np.full((size, size), _AIR, np.float32), fine, coarse, edge)
+    trunk, inner = trunk_distance(u, v), cavity(body, u, v)
     _paint_wall(canvas, trunk, inner)
     _paint_bones(canvas, body, z)
     _paint_organs(canvas, body, z, inner)
@@ -98,36 +40,6 @@ def draw(body: Body, z: float, size: int, edge: float) -> Slice:
     _paint_kidneys(canvas, body, z)
     masks = [_paint_lesion(canvas, body, lesion, z, within) for lesion in body.lesions]
     return Slice(canvas.hu, [m for m in masks if m is not None and m.any()], np.clip(-trunk / np.float32(0.5), 0, 1))
-
-
-def random_body(rng: np.random.Generator, phase: Phase, fat: float, meal: float) -> Body:
-    """A body without lesions; add them with :func:`random_lesion`."""
-    wave = [*rng.uniform(-6, 6, (2, _WAVES)), rng.uniform(0, 2 * np.pi, _WAVES), *rng.normal(0, 0.009, (2, _WAVES))]
-    return Body(
-        phase=phase,
-        fat=fat,
-        meal=meal,
-        wave=np.stack(wave, axis=1).astype(np.float32),
-        jitter=rng.uniform(-1, 1, 16).tolist(),
-        vessels=_vessels(rng),
-        gallbladder=bool(rng.random() < 0.75),
-        shift=(float(rng.normal(0, 0.02)), float(rng.normal(0, 0.02))),
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def random_lesion(rng: np.random.Generator, body: Body, z: float, radius: float, *, cyst: bool, difference: float) -> Lesion | None:
-    """A lesion within the liver at height ``z``, apart from the others; None where no place is found."""
-    places = rng.uniform((-0.95, -0.55), (0.35, 0.45), (200, 2)).astype(np.float32)
-    u, v = places.T
-    room = -_liver(body, u, v, z, _cavity(body, u, v)) - 0.8 * radius - 0.02
-    for other in body.lesions:
-        room = np.minimum(room, length(u - other.centre[0], v - other.centre[1]) - 1.25 * (radius + other.radius) - 0.03)
-    if not (room > 0).any():
-        return None
-    place = places[int(np.argmax(room > 0))].tolist()
-    lobes = rng.normal(0, 0.02 if cyst else 0.11, 4) / np.arange(1, 5) ** 0.7
-    return Lesion((*place, z), radius, lobes.astype(np.float32), rng.uniform(0, 6.3, 4).astype(np.float32), difference, cyst)
 
 
 def _paint_wall(canvas: Canvas, trunk: Array, inner: Array) -> None:
@@ -155,7 +67,7 @@ def _paint_bones(canvas: Canvas, body: Body, z: float) -> None:
     spine.paint(vertebra, 520)
     spine.paint(vertebra + np.float32(0.020), 190 + 40 * spine.fine)
     spine.paint(spine.ellipse((0, 0.375), (0.056, 0.048)), 30)
-    wide, back, front = _axes(body)
+    wide, back, front = axes(body)
     last = 2.45 - 1.3 * max(0.0, z - 0.25)
     for side in (-1, 1):
         for i, angle in enumerate(np.arange(0.34 + 0.09 * side * body.jitter[0], last, 0.40) + 0.25 * (z * 3 % 1)):
@@ -228,10 +140,10 @@ def _paint_bowel(canvas: Canvas, body: Body, inner: Array) -> None:
 
 def _paint_kidneys(canvas: Canvas, body: Body, z: float) -> None:
     """Bean shapes with the fat of the hilum; before the contrast medium is washed through, the cortex stands out."""
-    for side, start in _KIDNEYS:
+    for side, start in KIDNEYS:
         if z <= start - 0.12:
             continue
-        grow, at = _kidney(body, side, z)
+        grow, at = kidney(body, side, z)
         part = canvas.near(at, 0.2)
         outline = part.ellipse(at, (0.120 * grow, 0.160 * grow), side * 28)
         hilum = part.ellipse((at[0] - side * 0.09, at[1] - 0.06), (0.085 * grow, 0.045), side * 35)
@@ -246,9 +158,9 @@ def _paint_kidneys(canvas: Canvas, body: Body, z: float) -> None:
 def _paint_liver(canvas: Canvas, body: Body, z: float, inner: Array) -> Array:
     """The liver with its vessels and, lower down, the gallbladder; returns the share of each pixel within it."""
     phase = body.phase
-    shape = _liver(body, canvas.u, canvas.v, z, inner)
+    shape = liver(body, canvas.u, canvas.v, z, inner)
     canvas.paint(shape, phase.liver + 4 * canvas.fine + 4 * canvas.coarse)
-    within = np.clip(0.5 - (shape + np.float32(0.012)) / np.float32(canvas.edge), 0, 1)
+    within: Array = np.clip(0.5 - (shape + np.float32(0.012)) / np.float32(canvas.edge), 0, 1)
     tubes = np.full_like(canvas.u, 9.0)
     holder = Canvas(canvas.u, canvas.v, tubes, tubes, tubes, canvas.edge)
     heights = np.maximum(np.abs(body.vessels[:, 2] - z) - _SLAB, 0) * EXTENT
@@ -259,10 +171,9 @@ def _paint_liver(canvas: Canvas, body: Body, z: float, inner: Array) -> Array:
     canvas.hu[...] += np.clip(0.5 - tubes / np.float32(canvas.edge), 0, 1) * within * (phase.vessel - canvas.hu)
     if body.gallbladder and 0.5 < z < 0.95:
         grow = float(np.sqrt(1 - ((z - 0.72) / 0.24) ** 2))
-        part = canvas.near((-0.26, -0.24), 0.2)
-        bladder = part.ellipse((-0.25 + 0.03 * body.jitter[10], -0.24), (0.080 * grow, 0.120 * grow), -25)
-        part.paint(bladder, 45)
-        part.paint(bladder + np.float32(0.012), _WATER)
+        bladder = canvas.ellipse((GALLBLADDER[0] + 0.03 * body.jitter[10], GALLBLADDER[1]), (0.080 * grow, 0.120 * grow), -25)
+        within = within * (1 - canvas.paint(bladder, 45))
+        canvas.paint(bladder + np.float32(0.012), _WATER)
     return within
 
 
@@ -282,84 +193,3 @@ def _paint_lesion(canvas: Canvas, body: Body, lesion: Lesion, z: float, within: 
     value = _WATER if lesion.cyst else body.phase.liver + lesion.difference + rim + core + 5 * canvas.fine
     canvas.hu[...] += share * (value - canvas.hu)
     return None if lesion.cyst else share > np.float32(0.5)
-
-
-def _trunk(u: Array, v: Array) -> Array:
-    """Signed distance to the skin: flatter at the back, with the groove of the spine."""
-    height = np.where(v < 0, np.float32(_VENTRAL), np.float32(_DORSAL))
-    power = np.float32(2.5)
-    x, y = np.abs(u), np.abs(v / height)
-    radius = (x**power + y**power) ** (1 / power)
-    groove = np.float32(0.035) * np.exp(-((u / np.float32(0.10)) ** 2)) * (v > 0)
-    return (radius - 1) * np.where(x > y, np.float32(1), height) + groove
-
-
-def _cavity(body: Body, u: Array, v: Array) -> Array:
-    """Signed distance to the inside of the chest and abdominal wall, which the spine bulges inwards."""
-    wide, back, front = _axes(body)
-    inner = upright(u, v, np.float32(wide), np.where(v < 0, np.float32(front), np.float32(back)))
-    return np.maximum(inner, np.float32(0.155) - length(u, (v - np.float32(0.30)) * np.float32(0.85)))
-
-
-def _axes(body: Body) -> tuple[float, float, float]:
-    """Half axes of the cavity: sideways, to the back, to the front."""
-    return 0.86 - 0.75 * body.fat, _DORSAL - 0.14 - 0.45 * body.fat, _VENTRAL - 0.10 - 0.9 * body.fat
-
-
-def _liver(body: Body, u: Array, v: Array, z: float, inner: Array) -> Array:
-    """Signed distance to the liver: right and left lobe, cut by the wall, the porta, the spine, the round ligament and the right kidney."""
-    j, low = body.jitter, max(0.0, z - 0.35)
-    right = ellipse(u, v, (-0.45 - 0.10 * low, 0.02 * j[11]), (0.46 - 0.14 * low, 0.50 - 0.08 * low), 8)
-    reach = (0.52 + 0.06 * j[14]) * (1 - 0.6 * low)
-    left = ellipse(u, v, (-0.06 - 0.02 * j[12], -0.30 + 0.03 * j[13]), (reach, 0.20 - 0.12 * low), -9 + 4 * j[15])
-    blend = np.clip(0.5 + (left - right) / np.float32(0.24), 0, 1)
-    both = left * (1 - blend) + right * blend - np.float32(0.12) * blend * (1 - blend)
-    porta = np.float32(0.05 + 0.09 * min(1.0, z * 2.5)) - length((u - np.float32(0.03)) * np.float32(0.55), v + np.float32(0.04))
-    cava = np.float32(0.105) - length(u + np.float32(0.12), v - np.float32(0.10))
-    spine = np.float32(0.21) - length(u, v - np.float32(0.26))
-    depth = 0.06 + 0.16 * min(1.0, max(0.0, z - 0.15) * 2.5)
-    along = np.clip(v + np.float32(0.60), 0, np.float32(depth + 0.1))
-    ligament = np.float32(0.014) - length(u + np.float32(0.10) + np.float32(0.25) * along, v + np.float32(0.60) - along)
-    cuts = [both, inner + np.float32(0.010), porta, cava, spine, ligament]
-    if z > _KIDNEYS[0][1] - 0.12:
-        grow, at = _kidney(body, -1, z)
-        cuts.append(np.float32(0.03) - ellipse(u, v, at, (0.120 * grow, 0.160 * grow), -28))
-    return np.maximum.reduce(cuts)
-
-
-_KIDNEYS = ((-1, 0.58), (1, 0.45))
-"""Side (-1 is the patient's right) and height at which each begins."""
-
-
-def _kidney(body: Body, side: int, z: float) -> tuple[float, Point]:
-    """Share of its full size, and centre."""
-    start = dict(_KIDNEYS)[side]
-    grow = min(1.0, 0.6 + (z - start) * 2.2)
-    return grow, (side * (0.365 + 0.02 * body.jitter[3]), 0.225 + 0.02 * body.jitter[4])
-
-
-def _bent(body: Body, u: Array, v: Array, z: float) -> tuple[Array, Array]:
-    """The plane bent smoothly, so that no two bodies have the same outlines."""
-    waves = [(np.sin(ku * u + kv * v + np.float32(phase + 1.5 * z)), au, av) for ku, kv, phase, au, av in body.wave]
-    return u + sum(au * w for w, au, _ in waves), v + sum(av * w for w, _, av in waves)
-
-
-def _vessels(rng: np.random.Generator) -> Array:
-    """Portal branches from the porta outwards at several heights, and hepatic veins that end in the vena cava below the diaphragm."""
-    spheres: list[tuple[float, float, float, float]] = []
-
-    def grow(place: tuple[float, float, float], angle: float, climb: float, radius: float, forks: int) -> None:
-        u, v, z = place
-        for _ in range(12):
-            angle, climb = angle + rng.normal(0, 0.10), climb + rng.normal(0, 0.04)
-            u, v, z, radius = u + 0.019 * np.cos(angle), v + 0.019 * np.sin(angle), z + 0.019 * climb, radius * 0.98
-            spheres.append((u, v, z, radius))
-        for turn in (-1, 1) if forks else ():
-            grow((u, v, z), angle + turn * rng.uniform(0.3, 0.7), climb + rng.normal(0, 0.15), radius * 0.85, forks - 1)
-
-    for z in (0.30, 0.48, 0.66, 0.84):
-        grow((-0.12, -0.05, z + rng.normal(0, 0.04)), np.pi + rng.normal(0, 0.3), rng.normal(0, 0.1), 0.036, 2)
-    grow((-0.10, -0.08, 0.42), -np.pi / 2 + rng.normal(0, 0.2), 0.0, 0.028, 1)
-    for angle in (np.pi - 0.5, np.pi + 0.25, np.pi + 0.95):
-        grow((-0.15, 0.04, 0.10), angle + rng.normal(0, 0.1), rng.uniform(0, 0.25), 0.034, 2)
-    return np.array(spheres, np.float32)

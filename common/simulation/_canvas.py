@@ -35,15 +35,15 @@ class Canvas:
         """The part of the canvas that a shape of size ``reach`` around ``at`` may touch."""
         height, width = self.hu.shape
         half = reach + _SLACK
-        rows, columns = (
+        part = tuple(
             slice(max(0, int((c - half) / self.edge + n / 2)), max(1, int((c + half) / self.edge + n / 2) + 2))
             for c, n in ((at[1], height), (at[0], width))
         )
-        return Canvas(*(a[rows, columns] for a in (self.u, self.v, self.hu, self.fine, self.coarse)), self.edge)
+        return Canvas(self.u[part], self.v[part], self.hu[part], self.fine[part], self.coarse[part], self.edge)
 
     def paint(self, distance: Array, value: float | Array, soft: float = 1.0) -> Array:
         """Cover a shape given by its signed distance; returns the share of each pixel that it covers."""
-        share = np.clip(0.5 - distance / np.float32(self.edge * soft), 0, 1)
+        share: Array = np.clip(0.5 - distance / np.float32(self.edge * soft), 0, 1)
         self.hu[...] += share * (value - self.hu)
         return share
 
@@ -55,7 +55,7 @@ class Canvas:
         """Signed distance to a line with round ends."""
         du, dv = end[0] - start[0], end[1] - start[1]
         x, y = self.u - np.float32(start[0]), self.v - np.float32(start[1])
-        along = np.clip((x * np.float32(du) + y * np.float32(dv)) / np.float32(du * du + dv * dv), 0, 1)
+        along: Array = np.clip((x * np.float32(du) + y * np.float32(dv)) / np.float32(du * du + dv * dv), 0, 1)
         return length(x - along * np.float32(du), y - along * np.float32(dv)) - np.float32(radius)
 
     def disc(self, at: Point, radius: float) -> Array:
@@ -80,7 +80,8 @@ def upright(x: Array, y: Array, a: np.float32 | Array, b: np.float32 | Array) ->
     """Signed distance, to first order, to the ellipse of half axes ``a`` and ``b`` around the origin."""
     x, y = x / a, y / b
     radius = length(x, y) + np.float32(1e-6)
-    return (radius - 1) * radius / (length(x / a, y / b) + np.float32(1e-6))
+    distance: Array = (radius - 1) * radius / (length(x / a, y / b) + np.float32(1e-6))
+    return distance
 
 
 def smooth_noise(rng: np.random.Generator, size: int, grain: float) -> Array:
