@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -1,8 +1,8 @@
 """Synthetic hospitals: abdominal CT slices as real DICOM files, with liver lesions to find.
 
 Every pixel, name and number is invented. Hospitals differ as real ones do: in scanner and reconstruction, in the phase of the contrast
-medium (which turns dark lesions into bright ones), in their patients' size, and in how many and how large lesions they see. So a network
-trained at one of them does visibly worse at the others.
+medium (which decides whether a lesion is dark, faint or ringed), in their patients' size, and in how many and how large lesions they
+see. So a network trained at one of them does visibly worse at the others.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ def write(folder: Path, *, hospitals: int = 4, patients: int = 24, size: int = 1
     for name, value, low, high in (("hospitals", hospitals, 1, 999), ("patients", patients, 1, 9999), ("size", size, 32, 1024)):
         if not low <= value <= high:
             raise ArgumentError(f"{name} is {value}; allowed: {low} to {high}.")
-    for number in range(hospitals):
-        name = NAMES[number % len(NAMES)] + (f"{number // len(NAMES) + 1}" if number >= len(NAMES) else "")
+    names = [NAMES[i % len(NAMES)] + (f"{i // len(NAMES) + 1}" if i >= len(NAMES) else "") for i in range(hospitals)]
+    for name in names:
         if (folder / name).exists():
             raise ArgumentError(f"{str(folder / name)!r} exists already; give an empty folder for the phantoms.")
+    for number, name in enumerate(names):
         _Hospital(folder / name, PROFILES[number % len(PROFILES)], size, seed, name).write(patients)
 
 
