@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from client import phantoms
 from common.errors import SiteError
 
 SITES = "CONSILIUM_SITES"
@@ -23,30 +24,33 @@ class Site:
     Attributes:
         name: as it appears in reports.
         folders: its data; several only for the pooled comparison of a simulation.
-        state: folder of what it keeps between rounds (optimiser moments, its own log); never read by anybody else.
+        state: folder of what it keeps between rounds (optimiser moments, its own log); nobody else may read it.
         device: "auto", "cpu" or "cuda".
+        pooled: this is the virtual hospital of a simulation that holds everybody's images.
     """
 
     name: str
     folders: tuple[Path, ...]
     state: Path
     device: str = "auto"
-
-    @property
-    def pooled(self) -> bool:
-        """Whether this is the virtual hospital that holds everybody's images."""
-        return self.name == POOLED
+    pooled: bool = False
 
     @property
     def synthetic(self) -> bool:
-        """Whether every image is a phantom, so that pictures may be shown."""
-        return all((folder / "PHANTOM").is_file() for folder in self.folders)
+        """Whether every image is a phantom, so that pictures may be shown: each file is the one that the phantom writer vouched for."""
+        return all(phantoms.only(folder) for folder in self.folders)
 
     def log(self, text: str) -> None:
         """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
-        self.state.mkdir(parents=True, exist_ok=True)
-        with (self.state / "site.log").open("a", encoding="utf-8") as file:
+        private(self.state)
+        with os.fdopen(os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def private(folder: Path) -> None:
+    """Make a folder that only this user may enter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def hospitals(folder: Path) -> list[Path]:
@@ -67,4 +71,4 @@ def from_node(node_config: Mapping[str, object]) -> Site:
     device = os.environ.get(DEVICE, "auto")
     if number < len(folders):
         return Site(folders[number].name, (folders[number],), state / folders[number].name, device)
-    return Site(POOLED, tuple(folders), state / "pooled", device)
+    return Site(POOLED, tuple(folders), state / ".pooled", device, pooled=True)

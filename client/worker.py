@@ -17,7 +17,7 @@ from torch import Tensor
 
 from client import device, evaluation, training
 from client.dataset import Bank
-from client.site import Site
+from client.site import Site, private
 from client.training import Trainer
 from common import network
 from common import study as studies
@@ -157,7 +157,7 @@ class Worker:
     def _keep(self, moments: dict[str, Tensor], round_number: int) -> None:
         if self._study.training.optimizer_state == "reset" or round_number == self._study.federation.rounds:
             return
-        self._site.state.mkdir(parents=True, exist_ok=True)
+        private(self._site.state)
         partial = self._site.state / "optimizer.partial"
         save_file({k: v.contiguous() for k, v in moments.items()}, partial)
         os.replace(partial, self._site.state / "optimizer.safetensors")

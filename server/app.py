@@ -57,8 +57,6 @@ class Order:
         """The study with the overrides applied."""
         study = studies.read(Path(self.study))
         if self.rounds is not None:
-            if self.rounds < 1:
-                raise ArgumentError(f"--rounds is {self.rounds}; 1 or more is allowed.")
             study = replace(study, federation=replace(study.federation, rounds=self.rounds))
         return study if self.seed is None else replace(study, seed=self.seed)
 
@@ -110,6 +108,9 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     reporter.say(f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals")
     for site, reason in sorted(roster.excluded.items()):
         reporter.say(f"  excluded: {site}: {reason}")
+    for member in roster.members:
+        if member.reasons:
+            reporter.say(f"  {member.site}: {' '.join(member.reasons)}")
     return Session(order, study, run, transport, reporter, roster, layout, start, began)
 
 
@@ -151,7 +152,8 @@ def conclude(session: Session) -> None:
     """Write the report of whatever was reached."""
     seconds = time.perf_counter() - session.began
     compute = session.scores["federated"].compute if "federated" in session.scores else {}
-    more = {"compute": compute, "engine": session.order.engine}
+    pictures = "federated" in session.scores and bool(session.scores["federated"].examples)
+    more = {"compute": compute, "engine": session.order.engine, "pictures": pictures}
     session.transport.traffic.take()
     moved = session.bytes or session.transport.traffic.total
     content = report.assemble(

@@ -28,6 +28,8 @@ class Run:
         self.folder = folder
         self.rounds: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
+        for stale in ("report.json", "report.html", "model/weights.safetensors", "model/model.json"):
+            (folder / stale).unlink(missing_ok=True)  # an earlier run's, which must not stand beside this one's rounds
         (folder / "study.toml").write_text(toml.dumps(study.to_table()), "utf-8")
         (folder / "rounds.jsonl").write_text("", "utf-8")
 

@@ -74,9 +74,17 @@ def join(transport: Transport, study: Study, scoring: bool = False) -> Roster:
     pooled = next((m for m in members.values() if m.pooled), None)
     real = tuple(sorted((m for m in members.values() if not m.pooled), key=lambda m: m.site))
     if len(real) < (1 if scoring else study.federation.min_sites):
-        told = " ".join(f"{site}: {reason}" for site, reason in sorted(excluded.items()))
+        told = grouped(excluded)
         raise InputError(f"{len(real)} usable hospitals joined; federation.min_sites asks for {study.federation.min_sites}. {told}".strip())
     return Roster(real, excluded, pooled)
+
+
+def grouped(reasons: Mapping[str, str]) -> str:
+    """``a, b: reason. c: other reason.``: each reason once, with the hospitals that it holds for."""
+    sites: dict[str, list[str]] = {}
+    for site, reason in sorted(reasons.items()):
+        sites.setdefault(reason, []).append(site)
+    return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
 
 
 def _member(node: int, reply: Reply, scoring: bool) -> Member:

@@ -9,7 +9,7 @@ from common.errors import InputError
 from common.wire import finite_or_none
 from server import checkpoint, evaluate
 from server.progress import Reporter
-from server.roster import join
+from server.roster import grouped, join
 from server.transport import Transport
 
 
@@ -31,7 +31,7 @@ def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> d
         for site, fault in sorted(faults.items()):
             reporter.say(f"  not scored: {site}: {fault}")
     if not scores.sites:
-        raise InputError("No hospital could be scored. " + " ".join(f"{site}: {fault}" for site, fault in sorted(faults.items())))
+        raise InputError("No hospital could be scored. " + grouped(faults))
     study_part = {"name": study.name, "task": study.task.name, "hash": study.digest}
     result = {"study": study_part, "model": str(model), "split": split, "metrics": scores.to_json(), "images": scores.images, "faults": faults}
     cleaned: dict[str, Any] = finite_or_none(result)

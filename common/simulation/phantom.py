@@ -8,6 +8,7 @@ see. So a network trained at one of them does visibly worse at the others.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import struct
 import uuid
@@ -33,7 +34,7 @@ CONTRAST, NOISE, SIZE = 1.0, 1.0, 1.0
 
 NAMES = ("north", "harbour", "valley", "university", "lakeside", "hillcrest", "central", "island", "riverside", "forest", "bridge")
 _PADDING = -2000
-_SYNTHETIC = "Synthetic phantoms drawn from formulas: no image, name or number in this folder belongs to a person.\n"
+_SYNTHETIC = "Synthetic phantoms drawn from formulas: no image, name or number in this folder belongs to a person."
 
 
 def write(folder: Path, *, hospitals: int = 4, patients: int = 24, size: int = 128, seed: int = 1) -> None:
@@ -73,7 +74,8 @@ class _Hospital:
             (self.folder / part).mkdir(parents=True)
         for number in range(patients):
             self._patient(number)
-        (self.folder / "PHANTOM").write_text(_SYNTHETIC, "utf-8")
+        digests = {f"dicom/{f.name}": hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted((self.folder / "dicom").iterdir())}
+        (self.folder / "PHANTOM").write_text(json.dumps({"about": _SYNTHETIC, "sha256": digests}, indent=1) + "\n", "utf-8")
         (self.folder / "boxes.json").write_text(json.dumps(self.boxes), "utf-8")
         with (self.folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("file", "lesion", "patient_id"), *self.rows])

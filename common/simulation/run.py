@@ -6,16 +6,19 @@ import importlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from common import study as studies
 from common.errors import ArgumentError, InputError
 
 SERVER, CLIENT = "server.app:app", "client.app:app"
 _ENGINES = ("inline", "ray")
 _COMPARISONS = ("local", "pooled")
+_LEFT_BY_A_RUN = ("study.toml", "rounds.jsonl", "model", "report.json", "report.html", "state", "order.json", "hospitals")
 
 
 def simulate(
@@ -38,10 +41,15 @@ def simulate(
     for name in compare:
         if name not in _COMPARISONS:
             raise ArgumentError(f"--compare names {name!r}; allowed: {', '.join(_COMPARISONS)}.")
+    if engine not in _ENGINES:
+        raise ArgumentError(f"--engine is {engine!r}; allowed: {', '.join(_ENGINES)}.")
+    if rounds is not None and rounds < 1:
+        raise ArgumentError(f"--rounds is {rounds}; 1 or more is allowed.")
+    studies.read(study)
+    run_folder(out, sites)
     order = {"study": str(study.absolute()), "out": str(out.absolute()), "compare": compare, "rounds": rounds, "seed": seed, "quiet": quiet}
     nodes = len(folders) + (1 if "pooled" in compare else 0)
-    out.mkdir(parents=True, exist_ok=True)
-    with _environment(sites, out, {**order, "engine": engine}, device):
+    with _environment(sites, out / "state", device, out / "order.json", {**order, "engine": engine}):
         _start(engine, nodes, device)
     report: dict[str, Any] = json.loads((out / "report.json").read_text("utf-8"))
     return report
@@ -56,12 +64,9 @@ def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto"
     folders = hospital_folders(sites)
     scoring = importlib.import_module("server.scoring")
     inline = importlib.import_module("common.simulation.inline")
-    with _environment(sites, model, {}, device, state=model / ".state"):
+    with tempfile.TemporaryDirectory(prefix="consilium-") as state, _environment(sites, Path(state), device):
         transport = importlib.import_module("server.transport").Transport(inline.InlineGrid(_app(CLIENT), len(folders)))
-        try:
-            scored: dict[str, Any] = scoring.score_model(transport, model, split, quiet)
-        finally:
-            shutil.rmtree(model / ".state", ignore_errors=True)
+        scored: dict[str, Any] = scoring.score_model(transport, model, split, quiet)
     return scored
 
 
@@ -69,7 +74,11 @@ def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
     """Write four phantom hospitals as DICOM, federate a U-Net over them and return the report."""
     phantom = importlib.import_module("common.simulation.phantom")
     hospitals = out / "hospitals"
-    shutil.rmtree(hospitals, ignore_errors=True)
+    run_folder(out, hospitals)
+    if hospitals.exists():
+        if not all((f / "PHANTOM").is_file() for f in hospitals.iterdir()):
+            raise InputError(f"{hospitals} exists and is not the demo's; nothing was changed. Give another folder with --out.")
+        shutil.rmtree(hospitals)
     phantom.write(hospitals)
     return simulate(demo_study(), hospitals, out, compare=_COMPARISONS, quiet=quiet)
 
@@ -88,14 +97,35 @@ def hospital_folders(sites: Path) -> list[Path]:
     if not sites.is_dir():
         raise InputError(f"--sites is {str(sites)!r}, which is not a folder; give a folder with one sub-folder per hospital.")
     folders = sorted(f for f in sites.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if {"images", "dicom"} & {f.name for f in folders}:
+        raise InputError(f"--sites is {str(sites)!r}, which is one hospital; give the folder above it, with one sub-folder per hospital.")
     if not folders:
         raise InputError(f"--sites {str(sites)!r} has no sub-folder; each hospital is one sub-folder with images/ or dicom/.")
     return folders
 
 
+def run_folder(out: Path, sites: Path) -> None:
+    """Make the run folder, or make sure that it may be used: it is empty or an earlier run, and no hospital's data is in it.
+
+    Raises:
+        InputError: it cannot be used; nothing was changed.
+    """
+    folder, data = out.resolve(), sites.resolve()
+    if folder == data or data in folder.parents:
+        raise InputError(f"--out is {str(out)!r}, which lies in the hospitals' folder; give a folder outside {str(sites)!r}.")
+    if (folder / "state").resolve() in (data, *data.parents):
+        raise InputError(f"--sites is {str(sites)!r}, which lies in the state folder of the run; move the hospitals elsewhere.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        foreign = sorted(f.name for f in out.iterdir() if f.name not in _LEFT_BY_A_RUN and not f.name.startswith("."))
+        if foreign and not (out / "order.json").is_file():
+            raise InputError(f"--out is {str(out)!r}, which holds {foreign[0]!r} and is not an earlier run; give a new folder.")
+        (out / "order.json").touch()
+    except OSError as error:
+        raise InputError(f"--out is {str(out)!r}, which cannot be written ({error.strerror}); give another folder.") from None
+
+
 def _start(engine: str, nodes: int, device: str) -> None:
-    if engine not in _ENGINES:
-        raise ArgumentError(f"--engine is {engine!r}; allowed: {', '.join(_ENGINES)}.")
     module = importlib.import_module(f"common.simulation.{engine}")
     if engine == "inline":
         module.start(_app(SERVER), _app(CLIENT), nodes)
@@ -116,15 +146,14 @@ def _app(reference: str) -> Any:
 
 
 @contextmanager
-def _environment(sites: Path, out: Path, order: dict[str, Any], device: str, state: Path | None = None) -> Iterator[None]:
-    """What the two apps find in their environment while a simulation runs."""
-    kept = state or out / "state"
-    shutil.rmtree(kept, ignore_errors=True)
-    names = {"CONSILIUM_SITES": str(sites.absolute()), "CONSILIUM_STATE": str(kept.absolute()), "CONSILIUM_DEVICE": device}
-    if order:
-        path = out / "order.json"
-        path.write_text(json.dumps(order), "utf-8")
-        names["CONSILIUM_ORDER"] = str(path.absolute())
+def _environment(sites: Path, state: Path, device: str, order: Path | None = None, ordered: dict[str, Any] | None = None) -> Iterator[None]:
+    """What the two apps find in their environment while a simulation runs; what hospitals kept from an earlier run is removed."""
+    if state.exists():
+        shutil.rmtree(state)
+    names = {"CONSILIUM_SITES": str(sites.absolute()), "CONSILIUM_STATE": str(state.absolute()), "CONSILIUM_DEVICE": device}
+    if order is not None:
+        order.write_text(json.dumps(ordered), "utf-8")
+        names["CONSILIUM_ORDER"] = str(order.absolute())
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
