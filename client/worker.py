@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -36,7 +37,7 @@ def resident(site: Site, plan: Plan) -> Worker:
     study = _study(json.dumps(plan.study, sort_keys=True))
     key = (site, study.digest)
     if key not in _workers or plan.kind == "join":
-        _workers[key] = Worker(site, study)
+        _workers[key] = Worker(site, study, scoring=plan.settings.get("scoring") is True)
     return _workers[key]
 
 
@@ -81,10 +82,15 @@ class Engine:
 
 
 class Worker:
-    """One hospital working on one study."""
+    """One hospital working on one study.
 
-    def __init__(self, site: Site, study: Study) -> None:
+    Args:
+        scoring: it only scores a finished model, for which one patient is enough.
+    """
+
+    def __init__(self, site: Site, study: Study, scoring: bool = False) -> None:
         self._site, self._study = site, study
+        self._data = replace(study.data, min_patients=1) if scoring else study.data
 
     def answer(self, plan: Plan) -> Reply:
         """Answer a question.
@@ -102,7 +108,7 @@ class Worker:
 
     @cached_property
     def _bank(self) -> Bank:
-        bank = Bank.open(self._site.folders, self._study, self._general_task, self._site.log)
+        bank = Bank.open(self._site.folders, replace(self._study, data=self._data), self._general_task, self._site.log)
         return bank.to(device.device(self._site.device))
 
     @cached_property

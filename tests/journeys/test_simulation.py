@@ -59,8 +59,9 @@ def test_a_saved_model_is_scored_on_a_hospital_that_was_never_trained_on(tmp_pat
     own = evaluate(tmp_path / "run" / "model", tmp_path / "sites", device="cpu", quiet=True)
     assert own["metrics"]["mean"]["dice"] == pytest.approx(report["metrics"]["federated"]["mean"]["dice"])
     small.hospital(tmp_path / "others" / "abroad", 5, seed=9)
+    small.hospital(tmp_path / "others" / "one", 1, seed=9)
     scored = evaluate(tmp_path / "run" / "model", tmp_path / "others", split="all", device="cpu", quiet=True)
-    assert scored["images"] == {"abroad": 5} and not (tmp_path / "run" / "model" / ".state").exists()
+    assert scored["images"] == {"abroad": 5, "one": 1} and not (tmp_path / "run" / "model" / ".state").exists()
 
 
 def test_classification_and_detection_run_through_the_same_door(tmp_path: Path) -> None:
