@@ -98,12 +98,12 @@ def _add_study(commands: Any) -> None:
     new.add_argument("--model", metavar="MODEL", help="network; default: a common one for the task")
     new.add_argument("--strategy", metavar="STRATEGY", default="fedavg", help="how updates become one model (default: fedavg)")
     new.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="2 for images, 3 for volumes (default: 2)")
-    new.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: NAME.toml)")
+    new.add_argument("--out", type=_path, metavar="FILE", help="file to write (default: NAME.toml)")
     new.add_argument("--force", action="store_true", help="replace an existing file")
     check = _add(group, "check", "read and validate a study file, down to its network", _CHECK)
-    check.add_argument("study", metavar="STUDY", type=Path, help="study file")
+    check.add_argument("study", metavar="STUDY", type=_path, help="study file")
     show = _add(group, "show", "print a study with every default spelled out", _SHOW)
-    show.add_argument("study", metavar="STUDY", type=Path, nargs="?", help="study file; may be left out with --fields")
+    show.add_argument("study", metavar="STUDY", type=_path, nargs="?", help="study file; may be left out with --fields")
     show.add_argument("--fields", action="store_true", help="table of every field: default, limits, meaning")
     _add_json(check)
     _add_json(show)
@@ -111,9 +111,9 @@ def _add_study(commands: Any) -> None:
 
 def _add_simulate(commands: Any) -> None:
     parser = _add(commands, "simulate", "run a study over hospital folders on this machine", _SIMULATE)
-    parser.add_argument("study", metavar="STUDY", type=Path, help="study file")
+    parser.add_argument("study", metavar="STUDY", type=_path, help="study file")
     _add_sites(parser)
-    parser.add_argument("--out", type=Path, metavar="RUN", help="folder for the results (default: runs/ and the study file's name)")
+    parser.add_argument("--out", type=_path, metavar="RUN", help="folder for the results (default: runs/ and the study file's name)")
     engine = "inline: one process (default); ray: Flower's engine"
     parser.add_argument("--engine", choices=("inline", "ray"), default="inline", help=engine)
     arms = "also train: local (each hospital alone), pooled (all data in one place)"
@@ -126,7 +126,7 @@ def _add_simulate(commands: Any) -> None:
 
 def _add_evaluate(commands: Any) -> None:
     parser = _add(commands, "evaluate", "score a trained model on hospital folders, also ones never trained on", _EVALUATE)
-    parser.add_argument("model", metavar="RUN/model", type=_folder, help="model folder of a run")
+    parser.add_argument("model", metavar="RUN/model", type=_model, help="model folder of a run")
     _add_sites(parser)
     parser.add_argument(
         "--split", choices=("test", "all"), default="test", help="the hospitals' own test patients (default) or every image"
@@ -137,7 +137,7 @@ def _add_evaluate(commands: Any) -> None:
 
 def _add_demo(commands: Any) -> None:
     parser = _add(commands, "demo", "make phantom hospitals, train over them and write a report", ("consilium demo",))
-    parser.add_argument("--out", type=Path, metavar="RUN", default=Path("runs/demo"), help="folder for the results (default: runs/demo)")
+    parser.add_argument("--out", type=_path, metavar="RUN", default=Path("runs/demo"), help="folder for the results (default: runs/demo)")
     _add_json(parser)
 
 
@@ -155,15 +155,37 @@ def _add_json(parser: Parser) -> None:
 
 
 def _name(text: str) -> str:
-    if not text or any(c in text for c in "/\\") or not text.isprintable() or text.startswith((".", "-")):
-        raise ArgumentTypeError(f"{text!r} is not a name; give letters, digits, '-' or '_', no path")
+    from common import config  # noqa: PLC0415  # only this command needs it
+
+    if not config.NAME.fullmatch(text):
+        raise ArgumentTypeError(f"{text!r} is not a name; give {config.NAME_RULE}")
     return text
 
 
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise ArgumentTypeError(f"{text!r} is not a path; give one that is not empty")
+    return Path(text)
+
+
 def _folder(text: str) -> Path:
-    path = Path(text)
-    if not path.is_dir():
+    try:
+        there = bool(text.strip()) and Path(text).is_dir()
+    except OSError as error:
+        raise ArgumentTypeError(f"{text!r} cannot be opened ({error.strerror}); give a folder that can be read") from None
+    if not there:
         raise ArgumentTypeError(f"{text!r} is not a folder; give one that exists")
+    return Path(text)
+
+
+def _model(text: str) -> Path:
+    path = _folder(text)
+    try:
+        is_run = not (path / "model.json").exists() and (path / "model" / "model.json").is_file()
+    except OSError:  # the command itself says why it cannot be read
+        return path
+    if is_run:
+        raise ArgumentTypeError(f"{text!r} is the folder of a run; did you mean {str(path / 'model')!r}?")
     return path
 
 
@@ -185,4 +207,6 @@ def _comparisons(text: str) -> tuple[str, ...]:
         if name not in _COMPARISONS:
             hint = did_you_mean(name, _COMPARISONS)
             raise ArgumentTypeError(f"{name!r} is not a comparison{hint}; allowed: {', '.join(_COMPARISONS)}, or both with a comma")
+    if not names:
+        raise ArgumentTypeError(f"{text!r} names no comparison; allowed: {', '.join(_COMPARISONS)}, or both with a comma")
     return names

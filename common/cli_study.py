@@ -12,7 +12,7 @@ from typing import Any
 
 from common import config, console, network, plugins, rehearsal, toml
 from common import study as studies
-from common.errors import ArgumentError
+from common.errors import ArgumentError, InputError, StudyError
 
 Row = tuple[str, str, str, str]
 """Place, default, what is allowed, meaning."""
@@ -24,7 +24,7 @@ _SECTIONS: dict[str, type] = {
     "evaluation": studies.Evaluation,
 }
 _TOP: tuple[Row, ...] = (
-    ("name", "required", "a text in quotes", "name of the study, in reports and folders"),
+    ("name", "required", "a text in quotes", "name of the study, in reports and folders: letters, digits, . - _"),
     ("description", '""', "a text in quotes", "what the study is for; hospitals read it before they agree"),
     ("seed", "1", "a whole number, 0 to 2^63 - 1", "start of every random draw of the training"),
 )
@@ -39,23 +39,33 @@ Check it with 'consilium study check FILE'; every field and every step there is:
 def new(arguments: Namespace) -> int:
     """Write a commented study file with every default spelled out."""
     path = arguments.out or Path(f"{arguments.name}.toml")
-    if path.exists() and not arguments.force:
-        raise ArgumentError(f"{path} exists; give another name, another --out, or --force to replace it.")
     model = arguments.model or _model_for(arguments.task)
     table = _template(arguments.name, arguments.task, model, arguments.strategy, arguments.dimensions)
     text = toml.dumps(table, _notes(table))
     studies.parse(table)
-    path.write_text(text, "utf-8")
+    _write(path, text, arguments.force)
     marked = ", ".join(f"{place} = {toml.inline(value)}" for place, value in _examples(table))
     console.note(f"{path} is written{f'; put your own in place of {marked}' if marked else ''}. Then: consilium study check {path}")
     return 0
+
+
+def _write(path: Path, text: str, replace: bool) -> None:
+    try:
+        if path.is_dir():
+            raise ArgumentError(f"{path} is a folder; give a file with --out.")
+        with path.open("w" if replace else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ArgumentError(f"{path} exists; give another name, another --out, or --force to replace it.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give another file with --out.") from None
 
 
 def check(arguments: Namespace) -> int:
     """Read a study, build its network, try its steps on an invented image; one line, or one JSON object."""
     study = studies.read(arguments.study)
     with console.work():
-        weights = network.layout(network.build(study)).size
+        weights = _start(study, arguments.study.parent)
         rehearsal.steps(study)
     facts = {
         "ok": True,
@@ -73,6 +83,15 @@ def check(arguments: Namespace) -> int:
     what = f"{study.task.name} with {study.model.name} ({weights:,} weights), {study.strategy.name}, {study.federation.rounds} rounds"
     console.out(f"{arguments.study} is a valid study: {study.name}, {what}, hash {study.digest[:16]}")
     return 0
+
+
+def _start(study: studies.Study, base: Path) -> int:
+    """Number of weights of the study's network; the file that it starts from is there and fits."""
+    wanted = study.training.pretrained
+    if wanted and not (base / wanted).is_file():
+        place = f"training.pretrained is {toml.inline(wanted)}"
+        raise StudyError(f"{place}, but there is no file {base / wanted}; give a safetensors file, relative to the study file.")
+    return network.start_weights(study, base)[0].size
 
 
 def show(arguments: Namespace) -> int:

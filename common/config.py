@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from common import toml
 from common.errors import StudyError, did_you_mean
 
 T = TypeVar("T")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a study may be called: its name stands in reports, file names and commands."""
+NAME_RULE = "1 to 64 letters, digits, dots, hyphens or underscores, starting with a letter or digit"
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -67,6 +72,20 @@ def describe(cls: type, where: str) -> Iterator[tuple[str, str, str, str]]:
         yield f"{where}.{field.name}", default, _allowed(field, hints[field.name]), field.metadata["doc"]
 
 
+def shown(value: Any) -> str:
+    """A value in a message, as it would stand in the study file."""
+    try:
+        text = toml.inline(value)
+    except TypeError:  # None, which JSON has and TOML has not; a date
+        text = "null" if value is None else str(value)
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def closest(found: Any, allowed: Iterable[Any]) -> str:
+    """`` (did you mean "x"?)`` for the closest allowed value, or an empty string."""
+    return did_you_mean(str(found), map(str, allowed)).replace("'", '"')
+
+
 def to_table(value: Any) -> dict[str, Any]:
     """A settings object as a plain TOML-able table; fields that are ``None`` are left out."""
     table = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
@@ -74,19 +93,19 @@ def to_table(value: Any) -> dict[str, Any]:
 
 
 def _converted(value: Any, hint: Any, place: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin, arguments, found = typing.get_origin(hint), typing.get_args(hint), f"{place} is {shown(value)}"
     if origin in (types.UnionType, typing.Union):
         return _converted(value, next(a for a in arguments if a is not type(None)), place)
     if origin is tuple:
         if not isinstance(value, list):
-            raise StudyError(f"{place} is {value!r}; give {_word(hint)}.")
+            raise StudyError(f"{found}; give {_word(hint)}.")
         return tuple(_converted(v, arguments[0], f"{place}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise StudyError(f"{place} is {value!r}; give a finite number.")
+        raise StudyError(f"{found}; give a finite number.")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise StudyError(f"{place} is {value!r}; give {_word(hint)}.")
+        raise StudyError(f"{found}; give {_word(hint)}.")
     return value
 
 
@@ -94,11 +113,10 @@ def _checked(value: Any, field: dataclasses.Field[Any], place: str) -> Any:
     for item in value if isinstance(value, tuple) else (value,):
         low, high, choices = (field.metadata[k] for k in ("low", "high", "choices"))
         if choices is not None and item not in choices:
-            hint = did_you_mean(str(item), map(str, choices))
-            raise StudyError(f"{place} is {item!r}{hint}; allowed: {', '.join(map(repr, choices))}.")
+            raise StudyError(f"{place} is {shown(item)}{closest(item, choices)}; allowed: {', '.join(map(shown, choices))}.")
         below, above = low is not None and not item >= low, high is not None and not item <= high
         if below or above:
-            raise StudyError(f"{place} is {item!r}; allowed: {_range(low, high)}.")
+            raise StudyError(f"{place} is {shown(item)}; allowed: {_range(low, high)}.")
     return value
 
 
@@ -125,8 +143,4 @@ def _word(hint: Any) -> str:
 
 
 def _toml(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(list(value) if isinstance(value, tuple) else repr(value)).replace("'", '"')
+    return "none" if value is None else toml.inline(value)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common import config, plugins
-from common.config import setting
+from common.config import closest, setting, shown
 from common.errors import StudyError, did_you_mean
 
 _LARGEST_FILE = 1 << 20
@@ -136,7 +136,9 @@ def read(path: Path) -> Study:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise StudyError(f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise StudyError(f"Study file {path} is not UTF-8 text; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
         raise StudyError(f"Study file {path} is not valid TOML: {error}.") from None
     return parse(table)
 
@@ -155,8 +157,8 @@ def parse(table: Mapping[str, Any]) -> Study:
     steps = {kind: _steps(data.pop(kind, []), f"data.{kind}") for kind in ("prepare", "augment")}
     named = {name: _plugin(_table(values.get(name, {}), name), name) for name in _PLUGINS}
     study = Study(
-        name=_text(values, "name"),
-        description=_text(values, "description", ""),
+        name=_name(values),
+        description=_description(values.get("description", "")),
         seed=_seed(values.get("seed", 1)),
         task=named["task"],
         model=named["model"],
@@ -175,14 +177,15 @@ def parse(table: Mapping[str, Any]) -> Study:
 def _check_together(study: Study) -> None:
     serves = plugins.load("common.models", study.model.name, "MODEL").tasks
     if study.task.name not in serves:
-        raise StudyError(f"model.name is {study.model.name!r}, which serves {', '.join(serves)}; task.name is {study.task.name!r}.")
+        raise StudyError(f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; task.name is {shown(study.task.name)}.")
     if study.data.test_fraction + study.data.validation_fraction >= 1:
         raise StudyError("data.test_fraction + data.validation_fraction is 1 or more; leave patients for training.")
     for place, named, kinds in (("prepare", study.prepare, ("prepare",)), ("augment", study.augment, ("crop", "augment"))):
         for i, step in enumerate(named):
             kind = plugins.load("common.transforms", step.name, "TRANSFORM").kind
             if kind not in kinds:
-                raise StudyError(f"data.{place}[{i}].step is {step.name!r}, which belongs under data.{'prepare' if kind == 'prepare' else 'augment'}.")
+                belongs = "prepare" if kind == "prepare" else "augment"
+                raise StudyError(f"data.{place}[{i}].step is {shown(step.name)}, which belongs under data.{belongs}.")
 
 
 def _plugin(table: Mapping[str, Any], section: str, key: str = "name") -> Named:
@@ -193,33 +196,48 @@ def _plugin(table: Mapping[str, Any], section: str, key: str = "name") -> Named:
 
 
 def _named(table: Mapping[str, Any], where: str, key: str, package: str, export: str) -> Named:
-    name = table.get(key)
+    installed = plugins.names(package)
+    if key not in table:
+        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
+    name = table[key]
+    if name is None:
+        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(plugins.names(package))}.")
     if not isinstance(name, str):
-        raise StudyError(f"{where}.{key} is {name!r}; give one of {', '.join(plugins.names(package))}.")
+        raise StudyError(f"{where}.{key} is {shown(name)}; give one of {', '.join(installed)}.")
+    if name not in installed:
+        raise StudyError(f"{where}.{key} is {shown(name)}{closest(name, installed)}; installed: {', '.join(installed)}.")
     plugin = plugins.load(package, name, export, f"{where}.{key}")
     return Named(name, config.load(plugin.options, {k: v for k, v in table.items() if k != key}, where))
 
 
 def _steps(tables: Any, where: str) -> tuple[Named, ...]:
     if not isinstance(tables, list):
-        raise StudyError(f"{where} is {tables!r}; give a list of tables, each with a step.")
+        raise StudyError(f"{where} is {shown(tables)}; give a list of tables, each with a step.")
     return tuple(_named(_table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM") for i, t in enumerate(tables))
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise StudyError(f"{where} is {value!r}; give a table.")
+        raise StudyError(f"{where} is {shown(value)}; give a table.")
     return value
 
 
-def _text(table: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = table.get(key, default)
-    if not isinstance(value, str) or (default is None and not value):
-        raise StudyError(f"{key} is {value!r}; give a text in quotes.")
+def _name(table: Mapping[str, Any]) -> str:
+    if "name" not in table:
+        raise StudyError(f"name is missing; give {config.NAME_RULE}.")
+    value = table["name"]
+    if not isinstance(value, str) or not config.NAME.fullmatch(value):
+        raise StudyError(f"name is {shown(value)}; give {config.NAME_RULE}, in quotes.")
+    return value
+
+
+def _description(value: Any) -> str:
+    if not isinstance(value, str):
+        raise StudyError(f"description is {shown(value)}; give a text in quotes.")
     return value
 
 
 def _seed(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise StudyError(f"seed is {value!r}; give a whole number from 0 to 2^63 - 1.")
+        raise StudyError(f"seed is {shown(value)}; give a whole number from 0 to 2^63 - 1.")
     return value
