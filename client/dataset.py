@@ -1,13 +1,13 @@
 """From hospital folders to training batches.
 
-A :class:`Bank` is opened once per hospital and study. A part is decoded when it is first asked for; what cannot be used is left out and
-counted. Where all training images have one size and no step crops them, batches are rows of one resident tensor.
+A :class:`Bank` is opened once per hospital and study. A part is decoded when it is first asked for, all parts before a hospital is
+refused; what cannot be used is left out and counted. Where all training images have one size and no step crops them, batches are rows of one resident tensor.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import overload
 
@@ -64,6 +64,22 @@ class Bank:
         counts = {part: len(self._places(part)) for part in PARTS}
         left_out = sum(shelf.left_out.total() for shelf in self._shelves)
         return {**counts, "patients": len(set().union(*patients.values())), "train_patients": len(patients["train"]), "left_out": left_out}
+
+    def check_shapes(self) -> None:
+        """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.
+
+        Raises:
+            SiteError: they differ in size; or more images are unusable than ``data.max_bad_fraction`` allows.
+        """
+        kinds: dict[tuple[int, ...], _Place] = {}
+        for shelf in self._shelves:
+            for shape, i in shelf.shapes("train").items():
+                kinds.setdefault(shape, _Place(shelf, i, 0))
+        shapes = set(kinds)
+        if len(shapes) > 1 and self._crops:
+            generator = torch.Generator().manual_seed(0)
+            shapes = {tuple(sample.image.shape) for sample in self._cropped(kinds.values(), generator)}
+        _check_one(shapes)
 
     @property
     def reasons(self) -> list[str]:
@@ -136,14 +152,16 @@ class Bank:
         return self._stacked
 
     def _collate(self, places: list[_Place], generator: torch.Generator) -> Batch:
+        samples = self._cropped(places, generator)
+        _check_one({tuple(sample.image.shape) for sample in samples})
+        return _pinned(stack(samples), self._device)
+
+    def _cropped(self, places: Iterable[_Place], generator: torch.Generator) -> list[Sample]:
         samples = [place.sample() for place in places]
         for step in self._crops:
             crop = transform(step.name).crop
             samples = [crop(step.options, sample, generator) for sample in samples] if crop else samples
-        if len({sample.image.shape for sample in samples}) > 1:
-            fix = "add resize or pad to data.prepare, or random_crop to data.augment"
-            raise SiteError(f"Training images differ in size and cannot form a batch; {fix}.")
-        return _pinned(stack(samples), self._device)
+        return samples
 
 
 def augment(batch: Batch, study: Study, generator: torch.Generator) -> Batch:
@@ -152,6 +170,12 @@ def augment(batch: Batch, study: Study, generator: torch.Generator) -> Batch:
         change = transform(step.name).augment
         batch = change(step.options, batch, generator) if change else batch
     return batch
+
+
+def _check_one(shapes: Set[tuple[int, ...]]) -> None:
+    if len(shapes) > 1:
+        fix = "add resize or pad to data.prepare, or random_crop to data.augment"
+        raise SiteError(f"Training images have {len(shapes)} different sizes and cannot form a batch; {fix}.")
 
 
 class _Place:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from client.ingest.decode import decode
-from client.ingest.manifest import check_share, index, split
+from client.ingest.manifest import PARTS, check_share, index, split
 from common import plugins
 from common.errors import CaseError
 from common.sample import Sample
@@ -44,6 +44,7 @@ class Shelf:
         self.kept: dict[int, Sample] = {}
         self.unusable = self.manifest.unusable
         self._loaded: set[str] = set()
+        self._shapes: dict[int, tuple[int, ...]] = {}
         self._room = min(memory, _physical() // 2)
 
     def load(self, part: str) -> tuple[int, ...]:
@@ -52,17 +53,32 @@ class Shelf:
         Raises:
             SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
         """
-        if part not in self._loaded:
-            with ThreadPoolExecutor(min(8, torch.get_num_threads())) as pool:
-                good = [i for chunk in _chunks(self.parts[part]) for i, ok in zip(chunk, self._take(chunk, pool), strict=True) if ok]
-            self.parts[part] = tuple(good)
-            self._loaded.add(part)
-        check_share(self.unusable, len(self.manifest.cases) + self.manifest.unusable, self.left_out, self.study.data)
+        self._decode_part(part)
+        total = len(self.manifest.cases) + self.manifest.unusable
+        if self.unusable > self.study.data.max_bad_fraction * total:
+            for other in PARTS:  # so that the share that is told is that of all images
+                self._decode_part(other)
+        check_share(self.unusable, total, self.left_out, self.study.data)
         return self.parts[part]
+
+    def shapes(self, part: str) -> dict[tuple[int, ...], int]:
+        """The different shapes of a part's prepared images, each with the first case that has it."""
+        first: dict[tuple[int, ...], int] = {}
+        for i in self.load(part):
+            first.setdefault(self._shapes[i], i)
+        return first
 
     def sample(self, i: int) -> Sample:
         """A kept sample, or the case decoded anew; compact."""
         return self.kept[i] if i in self.kept else self._decode(i)
+
+    def _decode_part(self, part: str) -> None:
+        if part in self._loaded:
+            return
+        with ThreadPoolExecutor(min(8, torch.get_num_threads())) as pool:
+            good = [i for chunk in _chunks(self.parts[part]) for i, ok in zip(chunk, self._take(chunk, pool), strict=True) if ok]
+        self.parts[part] = tuple(good)
+        self._loaded.add(part)
 
     def _take(self, chunk: Sequence[int], pool: ThreadPoolExecutor) -> list[bool]:
         return [self._keep(i, result) for i, result in zip(chunk, pool.map(self._attempt, chunk), strict=True)]
@@ -73,6 +89,7 @@ class Shelf:
             self.left_out[result.public] += 1
             self.log(result.local)
             return False
+        self._shapes[i] = tuple(result.image.shape)
         full, self._room = self._room < 0, self._room - _bytes(result)
         if self._room >= 0:
             self.kept[i] = result

@@ -123,6 +123,8 @@ class Worker:
         return _engines[key]
 
     def _join(self, plan: Plan) -> Reply:
+        if plan.settings.get("scoring") is not True:
+            self._bank.check_shapes()
         values = {**self._bank.counts, "reasons": self._bank.reasons, "pooled": self._site.pooled}
         return Reply(self._site.name, plan.kind, values=values)
 

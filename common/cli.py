@@ -5,19 +5,23 @@ Nothing heavy is imported before a command needs it, so ``--help`` answers at on
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from common import arguments, console
 from common.errors import ArgumentError, ConsiliumError, did_you_mean
 
 _FAILED, _WRONG_INPUT = 1, 2
-_SILENT = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
-"""Flower calls nobody from a Consilium command, unless the user's environment says otherwise."""
+_SILENT = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+"""Unless the user's environment says otherwise, Flower calls nobody, and threads that wait do not hold a core: on a machine that others
+use too, spinning threads made a round fifty times as long."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,24 +31,56 @@ def main(argv: Sequence[str] | None = None) -> int:
         exit code: 0 done, 1 the work failed or was stopped, 2 the input is wrong.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        code = _run(words)
-        sys.stdout.flush()
-    except SystemExit as stop:  # argparse after --help and --version
-        return int(stop.code or 0)
-    except ConsiliumError as error:
+    with _Interrupt() as interrupt:
+        try:
+            code = _run(words)
+            sys.stdout.flush()
+        except SystemExit as stop:  # argparse after --help and --version
+            return int(stop.code or 0)
+        except KeyboardInterrupt as stop:
+            return _stopped(stop)
+        except Exception as error:
+            return _stopped(error) if interrupt.noted else _failed(error, "--debug" in words)
+    return code
+
+
+class _Interrupt:
+    """Notes Ctrl-C: what it cuts short may end in any other error, as an import that breaks off half-way does."""
+
+    def __init__(self) -> None:
+        self.noted = False
+        self._ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def __enter__(self) -> _Interrupt:
+        with contextlib.suppress(ValueError):  # outside the main thread no signal arrives
+            if self._ours:
+                signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ValueError):
+            if self._ours:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, *_: object) -> NoReturn:
+        self.noted = True
+        raise KeyboardInterrupt
+
+
+def _stopped(error: BaseException) -> int:
+    _complain(" ".join(["stopped at your request.", *getattr(error, "__notes__", ())]))
+    return _FAILED
+
+
+def _failed(error: Exception, debug: bool) -> int:
+    if isinstance(error, ConsiliumError):
         _complain(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        _complain("stopped at your request.")
-        return _FAILED
-    except BrokenPipeError:  # the reader of our output has had enough, e.g. | head
+    if isinstance(error, BrokenPipeError):  # the reader of our output has had enough, e.g. | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
-    except Exception as error:
-        _explain(error, "--debug" in words)
-        return _FAILED
-    return code
+    else:
+        _explain(error, debug)
+    return _FAILED
 
 
 def _run(words: Sequence[str]) -> int:
@@ -74,7 +110,8 @@ def _simulate(given: Namespace) -> int:
     from common.simulation import run  # noqa: PLC0415
 
     out = given.out or Path("runs") / given.study.stem
-    with console.work():
+    with console.work(), _told_what_is_kept(out, given.sites):
+        _check_device(given.device)
         report = run.simulate(
             given.study,
             given.sites,
@@ -92,6 +129,7 @@ def _evaluate(given: Namespace) -> int:
     from common.simulation import run  # noqa: PLC0415
 
     with console.work():
+        _check_device(given.device)
         scored = run.evaluate(given.model, given.sites, split=given.split, device=given.device)
     rows = {**{site: {"mean": values} for site, values in scored["metrics"]["sites"].items()}, "mean": scored["metrics"]}
     return _answer(scored, given.json, rows, "")
@@ -100,9 +138,44 @@ def _evaluate(given: Namespace) -> int:
 def _demo(given: Namespace) -> int:
     from common.simulation import run  # noqa: PLC0415
 
-    with console.work():
+    with console.work(), _told_what_is_kept(given.out, given.out / "hospitals"):
         report = run.demo(given.out)
     return _answer(report, given.json, report["metrics"], f"Report: {given.out / 'report.html'}")
+
+
+def _check_device(wanted: str) -> None:
+    """Refuse a GPU that is not there before any hospital starts."""
+    if wanted != "cuda":
+        return
+    import torch  # noqa: PLC0415
+
+    if not torch.cuda.is_available():
+        raise ArgumentError("--device is 'cuda', but torch sees no usable GPU here; give cpu or auto.")
+
+
+@contextlib.contextmanager
+def _told_what_is_kept(out: Path, sites: Path) -> Iterator[None]:
+    """Add to the error that ends a run which of its rounds is on disk, and how to score it."""
+    began = time.time()
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if kept := _kept(out / "model", sites, began):
+            error.add_note(kept)
+        raise
+
+
+def _kept(model: Path, sites: Path, began: float) -> str:
+    import json  # noqa: PLC0415
+    import shlex  # noqa: PLC0415
+
+    try:
+        if (model / "weights.safetensors").stat().st_mtime < began:  # of an earlier run
+            return ""
+        rounds = json.loads((model / "model.json").read_text("utf-8"))["rounds"]
+    except (OSError, ValueError, KeyError):
+        return ""
+    return f"Rounds done: {rounds}; score their model with: consilium evaluate {shlex.quote(str(model))} --sites {shlex.quote(str(sites))}"
 
 
 def _answer(result: dict[str, Any], as_json: bool, rows: dict[str, Any], last: str) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from client.ingest import Reader, Scan
 from common import plugins
-from common.errors import CaseError
+from common.errors import CaseError, SiteError
 
 _FOLDERS = ("./", "images/", "dicom/", "masks/")
 
@@ -52,6 +53,24 @@ def read(path: Path) -> Scan:
     if reader is None:
         raise CaseError("The file is of an unknown format; give PNG, JPEG, TIFF, BMP, NIfTI or DICOM.", f"{path}: unknown format.")
     return reader.read(path)
+
+
+def files(room: Path) -> list[Path]:
+    """Every file below a folder, sorted; none if there is no such folder.
+
+    Raises:
+        SiteError: the folder, or one below it, cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    try:
+        listed = [Path(place, name) for place, _, names in os.walk(room, onerror=refuse) for name in names]
+        return sorted(path for path in listed if path.is_file())
+    except OSError as error:
+        raise SiteError("The folder cannot be listed; let the software's user read it.", f"{error}") from None
 
 
 def key(name: str) -> str:

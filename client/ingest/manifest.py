@@ -131,18 +131,19 @@ def split(manifest: Manifest, data: Data, seed: int) -> dict[str, tuple[int, ...
 
 
 def _images(folder: Path) -> dict[str, Path]:
-    """Image files by name below ``images/`` or ``dicom/``; files without an ending only below ``dicom/``."""
+    """Image files by name below ``images/`` or ``dicom/``; files without an ending only below ``dicom/``.
+
+    Raises:
+        SiteError: there is none, or a folder cannot be listed.
+    """
     found: dict[str, Path] = {}
-    try:
-        for room in ("images", "dicom"):
-            for path in sorted((folder / room).rglob("*")):
-                ending = _formats.ending(path.name)
-                if ending is None or path.name.startswith(".") or path.name == "DICOMDIR" or not path.is_file():
-                    continue
-                if ending or room == "dicom":
-                    found.setdefault(_formats.key(path.relative_to(folder / room).as_posix()), path)
-    except OSError as error:
-        raise SiteError("The folder cannot be listed; let the software's user read it.", f"{folder}: {error!r}") from None
+    for room in ("images", "dicom"):
+        for path in _formats.files(folder / room):
+            ending = _formats.ending(path.name)
+            if ending is None or path.name.startswith(".") or path.name == "DICOMDIR":
+                continue
+            if ending or room == "dicom":
+                found.setdefault(_formats.key(path.relative_to(folder / room).as_posix()), path)
     if not found:
         raise SiteError("The folder has no images; expected PNG, JPEG, TIFF, BMP or NIfTI in images/ or DICOM in dicom/.", f"{folder}")
     return found

@@ -221,6 +221,15 @@ def test_too_many_unusable_images_refuse_the_hospital_every_time(tmp_path: Path)
             bank.samples("train")
 
 
+def test_the_share_that_is_told_is_that_of_all_images(tmp_path: Path) -> None:
+    folder = hospital(tmp_path / "a", 12)
+    for path in (folder / "images").iterdir():
+        path.write_bytes(b"broken")
+    for ask in (lambda bank: bank.counts, lambda bank: bank.samples("train")):
+        with pytest.raises(SiteError, match=r"^12 of 12 images are unusable .*\(12 times\)"):
+            ask(Bank.open([folder], study(), LABEL))
+
+
 def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None:
     folder = hospital(tmp_path / "a", 6, ((4, 5), (7, 3)))
     ramp = np.arange(20, dtype=np.uint8).reshape(4, 5)
@@ -236,8 +245,23 @@ def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None
 
 def test_different_sizes_name_the_steps_that_help(tmp_path: Path) -> None:
     bank = Bank.open([hospital(tmp_path / "a", 10, ((4, 5), (6, 5)))], study(), LABEL)
-    with pytest.raises(SiteError, match=r"resize or pad.*random_crop"):
+    sentence = r"^Training images have 2 different sizes and cannot form a batch; add resize or pad .* random_crop to data\.augment\.$"
+    with pytest.raises(SiteError, match=sentence):
         list(bank.batches(5, 4, 1))
+    with pytest.raises(SiteError, match=sentence):
+        bank.check_shapes()
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 0])
+def test_shapes_that_agree_pass_also_when_a_step_makes_them_agree(tmp_path: Path, memory: int) -> None:
+    mixed, even = hospital(tmp_path / "a", 10, ((4, 5), (6, 5))), hospital(tmp_path / "b", 10)
+    other = hospital(tmp_path / "c", 10, ((6, 5),))
+    Bank.open([mixed], study((), ("corner",)), MASK, memory=memory).check_shapes()
+    banks = [Bank.open([folder], study(), LABEL, memory=memory) for folder in (even, other)]
+    for bank in banks:
+        bank.check_shapes()
+    with pytest.raises(SiteError, match="2 different sizes"):
+        Bank.join(banks).check_shapes()
 
 
 def test_pooled_parts_are_the_union_of_the_hospitals(tmp_path: Path) -> None:

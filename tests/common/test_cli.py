@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hospitals").mkdir()
     (tmp_path / "model").mkdir()
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "model" / "model.json").write_text("{}")
     return calls
 
 
@@ -98,7 +102,20 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("evaluate nothing --sites hospitals", "RUN/model: 'nothing' is not a folder; give one that exists; see"),
         ("evaluate model --sites hospitals --split train", "--split is 'train'; allowed: all, test."),
-        ("study new x/y --task segmentation", "NAME: 'x/y' is not a name; give letters, digits, '-' or '_', no path; see"),
+        ("study new x/y --task segmentation", "NAME: 'x/y' is not a name; give 1 to 64 letters, digits, dots, hyphens or underscores, starting"),
+        ("study new .x --task segmentation", "NAME: '.x' is not a name; give 1 to 64 letters"),
+        (f"study new {'x' * 65} --task segmentation", f"NAME: '{'x' * 65}' is not a name; give 1 to 64 letters"),
+        ("study new x --task segmentation --out=", "--out: '' is not a path; give one that is not empty; see"),
+        ("study check {empty}", "STUDY: '' is not a path; give one that is not empty; see"),
+        ("demo --out=", "--out: '' is not a path; give one that is not empty; see"),
+        ("simulate s.toml --sites hospitals --out=", "--out: '' is not a path; give one that is not empty; see"),
+        ("simulate s.toml --sites=", "--sites: '' is not a folder; give one that exists; see"),
+        (f"simulate s.toml --sites {'x' * 300}", f"--sites: '{'x' * 300}' cannot be opened (File name too long); give"),
+        ("simulate s.toml --sites hospitals --compare=", "--compare: '' names no comparison; allowed: local, pooled, or both"),
+        ("simulate s.toml --sites hospitals --compare ,", "--compare: ',' names no comparison; allowed: local, pooled, or both"),
+        ("simulate s.toml --sites hospitals --device cuda", "--device is 'cuda', but torch sees no usable GPU here; give cpu or auto."),
+        ("evaluate model --sites hospitals --device cuda", "--device is 'cuda', but torch sees no usable GPU here; give cpu or auto."),
+        ("evaluate run --sites hospitals", "RUN/model: 'run' is the folder of a run; did you mean 'run/model'?"),
         ("study new x", "the following arguments are required: --task; see 'consilium study new --help'."),
         ("study new x --task segmentation --dimensions 4", "--dimensions is 4; allowed: 2, 3."),
         ("study show", "STUDY is missing; give a study file, or --fields for the table of every field."),
@@ -108,8 +125,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
     ],
 )
-def test_wrong_input_is_one_sentence(words: str, sentence: str, seen: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(words.split()) == 2
+def test_wrong_input_is_one_sentence(
+    words: str, sentence: str, seen: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert cli.main([word.replace("{empty}", "") for word in words.split()]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith(f"consilium: {sentence}")
@@ -187,6 +207,46 @@ def test_errors_end_in_a_sentence_and_an_exit_code(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == f"consilium: {text}\n"
+
+
+@pytest.mark.parametrize("error", [AttributeError("half imported"), RoundError("No answer."), KeyboardInterrupt()])
+def test_whatever_ctrl_c_ends_in_it_is_a_stop(
+    error: BaseException, seen: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cut_short(*_: Any, **__: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise error from None
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(run, "demo", cut_short)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cli.main(["demo"]) == 1
+    assert capsys.readouterr().err == "consilium: stopped at your request.\n"
+    assert list(tmp_path.glob("consilium-*.log")) == []
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("age", [0, 1000])
+@pytest.mark.parametrize("words", ["demo --out o", "simulate s.toml --sites hospitals --out o"])
+def test_a_stop_tells_what_is_kept_of_this_run(
+    words: str, age: int, seen: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(*_: Any, **__: Any) -> None:
+        model = tmp_path / "o" / "model"
+        model.mkdir(parents=True)
+        (model / "model.json").write_text('{"rounds": 3}')
+        (model / "weights.safetensors").touch()
+        written = time.time() + 1 - age
+        os.utime(model / "weights.safetensors", (written, written))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, words.split(maxsplit=1)[0], train)
+    assert cli.main(words.split()) == 1
+    sites = "o/hospitals" if words.startswith("demo") else "hospitals"
+    kept = "" if age else f" Rounds done: 3; score their model with: consilium evaluate o/model --sites {sites}"
+    assert capsys.readouterr().err == f"consilium: stopped at your request.{kept}\n"
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
-from common import cli, plugins
+from common import cli, network, plugins
 from common import study as studies
 
 
@@ -46,7 +47,7 @@ def test_new_takes_a_model_and_a_strategy(tmp_path: Path) -> None:
     [
         ("--task=segmentaton", "--task is 'segmentaton' (did you mean 'segmentation'?); installed: "),
         ("--model=unett", "--model is 'unett' (did you mean 'unet'?); installed: "),
-        ("--model=retinanet", "model.name is 'retinanet', which serves detection; task.name is 'segmentation'."),
+        ("--model=retinanet", 'model.name is "retinanet", which serves detection; task.name is "segmentation".'),
         ("--strategy=fedprxo", "--strategy is 'fedprxo' (did you mean 'fedprox'?); installed: "),
     ],
 )
@@ -68,6 +69,17 @@ def test_new_replaces_a_file_only_when_told(tmp_path: Path, capsys: pytest.Captu
     assert path.read_text() == "mine"
     assert cli.main([*words, "--force"]) == 0
     assert studies.read(path).name == "x"
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("name", ["none/x.toml", "file/x.toml", "x" * 300, "folder"])
+def test_new_says_where_it_cannot_write(name: str, force: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    assert cli.main(["study", "new", "x", "--task", "segmentation", "--out", str(tmp_path / name), *force]) == 2
+    shown = capsys.readouterr().err
+    assert "is a folder; give a file" in shown if name == "folder" else "cannot be written (" in shown
+    assert shown.count("\n") == 1
 
 
 @pytest.fixture
@@ -106,6 +118,19 @@ def test_check_builds_the_network(lungs: Path, capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "model.strides has 2 entries; give 1" in shown.err
+
+
+def test_check_looks_for_the_file_to_start_from(lungs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lungs.write_text(lungs.read_text() + '[training]\npretrained = "start.safetensors"\n')
+    assert cli.main(["study", "check", str(lungs)]) == 2
+    sentence = 'training.pretrained is "start.safetensors", but there is no file'
+    assert f"{sentence} {lungs.parent / 'start.safetensors'};" in capsys.readouterr().err
+    (lungs.parent / "start.safetensors").write_bytes(b"nothing")
+    assert cli.main(["study", "check", str(lungs)]) == 2
+    assert "not a readable safetensors file" in capsys.readouterr().err
+    built = network.build(studies.read(lungs))
+    save_file({name: value.detach() for name, value in network.tensors(built).items()}, lungs.parent / "start.safetensors")
+    assert cli.main(["study", "check", str(lungs)]) == 0
 
 
 def test_show_prints_the_resolved_study(lungs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

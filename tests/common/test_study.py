@@ -122,31 +122,36 @@ def test_parsing_changes_nothing_of_what_is_given() -> None:
     ("place", "value", "sentence"),
     [
         ("trainig", {}, "trainig is not a section of a study (did you mean 'training'?); allowed: name, description,"),
-        ("name", "", "name is ''; give a text in quotes."),
-        ("name", 3, "name is 3; give a text in quotes."),
+        ("name", "", 'name is ""; give 1 to 64 letters, digits, dots, hyphens or underscores, starting with a letter or digit, in quotes.'),
+        ("name", 3, "name is 3; give 1 to 64 letters"),
+        ("name", "../x", 'name is "../x"; give 1 to 64 letters'),
+        ("name", 65 * "x", 'name is "xxxxx'),
+        ("name", "x\n", 'name is "x\\n"; give 1 to 64 letters'),
+        ("name", "\u202ex", 'name is "\\u202ex"; give 1 to 64 letters'),
+        ("name", None, "name is null; give 1 to 64 letters"),
         ("description", 3, "description is 3; give a text in quotes."),
         ("seed", -1, "seed is -1; give a whole number from 0 to 2^63 - 1."),
         ("seed", 2**63, "seed is 9223372036854775808; give a whole number"),
-        ("seed", True, "seed is True; give a whole number"),
+        ("seed", True, "seed is true; give a whole number"),
         ("seed", 1.0, "seed is 1.0; give a whole number"),
         ("training", 3, "training is 3; give a table."),
-        ("task", "segmentation", "task is 'segmentation'; give a table."),
-        ("task.name", "segmentaton", "task.name is 'segmentaton' (did you mean 'segmentation'?); installed: "),
+        ("task", "segmentation", 'task is "segmentation"; give a table.'),
+        ("task.name", "segmentaton", 'task.name is "segmentaton" (did you mean "segmentation"?); installed: '),
         ("task.name", 3, "task.name is 3; give one of classification, detection, segmentation"),
         ("task.clases", [], "task.clases is not a setting (did you mean 'classes'?); allowed here: "),
-        ("model.name", "../unet", "model.name is '../unet' (did you mean 'unet'?); installed: "),
-        ("model.name", "os", "model.name is 'os'; installed: "),
+        ("model.name", "../unet", 'model.name is "../unet" (did you mean "unet"?); installed: '),
+        ("model.name", "os", 'model.name is "os"; installed: '),
         ("strategy.mu", -1, "strategy.mu is -1.0; allowed: 0 to 100."),
         ("training.learning_rate", 0, "training.learning_rate is 0.0; allowed: 1e-08 to 100."),
-        ("training.optimizer", "adam", "training.optimizer is 'adam' (did you mean 'adamw'?); allowed: 'adamw', 'sgd'."),
+        ("training.optimizer", "adam", 'training.optimizer is "adam" (did you mean "adamw"?); allowed: "adamw", "sgd".'),
         ("federation.rounds", 0, "federation.rounds is 0; allowed: 1 to 100000."),
         ("data.test_fraction", 0.9, "data.test_fraction + data.validation_fraction is 1 or more; leave patients for training."),
-        ("data.prepare", {"step": "resize"}, "data.prepare is {'step': 'resize'}; give a list of tables, each with a step."),
-        ("data.prepare", ["resize"], "data.prepare[0] is 'resize'; give a table."),
-        ("data.prepare", [{}], "data.prepare[0].step is None; give one of "),
+        ("data.prepare", {"step": "resize"}, 'data.prepare is {step = "resize"}; give a list of tables, each with a step.'),
+        ("data.prepare", ["resize"], 'data.prepare[0] is "resize"; give a table.'),
+        ("data.prepare", [{}], "data.prepare[0].step is missing; give one of "),
         ("data.prepare", [{"step": "resize"}], "data.prepare[0].size is missing; give a list, each a whole number: "),
-        ("data.prepare", [{"step": "flip"}], "data.prepare[0].step is 'flip', which belongs under data.augment."),
-        ("data.augment", [{"step": "standardise"}], "data.augment[0].step is 'standardise', which belongs under data.prepare."),
+        ("data.prepare", [{"step": "flip"}], 'data.prepare[0].step is "flip", which belongs under data.augment.'),
+        ("data.augment", [{"step": "standardise"}], 'data.augment[0].step is "standardise", which belongs under data.prepare.'),
         ("data.augment", [{"step": "flip", "axis": 1}], "data.augment[0].axis is not a setting (did you mean 'axes'?)"),
     ],
 )
@@ -157,20 +162,27 @@ def test_a_wrong_study_is_refused_with_one_sentence(place: str, value: Any, sent
 
 
 def test_a_network_that_does_not_serve_the_task_is_refused() -> None:
-    with pytest.raises(StudyError, match=r"model\.name is 'unet', which serves segmentation; task\.name is 'classification'"):
+    with pytest.raises(StudyError, match=r'model\.name is "unet", which serves segmentation; task\.name is "classification"'):
         parse(CLASSIFICATION)
 
 
 def test_a_study_without_a_task_is_refused() -> None:
-    with pytest.raises(StudyError, match=r"task\.name is None; give one of "):
+    with pytest.raises(StudyError, match=r"task\.name is missing; give one of "):
         parse('name = "x"')
+    with pytest.raises(StudyError, match=r"model\.name is missing; give one of "):
+        parse('name = "x"\n[task]\nname = "segmentation"')
+
+
+def test_a_study_without_a_name_is_refused() -> None:
+    with pytest.raises(StudyError, match=r"name is missing; give 1 to 64 letters"):
+        parse(SMALL.replace('name = "lungs"', "", 1))
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"name = ", "is not valid TOML"),
-        (b"\xff\xfe", "is not valid TOML"),
+        (b"\xff\xfe", "is not UTF-8 text; save it as UTF-8"),
         (b"#" * (1 << 20) + b"\n", "has 1048577 bytes; at most 1048576 are allowed"),
     ],
 )

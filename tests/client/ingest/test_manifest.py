@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,6 +137,24 @@ def test_a_hospital_that_cannot_take_part_hears_why(tmp_path: Path, rows: dict[s
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(SiteError, match="no images"):
         index(tmp_path / "nowhere", LABEL, DATA)
+
+
+@pytest.mark.parametrize("locked", ["images", "sub"])
+def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path, locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a folder of mode 000; tests may run as root, whom no mode stops."""
+    picture(tmp_path / "images" / "sub" / "a.png")
+    scan = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SiteError, match="cannot be listed; let the software's user read it") as caught:
+        index(tmp_path, LABEL, DATA)
+    assert str(tmp_path) not in caught.value.public
+    assert locked in caught.value.local
 
 
 def test_dicom_is_refused_for_volumes(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,10 +28,19 @@ def read(path: Path, array: np.ndarray, asked: Any, image: Path = IMAGE) -> np.n
     return masks.read_mask(path, image, (2, 3), asked)
 
 
-def test_one_class_takes_any_pixel_that_is_not_zero(tmp_path: Path) -> None:
-    mask = read(tmp_path / "m.png", VALUES * 100, task(1))
+@pytest.mark.parametrize("value", [0, 1, 7, 255])
+def test_one_class_takes_one_value_beside_zero(tmp_path: Path, value: int) -> None:
+    mask = read(tmp_path / "m.png", (VALUES > 0).astype(np.uint8) * value, task(1))
     assert (str(mask.dtype), mask.shape) == ("uint8", (1, 2, 3))
-    np.testing.assert_array_equal(mask[0], VALUES > 0)
+    np.testing.assert_array_equal(mask[0], (VALUES > 0) & (value > 0))
+
+
+def test_one_class_refuses_several_values_beside_zero(tmp_path: Path) -> None:
+    """Several structures, or edges softened by a resize."""
+    with pytest.raises(CaseError, match=r"several values beside 0; allowed: 0 and one other value") as caught:
+        read(tmp_path / "m.png", VALUES * 100, task(1))
+    assert caught.value.local == f"{tmp_path / 'm.png'}: 2 values beside 0"
+    assert "100" not in caught.value.public
 
 
 def test_several_classes_count_from_one(tmp_path: Path) -> None:
@@ -99,3 +109,14 @@ def test_files_are_found_by_stem(tmp_path: Path) -> None:
     assert sorted(masks.find_masks(tmp_path)) == ["a", "b", "sub/c"]
     with pytest.raises(SiteError, match="masks/"):
         masks.find_masks(tmp_path / "masks")
+
+
+def test_masks_that_cannot_be_listed_are_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "masks").mkdir()
+
+    def refuse(path: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SiteError, match="cannot be listed; let the software's user read it"):
+        masks.find_masks(tmp_path)
