@@ -56,8 +56,8 @@ class WeightedSum:
     """
 
     def __init__(self, size: int, largest_change: float, weight_limit: float) -> None:
-        self._high = np.zeros(size, np.int32)
-        self._low = np.zeros(size, np.uint8)
+        self._high = np.empty(size, np.int32)
+        self._low = np.empty(size, np.uint8)
         self._limit = 2.0 ** math.ceil(math.log2(weight_limit))
         self._quantum = 2.0 ** (math.ceil(math.log2(largest_change)) - _BITS)
         self.weight = 0.0
@@ -72,9 +72,13 @@ class WeightedSum:
         if self.weight + sum(weights) > self._limit:
             raise RoundError(f"The weights of the round add up to {self.weight + sum(weights):g}; at most {self._limit:g} were declared.")
         scales = [w / self._limit / self._quantum for w in weights]
+        empty = self.count == 0
 
         def add(start: int, end: int, total: npt.NDArray[np.int64]) -> None:
-            _load(total, self._high[start:end], self._low[start:end])
+            if empty:
+                total.fill(0)
+            else:
+                _load(total, self._high[start:end], self._low[start:end])
             for delta, scale in zip(deltas, scales, strict=True):
                 _fold(total, delta[start:end], scale)
             _store(total, self._high[start:end], self._low[start:end])

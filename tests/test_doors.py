@@ -37,6 +37,7 @@ KEPT_IN = {
         "common/sample.py",
         "common/network.py",
         "common/rehearsal.py",
+        "common/cli.py",
         "common/simulation/run.py",
         "server/evaluate.py",
     ),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -51,8 +51,9 @@ def apart(module: str, *arguments: object) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Largest resident memory of this program so far, in bytes (``ru_maxrss`` would include that of the process that started it)."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def best(repeats: int, work: Callable[[], object], clock: Callable[[], float]) -> float:
