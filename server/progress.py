@@ -6,7 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_NAME = 18
+"""Characters of a name on the bar, so that it fits into 80 columns."""
 
 
 class Reporter:
@@ -15,9 +18,9 @@ class Reporter:
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
         self._live = self._console.is_terminal and not quiet
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        named = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[hospital]}"))
+        columns = (*named, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
         self._bar = Progress(*columns, console=self._console, transient=False)
-        self._phase, self._note = "", ""
 
     def __enter__(self) -> Reporter:
         if self._live:
@@ -34,18 +37,17 @@ class Reporter:
 
     def phase(self, name: str, steps: int) -> Callable[[str, int, int], None]:
         """Start a phase; the returned function is told ``(note, done, of)`` within a step and ``("line", 0, 0)`` when a step is complete."""
-        task = self._bar.add_task(name, total=steps) if self._live else None
+        task = self._bar.add_task(name[:_NAME], total=steps, hospital="") if self._live else None
         done = 0
 
         def advance(note: str, part: int, parts: int) -> None:
             nonlocal done
             if parts == 0:
                 done += 1
-                if task is None:
-                    self.say(f"{name} {done}/{steps}: {note}")
+                self.say(f"{name} {done}/{steps}: {note}")
             if task is not None:
-                share = part / parts if parts else 0.0
-                self._bar.update(task, completed=done + share * 0.999, description=f"{name}: {note}")
+                hospital = note[:_NAME] if parts else ""
+                self._bar.update(task, completed=done + (part / parts if parts else 0.0), hospital=hospital, visible=done < steps)
 
         return advance
 
