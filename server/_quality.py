@@ -10,7 +10,7 @@ from typing import Any
 from server import charts, verdict
 from server._markup import chart, figure, grid, paragraph, scroll, section
 from server._style import SHADES
-from server._words import finite, mean, metric, table, text, whole
+from server._words import finite, mean, metric, plural, table, text, whole
 from server.charts import Mark
 
 Report = Mapping[str, Any]
@@ -18,6 +18,7 @@ NAMES = {"federated": "federated", "local": "own model", "pooled": "pooled image
 _PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
 _TINTS = {"truth": "#ffb13d", "prediction": "#45bdf5"}
 _MANY = 7
+_LEAST_SPAN = 0.2  # of the heat map's colours, for metrics in [0, 1]: less would paint noise in full contrast
 
 
 def present(report: Report) -> dict[str, str]:
@@ -41,7 +42,14 @@ def results(report: Report) -> str:
         return ""
     tables = "".join(f"<h3>{text(metric(key).name)}</h3>{_table(report, models, key)}" for key in found)
     note = "Square brackets hold 95 % confidence intervals, drawn by resampling patients. " if _any_interval(report, models, found) else ""
-    return section("results", "Hospital by hospital", _dots(report, models, found[0]), tables, paragraph(note + _clearly(models), "note"))
+    few = (
+        f"An interval takes at least {verdict.LEAST_IMAGES} test images. "
+        if any(verdict.few(report, s) for s in verdict.sites(report))
+        else ""
+    )
+    return section(
+        "results", "Hospital by hospital", _dots(report, models, found[0]), tables, paragraph(note + few + _clearly(models), "note")
+    )
 
 
 def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
@@ -56,7 +64,10 @@ def _clearly(models: Mapping[str, str]) -> str:
 
 def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     m, names = metric(key), verdict.sites(report)
-    rows = [(site, {k: _mark(report, k, site, key) for k in models}) for site in names]
+    rows = [
+        (f"{site} (n = {verdict.tested(report, site)})" if verdict.few(report, site) else site, _marks(report, models, site, key))
+        for site in names
+    ]
     averages = {k: verdict.average(report, k, key) for k in models}
     labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
     top = ("Mean of the hospitals", {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
@@ -68,32 +79,49 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     return figure(f"{m.name} at every hospital", caption, chart("dots", f"{m.name} at every hospital", about, draw))
 
 
+def _tested(report: Report, site: str) -> str:
+    return plural(verdict.tested(report, site) or 0, "test image")
+
+
+def _marks(report: Report, models: Mapping[str, str], site: str, key: str) -> dict[str, Mark]:
+    return {k: _mark(report, k, site, key) for k in models}
+
+
 def _mark(report: Report, model: str, site: str, key: str) -> Mark:
     value = verdict.value(report, model, site, key)
     return Mark(value, verdict.interval(report, model, site, key), metric(key).show(value))
 
 
 def _whiskers(report: Report, models: Mapping[str, str], key: str) -> str:
-    return "Whiskers are 95 % confidence intervals." if _any_interval(report, models, [key]) else "No confidence intervals were computed."
+    few = any(verdict.few(report, site) for site in verdict.sites(report))
+    note = "Whiskers are 95 % confidence intervals." if _any_interval(report, models, [key]) else "There are no confidence intervals."
+    return note + (" n is the number of test images where it is too small for one." if few else "")
 
 
 def _table(report: Report, models: Mapping[str, str], key: str) -> str:
     m, names = metric(key), verdict.sites(report)
     compared = "local" in models and "federated" in models
     heads = ["Hospital", *(name.capitalize() for name in models.values()), *(["Federated against own"] if compared else [])]
-    rows = [[text(s), *(_value(report, k, s, key) for k in models), *([_against(report, s, key)] if compared else [])] for s in names]
+    rows = [
+        [_named(report, s), *(_value(report, k, s, key) for k in models), *([_against(report, s, key)] if compared else [])] for s in names
+    ]
     averages = {k: verdict.average(report, k, key) for k in models}
     foot = ["Mean of the hospitals", *(m.show(v) for v in averages.values())]
     if compared:
-        ours, own = averages["federated"], averages["local"]
-        foot.append(m.difference(None if ours is None or own is None else ours - own))
+        foot.append(m.difference(m.gap(averages["federated"], averages["local"])))
     better = "Higher is better." if verdict.higher(report, key) else "Lower is better."
     return grid(f"{m.meaning} {better}", heads, rows, foot)
+
+
+def _named(report: Report, site: str) -> str:
+    return text(site) + (f"<small>{_tested(report, site)}</small>" if verdict.few(report, site) else "")
 
 
 def _value(report: Report, model: str, site: str, key: str) -> str:
     m, found = metric(key), verdict.interval(report, model, site, key)
     bounds = f"<small>[{m.bare(found[0])}, {m.bare(found[1])}]</small>" if found else ""
+    if verdict.few(report, site) and verdict.resampled(report, model, site, key):
+        bounds = '<small class="say">too few patients for an interval</small>'
     return m.show(verdict.value(report, model, site, key)) + bounds
 
 
@@ -101,9 +129,9 @@ def _against(report: Report, site: str, key: str) -> str:
     pair = verdict.pair(report, "local", site, key)
     if pair is None:
         return "–"
-    ours, own = verdict.value(report, "federated", site, key) or 0.0, verdict.value(report, "local", site, key) or 0.0
+    m, ours, own = metric(key), verdict.value(report, "federated", site, key), verdict.value(report, "local", site, key)
     say = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
-    return f"{metric(key).difference(ours - own)}<small>{say}</small>"
+    return f"{m.difference(m.gap(ours, own))}<small>{say}</small>"
 
 
 def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
@@ -157,20 +185,21 @@ def cross(report: Report) -> str:
         " Framed cells are a hospital's own model at home: a row that fades away from its frame has not learnt to travel."
     )
     top = "".join(f'<th scope="col">{text(c)}</th>' for c in columns)
-    body = "".join(
-        _heat_row(str(name), row, columns, _shader(grid_, verdict.higher(report, key)), key)
-        for name, row in zip(names, grid_, strict=False)
-    )
+    shade = _shader(grid_, verdict.higher(report, key), m.share)
+    body = "".join(_heat_row(str(name), row, columns, shade, key) for name, row in zip(names, grid_, strict=False))
     inner = f'<table><caption>{text(caption)}</caption><thead><tr><th scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
     return section(
         "travel", "How models travel", scroll("Every model at every hospital", inner, "heat many" if len(columns) >= _MANY else "heat")
     )
 
 
-def _shader(values: Sequence[Sequence[float | None]], higher: bool) -> Mapping[float, int]:
+def _shader(values: Sequence[Sequence[float | None]], higher: bool, share: bool) -> Mapping[float, int]:
+    """The shade of every value; for a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values."""
     kept = sorted({v for row in values for v in row if v is not None})
-    span = kept[-1] - kept[0] if kept else 0.0
-    shade = {v: round((SHADES - 1) * (v - kept[0]) / span) if span > 0 else SHADES // 2 for v in kept}
+    low, span = (kept[0], kept[-1] - kept[0]) if kept else (0.0, 0.0)
+    if share and kept and span < _LEAST_SPAN:
+        low, span = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN), _LEAST_SPAN
+    shade = {v: min(max(round((SHADES - 1) * (v - low) / span), 0), SHADES - 1) if span > 0 else SHADES // 2 for v in kept}
     return shade if higher else {v: SHADES - 1 - s for v, s in shade.items()}
 
 

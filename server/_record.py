@@ -116,6 +116,9 @@ def privacy(report: Report) -> str:
         paragraph("What left each hospital:"),
         bullets(left),
         paragraph(stayed),
+        paragraph(
+            "Pictures of computed phantoms were sent for this page; no patient is in them." if report.get("pictures") is True else ""
+        ),
         pairs(protections),
         paragraph(simulated, "note") if report.get("engine") in _SIMULATED else "",
     )

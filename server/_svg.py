@@ -64,8 +64,13 @@ def axis(
     count: int = 5,
     pad: float = 0.06,
 ) -> Axis:
-    """An axis that holds all ``values`` with a margin of ``pad`` of their span, but not beyond ``low`` and ``high``; [0, 1] without values."""
+    """An axis that holds all ``values`` with a margin of ``pad`` of their span, but not beyond ``low`` and ``high``.
+
+    Without values it is [0, 1]; with nothing but zeros, all of [``low``, ``high``] where both are known.
+    """
     kept = list(values)
+    if low is not None and high is not None and not any(kept):
+        kept += [low, high]
     first, last = (min(kept), max(kept)) if kept else (0.0, 1.0)
     margin = (last - first) * pad
     if last - first <= 1e-6 * max(abs(first), abs(last), 1e-3):

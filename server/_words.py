@@ -29,6 +29,14 @@ class Metric:
             return "–"
         return f"{value:.{self.decimals}f}{self.unit}".replace("-", "−")
 
+    def printed(self, value: float) -> float:
+        """The value as far as it is printed."""
+        return round(value, self.decimals)
+
+    def gap(self, ours: float | None, theirs: float | None) -> float | None:
+        """The difference of the two values as they are printed, so that it never contradicts them; None if one is missing."""
+        return None if ours is None or theirs is None else self.printed(self.printed(ours) - self.printed(theirs))
+
     def bare(self, value: float) -> str:
         """The value without its unit."""
         return f"{value:.{self.decimals}f}".replace("-", "−")

@@ -18,6 +18,7 @@ Stack = tuple[float, float, float]
 Ends = tuple[float | None, float | None]
 _FEW_ROWS = 13
 _FEW_LINES = 9
+_LEAST_SPAN = 0.1  # of a dot plot's axis between two known ends, as a share of their distance
 _CHARACTER = 7.0  # width of an average character of the 12-unit labels, on the wide side
 
 
@@ -43,9 +44,8 @@ def dot_plot(frame: Frame, rows: Sequence[tuple[str, Mapping[str, Mark]]], kinds
     few = len(rows) <= _FEW_ROWS
     left, right, head = (4, frame.width - (52 if few else 10), 17) if frame.narrow else (184, frame.width - 156, 0)
     marks = [m for _, row in rows for m in row.values() if m.value is not None]
-    scale = axis(
-        (v for m in marks for v in (m.value, *(m.interval or ())) if v is not None), left + 6, right, *ends, count=4 if frame.narrow else 6
-    )
+    drawn = [v for m in marks for v in (m.value, *(m.interval or ())) if v is not None]
+    scale = axis([*drawn, *_widened(drawn, *ends)], left + 6, right, *ends, count=4 if frame.narrow else 6)
     body, y = [], 4.0
     for i, (name, row) in enumerate(rows):
         step = 17.0 if i == 0 else 13.0 if few else 8.0
@@ -63,6 +63,17 @@ def dot_plot(frame: Frame, rows: Sequence[tuple[str, Mapping[str, Mark]]], kinds
             body.append(line("rule", 0, y, frame.width, y))
             y += 8
     return svg(frame, y + 40, _grid_x(scale, 2, y, axis_name, right) + "".join(body))
+
+
+def _widened(values: Sequence[float], low: float | None, high: float | None) -> list[float]:
+    """Two more values for the axis, so that it does not magnify a difference of nearly nothing; none on an axis with an open end."""
+    if low is None or high is None or not any(values):
+        return []
+    first, last, least = min(values), max(values), _LEAST_SPAN * (high - low)
+    if last - first >= least or first < low or last > high:
+        return []
+    start = min(max((first + last - least) / 2, low), high - least)
+    return [start, start + least]
 
 
 def _row_name(frame: Frame, name: str, y: float, height: float) -> str:

@@ -60,10 +60,18 @@ def _title(report: Report) -> str:
     about = f'<p class="about">{text(study["description"])}</p>' if study.get("description") else ""
     done, planned = whole(report.get("rounds")), whole(report.get("rounds_planned"))
     facts = [f"{done} of {plural(max(done, planned), 'round')}", plural(len(table(report.get("sites"))), "hospital")]
+    facts += _missing(report)
     facts += [str(study[k]) for k in ("task", "model", "strategy") if study.get(k)]
     kind = ' class="stopped"' if status != "finished" else ""
     line = f"<b{kind}>{text(_STATUS.get(status, status or 'Status unknown'))}</b> · " + " · ".join(text(f) for f in facts)
     return f'<header><p class="mark">Consilium · report of a federated study</p><h1>{text(study.get("name", "Study"))}</h1>{about}<p class="facts">{line}</p></header>'
+
+
+def _missing(report: Report) -> list[str]:
+    """Who and what is not in the numbers; the section on the hospitals has the reasons."""
+    away = len(table(report.get("excluded")))
+    images = sum(whole(table(row).get("left_out")) for row in table(report.get("sites")).values())
+    return [f"{away} excluded"] * (away > 0) + [f"{plural(images, 'image')} left out"] * (images > 0)
 
 
 def _summary(report: Report) -> str:
@@ -94,7 +102,8 @@ def _scores(report: Report) -> str:
 def _gain(report: Report) -> str:
     pairs = verdict.compared(report, "local", str(report.get("primary", ""))).values()
     gained = [p for p in pairs if p.outcome == "better"]
-    note = f"{sum(p.apart for p in gained)} of them clearly" if gained else "over their own models"
+    clear = sum(p.apart for p in gained)
+    note = f"{clear or 'none'} of them clearly" if gained else "over their own models"
     return _figure("Hospitals that gain", f"{len(gained)} of {len(pairs)}", note) if pairs else ""
 
 

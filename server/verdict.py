@@ -1,5 +1,6 @@
 """What the numbers of a run allow to say, in two to four plain sentences.
 
+Nothing smaller than what is printed counts as a gain, and a mean difference that the intervals cannot show is called not measurable.
 A difference is called *clear* at a hospital only if the two 95 % intervals do not touch. That is stricter than a test of the
 difference (Schenker and Gentleman, The American Statistician 55, 2001), so the text may say too little, but not too much.
 """
@@ -15,7 +16,13 @@ from server._words import finite, listed, mean, metric, plural, shorten, table, 
 COMPARE = "consilium simulate STUDY --sites DIR --compare local,pooled"
 Kind = Literal["better", "worse", "mixed", "unclear", "level", "missing", "nothing"]
 Outcome = Literal["better", "worse", "same"]
+LEAST_IMAGES = 5
+"""With fewer test images at a hospital, resampling its patients says nothing about chance, and no interval is shown or used."""
 _MOST_NAMES = 3
+_NOTHING = 0.01
+"""A difference of means below this cannot be told from none if no hospital's intervals are apart, for metrics in [0, 1]."""
+_NARROW = 1 / 4
+"""So does one below this share of the intervals' mean half-width, for every metric."""
 _CLEAR_SHARE = 1 / 3
 """Share of the hospitals with intervals at which a difference must be clear, and at none the other way, to be called an effect."""
 
@@ -44,12 +51,29 @@ def value(report: Mapping[str, Any], model: str, site: str, key: str) -> float |
 
 
 def interval(report: Mapping[str, Any], model: str, site: str, key: str) -> tuple[float, float] | None:
-    """Its 95 % interval as (low, high), or None."""
+    """Its 95 % interval as (low, high), or None; None as well where there are too few test images for one."""
+    return None if few(report, site) else resampled(report, model, site, key)
+
+
+def resampled(report: Mapping[str, Any], model: str, site: str, key: str) -> tuple[float, float] | None:
+    """The interval as the hospital computed it, however few its patients are."""
     found = table(table(table(table(report.get("metrics")).get(model)).get("intervals")).get(site)).get(key)
     if not isinstance(found, (list, tuple)) or len(found) != 2:
         return None
     low, high = finite(found[0]), finite(found[1])
     return None if low is None or high is None else (min(low, high), max(low, high))
+
+
+def tested(report: Mapping[str, Any], site: str) -> int | None:
+    """Number of a hospital's test images, or None where the report does not say."""
+    count = finite(table(table(report.get("sites")).get(site)).get("test"))
+    return None if count is None else round(count)
+
+
+def few(report: Mapping[str, Any], site: str) -> bool:
+    """Whether a hospital is known to have too few test images for an interval."""
+    count = tested(report, site)
+    return count is not None and count < LEAST_IMAGES
 
 
 def sites(report: Mapping[str, Any]) -> list[str]:
@@ -73,7 +97,7 @@ def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | N
         return None
     first, second = interval(report, "federated", site, key), interval(report, other, site, key)
     apart = first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
-    return Pair(_direction(ours - theirs, key, report), first is not None and second is not None, apart)
+    return Pair(_direction(ours, theirs, key, report), first is not None and second is not None, apart)
 
 
 def judge(report: Mapping[str, Any]) -> Verdict:
@@ -85,7 +109,7 @@ def judge(report: Mapping[str, Any]) -> Verdict:
         return Verdict("nothing", (*opening, "No test results are recorded, so nothing can be said about the model's quality."))
     pairs = compared(report, "local", key)
     kind = _kind(report, pairs, key) if pairs else "missing"
-    lead = [_lead(report, kind, key), _gains(pairs)] if pairs else [_alone(key, ours)]
+    lead = [_lead(report, kind, key), _gains(report, pairs, kind)] if pairs else [_alone(key, ours)]
     pooled = _pooled(report, key)
     absent = listed(
         w for w, there in (("models trained by each hospital alone", pairs), ("a model trained on pooled images", pooled)) if not there
@@ -104,8 +128,9 @@ def _unfinished(report: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"The run {verb} after {done} of {plural(planned, 'round')}, so what follows describes an unfinished model.",)
 
 
-def _direction(difference: float, key: str, report: Mapping[str, Any]) -> Outcome:
-    if round(difference, metric(key).decimals) == 0:
+def _direction(ours: float, theirs: float, key: str, report: Mapping[str, Any]) -> Outcome:
+    difference = metric(key).gap(ours, theirs) or 0.0
+    if difference == 0:
         return "same"
     return "better" if (difference > 0) == higher(report, key) else "worse"
 
@@ -134,9 +159,21 @@ def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float
     return mean(ours) or 0.0, mean(theirs) or 0.0
 
 
+def _negligible(report: Mapping[str, Any], other: str, key: str) -> bool:
+    """Whether the means print alike, or differ by less than the results can show while no hospital's two intervals are apart."""
+    ours, theirs = means(report, other, key)
+    pairs, gap = compared(report, other, key), abs(metric(key).gap(ours, theirs) or 0.0)
+    if any(p.apart for p in pairs.values()):
+        return False
+    found = [resampled(report, model, site, key) for model in ("federated", other) for site in pairs]
+    width = mean((high - low) / 2 for low, high in filter(None, found)) or 0.0
+    return gap == 0 or gap < _NARROW * width or (metric(key).share and gap < _NOTHING)
+
+
 def _kind(report: Mapping[str, Any], pairs: Mapping[str, Pair], key: str) -> Kind:
-    ours, theirs = means(report, "local", key)
-    direction = _direction(ours - theirs, key, report)
+    if _negligible(report, "local", key):
+        return "level"
+    direction = _direction(*means(report, "local", key), key, report)
     clear = {outcome: sum(p.apart and p.outcome == outcome for p in pairs.values()) for outcome in ("better", "worse")}
     contrary = {"better": clear["worse"], "worse": clear["better"], "same": clear["better"] + clear["worse"]}[direction]
     if contrary:
@@ -157,9 +194,9 @@ def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
         "better": "Training together helped",
         "worse": "Training together did not pay off",
         "mixed": "The picture is mixed",
-        "level": "Training together neither helped nor hurt",
+        "level": "Training together made no measurable difference",
         "unclear": "Training together may have helped"
-        if _direction(ours - theirs, key, report) == "better"
+        if _direction(ours, theirs, key, report) == "better"
         else "Training together may have cost quality",
     }[kind]
     both, scored = compared(report, "local", key), [s for s in sites(report) if value(report, "federated", s, key) is not None]
@@ -170,25 +207,29 @@ def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
     )
 
 
-def _gains(pairs: Mapping[str, Pair]) -> str:
+def _gains(report: Mapping[str, Any], pairs: Mapping[str, Pair], kind: Kind) -> str:
     count = {o: [s for s, p in pairs.items() if p.outcome == o] for o in ("better", "worse", "same")}
     gained, total = len(count["better"]), len(pairs)
-    if total == 1:
-        first = {"better": "The hospital gains", "worse": "The hospital loses", "same": "The hospital sees no difference"}[
-            next(iter(pairs.values())).outcome
-        ]
+    if len(count["same"]) == total:
+        return "No hospital sees a difference." if total > 1 else "The hospital sees no difference."
+    if kind == "level":
+        parts = (f"{word} at {len(count[word])}" for word in ("better", "worse") if count[word])
+        first = f"It scores {listed(parts)} of {plural(total, 'hospital')}"
+    elif total == 1:
+        first = "The hospital gains" if gained else "The hospital loses"
     else:
         first = f"{gained} of {total} hospitals {'gains' if gained == 1 else 'gain'}"
         lost = [shorten(s, 40) for s in count["worse"] if len(count["worse"]) <= _MOST_NAMES]
         first += f", {listed(lost) or len(count['worse'])} {'loses' if len(count['worse']) == 1 else 'lose'}" if count["worse"] else ""
-    return f"{first}{_certainty(pairs)}."
+    return f"{first}{_certainty(pairs, all(few(report, site) for site in pairs))}."
 
 
-def _certainty(pairs: Mapping[str, Pair]) -> str:
+def _certainty(pairs: Mapping[str, Pair], too_few: bool) -> str:
     measured = [p for p in pairs.values() if p.measured]
     touching = sum(not p.apart for p in measured)
     if not measured:
-        return "; there are no confidence intervals, so chance cannot be told from effect"
+        why = "too few patients were tested for confidence intervals" if too_few else "there are no confidence intervals"
+        return f"; {why}, so chance cannot be told from effect"
     if touching == 0:
         return f", and the 95 % confidence intervals do not overlap{'' if len(measured) == 1 else ' at any of them'}"
     if touching == len(measured):
@@ -205,6 +246,7 @@ def _pooled(report: Mapping[str, Any], key: str) -> tuple[str, ...]:
     share = f" ({100 * ours / theirs:.1f} % of it)" if higher(report, key) and theirs > 0 <= ours else ""
     measured, touching = sum(p.measured for p in pairs.values()), sum(p.measured and not p.apart for p in pairs.values())
     overlap = f"; the intervals overlap at {touching} of {plural(measured, 'hospital')}" if measured else ""
-    place = {"same": "level with", "better": f"{m.show(abs(ours - theirs))} better than", "worse": f"{m.show(abs(ours - theirs))} short of"}
-    found = place[_direction(ours - theirs, key, report)]
+    gap = m.show(abs(m.gap(ours, theirs) or 0.0))
+    place = {"same": "level with", "better": f"{gap} better than", "worse": f"{gap} short of"}
+    found = "not measurably different from" if _negligible(report, "pooled", key) else place[_direction(ours, theirs, key, report)]
     return (f"The federated model is {found} a model trained on all images pooled in one place, at {m.show(theirs)}{share}{overlap}.",)

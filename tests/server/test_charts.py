@@ -87,6 +87,25 @@ def test_axis_stays_within_its_ends() -> None:
     assert [scale.label(t) for t in scale.ticks] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
 
 
+def test_zeros_between_two_ends_get_the_whole_axis() -> None:
+    for scale in (axis([0.0, 0.0], 0, 100, 0.0, 1.0), axis([0.0], 0, 100, 0.0, 1.0)):
+        assert (scale.low, scale.high) == (0.0, 1.0)
+    assert axis([0.0], 0, 100, 0.0).high < 0.1
+    root = check(dot_plot(frame(), [("Mean", {}), ("A", {"local": Mark(0.0, (0.0, 0.0))})], ["local"], "Dice", (0.0, 1.0)))
+    ticks = [t.text for t in root.findall(".//text[@class='tick']")]
+    assert (ticks[0], ticks[-1]) == ("0.0", "1.0")
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.480, 0.481), (0.999, 1.0), (0.0, 0.001)])
+def test_dot_plot_does_not_magnify_nearly_nothing(first: float, second: float) -> None:
+    rows = [("Mean", {}), ("A", {"federated": Mark(second)}), ("B", {"federated": Mark(first)})]
+    root = check(dot_plot(frame(), rows, ["federated"], "Dice", (0.0, 1.0)))
+    ticks = [float(t.text or "") for t in root.findall(".//text[@class='tick']")]
+    high, low = (float(c.attrib["cx"]) for c in root.findall(".//circle"))
+    assert 0 < high - low < 10
+    assert 0 <= min(ticks) <= max(ticks) <= 1
+
+
 @pytest.mark.parametrize(("width", "count"), list(itertools.product(WIDTHS, (0, 1, 6, 30))))
 def test_dot_plot_stays_inside(width: int, count: int) -> None:
     rng = random.Random(count)

@@ -89,7 +89,7 @@ def run(names: list[str], rounds: int = 6) -> tuple[dict[str, Any], list[dict[st
         "rounds_planned": rounds,
         "seed": 7,
         "sites": {
-            s: {"train": 9, "validation": 1, "test": 3, "patients": 6, "left_out": 1, "reasons": ["1 image has no mask."]} for s in names
+            s: {"train": 90, "validation": 10, "test": 30, "patients": 6, "left_out": 1, "reasons": ["1 image has no mask."]} for s in names
         },
         "excluded": {"Ghent": "1 patient; at least 2 are needed."},
         "primary": "dice",
@@ -254,6 +254,42 @@ def test_figures_of_the_summary() -> None:
         assert shown in text
 
 
+def test_the_head_counts_who_and_what_is_missing() -> None:
+    report, rounds, examples = run(["A", "B"])
+    head = render(report, rounds, examples).text.split("In short")[0]
+    assert "2 hospitals · 1 excluded · 2 images left out · segmentation" in head
+    report["excluded"] = {}
+    for row in report["sites"].values():
+        row["left_out"] = 0
+    head = render(report, rounds, examples).text.split("In short")[0]
+    assert "2 hospitals · segmentation" in head
+
+
+def test_too_few_test_images_give_no_interval() -> None:
+    report, rounds, examples = run(["A", "B"])
+    report["sites"]["A"]["test"] = 4
+    report["metrics"]["federated"]["intervals"]["A"]["dice"] = [0.0, 0.0]
+    read = render(report, rounds, examples)
+    assert "[0.000, 0.000]" not in read.text
+    assert read.texts.count("too few patients for an interval") == 3
+    assert read.texts.count("4 test images") == 2
+    assert "A (n = 4)" in read.texts
+    assert "30 test images" not in read.text
+    assert "1 of them clearly" in read.text
+    report["sites"]["A"]["test"] = 5
+    assert "[0.000, 0.000]" in render(report, rounds, examples).text
+
+
+def test_differences_never_contradict_the_printed_values() -> None:
+    report, rounds, examples = run(["A"])
+    for model, value in (("federated", 0.4804), ("local", 0.4796)):
+        report["metrics"][model] |= {"sites": {"A": {"dice": value}}, "mean": {"dice": value}}
+    text = render(report, rounds, examples).text
+    assert "±0.000" in text
+    assert "+0.001" not in text
+    assert "0 of 1" in text
+
+
 def test_what_was_not_compared_has_no_figure_and_a_command() -> None:
     report, rounds, examples = run(["A", "B"])
     report["metrics"] = {"federated": report["metrics"]["federated"]}
@@ -281,6 +317,22 @@ def test_heat_map_frames_home_and_shades_by_value() -> None:
     assert cells == ["s8 own", "s0", "s4", "s8 own", "s8", "s8", "", "s8"]
     report["higher_is_better"] = {"dice": False}
     assert '<td class="s0 own">0.90' in page.render(report, rounds, examples)
+
+
+def test_heat_map_does_not_magnify_noise() -> None:
+    report, rounds, examples = run(["A", "B"])
+
+    def shades(*values: float) -> list[str]:
+        report["cross"]["values"] = [list(values[:2]), list(values[2:])]
+        return [str(a["class"]).split()[0] for a in render(report, rounds, examples).all("td") if a.get("class")]
+
+    assert shades(0.479, 0.481, 0.48, 0.48) == ["s4"] * 4
+    assert shades(0.0, 0.0, 0.0, 0.0) == ["s0"] * 4
+    assert shades(1.0, 1.0, 1.0, 1.0) == ["s8"] * 4
+    assert shades(0.4, 0.5, 0.5, 0.5) == ["s2", "s6", "s6", "s6"]
+    assert shades(0.4, 0.6, 0.5, 0.5) == ["s0", "s8", "s4", "s4"]
+    report["cross"]["metric"] = "hd95"
+    assert shades(1.0, 1.1, 1.0, 1.0) == ["s8", "s0", "s8", "s8"]
 
 
 def test_ragged_cross_values_do_not_break_the_page() -> None:
@@ -313,6 +365,15 @@ def test_privacy_says_what_was_off_and_that_it_was_a_simulation() -> None:
     assert "the server can read sums only" in text
     assert "epsilon 3.1" in text
     assert "This run was a simulation" not in text
+
+
+def test_pictures_are_told_only_if_they_were_sent() -> None:
+    report, rounds, examples = run(["A", "B"])
+    sentence = "Pictures of computed phantoms were sent for this page; no patient is in them."
+    assert sentence in render(report | {"pictures": True}, rounds, examples).text
+    for other in (False, None, 1, "yes"):
+        assert sentence not in render(report | {"pictures": other}, rounds, []).text
+    assert sentence not in render(report, rounds, []).text
 
 
 def test_commands_repeat_the_run() -> None:

@@ -83,7 +83,51 @@ def test_a_clear_loss_within_a_better_mean_is_mixed() -> None:
 def test_equal_after_rounding_is_level() -> None:
     found = report(federated={"A": 0.9001, "B": 0.8}, local={"A": 0.9, "B": 0.8})
     assert verdict.judge(found).kind == "level"
-    assert "neither helped nor hurt" in said(found)
+    assert "no measurable difference" in said(found)
+    assert "No hospital sees a difference." in said(found)
+
+
+def test_noise_is_no_measurable_difference() -> None:
+    found = report(federated={"A": 0.481, "B": 0.482}, local={"A": 0.480, "B": 0.480}, width=0.1)
+    assert verdict.judge(found).kind == "level"
+    assert "Training together made no measurable difference" in said(found)
+    assert "It scores better at 2 of 2 hospitals, but the 95 % confidence intervals overlap everywhere" in said(found)
+    assert "helped" not in said(found)
+    assert "hospitals gain" not in said(found)
+
+
+def test_a_gap_far_below_the_intervals_is_not_measurable() -> None:
+    models = {"federated": {"A": 0.5, "B": 0.5}, "local": {"A": 0.48, "B": 0.48}, "pooled": {"A": 0.52, "B": 0.52}}
+    assert verdict.judge(report(width=0.1, **models)).kind == "level"
+    assert "is not measurably different from a model trained on all images pooled" in said(report(width=0.1, **models))
+    assert verdict.judge(report(width=0.05, **models)).kind == "unclear"
+    assert "0.020 short of" in said(report(width=0.05, **models))
+
+
+def test_a_small_gap_is_real_where_intervals_are_apart() -> None:
+    found = report(federated={"A": 0.985, "B": 0.985}, local={"A": 0.98, "B": 0.98}, width=0.001)
+    assert verdict.judge(found).kind == "better"
+
+
+def test_millimetres_are_held_against_their_intervals_only() -> None:
+    models = {"federated": {"A": 0.500}, "local": {"A": 0.505}}
+    assert verdict.judge(report(key="hd95", higher=False, width=0.006, federated={"A": 0.50}, local={"A": 0.51})).kind == "unclear"
+    assert verdict.judge(report(width=0.006, **models)).kind == "level"
+
+
+def test_only_printed_differences_count_as_gains() -> None:
+    found = report(federated={"A": 0.4804, "B": 0.9}, local={"A": 0.4796, "B": 0.5})
+    assert verdict.compared(found, "local", "dice")["A"].outcome == "same"
+    assert "1 of 2 hospitals gains" in said(found)
+
+
+def test_intervals_of_few_patients_prove_nothing() -> None:
+    found = report(federated={"A": 0.9, "B": 0.8}, local={"A": 0.7, "B": 0.6}, width=0.0)
+    assert verdict.judge(found).kind == "better"
+    found["sites"] = {"A": {"test": 3}, "B": {"test": 4}}
+    assert verdict.judge(found).kind == "unclear"
+    assert "too few patients were tested for confidence intervals, so chance cannot be told from effect" in said(found)
+    assert verdict.interval(found, "federated", "A", "dice") is None
 
 
 def test_lower_is_better_turns_the_direction() -> None:
