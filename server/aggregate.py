@@ -40,6 +40,12 @@ def _fold(total: npt.NDArray[np.int64], delta: Vector, scale: float) -> None:
         total[i] += np.int64(np.rint(np.float64(delta[i]) * scale))
 
 
+@compiled("int64 read scale read scale")
+def _fold_two(total: npt.NDArray[np.int64], first: Vector, one: float, second: Vector, two: float) -> None:
+    for i in range(total.size):
+        total[i] += np.int64(np.rint(np.float64(first[i]) * one)) + np.int64(np.rint(np.float64(second[i]) * two))
+
+
 @compiled("float32 int64 scale")
 def _finish(out: Vector, total: npt.NDArray[np.int64], scale: float) -> None:
     for i in range(total.size):
@@ -79,8 +85,10 @@ class WeightedSum:
                 total.fill(0)
             else:
                 _load(total, self._high[start:end], self._low[start:end])
-            for delta, scale in zip(deltas, scales, strict=True):
-                _fold(total, delta[start:end], scale)
+            for i in range(0, len(deltas) - 1, 2):
+                _fold_two(total, deltas[i][start:end], scales[i], deltas[i + 1][start:end], scales[i + 1])
+            if len(deltas) % 2:
+                _fold(total, deltas[-1][start:end], scales[-1])
             _store(total, self._high[start:end], self._low[start:end])
 
         self._blocks(add)
