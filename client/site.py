@@ -9,6 +9,7 @@ from pathlib import Path
 
 from client import phantoms
 from common.errors import SiteError
+from common.simulation.folders import hospital_folders
 
 SITES = "CONSILIUM_SITES"
 STATE = "CONSILIUM_STATE"
@@ -53,11 +54,6 @@ def private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def hospitals(folder: Path) -> list[Path]:
-    """The hospital folders of a simulation, in the order of their numbers."""
-    return sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
-
-
 def from_node(node_config: Mapping[str, object]) -> Site:
     """The hospital of a Flower node.
 
@@ -67,7 +63,7 @@ def from_node(node_config: Mapping[str, object]) -> Site:
     number, sites = node_config.get("partition-id"), os.environ.get(SITES)
     if not isinstance(number, int) or sites is None:
         raise SiteError(f"This node is not a hospital of a simulation ({SITES} and partition-id are needed).")
-    folders, state = hospitals(Path(sites)), Path(os.environ[STATE])
+    folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
     device = os.environ.get(DEVICE, "auto")
     if number < len(folders):
         return Site(folders[number].name, (folders[number],), state / folders[number].name, device)

@@ -14,6 +14,7 @@ from typing import Any
 
 from common import study as studies
 from common.errors import ArgumentError, InputError
+from common.simulation.folders import hospital_folders
 
 SERVER, CLIENT = "server.app:app", "client.app:app"
 _ENGINES = ("inline", "ray")
@@ -86,22 +87,6 @@ def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
 def demo_study() -> Path:
     """The study of the demo, which is installed with the package."""
     return Path(__file__).with_name("demo.toml")
-
-
-def hospital_folders(sites: Path) -> list[Path]:
-    """The hospital folders of a simulation.
-
-    Raises:
-        InputError: there is none.
-    """
-    if not sites.is_dir():
-        raise InputError(f"--sites is {str(sites)!r}, which is not a folder; give a folder with one sub-folder per hospital.")
-    folders = sorted(f for f in sites.iterdir() if f.is_dir() and not f.name.startswith("."))
-    if {"images", "dicom"} & {f.name for f in folders}:
-        raise InputError(f"--sites is {str(sites)!r}, which is one hospital; give the folder above it, with one sub-folder per hospital.")
-    if not folders:
-        raise InputError(f"--sites {str(sites)!r} has no sub-folder; each hospital is one sub-folder with images/ or dicom/.")
-    return folders
 
 
 def run_folder(out: Path, sites: Path) -> None:
