@@ -14,7 +14,8 @@ from common.simulation.folders import hospital_folders
 SITES = "CONSILIUM_SITES"
 STATE = "CONSILIUM_STATE"
 DEVICE = "CONSILIUM_DEVICE"
-"""Environment of a simulation: folder of hospital folders, folder for what hospitals keep, device."""
+RESIDENT = "CONSILIUM_RESIDENT"
+"""Environment of a simulation: folder of hospital folders, folder for what hospitals keep, device, "1" if one process plays them all."""
 POOLED = "all hospitals pooled"
 
 
@@ -28,6 +29,7 @@ class Site:
         state: folder of what it keeps between rounds (optimiser moments, its own log); nobody else may read it.
         device: "auto", "cpu" or "cuda".
         pooled: this is the virtual hospital of a simulation that holds everybody's images.
+        resident: this process answers everything that the hospital is asked until the end, so that what it keeps may stay in memory.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Site:
     state: Path
     device: str = "auto"
     pooled: bool = False
+    resident: bool = False
 
     @property
     def synthetic(self) -> bool:
@@ -64,7 +67,7 @@ def from_node(node_config: Mapping[str, object]) -> Site:
     if not isinstance(number, int) or sites is None:
         raise SiteError(f"This node is not a hospital of a simulation ({SITES} and partition-id are needed).")
     folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
-    device = os.environ.get(DEVICE, "auto")
+    device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
     if number < len(folders):
-        return Site(folders[number].name, (folders[number],), state / folders[number].name, device)
-    return Site(POOLED, tuple(folders), state / ".pooled", device, pooled=True)
+        return Site(folders[number].name, (folders[number],), state / folders[number].name, device, resident=resident)
+    return Site(POOLED, tuple(folders), state / ".pooled", device, pooled=True, resident=resident)

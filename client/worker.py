@@ -7,18 +7,16 @@ simulation share.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
-from client import device, evaluation, training
+from client import device, evaluation, moments, training
 from client.dataset import Bank
-from client.site import Site, private
+from client.moments import Drawer
+from client.site import Site
 from client.training import Trainer
 from common import network
 from common import study as studies
@@ -45,6 +43,7 @@ def forget() -> None:
     """Drop every resident worker and network (between two runs in one process)."""
     _workers.clear()
     _engines.clear()
+    moments.forget()
 
 
 @lru_cache(maxsize=16)
@@ -91,6 +90,8 @@ class Worker:
     def __init__(self, site: Site, study: Study, scoring: bool = False) -> None:
         self._site, self._study = site, study
         self._data = replace(study.data, min_patients=1) if scoring else study.data
+        self._drawer = Drawer(site, study.digest)
+        self._keeps_moments = study.training.optimizer_state == "keep"
 
     def answer(self, plan: Plan) -> Reply:
         """Answer a question.
@@ -133,9 +134,9 @@ class Worker:
         images = len(self._bank.samples("train"))
         steps = training.steps_per_round(self._study.training, images, _whole(plan.settings, "repeat", 1))
         trainer = self._engine.trainer
-        trainer.restore(self._kept_moments(plan.round))
+        trainer.restore(self._drawer.take() if self._keeps_moments and plan.round > 1 else {})
         loss, seconds = trainer.run(self._task, self._bank, self._site.name, plan.round, steps)
-        self._keep(trainer.moments(), plan.round)
+        self._keep(plan.round)
         update = Update(self._engine.change(start), self._weight(), loss, steps, seconds)
         notes, trainer.notes = trainer.notes, []
         values = {"weight": update.weight, "loss": loss, "steps": steps, "seconds": seconds, "notes": notes}
@@ -147,7 +148,9 @@ class Worker:
         if part not in ("train", "validation", "test", "all"):
             raise WireError(f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all.")
         samples = self._bank.samples(part)
-        values = evaluation.score(self._engine.trainer.network, self._task, samples, self._study, self._engine.compute, bool(plan.settings.get("intervals")))
+        values = evaluation.score(
+            self._engine.trainer.network, self._task, samples, self._study, self._engine.compute, bool(plan.settings.get("intervals"))
+        )
         if plan.settings.get("examples") and self._site.synthetic:
             values["examples"] = evaluation.examples(self._engine.trainer.network, self._task, samples, self._engine.compute)
         return Reply(self._site.name, plan.kind, plan.round, plan.layout, {**values, "compute": self._engine.compute.to_json()})
@@ -156,19 +159,11 @@ class Worker:
         rule, counts = self._study.federation.weight, self._bank.counts
         return 1.0 if rule == "equal" else float(counts["train_patients" if rule == "patients" else "train"])
 
-    def _kept_moments(self, round_number: int) -> dict[str, Tensor]:
-        path = self._site.state / "optimizer.safetensors"
-        if round_number == 1 or self._study.training.optimizer_state == "reset" or not path.exists():
-            return {}
-        return load_file(path)
-
-    def _keep(self, moments: dict[str, Tensor], round_number: int) -> None:
-        if self._study.training.optimizer_state == "reset" or round_number == self._study.federation.rounds:
-            return
-        private(self._site.state)
-        partial = self._site.state / "optimizer.partial"
-        save_file({k: v.contiguous() for k, v in moments.items()}, partial)
-        os.replace(partial, self._site.state / "optimizer.safetensors")
+    def _keep(self, round_number: int) -> None:
+        if self._keeps_moments and round_number < self._study.federation.rounds:
+            self._drawer.put(self._engine.trainer.moments())
+        else:
+            self._drawer.clear()
 
 
 def _whole(settings: Any, key: str, default: int) -> int:
@@ -176,5 +171,3 @@ def _whole(settings: Any, key: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
         raise WireError(f"A message's {key} is {value!r}; a whole number from 1 to 100000 is allowed.")
     return value
-
-

@@ -1,19 +1,19 @@
-"""Messages between the coordinator and a hospital, and how they become Flower records.
+"""Messages between the coordinator and a hospital: typed questions and answers, and the letters that carry them.
 
-A message is a JSON header (small, length-checked) and at most one flat float32 vector as raw little-endian bytes. Nothing from the wire is
-unpickled, executed or used as a path; a message that breaks a rule is refused as :class:`~common.errors.WireError` before anything changes.
+A letter is a JSON text (small, length-checked) and at most one flat float32 vector as raw little-endian bytes. Nothing from the wire is
+unpickled, executed or used as a path; a letter that breaks a rule is refused as :class:`~common.errors.WireError` before anything changes.
+How a letter travels is other files' business: as Flower records (``common/records.py``), or through a hospital's inner wall.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from common.errors import WireError
 from common.update import Vector
@@ -21,8 +21,8 @@ from common.update import Vector
 VERSION = 1
 KINDS = {"join": "query", "train": "train", "evaluate": "evaluate"}
 """Our three questions and the Flower message category that carries each."""
-_LARGEST_HEADER = 32 << 20
-_STYPE = "consilium.float32"
+LARGEST_TEXT = 32 << 20
+"""Most characters of a letter's text."""
 
 
 @dataclass(frozen=True)
@@ -67,67 +67,87 @@ class Reply:
     fault: str = ""
 
 
-def encode_plan(plan: Plan, *, shared: bool) -> RecordDict:
-    """A question as Flower records. ``shared``: the vector's memory is handed over as it is (same process), not copied to bytes."""
-    header = {"kind": plan.kind, "study": plan.study, "round": plan.round, "layout": plan.layout, "settings": plan.settings}
-    return _encode(header, plan.model, shared)
+@dataclass(frozen=True)
+class Letter:
+    """What travels.
+
+    Attributes:
+        text: JSON.
+        vector: float32 ``[P]``, or None.
+    """
+
+    text: str
+    vector: Vector | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of text and vector."""
+        return len(self.text) + (0 if self.vector is None else self.vector.nbytes)
+
+    @staticmethod
+    def received(text: str, buffer: bytes | bytearray | memoryview | None) -> Letter:
+        """A letter from raw bytes; nothing is copied.
+
+        Raises:
+            WireError: the bytes are not whole float32 values.
+        """
+        if buffer is None:
+            return Letter(text)
+        if len(buffer) % 4:
+            raise WireError(f"A message's vector has {len(buffer)} bytes; a multiple of 4 is allowed.")
+        return Letter(text, np.frombuffer(buffer, dtype="<f4"))
 
 
-def decode_plan(records: RecordDict) -> Plan:
-    """A question from Flower records.
+def write_plan(plan: Plan) -> Letter:
+    """A question as a letter."""
+    return _write(
+        {"kind": plan.kind, "study": plan.study, "round": plan.round, "layout": plan.layout, "settings": plan.settings}, plan.model
+    )
+
+
+def read_plan(letter: Letter) -> Plan:
+    """A question from a letter.
 
     Raises:
-        WireError: the message breaks a rule.
+        WireError: the letter breaks a rule.
     """
-    header, model = _decode(records)
+    header = _read(letter)
     plan = Plan(
         kind=_get(header, "kind", str),
         study=_get(header, "study", dict),
         round=_get(header, "round", int),
         layout=_get(header, "layout", str),
-        model=model,
+        model=letter.vector,
         settings=_get(header, "settings", dict),
     )
     if plan.kind not in KINDS:
         raise WireError(f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.")
-    if (model is None) != (plan.kind == "join"):
-        raise WireError(f"A {plan.kind} message came {'without' if model is None else 'with'} a model.")
+    if (plan.model is None) != (plan.kind == "join"):
+        raise WireError(f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model.")
     return plan
 
 
-def encode_reply(reply: Reply, *, shared: bool) -> RecordDict:
-    """An answer as Flower records; ``shared`` as in :func:`encode_plan`."""
-    header = {k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values", "fault")}
-    return _encode(header, reply.delta, shared)
+def write_reply(reply: Reply) -> Letter:
+    """An answer as a letter."""
+    return _write({k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values", "fault")}, reply.delta)
 
 
-def decode_reply(records: RecordDict) -> Reply:
-    """An answer from Flower records.
+def read_reply(letter: Letter) -> Reply:
+    """An answer from a letter.
 
     Raises:
-        WireError: the message breaks a rule.
+        WireError: the letter breaks a rule.
     """
-    header, delta = _decode(records)
+    header = _read(letter)
     return Reply(
         site=_get(header, "site", str),
         kind=_get(header, "kind", str),
         round=_get(header, "round", int),
         layout=_get(header, "layout", str),
         values=_get(header, "values", dict),
-        delta=delta,
+        delta=letter.vector,
         fault=_get(header, "fault", str),
     )
-
-
-def is_shared(records: RecordDict) -> bool:
-    """Whether a message's vector shares memory with its sender, so that the answer may do the same."""
-    return any(not isinstance(array.data, bytes) for array in _arrays(records))
-
-
-def size(records: RecordDict) -> int:
-    """Bytes of header and vector."""
-    header = records.get("header")
-    return sum(len(memoryview(a.data)) for a in _arrays(records)) + (len(str(header.get("json"))) if isinstance(header, ConfigRecord) else 0)
 
 
 def finite_or_none(value: Any) -> Any:
@@ -139,56 +159,28 @@ def finite_or_none(value: Any) -> Any:
     return [finite_or_none(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _encode(header: Mapping[str, Any], vector: Vector | None, shared: bool) -> RecordDict:
+def _write(header: Mapping[str, Any], vector: Vector | None) -> Letter:
     text = json.dumps({"version": VERSION, **finite_or_none(header)}, separators=(",", ":"))
-    records = RecordDict({"header": ConfigRecord({"json": text})})
-    if vector is not None:
-        flat = np.ascontiguousarray(vector, dtype="<f4")
-        record = ArrayRecord({"vector": Array("float32", flat.shape, _STYPE, b"" if shared else flat.tobytes())})
-        if shared:  # Flower reads the bytes through memoryview() only, so that a view serves as well
-            record["vector"].data = flat.data.cast("B")  # type: ignore[assignment]
-        records["vector"] = record
-    return records
+    return Letter(text, None if vector is None else np.ascontiguousarray(vector, dtype="<f4"))
 
 
-def _decode(records: RecordDict) -> tuple[Mapping[str, Any], Vector | None]:
-    record = records.get("header")
-    if set(records) - {"header", "vector"} or not isinstance(record, ConfigRecord):
-        raise WireError(f"A message has the records {sorted(records)}; allowed: header, vector.")
-    text = record.get("json")
-    if not isinstance(text, str) or len(text) > _LARGEST_HEADER:
-        raise WireError(f"A message has no header of at most {_LARGEST_HEADER} characters.")
+def _read(letter: Letter) -> Mapping[str, Any]:
+    if len(letter.text) > LARGEST_TEXT:
+        raise WireError(f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are allowed.")
     try:
-        header = json.loads(text, parse_constant=_refuse_constant)
+        header = json.loads(letter.text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise WireError(f"A message's header is not valid JSON ({type(error).__name__}).") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else None
-        raise WireError(f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides.")
-    return header, _vector(records)
+        raise WireError(
+            f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides."
+        )
+    return header
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _vector(records: RecordDict) -> Vector | None:
-    if "vector" not in records:
-        return None
-    arrays = records["vector"]
-    if not isinstance(arrays, ArrayRecord) or list(arrays) != ["vector"]:
-        raise WireError("A message's vector record does not hold exactly one array.")
-    array = arrays["vector"]
-    if array.dtype != "float32" or array.stype != _STYPE or len(array.shape) != 1:
-        raise WireError(f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 with one axis is allowed.")
-    if len(memoryview(array.data)) != 4 * array.shape[0]:
-        raise WireError(f"A message's vector has {len(memoryview(array.data))} bytes for {array.shape[0]} values; 4 a value are allowed.")
-    return np.frombuffer(array.data, dtype="<f4")
-
-
-def _arrays(records: RecordDict) -> Iterator[Array]:
-    """Every array of a message. RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for long."""
-    return (array for record in records.values() if isinstance(record, ArrayRecord) for array in record.values())
 
 
 def _get(header: Mapping[str, Any], key: str, kind: type) -> Any:

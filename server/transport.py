@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-from common import wire
+from common import records, wire
 from common.errors import WireError
 from common.wire import Plan, Reply
 
@@ -71,22 +71,24 @@ class Transport:
             yield node, Reply("", plans[node].kind, fault="No answer before the deadline.")
 
     def _push(self, plans: Mapping[int, Plan]) -> dict[str, int]:
-        encoded: dict[int, RecordDict] = {}
+        packed: dict[int, tuple[RecordDict, int]] = {}
         messages, nodes = [], []
         for node, plan in plans.items():
-            if id(plan) not in encoded:
-                encoded[id(plan)] = wire.encode_plan(plan, shared=self._shared)
-            records = encoded[id(plan)]
-            self.traffic.down += wire.size(records)
-            messages.append(Message(records, node, wire.KINDS[plan.kind], group_id=str(plan.round)))
+            if id(plan) not in packed:
+                letter = wire.write_plan(plan)
+                packed[id(plan)] = records.pack(letter, shared=self._shared), letter.size
+            content, size = packed[id(plan)]
+            self.traffic.down += size
+            messages.append(Message(content, node, wire.KINDS[plan.kind], group_id=str(plan.round)))
             nodes.append(node)
         return dict(zip(self._grid.push_messages(messages), nodes, strict=True))
 
     def _reply(self, message: Message, plan: Plan) -> Reply:
         if message.has_error():
             return Reply("", plan.kind, fault=f"The hospital's process failed (code {message.error.code}); its own log says why.")
-        self.traffic.up += wire.size(message.content)
         try:
-            return wire.decode_reply(message.content)
+            letter = records.unpack(message.content)
+            self.traffic.up += letter.size
+            return wire.read_reply(letter)
         except WireError as error:
             return Reply("", plan.kind, fault=str(error))

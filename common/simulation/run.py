@@ -50,7 +50,7 @@ def simulate(
     run_folder(out, sites)
     order = {"study": str(study.absolute()), "out": str(out.absolute()), "compare": compare, "rounds": rounds, "seed": seed, "quiet": quiet}
     nodes = len(folders) + (1 if "pooled" in compare else 0)
-    with _environment(sites, out / "state", device, out / "order.json", {**order, "engine": engine}):
+    with _environment(sites, out / "state", device, engine, out / "order.json", {**order, "engine": engine}):
         _start(engine, nodes, device)
     report: dict[str, Any] = json.loads((out / "report.json").read_text("utf-8"))
     return report
@@ -65,7 +65,7 @@ def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto"
     folders = hospital_folders(sites)
     scoring = importlib.import_module("server.scoring")
     inline = importlib.import_module("common.simulation.inline")
-    with tempfile.TemporaryDirectory(prefix="consilium-") as state, _environment(sites, Path(state), device):
+    with tempfile.TemporaryDirectory(prefix="consilium-") as state, _environment(sites, Path(state), device, "inline"):
         transport = importlib.import_module("server.transport").Transport(inline.InlineGrid(_app(CLIENT), len(folders)))
         scored: dict[str, Any] = scoring.score_model(transport, model, split, quiet)
     return scored
@@ -131,11 +131,14 @@ def _app(reference: str) -> Any:
 
 
 @contextmanager
-def _environment(sites: Path, state: Path, device: str, order: Path | None = None, ordered: dict[str, Any] | None = None) -> Iterator[None]:
+def _environment(
+    sites: Path, state: Path, device: str, engine: str, order: Path | None = None, ordered: dict[str, Any] | None = None
+) -> Iterator[None]:
     """What the two apps find in their environment while a simulation runs; what hospitals kept from an earlier run is removed."""
     if state.exists():
         shutil.rmtree(state)
     names = {"CONSILIUM_SITES": str(sites.absolute()), "CONSILIUM_STATE": str(state.absolute()), "CONSILIUM_DEVICE": device}
+    names["CONSILIUM_RESIDENT"] = "1" if engine == "inline" else "0"
     if order is not None:
         order.write_text(json.dumps(ordered), "utf-8")
         names["CONSILIUM_ORDER"] = str(order.absolute())

@@ -10,7 +10,7 @@ import numpy as np
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from common import wire
+from common import records, wire
 from common.simulation.inline import InlineGrid
 from common.strategies import fedavg
 from common.study import Data, Evaluation, Federation, Named, Study, Training
@@ -44,14 +44,14 @@ def client() -> ClientApp:
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        plan = wire.decode_plan(message.content)
+        plan = wire.read_plan(records.unpack(message.content))
         if plan.model is None:
             raise ValueError("no model")
         delta = plan.model + CHANGE
         delta -= plan.model
         values = {"weight": 10, "loss": 0.0, "steps": 1, "seconds": 0.0}
         reply = Reply(f"site{context.node_id}", "train", plan.round, plan.layout, values, delta)
-        return Message(wire.encode_reply(reply, shared=wire.is_shared(message.content)), reply_to=message)
+        return Message(records.pack(wire.write_reply(reply), shared=records.is_shared(message.content)), reply_to=message)
 
     return app
 
