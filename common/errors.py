@@ -3,10 +3,12 @@
     ConsiliumError              exit code 1: the work failed
     ├── InputError              exit code 2: what was given is wrong
     │   ├── StudyError          a field of a study file
-    │   └── ArgumentError       a command-line argument
+    │   ├── ArgumentError       a command-line argument
+    │   └── CertificateError    a certificate, key or request that this consortium does not accept
     ├── SiteError               one hospital cannot take part; the others go on
     │   └── CaseError           one image or label of a hospital cannot be used
     ├── WireError               a message that breaks the protocol (the other side is at fault)
+    │   └── SignatureError      a study that the coordinator did not sign, or not for here and now
     └── RoundError              a round that cannot finish, e.g. too few hospitals
 
 Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do.
@@ -38,6 +40,10 @@ class ArgumentError(InputError):
     """A command-line argument is wrong."""
 
 
+class CertificateError(InputError):
+    """A certificate, key or certificate request is not of this consortium, not for this name, or not valid now."""
+
+
 class SiteError(ConsiliumError):
     """One hospital cannot take part.
 
@@ -60,6 +66,10 @@ class CaseError(SiteError):
 
 class WireError(ConsiliumError):
     """A message breaks the protocol; the message is refused and nothing has changed."""
+
+
+class SignatureError(WireError):
+    """What the coordinator is said to have signed is not its, not for this consortium or study, or out of date."""
 
 
 class RoundError(ConsiliumError):

@@ -8,6 +8,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from common.errors import WireError
+from common.update import Vector
 from common.wire import Letter
 
 _STYPE = "consilium.float32"
@@ -49,7 +50,7 @@ def is_shared(records: RecordDict) -> bool:
     return any(not isinstance(array.data, bytes) for array in _arrays(records))
 
 
-def _vector(array: Array) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _vector(array: Array) -> Vector:
     if array.dtype != "float32" or array.stype != _STYPE or len(array.shape) != 1:
         raise WireError(f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 with one axis is allowed.")
     if len(memoryview(array.data)) != 4 * array.shape[0]:

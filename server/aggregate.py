@@ -96,14 +96,14 @@ class WeightedSum:
         self.count += len(deltas)
 
     def mean(self) -> Vector:
-        """The weighted mean ``[P]``.
+        """The weighted mean ``[P]``, in the memory of the sum, which it uses up.
 
         Raises:
             RoundError: nothing was folded.
         """
         if not self.count:
             raise RoundError("No update was accepted, so there is no mean.")
-        out = np.empty(self._high.size, np.float32)
+        out, self.count = self._high.view(np.float32), 0
         scale = self._quantum * self._limit / self.weight
 
         def finish(start: int, end: int, total: npt.NDArray[np.int64]) -> None:

@@ -13,9 +13,11 @@ TREE = {
     "InputError": ("ConsiliumError", 2),
     "StudyError": ("InputError", 2),
     "ArgumentError": ("InputError", 2),
+    "CertificateError": ("InputError", 2),
     "SiteError": ("ConsiliumError", 2),
     "CaseError": ("SiteError", 2),
     "WireError": ("ConsiliumError", 1),
+    "SignatureError": ("WireError", 1),
     "RoundError": ("ConsiliumError", 1),
 }
 

@@ -1,0 +1,156 @@
+"""Flower's Fleet API as a hospital sees it: the one file of the hospital's side that depends on Flower's internals.
+
+Stock SuperNodes fetch an app bundle and start a process for each message. This speaks the same protocol and does neither: no code can arrive,
+because nothing here asks for any. It brings its own HTTP client, because Flower's cannot present a client certificate.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from flwr.app import Message
+from flwr.common.serde import message_from_proto
+from flwr.proto.fleet_pb2 import ActivateNodeRequest, DeactivateNodeRequest, PullMessagesRequest, PushMessagesRequest
+from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+from flwr.proto.node_pb2 import Node
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_confirm_message_received_fn_protobuf,
+    make_pull_object_fn_protobuf,
+    make_push_object_fn_protobuf,
+)
+from flwr.supercore.interceptors.http.runtime_version import RuntimeVersionHttpInterceptor
+from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+from flwr.supercore.task_identity import TaskIdentity
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+from common import objects, records
+from common.errors import SiteError
+from common.wire import Letter
+
+R = TypeVar("R")
+_HEARTBEAT = 15.0
+"""Seconds between heartbeats; the coordinator gives a hospital up after two."""
+_LONGEST_WAIT = 20.0
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_UNAVAILABLE = 409
+
+
+class FleetError(SiteError):
+    """The coordinator refuses this hospital; trying again does not help."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A message of the coordinator: Flower's envelope and our letter."""
+
+    message: Message
+    letter: Letter
+
+
+class _Client(FleetHttpClient):
+    """Flower's client over an HTTP client of ours."""
+
+    def __init__(self, base_url: str, http: httpx.Client, key: EllipticCurvePrivateKey) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._interceptors = (RuntimeVersionHttpInterceptor(component_name="SuperNode"), NodeAuthHttpInterceptor(key, key.public_key()))
+        self._retry_invoker = None
+        self._client = http
+
+
+class Fleet:
+    """One hospital's connection.
+
+    Args:
+        base_url: ``https://host:port`` of the coordinator.
+        http: client that knows certificates and proxy.
+        key: the hospital's node key.
+        stop: ends every wait.
+        told: called with a sentence when the connection breaks and when it is back.
+    """
+
+    def __init__(self, base_url: str, http: httpx.Client, key: EllipticCurvePrivateKey, stop: threading.Event, told: Callable[[str], None]) -> None:
+        self._client, self._stop, self._told = _Client(base_url, http, key), stop, told
+        self._public_key = public_key_to_bytes(key.public_key())
+        self._node = Node()
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Fleet:
+        request = ActivateNodeRequest(public_key=self._public_key, heartbeat_interval=_HEARTBEAT)
+        self._node = Node(node_id=self._try(lambda: self._client.ActivateNode(request)).node_id)
+        self._heart.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        try:
+            self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
+        except (httpx.HTTPError, RuntimeError) as error:
+            self._told(f"The coordinator was not told that this hospital leaves ({type(error).__name__}); it will notice within {2 * _HEARTBEAT:.0f} s.")
+
+    def receive(self) -> Question | None:
+        """The next question, complete, or None."""
+        response = self._try(lambda: self._client.PullMessages(PullMessagesRequest(node=self._node)))
+        if not response.messages_list:
+            return None
+        message, tree = message_from_proto(response.messages_list[0]), response.message_object_trees[0]
+        run, name = message.metadata.run_id, message.metadata.message_id
+        pull = make_pull_object_fn_protobuf(lambda request: self._try(lambda: self._client.PullObject(request)), self._node, run)
+        letter = objects.receive(tree, pull)
+        make_confirm_message_received_fn_protobuf(lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)), self._node, run)(name)
+        return Question(message, letter)
+
+    def answer(self, question: Question, letter: Letter, seconds: float) -> None:
+        """Send an answer."""
+        run = question.message.metadata.run_id
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run, self._node.node_id, 0  # Flower reads a message's sender from here
+        [message] = objects.pack([Message(records.pack(letter, shared=True), reply_to=question.message)])
+        proto, tree = objects.envelope(message)
+        request = PushMessagesRequest(node=self._node, messages_list=[proto], message_object_trees=[tree], clientapp_runtime_list=[seconds])
+        response = self._try(lambda: self._client.PushMessages(request))
+        push = make_push_object_fn_protobuf(lambda one: self._try(lambda: self._client.PushObject(one)), self._node, run, response.session_id)
+        objects.send([message], set(response.objects_to_push), push)
+
+    def _beat(self) -> None:
+        request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=_HEARTBEAT)
+        while not self._stop.wait(_HEARTBEAT / 3):
+            try:
+                self._client.SendNodeHeartbeat(request)
+            except (httpx.HTTPError, RuntimeError):  # the main loop tells; the next beat tries again
+                continue
+
+    def _try(self, call: Callable[[], R]) -> R:
+        """``call`` until it succeeds, the hospital is refused, or this process is to stop."""
+        wait, failed = 0.2, False
+        while True:
+            try:
+                result = call()
+            except httpx.HTTPError as error:
+                if _is_final(error):
+                    raise FleetError(_refusal(error), repr(error)) from None
+                if not failed or wait >= _LONGEST_WAIT:
+                    self._told(f"The coordinator cannot be reached now ({type(error).__name__}); trying again.")
+                failed = True
+                if self._stop.wait(wait):
+                    raise FleetError("This hospital stops.") from None
+                wait = min(2 * wait, _LONGEST_WAIT)
+            else:
+                if failed:
+                    self._told("The coordinator answers again.")
+                return result
+
+
+def _is_final(error: httpx.HTTPError) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in (*_PASSING, _UNAVAILABLE)
+
+
+def _refusal(error: Any) -> str:
+    status = error.response.status_code
+    if status in (401, 403):
+        return f"The coordinator refuses this hospital (status {status}); ask it whether the enrolment was revoked, and check this machine's clock."
+    return f"The coordinator refuses a message (status {status}); its log says why."

@@ -1,0 +1,65 @@
+"""The gateway: the hospital's process with a network and without data.
+
+It carries letters between the coordinator and the worker behind the inner wall, and understands none of them. Read :func:`carry` for one
+exchange, top to bottom.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from client.fleet import Fleet, Question
+from client.port import Port, PortError
+from common import wire
+from common.wire import Letter, Reply
+
+Log = Callable[[str], None]
+_FASTEST = 0.02
+
+
+@dataclass
+class Pace:
+    """How long to wait before asking the coordinator again: quickly while a study runs, slowly when nothing happens."""
+
+    slowest: float
+    wait: float = _FASTEST
+
+    def busy(self) -> None:
+        """Something came."""
+        self.wait = _FASTEST
+
+    def idle(self) -> float:
+        """Nothing came; returns the seconds to wait."""
+        self.wait = min(self.wait * 1.2, max(self.slowest, _FASTEST))
+        return self.wait
+
+
+def run(site: str, fleet: Fleet, port: Port, pace: Pace, stop: threading.Event, log: Log) -> None:
+    """Carry letters until told to stop."""
+    with fleet:
+        log("connected to the coordinator")
+        while not stop.is_set():
+            question = fleet.receive()
+            if question is None:
+                stop.wait(pace.idle())
+                continue
+            pace.busy()
+            carry(site, question, fleet, port, log)
+
+
+def carry(site: str, question: Question, fleet: Fleet, port: Port, log: Log) -> None:
+    """One question to the worker and its answer back."""
+    began, about = time.monotonic(), question.message.metadata
+    trace = f"run {about.run_id} message {about.message_id[:12]} {about.message_type} {about.group_id}"
+    log(f"{trace}: in {question.letter.size} bytes")
+    try:
+        text, vector = port.ask(question.letter.text, question.letter.vector, None)
+        answer = Letter.received(text, vector)
+    except PortError as error:
+        log(f"{trace}: {error.local}")
+        answer = wire.write_reply(Reply(site, "", fault=error.public))
+    fleet.answer(question, answer, time.monotonic() - began)
+    log(f"{trace}: out {answer.size} bytes after {time.monotonic() - began:.3f} s")

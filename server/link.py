@@ -1,0 +1,154 @@
+"""The coordinator's connection to its SuperLink: the one file of the server's side that depends on Flower's Runtime API.
+
+A :class:`~flwr.serverapp.Grid` that sends a model from its own memory and receives each answer into memory allocated once
+(Flower's own grid holds a model three to four times).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flwr.app import Context, Message, RecordDict
+from flwr.common.serde import context_from_proto, message_from_proto, run_from_proto
+from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
+from flwr.proto.node_pb2 import Node
+from flwr.proto.runtime_pb2 import (
+    AcquireTaskRequest,
+    GetNodesRequest,
+    PullAppMessagesRequest,
+    PullTaskInputRequest,
+    PushAppMessagesRequest,
+    PushTaskOutputRequest,
+)
+from flwr.serverapp import Grid
+from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
+from flwr.supercore.inflatable.inflatable_protobuf_utils import make_pull_object_fn_protobuf, make_push_object_fn_protobuf
+from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor, RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
+from flwr.supercore.retry import make_simple_http_retry_invoker
+from flwr.supercore.run import Run
+from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supercore.task_identity import TaskIdentity
+
+from common import objects, records
+
+_ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
+_SUPERLINK_NODE = 1
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the SuperLink listens, and the certificate authority that vouches for it."""
+
+    host_and_port: str
+    authority: Path
+
+    def client(self, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
+        """A client of the Runtime API."""
+        version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
+        return RuntimeHttpClient.from_server_address(
+            self.host_and_port, False, self.authority.read_bytes(), [version, *interceptors], retry_invoker=make_simple_http_retry_invoker()
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run that waits for its ServerApp, and the token that entitles to be it."""
+
+    run_id: int
+    token: str
+
+
+class Queue:
+    """The runs that wait; the executor's secret entitles to take one."""
+
+    def __init__(self, address: Address, secret: bytes) -> None:
+        self._client = address.client(SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE}))
+
+    def take(self) -> Task | None:
+        """The oldest run that waits, or None."""
+        answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=["flwr-serverapp"]))
+        return Task(answer.task.run_id, answer.token) if answer.HasField("task") and answer.token else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+class LinkGrid(Grid):
+    """Flower's grid over the Runtime API, for one run."""
+
+    shares_memory = True
+
+    def __init__(self, address: Address, token: str) -> None:
+        self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
+        self._node = Node(node_id=_SUPERLINK_NODE)
+        self._run: Run | None = None
+        self._heart = HeartbeatSender(make_task_heartbeat_fn_http(self._client))
+
+    def open(self) -> Context:
+        """Claim the run; from now on its heart beats."""
+        self._heart.start()
+        given = self._client.PullTaskInput(PullTaskInputRequest())
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = given.run.run_id, given.context.node_id, given.task_id
+        self._run = run_from_proto(given.run)
+        context = context_from_proto(given.context)
+        context.run_config = dict(self._run.override_config)
+        return context
+
+    def close(self, status: str, details: str) -> None:
+        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"."""
+        self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
+        if self._heart.is_running:
+            self._heart.stop()
+        self._client.close()
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Numbers of the hospitals that are online."""
+        return [node.node_id for node in self._client.GetNodes(GetNodesRequest()).nodes]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Send; objects that messages share are sent once."""
+        messages = objects.pack(list(messages))
+        envelopes = [objects.envelope(message) for message in messages]
+        request = PushAppMessagesRequest(messages_list=[proto for proto, _ in envelopes], message_object_trees=[tree for _, tree in envelopes])
+        response = self._client.PushMessages(request)
+        push = make_push_object_fn_protobuf(self._client.PushObject, self._node, self.run.run_id, response.session_id)
+        objects.send(messages, set(response.objects_to_push), push)
+        return list(response.message_ids)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
+        """The answers that have come, each fetched when it is asked for."""
+        response = self._client.PullMessages(PullAppMessagesRequest(message_ids=message_ids))
+        for proto, tree in zip(response.messages_list, response.message_object_trees, strict=True):
+            yield self._complete(message_from_proto(proto), tree)
+
+    def _complete(self, message: Message, tree: ObjectTree) -> Message:
+        if message.has_error():
+            return message
+        pull = make_pull_object_fn_protobuf(self._client.PullObject, self._node, self.run.run_id)
+        message.content = records.pack(objects.receive(tree, pull), shared=True)
+        request = ConfirmMessageReceivedRequest(node=self._node, run_id=self.run.run_id, message_object_id=message.metadata.message_id)
+        self._client.ConfirmMessageReceived(request)
+        return message
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        """Not used: it would hold every answer at once."""
+        raise NotImplementedError("Consilium folds answers one at a time; see server/transport.py.")
+
+    def create_message(self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None) -> Message:
+        """A message to one node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def set_run(self, run: Run) -> None:
+        """The run comes with :meth:`open`."""
+        self._run = run
+
+    @property
+    def run(self) -> Run:
+        """The run that this grid works for."""
+        if self._run is None:
+            raise RuntimeError("The run is not open yet.")
+        return self._run

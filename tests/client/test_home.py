@@ -1,0 +1,136 @@
+"""A hospital's folder: settings, presence, modes."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.home import Home, KitSettings, SiteSettings, settings
+from common.errors import InputError
+
+TABLE: dict[str, Any] = {"name": "north", "consortium": "chest-4", "address": "fl.example.org", "port": 8443, "data": "scans"}
+
+
+def make(path: Path) -> Home:
+    home = Home(path)
+    for folder in (home.path, home.gateway, home.worker, home.state, home.run, home.logs):
+        folder.mkdir(0o700)
+    for file in (home.ca, home.coordinator, home.tls_key, home.tls_crt, home.node_key, home.identity_key, home.identity_crt):
+        file.write_bytes(b"x")
+        file.chmod(0o600)
+    home.site_toml.write_text(settings(SiteSettings, TABLE, "site").to_toml())
+    home.site_toml.chmod(0o600)
+    return home
+
+
+def test_settings_make_a_full_turn(tmp_path: Path) -> None:
+    home = make(tmp_path / "home")
+    found = Home.open(home.path).settings()
+    assert (found.device, found.proxy, found.min_tls, found.walls, found.poll) == ("auto", "", "1.3", "required", 0.1)
+    assert settings(SiteSettings, tomllib.loads(found.to_toml()), "site") == found
+    assert "# where models are trained" in found.to_toml()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pol": 1}, r"site.pol is not a setting \(did you mean 'poll'\?\)"),
+        ({"device": "gpu"}, "site.device"),
+        ({"walls": "none"}, "site.walls"),
+        ({"name": "a/b"}, 'site.name is "a/b"'),
+        ({"address": "a b"}, "site.address"),
+        ({"proxy": "proxy"}, 'site.proxy is "proxy"; give a URL with a port'),
+        ({"proxy": "socks5://p:1"}, "give a URL with a port"),
+        ({"proxy": "http://p"}, "give a URL with a port"),
+        ({"proxy": "http://p:99999"}, "give a URL with a port"),
+        ({"poll": 0}, "site.poll"),
+    ],
+)
+def test_wrong_settings(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        settings(SiteSettings, {**TABLE, **change}, "site")
+
+
+def test_a_proxys_password_is_not_shown() -> None:
+    with pytest.raises(InputError) as caught:
+        settings(SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy"}, "site")
+    assert "secret" not in str(caught.value)
+    assert settings(SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy:3128"}, "site").proxy.endswith("3128")
+
+
+def test_a_kit_knows_no_data() -> None:
+    with pytest.raises(InputError, match=r"kit\.data is not a setting"):
+        settings(KitSettings, TABLE, "kit")
+
+
+PARTS = {
+    "all": (
+        "site.toml",
+        "ca.crt",
+        "coordinator.crt",
+        "gateway/tls.key",
+        "gateway/tls.crt",
+        "gateway/node.key",
+        "worker/identity.key",
+        "worker/identity.crt",
+    ),
+    "gateway": ("gateway/tls.key", "gateway/node.key", "run"),
+    "worker": ("worker/identity.key", "worker/state", "logs"),
+}
+
+
+@pytest.mark.parametrize(("part", "name"), [(part, name) for part, names in PARTS.items() for name in names])
+def test_each_part_misses_its_files(tmp_path: Path, part: str, name: str) -> None:
+    home = make(tmp_path / "home")
+    Home.open(home.path, part)
+    (home.path / name).rename(tmp_path / "away")
+    with pytest.raises(InputError, match=rf"{name} is missing; restore it"):
+        Home.open(home.path, part)
+
+
+def test_each_part_leaves_the_others_alone(tmp_path: Path) -> None:
+    home = make(tmp_path / "home")
+    home.identity_key.unlink()
+    Home.open(home.path, "gateway")
+    home.tls_key.unlink()
+    with pytest.raises(InputError, match=r"identity\.key is missing"):
+        Home.open(home.path, "worker")
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "words"),
+    [
+        ("gateway/tls.key", 0o640, "has mode 0640; at most 0600 is allowed, run: chmod 0600"),
+        ("worker/identity.key", 0o604, "has mode 0604; at most 0600"),
+        ("worker", 0o750, "has mode 0750; at most 0700 is allowed, run: chmod 0700"),
+        ("run", 0o755, "has mode 0755; at most 0750 is allowed, run: chmod 0750"),
+        ("ca.crt", 0o666, "has mode 0666; at most 0644"),
+        ("site.toml", 0o644, "has mode 0644; at most 0640"),
+    ],
+)
+def test_open_to_others(tmp_path: Path, name: str, mode: int, words: str) -> None:
+    home = make(tmp_path / "home")
+    (home.path / name).chmod(mode)
+    with pytest.raises(InputError, match=words):
+        Home.open(home.path)
+
+
+def test_a_shared_group_may_pass(tmp_path: Path) -> None:
+    home = make(tmp_path / "home")
+    for folder in (home.path, home.run, home.logs):
+        folder.chmod(0o750)
+    home.site_toml.chmod(0o640)
+    home.ca.chmod(0o644)
+    assert Home.open(home.path).socket == home.path / "run" / "worker.sock"
+
+
+def test_unfinished_and_absent(tmp_path: Path) -> None:
+    home = make(tmp_path / "home")
+    home.enrolling.write_text("{}")
+    with pytest.raises(InputError, match="only half enrolled"):
+        Home.open(home.path)
+    with pytest.raises(InputError, match="is not a folder"):
+        Home.open(tmp_path / "none")

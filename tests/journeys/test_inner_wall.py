@@ -1,0 +1,128 @@
+"""The inner wall made by the system alone, as containers and systemd units make it: two users and an empty network namespace.
+
+The worker's own walls (client/walls.py) are not raised here; what holds is what the hospital's administrator has set up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parents[2]
+WORKER_USER, GATEWAY_USER, STRANGER, GROUP = 61001, 61002, 61003, 61010
+LOST = [name for name in ("unshare",) if shutil.which(name) is None]
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux may start processes of several users"),
+    pytest.mark.skipif(bool(LOST), reason=f"needs the program {' '.join(LOST)}"),
+]
+
+# Everything is imported before the user changes: an installation below somebody's home folder is closed to the others.
+HEAD = """
+import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, threading, traceback
+from pathlib import Path
+from client import port
+from client.port import Port, PortError
+top, listener, user, groups = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), [int(group) for group in sys.argv[4:]]
+os.setgroups(groups); os.setgid(user); os.setuid(user)
+inner = top / "run" / "worker.sock"
+def tried(action):
+    try:
+        action()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return "done"
+def read(): (top / "data" / "scan").read_text()
+def write(): (top / "data" / "scan").write_text("x")
+def connect(): socket.create_connection(("127.0.0.1", listener), 5).close()
+def look_up(): socket.getaddrinfo("localhost", listener)
+"""
+WORKER = "port.serve(inner, lambda text, vector: (tried(globals()[text]) if text else '', vector), threading.Event(), print)"
+GATEWAY = """
+print("from outside:", tried(read), tried(write), tried(connect))
+worker = Port(inner, patience=60)
+print("asked:", worker.ask("read", None)[0], worker.ask("connect", None)[0])
+print("carried:", bytes(worker.ask("", bytes(range(256)) * 20000)[1]) == bytes(range(256)) * 20000)
+"""
+STRANGER_CODE = """
+print("from outside:", tried(read))
+try:
+    Port(inner, patience=1).ask("read", None)
+except PortError as error:
+    print(error.public)
+"""
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """A hospital: data that only the worker's user may enter, and a socket's folder that a group shares."""
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o711)
+    for name, group, mode in (("data", WORKER_USER, 0o700), ("run", GROUP, 0o2750)):
+        (path / name).mkdir()
+        os.chown(path / name, WORKER_USER, group)
+        (path / name).chmod(mode)
+    (path / "data" / "scan").write_text("pixels")
+    os.chown(path / "data" / "scan", WORKER_USER, WORKER_USER)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def command(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
+    return [sys.executable, "-c", HEAD + code, str(top), str(listener), str(user), *map(str, groups)]
+
+
+def told(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
+    done = subprocess.run(command(code, top, listener, user, *groups), cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def worker(top: Path, listener: int) -> Iterator[None]:
+    """The worker's user in a network namespace of its own."""
+    started = subprocess.Popen(["unshare", "--net", *command(WORKER, top, listener, WORKER_USER, GROUP)], cwd=HOUSE)
+    while not (top / "run" / "worker.sock").exists():
+        assert started.poll() is None, "this kernel does not let root make a network namespace"
+        time.sleep(0.01)
+    yield
+    started.kill()
+    started.wait()
+
+
+@pytest.mark.usefixtures("worker")
+def test_letters_pass_and_nothing_else_does(top: Path, listener: int) -> None:
+    lines = told(GATEWAY, top, listener, GATEWAY_USER, GROUP)
+    assert lines[0] == "from outside: EACCES EACCES done"  # the gateway: no data, and the network
+    assert lines[1] == "asked: done ENETUNREACH"  # the worker: the data, and no network
+    assert lines[2] == "carried: True"
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_user_outside_the_group_cannot_even_ask(top: Path, listener: int) -> None:
+    assert told(STRANGER_CODE, top, listener, STRANGER) == [
+        "from outside: EACCES",
+        "The gateway may not enter the folder of the worker's socket.",
+    ]
+
+
+def test_the_worker_s_user_outside_the_namespace_has_the_network(top: Path, listener: int) -> None:
+    """The control: it is the namespace that keeps the worker from connecting, and the folder's mode that keeps the gateway from reading."""
+    assert told("print(tried(connect), tried(read))", top, listener, WORKER_USER) == ["done done"]
+    (top / "data").chmod(0o755)
+    (top / "data" / "scan").chmod(0o644)
+    assert told("print(tried(read))", top, listener, GATEWAY_USER) == ["done"]
