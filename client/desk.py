@@ -6,8 +6,11 @@ with a public sentence, and the details stay in the hospital's log.
 
 from __future__ import annotations
 
+import time
 import traceback
+from typing import Any
 
+from client import journal
 from client import worker as workers
 from client.site import Site
 from common import wire
@@ -17,16 +20,32 @@ from common.wire import Letter, Reply
 
 def answer(site: Site, question: Letter) -> Letter:
     """Answer a question."""
+    about: dict[str, Any] = {}
+    began = time.monotonic()
+    letter = _answer(site, question, about)
+    if site.trust is not None:
+        journal.note(site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size)
+    return letter
+
+
+def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
+    """The answer; ``about`` gets what the journal keeps."""
     try:
         plan = wire.read_plan(question)
-        reply = workers.resident(site, plan).answer(plan)
-        return wire.write_reply(reply)
+        about |= {"kind": plan.kind, "round": plan.round}
+        study = workers.study(plan)
+        if site.trust is not None:
+            statement = site.trust.admit(plan, study)
+            about |= {"run": statement.run, "study": study.name, "digest": study.digest}
+        return wire.write_reply(workers.resident(site, plan).answer(plan))
     except SiteError as error:
-        return fault(site, error.public, error.local)
+        public, local = error.public, error.local
     except ConsiliumError as error:
-        return fault(site, str(error), str(error))
+        public = local = str(error)
     except Exception as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
-        return fault(site, f"The hospital's work failed ({type(error).__name__}); its own log says why.", traceback.format_exc())
+        public, local = f"The hospital's work failed ({type(error).__name__}); its own log says why.", traceback.format_exc()
+    about["fault"] = public
+    return fault(site, public, local)
 
 
 def fault(site: Site, public: str, local: str) -> Letter:

@@ -7,12 +7,15 @@ because nothing here asks for any. It brings its own HTTP client, because Flower
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flwr.app import Message
 from flwr.common.serde import message_from_proto
 from flwr.proto.fleet_pb2 import ActivateNodeRequest, DeactivateNodeRequest, PullMessagesRequest, PushMessagesRequest
@@ -37,12 +40,27 @@ R = TypeVar("R")
 _HEARTBEAT = 15.0
 """Seconds between heartbeats; the coordinator gives a hospital up after two."""
 _LONGEST_WAIT = 20.0
+_LONGEST_RING = 40.0
+_GRACE = 10.0
+"""Seconds for which a refusal may be the proxy's that has not heard of a new hospital yet."""
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _UNAVAILABLE = 409
 
 
 class FleetError(SiteError):
     """The coordinator refuses this hospital; trying again does not help."""
+
+
+def node_key(path: Path) -> EllipticCurvePrivateKey:
+    """The hospital's node key.
+
+    Raises:
+        FleetError: the file holds another kind of key.
+    """
+    key = load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, EllipticCurvePrivateKey):
+        raise FleetError(f"{path.name} does not hold a node key; enrol again in a new folder.")
+    return key
 
 
 @dataclass(frozen=True)
@@ -71,11 +89,12 @@ class Fleet:
         http: client that knows certificates and proxy.
         key: the hospital's node key.
         stop: ends every wait.
-        told: called with a sentence when the connection breaks and when it is back.
+        broken: told the error when the connection breaks, and again now and then.
     """
 
-    def __init__(self, base_url: str, http: httpx.Client, key: EllipticCurvePrivateKey, stop: threading.Event, told: Callable[[str], None]) -> None:
-        self._client, self._stop, self._told = _Client(base_url, http, key), stop, told
+    def __init__(self, base_url: str, http: httpx.Client, key: EllipticCurvePrivateKey, stop: threading.Event, broken: Callable[[BaseException], None]) -> None:
+        self._client, self._stop, self._broken = _Client(base_url, http, key), stop, broken
+        self._base_url, self._http, self._rung = base_url.rstrip("/"), http, -1
         self._public_key = public_key_to_bytes(key.public_key())
         self._node = Node()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -91,7 +110,7 @@ class Fleet:
         try:
             self._client.DeactivateNode(DeactivateNodeRequest(node_id=self._node.node_id))
         except (httpx.HTTPError, RuntimeError) as error:
-            self._told(f"The coordinator was not told that this hospital leaves ({type(error).__name__}); it will notice within {2 * _HEARTBEAT:.0f} s.")
+            self._broken(error)  # it will notice that no heart beats
 
     def receive(self) -> Question | None:
         """The next question, complete, or None."""
@@ -105,6 +124,15 @@ class Fleet:
         make_confirm_message_received_fn_protobuf(lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)), self._node, run)(name)
         return Question(message, letter)
 
+    def wait(self, seconds: float) -> None:
+        """Until the coordinator may have asked something: it rings; without its bell, so many seconds."""
+        try:
+            response = self._http.get(f"{self._base_url}/v1/bell", params={"after": self._rung}, timeout=_LONGEST_RING)
+            response.raise_for_status()
+            self._rung = int(response.text)
+        except (httpx.HTTPError, ValueError):
+            self._stop.wait(seconds)
+
     def answer(self, question: Question, letter: Letter, seconds: float) -> None:
         """Send an answer."""
         run = question.message.metadata.run_id
@@ -115,6 +143,10 @@ class Fleet:
         response = self._try(lambda: self._client.PushMessages(request))
         push = make_push_object_fn_protobuf(lambda one: self._try(lambda: self._client.PushObject(one)), self._node, run, response.session_id)
         objects.send([message], set(response.objects_to_push), push)
+        try:
+            self._http.post(f"{self._base_url}/v1/bell")
+        except httpx.HTTPError:  # the coordinator looks by itself too
+            return
 
     def _beat(self) -> None:
         request = SendNodeHeartbeatRequest(node=self._node, heartbeat_interval=_HEARTBEAT)
@@ -126,22 +158,20 @@ class Fleet:
 
     def _try(self, call: Callable[[], R]) -> R:
         """``call`` until it succeeds, the hospital is refused, or this process is to stop."""
-        wait, failed = 0.2, False
+        wait, failed, began = 0.2, False, time.monotonic()
         while True:
             try:
                 result = call()
             except httpx.HTTPError as error:
-                if _is_final(error):
+                if _is_final(error) and time.monotonic() - began > _GRACE:
                     raise FleetError(_refusal(error), repr(error)) from None
                 if not failed or wait >= _LONGEST_WAIT:
-                    self._told(f"The coordinator cannot be reached now ({type(error).__name__}); trying again.")
+                    self._broken(error)
                 failed = True
                 if self._stop.wait(wait):
                     raise FleetError("This hospital stops.") from None
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
-                if failed:
-                    self._told("The coordinator answers again.")
                 return result
 
 

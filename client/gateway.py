@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from client.fleet import Fleet, Question
 from client.port import Port, PortError
@@ -17,37 +16,18 @@ from common import wire
 from common.wire import Letter, Reply
 
 Log = Callable[[str], None]
-_FASTEST = 0.02
 
 
-@dataclass
-class Pace:
-    """How long to wait before asking the coordinator again: quickly while a study runs, slowly when nothing happens."""
-
-    slowest: float
-    wait: float = _FASTEST
-
-    def busy(self) -> None:
-        """Something came."""
-        self.wait = _FASTEST
-
-    def idle(self) -> float:
-        """Nothing came; returns the seconds to wait."""
-        self.wait = min(self.wait * 1.2, max(self.slowest, _FASTEST))
-        return self.wait
-
-
-def run(site: str, fleet: Fleet, port: Port, pace: Pace, stop: threading.Event, log: Log) -> None:
-    """Carry letters until told to stop."""
+def run(site: str, fleet: Fleet, port: Port, poll: float, stop: threading.Event, log: Log) -> None:
+    """Carry letters until told to stop. ``poll``: seconds between two looks where the coordinator has no bell."""
     with fleet:
         log("connected to the coordinator")
         while not stop.is_set():
             question = fleet.receive()
             if question is None:
-                stop.wait(pace.idle())
-                continue
-            pace.busy()
-            carry(site, question, fleet, port, log)
+                fleet.wait(poll)
+            else:
+                carry(site, question, fleet, port, log)
 
 
 def carry(site: str, question: Question, fleet: Fleet, port: Port, log: Log) -> None:

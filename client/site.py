@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client import phantoms
+from client.trust import Trust
 from common.errors import SiteError
 from common.simulation.folders import hospital_folders
 
@@ -29,6 +30,7 @@ class Site:
         state: folder of what it keeps between rounds (optimiser moments, its own log); nobody else may read it.
         device: "auto", "cpu" or "cuda".
         pooled: this is the virtual hospital of a simulation that holds everybody's images.
+        trust: whose studies the hospital works on; None in a simulation, where study and hospitals belong to one person.
         resident: this process answers everything that the hospital is asked until the end, so that what it keeps may stay in memory.
     """
 
@@ -38,6 +40,7 @@ class Site:
     device: str = "auto"
     pooled: bool = False
     resident: bool = False
+    trust: Trust | None = None
 
     @property
     def synthetic(self) -> bool:

@@ -32,11 +32,20 @@ _engines: dict[tuple[str, str], Engine] = {}
 
 def resident(site: Site, plan: Plan) -> Worker:
     """The worker of a hospital for a study, kept between questions; "join" looks at the folder anew."""
-    study = _study(json.dumps(plan.study, sort_keys=True))
-    key = (site, study.digest)
+    wanted = study(plan)
+    key = (site, wanted.digest)
     if key not in _workers or plan.kind == "join":
-        _workers[key] = Worker(site, study, scoring=plan.settings.get("scoring") is True)
+        _workers[key] = Worker(site, wanted, scoring=plan.settings.get("scoring") is True)
     return _workers[key]
+
+
+def study(plan: Plan) -> Study:
+    """The study of a question, checked by this side's rules.
+
+    Raises:
+        StudyError: a field is wrong.
+    """
+    return _study(json.dumps(plan.study, sort_keys=True))
 
 
 def forget() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import console
+from common import arguments_deploy, console
 from common.errors import ArgumentError, did_you_mean
 
 _LARGEST_SEED = 2**63 - 1
@@ -79,6 +79,7 @@ def build() -> Parser:
     _add_simulate(commands)
     _add_evaluate(commands)
     _add_demo(commands)
+    arguments_deploy.add(commands, _add, _whole)
     return parser
 
 

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so ``--help`` answers at on
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -74,7 +75,7 @@ def _stopped(error: BaseException) -> int:
 
 def _failed(error: Exception, debug: bool) -> int:
     if isinstance(error, ConsiliumError):
-        _complain(str(error))
+        _complain(getattr(error, "local", str(error)))
         return error.exit_code
     if isinstance(error, BrokenPipeError):  # the reader of our output has had enough, e.g. | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,11 +93,21 @@ def _run(words: Sequence[str]) -> int:
     if extra:
         hint = did_you_mean(extra[0], chosen.options())
         raise ArgumentError(f"{extra[0]!r} is not an argument of '{chosen.prog}'{hint}; see '{chosen.prog} --help'.")
-    command = _COMMANDS.get(chosen.prog)
+    command = _COMMANDS.get(chosen.prog) or _deployed(chosen.prog)
     if command is None:
         console.note(chosen.format_help().rstrip("\n"))
         return _WRONG_INPUT
     return command(given)
+
+
+def _deployed(words: str) -> Callable[[Namespace], int] | None:
+    """A command of the coordinator's or the hospital's side; each side's code is loaded only where its commands are typed."""
+    room = {"provision": "server", "server": "server", "site": "client"}.get(words.removeprefix("consilium ").split()[0])
+    if room is None:
+        return None
+    side = importlib.import_module("server.cli" if room == "server" else "client.cli")
+    command: Callable[[Namespace], int] | None = side.COMMANDS.get(words)
+    return command
 
 
 def _study(given: Namespace) -> int:

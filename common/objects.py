@@ -96,8 +96,10 @@ def envelope(message: Message) -> Envelope:
 
 
 def send(messages: Sequence[Message], wanted: set[str], push: Push) -> None:
-    """Push those objects that the other side has not got: first the messages themselves, because a receiver that has all below one may be done
-    with it, then what is in them, shared contents once."""
+    """Push those objects that the other side has not got.
+
+    The messages themselves go first, because a receiver that has all below one may be done with it; then what is in them, shared contents once.
+    """
     with no_object_id_recompute():
         for message in messages:
             if message.object_id in wanted:

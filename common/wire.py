@@ -36,6 +36,7 @@ class Plan:
         layout: digest of the model's layout; empty for "join".
         model: global weights ``[P]``, or None for "join".
         settings: further plain values, e.g. ``{"part": "test"}``.
+        seal: the coordinator's signed statement that this study may run (``common/signing.py``); empty in a simulation.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Plan:
     layout: str = ""
     model: Vector | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    seal: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,7 @@ class Letter:
 
 def write_plan(plan: Plan) -> Letter:
     """A question as a letter."""
-    return _write(
-        {"kind": plan.kind, "study": plan.study, "round": plan.round, "layout": plan.layout, "settings": plan.settings}, plan.model
-    )
+    return _write({k: getattr(plan, k) for k in ("kind", "study", "round", "layout", "settings", "seal")}, plan.model)
 
 
 def read_plan(letter: Letter) -> Plan:
@@ -119,6 +119,7 @@ def read_plan(letter: Letter) -> Plan:
         layout=_get(header, "layout", str),
         model=letter.vector,
         settings=_get(header, "settings", dict),
+        seal=_get(header, "seal", dict),
     )
     if plan.kind not in KINDS:
         raise WireError(f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.")

@@ -22,7 +22,7 @@ from common.update import Layout, Vector
 from server import checkpoint, evaluate, report, rounds
 from server.evaluate import Scores
 from server.progress import Reporter
-from server.roster import Member, Roster, join
+from server.roster import Member, Roster, gather, join
 from server.rounds import Federation
 from server.transport import Transport
 
@@ -43,6 +43,8 @@ class Order:
         rounds, seed: override the study's, if not None.
         quiet: no progress on stderr.
         engine: recorded in the report.
+        expected: number of hospitals to wait for; 0 if all are there from the start.
+        seal: the coordinator's signature under the study.
     """
 
     study: str
@@ -52,6 +54,8 @@ class Order:
     seed: int | None = None
     quiet: bool = False
     engine: str = "inline"
+    expected: int = 0
+    seal: Mapping[str, Any] = field(default_factory=dict)
 
     def resolved(self) -> Study:
         """The study with the overrides applied."""
@@ -87,7 +91,7 @@ def main(grid: Grid, context: Context) -> None:
     """Run the study that the order names."""
     order = Order(**json.loads(Path(os.environ[ORDER]).read_text("utf-8")))
     with Reporter(order.quiet) as reporter:
-        session = open_session(order, Transport(grid), reporter)
+        session = open_session(order, Transport(grid, order.seal), reporter)
         try:
             federate(session)
             compare(session)
@@ -103,6 +107,7 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     """Read the study, let hospitals join, make the start weights."""
     began, study = time.perf_counter(), order.resolved()
     layout, start, origin = network.start_weights(study, Path(order.study).parent)
+    gather(transport, order.expected, study.federation.min_sites, reporter.say)
     roster = join(transport, study)
     run = report.Run(Path(order.out), study)
     reporter.say(f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals")

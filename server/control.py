@@ -16,6 +16,7 @@ from flwr.cli.build import build_fab_from_files
 from flwr.common.serde import user_config_to_proto
 from flwr.proto.control_pb2 import ListNodesRequest, ListRunsRequest, RegisterNodeRequest, StartRunRequest, StopRunRequest, UnregisterNodeRequest
 from flwr.proto.fab_pb2 import Fab
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.supercore.control.control_http_client import ControlHttpClient
 from flwr.supercore.error import FlowerError
 
@@ -102,7 +103,19 @@ class Control:
 
     def online(self) -> set[int]:
         """Numbers of the nodes whose heart beats."""
-        return {node.node_id for node in self._call(lambda: self._client.ListNodes(ListNodesRequest()).nodes_info) if node.status == "online"}
+        return {node.node_id for node in self._nodes() if node.status == "online"}
+
+    def names(self) -> dict[int, str]:
+        """Names of the registered nodes by number."""
+        return {node.node_id: node.name for node in self._nodes()}
+
+    def node_keys(self) -> dict[int, bytes]:
+        """Public keys (PEM) of the registered nodes by number."""
+        return {node.node_id: node.public_key for node in self._nodes()}
+
+    def _nodes(self) -> list[NodeInfo]:
+        listed = self._call(lambda: self._client.ListNodes(ListNodesRequest()).nodes_info)
+        return [node for node in listed if node.status != "unregistered"]
 
     def _call(self, call: Callable[[], T]) -> T:
         try:

@@ -33,6 +33,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
 from common import objects, records
+from server.bell import Ringer
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
@@ -82,7 +83,8 @@ class LinkGrid(Grid):
 
     shares_memory = True
 
-    def __init__(self, address: Address, token: str) -> None:
+    def __init__(self, address: Address, token: str, ringer: Ringer) -> None:
+        self._ringer = ringer
         self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
@@ -107,7 +109,15 @@ class LinkGrid(Grid):
 
     def get_node_ids(self) -> Iterable[int]:
         """Numbers of the hospitals that are online."""
-        return [node.node_id for node in self._client.GetNodes(GetNodesRequest()).nodes]
+        return list(self.names())
+
+    def names(self) -> dict[int, str]:
+        """Names under which the hospitals that are online were enrolled, by number."""
+        return {node.node_id: node.name for node in self._client.GetNodes(GetNodesRequest()).nodes}
+
+    def wait(self, seconds: float) -> None:
+        """Until an answer may have come, or so many seconds."""
+        self._ringer.wait(seconds)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Send; objects that messages share are sent once."""
@@ -117,6 +127,7 @@ class LinkGrid(Grid):
         response = self._client.PushMessages(request)
         push = make_push_object_fn_protobuf(self._client.PushObject, self._node, self.run.run_id, response.session_id)
         objects.send(messages, set(response.objects_to_push), push)
+        self._ringer.asked()
         return list(response.message_ids)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:

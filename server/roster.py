@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +61,12 @@ def join(transport: Transport, study: Study, scoring: bool = False) -> Roster:
     plan = Plan("join", study.to_table(), settings={"scoring": scoring})
     members: dict[str, Member] = {}
     excluded: dict[str, str] = {}
+    enrolled = transport.names()
     for node, reply in transport.ask(dict.fromkeys(transport.nodes(), plan)):
-        site = reply.site or f"node {node}"
+        site = enrolled.get(node) or reply.site or f"node {node}"
         try:
             member = _member(node, reply, scoring)
+            _check_name(member, enrolled)
         except InputError as error:
             excluded[site] = str(error)
             continue
@@ -79,12 +82,29 @@ def join(transport: Transport, study: Study, scoring: bool = False) -> Roster:
     return Roster(real, excluded, pooled)
 
 
+def gather(transport: Transport, expected: int, least: int, say: Callable[[str], None], grace: float = 60.0) -> None:
+    """Wait until the hospitals are connected: all that are expected, or the study's least number and no more for ``grace`` seconds."""
+    told, since = -1, time.monotonic()
+    while (here := len(transport.nodes())) < expected:
+        if here != told:
+            say(f"waiting for hospitals: {here} of {expected} are connected, at least {least} are needed")
+            told, since = here, time.monotonic()
+        if here >= least and time.monotonic() - since > grace:
+            return
+        transport.pause(0.5)
+
+
 def grouped(reasons: Mapping[str, str]) -> str:
     """``a, b: reason. c: other reason.``: each reason once, with the hospitals that it holds for."""
     sites: dict[str, list[str]] = {}
     for site, reason in sorted(reasons.items()):
         sites.setdefault(reason, []).append(site)
     return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
+
+
+def _check_name(member: Member, enrolled: Mapping[int, str]) -> None:
+    if enrolled and enrolled.get(member.node) != member.site:
+        raise InputError(f"It calls itself {member.site!r}, which is not the name that it was enrolled under.")
 
 
 def _member(node: int, reply: Reply, scoring: bool) -> Member:

@@ -1,5 +1,6 @@
-"""The process of one run: becomes the ServerApp of a run that waits. Started by the executor, which writes on standard input what it needs to
-know, so that the run's token is on no command line.
+"""The process of one run: becomes the ServerApp of a run that waits.
+
+The host that starts it writes on its standard input what it must know, so that the run's token is on no command line.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ from pathlib import Path
 from typing import NoReturn
 
 from server import app
+from server.bell import Ringer
 from server.link import Address, LinkGrid
 
 
 def main() -> int:
-    """Read ``{"superlink", "authority", "token", "runs"}`` as JSON and run it to the end."""
+    """Read ``{"superlink", "authority", "token", "home"}`` as JSON and run it to the end."""
     given = json.loads(sys.stdin.read())
     signal.signal(signal.SIGTERM, _stop)
-    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"])
+    home = Path(given["home"])
+    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], Ringer(home / "run" / "bell.sock"))
     status, details = "failed", "the server was stopped"
     try:
         context = grid.open()
-        os.environ[app.ORDER] = str(_order(Path(given["runs"]), context.run_config.get("run")))
+        folder = _folder(home / "runs", context.run_config.get("run"))
+        (folder / "pid").write_text(f"{os.getpid()}\n", "utf-8")
+        os.environ[app.ORDER] = str(folder / "order.json")
         app.app(grid, context)
         status, details = "completed", ""
     except KeyboardInterrupt:
@@ -36,12 +41,12 @@ def main() -> int:
     return 0 if status == "completed" else 1
 
 
-def _order(runs: Path, name: object) -> Path:
-    """Path of a run's order; the name comes over the network and must be one of the folders that are there."""
+def _folder(runs: Path, name: object) -> Path:
+    """A run's folder; the name comes over the network and must be one of the folders that are there."""
     known = {folder.name: folder for folder in runs.iterdir() if folder.is_dir()}
     if not isinstance(name, str) or name not in known:
         raise ValueError("the run that was submitted has no folder on this server")
-    return known[name] / "order.json"
+    return known[name]
 
 
 def _stop(*_: object) -> NoReturn:

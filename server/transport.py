@@ -1,14 +1,15 @@
 """The only server file that sends and receives: typed questions out, typed answers back, one at a time.
 
 Own loop over Flower's ``push_messages`` and ``pull_messages``: an answer is folded and dropped before the next is pulled, so memory does
-not grow with the number of hospitals, and nothing waits for a fixed polling interval.
+not grow with the number of hospitals, and nothing waits for a fixed polling interval: a grid that can wait for an answer does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
@@ -37,16 +38,30 @@ class Traffic:
 
 
 class Transport:
-    """Questions and answers over a Flower grid."""
+    """Questions and answers over a Flower grid.
 
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
+    Args:
+        seal: the coordinator's signature under the study, which goes with every question.
+    """
+
+    def __init__(self, grid: Grid, seal: Mapping[str, Any] | None = None) -> None:
+        self._grid, self._seal = grid, seal or {}
         self._shared = bool(getattr(grid, "shares_memory", False))
+        self._pause: Callable[[float], object] = getattr(grid, "wait", time.sleep)
         self.traffic = Traffic()
 
     def nodes(self) -> list[int]:
         """Flower's numbers of the connected nodes."""
         return sorted(self._grid.get_node_ids())
+
+    def names(self) -> Mapping[int, str]:
+        """Names under which the nodes were enrolled; empty where nobody has to enrol, as in a simulation."""
+        known: Callable[[], Mapping[int, str]] = getattr(self._grid, "names", dict)
+        return known()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until something arrives."""
+        self._pause(seconds)
 
     def ask(self, plans: Mapping[int, Plan], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
         """Send each node its question; yield ``(node, answer)`` in order of arrival.
@@ -57,16 +72,16 @@ class Transport:
         last, wait = time.monotonic() + (deadline or float("inf")), _SHORTEST_WAIT
         while open_questions:
             arrived = False
-            for identifier in list(open_questions):
-                answers = list(self._grid.pull_messages([identifier]))
-                if answers:
-                    arrived, node = True, open_questions.pop(identifier)
-                    yield node, self._reply(answers.pop(), plans[node])  # popped: nothing here keeps the answer alive
+            for message in self._grid.pull_messages(list(open_questions)):
+                arrived, node = True, open_questions.pop(message.metadata.reply_to_message_id)
+                answers = [message]
+                del message
+                yield node, self._reply(answers.pop(), plans[node])  # popped: nothing here keeps the answer alive
             wait = _SHORTEST_WAIT if arrived else min(2 * wait, _LONGEST_WAIT)
             if open_questions and time.monotonic() > last:
                 break
             if open_questions and not arrived:
-                time.sleep(wait)
+                self.pause(wait)
         for node in open_questions.values():
             yield node, Reply("", plans[node].kind, fault="No answer before the deadline.")
 
@@ -75,7 +90,7 @@ class Transport:
         messages, nodes = [], []
         for node, plan in plans.items():
             if id(plan) not in packed:
-                letter = wire.write_plan(plan)
+                letter = wire.write_plan(replace(plan, seal=self._seal))
                 packed[id(plan)] = records.pack(letter, shared=self._shared), letter.size
             content, size = packed[id(plan)]
             self.traffic.down += size

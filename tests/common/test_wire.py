@@ -14,7 +14,7 @@ from common.errors import WireError
 from common.wire import Letter, Plan, Reply
 
 VECTOR = np.linspace(-1, 1, 11, dtype=np.float32)
-PLAN = Plan("train", {"name": "x"}, 3, "f" * 64, VECTOR, {"repeat": 2})
+PLAN = Plan("train", {"name": "x"}, 3, "f" * 64, VECTOR, {"repeat": 2}, {"signature": "x"})
 REPLY = Reply("north", "train", 3, "f" * 64, {"weight": 7, "loss": 0.25}, VECTOR)
 
 
@@ -22,7 +22,14 @@ REPLY = Reply("north", "train", 3, "f" * 64, {"weight": 7, "loss": 0.25}, VECTOR
 def test_a_question_survives(shared: bool) -> None:
     packed = records.pack(wire.write_plan(PLAN), shared=shared)
     plan = wire.read_plan(records.unpack(packed))
-    assert (plan.kind, plan.study, plan.round, plan.layout, plan.settings) == ("train", {"name": "x"}, 3, "f" * 64, {"repeat": 2})
+    assert (plan.kind, plan.study, plan.round, plan.layout, plan.settings, plan.seal) == (
+        "train",
+        {"name": "x"},
+        3,
+        "f" * 64,
+        {"repeat": 2},
+        {"signature": "x"},
+    )
     assert plan.model is not None and plan.model.tobytes() == VECTOR.tobytes()
     assert records.is_shared(packed) is shared
 
@@ -62,7 +69,7 @@ def _packed(header: Any, vector: Any = None) -> RecordDict:
     return packed
 
 
-HEADER = {"version": 1, "kind": "train", "study": {}, "round": 1, "layout": "", "settings": {}}
+HEADER = {"version": 1, "kind": "train", "study": {}, "round": 1, "layout": "", "settings": {}, "seal": {}}
 BROKEN: dict[str, tuple[RecordDict, str]] = {
     "empty": (RecordDict(), "records"),
     "foreign record": (RecordDict({"header": ConfigRecord({"json": "{}"}), "more": MetricRecord({"a": 1})}), "more"),

@@ -1,0 +1,134 @@
+"""``consilium site``: what a hospital's IT types. The two processes of a site are started through here as well, one command each.
+
+Nothing heavy is imported at the top: the walls around a process must stand before anything starts a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from client.home import Home, SiteSettings
+from common import console
+
+_PARTS = ("worker", "gateway")
+_WAIT = 5.0
+
+
+def enrol(given: Namespace) -> int:
+    """Join a consortium."""
+    from client import enrol as enrolment  # noqa: PLC0415
+
+    lines = enrolment.enrol(given.kit, given.home, given.data, datetime.now(UTC), given.proxy, given.device, given.walls)
+    for line in lines:
+        console.out(line)
+    return 0
+
+
+def start(given: Namespace) -> int:
+    """Run the worker and the gateway, or one of them, until told to stop."""
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    home = Home.open(given.home.absolute(), given.only or "all")
+    settings = home.settings()
+    if given.only == "worker":
+        _worker(home, settings, stop)
+    elif given.only == "gateway":
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, _leave)
+        _gateway(home, settings, stop)
+    else:
+        _both(home, stop)
+    return 0
+
+
+def studies(given: Namespace) -> int:
+    """What this hospital was asked."""
+    from client import journal  # noqa: PLC0415
+
+    found = journal.studies(Home.open(given.home.absolute(), "worker").state)
+    if given.json:
+        console.out_json({"studies": found})
+        return 0
+    for study in found:
+        fault = f", last answer: {study['fault']}" if study["fault"] else ""
+        console.out(f"{study['run']}  study {study['study'] or '-'}  rounds {study['rounds']}  last {study['last'][:19]}{fault}")
+    if not found:
+        console.out("No study has asked anything yet.")
+    return 0
+
+
+def _worker(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
+    from client import serve  # noqa: PLC0415
+    from client.site import Site  # noqa: PLC0415
+    from client.trust import Trust  # noqa: PLC0415
+
+    trust = Trust(settings.consortium, home.coordinator.read_bytes(), home.ca.read_bytes())
+    site = Site(settings.name, (Path(settings.data),), home.state, settings.device, trust=trust)
+    serve.run(site, home.path, home.socket, _log(home.worker_log), settings.walls == "required", stop)
+
+
+def _gateway(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
+    from client import rooms  # noqa: PLC0415
+
+    log = _log(home.gateway_log)
+    rooms.gateway(home.path).shut(log, settings.walls == "required", network=True, hidden=[Path(settings.data)])
+    from client import connect, gateway  # noqa: PLC0415  # after the wall
+    from client.fleet import Fleet, node_key  # noqa: PLC0415
+    from client.port import Port  # noqa: PLC0415
+
+    key = node_key(home.node_key)
+    with connect.client(settings, home.ca.read_bytes(), (home.tls_crt, home.tls_key)) as http:
+        fleet = Fleet(connect.base_url(settings), http, key, stop, lambda error: log(connect.explain(error, settings)))
+        gateway.run(settings.name, fleet, Port(home.socket), settings.poll, stop, log)
+
+
+def _both(home: Home, stop: threading.Event) -> None:
+    """Start both processes and start anew the one that ends."""
+    command = [sys.executable, "-c", "from common.cli import main; raise SystemExit(main())", "site", "start", "--home", str(home.path), "--only"]
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    console.note(f"worker and gateway start; their logs are in {home.logs}")
+    pause = 0.0
+    while not stop.wait(pause):
+        ended = [part for part in _PARTS if part not in running or running[part].poll() is not None]
+        for part in ended:
+            if part in running:
+                console.note(f"the {part} ended with code {running[part].returncode}; it is started again")
+            with (home.logs / f"{part}.log").open("ab") as log:
+                running[part] = subprocess.Popen([*command, part], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        pause = _WAIT if ended and pause else 0.5
+    for process in reversed(running.values()):
+        process.terminate()
+    for process in running.values():
+        process.wait(15)
+    console.note("site stopped")
+
+
+def _leave(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _log(path: Path) -> Callable[[str], None]:
+    """A log with the time in front; it can name files, and stays at the hospital."""
+
+    def write(text: str) -> None:
+        line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
+            file.write(line)
+
+    return write
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "consilium site enrol": enrol,
+    "consilium site start": start,
+    "consilium site studies": studies,
+}

@@ -1,0 +1,28 @@
+"""Whose studies a hospital works on: those that the coordinator of its consortium has signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from common import signing
+from common.signing import Statement
+from common.study import Study
+from common.wire import Plan
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The consortium's name, the certificate of the coordinator's key, and the authority that vouches for it (PEM)."""
+
+    consortium: str
+    coordinator: bytes
+    authority: bytes
+
+    def admit(self, plan: Plan, study: Study) -> Statement:
+        """The coordinator's statement about a question's study.
+
+        Raises:
+            SignatureError: the coordinator has not signed this very study, or not for now.
+        """
+        return signing.verify(plan.seal, self.coordinator, self.authority, self.consortium, study.digest, datetime.now(UTC))

@@ -1,0 +1,159 @@
+"""The bell: tells a waiting hospital that there is a question for somebody, and the waiting coordinator that somebody has answered.
+
+Without it, each hospital would have to ask the SuperLink several times a second, and every question would come late by half that pause. The
+bell carries one number that grows at each ring, and nothing else; who misses a ring asks at the old, slow pace.
+
+    GET /v1/bell?after=N      a hospital waits until the number of questions exceeds N, 25 seconds at most
+    POST /v1/bell             a hospital has answered
+    GET /answers?after=N      the coordinator's process waits for an answer (not reachable through the proxy)
+    POST /questions           the coordinator's process has asked
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+LONGEST = 25.0
+_WAITS = {"/v1/bell": "questions", "/answers": "answers"}
+_RINGS = {"/v1/bell": "answers", "/questions": "questions"}
+
+
+class Bell:
+    """Two counters that can be waited for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._counts = {"questions": 0, "answers": 0}
+
+    def ring(self, name: str) -> None:
+        """Count one up and wake who waits."""
+        with self._changed:
+            self._counts[name] += 1
+            self._changed.notify_all()
+
+    def wait(self, name: str, after: int, seconds: float) -> int:
+        """The count, as soon as it differs from ``after``; a restarted server counts from 0 again."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._counts[name] != after, seconds)
+            return self._counts[name]
+
+
+@contextmanager
+def serve(bell: Bell, path: Path) -> Iterator[None]:
+    """Serve the bell on a Unix socket."""
+    path.unlink(missing_ok=True)
+    with _Server(str(path), bell) as server:
+        path.chmod(0o600)
+        thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="bell", daemon=True)
+        thread.start()
+        yield
+        server.shutdown()
+
+
+class Ringer:
+    """The coordinator's process at the bell; a missing bell only costs time.
+
+    Args:
+        path: the bell's socket.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._after = path, -1
+
+    def asked(self) -> None:
+        """Ring for the hospitals."""
+        self._call("POST", "/questions", 5.0)
+
+    def wait(self, seconds: float) -> None:
+        """Until an answer came, or so many seconds."""
+        began = self._call("GET", f"/answers?after={self._after}&seconds={seconds:.3f}", seconds + 5.0)
+        if began is None:
+            threading.Event().wait(seconds)
+        else:
+            self._after = int(began)
+
+    def _call(self, method: str, target: str, seconds: float) -> bytes | None:
+        connection = _UnixConnection(self._path, seconds)
+        try:
+            connection.request(method, target, headers={"Content-Length": "0"})
+            answer = connection.getresponse()
+            content = answer.read(32)
+            return content if answer.status == 200 else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        import socket  # noqa: PLC0415  # a Unix socket, which http.client does not open by itself
+
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(os.fspath(self._path))
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, path: str, bell: Bell) -> None:
+        self.bell = bell
+        super().__init__(path, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up is no event."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "consilium", ""
+    timeout = 2 * LONGEST
+
+    def do_GET(self) -> None:
+        """Wait."""
+        target = urlsplit(self.path)
+        asked = parse_qs(target.query)
+        try:
+            after, seconds = int(asked.get("after", ["-1"])[0]), float(asked.get("seconds", [LONGEST])[0])
+        except ValueError:
+            self._reply(400, b"")
+            return
+        if target.path not in _WAITS or not 0 <= seconds <= LONGEST:
+            self._reply(404, b"")
+            return
+        self._reply(200, str(self.server.bell.wait(_WAITS[target.path], after, seconds)).encode())
+
+    def do_POST(self) -> None:
+        """Ring."""
+        name = _RINGS.get(self.path)
+        if name is None or self.headers.get("Content-Length", "0") != "0":
+            self.close_connection = True
+            self._reply(404, b"")
+            return
+        self.server.bell.ring(name)
+        self._reply(200, b"")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Rings are not logged."""
+
+    def _reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

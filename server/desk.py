@@ -1,0 +1,164 @@
+"""What a coordinator does with studies on the server host: submit, look, stop. Each function is one sub-command of ``consilium server``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from common import config, files, signing, toml
+from common import study as studies
+from common.errors import InputError, did_you_mean
+from common.signing import Statement
+from common.study import Study
+from server.control import ControlError
+from server.host import Home
+from server.sites import Registry
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is to run.
+
+    Attributes:
+        study: path of the study file.
+        name: name of the run, or "" for the study's name with the time.
+        rounds, seed: instead of the study's, if not None.
+        days: the signature is good for so many days.
+    """
+
+    study: Path
+    name: str = ""
+    rounds: int | None = None
+    seed: int | None = None
+    days: int = 30
+
+
+def submit(home: Home, wanted: Submission, now: datetime) -> str:
+    """Check, sign and queue a study; returns the name of its run.
+
+    Raises:
+        InputError: the study is wrong, or a run of that name exists.
+        ControlError: the server does not run.
+    """
+    study = _resolved(wanted)
+    name = wanted.name or f"{study.name[:40]}-{now:%Y%m%d-%H%M%S}"
+    folder = home.runs / name
+    if not config.NAME.fullmatch(name) or folder.exists():
+        raise InputError(f"A run cannot be called {name!r}: {'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; give another --name.")
+    with home.control() as control:
+        control.runs()
+        files.folder(folder)
+        try:
+            _write_order(home, folder, study, wanted, now)
+            number = control.submit(name)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    files.replace(folder / "run.json", json.dumps({"run_id": number, "submitted": now.isoformat(timespec="seconds")}).encode())
+    return name
+
+
+def _resolved(wanted: Submission) -> Study:
+    study = studies.read(wanted.study)
+    if wanted.rounds is not None:
+        study = replace(study, federation=replace(study.federation, rounds=wanted.rounds))
+    return study if wanted.seed is None else replace(study, seed=wanted.seed)
+
+
+def _write_order(home: Home, folder: Path, study: Study, wanted: Submission, now: datetime) -> None:
+    if study.training.pretrained:
+        start = wanted.study.parent / study.training.pretrained
+        (folder / study.training.pretrained).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(start, folder / study.training.pretrained)
+    files.create(folder / "submitted.toml", toml.dumps(study.to_table()).encode())
+    statement = Statement(home.settings.name, folder.name, study.digest, now.isoformat(), (now + timedelta(days=wanted.days)).isoformat())
+    seal = signing.sign(statement, (home.path / "coordinator.key").read_bytes())
+    enrolled = sum(site.enrolled is not None for site in Registry(home.path).load().values())
+    order = {"study": str(folder / "submitted.toml"), "out": str(folder), "engine": "deployed", "expected": max(enrolled, study.federation.min_sites)}
+    files.create(folder / "order.json", json.dumps({**order, "seal": seal}).encode())
+
+
+def status(home: Home, now: datetime) -> dict[str, Any]:
+    """``{"consortium", "server", "sites": {name: state}, "runs": [{run, state, round, rounds, loss, refused}]}``; works without a running server."""
+    sites = {name: {"state": site.state(now), "online": False} for name, site in Registry(home.path).load().items()}
+    known: dict[int, Any] = {}
+    try:
+        with home.control() as control:
+            known = dict(control.runs())
+            online, names = control.online(), control.names()
+        for node in online:
+            if names[node] in sites:
+                sites[names[node]]["online"] = True
+        up = True
+    except ControlError:
+        up = False
+    runs = [_run(folder, known) for folder in _folders(home)]
+    return {"consortium": home.settings.name, "server": "running" if up else "not running", "sites": sites, "runs": runs}
+
+
+def _folders(home: Home) -> list[Path]:
+    found = [folder for folder in home.runs.glob("*") if (folder / "run.json").is_file()] if home.runs.is_dir() else []
+    return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
+
+
+def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
+    number = json.loads((folder / "run.json").read_text("utf-8"))["run_id"]
+    lines = (folder / "rounds.jsonl").read_text("utf-8").splitlines() if (folder / "rounds.jsonl").exists() else []
+    last = json.loads(lines[-1]) if lines else {}
+    table = studies.read(folder / "submitted.toml")
+    state = known.get(number)
+    report = folder / "report.json"
+    ended = json.loads(report.read_text("utf-8")).get("status", "finished") if report.exists() else None
+    shown = ended or ("unknown" if state is None else state.outcome or state.status)
+    loss = last.get("loss") or {}
+    return {
+        "run": folder.name,
+        "run_id": number,
+        "state": shown,
+        "details": "" if state is None else state.details,
+        "round": last.get("round", 0),
+        "rounds": table.federation.rounds,
+        "loss": sum(loss.values()) / len(loss) if loss else None,
+        "refused": last.get("refused", []),
+        "report": str(folder / "report.html") if (folder / "report.html").exists() else None,
+    }
+
+
+def stop(home: Home, name: str) -> None:
+    """Stop a run; the model of its last finished round stays.
+
+    Raises:
+        InputError: there is no such run, or it has ended.
+    """
+    folder = find(home, name)
+    with home.control() as control:
+        state = control.runs().get(json.loads((folder / "run.json").read_text("utf-8"))["run_id"])
+        if state is None or state.status == "finished":
+            raise InputError(f"The run {name!r} has ended already; see: consilium server status.")
+        if (folder / "pid").exists():
+            os.kill(int((folder / "pid").read_text("utf-8")), signal.SIGTERM)
+        else:
+            control.stop(state.run_id)
+
+
+def find(home: Home, name: str) -> Path:
+    """A run's folder.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    known = {folder.name: folder for folder in _folders(home)}
+    if name not in known:
+        raise InputError(f"There is no run {name!r}{did_you_mean(name, known)}; runs: {', '.join(known) or 'none'}.")
+    return known[name]
+
+
+def now() -> datetime:
+    """The present moment, UTC."""
+    return datetime.now(UTC)
