@@ -159,8 +159,13 @@ def members(sites: Mapping[str, Site], node_keys: Iterable[bytes]) -> bytes:
     """The map of who may enter: a line for each enrolled hospital whose node key the SuperLink knows."""
     keys = {hashlib.sha256(key).hexdigest(): key for key in node_keys}
     lines = [
-        f'"{site.enrolled.serial.upper()}" "{base64.b64encode(keys[site.enrolled.node_key_sha256]).decode()}";\n'
+        f'"{_serial(site.enrolled.serial)}" "{base64.b64encode(keys[site.enrolled.node_key_sha256]).decode()}";\n'
         for _, site in sorted(sites.items())
         if site.enrolled is not None and site.enrolled.node_key_sha256 in keys
     ]
     return "".join(lines).encode()
+
+
+def _serial(hexadecimal: str) -> str:
+    """A serial number as nginx writes it: whole bytes, in capitals."""
+    return hexadecimal.upper().rjust(len(hexadecimal) + len(hexadecimal) % 2, "0")
