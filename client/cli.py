@@ -81,11 +81,15 @@ def _gateway(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
 
     log = _log(home.gateway_log)
     rooms.gateway(home.path).shut(log, settings.walls == "required", network=True, hidden=[Path(settings.data)])
+    _carry(home, settings, stop)
+
+
+def _carry(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
     from client import connect, gateway  # noqa: PLC0415  # after the wall
     from client.fleet import Fleet, node_key  # noqa: PLC0415
     from client.port import Port  # noqa: PLC0415
 
-    key = node_key(home.node_key)
+    log, key = _log(home.gateway_log), node_key(home.node_key)
     with connect.client(settings, home.ca.read_bytes(), (home.tls_crt, home.tls_key)) as http:
         fleet = Fleet(connect.base_url(settings), http, key, stop, lambda error: log(connect.explain(error, settings)))
         gateway.run(settings.name, fleet, Port(home.socket), settings.poll, stop, log)

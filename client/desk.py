@@ -6,6 +6,7 @@ with a public sentence, and the details stay in the hospital's log.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import traceback
 from typing import Any
@@ -23,8 +24,12 @@ def answer(site: Site, question: Letter) -> Letter:
     about: dict[str, Any] = {}
     began = time.monotonic()
     letter = _answer(site, question, about)
-    if site.trust is not None:
+    if site.trust is None:
+        return letter
+    try:
         journal.note(site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size)
+    except OSError:  # what is not written down does not leave
+        return fault(site, "The hospital's journal cannot be written; its disk may be full.", traceback.format_exc())
     return letter
 
 
@@ -50,5 +55,6 @@ def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
 
 def fault(site: Site, public: str, local: str) -> Letter:
     """An answer that says why there is none; ``local`` goes to the hospital's log only."""
-    site.log(local)
+    with contextlib.suppress(OSError):  # a full disk
+        site.log(local)
     return wire.write_reply(Reply(site.name, "", fault=public))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from client.fleet import Fleet, Question
 from client.port import Port, PortError
 from common import wire
+from common.errors import WireError
 from common.wire import Letter, Reply
 
 Log = Callable[[str], None]
@@ -41,5 +42,8 @@ def carry(site: str, question: Question, fleet: Fleet, port: Port, log: Log) -> 
     except PortError as error:
         log(f"{trace}: {error.local}")
         answer = wire.write_reply(Reply(site, "", fault=error.public))
+    except WireError as error:
+        log(f"{trace}: {error}")
+        answer = wire.write_reply(Reply(site, "", fault="The hospital's worker sent a broken answer."))
     fleet.answer(question, answer, time.monotonic() - began)
     log(f"{trace}: out {answer.size} bytes after {time.monotonic() - began:.3f} s")

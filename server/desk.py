@@ -13,7 +13,7 @@ from typing import Any
 
 from common import config, files, signing, toml
 from common import study as studies
-from common.errors import InputError, did_you_mean
+from common.errors import InputError, StudyError, did_you_mean
 from common.signing import Statement
 from common.study import Study
 from server.control import ControlError
@@ -72,16 +72,26 @@ def _resolved(wanted: Submission) -> Study:
 
 
 def _write_order(home: Home, folder: Path, study: Study, wanted: Submission, now: datetime) -> None:
-    if study.training.pretrained:
-        start = wanted.study.parent / study.training.pretrained
-        (folder / study.training.pretrained).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(start, folder / study.training.pretrained)
+    _copy_start(Path(study.training.pretrained), wanted.study.parent, folder)
     files.create(folder / "submitted.toml", toml.dumps(study.to_table()).encode())
     statement = Statement(home.settings.name, folder.name, study.digest, now.isoformat(), (now + timedelta(days=wanted.days)).isoformat())
     seal = signing.sign(statement, (home.path / "coordinator.key").read_bytes())
     enrolled = sum(site.enrolled is not None for site in Registry(home.path).load().values())
     order = {"study": str(folder / "submitted.toml"), "out": str(folder), "engine": "deployed", "expected": max(enrolled, study.federation.min_sites)}
     files.create(folder / "order.json", json.dumps({**order, "seal": seal}).encode())
+
+
+def _copy_start(named: Path, source: Path, folder: Path) -> None:
+    """Put the file of start weights, if the study names one, where the run finds it under the same name."""
+    if named == Path() or named.is_absolute():
+        return
+    if ".." in named.parts:
+        raise StudyError(f"training.pretrained is {str(named)!r}, which leads out of the study's folder; put the file there or give its whole path.")
+    try:
+        (folder / named).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / named, folder / named)
+    except OSError as error:
+        raise StudyError(f"training.pretrained is {str(named)!r}, which cannot be copied to the run ({error.strerror}).") from None
 
 
 def status(home: Home, now: datetime) -> dict[str, Any]:
@@ -92,9 +102,8 @@ def status(home: Home, now: datetime) -> dict[str, Any]:
         with home.control() as control:
             known = dict(control.runs())
             online, names = control.online(), control.names()
-        for node in online:
-            if names[node] in sites:
-                sites[names[node]]["online"] = True
+        for name in {names[node] for node in online & set(names)} & set(sites):
+            sites[name]["online"] = True
         up = True
     except ControlError:
         up = False
@@ -109,8 +118,7 @@ def _folders(home: Home) -> list[Path]:
 
 def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
     number = json.loads((folder / "run.json").read_text("utf-8"))["run_id"]
-    lines = (folder / "rounds.jsonl").read_text("utf-8").splitlines() if (folder / "rounds.jsonl").exists() else []
-    last = json.loads(lines[-1]) if lines else {}
+    last = _last_round(folder / "rounds.jsonl")
     table = studies.read(folder / "submitted.toml")
     state = known.get(number)
     report = folder / "report.json"
@@ -130,6 +138,13 @@ def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
     }
 
 
+def _last_round(path: Path) -> dict[str, Any]:
+    """The last line that is complete: the run may be writing the next one."""
+    whole, _, _ = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
+    found: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2]) if whole else {}
+    return found
+
+
 def stop(home: Home, name: str) -> None:
     """Stop a run; the model of its last finished round stays.
 
@@ -141,9 +156,9 @@ def stop(home: Home, name: str) -> None:
         state = control.runs().get(json.loads((folder / "run.json").read_text("utf-8"))["run_id"])
         if state is None or state.status == "finished":
             raise InputError(f"The run {name!r} has ended already; see: consilium server status.")
-        if (folder / "pid").exists():
+        try:
             os.kill(int((folder / "pid").read_text("utf-8")), signal.SIGTERM)
-        else:
+        except (FileNotFoundError, ProcessLookupError):  # it waits, or its process died
             control.stop(state.run_id)
 
 

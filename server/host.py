@@ -94,11 +94,17 @@ class Home:
 
 @dataclass
 class Host:
-    """Everything that ``consilium server start`` runs."""
+    """Everything that ``consilium server start`` runs.
+
+    Attributes:
+        runner: module that is the process of a run.
+        running: the process of each run, by Flower's number.
+    """
 
     home: Home
     log: Log
     stop: threading.Event
+    runner: str = "server.runner"
     running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def serve(self) -> None:
@@ -142,7 +148,7 @@ class Host:
         """A process for a run; what it must know goes through a pipe."""
         given = {"superlink": self.home.superlink, "authority": str(self.home.authority), "token": task.token, "home": str(self.home.path)}
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", "server.runner"], stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **_SILENT})
+            process = subprocess.Popen([sys.executable, "-m", self.runner], stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **_SILENT})
         if process.stdin is not None:
             process.stdin.write(json.dumps(given).encode())
             process.stdin.close()

@@ -24,9 +24,9 @@ from server.sites import Site
 _CONFIGURATION = """# Written by consilium server start; changes are lost.
 {user}daemon off;
 worker_processes auto;
-pid {run}/nginx.pid;
-lock_file {run}/nginx.lock;
-error_log {logs}/proxy.log warn;
+pid "{run}/nginx.pid";
+lock_file "{run}/nginx.lock";
+error_log "{logs}/proxy.log" warn;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;
@@ -34,28 +34,27 @@ http {{
     client_max_body_size 32m;
     client_body_buffer_size 16m;
     client_body_timeout 120s;
-    client_body_temp_path {run}/body;
-    proxy_temp_path {run}/proxy;
-    fastcgi_temp_path {run}/fastcgi;
-    uwsgi_temp_path {run}/uwsgi;
-    scgi_temp_path {run}/scgi;
+    client_body_temp_path "{run}/body";
+    proxy_temp_path "{run}/proxy";
+    fastcgi_temp_path "{run}/fastcgi";
+    uwsgi_temp_path "{run}/uwsgi";
+    scgi_temp_path "{run}/scgi";
     keepalive_timeout 120s;
     keepalive_requests 1000000;
     limit_req_zone $binary_remote_addr zone=enrolment:1m rate=2r/s;
     map_hash_bucket_size 512;
     # Serial number of a hospital's certificate -> the node key that was enrolled with it.
-    map $ssl_client_serial $member {{ default ""; include {run}/members.map; }}
+    map $ssl_client_serial $member {{ default ""; include "{run}/members.map"; }}
     upstream superlink {{ server 127.0.0.1:{link_port}; keepalive 64; keepalive_requests 1000000; }}
-    upstream enrolment {{ server unix:{run}/enrol.sock; }}
-    upstream bell {{ server unix:{run}/bell.sock; }}
+    upstream enrolment {{ server "unix:{run}/enrol.sock"; }}
+    upstream bell {{ server "unix:{run}/bell.sock"; }}
     server {{
         listen {port} ssl;
-        listen [::]:{port} ssl;
-        ssl_certificate {home}/server.crt;
-        ssl_certificate_key {home}/server.key;
+{listen6}        ssl_certificate "{home}/server.crt";
+        ssl_certificate_key "{home}/server.key";
         ssl_protocols {protocols};
         ssl_session_cache shared:tls:4m;
-        ssl_client_certificate {home}/ca.crt;
+        ssl_client_certificate "{home}/ca.crt";
         ssl_verify_client optional;
         ssl_verify_depth 1;
         proxy_http_version 1.1;
@@ -66,7 +65,7 @@ http {{
             if ($member = "") {{ return 403; }}
             if ($http_flwr_public_key != $member) {{ return 403; }}
             proxy_pass https://superlink;
-            proxy_ssl_trusted_certificate {home}/ca.crt;
+            proxy_ssl_trusted_certificate "{home}/ca.crt";
             proxy_ssl_verify on;
             proxy_ssl_name localhost;
             proxy_buffering off;
@@ -86,6 +85,8 @@ http {{
     }}
 }}
 """
+
+_IPV6 = Path("/proc/net/if_inet6")
 
 
 class Proxy:
@@ -149,9 +150,12 @@ def program() -> str:
 def configuration(home: Path, consortium: Consortium) -> str:
     """The text of nginx.conf."""
     protocols = "TLSv1.3" if consortium.min_tls == "1.3" else "TLSv1.2 TLSv1.3"
-    user = "user root;\n" if os.geteuid() == 0 else ""
+    places = {"home": home, "run": home / "run", "logs": home / "logs", "port": consortium.port, "link_port": consortium.link_port}
     return _CONFIGURATION.format(
-        home=home, run=home / "run", logs=home / "logs", port=consortium.port, link_port=consortium.link_port, protocols=protocols, user=user
+        **places,
+        protocols=protocols,
+        user="user root;\n" if os.geteuid() == 0 else "",
+        listen6=f"        listen [::]:{consortium.port} ssl;\n" if _IPV6.exists() else "",
     )
 
 

@@ -119,5 +119,7 @@ def _member(node: int, reply: Reply, scoring: bool) -> Member:
         counts[key] = value
     if not scoring and not (counts["train"] and counts["train_patients"]):
         raise InputError("It has no training images.")
-    reasons = tuple(str(r)[:300] for r in values.get("reasons", []))[:20]
-    return Member(node, reply.site, counts, reasons, values.get("pooled") is True)
+    reasons = values.get("reasons", [])
+    if not isinstance(reasons, list):
+        raise InputError("It declared reasons that are not a list.")
+    return Member(node, reply.site, counts, tuple(str(r)[:300] for r in reasons[:20]), values.get("pooled") is True)

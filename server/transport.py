@@ -73,9 +73,13 @@ class Transport:
         while open_questions:
             arrived = False
             for message in self._grid.pull_messages(list(open_questions)):
-                arrived, node = True, open_questions.pop(message.metadata.reply_to_message_id)
+                node = open_questions.pop(message.metadata.reply_to_message_id, None)
                 answers = [message]
                 del message
+                if node is None:  # an answer to nothing, or a second one
+                    answers.clear()
+                    continue
+                arrived = True
                 yield node, self._reply(answers.pop(), plans[node])  # popped: nothing here keeps the answer alive
             wait = _SHORTEST_WAIT if arrived else min(2 * wait, _LONGEST_WAIT)
             if open_questions and time.monotonic() > last:

@@ -1,0 +1,141 @@
+"""Bare Flower on the same machine: SuperLink with TLS and node authentication, three SuperNodes, FedAvg, clients that add a constant."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from common import certificates
+
+_PYPROJECT = """[project]
+name = "bare"
+version = "1.0.0"
+description = "empty rounds"
+license = "Apache-2.0"
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[tool.flwr.app]
+publisher = "bench"
+[tool.flwr.app.components]
+serverapp = "bare.server_app:app"
+clientapp = "bare.client_app:app"
+[tool.flwr.app.config]
+weights = 0
+rounds = 0
+result = ""
+sites = 0
+"""
+_SERVER = """import json, time
+import numpy as np
+from flwr.app import ArrayRecord
+from flwr.serverapp import ServerApp
+from flwr.serverapp.strategy import FedAvg
+app = ServerApp()
+class Timed(FedAvg):
+    times = []
+    def configure_train(self, *a, **k):
+        self.times.append(time.monotonic())
+        return super().configure_train(*a, **k)
+@app.main()
+def main(grid, context):
+    c = context.run_config
+    size = c["weights"] // 28
+    n = c["sites"]
+    s = Timed(fraction_evaluate=0.0, min_train_nodes=n, min_available_nodes=n)
+    s.start(grid, ArrayRecord([np.zeros(size, np.float32) for _ in range(28)]), num_rounds=c["rounds"])
+    s.times.append(time.monotonic())
+    open(c["result"], "w").write(json.dumps(s.times))
+"""
+_CLIENT = """from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+app = ClientApp()
+@app.train()
+def train(message, context):
+    arrays = [a + 1 for a in message.content["arrays"].to_numpy_ndarrays()]
+    return Message(RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
+"""
+
+
+def seconds_a_round(weights: int, sites: int, rounds: int) -> float:
+    """Mean seconds of a round after the first, or of the first if there is one only."""
+    with tempfile.TemporaryDirectory(prefix="bare-") as name, ExitStack() as stack:
+        folder, (port, *node_ports) = Path(name), free_ports(1 + sites)
+        app = _write(folder, port)
+        env = {**os.environ, "FLWR_HOME": str(folder / "flwr"), "FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "OMP_NUM_THREADS": "1"}
+        log = stack.enter_context((folder / "log").open("wb"))
+
+        def start(command: str, *words: object) -> None:
+            process = subprocess.Popen([_program(command), *map(str, words)], env=env, stdout=log, stderr=log)
+            stack.callback(lambda: (process.terminate(), process.wait(20)))
+
+        tls = ("--ssl-ca-certfile", folder / "ca.crt", "--ssl-certfile", folder / "tls.crt", "--ssl-keyfile", folder / "tls.key")
+        start("flower-superlink", *tls, "--enable-supernode-auth", "--disable-runtime-dependency-installation", "--port", port, "--database", folder / "db")
+        _wait(lambda: _flwr(env, "list", "bench") is not None)
+        for i in range(sites):
+            _flwr(env, "supernode", "register", str(folder / f"node{i}.pub"), "bench")
+            words = ("--root-certificates", folder / "ca.crt", "--superlink", f"127.0.0.1:{port}", "--port", node_ports[i])
+            start("flower-supernode", *words, "--auth-supernode-private-key", folder / f"node{i}")
+        result = folder / "result.json"
+        config = f'weights={weights} rounds={rounds} sites={sites} result="{result}"'
+        _flwr(env, "run", str(app), "bench", "--run-config", config)
+        _wait(result.exists, 280)
+        times = json.loads(result.read_text("utf-8"))
+        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        return sum(gaps[1:] or gaps) / len(gaps[1:] or gaps)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody uses now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(closing(socket.socket())) for _ in range(number)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def _write(folder: Path, port: int) -> Path:
+    now = datetime.now(UTC)
+    ca = certificates.authority("bench", now, 2)
+    tls = certificates.server(ca, "localhost", now, 2)
+    (folder / "ca.crt").write_bytes(ca.certificate)
+    (folder / "tls.crt").write_bytes(tls.certificate)
+    (folder / "tls.key").write_bytes(tls.key)
+    for i in range(8):
+        key = certificates.private_key("node")
+        (folder / f"node{i}").write_bytes(key)
+        (folder / f"node{i}.pub").write_bytes(certificates.public_bytes(key))
+    app = folder / "app"
+    (app / "bare").mkdir(parents=True)
+    for name, text in (("pyproject.toml", _PYPROJECT), ("bare/__init__.py", ""), ("bare/server_app.py", _SERVER), ("bare/client_app.py", _CLIENT)):
+        (app / name).write_text(text, "utf-8")
+    (folder / "flwr").mkdir()
+    text = f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "127.0.0.1:{port}"\nroot-certificates = "{folder / "ca.crt"}"\n'
+    (folder / "flwr" / "config.toml").write_text(text, "utf-8")
+    return app
+
+
+def _flwr(env: dict[str, str], *words: str) -> str | None:
+    done = subprocess.run([_program("flwr"), *words], env=env, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout if done.returncode == 0 else None
+
+
+def _program(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def _wait(there: Callable[[], bool], seconds: float = 60) -> None:
+    last = time.monotonic() + seconds
+    while not there():
+        if time.monotonic() > last:
+            raise TimeoutError("bare Flower did not answer in time")
+        time.sleep(0.2)

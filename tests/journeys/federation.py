@@ -1,0 +1,176 @@
+"""A coordinator and hospitals as real processes on loopback, started by Consilium's own commands; nothing of them outlives the block."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from client import connect
+from client.home import Home as Hospital
+from common import toml
+from server import desk
+from server.host import Home as Coordinator
+
+HOUSE = Path(__file__).resolve().parents[2]
+CONSILIUM = [sys.executable, "-c", "from common.cli import main; raise SystemExit(main())"]
+PATIENCE = 90.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found: list[int] = [door.getsockname()[1] for door in doors]
+    for door in doors:
+        door.close()
+    return found
+
+
+def until(there: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The first true value of ``there()``."""
+    last = time.monotonic() + patience
+    while not (found := there()):
+        if time.monotonic() > last:
+            raise AssertionError(f"after {patience:.0f} s: {what}")
+        time.sleep(0.05)
+    return found
+
+
+class Federation:
+    """A consortium in one folder: ``top/co`` is the coordinator, ``top/SITE`` a hospital, ``top/hosp/SITE`` its data.
+
+    Args:
+        top: folder with a short path, since a Unix socket's has 108 characters at most.
+        probe: folder that every Python process has first on its path, or None.
+    """
+
+    def __init__(self, top: Path, probe: Path | None = None) -> None:
+        self.top, self.home, self.data = top, top / "co", top / "hosp"
+        self.port, self.link = free_ports(2)
+        self.groups: dict[str, subprocess.Popen[bytes]] = {}
+        path = os.pathsep.join(str(folder) for folder in (probe, HOUSE) if folder)
+        self.environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def consilium(self, *words: object, right: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one of Consilium's commands to its end; unless told otherwise it has to succeed."""
+        command = [*CONSILIUM, *map(str, words)]
+        done = subprocess.run(command, cwd=self.top, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert not right or done.returncode == 0, f"consilium {' '.join(map(str, words))}\n{done.stdout}{done.stderr}"
+        return done
+
+    def provision(self, *sites: str, **settings: object) -> None:
+        """Make or extend the coordinator's folder."""
+        table = {"name": "trial", "address": "localhost", "port": self.port, "link_port": self.link, "sites": list(sites), **settings}
+        (self.top / "c.toml").write_text(toml.dumps(table))
+        self.consilium("provision", self.top / "c.toml", "--out", self.home)
+
+    def start_server(self) -> None:
+        """Start the coordinator's server and wait until hospitals reach it."""
+        out = self._spawn("server", "server", "start", "--home", self.home)
+        self._until_said("server", out, "hospitals reach this server")
+
+    def enrol(self, site: str) -> Hospital:
+        """Enrol a hospital with its own folder of data."""
+        self.consilium(
+            "site", "enrol", self.home / "kits" / site, "--home", self.top / site, "--data", self.data / site, "--proxy", "none", "--device", "cpu"
+        )
+        return Hospital(self.top / site)
+
+    def start_site(self, site: str) -> None:
+        """Start worker and gateway of a hospital."""
+        self._spawn(site, "site", "start", "--home", self.top / site)
+
+    def start_part(self, site: str, part: str) -> None:
+        """Start the worker or the gateway of a hospital."""
+        self._spawn(f"{site}-{part}", "site", "start", "--home", self.top / site, "--only", part)
+
+    def submit(self, study: Path, name: str) -> None:
+        """Sign and queue a study."""
+        self.consilium("server", "submit", study, "--home", self.home, "--name", name)
+
+    def state(self, name: str) -> dict[str, Any]:
+        """What the coordinator knows about a run, at once."""
+        found = desk.status(Coordinator.open(self.home), desk.now())["runs"]
+        return next((run for run in found if run["run"] == name), {"state": "none"})
+
+    def wait_for(self, name: str, state: str = "finished") -> dict[str, Any]:
+        """Wait until a run has come to a state; another end is an error."""
+
+        def there() -> dict[str, Any] | None:
+            run = self.state(name)
+            assert run["state"] in (state, "pending", "starting", "running"), run
+            return run if run["state"] == state else None
+
+        found: dict[str, Any] = until(there, f"the run {name} is not {state}")
+        until(lambda: (self.home / "runs" / name / "report.html").exists() or state == "running", f"{name} has no report")
+        return found
+
+    def http(self, site: str | None) -> httpx.Client:
+        """A client at the coordinator's public door, with a hospital's certificate or without one."""
+        home = Hospital(self.top / (site or next(name for name in self.groups if name != "server")))
+        return connect.client(home.settings(), home.ca.read_bytes(), (home.tls_crt, home.tls_key) if site else None)
+
+    def stop(self, name: str) -> str:
+        """End one group of processes as an administrator would; what it said."""
+        process = self.groups.pop(name)
+        process.terminate()
+        process.wait(PATIENCE)
+        return self.said(name)
+
+    def said(self, name: str) -> str:
+        """What a command has printed."""
+        return (self.top / f"{name}.out").read_text("utf-8", "replace")
+
+    def logs(self) -> str:
+        """The end of everything that was printed or logged."""
+        files = [*self.top.glob("*.out"), *self.top.glob("*/logs/*.log"), *self.top.glob("*/worker/state/site.log")]
+        return "\n".join(f"--- {file.relative_to(self.top)}\n{file.read_text('utf-8', 'replace')[-2500:]}" for file in sorted(files))
+
+    def kill(self) -> None:
+        """Every process of every group, at once."""
+        for process in self.groups.values():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self.groups.values():
+            process.wait(PATIENCE)
+
+    def _spawn(self, name: str, *words: object) -> Path:
+        out = self.top / f"{name}.out"
+        with out.open("wb") as file:
+            self.groups[name] = subprocess.Popen(
+                [*CONSILIUM, *map(str, words)], cwd=self.top, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            )
+        return out
+
+    def _until_said(self, name: str, out: Path, words: str) -> None:
+        def there() -> bool:
+            text = out.read_text("utf-8")
+            assert self.groups[name].poll() is None, text
+            return words in text
+
+        until(there, f"{name} does not say {words!r}")
+
+
+@contextmanager
+def federation(probe: Path | None = None) -> Iterator[Federation]:
+    """An empty consortium; at the end everything is killed and removed, after a fault with all logs shown."""
+    made = Federation(Path(tempfile.mkdtemp(prefix="c-", dir="/tmp")), probe)
+    try:
+        yield made
+    except BaseException as error:
+        error.add_note(made.logs())
+        raise
+    finally:
+        made.kill()
+        shutil.rmtree(made.top, ignore_errors=True)
