@@ -32,7 +32,8 @@ from flwr.supercore.task_identity import TaskIdentity
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
-from common import objects, records
+from client import freight
+from common import objects
 from common.errors import SiteError
 from common.wire import Letter
 
@@ -120,7 +121,9 @@ class Fleet:
         message, tree = message_from_proto(response.messages_list[0]), response.message_object_trees[0]
         run, name = message.metadata.run_id, message.metadata.message_id
         pull = make_pull_object_fn_protobuf(lambda request: self._try(lambda: self._client.PullObject(request)), self._node, run)
-        letter = objects.receive(tree, pull)
+        text, reference = objects.receive(tree, pull)
+        vector = None if reference is None else freight.fetch(self._http, self._base_url, run, reference, self._try)
+        letter = Letter(text, vector)
         make_confirm_message_received_fn_protobuf(lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)), self._node, run)(name)
         return Question(message, letter)
 
@@ -137,7 +140,10 @@ class Fleet:
         """Send an answer."""
         run = question.message.metadata.run_id
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run, self._node.node_id, 0  # Flower reads a message's sender from here
-        [message] = objects.pack([Message(records.pack(letter, shared=True), reply_to=question.message)])
+        reference = None
+        if letter.vector is not None:
+            reference = freight.send(self._http, self._base_url, run, question.message.metadata.message_id, letter.vector, self._try)
+        message = Message(objects.Content(letter.text, reference), reply_to=question.message)
         proto, tree = objects.envelope(message)
         request = PushMessagesRequest(node=self._node, messages_list=[proto], message_object_trees=[tree], clientapp_runtime_list=[seconds])
         response = self._try(lambda: self._client.PushMessages(request))

@@ -1,7 +1,7 @@
 """The server host: starts and watches SuperLink, reverse proxy, enrolment and bell, and gives each study that waits its process.
 
 hospitals -> nginx (public port, mutual TLS) -> SuperLink (loopback)  <- a process for each study
-                                             -> enrolment, bell (Unix sockets of this process)
+                                             -> enrolment, bell, freight (Unix sockets of this process)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from common import certificates, consortium, files
 from common.consortium import Consortium
 from common.errors import ConsiliumError, InputError
-from server import bell, enrolment, proxy
+from server import bell, enrolment, freight, proxy
 from server.control import Control, ControlError
 from server.link import Address, Queue, Task
 from server.sites import Registry
@@ -122,6 +122,7 @@ class Host:
             link = stack.enter_context(_superlink(self.home, self.stop))
             control = stack.enter_context(self.home.control())
             stack.enter_context(bell.serve(bell.Bell(), self.home.run / "bell.sock"))
+            stack.enter_context(freight.serve(self.home.path, self.home.run / "freight.sock"))
             stack.enter_context(self._enrolment(control))
             front = proxy.Proxy(self.home.path, settings)
             front.start(self._members(control))

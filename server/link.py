@@ -1,7 +1,6 @@
 """The coordinator's connection to its SuperLink: the one file of the server's side that depends on Flower's Runtime API.
 
-A :class:`~flwr.serverapp.Grid` that sends a model from its own memory and receives each answer into memory allocated once
-(Flower's own grid holds a model three to four times).
+A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside them as files (``server/freight.py``).
 """
 
 from __future__ import annotations
@@ -33,7 +32,10 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
 from common import objects, records
+from common.update import Vector
+from common.wire import Letter
 from server.bell import Ringer
+from server.freight import Freight
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
@@ -83,11 +85,12 @@ class LinkGrid(Grid):
 
     shares_memory = True
 
-    def __init__(self, address: Address, token: str, ringer: Ringer) -> None:
-        self._ringer = ringer
+    def __init__(self, address: Address, token: str, home: Path) -> None:
+        self._home, self._ringer = home, Ringer(home / "run" / "bell.sock")
         self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
+        self._freight: Freight | None = None
         self._heart = HeartbeatSender(make_task_heartbeat_fn_http(self._client))
 
     def open(self) -> Context:
@@ -96,6 +99,7 @@ class LinkGrid(Grid):
         given = self._client.PullTaskInput(PullTaskInputRequest())
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = given.run.run_id, given.context.node_id, given.task_id
         self._run = run_from_proto(given.run)
+        self._freight = Freight(self._home, self._run.run_id)
         context = context_from_proto(given.context)
         context.run_config = dict(self._run.override_config)
         return context
@@ -103,6 +107,8 @@ class LinkGrid(Grid):
     def close(self, status: str, details: str) -> None:
         """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"."""
         self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
+        if self._freight is not None:
+            self._freight.clear()
         if self._heart.is_running:
             self._heart.stop()
         self._client.close()
@@ -120,8 +126,13 @@ class LinkGrid(Grid):
         self._ringer.wait(seconds)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Send; objects that messages share are sent once."""
-        messages = objects.pack(list(messages))
+        """Send; what messages share is sent once."""
+        messages = list(messages)
+        packed: dict[int, objects.Content] = {}
+        for message in messages:
+            key = id(message.content)
+            packed[key] = packed.get(key) or self._packed(records.unpack(message.content))
+            message.content = packed[key]
         envelopes = [objects.envelope(message) for message in messages]
         request = PushAppMessagesRequest(messages_list=[proto for proto, _ in envelopes], message_object_trees=[tree for _, tree in envelopes])
         response = self._client.PushMessages(request)
@@ -129,6 +140,13 @@ class LinkGrid(Grid):
         objects.send(messages, set(response.objects_to_push), push)
         self._ringer.asked()
         return list(response.message_ids)
+
+    def _packed(self, letter: Letter) -> objects.Content:
+        return objects.Content(letter.text, None if letter.vector is None else self.freight.reference(letter.vector))
+
+    def park(self, model: Vector) -> Vector:
+        """The model as a view of the file from which hospitals get it: no memory is needed while they train."""
+        return self.freight.keep(model)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
         """The answers that have come, each fetched when it is asked for."""
@@ -140,7 +158,9 @@ class LinkGrid(Grid):
         if message.has_error():
             return message
         pull = make_pull_object_fn_protobuf(self._client.PullObject, self._node, self.run.run_id)
-        message.content = records.pack(objects.receive(tree, pull), shared=True)
+        text, reference = objects.receive(tree, pull)
+        asked = message.metadata.reply_to_message_id
+        message.content = records.pack(Letter(text, None if reference is None else self.freight.take(asked, reference)), shared=True)
         request = ConfirmMessageReceivedRequest(node=self._node, run_id=self.run.run_id, message_object_id=message.metadata.message_id)
         self._client.ConfirmMessageReceived(request)
         return message
@@ -156,6 +176,13 @@ class LinkGrid(Grid):
     def set_run(self, run: Run) -> None:
         """The run comes with :meth:`open`."""
         self._run = run
+
+    @property
+    def freight(self) -> Freight:
+        """The run's vectors."""
+        if self._freight is None:
+            raise RuntimeError("The run is not open yet.")
+        return self._freight
 
     @property
     def run(self) -> Run:

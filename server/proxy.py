@@ -32,7 +32,8 @@ http {{
     access_log off;
     server_tokens off;
     client_max_body_size 32m;
-    client_body_buffer_size 16m;
+    client_body_buffer_size 1m;
+    output_buffers 2 1m;
     client_body_timeout 120s;
     client_body_temp_path "{run}/body";
     proxy_temp_path "{run}/proxy";
@@ -47,6 +48,7 @@ http {{
     map $ssl_client_serial $member {{ default ""; include "{run}/members.map"; }}
     upstream superlink {{ server 127.0.0.1:{link_port}; keepalive 64; keepalive_requests 1000000; }}
     upstream enrolment {{ server "unix:{run}/enrol.sock"; }}
+    upstream freight {{ server "unix:{run}/freight.sock"; }}
     upstream bell {{ server "unix:{run}/bell.sock"; }}
     server {{
         listen {port} ssl;
@@ -76,6 +78,20 @@ http {{
             if ($member = "") {{ return 403; }}
             proxy_pass http://bell;
             proxy_read_timeout 120s;
+        }}
+        location ~ "^/v1/models/([0-9]{{1,20}}/[0-9a-f]{{64}})$" {{
+            if ($ssl_client_verify != SUCCESS) {{ return 403; }}
+            if ($member = "") {{ return 403; }}
+            limit_except GET {{ deny all; }}
+            alias "{home}/freight/models/$1";
+        }}
+        location ~ "^/v1/updates/[0-9]{{1,20}}/[0-9a-f]{{64}}$" {{
+            if ($ssl_client_verify != SUCCESS) {{ return 403; }}
+            if ($member = "") {{ return 403; }}
+            limit_except PUT {{ deny all; }}
+            client_max_body_size 4g;
+            proxy_request_buffering off;
+            proxy_pass http://freight;
         }}
         location = /v1/enrol {{
             limit_req zone=enrolment burst=20;

@@ -70,6 +70,7 @@ def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[
 def one_round(federation: Federation, transport: Transport, watch: Watch) -> Record:
     """Run one round and move ``federation`` to its result."""
     began, study, number = time.perf_counter(), federation.study, federation.rounds_done + 1
+    federation.model = transport.park(federation.model)
     rule = study.federation.weight
     chosen = draw(study, federation.members, number)
     asked = {m.node: m for m in chosen}

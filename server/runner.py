@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from server import app
-from server.bell import Ringer
 from server.link import Address, LinkGrid
 
 
@@ -22,7 +21,7 @@ def main() -> int:
     given = json.loads(sys.stdin.read())
     signal.signal(signal.SIGTERM, _stop)
     home = Path(given["home"])
-    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], Ringer(home / "run" / "bell.sock"))
+    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
     status, details = "failed", "the server was stopped"
     try:
         context = grid.open()

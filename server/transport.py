@@ -16,6 +16,7 @@ from flwr.serverapp import Grid
 
 from common import records, wire
 from common.errors import WireError
+from common.update import Vector
 from common.wire import Plan, Reply
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.005, 0.25
@@ -58,6 +59,11 @@ class Transport:
         """Names under which the nodes were enrolled; empty where nobody has to enrol, as in a simulation."""
         known: Callable[[], Mapping[int, str]] = getattr(self._grid, "names", dict)
         return known()
+
+    def park(self, model: Vector) -> Vector:
+        """The same model, where the grid keeps it: a grid over a network has it in a file, and memory is free while hospitals train."""
+        keep: Callable[[Vector], Vector] | None = getattr(self._grid, "park", None)
+        return model if keep is None else keep(model)
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until something arrives."""

@@ -115,7 +115,6 @@ def _submit(home: Path, weights: str, rounds: str) -> None:
 def _runner() -> None:
     """The process of the run: null rounds over the real connection."""
     from server import rounds
-    from server.bell import Ringer
     from server.link import Address, LinkGrid
     from server.roster import Member
     from server.transport import Transport
@@ -124,7 +123,7 @@ def _runner() -> None:
     given = json.loads(sys.stdin.read())
     home = Path(given["home"])
     weights, number = json.loads((home / "wanted.json").read_text("utf-8"))
-    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], Ringer(home / "run" / "bell.sock"))
+    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
     grid.open()
     counts = {"train": 10, "validation": 0, "test": 0, "patients": 10, "train_patients": 10, "left_out": 0}
     members = [Member(node, name, counts) for node, name in sorted(grid.names().items())]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ import httpx
 
 from client import connect
 from client.home import Home as Hospital
-from common import toml
+from common import cli, toml
 from server import desk
 from server.host import Home as Coordinator
 
 HOUSE = Path(__file__).resolve().parents[2]
 CONSILIUM = [sys.executable, "-c", "from common.cli import main; raise SystemExit(main())"]
+PROBE = Path(__file__).with_name("probe")
 PATIENCE = 90.0
 
 
@@ -52,22 +54,24 @@ class Federation:
 
     Args:
         top: folder with a short path, since a Unix socket's has 108 characters at most.
-        probe: folder that every Python process has first on its path, or None.
+        probe: whether each Python process writes its calls to the network into ``top/probe.log``.
     """
 
-    def __init__(self, top: Path, probe: Path | None = None) -> None:
+    def __init__(self, top: Path, probe: bool = False) -> None:
         self.top, self.home, self.data = top, top / "co", top / "hosp"
         self.port, self.link = free_ports(2)
         self.groups: dict[str, subprocess.Popen[bytes]] = {}
-        path = os.pathsep.join(str(folder) for folder in (probe, HOUSE) if folder)
-        self.environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.environment = {**os.environ, "PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1"}
+        if probe:
+            self.environment |= {"PYTHONPATH": f"{PROBE}{os.pathsep}{HOUSE}", "PROBE": str(top / "probe.log")}
 
-    def consilium(self, *words: object, right: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run one of Consilium's commands to its end; unless told otherwise it has to succeed."""
-        command = [*CONSILIUM, *map(str, words)]
-        done = subprocess.run(command, cwd=self.top, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
-        assert not right or done.returncode == 0, f"consilium {' '.join(map(str, words))}\n{done.stdout}{done.stderr}"
-        return done
+    def consilium(self, *words: object) -> str:
+        """Run one of Consilium's commands, which has to succeed; what it prints on stdout. In this process: one import less."""
+        out, complaints = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(complaints):
+            code = cli.main([str(word) for word in words])
+        assert code == 0, f"consilium {' '.join(map(str, words))}\n{out.getvalue()}{complaints.getvalue()}"
+        return out.getvalue()
 
     def provision(self, *sites: str, **settings: object) -> None:
         """Make or extend the coordinator's folder."""
@@ -113,7 +117,6 @@ class Federation:
             return run if run["state"] == state else None
 
         found: dict[str, Any] = until(there, f"the run {name} is not {state}")
-        until(lambda: (self.home / "runs" / name / "report.html").exists() or state == "running", f"{name} has no report")
         return found
 
     def http(self, site: str | None) -> httpx.Client:
@@ -163,7 +166,7 @@ class Federation:
 
 
 @contextmanager
-def federation(probe: Path | None = None) -> Iterator[Federation]:
+def federation(probe: bool = False) -> Iterator[Federation]:
     """An empty consortium; at the end everything is killed and removed, after a fault with all logs shown."""
     made = Federation(Path(tempfile.mkdtemp(prefix="c-", dir="/tmp")), probe)
     try:
