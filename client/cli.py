@@ -34,11 +34,14 @@ def enrol(given: Namespace) -> int:
 
 def start(given: Namespace) -> int:
     """Run the worker and the gateway, or one of them, until told to stop."""
+    from client import ready  # noqa: PLC0415
+
     stop = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())
     home = Home.open(given.home.absolute(), given.only or "all")
     settings = home.settings()
+    ready.check(home, given.only or "all", datetime.now(UTC))
     if given.only == "worker":
         _worker(home, settings, stop)
     elif given.only == "gateway":
@@ -64,6 +67,20 @@ def studies(given: Namespace) -> int:
     if not found:
         console.out("No study has asked anything yet.")
     return 0
+
+
+def doctor(given: Namespace) -> int:
+    """What is wrong with the folder, this machine and the way out."""
+    from client.doctor import examine  # noqa: PLC0415
+    from common import checks  # noqa: PLC0415
+
+    with console.work():
+        found = examine(given.home.absolute(), given.only or "all")
+    if given.json:
+        console.out_json(checks.to_json(found))
+    else:
+        console.out("\n".join(checks.lines(found, lambda text, style: console.paint(text, style, sys.stdout))))
+    return checks.exit_code(found)
 
 
 def _worker(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
@@ -135,4 +152,5 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium site enrol": enrol,
     "consilium site start": start,
     "consilium site studies": studies,
+    "consilium site doctor": doctor,
 }

@@ -19,6 +19,10 @@ PARTS = ("all", "gateway", "worker")
 """Whose files are looked at: under two users each sees only its own."""
 
 
+_EMPTY = ("run", "logs")
+"""Folders that hold nothing that would be missed."""
+
+
 class Route(Protocol):
     """What is needed to reach the coordinator; kits and sites both have it."""
 
@@ -199,6 +203,8 @@ class Home:
         home = cls(path)
         if not path.is_dir():
             raise InputError(f"{path} is not a folder; give the one that consilium site enrol made.")
+        if (path / "consortium.toml").is_file():
+            raise InputError(f"{path} is a coordinator's folder; for it the commands are those of: consilium server.")
         if home.enrolling.exists():
             raise InputError(f"{path} is only half enrolled; run consilium site enrol with the same kit and folder again.")
         for file, forbidden in home._needed(part):
@@ -219,6 +225,8 @@ def _check_mode(path: Path, forbidden: int) -> None:
     try:
         found = path.stat()
     except FileNotFoundError:
+        if path.name in _EMPTY:
+            raise InputError(f"{path} is missing; make it again: mkdir -m 700 {path}, as the user that works there.") from None
         raise InputError(
             f"{path} is missing; restore it from a backup, or ask the coordinator for a new kit and enrol in a new folder."
         ) from None

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from client.site import private
 
@@ -21,8 +21,14 @@ def note(state: Path, **values: Any) -> None:
     """Append a line."""
     private(state)
     line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **values})
-    with os.fdopen(os.open(state / _NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    with os.fdopen(os.open(state / _NAME, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "rb+") as file:
+        file.write(b"\n" * _is_cut(file) + line.encode() + b"\n")
+
+
+def _is_cut(file: BinaryIO) -> bool:
+    """Whether the last line has no end, as that of a machine that lost power."""
+    end = file.seek(0, os.SEEK_END)
+    return end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
 
 
 def studies(state: Path) -> list[dict[str, Any]]:
@@ -40,6 +46,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if path.exists():
         for line in path.read_text("utf-8").splitlines():
             try:
-                yield json.loads(line)
+                found = json.loads(line)
             except ValueError:  # the last line of a machine that lost power
                 continue
+            if isinstance(found, dict) and "at" in found:
+                yield found

@@ -41,11 +41,12 @@ def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
     status.add_argument("--every", type=whole(1, 3600), default=5, metavar="S", help="seconds between two looks (default: 5)")
     stop = command(group, "stop", "stop a run and keep its last model", ("consilium server stop lungs-20260101-120000 --home coordinator/",))
     report = command(group, "report", "print where a run's report lies", ("consilium server report lungs-20260101-120000 --home coordinator/",))
+    doctor = command(group, "doctor", "look for what is wrong with folder and machine", ("consilium server doctor --home coordinator/",))
     for parser in (stop, report):
         parser.add_argument("run", metavar="RUN", help="name of the run, as status shows it")
-    for parser in (start, submit, status, stop, report):
+    for parser in (start, submit, status, stop, report, doctor):
         _home(parser, "the coordinator's folder")
-    for parser in (submit, status):
+    for parser in (submit, status, doctor):
         _json(parser)
 
 
@@ -57,10 +58,13 @@ def _add_site(group: Any, command: Add) -> None:
     enrol.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models are trained (default: auto)")
     enrol.add_argument("--walls", choices=("required", "where possible"), default="required", help="refuse to start where the kernel lacks a wall (default: required)")
     start = command(group, "start", "run worker and gateway until they are stopped", ("consilium site start --home /srv/consilium",))
-    start.add_argument("--only", choices=("gateway", "worker"), help="one of the two, where each has its own user or container")
+    doctor = command(group, "doctor", "look for what is wrong with folder, machine and the way out", ("consilium site doctor --home /srv/consilium",))
+    for parser in (start, doctor):
+        parser.add_argument("--only", choices=("gateway", "worker"), help="one of the two, where each has its own user or container")
     studies = command(group, "studies", "list the studies that asked this hospital", ("consilium site studies --home /srv/consilium",))
-    _json(studies)
-    for parser in (enrol, start, studies):
+    for parser in (studies, doctor):
+        _json(parser)
+    for parser in (enrol, start, studies, doctor):
         _home(parser, "the hospital's folder for keys, state and logs")
 
 

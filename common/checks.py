@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from common import certificates
-from common.errors import CertificateError, InputError
+from common.errors import CertificateError, ConsiliumError
 
 State = Literal["ok", "warning", "wrong"]
 RENEW_BEFORE = timedelta(days=30)
@@ -77,7 +77,7 @@ def attempt(name: str, call: Callable[[], Finding | list[Finding]]) -> list[Find
     """The findings of one look; an error that it raises on purpose is a finding too, as is a file that cannot be read."""
     try:
         found = call()
-    except InputError as error:
+    except ConsiliumError as error:
         return [wrong(name, str(error))]
     except OSError as error:
         return [wrong(name, f"{error.filename or 'a file'} cannot be used ({error.strerror or error})", "mend that and look again")]

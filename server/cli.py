@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from argparse import Namespace
@@ -73,6 +74,20 @@ def report(given: Namespace) -> int:
     return 0
 
 
+def doctor(given: Namespace) -> int:
+    """What is wrong with the folder and this machine."""
+    from common import checks  # noqa: PLC0415
+    from server.doctor import examine  # noqa: PLC0415
+
+    with console.work():
+        found = examine(given.home)
+    if given.json:
+        console.out_json(checks.to_json(found))
+    else:
+        console.out("\n".join(checks.lines(found, lambda text, style: console.paint(text, style, sys.stdout))))
+    return checks.exit_code(found)
+
+
 def _show(found: dict[str, Any]) -> None:
     console.out(f"{found['consortium']}: server {found['server']}")
     width = max(map(len, found["sites"]), default=0)
@@ -92,4 +107,5 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium server status": status,
     "consilium server stop": stop,
     "consilium server report": report,
+    "consilium server doctor": doctor,
 }

@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         block = memoryview(bytearray(_BLOCK))
         with path.open("xb") as file:
             while left:
-                got = self.rfile.readinto(block[: min(left, _BLOCK)])  
+                got = self.rfile.readinto(block[: min(left, _BLOCK)])
                 if not got:
                     raise ConnectionError("the sender hung up")
                 file.write(block[:got])

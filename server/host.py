@@ -31,7 +31,7 @@ from server.sites import Registry
 
 Log = Callable[[str], None]
 _TICK = 0.2
-_LEAST_DISK = 1 << 30
+LEAST_DISK = 1 << 30
 _SILENT = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -87,6 +87,8 @@ class Home:
         Raises:
             InputError: it is not one.
         """
+        if (path / "site.toml").is_file():
+            raise InputError(f"{path} is a hospital's folder; for it the commands are those of: consilium site.")
         if not (path / "ca.key").is_file() or not (path / "consortium.toml").is_file():
             raise InputError(f"{path} is not a coordinator's folder; make one with: consilium provision CONSORTIUM.toml --out {path}.")
         return cls(path.absolute())
@@ -199,14 +201,19 @@ def check(home: Home, now: datetime) -> None:
     """
     settings = home.settings
     for port, host, place in ((settings.port, "0.0.0.0", "consortium.port"), (settings.link_port, "127.0.0.1", "consortium.link_port")):  # noqa: S104
-        _check_port(host, port, place)
+        check_port(host, port, place)
     certificates.check((home.path / "server.crt").read_bytes(), home.authority.read_bytes(), None, now)
     free = shutil.disk_usage(home.path).free
-    if free < _LEAST_DISK:
-        raise InputError(f"The disk of {home.path} has {free >> 20} MiB left; at least {_LEAST_DISK >> 20} MiB are needed, make room.")
+    if free < LEAST_DISK:
+        raise InputError(f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room.")
 
 
-def _check_port(host: str, port: int, place: str) -> None:
+def check_port(host: str, port: int, place: str) -> None:
+    """Whether this user may open a port, and nobody else has.
+
+    Raises:
+        InputError: not so.
+    """
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

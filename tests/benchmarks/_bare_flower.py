@@ -14,6 +14,9 @@ from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization as pem
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from common import certificates
 
 _PYPROJECT = """[project]
@@ -68,19 +71,22 @@ def train(message, context):
 
 def seconds_a_round(weights: int, sites: int, rounds: int) -> float:
     """Mean seconds of a round after the first, or of the first if there is one only."""
-    with tempfile.TemporaryDirectory(prefix="bare-") as name, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="bare-", ignore_cleanup_errors=True) as name, ExitStack() as stack:
         folder, (port, *node_ports) = Path(name), free_ports(1 + sites)
         app = _write(folder, port)
-        env = {**os.environ, "FLWR_HOME": str(folder / "flwr"), "FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "OMP_NUM_THREADS": "1"}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        env = {**os.environ, "PATH": path, "FLWR_HOME": str(folder / "flwr"), "OMP_NUM_THREADS": "1"}
+        env |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
         log = stack.enter_context((folder / "log").open("wb"))
 
         def start(command: str, *words: object) -> None:
             process = subprocess.Popen([_program(command), *map(str, words)], env=env, stdout=log, stderr=log)
-            stack.callback(lambda: (process.terminate(), process.wait(20)))
+            stack.callback(process.wait, 20)
+            stack.callback(process.terminate)
 
         tls = ("--ssl-ca-certfile", folder / "ca.crt", "--ssl-certfile", folder / "tls.crt", "--ssl-keyfile", folder / "tls.key")
         start("flower-superlink", *tls, "--enable-supernode-auth", "--disable-runtime-dependency-installation", "--port", port, "--database", folder / "db")
-        _wait(lambda: _flwr(env, "list", "bench") is not None)
+        _wait(lambda: listens(port))
         for i in range(sites):
             _flwr(env, "supernode", "register", str(folder / f"node{i}.pub"), "bench")
             words = ("--root-certificates", folder / "ca.crt", "--superlink", f"127.0.0.1:{port}", "--port", node_ports[i])
@@ -103,6 +109,12 @@ def free_ports(number: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in sockets]
 
 
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with closing(socket.socket()) as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _write(folder: Path, port: int) -> Path:
     now = datetime.now(UTC)
     ca = certificates.authority("bench", now, 2)
@@ -111,9 +123,10 @@ def _write(folder: Path, port: int) -> Path:
     (folder / "tls.crt").write_bytes(tls.certificate)
     (folder / "tls.key").write_bytes(tls.key)
     for i in range(8):
-        key = certificates.private_key("node")
-        (folder / f"node{i}").write_bytes(key)
-        (folder / f"node{i}.pub").write_bytes(certificates.public_bytes(key))
+        key = ec.generate_private_key(ec.SECP384R1())
+        secret = key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.OpenSSH, pem.NoEncryption())
+        (folder / f"node{i}").write_bytes(secret)
+        (folder / f"node{i}.pub").write_bytes(key.public_key().public_bytes(pem.Encoding.OpenSSH, pem.PublicFormat.OpenSSH))
     app = folder / "app"
     (app / "bare").mkdir(parents=True)
     for name, text in (("pyproject.toml", _PYPROJECT), ("bare/__init__.py", ""), ("bare/server_app.py", _SERVER), ("bare/client_app.py", _CLIENT)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,7 +63,7 @@ def _federation(folder: Path) -> Iterator[Path]:
     provision(folder / "c.toml", home, now)
     with ExitStack() as stack:
         _start(stack, "host", home)
-        _until(lambda: _listens(ports[0]))
+        _until(lambda: _bare_flower.listens(ports[0]))
         for site in _SITES:
             (folder / f"data-{site}").mkdir()
             enrol(home / "kits" / site, folder / site, folder / f"data-{site}", now)
@@ -81,11 +80,6 @@ def _start(stack: ExitStack, part: str, home: Path) -> None:
         process.wait(20)
 
     stack.callback(end)
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as trial:
-        return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _until(there: object) -> None:

@@ -124,12 +124,14 @@ class Federation:
         home = Hospital(self.top / (site or next(name for name in self.groups if name != "server")))
         return connect.client(home.settings(), home.ca.read_bytes(), (home.tls_crt, home.tls_key) if site else None)
 
-    def stop(self, name: str) -> str:
-        """End one group of processes as an administrator would; what it said."""
-        process = self.groups.pop(name)
-        process.terminate()
-        process.wait(PATIENCE)
-        return self.said(name)
+    def stop(self, *names: str) -> dict[str, str]:
+        """End some groups of processes as an administrator would; what each has said."""
+        ending = [self.groups[name] for name in names]
+        for process in ending:
+            process.terminate()
+        for process in ending:
+            process.wait(PATIENCE)
+        return {name: self.said(name) for name in names}
 
     def said(self, name: str) -> str:
         """What a command has printed."""

@@ -99,13 +99,24 @@ def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, prot
     assert f"ssl_protocols {protocols};" in text
     (made / "run" / "members.map").write_bytes(members({"north": hospital(KEYS["north"], "aa")}, KEYS.values()))
     (made / "run" / "trial.conf").write_text(text)
-    command = [proxy.program(), "-t", "-p", str(made / "run"), "-c", str(made / "run" / "trial.conf"), "-e", str(made / "logs" / "proxy.log")]
+    command = [
+        proxy.program(),
+        "-t",
+        "-p",
+        str(made / "run"),
+        "-c",
+        str(made / "run" / "trial.conf"),
+        "-e",
+        str(made / "logs" / "proxy.log"),
+    ]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert checked.returncode == 0, checked.stderr
 
 
 def test_there_are_six_places_of_which_one_is_for_guests(made: Path) -> None:
-    places = dict(re.findall(r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})", configuration(made, settings(made)), re.M | re.S))
+    places = dict(
+        re.findall(r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})", configuration(made, settings(made)), re.MULTILINE | re.DOTALL)
+    )
     assert places.pop("/").strip() == "return 404;"
     assert "client_verify" not in places.pop("= /v1/enrol")
     fleet = places["/v1/fleet/"]
@@ -173,7 +184,17 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-PLACES = ["/", "/questions", "/answers", "/v1/bell/", "/v1/control/list-runs", "/v1/runtime/get-nodes", "/v1/fleet", "/v1/fleet/../control/x"]
+GUARDED = ("/v1/bell", "/v1/fleet/x", f"/v1/models/1/{64 * 'a'}")
+PLACES = [
+    "/",
+    "/questions",
+    "/answers",
+    "/v1/bell/",
+    "/v1/control/list-runs",
+    "/v1/runtime/get-nodes",
+    "/v1/fleet",
+    "/v1/fleet/../control/x",
+]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -187,7 +208,7 @@ def test_nothing_else_is_reached_even_with_a_member_s_certificate(door: Door, pl
 def test_only_members_come_in_and_a_revoked_one_no_longer(door: Door) -> None:
     pem, serial = door.certificate("north")
     guest, _ = door.certificate("north")
-    assert [door.get(place, who) for place in ("/v1/bell", "/v1/fleet/x") for who in (None, pem, guest)] == [403] * 6
+    assert [door.get(place, who) for place in GUARDED for who in (None, pem, guest)] == [403] * 9
     assert door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
     until(lambda: door.get("/v1/bell?after=5", pem) == 200)
     assert door.get("/v1/bell?after=5", guest) == 403 == door.get("/v1/bell?after=5")

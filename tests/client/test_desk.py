@@ -1,0 +1,130 @@
+"""A hospital's desk: whatever comes in, a letter goes out, and nothing about a patient with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client import desk, journal, worker
+from client.site import Site
+from client.trust import Trust
+from common import certificates, signing, wire
+from common import study as studies
+from common.errors import CaseError
+from common.signing import Statement
+from common.wire import Letter, Plan, Reply
+from tests import small
+
+NOW = datetime.now(UTC)
+CA = certificates.authority("chest-4", NOW, 3650)
+SIGNER = certificates.signer(CA, "coordinator", NOW, 365)
+TRUST = Trust("chest-4", SIGNER.certificate, CA.certificate)
+STUDY = studies.parse(small.TABLE)
+SECRET = "MUELLER^HANS"
+
+
+def question(seal: dict[str, Any] | None = None) -> Letter:
+    return wire.write_plan(Plan("join", STUDY.to_table(), seal=seal or {}))
+
+
+def sealed() -> dict[str, Any]:
+    return signing.sign(Statement("chest-4", "run-1", STUDY.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()), SIGNER.key)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    worker.forget()
+    return Site("north", (small.hospital(tmp_path / "data", 8),), tmp_path / "state", "cpu", trust=TRUST)
+
+
+def answer(site: Site, letter: Letter) -> Reply:
+    return wire.read_reply(desk.answer(site, letter))
+
+
+def lines(site: Site) -> list[dict[str, Any]]:
+    path = site.state / "journal.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
+    letter = desk.answer(site, question(sealed()))
+    reply = wire.read_reply(letter)
+    assert (reply.site, reply.fault, reply.values["patients"]) == ("north", "", 8)
+    [line] = lines(site)
+    assert set(line) == {"at", "kind", "round", "run", "study", "digest", "seconds", "bytes"}
+    assert (line["run"], line["study"], line["digest"], line["kind"], line["bytes"]) == (
+        "run-1",
+        "small",
+        STUDY.digest,
+        "join",
+        letter.size,
+    )
+    assert [run["run"] for run in journal.studies(site.state)] == ["run-1"]
+
+
+def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "resident", lambda *_: pytest.fail("the worker was asked"))
+    reply = answer(site, question())
+    assert reply.fault == "The study is not signed: a statement and a signature are expected." and reply.values == {}
+    [line] = lines(site)
+    assert line["fault"] == reply.fault and "run" not in line
+
+
+def test_in_a_simulation_nothing_is_signed_and_nothing_noted(site: Site, tmp_path: Path) -> None:
+    virtual = Site("north", site.folders, tmp_path / "virtual", "cpu")
+    assert not answer(virtual, question()).fault
+    assert lines(virtual) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 99}', "\0", "9" * 5000])
+def test_a_letter_that_cannot_be_read_is_answered(site: Site, text: str) -> None:
+    reply = answer(site, Letter(text))
+    assert reply.site == "north" and reply.fault.startswith("A message")
+    assert len(lines(site)) == 1
+
+
+class _Failing:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def answer(self, plan: Plan) -> Reply:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "public"),
+    [
+        (KeyError(SECRET), "The hospital's work failed (KeyError); its own log says why."),
+        (OSError(2, "No such file", f"/data/{SECRET}.dcm"), "The hospital's work failed (FileNotFoundError); its own log says why."),
+        (MemoryError(), "The hospital's work failed (MemoryError); its own log says why."),
+        (CaseError("An image cannot be read.", f"{SECRET}.dcm cannot be read"), "An image cannot be read."),
+    ],
+)
+def test_the_text_of_an_error_never_leaves(site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, public: str) -> None:
+    monkeypatch.setattr(worker, "resident", lambda *_: _Failing(error))
+    letter = desk.answer(site, question(sealed()))
+    assert wire.read_reply(letter).fault == public and SECRET not in letter.text
+    [line] = lines(site)
+    assert line["fault"] == public and SECRET not in json.dumps(line) and line["run"] == "run-1"
+    log = (site.state / "site.log").read_text()
+    assert type(error).__name__ in log or SECRET in log
+
+
+def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(journal, "note", full)
+    reply = answer(site, question(sealed()))
+    assert reply.fault == "The hospital's journal cannot be written; its disk may be full." and reply.values == {}
+    assert "No space left" in (site.state / "site.log").read_text()
+
+
+def test_a_disk_that_takes_nothing_at_all_is_still_answered(site: Site) -> None:
+    site.state.write_text("a file where the folder should be")
+    assert answer(site, question()).fault == "The hospital's journal cannot be written; its disk may be full."

@@ -1,0 +1,145 @@
+"""Questions out, answers back: whatever a grid gives, each hospital has one answer, and memory holds one at a time."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from flwr.app import Message, RecordDict
+
+from common import records, wire
+from common.simulation.inline import InlineGrid
+from common.wire import Letter, Plan, Reply
+from server.transport import Transport
+from tests.benchmarks import null
+
+PLAN = Plan("join", {"name": "null"})
+
+
+class Grid(InlineGrid):
+    """Hospitals that answer when a test says so: ``pulled`` gets the questions and yields answers."""
+
+    def __init__(self, pulled: Callable[[list[Message]], Iterable[Message]]) -> None:
+        super().__init__(null.client(), 3)
+        self._pulled = pulled
+        self.pauses: list[float] = []
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        return self._pulled([self._open[identifier] for identifier in message_ids])
+
+    def wait(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+def answer(question: Message, content: RecordDict | None = None, **values: Any) -> Message:
+    site = f"site{question.metadata.dst_node_id}"
+    packed = records.pack(wire.write_reply(Reply(site, "join", values=values)), shared=True)
+    return Message(packed if content is None else content, reply_to=question)
+
+
+def ask(grid: Grid, deadline: float | None = None) -> dict[int, Reply]:
+    found = list(Transport(grid).ask(dict.fromkeys([1, 2, 3], PLAN), deadline))
+    assert len(found) == len(dict(found))
+    return dict(found)
+
+
+def test_several_answers_from_one_pull() -> None:
+    pulls: list[int] = []
+
+    def pulled(questions: list[Message]) -> Iterator[Message]:
+        pulls.append(len(questions))
+        return (answer(q) for q in reversed(questions))
+
+    found = ask(Grid(pulled))
+    assert [(node, reply.site) for node, reply in found.items()] == [(3, "site3"), (2, "site2"), (1, "site1")]
+    assert pulls == [3]
+
+
+def test_only_open_questions_are_asked_about_again_and_pauses_grow() -> None:
+    pulls: list[int] = []
+
+    def pulled(questions: list[Message]) -> list[Message]:
+        pulls.append(len(questions))
+        return [] if len(pulls) in (1, 2, 3) else [answer(questions[0])]
+
+    grid = Grid(pulled)
+    assert set(ask(grid)) == {1, 2, 3}
+    assert pulls == [3, 3, 3, 3, 2, 1] and grid.pauses == sorted(grid.pauses) and len(set(grid.pauses)) == 3
+
+
+def test_an_answer_to_nothing_and_a_second_answer_are_passed_over() -> None:
+    rounds = iter(range(10))
+
+    def pulled(questions: list[Message]) -> list[Message]:
+        first = next(rounds) == 0
+        stranger = Message(RecordDict(), 1, "query")
+        stranger.metadata.__dict__["_message_id"] = "never asked"
+        noise = [answer(stranger), answer(stranger, records.pack(Letter("{"), shared=True))]
+        return [*noise, answer(questions[0]), answer(questions[0], late=1)] if first else [*noise, *map(answer, questions)]
+
+    found = ask(Grid(pulled))
+    assert [found[node].site for node in (1, 2, 3)] == ["site1", "site2", "site3"]
+    assert not any(reply.fault for reply in found.values()) and found[1].values == {}
+
+
+def test_answers_to_nothing_do_not_keep_the_coordinator_from_its_deadline() -> None:
+    stranger = Message(RecordDict(), 1, "query")
+    stranger.metadata.__dict__["_message_id"] = "never asked"
+    grid = Grid(lambda _: [answer(stranger)])
+    found = ask(grid, 0.01)
+    assert {reply.fault for reply in found.values()} == {"No answer before the deadline."} and grid.pauses
+
+
+def test_an_answer_that_breaks_the_protocol_is_that_hospital_s_fault_only() -> None:
+    broken = {1: records.pack(Letter("{"), shared=True), 2: RecordDict()}
+    found = ask(Grid(lambda questions: [answer(q, broken.get(q.metadata.dst_node_id)) for q in questions]))
+    assert "not valid JSON" in found[1].fault and found[2].fault and not found[3].fault
+
+
+def test_one_answer_s_vector_is_alive_at_a_time() -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    class Vector(np.ndarray):
+        """An array that can be watched."""
+
+    def pulled(questions: list[Message]) -> Iterator[Message]:
+        for question in questions:
+            gc.collect()
+            assert [ref for ref in alive if ref() is not None] == []
+            vector = np.ones(1000, "<f4").view(Vector)
+            alive.append(weakref.ref(vector))
+            content = records.pack(Letter(wire.write_reply(Reply("s", "train")).text, vector), shared=True)
+            del vector
+            yield answer(question, content)
+            del content
+
+    heard = 0
+    for _, reply in Transport(Grid(pulled)).ask(dict.fromkeys([1, 2, 3], PLAN)):
+        assert reply.delta is not None and reply.delta.sum() == 1000
+        assert sum(ref() is not None for ref in alive) == 1
+        heard += 1
+        del reply
+    assert heard == 3 == len(alive)
+
+
+def test_traffic_is_counted_once_and_taken() -> None:
+    transport = Transport(Grid(lambda questions: map(answer, questions)))
+    for _ in transport.ask(dict.fromkeys([1, 2, 3], PLAN)):
+        pass
+    taken = transport.traffic.take()
+    assert taken["down"] == 3 * wire.write_plan(PLAN).size and taken["up"] > 0
+    assert transport.traffic.take() == {"down": 0, "up": 0} and transport.traffic.total == taken
+
+
+def test_the_seal_goes_with_every_question() -> None:
+    seen: list[Plan] = []
+
+    def pulled(questions: list[Message]) -> list[Message]:
+        seen.extend(wire.read_plan(records.unpack(q.content)) for q in questions)
+        return [answer(q) for q in questions]
+
+    list(Transport(Grid(pulled), {"statement": {"run": "a"}, "signature": "x"}).ask({1: PLAN, 2: PLAN}))
+    assert [plan.seal["statement"] for plan in seen] == [{"run": "a"}, {"run": "a"}]
