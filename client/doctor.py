@@ -70,8 +70,8 @@ def _way(home: Home, settings: SiteSettings) -> list[Finding]:
     proxy, certificate = faults.proxy_of(settings), (home.tls_crt, home.tls_key)
     ca = home.ca.read_bytes()
     found = [checks.ok("proxy", "none is used")] if proxy is None else []
-    for hop in connect.reach(settings, ca, certificate, _BELL):
-        found.append(checks.ok(hop.name, hop.found) if hop.ok else checks.wrong(hop.name, hop.found))
+    hops = connect.reach(settings, ca, certificate, _BELL)
+    found += [checks.ok(hop.name, hop.found) if hop.ok else checks.wrong(hop.name, hop.found) for hop in hops]
     try:
         with connect.client(settings, ca, certificate) as http:
             date = http.get(_BELL).headers.get("Date")
@@ -88,19 +88,21 @@ def _data(folder: Path) -> Finding:
     if not any(folder.iterdir()):
         return checks.warning("data", f"{folder} is empty", "put the scans there, or correct data in site.toml")
     if os.access(folder, os.W_OK):
-        return checks.warning("data", f"{folder} can be read and also written to by this user", "mount it read-only, or take the right to write away")
+        return checks.warning(
+            "data", f"{folder} can be read and also written to by this user", "mount it read-only, or take the right to write away"
+        )
     return checks.ok("data", f"{folder} can be read and not written to")
 
 
 def _walls(home: Home, settings: SiteSettings) -> list[Finding]:
     """Raise the worker's walls around a process that does nothing else, and see whether they hold."""
     command = [sys.executable, "-c", _WALLS, settings.data, str(home.path), str(home.socket)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 (our own program)
     found = [checks.ok("walls", line.removeprefix("wall: ")) for line in done.stdout.splitlines()]
     if done.returncode == 0 and found:
         return found
     why = done.stderr.strip().splitlines()[-1:] or ["a wall cannot be raised"]
-    sentence, advice = why[0].removeprefix("client.walls.WallError: "), "use Linux 5.13 or newer with Landlock, or containers"
+    sentence, advice = why[0].removeprefix("client.walls.WallError: ").rstrip("."), "use Linux 5.13 or newer with Landlock, or containers"
     return [*found, checks.wrong("walls", sentence, advice) if settings.walls == "required" else checks.warning("walls", sentence, advice)]
 
 
@@ -135,4 +137,6 @@ def _gateway(home: Home) -> Finding:
                 return checks.ok("gateway", f"runs as process {place.parent.name}")
         except OSError:  # it has just ended, or is hidden from this user
             continue
-    return checks.warning("gateway", "is not among the processes that this user sees", f"start it; if it was started, {home.gateway_log} says why")
+    return checks.warning(
+        "gateway", "is not among the processes that this user sees", f"start it; if it was started, {home.gateway_log} says why"
+    )

@@ -34,7 +34,7 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from client import freight
 from common import objects
-from common.errors import SiteError
+from common.errors import SiteError, WireError
 from common.wire import Letter
 
 R = TypeVar("R")
@@ -66,10 +66,11 @@ def node_key(path: Path) -> EllipticCurvePrivateKey:
 
 @dataclass(frozen=True)
 class Question:
-    """A message of the coordinator: Flower's envelope and our letter."""
+    """A message of the coordinator: Flower's envelope and our letter; ``fault`` says why the letter could not be read."""
 
     message: Message
     letter: Letter
+    fault: str = ""
 
 
 class _Client(FleetHttpClient):
@@ -93,7 +94,14 @@ class Fleet:
         broken: told the error when the connection breaks, and again now and then.
     """
 
-    def __init__(self, base_url: str, http: httpx.Client, key: EllipticCurvePrivateKey, stop: threading.Event, broken: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        http: httpx.Client,
+        key: EllipticCurvePrivateKey,
+        stop: threading.Event,
+        broken: Callable[[BaseException], None],
+    ) -> None:
         self._client, self._stop, self._broken = _Client(base_url, http, key), stop, broken
         self._base_url, self._http, self._rung = base_url.rstrip("/"), http, -1
         self._public_key = public_key_to_bytes(key.public_key())
@@ -121,11 +129,18 @@ class Fleet:
         message, tree = message_from_proto(response.messages_list[0]), response.message_object_trees[0]
         run, name = message.metadata.run_id, message.metadata.message_id
         pull = make_pull_object_fn_protobuf(lambda request: self._try(lambda: self._client.PullObject(request)), self._node, run)
-        text, reference = objects.receive(tree, pull)
-        vector = None if reference is None else freight.fetch(self._http, self._base_url, run, reference, self._try)
-        letter = Letter(text, vector)
-        make_confirm_message_received_fn_protobuf(lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)), self._node, run)(name)
-        return Question(message, letter)
+        letter, fault = Letter(""), ""
+        try:
+            text, reference = objects.receive(tree, pull)
+            vector = None if reference is None else freight.fetch(self._http, self._base_url, run, reference, self._try)
+            letter = Letter(text, vector)
+        except WireError as error:
+            fault = str(error)
+        confirm = make_confirm_message_received_fn_protobuf(
+            lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)), self._node, run
+        )
+        confirm(name)
+        return Question(message, letter, fault)
 
     def wait(self, seconds: float) -> None:
         """Until the coordinator may have asked something: it rings; without its bell, so many seconds."""
@@ -139,7 +154,7 @@ class Fleet:
     def answer(self, question: Question, letter: Letter, seconds: float) -> None:
         """Send an answer."""
         run = question.message.metadata.run_id
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run, self._node.node_id, 0  # Flower reads a message's sender from here
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run, self._node.node_id, 0  # where Flower reads the sender
         reference = None
         if letter.vector is not None:
             reference = freight.send(self._http, self._base_url, run, question.message.metadata.message_id, letter.vector, self._try)
@@ -147,7 +162,9 @@ class Fleet:
         proto, tree = objects.envelope(message)
         request = PushMessagesRequest(node=self._node, messages_list=[proto], message_object_trees=[tree], clientapp_runtime_list=[seconds])
         response = self._try(lambda: self._client.PushMessages(request))
-        push = make_push_object_fn_protobuf(lambda one: self._try(lambda: self._client.PushObject(one)), self._node, run, response.session_id)
+        push = make_push_object_fn_protobuf(
+            lambda one: self._try(lambda: self._client.PushObject(one)), self._node, run, response.session_id
+        )
         objects.send([message], set(response.objects_to_push), push)
         try:
             self._http.post(f"{self._base_url}/v1/bell")

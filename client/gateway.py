@@ -36,14 +36,20 @@ def carry(site: str, question: Question, fleet: Fleet, port: Port, log: Log) -> 
     began, about = time.monotonic(), question.message.metadata
     trace = f"run {about.run_id} message {about.message_id[:12]} {about.message_type} {about.group_id}"
     log(f"{trace}: in {question.letter.size} bytes")
-    try:
-        text, vector = port.ask(question.letter.text, question.letter.vector, None)
-        answer = Letter.received(text, vector)
-    except PortError as error:
-        log(f"{trace}: {error.local}")
-        answer = wire.write_reply(Reply(site, "", fault=error.public))
-    except WireError as error:
-        log(f"{trace}: {error}")
-        answer = wire.write_reply(Reply(site, "", fault="The hospital's worker sent a broken answer."))
+    answer = _answered(site, question, port, lambda text: log(f"{trace}: {text}"))
     fleet.answer(question, answer, time.monotonic() - began)
     log(f"{trace}: out {answer.size} bytes after {time.monotonic() - began:.3f} s")
+
+
+def _answered(site: str, question: Question, port: Port, log: Log) -> Letter:
+    fault = question.fault
+    if not fault:
+        try:
+            return Letter.received(*port.ask(question.letter.text, question.letter.vector, None))
+        except PortError as error:
+            fault = error.public
+            log(error.local)
+        except WireError as error:
+            fault = "The hospital's worker sent a broken answer."
+            log(str(error))
+    return wire.write_reply(Reply(site, "", fault=fault))

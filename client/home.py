@@ -212,8 +212,8 @@ class Home:
         return home
 
     def _needed(self, part: str) -> Iterator[tuple[Path, int]]:
-        """Each path and the permission bits that it must not have; a shared group may pass through HOME and run."""
-        yield from ((self.path, 0o027), (self.run, 0o027), (self.logs, 0o027))
+        """Each path and the permission bits that it must not have; a shared group may pass through HOME and run, and write logs."""
+        yield from ((self.path, 0o027), (self.run, 0o027), (self.logs, 0o007))
         yield from ((self.site_toml, 0o027), (self.ca, 0o022), (self.coordinator, 0o022))
         if part in ("all", "gateway"):
             yield from ((self.gateway, 0o077), (self.tls_key, 0o077), (self.tls_crt, 0o022), (self.node_key, 0o077))

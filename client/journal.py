@@ -35,7 +35,9 @@ def studies(state: Path) -> list[dict[str, Any]]:
     """One entry for each run: study, digest, when first and last asked, rounds done, last fault."""
     runs: dict[str, dict[str, Any]] = {}
     for line in _lines(state / _NAME):
-        run = runs.setdefault(line.get("run") or "refused", {"run": line.get("run") or "refused", "first": line["at"], "rounds": 0, "questions": 0})
+        run = runs.setdefault(
+            line.get("run") or "refused", {"run": line.get("run") or "refused", "first": line["at"], "rounds": 0, "questions": 0}
+        )
         run.update(study=line.get("study", ""), digest=line.get("digest", ""), last=line["at"], fault=line.get("fault", ""))
         run["questions"] += 1
         run["rounds"] = max(run["rounds"], line.get("round", 0))

@@ -16,7 +16,11 @@ _PROVISION = (
 def add(commands: Any, command: Add, whole: Callable[..., Any]) -> None:
     """Add the commands; ``command`` and ``whole`` make a sub-command and a whole number with limits."""
     _add_provision(commands, command)
-    _add_server(command(commands, "server", "run the coordinator's server and its studies").add_subparsers(metavar="COMMAND", title="commands"), command, whole)
+    _add_server(
+        command(commands, "server", "run the coordinator's server and its studies").add_subparsers(metavar="COMMAND", title="commands"),
+        command,
+        whole,
+    )
     _add_site(command(commands, "site", "run a hospital's side").add_subparsers(metavar="COMMAND", title="commands"), command)
 
 
@@ -25,7 +29,13 @@ def _add_provision(commands: Any, command: Add) -> None:
     parser.add_argument("consortium", metavar="CONSORTIUM", type=Path, help="file with name, address and hospitals")
     parser.add_argument("--out", type=Path, required=True, metavar="HOME", help="the coordinator's folder, new or to be extended")
     parser.add_argument("--single-file", action="store_true", help="write each kit also as one file")
-    parser.add_argument("--renew", action="append", default=[], metavar="SITE", help="new kit for a hospital, which ends its enrolment so far; 'server': new TLS certificate")
+    parser.add_argument(
+        "--renew",
+        action="append",
+        default=[],
+        metavar="SITE",
+        help="new kit for a hospital, which ends its enrolment so far; 'server': new TLS certificate",
+    )
 
 
 def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
@@ -35,12 +45,18 @@ def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
     submit.add_argument("--name", default="", help="name of the run (default: the study's name and the time)")
     submit.add_argument("--rounds", type=whole(1), metavar="N", help="number of rounds, instead of the study's")
     submit.add_argument("--seed", type=whole(0, 2**63 - 1), metavar="N", help="seed, instead of the study's")
-    submit.add_argument("--days", type=whole(1, 3650), default=30, metavar="N", help="days for which hospitals accept the study (default: 30)")
+    submit.add_argument(
+        "--days", type=whole(1, 3650), default=30, metavar="N", help="days for which hospitals accept the study (default: 30)"
+    )
     status = command(group, "status", "show hospitals and runs", ("consilium server status --home coordinator/ --watch",))
     status.add_argument("--watch", action="store_true", help="again and again until no run is left")
     status.add_argument("--every", type=whole(1, 3600), default=5, metavar="S", help="seconds between two looks (default: 5)")
-    stop = command(group, "stop", "stop a run and keep its last model", ("consilium server stop lungs-20260101-120000 --home coordinator/",))
-    report = command(group, "report", "print where a run's report lies", ("consilium server report lungs-20260101-120000 --home coordinator/",))
+    stop = command(
+        group, "stop", "stop a run and keep its last model", ("consilium server stop lungs-20260101-120000 --home coordinator/",)
+    )
+    report = command(
+        group, "report", "print where a run's report lies", ("consilium server report lungs-20260101-120000 --home coordinator/",)
+    )
     doctor = command(group, "doctor", "look for what is wrong with folder and machine", ("consilium server doctor --home coordinator/",))
     for parser in (stop, report):
         parser.add_argument("run", metavar="RUN", help="name of the run, as status shows it")
@@ -51,14 +67,23 @@ def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
 
 
 def _add_site(group: Any, command: Add) -> None:
-    enrol = command(group, "enrol", "join a consortium with its kit", ("consilium site enrol kits/north --home /srv/consilium --data /data/scans",))
+    enrol = command(
+        group, "enrol", "join a consortium with its kit", ("consilium site enrol kits/north --home /srv/consilium --data /data/scans",)
+    )
     enrol.add_argument("kit", metavar="KIT", type=Path, help="folder or .kit file from the coordinator")
     enrol.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with the scans; only ever read")
     enrol.add_argument("--proxy", metavar="URL", help='web proxy; "none" for none (default: as in the kit, else from HTTPS_PROXY)')
     enrol.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where models are trained (default: auto)")
-    enrol.add_argument("--walls", choices=("required", "where possible"), default="required", help="refuse to start where the kernel lacks a wall (default: required)")
+    enrol.add_argument(
+        "--walls",
+        choices=("required", "where possible"),
+        default="required",
+        help="refuse to start where the kernel lacks a wall (default: required)",
+    )
     start = command(group, "start", "run worker and gateway until they are stopped", ("consilium site start --home /srv/consilium",))
-    doctor = command(group, "doctor", "look for what is wrong with folder, machine and the way out", ("consilium site doctor --home /srv/consilium",))
+    doctor = command(
+        group, "doctor", "look for what is wrong with folder, machine and the way out", ("consilium site doctor --home /srv/consilium",)
+    )
     for parser in (start, doctor):
         parser.add_argument("--only", choices=("gateway", "worker"), help="one of the two, where each has its own user or container")
     studies = command(group, "studies", "list the studies that asked this hospital", ("consilium site studies --home /srv/consilium",))

@@ -129,7 +129,11 @@ def versions(installed: Mapping[str, str], required: Iterable[tuple[str, str, bo
         required: ``(who, requirement, met)``; met is None if the package is missing.
     """
     told = ", ".join(f"{name} {version}" for name, version in installed.items())
-    faults = [f"{who} needs {what}, which is {'not installed' if met is None else 'not what is installed'}" for who, what, met in required if not met]
+    faults = [
+        f"{who} needs {what}, which is {'not installed' if met is None else 'not what is installed'}"
+        for who, what, met in required
+        if not met
+    ]
     if faults:
         return [wrong("versions", f"version mismatch: {'; '.join(faults[:3])}", "install anew, with the constraints file")]
     return [ok("versions", told)]
@@ -158,5 +162,7 @@ def roots(
     if python_path:
         found.append(warning(name, f"PYTHONPATH is set to {python_path}", "unset it: it puts other packages before the installed ones"))
     if user_site:
-        found.append(warning(name, f"packages of this user in {user_site} are used too", "use a virtual environment, or set PYTHONNOUSERSITE=1"))
+        found.append(
+            warning(name, f"packages of this user in {user_site} are used too", "use a virtual environment, or set PYTHONNOUSERSITE=1")
+        )
     return found or [ok(name, f"all from one place, {home}")]

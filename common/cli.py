@@ -105,7 +105,7 @@ def _deployed(words: str) -> Callable[[Namespace], int] | None:
     room = {"provision": "server", "server": "server", "site": "client"}.get(words.removeprefix("consilium ").split()[0])
     if room is None:
         return None
-    side = importlib.import_module("server.cli" if room == "server" else "client.cli")
+    side = importlib.import_module("server.cli") if room == "server" else importlib.import_module("client.cli")
     command: Callable[[Namespace], int] | None = side.COMMANDS.get(words)
     return command
 

@@ -32,7 +32,9 @@ def look(*, small: bool = False) -> list[Finding]:
     found = checks.versions(told, wanted)
     places = {name: place for name in _OURS if (place := _place(name))}
     python_path, user = os.environ.get("PYTHONPATH", ""), site.getusersitepackages()
-    return found + checks.roots(_doubles(sys.path), places, _installed(), python_path, user if user in sys.path and any(Path(user).glob("*")) else "")
+    return found + checks.roots(
+        _doubles(sys.path), places, _installed(), python_path, user if user in sys.path and any(Path(user).glob("*")) else ""
+    )
 
 
 def _version(name: str) -> str | None:

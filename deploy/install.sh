@@ -5,6 +5,7 @@
 #   sh install.sh FOLDER server     the coordinator: with a reverse proxy, where the system has none
 #   PYTHON=python3.12 sh install.sh FOLDER
 set -eu
+umask 022
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd -P)
 python=${PYTHON:-python3}
 

@@ -110,7 +110,9 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     gather(transport, order.expected, study.federation.min_sites, reporter.say)
     roster = join(transport, study)
     run = report.Run(Path(order.out), study)
-    reporter.say(f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals")
+    reporter.say(
+        f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals"
+    )
     for site, reason in sorted(roster.excluded.items()):
         reporter.say(f"  excluded: {site}: {reason}")
     for member in roster.members:
@@ -128,7 +130,9 @@ def federate(session: Session) -> None:
         for record in rounds.run(federation, session.transport, lambda number, site, done, of: watch(site, done, of)):
             validation = None
             if _is_due(session.study, record.round):
-                validation = evaluate.score(session.transport, session.study, session.layout, federation.model, session.roster.members, settings, record.round)
+                validation = evaluate.score(
+                    session.transport, session.study, session.layout, federation.model, session.roster.members, settings, record.round
+                )
                 checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, record.round)
             session.run.add(record, _rate(session.study, record.round), validation)
             watch(_line(session, record, validation), 0, 0)
@@ -224,5 +228,3 @@ def _line(session: Session, record: rounds.Record, validation: Scores | None) ->
 
 def _mean(values: Mapping[str, float]) -> float:
     return sum(values.values()) / max(1, len(values))
-
-

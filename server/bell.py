@@ -53,10 +53,11 @@ def serve(bell: Bell, path: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
     with _Server(str(path), bell) as server:
         path.chmod(0o600)
-        thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="bell", daemon=True)
-        thread.start()
-        yield
-        server.shutdown()
+        threading.Thread(target=server.serve_forever, args=(0.2,), name="bell", daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 class Ringer:

@@ -128,7 +128,11 @@ class Control:
         try:
             return call()
         except httpx.TransportError as error:
-            raise ControlError(f"The server on this host does not answer at {self._address} ({type(error).__name__}); start it with: consilium server start.") from None
+            raise ControlError(
+                f"The server on this host does not answer at {self._address} ({type(error).__name__}); start it with: consilium server start."
+            ) from None
         except httpx.HTTPStatusError as error:
             told = FlowerError.from_json(error.response.text)
-            raise ControlError(f"The SuperLink refuses: {told.public_details or told.message if told else error.response.status_code}.") from None
+            raise ControlError(
+                f"The SuperLink refuses: {told.public_details or told.message if told else error.response.status_code}."
+            ) from None

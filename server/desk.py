@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,16 +51,16 @@ def submit(home: Home, wanted: Submission, now: datetime) -> str:
     name = wanted.name or f"{study.name[:40]}-{now:%Y%m%d-%H%M%S}"
     folder = home.runs / name
     if not config.NAME.fullmatch(name) or folder.exists():
-        raise InputError(f"A run cannot be called {name!r}: {'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; give another --name.")
-    with home.control() as control:
+        raise InputError(
+            f"A run cannot be called {name!r}: {'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; give another --name."
+        )
+    with home.control() as control, ExitStack() as undo:
         control.runs()
-        files.folder(folder)
-        try:
-            _write_order(home, folder, study, wanted, now)
-            number = control.submit(name)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        folder.mkdir(mode=0o700)
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        _write_order(home, folder, study, wanted, now)
+        number = control.submit(name)
+        undo.pop_all()
     files.replace(folder / "run.json", json.dumps({"run_id": number, "submitted": now.isoformat(timespec="seconds")}).encode())
     return name
 
@@ -77,7 +78,12 @@ def _write_order(home: Home, folder: Path, study: Study, wanted: Submission, now
     statement = Statement(home.settings.name, folder.name, study.digest, now.isoformat(), (now + timedelta(days=wanted.days)).isoformat())
     seal = signing.sign(statement, (home.path / "coordinator.key").read_bytes())
     enrolled = sum(site.enrolled is not None for site in Registry(home.path).load().values())
-    order = {"study": str(folder / "submitted.toml"), "out": str(folder), "engine": "deployed", "expected": max(enrolled, study.federation.min_sites)}
+    order = {
+        "study": str(folder / "submitted.toml"),
+        "out": str(folder),
+        "engine": "deployed",
+        "expected": max(enrolled, study.federation.min_sites),
+    }
     files.create(folder / "order.json", json.dumps({**order, "seal": seal}).encode())
 
 
@@ -86,7 +92,9 @@ def _copy_start(named: Path, source: Path, folder: Path) -> None:
     if named == Path() or named.is_absolute():
         return
     if ".." in named.parts:
-        raise StudyError(f"training.pretrained is {str(named)!r}, which leads out of the study's folder; put the file there or give its whole path.")
+        raise StudyError(
+            f"training.pretrained is {str(named)!r}, which leads out of the study's folder; put the file there or give its whole path."
+        )
     try:
         (folder / named).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / named, folder / named)

@@ -69,7 +69,9 @@ def _running(home: Home) -> Finding:
         with home.control() as control:
             runs = control.runs()
     except ControlError:
-        return checks.warning("SuperLink", f"does not answer at {home.superlink}", f"start it with: consilium server start --home {home.path}")
+        return checks.warning(
+            "SuperLink", f"does not answer at {home.superlink}", f"start it with: consilium server start --home {home.path}"
+        )
     except OSError as error:
         return checks.wrong("SuperLink", f"cannot be asked ({error.strerror or error})")
     return checks.ok("SuperLink", f"answers at {home.superlink}; {len(runs)} runs")
@@ -85,7 +87,11 @@ def _ports(home: Home, running: bool) -> Iterator[Finding]:
         except InputError as error:
             yield checks.ok(name, "listens") if running else checks.wrong(name, str(error))
         else:
-            yield checks.wrong(name, "nothing listens though the SuperLink runs", "start the server anew") if running else checks.ok(name, "free")
+            yield (
+                checks.wrong(name, "nothing listens though the SuperLink runs", "start the server anew")
+                if running
+                else checks.ok(name, "free")
+            )
 
 
 def _nginx() -> Finding:
@@ -93,7 +99,7 @@ def _nginx() -> Finding:
         program = proxy.program()
     except ConsiliumError as error:
         return checks.wrong("nginx", str(error))
-    asked = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=20, check=False)
+    asked = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 (nginx)
     version = (asked.stderr + asked.stdout).strip().rpartition("/")[2]
     if asked.returncode:
         return checks.wrong("nginx", f"{program} does not run ({version})", "install it anew")

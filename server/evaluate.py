@@ -46,7 +46,13 @@ class Scores:
 
 
 def score(
-    transport: Transport, study: Study, layout: Layout, model: Vector, members: Sequence[Member], settings: Mapping[str, Any], number: int = 0
+    transport: Transport,
+    study: Study,
+    layout: Layout,
+    model: Vector,
+    members: Sequence[Member],
+    settings: Mapping[str, Any],
+    number: int = 0,
 ) -> Scores:
     """Scores of one model on the members' own images.
 

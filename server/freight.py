@@ -116,8 +116,10 @@ def serve(home: Path, path: Path) -> Iterator[None]:
     with _Server(str(path), home / "freight" / "updates") as server:
         path.chmod(0o600)
         threading.Thread(target=server.serve_forever, args=(0.2,), name="freight", daemon=True).start()
-        yield
-        server.shutdown()
+        try:
+            yield
+        finally:
+            server.shutdown()
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -154,10 +156,12 @@ class _Handler(BaseHTTPRequestHandler):
             draft = folder / f".{target[2]}.{threading.get_ident()}"
             try:
                 self._receive(draft, int(length))
-                draft.replace(folder / target[2])
+                again = (folder / target[2]).exists()  # our answer to the first time was lost
+                if not again:
+                    draft.replace(folder / target[2])
             finally:
                 draft.unlink(missing_ok=True)
-            self._reply(201)
+            self._reply(200 if again else 201)
 
     def _receive(self, path: Path, left: int) -> None:
         block = memoryview(bytearray(_BLOCK))
@@ -170,6 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
                 left -= got
 
     def _refuse(self, status: int) -> None:
+        """Answer without reading what was sent."""
         self.close_connection = True
         self._reply(status)
 

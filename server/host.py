@@ -30,7 +30,7 @@ from server.link import Address, Queue, Task
 from server.sites import Registry
 
 Log = Callable[[str], None]
-_TICK = 0.2
+_TICK = 0.25
 LEAST_DISK = 1 << 30
 _SILENT = {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -136,13 +136,16 @@ class Host:
             self._watch(control, queue, front, link, settings.parallel_studies)
 
     def _watch(self, control: Control, queue: Queue, front: proxy.Proxy, link: subprocess.Popen[bytes], parallel: int) -> None:
+        registry, seen = self.home.path / "sites.json", 0
         while not self.stop.wait(_TICK):
             if link.poll() is not None:
                 raise ConsiliumError(f"The SuperLink ended with code {link.returncode}; {self.home.logs / 'superlink.log'} says why.")
             if not front.alive():
                 raise ConsiliumError(f"nginx ended; {self.home.logs / 'proxy.log'} says why.")
-            if front.update(self._members(control)):
-                self.log("the list of hospitals that may enter has changed")
+            if (changed := registry.stat().st_mtime_ns) != seen:
+                seen = changed
+                if front.update(self._members(control)):
+                    self.log("the list of hospitals that may enter has changed")
             self._reap()
             if len(self.running) < parallel and (task := queue.take()) is not None:
                 self._start(task)
@@ -151,7 +154,9 @@ class Host:
         """A process for a run; what it must know goes through a pipe."""
         given = {"superlink": self.home.superlink, "authority": str(self.home.authority), "token": task.token, "home": str(self.home.path)}
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
-            process = subprocess.Popen([sys.executable, "-m", self.runner], stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **_SILENT})
+            process = subprocess.Popen(
+                [sys.executable, "-m", self.runner], stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **_SILENT}
+            )
         if process.stdin is not None:
             process.stdin.write(json.dumps(given).encode())
             process.stdin.close()
@@ -219,7 +224,9 @@ def check_port(host: str, port: int, place: str) -> None:
         try:
             trial.bind((host, port))
         except PermissionError:
-            raise InputError(f"{place} is {port}, which this user may not open; give a port above 1023, or allow CAP_NET_BIND_SERVICE.") from None
+            raise InputError(
+                f"{place} is {port}, which this user may not open; give a port above 1023, or allow CAP_NET_BIND_SERVICE."
+            ) from None
         except OSError:
             raise InputError(f"{place} is {port}, which another program uses; stop that one or give another port.") from None
 
@@ -237,7 +244,11 @@ def _superlink(home: Home, stop: threading.Event) -> Iterator[subprocess.Popen[b
         "--host": "127.0.0.1",
         "--port": home.settings.link_port,
     }
-    command = [str(Path(sys.executable).parent / "flower-superlink"), "--enable-supernode-auth", "--disable-runtime-dependency-installation"]
+    command = [
+        str(Path(sys.executable).parent / "flower-superlink"),
+        "--enable-supernode-auth",
+        "--disable-runtime-dependency-installation",
+    ]
     command += [str(word) for option in options.items() for word in option]
     environment = {**os.environ, **_SILENT, "FLWR_HOME": str(home.path / "flower"), "HOME": str(home.path)}
     with (home.logs / "superlink.log").open("ab") as log:

@@ -25,7 +25,11 @@ def compiled(signature: str) -> Callable[[F], F]:
 
     ``read`` in a signature stands for a read-only float32 vector; a writable one may be passed as well.
     """
-    kinds: dict[str, Any] = {"read": numba.types.Array(numba.float32, 1, "C", readonly=True), "float32": numba.float32[::1], "int64": numba.int64[::1]}
+    kinds: dict[str, Any] = {
+        "read": numba.types.Array(numba.float32, 1, "C", readonly=True),
+        "float32": numba.float32[::1],
+        "int64": numba.int64[::1],
+    }
     kinds |= {"int32": numba.int32[::1], "uint8": numba.uint8[::1], "scale": numba.float64}
     arguments = tuple(kinds[word] for word in signature.split())
 

@@ -134,7 +134,9 @@ class LinkGrid(Grid):
             packed[key] = packed.get(key) or self._packed(records.unpack(message.content))
             message.content = packed[key]
         envelopes = [objects.envelope(message) for message in messages]
-        request = PushAppMessagesRequest(messages_list=[proto for proto, _ in envelopes], message_object_trees=[tree for _, tree in envelopes])
+        request = PushAppMessagesRequest(
+            messages_list=[proto for proto, _ in envelopes], message_object_trees=[tree for _, tree in envelopes]
+        )
         response = self._client.PushMessages(request)
         push = make_push_object_fn_protobuf(self._client.PushObject, self._node, self.run.run_id, response.session_id)
         objects.send(messages, set(response.objects_to_push), push)

@@ -92,7 +92,9 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rec
         watch(number, site, notes.answers, len(chosen))
     if len(notes.loss) < study.federation.min_sites:
         told = "; ".join(f"{r['site']}: {r['reason']}" for r in notes.refused)
-        raise RoundError(f"Round {number} has {len(notes.loss)} accepted updates; federation.min_sites asks for {study.federation.min_sites}. {told}")
+        raise RoundError(
+            f"Round {number} has {len(notes.loss)} accepted updates; federation.min_sites asks for {study.federation.min_sites}. {told}"
+        )
     mean = total.mean()
     del total
     advance(federation, mean)

@@ -23,10 +23,12 @@ def main() -> int:
     home = Path(given["home"])
     grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
     status, details = "failed", "the server was stopped"
+    pid: Path | None = None
     try:
         context = grid.open()
         folder = _folder(home / "runs", context.run_config.get("run"))
-        (folder / "pid").write_text(f"{os.getpid()}\n", "utf-8")
+        pid = folder / "pid"
+        pid.write_text(f"{os.getpid()}\n", "utf-8")
         os.environ[app.ORDER] = str(folder / "order.json")
         app.app(grid, context)
         status, details = "completed", ""
@@ -36,6 +38,8 @@ def main() -> int:
         details = f"{type(error).__name__}: {error}"
         sys.stderr.write(f"{details}\n")
     finally:
+        if pid is not None:
+            pid.unlink(missing_ok=True)
         grid.close(status, details)
     return 0 if status == "completed" else 1
 

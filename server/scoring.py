@@ -33,6 +33,13 @@ def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> d
     if not scores.sites:
         raise InputError("No hospital could be scored. " + grouped(faults))
     study_part = {"name": study.name, "task": study.task.name, "hash": study.digest}
-    result = {"study": study_part, "model": str(model), "split": split, "metrics": scores.to_json(), "images": scores.images, "faults": faults}
+    result = {
+        "study": study_part,
+        "model": str(model),
+        "split": split,
+        "metrics": scores.to_json(),
+        "images": scores.images,
+        "faults": faults,
+    }
     cleaned: dict[str, Any] = finite_or_none(result)
     return cleaned

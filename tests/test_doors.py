@@ -54,6 +54,7 @@ KEPT_IN = {
 """Library: the only files that may import it (``*`` also matches ``/``)."""
 
 BY_NAME = {
+    "common/cli.py": ("server", "client"),
     "common/plugins.py": ("",),
     "client/ingest/_formats.py": ("client",),
     "common/simulation/run.py": ("server", "client", "common", "torch", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -23,6 +24,12 @@ case "$*" in
         echo "Downloading torch (900.0 MB)"
         echo "chatter"
         [ -z "${FAKE_PIP_FAILS:-}" ] || { echo "ERROR: no route to nowhere"; exit 1; } ;;
+    "-m pip wheel "*)
+        echo "pip $*" >>"$FAKE_LOG"
+        [ -z "${FAKE_PIP_FAILS:-}" ] || { echo "ERROR: no route to nowhere"; exit 1; }
+        while [ "$1" != -w ]; do shift; done
+        echo wheel >"$2/torch-2.0-any.whl"
+        echo wheel >"$2/consilium-1.0-any.whl" ;;
     *) echo "$(basename "$0") $*" >>"$FAKE_LOG"; exit "${FAKE_EXIT:-0}" ;;
 esac
 """
@@ -212,7 +219,51 @@ def test_clean_leaves_the_runs(door: Door) -> None:
     assert not (door.folder / "common" / "__pycache__").exists()
 
 
+@pytest.fixture
+def shop(door: Door) -> Door:
+    """A checkout with the script that goes along with wheels."""
+    (door.folder / "deploy").mkdir()
+    shutil.copy(HOUSE / "deploy" / "install.sh", door.folder / "deploy" / "install.sh")
+    return door
+
+
+def test_wheels_are_collected_with_their_checksums(shop: Door, tmp_path: Path) -> None:
+    out = tmp_path / "a folder"
+    for _ in range(2):  # a second time into the same folder
+        done = shop("wheels", str(out))
+        assert done.returncode == 0, done.stderr
+        assert [line.replace(str(out), "OUT") for line in shop.asked][-1:] == ["pip -m pip wheel --progress-bar off -c constraints.txt -w OUT .[server,test]"]
+        names = ["SHA256SUMS", "consilium-1.0-any.whl", "constraints.txt", "install.sh", "torch-2.0-any.whl"]
+        assert sorted(path.name for path in out.iterdir()) == names
+        assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0
+        assert hashlib.sha256((out / "SHA256SUMS").read_bytes()).hexdigest() in done.stderr
+        (out / "old-1.0-any.whl").write_text("of an earlier version")
+
+
+def test_wheels_without_a_folder_lie_in_the_checkout(shop: Door) -> None:
+    assert shop("wheels").returncode == 0
+    assert (shop.folder / "wheels" / "SHA256SUMS").exists()
+
+
+def test_wheels_do_not_go_among_other_files(shop: Door, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".thesis").write_text("x")
+    refused = shop("wheels", str(tmp_path / "out"))
+    assert refused.returncode == 1
+    assert "holds .thesis, which is not from here; give a new folder" in refused.stderr
+    assert shop.asked == []
+
+
+def test_wheels_that_cannot_be_had(shop: Door, tmp_path: Path) -> None:
+    failed = shop("wheels", str(tmp_path / "out"), FAKE_PIP_FAILS="1")
+    assert failed.returncode == 1
+    assert "no route to nowhere" in failed.stderr
+    assert "pip failed, see above" in failed.stderr
+    assert not (tmp_path / "out" / "SHA256SUMS").exists()
+    assert shop("wheels", str(tmp_path / "out")).returncode == 0
+
+
 def test_the_scripts_can_be_run() -> None:
-    for name in ("run", ".ci/run"):
+    for name in ("run", ".ci/run", "deploy/install.sh"):
         assert os.access(HOUSE / name, os.X_OK)
         assert (HOUSE / name).read_text().startswith("#!/bin/sh\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -85,7 +86,16 @@ def seconds_a_round(weights: int, sites: int, rounds: int) -> float:
             stack.callback(process.terminate)
 
         tls = ("--ssl-ca-certfile", folder / "ca.crt", "--ssl-certfile", folder / "tls.crt", "--ssl-keyfile", folder / "tls.key")
-        start("flower-superlink", *tls, "--enable-supernode-auth", "--disable-runtime-dependency-installation", "--port", port, "--database", folder / "db")
+        start(
+            "flower-superlink",
+            *tls,
+            "--enable-supernode-auth",
+            "--disable-runtime-dependency-installation",
+            "--port",
+            port,
+            "--database",
+            folder / "db",
+        )
         _wait(lambda: listens(port))
         for i in range(sites):
             _flwr(env, "supernode", "register", str(folder / f"node{i}.pub"), "bench")
@@ -96,7 +106,7 @@ def seconds_a_round(weights: int, sites: int, rounds: int) -> float:
         _flwr(env, "run", str(app), "bench", "--run-config", config)
         _wait(result.exists, 280)
         times = json.loads(result.read_text("utf-8"))
-        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
         return sum(gaps[1:] or gaps) / len(gaps[1:] or gaps)
 
 
@@ -129,7 +139,12 @@ def _write(folder: Path, port: int) -> Path:
         (folder / f"node{i}.pub").write_bytes(key.public_key().public_bytes(pem.Encoding.OpenSSH, pem.PublicFormat.OpenSSH))
     app = folder / "app"
     (app / "bare").mkdir(parents=True)
-    for name, text in (("pyproject.toml", _PYPROJECT), ("bare/__init__.py", ""), ("bare/server_app.py", _SERVER), ("bare/client_app.py", _CLIENT)):
+    for name, text in (
+        ("pyproject.toml", _PYPROJECT),
+        ("bare/__init__.py", ""),
+        ("bare/server_app.py", _SERVER),
+        ("bare/client_app.py", _CLIENT),
+    ):
         (app / name).write_text(text, "utf-8")
     (folder / "flwr").mkdir()
     text = f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "127.0.0.1:{port}"\nroot-certificates = "{folder / "ca.crt"}"\n'

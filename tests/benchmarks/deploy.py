@@ -37,7 +37,7 @@ def run() -> Iterator[Result]:
 
 
 def _measure(weights: int, rounds: int) -> dict[str, float]:
-    folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))  # noqa: S108  # Unix sockets need short paths
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))  # Unix sockets need short paths
     try:
         with _federation(folder) as home:
             command = [sys.executable, "-m", _MODULE, "submit", str(home), str(weights), str(rounds)]
@@ -155,10 +155,10 @@ def _worker(home: Path) -> None:
 
 
 def _gateway(home: Path) -> None:
+    import signal
+
     from client import cli
     from client.home import Home
-
-    import signal
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: sys.exit(0))

@@ -27,7 +27,7 @@ _STUDY = {
 
 def run() -> Iterator[Result]:
     """Seconds; the hospitals' scans are there before."""
-    with tempfile.TemporaryDirectory(prefix="join-", dir="/tmp", ignore_cleanup_errors=True) as folder:  # noqa: S108  # Unix sockets need short paths
+    with tempfile.TemporaryDirectory(prefix="join-", dir="/tmp", ignore_cleanup_errors=True) as folder:  # Unix sockets need short paths
         top = Path(folder)
         phantom.write(top / "phantoms", hospitals=len(_SITES), patients=12, size=64, seed=1)
         (top / "hosp").mkdir()

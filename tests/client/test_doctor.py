@@ -62,7 +62,10 @@ def test_a_hospital_that_is_well(top: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "ahead", "name", "words"),
-    [("403 Forbidden", 0, "client certificate", "does not accept this hospital (status 403)"), ("200 OK", 400, "clock", "behind the coordinator's")],
+    [
+        ("403 Forbidden", 0, "client certificate", "does not accept this hospital (status 403)"),
+        ("200 OK", 400, "clock", "behind the coordinator's"),
+    ],
 )
 def test_a_coordinator_that_refuses_and_one_in_another_time(top: Path, status: str, ahead: float, name: str, words: str) -> None:
     with lane.listening(answer(status, ahead), lane.tls(top, mutual=True)) as there:

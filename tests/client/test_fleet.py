@@ -97,68 +97,68 @@ class Coordinator:
         return message_pb2.PushObjectResponse(stored=True)
 
 
-def handler(coordinator: Coordinator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            self._answer()
+    def do_POST(self) -> None:
+        self._answer()
 
-        def do_PUT(self) -> None:
-            self._answer()
+    def do_PUT(self) -> None:
+        self._answer()
 
-        def do_GET(self) -> None:
-            self._answer()
+    def do_GET(self) -> None:
+        self._answer()
 
-        def log_message(self, *_: Any) -> None: ...
+    def log_message(self, *_: Any) -> None: ...
 
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            place = self.path.split("?")[0]
-            call = place.removeprefix("/v1/fleet/") if place.startswith("/v1/fleet/") else "/".join(place.split("/")[2:3])
-            coordinator.calls.append(call)
-            waiting = coordinator.trouble.get(call)
-            status = waiting.popleft() if waiting else 200
-            if status == DROPPED:
-                self.close_connection = True
-            elif status != 200:
-                self._reply(status, b"")
-            else:
-                self._reply(*self._content(call, place, body))
+    def _answer(self) -> None:
+        coordinator = self.server.coordinator
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        place = self.path.split("?")[0]
+        call = place.removeprefix("/v1/fleet/") if place.startswith("/v1/fleet/") else "/".join(place.split("/")[2:3])
+        coordinator.calls.append(call)
+        waiting = coordinator.trouble.get(call)
+        status = waiting.popleft() if waiting else 200
+        if status == DROPPED:
+            self.close_connection = True
+        elif status != 200:
+            self._reply(status, b"")
+        else:
+            self._reply(*self._content(call, place, body))
 
-        def _content(self, call: str, place: str, body: bytes) -> tuple[int, bytes]:
-            if place.startswith("/v1/fleet/"):
-                coordinator.keys.add(self.headers.get("flwr-public-key"))
-                return 200, coordinator.fleet(call, body).SerializeToString()
-            if call == "bell" and coordinator.bell:
-                coordinator.rings += self.command == "POST"
-                return 200, b"4"
-            if call == "models":
-                return self._model(coordinator.models[place])
-            if call == "updates":
-                coordinator.updates[place] = body
-                return 201, b""
-            return 404, b""
+    def _content(self, call: str, place: str, body: bytes) -> tuple[int, bytes]:
+        coordinator = self.server.coordinator
+        if place.startswith("/v1/fleet/"):
+            coordinator.keys.add(self.headers.get("flwr-public-key"))
+            return 200, coordinator.fleet(call, body).SerializeToString()
+        if call == "bell" and coordinator.bell:
+            coordinator.rings += self.command == "POST"
+            return 200, b"4"
+        if call == "models":
+            return self._model(coordinator.models[place])
+        if call == "updates":
+            coordinator.updates[place] = body
+            return 201, b""
+        return 404, b""
 
-        def _model(self, content: bytes) -> tuple[int, bytes]:
-            first = int((self.headers.get("Range") or "bytes=0-")[6:-1])
-            if coordinator.cut and not first:  # the announced length never comes
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: coordinator.cut])
-                self.wfile.flush()
-                self.connection.close()
-                raise ConnectionAbortedError
-            return (206 if first else 200), content[first:]
-
-        def _reply(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+    def _model(self, content: bytes) -> tuple[int, bytes]:
+        first = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        if self.server.coordinator.cut and not first:  # the announced length never comes
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(content[: self.server.coordinator.cut])
+            self.wfile.flush()
+            self.connection.close()
+            raise ConnectionAbortedError
+        return (206 if first else 200), content[first:]
 
-    return Handler
+    def _reply(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 class Hasty(threading.Event):
@@ -169,6 +169,7 @@ class Hasty(threading.Event):
 
 
 class Server(ThreadingHTTPServer):
+    coordinator: Coordinator
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None: ...
@@ -184,7 +185,8 @@ def connect(coordinator: Coordinator, tmp_path: Path, monkeypatch: pytest.Monkey
     """Makes a connection; what broke it is in ``coordinator.broken``."""
     monkeypatch.setattr(fleets, "_GRACE", 0.3)
     (tmp_path / "node.key").write_bytes(certificates.private_key("node"))
-    server = Server(("127.0.0.1", 0), handler(coordinator))
+    server = Server(("127.0.0.1", 0), Handler)
+    server.coordinator = coordinator
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     with httpx.Client(trust_env=False, timeout=10, verify=False) as http:

@@ -65,7 +65,7 @@ def test_a_broken_fetch_goes_on_where_it_broke() -> None:
 @pytest.mark.parametrize("content", [MODEL.tobytes() + b"1234", (-MODEL).tobytes()])
 def test_another_model_is_refused(content: bytes) -> None:
     http, _ = coordinator(content=content)
-    with pytest.raises(WireError, match="longer|SHA-256"):
+    with pytest.raises(WireError, match=r"longer|SHA-256"):
         freight.fetch(http, BASE, 7, REFERENCE, stubborn)
 
 

@@ -30,7 +30,14 @@ def hospital(path: Path, ca: certificates.Credential = CA, days: int = 100, **ch
         files[crt] = certificates.grant(ca, certificates.request("north", files[key]), "north", usage, NOW, days)  # type: ignore[arg-type]
     files[home.ca] = CA.certificate
     files[home.coordinator] = certificates.signer(CA, "coordinator", NOW, 3650).certificate
-    about = {"name": "north", "consortium": "chest-4", "address": "localhost", "port": 9, "proxy": "none", "data": str(path.parent / "data")}
+    about = {
+        "name": "north",
+        "consortium": "chest-4",
+        "address": "localhost",
+        "port": 9,
+        "proxy": "none",
+        "data": str(path.parent / "data"),
+    }
     files[home.site_toml] = settings(SiteSettings, {**about, **changes}, "site").to_toml().encode()
     for file, content in files.items():
         file.write_bytes(content)
@@ -77,7 +84,7 @@ def test_data_that_is_gone(tmp_path: Path) -> None:
     home = hospital(tmp_path / "home")
     (tmp_path / "data").rmdir()
     ready.check(home, "gateway", NOW)
-    with pytest.raises(InputError, match="The data folder .* does not exist; mount it"):
+    with pytest.raises(InputError, match=r"The data folder .* does not exist; mount it"):
         ready.check(home, "worker", NOW)
 
 

@@ -15,11 +15,10 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CA = certificates.authority("chest-4", NOW - timedelta(days=100), 3650)
 
 
-def granted(days: float, ca: certificates.Credential = CA) -> bytes:
+def granted(days: int) -> bytes:
     """A hospital's certificate that is good for so many days from NOW on."""
-    key, began = certificates.private_key("tls"), NOW - timedelta(days=90)
-    until = certificates.grant(ca, certificates.request("north", key), "north", "client", began + timedelta(days=days % 1), 90 + int(days // 1))
-    return until
+    key = certificates.private_key("tls")
+    return certificates.grant(CA, certificates.request("north", key), "north", "client", NOW - timedelta(days=90), 90 + days)
 
 
 @pytest.mark.parametrize(("days", "state"), [(200, "ok"), (31, "ok"), (30, "warning"), (1, "warning"), (-1, "wrong")])
@@ -36,7 +35,9 @@ def test_a_foreign_certificate_and_one_for_another_name_are_wrong() -> None:
     foreign = checks.certificate("tls.crt", granted(100), other.certificate, "north", NOW, "")
     assert foreign.state == "wrong"
     assert "was not issued by this consortium" in foreign.text
-    assert "'valley' is needed here" in checks.certificate("tls.crt", granted(100), CA.certificate, "valley", NOW, "").text.replace('"', "'")
+    assert "'valley' is needed here" in checks.certificate("tls.crt", granted(100), CA.certificate, "valley", NOW, "").text.replace(
+        '"', "'"
+    )
 
 
 def test_the_authority_is_judged_by_itself() -> None:
@@ -60,14 +61,22 @@ def test_no_time_is_a_warning(date: str | None) -> None:
 
 
 def test_disk() -> None:
-    assert [checks.disk(free, 100 << 20, "here").state for free in (99 << 20, 100 << 20, 999 << 20, 1000 << 20)] == ["wrong", "warning", "warning", "ok"]
+    assert [checks.disk(free, 100 << 20, "here").state for free in (99 << 20, 100 << 20, 999 << 20, 1000 << 20)] == [
+        "wrong",
+        "warning",
+        "warning",
+        "ok",
+    ]
 
 
 def test_versions() -> None:
     assert checks.versions({"flwr": "1.41.0"}, [("consilium", "flwr==1.41.*", True)]) == [Finding("versions", "ok", "flwr 1.41.0")]
     [found] = checks.versions({}, [("consilium", "flwr==1.41.*", False), ("monai", "torch>=2", None)])
     assert found.state == "wrong"
-    assert "version mismatch: consilium needs flwr==1.41.*, which is not what is installed; monai needs torch>=2, which is not installed" in found.text
+    assert (
+        "version mismatch: consilium needs flwr==1.41.*, which is not what is installed; monai needs torch>=2, which is not installed"
+        in found.text
+    )
 
 
 def test_one_place_is_well() -> None:
@@ -115,5 +124,8 @@ def test_lines_sum_and_code() -> None:
     ]
     assert checks.lines(found[:1])[-1] == "Nothing is wrong, 0 warnings, 1 things looked at."
     assert (checks.exit_code(found), checks.exit_code(found[:2])) == (1, 0)
-    assert checks.to_json(found[1:2]) == {"ok": True, "findings": [{"name": "a longer name", "state": "warning", "found": "odd", "advice": "mend it"}]}
+    assert checks.to_json(found[1:2]) == {
+        "ok": True,
+        "findings": [{"name": "a longer name", "state": "warning", "found": "odd", "advice": "mend it"}],
+    }
     assert checks.lines(found, lambda text, style: f"<{style}>{text}")[2].startswith("<red>wrong")

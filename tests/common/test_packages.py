@@ -22,7 +22,9 @@ def install(folder: Path, name: str, version: str, *requires: str) -> None:
 def look(*folders: Path, small: bool = False) -> list[dict[str, str]]:
     """Findings of a process that sees these folders before its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*folders, HOUSE)))}
-    done = subprocess.run([sys.executable, "-c", LOOK.format(small)], env=environment, capture_output=True, text=True, check=True, cwd="/", timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK.format(small)], env=environment, capture_output=True, text=True, check=True, cwd="/", timeout=60
+    )
     found: list[dict[str, str]] = json.loads(done.stdout)
     return found
 
@@ -61,5 +63,7 @@ def test_a_package_in_two_places_and_ours_elsewhere_than_installed(tmp_path: Pat
 
 def test_an_editable_installation_counts_as_its_source(tmp_path: Path) -> None:
     install(tmp_path, "consilium", "9.9")
-    (tmp_path / "consilium-9.9.dist-info" / "direct_url.json").write_text(json.dumps({"url": HOUSE.as_uri(), "dir_info": {"editable": True}}))
+    (tmp_path / "consilium-9.9.dist-info" / "direct_url.json").write_text(
+        json.dumps({"url": HOUSE.as_uri(), "dir_info": {"editable": True}})
+    )
     assert [finding for finding in look(tmp_path) if "imported from" in finding["found"]] == []

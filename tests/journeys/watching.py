@@ -36,6 +36,12 @@ def members(groups: Iterable[int]) -> list[int]:
     return found
 
 
+def descendants(process: int) -> list[int]:
+    """Every child of a process, and theirs."""
+    children = [int(child) for file in Path(f"/proc/{process}/task").glob("*/children") for child in file.read_text().split()]
+    return [one for child in children for one in (*descendants(child), child)]
+
+
 def told(process: int) -> tuple[bytes, bytes]:
     """Command line and environment of a process, as anybody or its user may read them."""
     return Path(f"/proc/{process}/cmdline").read_bytes(), Path(f"/proc/{process}/environ").read_bytes()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -33,13 +32,15 @@ def ports(count: int) -> list[int]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(packages, "look", lambda: [])
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(packages, "look", list)
     monkeypatch.setattr(proxy, "program", lambda: "/bin/true")
     public, link = ports(2)
-    (tmp_path / "c.toml").write_text(f'name = "trial"\naddress = "localhost"\nport = {public}\nlink_port = {link}\nsites = ["north", "valley"]\n')
+    (tmp_path / "c.toml").write_text(
+        f'name = "trial"\naddress = "localhost"\nport = {public}\nlink_port = {link}\nsites = ["north", "valley"]\n'
+    )
     provision(tmp_path / "c.toml", tmp_path / "co", NOW)
-    yield tmp_path / "co"
+    return tmp_path / "co"
 
 
 def states(found: list[Finding]) -> dict[str, str]:
@@ -53,7 +54,9 @@ def wrongs(home: Path) -> list[Finding]:
 def test_a_server_before_its_start(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = states(doctor.examine(home))
     assert told == {
-        **dict.fromkeys(("folder", "modes", "ca.crt", "server.crt", "coordinator.crt", "disk", "port", "nginx", "site north", "site valley"), "ok"),
+        **dict.fromkeys(
+            ("folder", "modes", "ca.crt", "server.crt", "coordinator.crt", "disk", "port", "nginx", "site north", "site valley"), "ok"
+        ),
         "SuperLink": "warning",
     }
     assert cli.main(["server", "doctor", "--home", str(home)]) == 0
@@ -69,7 +72,9 @@ def test_a_secret_that_others_may_read(home: Path, name: str) -> None:
 
 
 def test_a_port_that_somebody_else_uses(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    port = int(next(line for line in (home / "consortium.toml").read_text().splitlines() if line.startswith("port")).split("=")[1].split("#")[0])
+    port = int(
+        next(line for line in (home / "consortium.toml").read_text().splitlines() if line.startswith("port")).split("=")[1].split("#")[0]
+    )
     with closing(socket.socket()) as door:
         door.bind(("0.0.0.0", port))
         door.listen()
@@ -101,7 +106,7 @@ def test_keys_and_certificates(home: Path) -> None:
     (home / "server.key").write_bytes(certificates.private_key("tls"))
     assert [finding.text for finding in wrongs(home)] == ["server.key is not its key; restore both from one backup"]
     ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
-    old = certificates.server(ca, "localhost", NOW - timedelta(days=20), 10)
+    old = certificates.server(ca, "localhost", NOW, 0)
     (home / "server.crt").write_bytes(old.certificate)
     (home / "server.key").write_bytes(old.key)
     [found] = wrongs(home)

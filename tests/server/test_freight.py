@@ -105,6 +105,13 @@ def test_another_vector_than_announced_is_refused_and_thrown_away(tmp_path: Path
     assert not list((tmp_path / "freight" / "updates" / "7").iterdir())
 
 
+def test_the_first_vector_of_a_name_stays(tmp_path: Path, service: Path) -> None:
+    own, update = Freight(tmp_path, 7), vector(1000)
+    assert put(service, f"/v1/updates/7/{NAME}", update.tobytes()) == 201
+    assert put(service, f"/v1/updates/7/{NAME}", (-update).tobytes()) == 200
+    assert own.take(NAME, reference(update)).tobytes() == update.tobytes()
+
+
 @pytest.mark.parametrize(
     ("path", "length", "status"),
     [
