@@ -187,7 +187,7 @@ class Fleet:
                 result = call()
             except httpx.HTTPError as error:
                 if _is_final(error) and time.monotonic() - began > _GRACE:
-                    raise FleetError(_refusal(error), repr(error)) from None
+                    raise FleetError(_refusal(error)) from None
                 if not failed or wait >= _LONGEST_WAIT:
                     self._broken(error)
                 failed = True

@@ -8,6 +8,7 @@ A run's process keeps no model in memory while it waits: what it sends is a file
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -174,9 +175,15 @@ class _Handler(BaseHTTPRequestHandler):
                 left -= got
 
     def _refuse(self, status: int) -> None:
-        """Answer without reading what was sent."""
+        """Answer at once; what is still coming is thrown away for a moment, since closing on a sender would take the answer from it."""
         self.close_connection = True
         self._reply(status)
+        self.connection.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            for _ in range(64):
+                if not self.rfile.read(1):
+                    break
+                self.rfile.read1(_BLOCK)
 
     def _reply(self, status: int) -> None:
         self.send_response(status)

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from common.consortium import Consortium
 from common.errors import ConsiliumError
 from server.sites import Site
 
+_PATIENCE = 10.0
+"""Seconds for nginx to start."""
 _CONFIGURATION = """# Written by consilium server start; changes are lost.
 {user}daemon off;
 worker_processes auto;
@@ -114,10 +117,10 @@ class Proxy:
         self._members = b""
 
     def start(self, members: bytes) -> None:
-        """Write the configuration and start.
+        """Write the configuration and start; afterwards hospitals reach the port.
 
         Raises:
-            ConsiliumError: nginx is not installed or refuses the configuration.
+            ConsiliumError: nginx is not installed, refuses the configuration or does not start.
         """
         run, nginx = self._home / "run", program()
         self._members = members
@@ -128,7 +131,18 @@ class Proxy:
         if checked.returncode:
             reason = next((line for line in checked.stderr.splitlines() if "[emerg]" in line), checked.stderr.strip())
             raise ConsiliumError(f"nginx refuses its configuration: {reason.split('[emerg]')[-1].strip()}.")
+        (run / "nginx.pid").unlink(missing_ok=True)
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._wait(run / "nginx.pid")
+
+    def _wait(self, number: Path) -> None:
+        """nginx writes its number once it listens."""
+        last = time.monotonic() + _PATIENCE
+        while not (number.exists() and number.stat().st_size):
+            if not self.alive() or time.monotonic() > last:
+                self.stop()
+                raise ConsiliumError(f"nginx does not start; {self._home / 'logs' / 'proxy.log'} says why.")
+            time.sleep(0.02)
 
     def update(self, members: bytes) -> bool:
         """Let in who is enrolled now; connections stay. True if that has changed."""

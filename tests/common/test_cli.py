@@ -81,7 +81,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("simulte", "'simulte' is not a command of 'consilium' (did you mean 'simulate'?); commands: demo, evaluate, simulate, study."),
+        ("simulte", "'simulte' is not a command of 'consilium' (did you mean 'simulate'?); commands: demo, evaluate, provision, server, simulate, site, study."),
         ("study chekc", "'chekc' is not a command of 'consilium study' (did you mean 'check'?); commands: check, new, show."),
         ("demo --ot x", "'--ot' is not an argument of 'consilium demo' (did you mean '--out'?); see 'consilium demo --help'."),
         ("demo --js", "'--js' is not an argument of 'consilium demo'"),

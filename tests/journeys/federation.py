@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,17 @@ class Federation:
     def enrol(self, site: str) -> Hospital:
         """Enrol a hospital with its own folder of data."""
         self.consilium(
-            "site", "enrol", self.home / "kits" / site, "--home", self.top / site, "--data", self.data / site, "--proxy", "none", "--device", "cpu"
+            "site",
+            "enrol",
+            self.home / "kits" / site,
+            "--home",
+            self.top / site,
+            "--data",
+            self.data / site,
+            "--proxy",
+            "none",
+            "--device",
+            "cpu",
         )
         return Hospital(self.top / site)
 
@@ -121,8 +132,9 @@ class Federation:
 
     def http(self, site: str | None) -> httpx.Client:
         """A client at the coordinator's public door, with a hospital's certificate or without one."""
-        home = Hospital(self.top / (site or next(name for name in self.groups if name != "server")))
-        return connect.client(home.settings(), home.ca.read_bytes(), (home.tls_crt, home.tls_key) if site else None)
+        home = Hospital(self.top / site) if site else next(Hospital(file.parent) for file in self.top.glob("*/site.toml"))
+        certificate = (home.tls_crt, home.tls_key) if site else None
+        return connect.client(replace(home.settings(), port=self.port), home.ca.read_bytes(), certificate)
 
     def stop(self, *names: str) -> dict[str, str]:
         """End some groups of processes as an administrator would; what each has said."""
@@ -154,7 +166,13 @@ class Federation:
         out = self.top / f"{name}.out"
         with out.open("wb") as file:
             self.groups[name] = subprocess.Popen(
-                [*CONSILIUM, *map(str, words)], cwd=self.top, env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+                [*CONSILIUM, *map(str, words)],
+                cwd=self.top,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
         return out
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest, SendNodeHeartbeatResponse
 from flwr.proto.node_pb2 import Node
@@ -137,7 +138,9 @@ def _stopped(made: Federation) -> dict[str, Any]:
     folder = made.home / "runs" / "third"
     until(lambda: (folder / "rounds.jsonl").exists() and len(_rounds(folder)) >= 2, "no round is done")
     made.consilium("server", "stop", "third", "--home", made.home)
-    until(lambda: made.state("third")["state"] not in ("running", "interrupted") or (folder / "report.json").exists(), "the run does not stop")
+    until(
+        lambda: made.state("third")["state"] not in ("running", "interrupted") or (folder / "report.json").exists(), "the run does not stop"
+    )
     until(lambda: "ended with code" in made.said("server").rpartition("starts")[2], "its process does not end")
     study, _, weights = checkpoint.load(folder / "model")
     return {
@@ -145,7 +148,7 @@ def _stopped(made: Federation) -> dict[str, Any]:
         "state": made.state("third")["state"],
         "rounds": [sorted(json.loads(line)["accepted"]) for line in _rounds(folder)],
         "model": json.loads((folder / "model" / "model.json").read_text())["rounds"],
-        "finite": bool((weights == weights).all()) and study.name == "trial",
+        "finite": bool(np.isfinite(weights).all()) and study.name == "trial",
         "report": json.loads((folder / "report.json").read_text())["status"],
     }
 
@@ -156,7 +159,9 @@ def _told(made: Federation) -> dict[str, Any]:
     studies = {site: json.loads(made.consilium("site", "studies", "--home", made.top / site, "--json"))["studies"] for site in SITES}
     logs = {site: (made.top / site / "logs" / "gateway.log").read_text() for site in SITES}
     run_logs = {file.stem: file.read_text() for file in (made.home / "logs").glob("run-*.log")}
-    private = [file for folder in ("co", *SITES, FOURTH) for file in (made.top / folder).rglob("*") if file.is_file() and not file.is_symlink()]
+    private = [
+        file for folder in ("co", *SITES, FOURTH) for file in (made.top / folder).rglob("*") if file.is_file() and not file.is_symlink()
+    ]
     modes = {str(file.relative_to(made.top)): file.stat().st_mode & 0o777 for file in private}
     return {"status": status, "studies": studies, "logs": logs, "run logs": run_logs, "server log": made.said("server"), "modes": modes}
 
@@ -196,7 +201,9 @@ def _beats(made: Federation, home: Hospital, site: str) -> bool:
         node = next(number for number, name in control.names().items() if name == site)
     with made.http(site) as http:
         client = _Client(str(http.base_url), http, node_key(home.node_key))
-        answer: SendNodeHeartbeatResponse = client.SendNodeHeartbeat(SendNodeHeartbeatRequest(node=Node(node_id=node), heartbeat_interval=15))
+        answer: SendNodeHeartbeatResponse = client.SendNodeHeartbeat(
+            SendNodeHeartbeatRequest(node=Node(node_id=node), heartbeat_interval=15)
+        )
     return answer.success
 
 
@@ -288,7 +295,7 @@ def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> 
     for line in seen["calls"]:
         command, event, about = line.split("\t")
         name = part(command)
-        if about.startswith(("('/tmp/c-", "(b'/tmp/c-")):
+        if about.lstrip("(b'").startswith("/"):
             continue  # a Unix socket of ours
         if (event, about) == ("socket.bind", "(('::1', 0),)"):
             continue  # urllib3 asks while it is imported whether there is IPv6; nothing listens
