@@ -21,6 +21,7 @@ from flwr.common.serde import message_from_proto
 from flwr.proto.fleet_pb2 import ActivateNodeRequest, DeactivateNodeRequest, PullMessagesRequest, PushMessagesRequest
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.node_pb2 import Node
+from flwr.supercore.error import FlowerError
 from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_confirm_message_received_fn_protobuf,
     make_pull_object_fn_protobuf,
@@ -46,10 +47,16 @@ _GRACE = 10.0
 """Seconds for which a refusal may be the proxy's that has not heard of a new hospital yet."""
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _UNAVAILABLE = 409
+_RUN_OVER = 2007
+"""ApiErrorCode.FLEET_RUN_STATUS_NOT_ALLOWED of flwr 1.41."""
 
 
 class FleetError(SiteError):
     """The coordinator refuses this hospital; trying again does not help."""
+
+
+class OverError(FleetError):
+    """The coordinator takes no more of this run or message; the next one may go well."""
 
 
 def node_key(path: Path) -> EllipticCurvePrivateKey:
@@ -186,8 +193,10 @@ class Fleet:
             try:
                 result = call()
             except httpx.HTTPError as error:
+                if _is_over(error):
+                    raise OverError("The run has ended at the coordinator; its question is dropped.") from None
                 if _is_final(error) and time.monotonic() - began > _GRACE:
-                    raise FleetError(_refusal(error)) from None
+                    raise _refusal(error) from None
                 if not failed or wait >= _LONGEST_WAIT:
                     self._broken(error)
                 failed = True
@@ -202,8 +211,21 @@ def _is_final(error: httpx.HTTPError) -> bool:
     return isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in (*_PASSING, _UNAVAILABLE)
 
 
-def _refusal(error: Any) -> str:
+def _is_over(error: httpx.HTTPError) -> bool:
+    """Whether this is Flower's answer to a call about a run that was stopped; its status is that of a hospital that is refused."""
+    if not isinstance(error, httpx.HTTPStatusError) or error.response.status_code != httpx.codes.FORBIDDEN:
+        return False
+    try:
+        told = FlowerError.from_json(error.response.text)
+    except httpx.ResponseNotRead:  # of a vector's call, which is not Flower's
+        return False
+    return told is not None and told.code == _RUN_OVER
+
+
+def _refusal(error: Any) -> FleetError:
     status = error.response.status_code
     if status in (401, 403):
-        return f"The coordinator refuses this hospital (status {status}); ask it whether the enrolment was revoked, and check this machine's clock."
-    return f"The coordinator refuses a message (status {status}); its log says why."
+        return FleetError(
+            f"The coordinator refuses this hospital (status {status}); ask it whether the enrolment was revoked, and check this machine's clock."
+        )
+    return OverError(f"The coordinator refuses a message (status {status}); its log says why.")

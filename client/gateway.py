@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from client.fleet import Fleet, Question
+from client.fleet import Fleet, OverError, Question
 from client.port import Port, PortError
 from common import wire
 from common.errors import WireError
@@ -24,11 +24,14 @@ def run(site: str, fleet: Fleet, port: Port, poll: float, stop: threading.Event,
     with fleet:
         log("connected to the coordinator")
         while not stop.is_set():
-            question = fleet.receive()
-            if question is None:
-                fleet.wait(poll)
-            else:
-                carry(site, question, fleet, port, log)
+            try:
+                question = fleet.receive()
+                if question is None:
+                    fleet.wait(poll)
+                else:
+                    carry(site, question, fleet, port, log)
+            except OverError as error:  # of a run that was stopped; the next question is another's
+                log(str(error))
 
 
 def carry(site: str, question: Question, fleet: Fleet, port: Port, log: Log) -> None:

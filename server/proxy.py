@@ -136,7 +136,7 @@ class Proxy:
         self._wait(run / "nginx.pid")
 
     def _wait(self, number: Path) -> None:
-        """nginx writes its number once it listens."""
+        """Until nginx listens: then it writes its number."""
         last = time.monotonic() + _PATIENCE
         while not (number.exists() and number.stat().st_size):
             if not self.alive() or time.monotonic() > last:

@@ -354,3 +354,22 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "node.key").write_bytes(certificates.private_key("identity"))
     with pytest.raises(FleetError, match=r"node\.key does not hold a node key; enrol again"):
         fleets.node_key(tmp_path / "node.key")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "over"),
+    [(403, {"code": 2007, "detail": "x"}, True), (403, {"code": 2001, "detail": "x"}, False), (403, None, False)],
+)
+def test_a_stopped_run_is_told_from_a_refused_hospital(
+    connect: Connect, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch, status: int, body: object, over: bool
+) -> None:
+    with connect() as fleet:
+        answer = httpx.Response(status, json=body, request=httpx.Request("POST", "https://localhost"))
+
+        def refused() -> None:
+            answer.raise_for_status()
+
+        monkeypatch.setattr(fleets, "_GRACE", 0.0)
+        with pytest.raises(FleetError) as caught:
+            fleet._try(refused)
+        assert isinstance(caught.value, fleets.OverError) is over

@@ -14,7 +14,7 @@ from flwr.app import Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from client import gateway
-from client.fleet import FleetError, Question
+from client.fleet import FleetError, OverError, Question
 from client.frames import Memory
 from client.port import PortError
 from common import wire
@@ -131,3 +131,17 @@ def test_a_refused_hospital_leaves() -> None:
     with pytest.raises(FleetError):
         gateway.run("north", coordinator, Worker(lambda *_: ("", None)), 0.1, coordinator.stop, lambda _: None)  # type: ignore[arg-type]
     assert coordinator.left
+
+
+def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
+    coordinator, log = Coordinator([question("a"), question("b")]), list[str]()
+    answer = coordinator.answer
+
+    def over(question: Question, letter: Letter, seconds: float) -> None:
+        coordinator.answer = answer  # type: ignore[method-assign]
+        raise OverError("The run has ended.")
+
+    coordinator.answer = over  # type: ignore[method-assign]
+    gateway.run("north", coordinator, Worker(lambda text, _: (text.upper(), None)), 0.1, coordinator.stop, log.append)  # type: ignore[arg-type]
+    assert [letter.text for _, letter, _ in coordinator.answers] == ["B"]
+    assert "The run has ended." in log

@@ -126,9 +126,11 @@ def _first_and_second(made: Federation) -> dict[str, Any]:
 
 
 def _a_fourth_joins(made: Federation) -> None:
-    """While the second run goes on; the third is the first run that it takes part in."""
+    """While the second run goes on, which began without it; the third is the first run that it takes part in."""
     made.provision(*SITES, FOURTH)
     made.enrol(FOURTH)
+    log = made.home / "logs" / f"run-{made.state('second')['run_id']}.log"
+    until(lambda: log.exists() and "3 hospitals" in log.read_text(), "the second run does not begin")
     made.start_site(FOURTH)
     made.submit(made.top / "long.toml", "third")
 
