@@ -36,9 +36,7 @@ def start(given: Namespace) -> int:
     """Run the worker and the gateway, or one of them, until told to stop."""
     from client import ready  # noqa: PLC0415
 
-    stop = threading.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: stop.set())
+    stop = console.stop_event()
     home = Home.open(given.home.absolute(), given.only or "all")
     settings = home.settings()
     ready.check(home, given.only or "all", datetime.now(UTC))
@@ -76,11 +74,7 @@ def doctor(given: Namespace) -> int:
 
     with console.work():
         found = examine(given.home.absolute(), given.only or "all")
-    if given.json:
-        console.out_json(checks.to_json(found))
-    else:
-        console.out("\n".join(checks.lines(found, lambda text, style: console.paint(text, style, sys.stdout))))
-    return checks.exit_code(found)
+    return checks.show(found, given.json)
 
 
 def _worker(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
@@ -114,7 +108,16 @@ def _carry(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
 
 def _both(home: Home, stop: threading.Event) -> None:
     """Start both processes and start anew the one that ends."""
-    command = [sys.executable, "-c", "from common.cli import main; raise SystemExit(main())", "site", "start", "--home", str(home.path), "--only"]
+    command = [
+        sys.executable,
+        "-c",
+        "from common.cli import main; raise SystemExit(main())",
+        "site",
+        "start",
+        "--home",
+        str(home.path),
+        "--only",
+    ]
     running: dict[str, subprocess.Popen[bytes]] = {}
     console.note(f"worker and gateway start; their logs are in {home.logs}")
     pause = 0.0

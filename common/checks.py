@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from common import certificates
+from common import certificates, console
 from common.errors import CertificateError, ConsiliumError
 
 State = Literal["ok", "warning", "wrong"]
@@ -66,6 +67,15 @@ def summary(findings: Sequence[Finding]) -> str:
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """``{"ok": bool, "findings": [{name, state, found, advice}]}``."""
     return {"ok": exit_code(findings) == 0, "findings": [asdict(finding) for finding in findings]}
+
+
+def show(findings: Sequence[Finding], as_json: bool) -> int:
+    """Print what a doctor found; returns the command's exit code."""
+    if as_json:
+        console.out_json(to_json(findings))
+    else:
+        console.out("\n".join(lines(findings, lambda text, style: console.paint(text, style, sys.stdout))))
+    return exit_code(findings)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

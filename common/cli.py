@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import arguments, console
+from common import arguments, console, quiet
 from common.errors import ArgumentError, ConsiliumError, did_you_mean
 
 _FAILED, _WRONG_INPUT = 1, 2
-_SILENT = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+_SILENT = {**quiet.FLOWER, "OMP_WAIT_POLICY": "PASSIVE"}
 """Unless the user's environment says otherwise, Flower calls nobody, and threads that wait do not hold a core: on a machine that others
 use too, spinning threads made a round fifty times as long."""
 

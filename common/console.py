@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
@@ -35,6 +37,14 @@ def paint(text: str, style: str, stream: TextIO) -> str:
     """The text in a style ("red", "bold", "dim") on a terminal, unchanged elsewhere or where the user set NO_COLOR."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
     return text if plain else f"\033[{_STYLES[style]}m{text}\033[0m"
+
+
+def stop_event() -> threading.Event:
+    """Set as soon as somebody asks this process to stop, by Ctrl-C or SIGTERM."""
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    return stop
 
 
 @contextlib.contextmanager

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import http.client
 import os
-import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from server import inner
 
 LONGEST = 25.0
 _WAITS = {"/v1/bell": "questions", "/answers": "answers"}
@@ -51,13 +50,8 @@ class Bell:
 def serve(bell: Bell, path: Path) -> Iterator[None]:
     """Serve the bell on a Unix socket."""
     path.unlink(missing_ok=True)
-    with _Server(str(path), bell) as server:
-        path.chmod(0o600)
-        threading.Thread(target=server.serve_forever, args=(0.2,), name="bell", daemon=True).start()
-        try:
-            yield
-        finally:
-            server.shutdown()
+    with inner.serving(_Server(path, bell), path, "bell"):
+        yield
 
 
 class Ringer:
@@ -108,53 +102,38 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
+class _Server(inner.Server):
     request_queue_size = 1024
 
-    def __init__(self, path: str, bell: Bell) -> None:
+    def __init__(self, path: Path, bell: Bell) -> None:
         self.bell = bell
-        super().__init__(path, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is no event."""
+        super().__init__(str(path), _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(inner.Handler):
     server: _Server
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "consilium", ""
     timeout = 2 * LONGEST
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
         """Wait."""
         target = urlsplit(self.path)
         asked = parse_qs(target.query)
         try:
             after, seconds = int(asked.get("after", ["-1"])[0]), float(asked.get("seconds", [LONGEST])[0])
         except ValueError:
-            self._reply(400, b"")
+            self.reply(400)
             return
         if target.path not in _WAITS or not 0 <= seconds <= LONGEST:
-            self._reply(404, b"")
+            self.reply(404)
             return
-        self._reply(200, str(self.server.bell.wait(_WAITS[target.path], after, seconds)).encode())
+        self.reply(200, str(self.server.bell.wait(_WAITS[target.path], after, seconds)).encode())
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - named by the base class
         """Ring."""
         name = _RINGS.get(self.path)
         if name is None or self.headers.get("Content-Length", "0") != "0":
             self.close_connection = True
-            self._reply(404, b"")
+            self.reply(404)
             return
         self.server.bell.ring(name)
-        self._reply(200, b"")
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Rings are not logged."""
-
-    def _reply(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.reply(200)

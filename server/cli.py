@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -26,9 +23,7 @@ def provision(given: Namespace) -> int:
 
 def start(given: Namespace) -> int:
     """Run the server until it is told to stop."""
-    stop = threading.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: stop.set())
+    stop = console.stop_event()
     Host(Home.open(given.home), console.note, stop).serve()
     console.note("server stopped")
     return 0
@@ -81,11 +76,7 @@ def doctor(given: Namespace) -> int:
 
     with console.work():
         found = examine(given.home)
-    if given.json:
-        console.out_json(checks.to_json(found))
-    else:
-        console.out("\n".join(checks.lines(found, lambda text, style: console.paint(text, style, sys.stdout))))
-    return checks.exit_code(found)
+    return checks.show(found, given.json)
 
 
 def _show(found: dict[str, Any]) -> None:

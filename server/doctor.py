@@ -12,7 +12,7 @@ from pathlib import Path
 from common import certificates, checks, packages
 from common.checks import Finding
 from common.errors import ConsiliumError, InputError
-from server import desk, host, proxy
+from server import desk, freight, host, proxy
 from server.control import ControlError
 from server.host import Home
 from server.sites import Registry
@@ -31,7 +31,7 @@ def examine(path: Path) -> list[Finding]:
     found = [checks.ok("folder", f"{settings.name}, which hospitals reach at {settings.address}:{settings.port}")]
     found += checks.attempt("modes", lambda: _modes(home))
     found += checks.attempt("certificates", lambda: list(_certificates(home, datetime.now(UTC))))
-    found += checks.attempt("disk", lambda: checks.disk(shutil.disk_usage(home.path).free, host.LEAST_DISK, str(home.path)))
+    found += checks.attempt("disk", lambda: checks.disk(shutil.disk_usage(home.path).free, freight.LEAST_DISK, str(home.path)))
     running = _running(home)
     found += [running, *_ports(home, running.state == "ok"), _nginx()]
     found += checks.attempt("hospitals", lambda: list(_sites(home, datetime.now(UTC))))

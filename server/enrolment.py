@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import json
 import os
-import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import Any
 from common import certificates, config, consortium, files
 from common.certificates import Credential
 from common.errors import CertificateError, ConsiliumError
+from server import inner
 from server.sites import REFUSED, AdmissionError, Enrolment, Registry, Site
 from server.throttle import Throttle
 
@@ -128,8 +128,7 @@ def serve(
             server.handle_request()
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
+class _Server(inner.Server):
     timeout = 0.1
 
     def __init__(self, path: Path, desk: Desk) -> None:
@@ -147,9 +146,6 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is no event."""
 
 
 class _Handler(BaseHTTPRequestHandler):

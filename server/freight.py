@@ -13,25 +13,24 @@ import hashlib
 import os
 import re
 import shutil
-import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from common.errors import WireError
 from common.objects import LARGEST_VECTOR, Reference
 from common.update import Vector
+from server import inner
 
 _BLOCK = 1 << 20
 _KEPT = 3
 """Models of a run that stay: a slow hospital may still be fetching the one before."""
 _TARGET = re.compile(r"/v1/updates/(\d{1,20})/([0-9a-f]{64})")
-_LEAST_DISK = 1 << 30
+LEAST_DISK = 1 << 30
+"""Bytes of free disk without which the server takes nothing in."""
 
 
 class Freight:
@@ -114,35 +113,24 @@ def _blocks(vector: Vector) -> Iterator[memoryview]:
 def serve(home: Path, path: Path) -> Iterator[None]:
     """Take hospitals' vectors in through a Unix socket: ``PUT /v1/updates/<run>/<message>``; the proxy has checked who sends."""
     path.unlink(missing_ok=True)
-    with _Server(str(path), home / "freight" / "updates") as server:
-        path.chmod(0o600)
-        threading.Thread(target=server.serve_forever, args=(0.2,), name="freight", daemon=True).start()
-        try:
-            yield
-        finally:
-            server.shutdown()
+    with inner.serving(_Server(path, home / "freight" / "updates"), path, "freight"):
+        yield
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
+class _Server(inner.Server):
     request_queue_size = 256
 
-    def __init__(self, path: str, folder: Path) -> None:
+    def __init__(self, path: Path, folder: Path) -> None:
         self.folder = folder
-        super().__init__(path, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is no event: what it sent is thrown away, and it sends again."""
+        super().__init__(str(path), _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(inner.Handler):
     server: _Server
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "consilium", ""
     rbufsize = _BLOCK
     timeout = 120
 
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802 - named by the base class
         """Take one file; it gets its name when it is whole, and a name is given once."""
         target, length = _TARGET.fullmatch(self.path), self.headers.get("Content-Length", "")
         if target is None or not (length.isascii() and length.isdigit()) or not 0 <= int(length) <= 4 * LARGEST_VECTOR:
@@ -151,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         folder = self.server.folder / target[1]
         if not folder.is_dir():
             self._refuse(404)
-        elif shutil.disk_usage(folder).free < int(length) + _LEAST_DISK:
+        elif shutil.disk_usage(folder).free < int(length) + LEAST_DISK:
             self._refuse(507)
         else:
             draft = folder / f".{target[2]}.{threading.get_ident()}"
@@ -162,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
                     draft.replace(folder / target[2])
             finally:
                 draft.unlink(missing_ok=True)
-            self._reply(200 if again else 201)
+            self.reply(200 if again else 201)
 
     def _receive(self, path: Path, left: int) -> None:
         block = memoryview(bytearray(_BLOCK))
@@ -177,18 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int) -> None:
         """Answer at once; what is still coming is thrown away for a moment, since closing on a sender would take the answer from it."""
         self.close_connection = True
-        self._reply(status)
+        self.reply(status)
         self.connection.settimeout(0.5)
         with contextlib.suppress(OSError):
             for _ in range(64):
                 if not self.rfile.read(1):
                     break
                 self.rfile.read1(_BLOCK)
-
-    def _reply(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Files are not logged here; both sides' own logs name the messages."""

@@ -6,7 +6,6 @@ hospitals -> nginx (public port, mutual TLS) -> SuperLink (loopback)  <- a proce
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,20 +20,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common import certificates, consortium, files
+from common import certificates, consortium, files, quiet
 from common.consortium import Consortium
 from common.errors import ConsiliumError, InputError
 from server import bell, enrolment, freight, proxy
 from server.control import Control, ControlError
+from server.freight import LEAST_DISK
 from server.link import Address, Queue, Task
 from server.sites import Registry
 
 Log = Callable[[str], None]
 _TICK = 0.25
-LEAST_DISK = 1 << 30
 _SILENT = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    **quiet.FLOWER,
     "MALLOC_ARENA_MAX": "2",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
@@ -183,7 +181,7 @@ class Host:
         def register(site: str, key: bytes) -> None:
             known = control.node_keys()
             for node, name in control.names().items():
-                if name == site and hashlib.sha256(known[node]).digest() != hashlib.sha256(key).digest():
+                if name == site and known[node] != key:
                     control.unregister(node)
             if key not in known.values():
                 control.register(site, key)

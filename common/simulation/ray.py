@@ -10,9 +10,10 @@ import warnings
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
+from common import quiet
 from common.errors import ArgumentError
 
-_QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
+_QUIET = {**quiet.FLOWER, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
 
 
 def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None:
