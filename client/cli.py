@@ -14,6 +14,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from client.home import Home, SiteSettings
 from common import console
@@ -67,6 +68,26 @@ def studies(given: Namespace) -> int:
     return 0
 
 
+def fingerprint(given: Namespace) -> int:
+    """What the coordinator compares by telephone, and what is known of the others."""
+    home = Home.open(given.home.absolute(), "worker")
+    found = _fingerprints(home, home.settings(), datetime.now(UTC))
+    if given.json:
+        console.out_json(found)
+        return 0
+    console.out(f"{found['site']}  {found['fingerprint']}")
+    if not found["version"]:
+        console.out("No signed roster has come yet; the others' fingerprints are known with the first study.")
+        return 0
+    console.out(f"Signed roster, version {found['version']} of {found['issued']}:")
+    width = max(map(len, found["sites"]))
+    for name, digits in found["sites"].items():
+        console.out(f"  {name.ljust(width)}  {digits}{'' if name in found['usable'] else '  (certificate not valid now)'}")
+    if found["sites"].get(found["site"]) != found["fingerprint"]:
+        console.note("This hospital is not on that roster with its own key; tell the coordinator by telephone.")
+    return 0
+
+
 def doctor(given: Namespace) -> int:
     """What is wrong with the folder, this machine and the way out."""
     from client.doctor import examine  # noqa: PLC0415
@@ -77,13 +98,30 @@ def doctor(given: Namespace) -> int:
     return checks.show(found, given.json)
 
 
+def _fingerprints(home: Home, settings: SiteSettings, now: datetime) -> dict[str, Any]:
+    """``{"site", "fingerprint", "version", "issued", "sites": {name: fingerprint}, "usable": [name]}``; version 0: no roster has come yet."""
+    from common import rosters  # noqa: PLC0415
+
+    own = rosters.fingerprint(home.identity_crt.read_bytes())
+    found: dict[str, Any] = {"site": settings.name, "fingerprint": own, "version": 0, "issued": "", "sites": {}, "usable": []}
+    if not home.roster_json.exists():
+        return found
+    ca, signed = home.ca.read_bytes(), rosters.loads(home.roster_json.read_bytes())
+    roster = rosters.verify(signed, home.roster_crt.read_bytes(), ca, settings.consortium, now)
+    others = {name: rosters.fingerprint(text.encode()) for name, text in roster.sites.items()}
+    return {**found, "version": roster.version, "issued": roster.issued, "sites": others, "usable": list(rosters.keys(roster, ca, now))}
+
+
 def _worker(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
-    from client import serve  # noqa: PLC0415
+    from client import policy, serve  # noqa: PLC0415
+    from client.identity import Identity, raw_key  # noqa: PLC0415
     from client.site import Site  # noqa: PLC0415
     from client.trust import Trust  # noqa: PLC0415
 
-    trust = Trust(settings.consortium, home.coordinator.read_bytes(), home.ca.read_bytes())
-    site = Site(settings.name, (Path(settings.data),), home.state, settings.device, trust=trust)
+    authority, rules = home.ca.read_bytes(), policy.read(home.policy_toml)
+    trust = Trust(settings.consortium, home.coordinator.read_bytes(), authority)
+    identity = Identity(settings.consortium, raw_key(home.identity_key.read_bytes()), authority, home.roster_crt.read_bytes())
+    site = Site(settings.name, (Path(settings.data),), home.state, settings.device, policy=rules, identity=identity, trust=trust)
     serve.run(site, home.path, home.socket, _log(home.worker_log), settings.walls == "required", stop)
 
 
@@ -154,6 +192,7 @@ def _log(path: Path) -> Callable[[str], None]:
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium site enrol": enrol,
     "consilium site start": start,
+    "consilium site fingerprint": fingerprint,
     "consilium site studies": studies,
     "consilium site doctor": doctor,
 }

@@ -16,6 +16,7 @@ from client import worker as workers
 from client.site import Site
 from common import wire
 from common.errors import ConsiliumError, SiteError
+from common.secagg import messages
 from common.wire import Letter, Reply
 
 
@@ -24,7 +25,7 @@ def answer(site: Site, question: Letter) -> Letter:
     about: dict[str, Any] = {}
     began = time.monotonic()
     letter = _answer(site, question, about)
-    if site.trust is None:
+    if site.trust is None and site.identity is None:
         return letter
     try:
         journal.note(site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size)
@@ -38,11 +39,13 @@ def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
     try:
         plan = wire.read_plan(question)
         about |= {"kind": plan.kind, "round": plan.round}
-        study = workers.study(plan)
+        study, run = workers.study(plan), ""
         if site.trust is not None:
-            statement = site.trust.admit(plan, study)
-            about |= {"run": statement.run, "study": study.name, "digest": study.digest}
-        return wire.write_reply(workers.resident(site, plan).answer(plan))
+            run = site.trust.admit(plan, study).run
+        about |= {"run": run, "study": study.name, "digest": study.digest}
+        reply = workers.resident(site, plan, run).answer(plan)
+        about["left"] = [*sorted(reply.values), *(["vector"] if reply.delta is not None else []), *messages.kinds(reply.secure)]
+        return wire.write_reply(reply)
     except SiteError as error:
         public, local = error.public, error.local
     except ConsiliumError as error:

@@ -14,7 +14,7 @@ import httpx
 
 from client import connect, faults, ready
 from client.home import Home, SiteSettings
-from common import checks, packages
+from common import certificates, checks, packages
 from common.checks import Finding
 from common.errors import InputError
 
@@ -51,6 +51,7 @@ def examine(path: Path, part: str = "all") -> list[Finding]:
         found += checks.attempt("way", lambda: _way(home, settings))
     found += checks.attempt("disk", lambda: checks.disk(shutil.disk_usage(home.path).free, ready.LEAST_DISK, str(home.path)))
     if part != "gateway":
+        found += checks.attempt("policy", lambda: _policy(home))
         found += checks.attempt("data", lambda: _data(Path(settings.data)))
         found += checks.attempt("walls", lambda: _walls(home, settings))
         found += checks.attempt("GPU", lambda: _gpu(settings.device))
@@ -63,6 +64,16 @@ def _certificates(home: Home, settings: SiteSettings, part: str, now: datetime) 
     yield checks.certificate("ca.crt", ca, ca, None, now, _RENEW)
     for path, holder in ready.own_certificates(home, part, settings.name):
         yield checks.certificate(path.name, path.read_bytes(), ca, holder, now, _RENEW)
+
+
+def _policy(home: Home) -> Finding:
+    """Whether the hospital's own rules can be read, and what they leave open."""
+    from client import policy  # noqa: PLC0415
+
+    rules = policy.read(home.policy_toml)
+    if rules.plain_updates:
+        return checks.ok("policy", "plain updates are allowed: whoever runs the server can read this hospital's change")
+    return checks.ok("policy", f"changes leave under masks only, in sums over {rules.min_cohort} hospitals or more")
 
 
 def _way(home: Home, settings: SiteSettings) -> list[Finding]:

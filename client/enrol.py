@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
-from client import connect, kit
+from client import connect, kit, policy
 from client.home import Home, KitSettings, SiteSettings, settings
 from client.kit import Kit
-from common import certificates, config, files
+from common import certificates, config, files, rosters
 from common.certificates import Kind
 from common.config import shown
 from common.errors import CertificateError, ConsiliumError, InputError
@@ -71,6 +71,8 @@ def enrol(
     return [
         f"{site.name} belongs to consortium {site.consortium} now; its certificate is good until {until:%Y-%m-%d}.",
         f"The keys were made in {home} and stay there; only their public parts were sent.",
+        f"Fingerprint of this hospital's key: {rosters.fingerprint(identity)}; read it to the coordinator by phone.",
+        f"What leaves this hospital, and how, is ruled by {place.policy_toml}; look at it now.",
         f"Delete the kit {kit_path}: its token is used up.",
         f"Next: consilium site start --home {home}",
     ]
@@ -186,6 +188,8 @@ def _finish(home: Home, found: Kit, site: SiteSettings, tls: bytes, identity: by
     contents = {
         home.ca: found.ca,
         home.coordinator: found.coordinator,
+        home.roster_crt: found.roster,
+        home.policy_toml: policy.Policy().to_toml().encode(),
         home.tls_crt: tls,
         home.identity_crt: identity,
         home.site_toml: site.to_toml().encode(),

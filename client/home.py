@@ -116,6 +116,16 @@ class Home:
         return self.path / "coordinator.crt"
 
     @property
+    def roster_crt(self) -> Path:
+        """Certificate of the key that signs rosters, pinned: as it came with the kit, for good."""
+        return self.path / "roster.crt"
+
+    @property
+    def policy_toml(self) -> Path:
+        """The hospital's own rules."""
+        return self.path / "policy.toml"
+
+    @property
     def gateway(self) -> Path:
         """The gateway's own folder."""
         return self.path / "gateway"
@@ -154,6 +164,11 @@ class Home:
     def state(self) -> Path:
         """What the worker keeps between rounds."""
         return self.worker / "state"
+
+    @property
+    def roster_json(self) -> Path:
+        """The signed roster that the worker accepted last."""
+        return self.state / "roster.json"
 
     @property
     def run(self) -> Path:
@@ -218,6 +233,7 @@ class Home:
         if part in ("all", "gateway"):
             yield from ((self.gateway, 0o077), (self.tls_key, 0o077), (self.tls_crt, 0o022), (self.node_key, 0o077))
         if part in ("all", "worker"):
+            yield from ((self.roster_crt, 0o022), (self.policy_toml, 0o027))
             yield from ((self.worker, 0o077), (self.state, 0o077), (self.identity_key, 0o077), (self.identity_crt, 0o022))
 
 

@@ -15,7 +15,7 @@ from client.home import KitSettings, settings
 from common import certificates
 from common.errors import CertificateError, InputError
 
-_NEEDED = ("kit.toml", "ca.crt", "coordinator.crt", "token")
+_NEEDED = ("kit.toml", "ca.crt", "coordinator.crt", "roster.crt", "token")
 _ALLOWED = (*_NEEDED, "README.md")
 _LARGEST = 64 << 10
 _DAMAGED = (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -29,6 +29,7 @@ class Kit:
     settings: KitSettings
     ca: bytes
     coordinator: bytes
+    roster: bytes
     token: str = field(repr=False)
 
 
@@ -52,10 +53,12 @@ def read(path: Path, now: datetime) -> Kit:
         raise InputError(f"The kit {path} is damaged; {_AGAIN}.") from None
     if not token:
         raise InputError(f"The kit {path} has an empty token; {_AGAIN}.")
-    kit = Kit(settings(KitSettings, values, "kit"), found["ca.crt"], found["coordinator.crt"], token)
+    kit = Kit(settings(KitSettings, values, "kit"), found["ca.crt"], found["coordinator.crt"], found["roster.crt"], token)
     try:
         certificates.check_authority(kit.ca, now)
         certificates.check(kit.coordinator, kit.ca, certificates.COORDINATOR, now)
+        certificates.check(kit.roster, kit.ca, certificates.ROSTER, now)
+        certificates.check_key(kit.roster, "identity")
     except CertificateError as error:
         raise CertificateError(f"The kit {path} cannot be used: {error}") from None
     return kit

@@ -45,5 +45,5 @@ def own_certificates(home: Home, part: str, site: str) -> list[tuple[Path, str]]
     if part != "worker":
         found.append((home.tls_crt, site))
     if part != "gateway":
-        found.append((home.identity_crt, site))
+        found += [(home.identity_crt, site), (home.roster_crt, certificates.ROSTER)]
     return found

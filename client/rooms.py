@@ -79,7 +79,7 @@ def worker(data: Sequence[Path], home: Path, socket: Path) -> Rooms:
         home: the hospital's home; of it the worker reads what is its own and what everybody may know.
         socket: the inner wall's socket.
     """
-    own = [home / name for name in ("site.toml", "ca.crt", "coordinator.crt", "worker")]
+    own = [home / name for name in ("site.toml", "policy.toml", "ca.crt", "coordinator.crt", "roster.crt", "worker")]
     kept = [home / "worker" / name for name in ("state", "cache", "tmp")]
     devices = [found for pattern in _GPU for found in (_ROOT / "dev").glob(pattern)]
     read = [*data, *own, *_python(), *_under("", _SYSTEM), *_under("etc", _SETTINGS)]

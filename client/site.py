@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
-from client import phantoms
+from client import phantoms, policy
+from client.identity import Identity, raw_key
+from client.policy import OPEN, Policy
 from client.trust import Trust
 from common.errors import SiteError
+from common.simulation import consortium
 from common.simulation.folders import hospital_folders
 
 SITES = "CONSILIUM_SITES"
@@ -18,6 +22,8 @@ DEVICE = "CONSILIUM_DEVICE"
 RESIDENT = "CONSILIUM_RESIDENT"
 """Environment of a simulation: folder of hospital folders, folder for what hospitals keep, device, "1" if one process plays them all."""
 POOLED = "all hospitals pooled"
+CONSORTIUM = ".consortium"
+"""Folder of a simulation's make-believe consortium in its state folder."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Site:
         state: folder of what it keeps between rounds (optimiser moments, its own log); nobody else may read it.
         device: "auto", "cpu" or "cuda".
         pooled: this is the virtual hospital of a simulation that holds everybody's images.
+        policy: what the hospital allows.
+        identity: what it speaks with in secure sums; None in a simulation without them.
         trust: whose studies the hospital works on; None in a simulation, where study and hospitals belong to one person.
         resident: this process answers everything that the hospital is asked until the end, so that what it keeps may stay in memory.
     """
@@ -40,6 +48,8 @@ class Site:
     device: str = "auto"
     pooled: bool = False
     resident: bool = False
+    policy: Policy = field(default_factory=Policy)
+    identity: Identity | None = None
     trust: Trust | None = None
 
     @property
@@ -71,6 +81,23 @@ def from_node(node_config: Mapping[str, object]) -> Site:
         raise SiteError(f"This node is not a hospital of a simulation ({SITES} and partition-id are needed).")
     folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
     device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
-    if number < len(folders):
-        return Site(folders[number].name, (folders[number],), state / folders[number].name, device, resident=resident)
-    return Site(POOLED, tuple(folders), state / ".pooled", device, pooled=True, resident=resident)
+    if number >= len(folders):
+        return Site(POOLED, tuple(folders), state / ".pooled", device, pooled=True, resident=resident, policy=OPEN)
+    folder, kept = folders[number], state / folders[number].name
+    return Site(folder.name, (folder,), kept, device, resident=resident, policy=_rules(folder), identity=_identity(state, folder.name))
+
+
+@lru_cache(maxsize=4096)
+def _rules(folder: Path) -> Policy:
+    """A simulated hospital's policy: policy.toml in its folder, to rehearse a real one; else everything is allowed."""
+    own = folder / "policy.toml"
+    return policy.read(own) if own.is_file() else OPEN
+
+
+def _identity(state: Path, name: str) -> Identity | None:
+    """What a simulated hospital speaks with, if the simulation made a consortium."""
+    made = state / CONSORTIUM
+    if not (made / "roster.crt").is_file():
+        return None
+    key = raw_key((made / name / "identity.key").read_bytes())
+    return Identity(consortium.NAME, key, (made / "ca.crt").read_bytes(), (made / "roster.crt").read_bytes())

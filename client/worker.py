@@ -7,20 +7,23 @@ simulation share.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from client import device, evaluation, moments, training
+from client import device, evaluation, journal, moments, standing, training
 from client.dataset import Bank
 from client.moments import Drawer
+from client.party import Party
 from client.site import Site
 from client.training import Trainer
-from common import network
+from common import network, sums
 from common import study as studies
-from common.errors import WireError
+from common.errors import SecureSumError, WireError
+from common.secagg.messages import Order
 from common.study import Study
 from common.tasks import Task
 from common.update import Layout, Update, Vector
@@ -30,12 +33,12 @@ _workers: dict[tuple[Site, str], Worker] = {}
 _engines: dict[tuple[str, str], Engine] = {}
 
 
-def resident(site: Site, plan: Plan) -> Worker:
-    """The worker of a hospital for a study, kept between questions; "join" looks at the folder anew."""
+def resident(site: Site, plan: Plan, run: str = "") -> Worker:
+    """The worker of a hospital for a study in a run, kept between questions; "join" looks at the folder anew."""
     wanted = study(plan)
-    key = (site, wanted.digest)
+    key = (site, f"{wanted.digest} {run}")
     if key not in _workers or plan.kind == "join":
-        _workers[key] = Worker(site, wanted, scoring=plan.settings.get("scoring") is True)
+        _workers[key] = Worker(site, wanted, run, scoring=plan.settings.get("scoring") is True)
     return _workers[key]
 
 
@@ -93,11 +96,17 @@ class Worker:
     """One hospital working on one study.
 
     Args:
+        run: name of the run that the coordinator signed; empty in a simulation.
         scoring: it only scores a finished model, for which one patient is enough.
+
+    Raises:
+        SiteError: the hospital's policy does not allow the study.
     """
 
-    def __init__(self, site: Site, study: Study, scoring: bool = False) -> None:
-        self._site, self._study = site, study
+    def __init__(self, site: Site, study: Study, run: str = "", scoring: bool = False) -> None:
+        site.policy.check(study)
+        self._site, self._study, self._run = site, study, run
+        self._done: tuple[tuple[int, bytes], Update] | None = None
         self._data = replace(study.data, min_patients=1) if scoring else study.data
         self._drawer = Drawer(site, study.digest)
         self._keeps_moments = study.training.optimizer_state == "keep"
@@ -109,8 +118,8 @@ class Worker:
             SiteError: the hospital cannot do it; the public sentence says why.
             WireError: the question breaks the protocol.
         """
-        work = {"join": self._join, "train": self._train, "evaluate": self._evaluate}[plan.kind]
-        return work(plan)
+        kinds = {"join": self._join, "agree": self._agree, "tally": self._tally, "train": self._train, "evaluate": self._evaluate}
+        return kinds[plan.kind](plan)
 
     @cached_property
     def _general_task(self) -> Task:
@@ -132,37 +141,107 @@ class Worker:
             _engines[key] = Engine(self._study, self._site.device, self._task, self._bank)
         return _engines[key]
 
+    @cached_property
+    def _party(self) -> Party:
+        return standing.party(self._site, self._run)
+
     def _join(self, plan: Plan) -> Reply:
         if plan.settings.get("scoring") is not True:
             self._bank.check_shapes()
-        values = {**self._bank.counts, "reasons": self._bank.reasons, "pooled": self._site.pooled}
-        return Reply(self._site.name, plan.kind, values=values)
+        counts, policy = self._bank.counts, self._site.policy
+        told = policy.share_counts or not self._study.secure_aggregation.enabled
+        values = {**counts, "reasons": self._bank.reasons} if told else {"counts": "kept"}
+        kept = {} if policy.share_metrics or not self._study.secure_aggregation.enabled else {"metrics": "kept"}
+        return Reply(self._site.name, plan.kind, values={**values, **kept, "pooled": self._site.pooled})
+
+    def _agree(self, plan: Plan) -> Reply:
+        signed = plan.settings.get("roster")
+        if signed is not None and standing.accept(self._site, signed):
+            self.__dict__.pop("_party", None)  # made anew with the newer roster
+        return Reply(self._site.name, plan.kind, plan.round, secure=self._party.agree(plan.secure))
+
+    def _tally(self, plan: Plan) -> Reply:
+        sealing = self._party.prepare(plan.secure, lambda cohort, total: sums.order(self._study, "tally", cohort))
+        lanes = {"weight": int(self._weight()), **self._bank.counts}
+        vector, said = self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
+        return Reply(self._site.name, plan.kind, delta=vector, secure=said)
 
     def _train(self, plan: Plan) -> Reply:
         start = self._engine.load(plan)
+        self._site.policy.check(self._study, self._engine.layout.digest)
+        if not self._study.secure_aggregation.enabled:
+            update = self._update(plan, start)
+            return Reply(self._site.name, plan.kind, plan.round, plan.layout, self._told(update), update.delta)
+        sealing = self._party.prepare(plan.secure, lambda cohort, total: self._order(plan, cohort, total))
+        about = sealing.order.round, sealing.order.model
+        if self._done is None or self._done[0] != about:  # else a new sum, with fresh keys, asks for the same once more
+            self._done = about, self._update(plan, start)
+        update = self._done[1]
+        share = update.weight / sealing.order.total
+        lanes = {"weight": int(update.weight), "steps": update.steps, "loss": share * update.loss, "seconds": update.seconds}
+        vector, said = self._party.seal(sealing, update.delta, share, lanes)
+        return Reply(self._site.name, plan.kind, plan.round, plan.layout, self._told(update), vector, said)
+
+    def _order(self, plan: Plan, cohort: int, total: int) -> Order:
+        """The order that the signed study calls for in this round.
+
+        Raises:
+            SecureSumError: the round is not one of the study's, or the total is less than this hospital alone weighs.
+        """
+        if not 1 <= plan.round <= self._study.federation.rounds:
+            raise SecureSumError(f"Round {plan.round} is asked for; the study has rounds 1 to {self._study.federation.rounds}.")
+        if total < self._weight():
+            raise SecureSumError("The hospitals' total weight is said to be less than this hospital's own.")
+        layout = self._engine.layout.digest
+        return sums.order(self._study, "train", cohort, number=plan.round, model=plan.model, layout=layout, total=total)
+
+    def _update(self, plan: Plan, start: Vector) -> Update:
+        """Train, and scale the change down where the policy limits its norm."""
         images = len(self._bank.samples("train"))
         steps = training.steps_per_round(self._study.training, images, _whole(plan.settings, "repeat", 1))
         trainer = self._engine.trainer
         trainer.restore(self._drawer.take() if self._keeps_moments and plan.round > 1 else {})
         loss, seconds = trainer.run(self._task, self._bank, self._site.name, plan.round, steps)
         self._keep(plan.round)
-        update = Update(self._engine.change(start), self._weight(), loss, steps, seconds)
-        notes, trainer.notes = trainer.notes, []
-        values = {"weight": update.weight, "loss": loss, "steps": steps, "seconds": seconds, "notes": notes}
-        return Reply(self._site.name, plan.kind, plan.round, plan.layout, values, update.delta)
+        delta = self._engine.change(start)
+        norm = clip(delta, self._site.policy.largest_norm)
+        if norm > self._site.policy.largest_norm > 0:
+            journal.note(self._site.state, kind="clipped", round=plan.round, norm=norm, allowed=self._site.policy.largest_norm)
+        return Update(delta, self._weight(), loss, steps, seconds)
+
+    def _told(self, update: Update) -> dict[str, Any]:
+        """What goes to the server in clear beside an update."""
+        notes, self._engine.trainer.notes = self._engine.trainer.notes, []
+        secure, policy = self._study.secure_aggregation.enabled, self._site.policy
+        told: dict[str, Any] = {"notes": notes}
+        if policy.share_counts or not secure:
+            told |= {"weight": update.weight, "steps": update.steps}
+        if policy.share_metrics or not secure:
+            told |= {"loss": update.loss, "seconds": update.seconds}
+        return told
 
     def _evaluate(self, plan: Plan) -> Reply:
         self._engine.load(plan)
         part = plan.settings.get("part")
         if part not in ("train", "validation", "test", "all"):
             raise WireError(f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all.")
+        clear = self._site.policy.share_metrics or not self._study.secure_aggregation.enabled
+        if not plan.secure and not clear:
+            raise SecureSumError("This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under masks only.")
+        sealing = self._party.prepare(plan.secure, lambda cohort, total: self._scoring(plan, cohort)) if plan.secure else None
         samples = self._bank.samples(part)
         values = evaluation.score(
             self._engine.trainer.network, self._task, samples, self._study, self._engine.compute, bool(plan.settings.get("intervals"))
         )
+        sealed = (None, ()) if sealing is None else self._party.seal(sealing, np.empty(0, np.float32), 0.0, _lanes(values))
         if plan.settings.get("examples") and self._site.synthetic:
             values["examples"] = evaluation.examples(self._engine.trainer.network, self._task, samples, self._engine.compute)
-        return Reply(self._site.name, plan.kind, plan.round, plan.layout, {**values, "compute": self._engine.compute.to_json()})
+        told = {**(values if clear else {}), "compute": self._engine.compute.to_json()}
+        return Reply(self._site.name, plan.kind, plan.round, plan.layout, told, *sealed)
+
+    def _scoring(self, plan: Plan, cohort: int) -> Order:
+        part, layout, metrics = str(plan.settings["part"]), self._engine.layout.digest, tuple(self._general_task.higher_is_better)
+        return sums.order(self._study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=layout, metrics=metrics)
 
     def _weight(self) -> float:
         rule, counts = self._study.federation.weight, self._bank.counts
@@ -180,3 +259,22 @@ def _whole(settings: Any, key: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
         raise WireError(f"A message's {key} is {value!r}; a whole number from 1 to 100000 is allowed.")
     return value
+
+
+def clip(delta: Vector, largest: float) -> float:
+    """Scale a change down, in place, to a Euclidean norm of at most ``largest`` (0: as it is); returns the norm that it had."""
+    if largest <= 0:
+        return 0.0
+    norm = math.sqrt(sum(float(np.dot(part, part)) for part in np.array_split(delta.astype(np.float64), max(1, delta.size >> 16))))
+    if norm > largest:
+        delta *= np.float32(largest / norm * (1 - 1e-6))
+    return norm
+
+
+def _lanes(values: Any) -> dict[str, float | int]:
+    """A hospital's metrics as the lanes of a sum: an undefined one counts as nothing."""
+    lanes: dict[str, float | int] = {"images": values["images"], "patients": values["patients"]}
+    for metric, value in values["metrics"].items():
+        known = value is not None and math.isfinite(value)
+        lanes |= {sums.defined(metric): int(known), metric: float(value) if known else 0.0}
+    return lanes

@@ -11,6 +11,10 @@ _PROVISION = (
     "consilium provision consortium.toml --out coordinator/",
     "consilium provision consortium.toml --out coordinator/ --renew north",
 )
+_ROSTER = (
+    "consilium server roster --home coordinator/",
+    "consilium server roster --home coordinator/ --key stick/roster.key",
+)
 
 
 def add(commands: Any, command: Add, whole: Callable[..., Any]) -> None:
@@ -57,13 +61,22 @@ def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
     report = command(
         group, "report", "print where a run's report lies", ("consilium server report lungs-20260101-120000 --home coordinator/",)
     )
+    roster = _add_roster(group, command)
     doctor = command(group, "doctor", "look for what is wrong with folder and machine", ("consilium server doctor --home coordinator/",))
     for parser in (stop, report):
         parser.add_argument("run", metavar="RUN", help="name of the run, as status shows it")
-    for parser in (start, submit, status, stop, report, doctor):
+    for parser in (start, submit, status, stop, report, roster, doctor):
         _home(parser, "the coordinator's folder")
-    for parser in (submit, status, doctor):
+    for parser in (submit, status, roster, doctor):
         _json(parser)
+
+
+def _add_roster(group: Any, command: Add) -> Any:
+    roster = command(group, "roster", "show the signed list of hospitals, or sign a new one", _ROSTER)
+    roster.add_argument("--key", type=Path, metavar="KEY", help="file of the roster key: sign who is enrolled now")
+    roster.add_argument("--without", action="append", default=[], metavar="SITE", help="leave this hospital out, though it is enrolled")
+    roster.add_argument("--yes", action="store_true", help="do not ask: the fingerprints were compared before")
+    return roster
 
 
 def _add_site(group: Any, command: Add) -> None:
@@ -86,10 +99,13 @@ def _add_site(group: Any, command: Add) -> None:
     )
     for parser in (start, doctor):
         parser.add_argument("--only", choices=("gateway", "worker"), help="one of the two, where each has its own user or container")
+    fingerprint = command(
+        group, "fingerprint", "print what to read to the coordinator by telephone", ("consilium site fingerprint --home /srv/consilium",)
+    )
     studies = command(group, "studies", "list the studies that asked this hospital", ("consilium site studies --home /srv/consilium",))
-    for parser in (studies, doctor):
+    for parser in (fingerprint, studies, doctor):
         _json(parser)
-    for parser in (enrol, start, studies, doctor):
+    for parser in (enrol, start, fingerprint, studies, doctor):
         _home(parser, "the hospital's folder for keys, state and logs")
 
 

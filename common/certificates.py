@@ -45,8 +45,8 @@ __all__ = [
 
 Usage = Literal["client", "identity"]
 
-COORDINATOR, SERVER = "coordinator", "server"
-RESERVED = (COORDINATOR, SERVER)
+COORDINATOR, SERVER, ROSTER = "coordinator", "server", "roster"
+RESERVED = (COORDINATOR, SERVER, ROSTER)
 """Names that no hospital may have: certificates carry them."""
 _NEEDED: dict[Usage, Kind] = {"client": "tls", "identity": "identity"}
 _DOCUMENTS = ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # id-kp-documentSigning, RFC 9336 section 3

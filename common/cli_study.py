@@ -21,6 +21,7 @@ _SECTIONS: dict[str, type] = {
     "data": studies.Data,
     "training": studies.Training,
     "federation": studies.Federation,
+    "secure_aggregation": studies.SecureAggregation,
     "evaluation": studies.Evaluation,
 }
 _TOP: tuple[Row, ...] = (
@@ -146,6 +147,7 @@ def _template(name: str, task: str, model: str, strategy: str, dimensions: int) 
     steps = {kind: [_step(step, dimensions) for step in listed] for kind, listed in _STEPS.items()}
     sections = {section: _defaults(cls) for section, cls in _SECTIONS.items()}
     sections["data"] |= {"dimensions": dimensions, **steps}
+    sections["secure_aggregation"] |= {"enabled": True}
     return {"name": name, "description": "", "seed": 1, **named, **sections}
 
 

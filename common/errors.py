@@ -8,7 +8,8 @@
     ├── SiteError               one hospital cannot take part; the others go on
     │   └── CaseError           one image or label of a hospital cannot be used
     ├── WireError               a message that breaks the protocol (the other side is at fault)
-    │   └── SignatureError      a study that the coordinator did not sign, or not for here and now
+    │   ├── SignatureError      a study that the coordinator did not sign, or not for here and now
+    │   └── SecureSumError      a step of a secure sum that is not allowed; nothing was revealed
     └── RoundError              a round that cannot finish, e.g. too few hospitals
 
 Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do.
@@ -70,6 +71,10 @@ class WireError(ConsiliumError):
 
 class SignatureError(WireError):
     """What the coordinator is said to have signed is not its, not for this consortium or study, or out of date."""
+
+
+class SecureSumError(WireError):
+    """A step of a secure sum that the protocol or this side's own limits do not allow; nothing has changed and nothing was revealed."""
 
 
 class RoundError(ConsiliumError):

@@ -88,7 +88,9 @@ def start_weights(study: Study, base: Path) -> tuple[Layout, Vector, str]:
     named = tensors(network)
     fits = [n for n, t in named.items() if n in stored and stored[n].shape == t.shape]
     if not fits:
-        raise StudyError(f"training.pretrained: no tensor of {path.name} fits the network in name and shape; first names there: {sorted(stored)[:3]}.")
+        raise StudyError(
+            f"training.pretrained: no tensor of {path.name} fits the network in name and shape; first names there: {sorted(stored)[:3]}."
+        )
     with torch.no_grad():
         for name in fits:
             named[name].copy_(stored[name])

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,9 @@ class Training:
     learning_rate: float = setting(1e-3, doc="peak learning rate", low=1e-8, high=100.0)
     weight_decay: float = setting(1e-4, doc="decoupled for AdamW, L2 for SGD", low=0.0, high=1.0)
     momentum: float = setting(0.9, doc="momentum of SGD; beta1 of AdamW", low=0.0, high=0.999)
-    optimizer_state: str = setting("keep", doc="keep the optimiser's moments at the hospital between rounds, or reset them", choices=("keep", "reset"))
+    optimizer_state: str = setting(
+        "keep", doc="keep the optimiser's moments at the hospital between rounds, or reset them", choices=("keep", "reset")
+    )
     schedule: str = setting("cosine", doc="learning rate over the rounds", choices=("constant", "cosine", "linear"))
     warmup_rounds: float = setting(1.0, doc="rounds over which the learning rate rises from a tenth to its peak", low=0.0)
     final_factor: float = setting(0.02, doc="learning rate at the end of the schedule, as a share of the peak", low=0.0, high=1.0)
@@ -61,7 +63,9 @@ class Training:
     local_steps: int = setting(0, doc="optimiser steps per round at every hospital; 0: use local_epochs", low=0)
     local_epochs: float = setting(1.0, doc="passes over the hospital's training images per round, if local_steps is 0", low=0.01)
     gradient_clip: float = setting(1.0, doc="largest norm of the gradient of a step; 0 switches clipping off", low=0.0)
-    precision: str = setting("auto", doc="auto measures bf16 against float32 on the device and takes the faster", choices=("auto", "float32", "bf16", "fp16"))
+    precision: str = setting(
+        "auto", doc="auto measures bf16 against float32 on the device and takes the faster", choices=("auto", "float32", "bf16", "fp16")
+    )
     pretrained: str = setting("", doc="local safetensors file to start from, relative to the study file; empty: random start")
 
 
@@ -70,10 +74,30 @@ class Federation:
     """How rounds are run ([federation])."""
 
     rounds: int = setting(20, doc="number of rounds", low=1, high=100_000)
-    weight: str = setting("images", doc="a hospital's weight in the average: its training patients, its training images, or equal", choices=("patients", "images", "equal"))
+    weight: str = setting(
+        "images",
+        doc="a hospital's weight in the average: its training patients, its training images, or equal",
+        choices=("patients", "images", "equal"),
+    )
     min_sites: int = setting(1, doc="a round with fewer accepted updates fails", low=1)
     fraction: float = setting(1.0, doc="share of the hospitals drawn for each round", low=0.001, high=1.0)
+    deadline: float = setting(
+        86_400.0, doc="seconds to wait for a hospital's training; it then misses the round", low=1.0, high=10_000_000.0
+    )
     largest_change: float = setting(32.0, doc="an update with a larger change of any single weight is refused", low=1e-6, high=1024.0)
+
+
+@dataclass(frozen=True)
+class SecureAggregation:
+    """How the hospitals' changes are summed under masks, so that nobody sees a single one ([secure_aggregation])."""
+
+    enabled: bool = setting(False, doc="sum under masks; hospitals' own policies usually insist on it")
+    ring_bits: int = setting(32, doc="bits of a masked weight: 32 travels like float32, 64 is more exact", choices=(32, 64))
+    min_cohort: int = setting(3, doc="a sum over fewer hospitals is not opened; a hospital's own policy may ask for more", low=3, high=1000)
+    colluders: int = setting(
+        -1, doc="hospitals that may work together with the server without learning more; -1: a fifth of them", low=-1, high=500
+    )
+    patience: float = setting(60.0, doc="seconds to wait for a hospital's answer in the short exchanges", low=1.0, high=86_400.0)
 
 
 @dataclass(frozen=True)
@@ -101,6 +125,7 @@ class Study:
     training: Training
     federation: Federation
     evaluation: Evaluation
+    secure_aggregation: SecureAggregation = field(default_factory=SecureAggregation)
 
     def to_table(self) -> dict[str, Any]:
         """The study with every default spelled out, as TOML tables."""
@@ -109,7 +134,7 @@ class Study:
         sections["data"]["augment"] = [s.to_table("step") for s in self.augment]
         for name in ("task", "model", "strategy"):
             sections[name] = getattr(self, name).to_table()
-        for name in ("training", "federation", "evaluation"):
+        for name in ("training", "federation", "secure_aggregation", "evaluation"):
             sections[name] = config.to_table(getattr(self, name))
         return {"name": self.name, "description": self.description, "seed": self.seed, **sections}
 
@@ -120,7 +145,13 @@ class Study:
 
 
 _PLUGINS = {"task": ("common.tasks", "TASK"), "model": ("common.models", "MODEL"), "strategy": ("common.strategies", "STRATEGY")}
-_SECTIONS = {"data": Data, "training": Training, "federation": Federation, "evaluation": Evaluation}
+_SECTIONS = {
+    "data": Data,
+    "training": Training,
+    "federation": Federation,
+    "secure_aggregation": SecureAggregation,
+    "evaluation": Evaluation,
+}
 _TOP = ("name", "description", "seed", *_PLUGINS, *_SECTIONS)
 
 
@@ -168,6 +199,9 @@ def parse(table: Mapping[str, Any]) -> Study:
         augment=steps["augment"],
         training=config.load(Training, _table(values.get("training", {}), "training"), "training"),
         federation=config.load(Federation, _table(values.get("federation", {}), "federation"), "federation"),
+        secure_aggregation=config.load(
+            SecureAggregation, _table(values.get("secure_aggregation", {}), "secure_aggregation"), "secure_aggregation"
+        ),
         evaluation=config.load(Evaluation, _table(values.get("evaluation", {}), "evaluation"), "evaluation"),
     )
     _check_together(study)
@@ -177,7 +211,9 @@ def parse(table: Mapping[str, Any]) -> Study:
 def _check_together(study: Study) -> None:
     serves = plugins.load("common.models", study.model.name, "MODEL").tasks
     if study.task.name not in serves:
-        raise StudyError(f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; task.name is {shown(study.task.name)}.")
+        raise StudyError(
+            f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; task.name is {shown(study.task.name)}."
+        )
     if study.data.test_fraction + study.data.validation_fraction >= 1:
         raise StudyError("data.test_fraction + data.validation_fraction is 1 or more; leave patients for training.")
     for place, named, kinds in (("prepare", study.prepare, ("prepare",)), ("augment", study.augment, ("crop", "augment"))):
@@ -213,7 +249,9 @@ def _named(table: Mapping[str, Any], where: str, key: str, package: str, export:
 def _steps(tables: Any, where: str) -> tuple[Named, ...]:
     if not isinstance(tables, list):
         raise StudyError(f"{where} is {shown(tables)}; give a list of tables, each with a step.")
-    return tuple(_named(_table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM") for i, t in enumerate(tables))
+    return tuple(
+        _named(_table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM") for i, t in enumerate(tables)
+    )
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:

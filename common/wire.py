@@ -7,6 +7,7 @@ How a letter travels is other files' business: as Flower records (``common/recor
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Mapping
@@ -18,9 +19,11 @@ import numpy as np
 from common.errors import WireError
 from common.update import Vector
 
-VERSION = 1
-KINDS = {"join": "query", "train": "train", "evaluate": "evaluate"}
-"""Our three questions and the Flower message category that carries each."""
+VERSION = 2
+KINDS = {"join": "query", "agree": "query", "tally": "query", "train": "train", "evaluate": "evaluate"}
+"""Our questions and the Flower message category that carries each."""
+_WITH_MODEL = ("train", "evaluate")
+_MOST_MESSAGES = 4096
 LARGEST_TEXT = 32 << 20
 """Most characters of a letter's text."""
 
@@ -30,13 +33,14 @@ class Plan:
     """A question to a hospital.
 
     Attributes:
-        kind: "join" (who are you, how many images), "train" or "evaluate".
+        kind: "join" (who are you, how many images), "train", "evaluate", or of a secure sum: "agree" (its short exchanges), "tally" (counts).
         study: the study as tables; the hospital checks it by its own rules.
         round: number of the round, from 1; 0 outside rounds.
         layout: digest of the model's layout; empty for "join".
-        model: global weights ``[P]``, or None for "join".
+        model: global weights ``[P]``, for "train" and "evaluate" only.
         settings: further plain values, e.g. ``{"part": "test"}``.
         seal: the coordinator's signed statement that this study may run (``common/signing.py``); empty in a simulation.
+        secure: messages of secure sums (``common/secagg/messages.py``).
     """
 
     kind: str
@@ -46,6 +50,7 @@ class Plan:
     model: Vector | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     seal: Mapping[str, Any] = field(default_factory=dict)
+    secure: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,10 @@ class Reply:
         site: the hospital's name.
         kind, round, layout: as in the question.
         values: plain JSON values (counts, loss, metrics).
-        delta: change of the weights ``[P]`` for "train".
+        delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose bits only look like float32.
+        secure: messages of secure sums.
         fault: a public sentence if the hospital could not do it; then everything else is empty.
+        silent: set on this side where no answer came at all; it does not travel.
     """
 
     site: str
@@ -66,7 +73,9 @@ class Reply:
     layout: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     delta: Vector | None = None
+    secure: tuple[bytes, ...] = ()
     fault: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,8 @@ class Letter:
 
 def write_plan(plan: Plan) -> Letter:
     """A question as a letter."""
-    return _write({k: getattr(plan, k) for k in ("kind", "study", "round", "layout", "settings", "seal")}, plan.model)
+    named = {k: getattr(plan, k) for k in ("kind", "study", "round", "layout", "settings", "seal")}
+    return _write({**named, "secure": _to_text(plan.secure)}, plan.model)
 
 
 def read_plan(letter: Letter) -> Plan:
@@ -120,17 +130,19 @@ def read_plan(letter: Letter) -> Plan:
         model=letter.vector,
         settings=_get(header, "settings", dict),
         seal=_get(header, "seal", dict),
+        secure=_from_text(header),
     )
     if plan.kind not in KINDS:
         raise WireError(f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.")
-    if (plan.model is None) != (plan.kind == "join"):
+    if (plan.model is not None) != (plan.kind in _WITH_MODEL):
         raise WireError(f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model.")
     return plan
 
 
 def write_reply(reply: Reply) -> Letter:
     """An answer as a letter."""
-    return _write({k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values", "fault")}, reply.delta)
+    named = {k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values", "fault")}
+    return _write({**named, "secure": _to_text(reply.secure)}, reply.delta)
 
 
 def read_reply(letter: Letter) -> Reply:
@@ -147,6 +159,7 @@ def read_reply(letter: Letter) -> Reply:
         layout=_get(header, "layout", str),
         values=_get(header, "values", dict),
         delta=letter.vector,
+        secure=_from_text(header),
         fault=_get(header, "fault", str),
     )
 
@@ -178,6 +191,20 @@ def _read(letter: Letter) -> Mapping[str, Any]:
             f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides."
         )
     return header
+
+
+def _to_text(messages: tuple[bytes, ...]) -> list[str]:
+    return [base64.b64encode(message).decode() for message in messages]
+
+
+def _from_text(header: Mapping[str, Any]) -> tuple[bytes, ...]:
+    texts = _get(header, "secure", list)
+    if len(texts) > _MOST_MESSAGES or not all(isinstance(text, str) for text in texts):
+        raise WireError(f"A message's secure part must be a list of at most {_MOST_MESSAGES} texts.")
+    try:
+        return tuple(base64.b64decode(text, validate=True) for text in texts)
+    except ValueError:
+        raise WireError("A message's secure part is not base64.") from None
 
 
 def _refuse_constant(name: str) -> None:

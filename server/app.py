@@ -19,8 +19,9 @@ from common.errors import ArgumentError, RoundError
 from common.schedule import rate_factor
 from common.study import Study
 from common.update import Layout, Vector
-from server import checkpoint, evaluate, report, rounds
+from server import checkpoint, evaluate, report, rounds, tally
 from server.evaluate import Scores
+from server.masked import Sums
 from server.progress import Reporter
 from server.roster import Member, Roster, gather, join
 from server.rounds import Federation
@@ -45,6 +46,8 @@ class Order:
         engine: recorded in the report.
         expected: number of hospitals to wait for; 0 if all are there from the start.
         seal: the coordinator's signature under the study.
+        run: the run's name, as the signature has it.
+        roster: the signed roster, as it travels.
     """
 
     study: str
@@ -56,6 +59,8 @@ class Order:
     engine: str = "inline"
     expected: int = 0
     seal: Mapping[str, Any] = field(default_factory=dict)
+    run: str = ""
+    roster: Mapping[str, Any] = field(default_factory=dict)
 
     def resolved(self) -> Study:
         """The study with the overrides applied."""
@@ -81,6 +86,8 @@ class Session:
     scores: dict[str, Scores] = field(default_factory=dict)
     cross: dict[str, Any] | None = None
     local_models: dict[str, Vector] = field(default_factory=dict)
+    sums: Sums | None = None
+    total: int = 0
     status: str = "interrupted"
     bytes: dict[str, int] = field(default_factory=dict)
     """What the federation itself moved; the comparisons would not happen in a real one."""
@@ -118,12 +125,16 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     for member in roster.members:
         if member.reasons:
             reporter.say(f"  {member.site}: {' '.join(member.reasons)}")
-    return Session(order, study, run, transport, reporter, roster, layout, start, began)
+    session = Session(order, study, run, transport, reporter, roster, layout, start, began)
+    if study.secure_aggregation.enabled:
+        session.sums, session.roster, session.total = tally.hold(transport, study, order.run, order.roster, roster)
+        reporter.say(f"secure aggregation over {len(session.roster.members)} hospitals: the server reads sums only")
+    return session
 
 
 def federate(session: Session) -> None:
     """The federated rounds; the model on disk is always that of the last finished round."""
-    federation = _federation(session, session.roster.members)
+    federation = replace(_federation(session, session.roster.members), sums=session.sums, total=session.total)
     watch = session.reporter.phase("round", session.study.federation.rounds)
     settings = {"part": "validation"}
     try:
@@ -131,7 +142,14 @@ def federate(session: Session) -> None:
             validation = None
             if _is_due(session.study, record.round):
                 validation = evaluate.score(
-                    session.transport, session.study, session.layout, federation.model, session.roster.members, settings, record.round
+                    session.transport,
+                    session.study,
+                    session.layout,
+                    federation.model,
+                    session.roster.members,
+                    settings,
+                    record.round,
+                    session.sums,
                 )
                 checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, record.round)
             session.run.add(record, _rate(session.study, record.round), validation)
@@ -139,7 +157,7 @@ def federate(session: Session) -> None:
     finally:
         if federation.rounds_done:
             checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, federation.rounds_done)
-    session.scores["federated"] = _final(session, federation.model, examples=True)
+    session.scores["federated"] = _final(session, federation.model, examples=True, secure=session.sums)
     session.transport.traffic.take()
     session.bytes = dict(session.transport.traffic.total)
 
@@ -177,11 +195,13 @@ def _federation(session: Session, members: Sequence[Member], repeat: int = 1) ->
 
 
 def _trained(session: Session, members: Sequence[Member], name: str, repeat: int) -> Vector:
-    study = replace(session.study, federation=replace(session.study.federation, min_sites=1, fraction=1.0))
+    """A model for comparison; one "hospital" alone has nobody to hide among."""
+    alone = replace(session.study.federation, min_sites=1, fraction=1.0)
+    study = replace(session.study, federation=alone, secure_aggregation=replace(session.study.secure_aggregation, enabled=False))
     federation = replace(_federation(session, members, repeat), study=study)
     watch = session.reporter.phase(name, study.federation.rounds)
     for record in rounds.run(federation, session.transport, lambda number, site, done, of: None):
-        watch(f"loss {_mean(record.loss):.4f}", 0, 0)
+        watch(f"loss {record.mean_loss or 0.0:.4f}", 0, 0)
     return federation.model
 
 
@@ -201,9 +221,9 @@ def _own(session: Session) -> Scores:
     return own
 
 
-def _final(session: Session, model: Vector, examples: bool = False) -> Scores:
+def _final(session: Session, model: Vector, examples: bool = False, secure: Sums | None = None) -> Scores:
     settings = {"part": "test", "intervals": True, "examples": examples}
-    return evaluate.score(session.transport, session.study, session.layout, model, session.roster.members, settings)
+    return evaluate.score(session.transport, session.study, session.layout, model, session.roster.members, settings, secure=secure)
 
 
 def _is_due(study: Study, number: int) -> bool:
@@ -215,7 +235,9 @@ def _rate(study: Study, number: int) -> float:
 
 
 def _line(session: Session, record: rounds.Record, validation: Scores | None) -> str:
-    text = f"loss {_mean(record.loss):.4f}, {record.seconds:.1f} s"
+    if record.void:
+        return f"void: {record.void}"
+    text = f"loss {record.mean_loss or 0.0:.4f}, {record.seconds:.1f} s"
     if record.refused:
         text += ", refused: " + "; ".join(f"{r['site']}: {r['reason']}" for r in record.refused)
     text += "".join(f", {site}: {note}" for site, note in record.notes.items())
@@ -224,7 +246,3 @@ def _line(session: Session, record: rounds.Record, validation: Scores | None) ->
         value = validation.mean().get(key)
         text += f", validation {key} {'undefined' if value is None else f'{value:.3f}'}"
     return text
-
-
-def _mean(values: Mapping[str, float]) -> float:
-    return sum(values.values()) / max(1, len(values))

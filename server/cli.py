@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
@@ -9,9 +10,10 @@ from typing import Any
 
 from common import console
 from common.errors import InputError
-from server import desk
+from server import desk, rosters
 from server.host import Home, Host
 from server.provision import provision as make
+from server.rosters import Change
 
 
 def provision(given: Namespace) -> int:
@@ -69,6 +71,28 @@ def report(given: Namespace) -> int:
     return 0
 
 
+def roster(given: Namespace) -> int:
+    """Show the signed roster, or sign a new one."""
+    home, now = Home.open(given.home), desk.now()
+    if given.key is None:
+        if given.without:
+            raise InputError("--without takes a hospital off the roster, which has to be signed; give the roster key too: --key KEY.")
+        change = rosters.look(home, now)
+        _tell(given.json, rosters.to_json(change, change.before, False), _standing(home, change))
+        return 0
+    change = rosters.look(home, now, given.key, given.without)
+    if change.nothing:
+        if change.stale:
+            rosters.restore(home, given.key)
+        _tell(given.json, rosters.to_json(change, change.before, False), [_unchanged(change)])
+        return 0
+    _agree(change, given.yes)
+    made = rosters.sign(home, change, given.key, now)
+    told = f"Roster version {made.version} is signed, with {len(made.sites)} hospitals; take the medium with the key out and lock it away."
+    _tell(given.json, rosters.to_json(change, made, True), [told])
+    return 0
+
+
 def doctor(given: Namespace) -> int:
     """What is wrong with the folder and this machine."""
     from common import checks  # noqa: PLC0415
@@ -77,6 +101,48 @@ def doctor(given: Namespace) -> int:
     with console.work():
         found = examine(given.home)
     return checks.show(found, given.json)
+
+
+def _tell(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
+    if as_json:
+        console.out_json(table)
+    else:
+        console.out("\n".join(lines))
+
+
+def _standing(home: Home, change: Change) -> list[str]:
+    before = change.before
+    head = (
+        "No roster is signed yet." if before is None else f"Roster of {change.consortium}: version {before.version}, signed {before.issued}"
+    )
+    told = [f"{name} is enrolled and not on it." for name in change.new]
+    told += [f"{name} has enrolled again with another key than the one on it." for name in change.renewed]
+    told += [f"{name} is on it and not enrolled any more." for name in change.removed]
+    listed = [] if before is None and change.nothing else rosters.lines(change)
+    return [head, *listed, *told, *([] if change.nothing else [f"To sign a new one: {rosters.command(home)}"])]
+
+
+def _unchanged(change: Change) -> str:
+    if change.before is None:
+        return "No hospital is enrolled yet; there is nothing to sign."
+    again = "; the server's older copy is replaced" if change.stale else ""
+    return f"Nothing has changed since version {change.before.version} was signed on {change.before.issued}{again}."
+
+
+def _agree(change: Change, yes: bool) -> None:
+    """Let a person compare the fingerprints; what is asked goes to stderr, stdout is for the result."""
+    version = 1 if change.before is None else change.before.version + 1
+    console.note("\n".join([f"Version {version} of the roster of {change.consortium}:", *rosters.lines(change)]))
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError("Nobody is at a terminal to confirm the fingerprints; run it there, or give --yes if they were compared before.")
+    console.note(
+        "Telephone each hospital marked new or new key, on a number that you know, and let it read its fingerprint (consilium site fingerprint)."
+    )
+    console.note("Type yes if all of them agree:")
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise InputError("The roster was not signed: the answer was not yes.")
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -98,5 +164,6 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium server status": status,
     "consilium server stop": stop,
     "consilium server report": report,
+    "consilium server roster": roster,
     "consilium server doctor": doctor,
 }

@@ -17,6 +17,7 @@ from common import study as studies
 from common.errors import InputError, StudyError, did_you_mean
 from common.signing import Statement
 from common.study import Study
+from server import rosters
 from server.control import ControlError
 from server.host import Home
 from server.sites import Registry
@@ -44,7 +45,7 @@ def submit(home: Home, wanted: Submission, now: datetime) -> str:
     """Check, sign and queue a study; returns the name of its run.
 
     Raises:
-        InputError: the study is wrong, or a run of that name exists.
+        InputError: the study is wrong, a run of that name exists, or the study needs a signed roster that is not there.
         ControlError: the server does not run.
     """
     study = _resolved(wanted)
@@ -54,11 +55,12 @@ def submit(home: Home, wanted: Submission, now: datetime) -> str:
         raise InputError(
             f"A run cannot be called {name!r}: {'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; give another --name."
         )
+    roster = rosters.for_study(home, now) if study.secure_aggregation.enabled else rosters.signed(home)
     with home.control() as control, ExitStack() as undo:
         control.runs()
         folder.mkdir(mode=0o700)
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        _write_order(home, folder, study, wanted, now)
+        _write_order(home, folder, study, wanted, now, roster)
         number = control.submit(name)
         undo.pop_all()
     files.replace(folder / "run.json", json.dumps({"run_id": number, "submitted": now.isoformat(timespec="seconds")}).encode())
@@ -72,7 +74,7 @@ def _resolved(wanted: Submission) -> Study:
     return study if wanted.seed is None else replace(study, seed=wanted.seed)
 
 
-def _write_order(home: Home, folder: Path, study: Study, wanted: Submission, now: datetime) -> None:
+def _write_order(home: Home, folder: Path, study: Study, wanted: Submission, now: datetime, roster: dict[str, Any]) -> None:
     _copy_start(Path(study.training.pretrained), wanted.study.parent, folder)
     files.create(folder / "submitted.toml", toml.dumps(study.to_table()).encode())
     statement = Statement(home.settings.name, folder.name, study.digest, now.isoformat(), (now + timedelta(days=wanted.days)).isoformat())
@@ -82,9 +84,17 @@ def _write_order(home: Home, folder: Path, study: Study, wanted: Submission, now
         "study": str(folder / "submitted.toml"),
         "out": str(folder),
         "engine": "deployed",
+        "run": folder.name,
         "expected": max(enrolled, study.federation.min_sites),
+        "roster": _standing(home, roster),
     }
     files.create(folder / "order.json", json.dumps({**order, "seal": seal}).encode())
+
+
+def _standing(home: Home, signed: dict[str, Any]) -> dict[str, Any]:
+    """The signed roster with what the server checks it by."""
+    files_ = {"roster_key": "roster.crt", "authority": "ca.crt"}
+    return {"signed": signed, **{name: (home.path / file).read_text("ascii") for name, file in files_.items()}} if signed else {}
 
 
 def _copy_start(named: Path, source: Path, folder: Path) -> None:

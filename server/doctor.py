@@ -12,12 +12,13 @@ from pathlib import Path
 from common import certificates, checks, packages
 from common.checks import Finding
 from common.errors import ConsiliumError, InputError
-from server import desk, freight, host, proxy
+from server import desk, freight, host, proxy, rosters
 from server.control import ControlError
 from server.host import Home
 from server.sites import Registry
 
 _SECRETS = ("ca.key", "server.key", "coordinator.key", "superexec.secret", "sites.json")
+_ROSTER_KEY = Path("offline") / "roster.key"
 _HOLDERS = {"server": None, "coordinator": certificates.COORDINATOR}
 
 
@@ -35,13 +36,15 @@ def examine(path: Path) -> list[Finding]:
     running = _running(home)
     found += [running, *_ports(home, running.state == "ok"), _nginx()]
     found += checks.attempt("hospitals", lambda: list(_sites(home, datetime.now(UTC))))
+    found += checks.attempt("roster", lambda: list(_roster(home, datetime.now(UTC))))
     return [*found, *packages.look()]
 
 
 def _modes(home: Home) -> list[Finding]:
     """Secrets that others may read."""
     tokens = sorted((home.path / "kits").glob("*/token"))
-    found = [_mode(path) for path in (home.path, *(home.path / name for name in _SECRETS), *tokens)]
+    keys = sorted((home.path / "offline").glob("*.key"))
+    found = [_mode(path) for path in (home.path, *(home.path / name for name in _SECRETS), *tokens, *keys)]
     open_to_others = [finding for finding in found if finding is not None]
     return open_to_others or [checks.ok("modes", "secrets can be read by this user only")]
 
@@ -62,6 +65,8 @@ def _certificates(home: Home, now: datetime) -> Iterator[Finding]:
         yield checks.certificate(f"{name}.crt", own, ca, holder or home.settings.address, now, advice)
         if certificates.key_in(own) != certificates.public_bytes((home.path / f"{name}.key").read_bytes()):
             yield checks.wrong(f"{name}.crt", f"{name}.key is not its key", "restore both from one backup")
+    pinned = (home.path / "roster.crt").read_bytes()
+    yield checks.certificate("roster.crt", pinned, ca, certificates.ROSTER, now, "provision a new consortium")
 
 
 def _running(home: Home) -> Finding:
@@ -119,3 +124,21 @@ def _sites(home: Home, now: datetime) -> Iterator[Finding]:
         else:
             judged = checks.certificate(label, site.enrolled.tls_certificate.encode(), home.authority.read_bytes(), name, now, advice)
             yield Finding(label, judged.state, f"{states[name]['state']}, {here}, certificate {judged.found}", judged.advice)
+
+
+def _roster(home: Home, now: datetime) -> Iterator[Finding]:
+    """Whether every enrolled hospital is on the signed roster, and whether its key is where it should not be."""
+    found, advice = rosters.look(home, now), f"run: {rosters.command(home)}"
+    faults = [f"{name} is enrolled and not on it" for name in found.new]
+    faults += [f"{name} has another key on it" for name in found.renewed]
+    faults += [f"{name} is on it and not enrolled any more" for name in found.removed]
+    if found.before is None and not found.sites:
+        yield checks.ok("roster", "not signed yet, and no hospital is enrolled")
+    elif found.before is None:
+        yield checks.warning("roster", "not signed yet", advice)
+    elif faults:
+        yield checks.warning("roster", f"version {found.before.version}: {'; '.join(faults)}", advice)
+    else:
+        yield checks.ok("roster", f"version {found.before.version} holds every enrolled hospital")
+    if (home.path / _ROSTER_KEY).exists():
+        yield checks.warning("roster key", f"{home.path / _ROSTER_KEY} lies on this machine", "move it to a medium that is kept elsewhere")

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from common import network, sums
+from common.errors import RoundError
+from common.secagg.messages import Order
 from common.study import Study
 from common.update import Layout, Vector
 from common.wire import Plan, Reply
+from server.masked import Sums
 from server.roster import Member
 from server.transport import Transport
 
@@ -26,6 +30,8 @@ class Scores:
         faults: ``{site: sentence}``.
         examples: pictures of synthetic phantoms; empty for every real hospital.
         compute: device, precision and the like, as a hospital reports it.
+        means: means over hospitals from a sum under masks, where hospitals keep their own metrics to themselves.
+        summed: how many hospitals are in that sum.
     """
 
     sites: dict[str, Metrics] = field(default_factory=dict)
@@ -34,15 +40,24 @@ class Scores:
     faults: dict[str, str] = field(default_factory=dict)
     examples: list[dict[str, str]] = field(default_factory=list)
     compute: dict[str, Any] = field(default_factory=dict)
+    means: Metrics = field(default_factory=dict)
+    summed: int = 0
+
+    @property
+    def hospitals(self) -> int:
+        """How many hospitals the means are over."""
+        return self.summed or len(self.sites)
 
     def mean(self) -> Metrics:
         """Mean over hospitals of each metric, over those where it is defined."""
+        if self.means:
+            return dict(self.means)
         keys = sorted({key for metrics in self.sites.values() for key in metrics})
         return {key: _mean([m.get(key) for m in self.sites.values()]) for key in keys}
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``report.json``."""
-        return {"sites": self.sites, "mean": self.mean(), "intervals": self.intervals}
+        return {"sites": self.sites, "mean": self.mean(), "intervals": self.intervals, "hospitals": self.hospitals}
 
 
 def score(
@@ -53,20 +68,51 @@ def score(
     members: Sequence[Member],
     settings: Mapping[str, Any],
     number: int = 0,
+    secure: Sums | None = None,
 ) -> Scores:
     """Scores of one model on the members' own images.
 
     Args:
         settings: ``part`` (train, validation, test, all), ``intervals`` and ``examples`` (bool).
+        secure: the run's secure sums, for hospitals that keep their metrics to themselves.
     """
     plan = Plan("evaluate", study.to_table(), number, layout.digest, model, settings)
-    names = {m.node: m.site for m in members}
-    scores = Scores()
-    for node, reply in transport.ask(dict.fromkeys(names, plan)):
-        _add(scores, names[node], reply)
+    if secure is not None and not all(m.tells_metrics for m in members):
+        scores = _summed(secure, plan, study, members)
+    else:
+        scores, names = Scores(), {m.node: m.site for m in members}
+        for node, reply in transport.ask(dict.fromkeys(names, plan), study.federation.deadline):
+            _add(scores, names[node], reply)
     order = [m.site for m in members]
     scores.sites = {site: scores.sites[site] for site in order if site in scores.sites}
     scores.examples.sort(key=lambda e: order.index(e["site"]))
+    return scores
+
+
+def _summed(secure: Sums, plan: Plan, study: Study, members: Sequence[Member]) -> Scores:
+    """Means under masks; a hospital whose policy allows it sends its own metrics besides."""
+    metrics = tuple(network.task(study).higher_is_better)
+
+    def order(cohort: int) -> Order:
+        part = str(plan.settings["part"])
+        return sums.order(study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, metrics=metrics)
+
+    scores = Scores()
+    try:
+        found = secure.collect(plan, order, [m.site for m in members], deadline=study.federation.deadline)
+    except RoundError as error:
+        scores.faults = {m.site: str(error) for m in members}
+        return scores
+    scores.faults = dict(found.dropped)
+    scores.summed = len(found.survivors)
+    for metric in metrics:
+        count = found.lanes[sums.defined(metric)]
+        scores.means[metric] = found.lanes[metric] / count if count else None
+    for site, values in found.values.items():
+        if "metrics" in values and site in found.survivors:
+            _add(scores, site, Reply(site, "evaluate", values=values))
+        else:
+            scores.compute.update(values.get("compute", {}))
     return scores
 
 

@@ -22,12 +22,13 @@ For the hospital's IT. This folder is the hospital's kit; `token` in it is a sec
   Nothing is installed or updated later by itself, and no code ever comes from the coordinator.
 
 ## How to join
-    consilium site enrol KIT --home HOME --data DIR
+    consilium site enrol KIT --home HOME --data DIR     # prints this hospital's fingerprint
     consilium site start --home HOME
 
 `KIT` is this folder (or the one `.kit` file), `HOME` a new folder for keys and logs, `DIR` the folder with the scans; neither lies in the other.
 The keys are made on your machine and never leave it; only their public parts are sent. Then delete the kit: its token is used up.
-If `enrol` is interrupted, run the same command again.
+If `enrol` is interrupted, run the same command again. Then read the fingerprint to the coordinator by telephone; `consilium site fingerprint`
+prints it again. Only hospitals whose fingerprint was compared are put on the signed roster, with which alone yours shares masks (`roster.crt` here).
 
 ## What to open
 - Outbound: TCP to {address} port {port}, HTTPS with TLS {min_tls} or newer. Nothing else, and nothing inbound.
@@ -37,6 +38,7 @@ If `enrol` is interrupted, run the same command again.
 ## What leaves the hospital
 - To enrol: the hospital's name, the token, three public keys.
 - In a study: changes of the model's weights, counts of cases, scores, and the public sentences of errors. No image, label, file name or patient identifier.
+- `HOME/policy.toml` holds your own rules about that, which no study can widen: as it is made, changes leave only under masks, inside a sum over hospitals.
 - Two processes see to that: the gateway has the network and cannot read the scans; the worker reads the scans and has no network.
 
 ## How to stop
@@ -45,7 +47,7 @@ If `enrol` is interrupted, run the same command again.
 """
 
 
-def contents(consortium: Consortium, site: str, ca: bytes, coordinator: bytes, token: str, expires: str) -> dict[str, bytes]:
+def contents(consortium: Consortium, site: str, ca: bytes, coordinator: bytes, roster: bytes, token: str, expires: str) -> dict[str, bytes]:
     """The kit's files by name; ``expires`` is the token's last day."""
     about = {"site": site, "address": consortium.address, "port": consortium.port, "min_tls": consortium.min_tls}
     table = {"name": site, "consortium": consortium.name, **{k: v for k, v in about.items() if k != "site"}}
@@ -54,6 +56,7 @@ def contents(consortium: Consortium, site: str, ca: bytes, coordinator: bytes, t
         "kit.toml": toml.dumps(table, {"": "Kit of one hospital; it is read by: consilium site enrol"}).encode(),
         "ca.crt": ca,
         "coordinator.crt": coordinator,
+        "roster.crt": roster,
         "token": f"{token}\n".encode(),
         "README.md": readme.encode(),
     }

@@ -21,15 +21,19 @@ from server import kit, sites
 from server.sites import Registry, Site
 
 _OURS = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
+_SIGN = (
+    "When hospitals have enrolled, and again whenever one joins, leaves or gets a new kit: consilium server roster --home {out} --key KEY"
+)
 
 
 @dataclass(frozen=True)
 class _Issuer:
-    """Makes kits: the consortium's settings, its two public certificates, the moment."""
+    """Makes kits: the consortium's settings, its three public certificates, the moment."""
 
     settings: Consortium
     ca: bytes
     coordinator: bytes
+    roster: bytes
     now: datetime
     single_file: bool
 
@@ -40,7 +44,7 @@ class _Issuer:
     def issue(self, site: str, kits: Path) -> str:
         """Write one hospital's kit and return its token."""
         token = secrets.token_urlsafe(32)
-        content = kit.contents(self.settings, site, self.ca, self.coordinator, token, f"{self.until:%Y-%m-%d}")
+        content = kit.contents(self.settings, site, self.ca, self.coordinator, self.roster, token, f"{self.until:%Y-%m-%d}")
         kit.write(kits / site, content, single_file=self.single_file)
         return token
 
@@ -92,7 +96,8 @@ def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) ->
     out = out.absolute()
     ca = certificates.authority(settings.name, now, settings.ca_days)
     coordinator = certificates.signer(ca, certificates.COORDINATOR, now, settings.ca_days)
-    issuer = _Issuer(settings, ca.certificate, coordinator.certificate, now, single_file)
+    roster = certificates.signer(ca, certificates.ROSTER, now, settings.ca_days)
+    issuer = _Issuer(settings, ca.certificate, coordinator.certificate, roster.certificate, now, single_file)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.new-") as draft:
         home = files.folder(Path(draft) / "home")
         kits = files.folder(home / "kits")
@@ -100,20 +105,28 @@ def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) ->
         for name, credential in (("ca", ca), (SERVER, tls), (certificates.COORDINATOR, coordinator)):
             files.create(home / f"{name}.crt", credential.certificate)
             files.create(home / f"{name}.key", credential.key)
+        files.create(home / "roster.crt", roster.certificate)
+        files.create(files.folder(home / "offline") / "roster.key", roster.key)
         files.create(home / "superexec.secret", secrets.token_hex(32).encode())
         files.create(home / "consortium.toml", settings.to_toml().encode())
         entries = {site: sites.invited(issuer.issue(site, kits), issuer.until) for site in settings.sites}
         files.create(home / "sites.json", sites.dumps(entries))
         files.move(home, out)
     lines = [issuer.told(site, out / "kits") for site in settings.sites]
-    return [f"Made {out}: the authority, keys and registry of {settings.name}; keep ca.key secret and backed up.", *lines, *_next(out)]
+    return [
+        f"Made {out}: the authority, keys and registry of {settings.name}; keep ca.key secret and backed up.",
+        *lines,
+        *_next(out),
+        *_last(out),
+    ]
 
 
 def _extend(settings: Consortium, out: Path, now: datetime, single_file: bool, renew: tuple[str, ...]) -> list[str]:
     ca = Credential((out / "ca.crt").read_bytes(), (out / "ca.key").read_bytes())
     certificates.check_authority(ca.certificate, now)
     _check_unchanged(settings, out, ca)
-    registry, issuer = Registry(out), _Issuer(settings, ca.certificate, (out / "coordinator.crt").read_bytes(), now, single_file)
+    coordinator, roster = ((out / name).read_bytes() for name in ("coordinator.crt", "roster.crt"))
+    registry, issuer = Registry(out), _Issuer(settings, ca.certificate, coordinator, roster, now, single_file)
     with registry.lock():
         known = registry.load()
         new = _new_sites(settings, known)
@@ -129,10 +142,18 @@ def _extend(settings: Consortium, out: Path, now: datetime, single_file: bool, r
     lines += [f"The enrolment of {site} so far has ended." for site in again if known[site].enrolled is not None]
     lines += [f"{site} is not listed any more; it stays registered, as it was." for site in known if site not in settings.sites]
     lines += ["The server has a new TLS certificate; start it anew to use it."] if SERVER in renew else []
-    return [*lines, *_next(out)] if made else [*lines, f"Every hospital of {settings.name} has its kit; nothing else was changed."]
+    return (
+        [*lines, *_next(out), _SIGN.format(out=out)]
+        if made
+        else [*lines, f"Every hospital of {settings.name} has its kit; nothing else was changed."]
+    )
 
 
 def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
+    if not (out / "roster.crt").is_file():
+        raise InputError(
+            f"{out} has no roster.crt: an earlier release made it, before rosters were signed; provision a new folder and give every hospital its new kit."
+        )
     before = consortium.read(out / "consortium.toml")
     for field in ("name", "address", "port", "min_tls"):
         old, new = getattr(before, field), getattr(settings, field)
@@ -202,3 +223,8 @@ def _next(out: Path) -> list[str]:
         "Hand each kit to its hospital on a way that you trust: it holds a secret.",
         f"Next: consilium server start --home {out}",
     ]
+
+
+def _last(out: Path) -> list[str]:
+    why = "whoever holds its roster.key and this server could add hospitals of their own to a sum and so read a real one's changes"
+    return [f"Move {out / 'offline'} off this machine now, e.g. to two USB sticks: {why}.", _SIGN.format(out=out)]

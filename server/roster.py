@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from common.errors import InputError
 from common.study import Study
+from common.sums import COUNTS
 from common.wire import Plan, Reply
 from server.transport import Transport
 
@@ -22,9 +23,10 @@ class Member:
     Attributes:
         node: Flower's number.
         site: name, unique in the federation.
-        counts: ``{"train", "validation", "test", "patients", "train_patients", "left_out"}``.
+        counts: ``{"train", "validation", "test", "patients", "train_patients", "left_out"}``; empty if its policy keeps them.
         reasons: public sentences on images that were left out.
         pooled: a virtual hospital of a simulation that holds everybody's images, for comparison only.
+        tells_metrics: whether its policy lets its own metrics leave.
     """
 
     node: int
@@ -32,6 +34,7 @@ class Member:
     counts: Mapping[str, int]
     reasons: tuple[str, ...] = ()
     pooled: bool = False
+    tells_metrics: bool = True
 
     def weight(self, rule: str) -> float:
         """Weight in the average by the study's rule: training patients, training images, or equal."""
@@ -47,6 +50,8 @@ class Roster:
     members: tuple[Member, ...]
     excluded: Mapping[str, str]
     pooled: Member | None = None
+    totals: Mapping[str, int] = field(default_factory=dict)
+    """Counts over all hospitals, from a sum under masks."""
 
 
 def join(transport: Transport, study: Study, scoring: bool = False) -> Roster:
@@ -111,15 +116,21 @@ def _member(node: int, reply: Reply, scoring: bool) -> Member:
     if reply.fault:
         raise InputError(reply.fault)
     values: Mapping[str, Any] = reply.values
+    counts = {} if values.get("counts") == "kept" else _counts(values, scoring)
+    reasons = values.get("reasons", [])
+    if not isinstance(reasons, list):
+        raise InputError("It declared reasons that are not a list.")
+    told = tuple(str(r)[:300] for r in reasons[:20])
+    return Member(node, reply.site, counts, told, values.get("pooled") is True, values.get("metrics") != "kept")
+
+
+def _counts(values: Mapping[str, Any], scoring: bool) -> dict[str, int]:
     counts = {}
-    for key in ("train", "validation", "test", "patients", "train_patients", "left_out"):
+    for key in COUNTS:
         value = values.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_IMAGES:
             raise InputError(f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} is allowed.")
         counts[key] = value
     if not scoring and not (counts["train"] and counts["train_patients"]):
         raise InputError("It has no training images.")
-    reasons = values.get("reasons", [])
-    if not isinstance(reasons, list):
-        raise InputError("It declared reasons that are not a list.")
-    return Member(node, reply.site, counts, tuple(str(r)[:300] for r in reasons[:20]), values.get("pooled") is True)
+    return counts

@@ -1,6 +1,8 @@
 """One round as straight-line code: the file to read first.
 
 draw -> ask -> (screen -> fold, one answer at a time) -> mean -> strategy's step -> new model -> record
+
+With secure aggregation the middle is: ask -> (add masked vectors as they arrive) -> survivors signed -> masks off -> mean.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from common import plugins, seeds
+from common import plugins, seeds, sums
 from common.errors import RoundError
+from common.secagg.messages import Order
 from common.strategies import State, Strategy
 from common.study import Study
 from common.update import Layout, Update, Vector
-from common.wire import Plan
+from common.wire import Plan, Reply
 from server.aggregate import WeightedSum
+from server.masked import Sum, Sums, VoidError, is_finite
 from server.roster import Member
 from server.screen import RefusedError, Screen
 from server.transport import Transport
@@ -39,11 +43,15 @@ class Federation:
     memory: State = field(default_factory=dict)
     repeat: int = 1
     """How many times the study's local steps each member takes (above 1 for the pooled comparison)."""
+    sums: Sums | None = None
+    """The secure sums of the run; None if updates come as they are."""
+    total: int = 0
+    """All members' weight, as the tally under masks found it."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one round leaves in ``rounds.jsonl``."""
+    """What one round leaves in ``rounds.jsonl``; ``loss`` and ``weights`` hold those hospitals only whose values the server may know."""
 
     round: int
     seconds: float
@@ -55,6 +63,12 @@ class Record:
     bytes: Mapping[str, int]
     notes: Mapping[str, str] = field(default_factory=dict)
     """What hospitals say about how they computed, e.g. that a GPU's memory was full."""
+    mean_loss: float | None = None
+    """Mean over the hospitals, each with its weight."""
+    secure: Mapping[str, Any] | None = None
+    """``{"cohort", "survivors", "dropped", "attempts", "exchanges"}`` of a sum under masks."""
+    void: str = ""
+    """Why the round came to nothing; the model did not move."""
 
 
 def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[Record]:
@@ -69,16 +83,31 @@ def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[
 
 def one_round(federation: Federation, transport: Transport, watch: Watch) -> Record:
     """Run one round and move ``federation`` to its result."""
-    began, study, number = time.perf_counter(), federation.study, federation.rounds_done + 1
+    began, number = time.perf_counter(), federation.rounds_done + 1
     federation.model = transport.park(federation.model)
-    rule = study.federation.weight
-    chosen = draw(study, federation.members, number)
-    asked = {m.node: m for m in chosen}
-    screen = Screen(number, federation.layout, study.federation.largest_change)
-    total = WeightedSum(federation.layout.size, study.federation.largest_change, sum(m.weight(rule) for m in chosen))
-    notes = _Notes()
-    plan = training_plan(federation, number)
-    for node, reply in transport.ask(dict.fromkeys(asked, plan)):
+    chosen = draw(federation.study, federation.members, number)
+    plan, notes = training_plan(federation, number), _Notes(number, chosen, watch)
+    mean = (
+        plain_mean(federation, transport, plan, notes) if federation.sums is None else masked_mean(federation, federation.sums, plan, notes)
+    )
+    if mean is None:
+        federation.rounds_done += 1
+    else:
+        advance(federation, mean)
+    return notes.record(time.perf_counter() - began, transport.traffic.take())
+
+
+def plain_mean(federation: Federation, transport: Transport, plan: Plan, notes: _Notes) -> Vector:
+    """Ask, screen and fold one answer at a time: the weighted mean of the accepted updates.
+
+    Raises:
+        RoundError: they are fewer than ``federation.min_sites``.
+    """
+    study, rule = federation.study.federation, federation.study.federation.weight
+    asked = {m.node: m for m in notes.chosen}
+    screen = Screen(plan.round, federation.layout, study.largest_change)
+    total = WeightedSum(federation.layout.size, study.largest_change, sum(m.weight(rule) for m in notes.chosen))
+    for node, reply in transport.ask(dict.fromkeys(asked, plan), study.deadline):
         site = asked[node].site
         try:
             update = screen.accept(reply, asked[node].weight(rule))
@@ -89,16 +118,37 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rec
             notes.accept(site, update, reply.values.get("notes"))
             del update
         del reply
-        watch(number, site, notes.answers, len(chosen))
-    if len(notes.loss) < study.federation.min_sites:
+    if len(notes.loss) < study.min_sites:
         told = "; ".join(f"{r['site']}: {r['reason']}" for r in notes.refused)
         raise RoundError(
-            f"Round {number} has {len(notes.loss)} accepted updates; federation.min_sites asks for {study.federation.min_sites}. {told}"
+            f"Round {plan.round} has {len(notes.loss)} accepted updates; federation.min_sites asks for {study.min_sites}. {told}"
         )
-    mean = total.mean()
-    del total
-    advance(federation, mean)
-    return notes.record(number, time.perf_counter() - began, transport.traffic.take())
+    return total.mean()
+
+
+def masked_mean(federation: Federation, secure: Sums, plan: Plan, notes: _Notes) -> Vector | None:
+    """Ask, add masked vectors as they arrive, take the masks off the sum: the same mean, of changes that nobody sees; None if the sum is void.
+
+    Raises:
+        RoundError: too few hospitals took part.
+    """
+    study, names = federation.study, [m.site for m in notes.chosen]
+
+    def order(cohort: int) -> Order:
+        layout, total = federation.layout.digest, federation.total
+        return sums.order(study, "train", cohort, number=plan.round, model=federation.model, layout=layout, total=total)
+
+    try:
+        found = secure.collect(plan, order, names, notes.heard, study.federation.deadline)
+    except VoidError as error:
+        notes.void = str(error)
+        return None
+    weight = found.lanes["weight"]
+    if not 0 < weight <= federation.total:
+        notes.void = f"The hospitals' weights add up to {weight:g}; above 0 and at most the tally's {federation.total} is possible."
+        return None
+    notes.summed(found, federation.total / weight)
+    return found.added.mean(weight)
 
 
 def draw(study: Study, members: Sequence[Member], number: int) -> list[Member]:
@@ -131,26 +181,60 @@ def advance(federation: Federation, mean: Vector) -> None:
 class _Notes:
     """What happened in a round so far."""
 
+    number: int
+    chosen: Sequence[Member]
+    watch: Watch
     refused: list[dict[str, str]] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
     loss: dict[str, float] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
-
-    @property
-    def answers(self) -> int:
-        return len(self.loss) + len(self.refused)
+    answers: int = 0
+    mean_loss: float | None = None
+    secure: dict[str, Any] | None = None
+    void: str = ""
 
     def refuse(self, site: str, reason: str) -> None:
         self.refused.append({"site": site, "reason": reason})
+        self._told(site)
 
     def accept(self, site: str, update: Update, said: object) -> None:
+        self.accepted.append(site)
         self.loss[site], self.weights[site] = update.loss, update.weight
         self.seconds += update.seconds
+        self._say(site, said)
+        self.mean_loss = sum(self.loss[s] * w for s, w in self.weights.items()) / sum(self.weights.values())
+        self._told(site)
+
+    def heard(self, site: str, reply: Reply) -> None:
+        """A masked vector came, or a fault."""
+        self._told(site)
+
+    def summed(self, found: Sum, scale: float) -> None:
+        """A sum under masks was opened; what hospitals said in clear besides is kept where it is a number. ``scale``: total weight by that summed."""
+        self.accepted += found.survivors
+        self.refused += [{"site": site, "reason": reason} for site, reason in sorted(found.dropped.items())]
+        for site, values in found.values.items():
+            self._say(site, values.get("notes"))
+            for key, kept in (("loss", self.loss), ("weight", self.weights)):
+                if site in found.survivors and is_finite(values.get(key)):
+                    kept[site] = float(values[key])
+        self.seconds += found.lanes["seconds"]
+        self.mean_loss = found.lanes["loss"] * scale
+        names = {"cohort": len(self.chosen), "survivors": len(found.survivors), "dropped": sorted(found.dropped)}
+        self.secure = {**names, "attempts": found.attempts, "exchanges": found.exchanges}
+
+    def _say(self, site: str, said: object) -> None:
         if isinstance(said, list) and said:
             self.said[site] = " ".join(str(note) for note in said[:5])[:500]
 
-    def record(self, number: int, seconds: float, traffic: Mapping[str, int]) -> Record:
-        accepted = tuple(sorted(self.loss))
-        loss, weights = ({site: values[site] for site in accepted} for values in (self.loss, self.weights))
-        return Record(number, seconds, self.seconds, accepted, tuple(self.refused), loss, weights, traffic, self.said)
+    def _told(self, site: str) -> None:
+        self.answers += 1
+        self.watch(self.number, site, self.answers, len(self.chosen))
+
+    def record(self, seconds: float, traffic: Mapping[str, int]) -> Record:
+        loss, weights = ({site: values[site] for site in sorted(values)} for values in (self.loss, self.weights))
+        accepted, refused = tuple(sorted(self.accepted)), tuple(self.refused)
+        clear = (self.said, self.mean_loss, self.secure, self.void)
+        return Record(self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear)

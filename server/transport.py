@@ -93,7 +93,7 @@ class Transport:
             if open_questions and not arrived:
                 self.pause(wait)
         for node in open_questions.values():
-            yield node, Reply("", plans[node].kind, fault="No answer before the deadline.")
+            yield node, Reply("", plans[node].kind, fault="No answer before the deadline.", silent=True)
 
     def _push(self, plans: Mapping[int, Plan]) -> dict[str, int]:
         packed: dict[int, tuple[RecordDict, int]] = {}
@@ -110,7 +110,8 @@ class Transport:
 
     def _reply(self, message: Message, plan: Plan) -> Reply:
         if message.has_error():
-            return Reply("", plan.kind, fault=f"The hospital's process failed (code {message.error.code}); its own log says why.")
+            fault = f"The hospital's process failed (code {message.error.code}); its own log says why."
+            return Reply("", plan.kind, fault=fault, silent=True)
         try:
             letter = records.unpack(message.content)
             self.traffic.up += letter.size

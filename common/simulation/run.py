@@ -7,13 +7,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from common import study as studies
 from common.errors import ArgumentError, InputError
+from common.simulation import consortium
 from common.simulation.folders import hospital_folders
 
 SERVER, CLIENT = "server.app:app", "client.app:app"
@@ -46,12 +48,22 @@ def simulate(
         raise ArgumentError(f"--engine is {engine!r}; allowed: {', '.join(_ENGINES)}.")
     if rounds is not None and rounds < 1:
         raise ArgumentError(f"--rounds is {rounds}; 1 or more is allowed.")
-    studies.read(study)
+    secure = studies.read(study).secure_aggregation.enabled
     run_folder(out, sites)
-    order = {"study": str(study.absolute()), "out": str(out.absolute()), "compare": compare, "rounds": rounds, "seed": seed, "quiet": quiet}
+    order: dict[str, Any] = {
+        "study": str(study.absolute()),
+        "out": str(out.absolute()),
+        "compare": compare,
+        "rounds": rounds,
+        "seed": seed,
+        "quiet": quiet,
+    }
     nodes = len(folders) + (1 if "pooled" in compare else 0)
-    with _environment(sites, out / "state", device, engine, out / "order.json", {**order, "engine": engine}):
-        _start(engine, nodes, device)
+    with _environment(sites, out / "state", device, engine):
+        if secure:
+            order |= _consortium(out / "state" / ".consortium", [folder.name for folder in folders])
+        with _ordered(out / "order.json", {**order, "engine": engine}):
+            _start(engine, nodes, device)
     report: dict[str, Any] = json.loads((out / "report.json").read_text("utf-8"))
     return report
 
@@ -143,18 +155,37 @@ def _app(reference: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def _consortium(folder: Path, names: list[str]) -> dict[str, Any]:
+    """A make-believe consortium, and what the server is told of it."""
+    consortium.make(folder, names, datetime.now(UTC))
+    public = {name: (folder / f"{file}.crt").read_text("ascii") for name, file in (("roster_key", "roster"), ("authority", "ca"))}
+    return {"run": consortium.NAME, "roster": {"signed": json.loads((folder / "roster.json").read_bytes()), **public}}
+
+
 @contextmanager
-def _environment(
-    sites: Path, state: Path, device: str, engine: str, order: Path | None = None, ordered: dict[str, Any] | None = None
-) -> Iterator[None]:
+def _ordered(path: Path, order: dict[str, Any]) -> Iterator[None]:
+    """Write down what is to run, where the ServerApp finds it."""
+    path.write_text(json.dumps(order), "utf-8")
+    with _variables({"CONSILIUM_ORDER": str(path.absolute())}):
+        yield
+
+
+@contextmanager
+def _environment(sites: Path, state: Path, device: str, engine: str) -> Iterator[None]:
     """What the two apps find in their environment while a simulation runs; what hospitals kept from an earlier run is removed."""
     if state.exists():
         shutil.rmtree(state)
     names = {"CONSILIUM_SITES": str(sites.absolute()), "CONSILIUM_STATE": str(state.absolute()), "CONSILIUM_DEVICE": device}
     names["CONSILIUM_RESIDENT"] = "1" if engine == "inline" else "0"
-    if order is not None:
-        order.write_text(json.dumps(ordered), "utf-8")
-        names["CONSILIUM_ORDER"] = str(order.absolute())
+    try:
+        with _variables(names):
+            yield
+    finally:
+        importlib.import_module("client.worker").forget()
+
+
+@contextmanager
+def _variables(names: Mapping[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(names)
     try:
@@ -162,4 +193,3 @@ def _environment(
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-        importlib.import_module("client.worker").forget()

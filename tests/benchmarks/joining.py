@@ -1,4 +1,4 @@
-"""From nothing to the first finished round: provision, server, three hospitals that enrol and start, a study submitted; all by commands."""
+"""From nothing to the first finished round: provision, server, three hospitals that enrol and start, roster signed, a study submitted; all by commands."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _STUDY = {
     "data": {"prepare": [{"step": "resize", "size": [32, 32]}]},
     "training": {"local_steps": 2, "batch_size": 2},
     "federation": {"rounds": 1},
+    "secure_aggregation": {"enabled": True},
     "evaluation": {"every": 0, "bootstrap": 0},
 }
 
@@ -45,6 +46,7 @@ def _seconds(federation: Federation) -> float:
         for site in _SITES:
             federation.enrol(site)
             federation.start_site(site)
+        federation.sign_roster()
         federation.submit(federation.top / "study.toml", "first")
         rounds = federation.home / "runs" / "first" / "rounds.jsonl"
         until(lambda: rounds.exists() and rounds.read_text("utf-8").count("\n"), "no round has finished", 300)

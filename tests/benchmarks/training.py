@@ -13,6 +13,7 @@ from torch import nn
 
 from client import worker as workers
 from client.dataset import Bank, augment
+from client.policy import OPEN
 from client.site import Site
 from client.training import optimizer
 from common import network
@@ -32,9 +33,26 @@ def run() -> Iterator[Result]:
         hospitals = Path(folder, "hospitals")
         phantom.write(hospitals, hospitals=_SITES, patients=12, size=128, seed=1)
         study = _study()
-        ratios, second = _ratios(study, [Site(f.name, (f,), Path(folder, "state", f.name), "cpu") for f in sorted(hospitals.iterdir())])
-        yield Result("training/round against the plain loop", sorted(ratios)[len(ratios) // 2], "x", 1.05, peer="plain PyTorch loop", peer_value=1.0, limit=1.0)
-        yield Result("training/second epoch from the cache", second * 1e3, "ms an image", 0.3, peer="MONAI CacheDataset, published measurement", peer_value=0.57)
+        ratios, second = _ratios(
+            study, [Site(f.name, (f,), Path(folder, "state", f.name), "cpu", policy=OPEN) for f in sorted(hospitals.iterdir())]
+        )
+        yield Result(
+            "training/round against the plain loop",
+            sorted(ratios)[len(ratios) // 2],
+            "x",
+            1.05,
+            peer="plain PyTorch loop",
+            peer_value=1.0,
+            limit=1.0,
+        )
+        yield Result(
+            "training/second epoch from the cache",
+            second * 1e3,
+            "ms an image",
+            0.3,
+            peer="MONAI CacheDataset, published measurement",
+            peer_value=0.57,
+        )
 
 
 def _study() -> Study:
@@ -78,4 +96,3 @@ def _epoch(bank: Bank, study: Study) -> float:
     for _ in bank.batches(steps, size, 1):
         pass
     return (time.perf_counter() - began) / (steps * min(size, images))
-

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from client import desk, journal, worker
+from client.policy import OPEN
 from client.site import Site
 from client.trust import Trust
 from common import certificates, signing, wire
@@ -39,7 +40,7 @@ def sealed() -> dict[str, Any]:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     worker.forget()
-    return Site("north", (small.hospital(tmp_path / "data", 8),), tmp_path / "state", "cpu", trust=TRUST)
+    return Site("north", (small.hospital(tmp_path / "data", 8),), tmp_path / "state", "cpu", policy=OPEN, trust=TRUST)
 
 
 def answer(site: Site, letter: Letter) -> Reply:
@@ -56,7 +57,7 @@ def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
     reply = wire.read_reply(letter)
     assert (reply.site, reply.fault, reply.values["patients"]) == ("north", "", 8)
     [line] = lines(site)
-    assert set(line) == {"at", "kind", "round", "run", "study", "digest", "seconds", "bytes"}
+    assert set(line) == {"at", "kind", "round", "run", "study", "digest", "left", "seconds", "bytes"}
     assert (line["run"], line["study"], line["digest"], line["kind"], line["bytes"]) == (
         "run-1",
         "small",
@@ -76,7 +77,7 @@ def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(site: 
 
 
 def test_in_a_simulation_nothing_is_signed_and_nothing_noted(site: Site, tmp_path: Path) -> None:
-    virtual = Site("north", site.folders, tmp_path / "virtual", "cpu")
+    virtual = Site("north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN)
     assert not answer(virtual, question()).fault
     assert lines(virtual) == []
 

@@ -52,7 +52,21 @@ def test_a_hospital_that_is_well(top: Path) -> None:
     told = states(found)
     assert [name for name, state in told.items() if state == "wrong"] == []
     assert set(told) == {
-        *("folder", "ca.crt", "coordinator.crt", "tls.crt", "identity.crt", "proxy", "name", "port", "TLS", "client certificate", "answer"),
+        *(
+            "folder",
+            "ca.crt",
+            "coordinator.crt",
+            "roster.crt",
+            "tls.crt",
+            "identity.crt",
+            "policy",
+            "proxy",
+            "name",
+            "port",
+            "TLS",
+            "client certificate",
+            "answer",
+        ),
         *("clock", "disk", "data", "walls", "GPU", "worker", "gateway"),
     }
     assert (told["worker"], told["gateway"]) == ("warning", "warning")
@@ -103,6 +117,27 @@ def test_the_worker_needs_no_way_out(top: Path) -> None:
     assert {"identity.crt", "data", "walls", "GPU", "worker"} <= set(told)
     assert not {"tls.crt", "port", "clock", "gateway"} & set(told)
     assert told["data"] == "warning"
+
+
+def test_the_hospitals_own_rules(top: Path) -> None:
+    home = hospital(top / "home", device="cpu")
+    for rules, state, words in (
+        ("", "ok", "under masks only, in sums over 3 hospitals or more"),
+        ("plain_updates = true", "ok", "plain updates are allowed"),
+        ("min_cohrt = 3", "wrong", "policy.min_cohrt is not a setting"),
+        ("min_cohort = 2", "wrong", "policy.min_cohort"),
+    ):
+        home.policy_toml.write_text(rules)
+        [found] = [finding for finding in doctor.examine(home.path, "worker") if finding.name == "policy"]
+        assert (found.state, words in found.text) == (state, True), found
+    assert "policy" not in states(doctor.examine(home.path, "gateway"))
+
+
+def test_a_roster_key_of_somebody_else(top: Path) -> None:
+    home = hospital(top / "home", device="cpu")
+    home.roster_crt.write_bytes(certificates.signer(certificates.authority("chest-4", NOW, 10), "roster", NOW, 10).certificate)
+    [found] = [finding for finding in doctor.examine(home.path, "worker") if finding.name == "roster.crt"]
+    assert (found.state, "not issued by this consortium" in found.text) == ("wrong", True)
 
 
 def test_data_that_is_gone_and_a_gpu_that_is_not_there(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,8 @@ def make(path: Path) -> Home:
     home = Home(path)
     for folder in (home.path, home.gateway, home.worker, home.state, home.run, home.logs):
         folder.mkdir(0o700)
-    for file in (home.ca, home.coordinator, home.tls_key, home.tls_crt, home.node_key, home.identity_key, home.identity_crt):
+    public = (home.ca, home.coordinator, home.roster_crt, home.policy_toml, home.tls_crt, home.identity_crt)
+    for file in (*public, home.tls_key, home.node_key, home.identity_key):
         file.write_bytes(b"x")
         file.chmod(0o600)
     home.site_toml.write_text(settings(SiteSettings, TABLE, "site").to_toml())
@@ -71,6 +72,8 @@ PARTS = {
         "site.toml",
         "ca.crt",
         "coordinator.crt",
+        "roster.crt",
+        "policy.toml",
         "gateway/tls.key",
         "gateway/tls.crt",
         "gateway/node.key",
@@ -78,7 +81,7 @@ PARTS = {
         "worker/identity.crt",
     ),
     "gateway": ("gateway/tls.key", "gateway/node.key", "run"),
-    "worker": ("worker/identity.key", "worker/state", "logs"),
+    "worker": ("worker/identity.key", "worker/state", "roster.crt", "policy.toml", "logs"),
 }
 
 
@@ -94,7 +97,10 @@ def test_each_part_misses_its_files(tmp_path: Path, part: str, name: str) -> Non
 def test_each_part_leaves_the_others_alone(tmp_path: Path) -> None:
     home = make(tmp_path / "home")
     home.identity_key.unlink()
+    home.policy_toml.unlink()
     Home.open(home.path, "gateway")
+    home.policy_toml.write_text("")
+    home.policy_toml.chmod(0o600)
     home.tls_key.unlink()
     with pytest.raises(InputError, match=r"identity\.key is missing"):
         Home.open(home.path, "worker")
@@ -109,6 +115,8 @@ def test_each_part_leaves_the_others_alone(tmp_path: Path) -> None:
         ("run", 0o755, "has mode 0755; at most 0750 is allowed, run: chmod 0750"),
         ("ca.crt", 0o666, "has mode 0666; at most 0644"),
         ("site.toml", 0o644, "has mode 0644; at most 0640"),
+        ("policy.toml", 0o644, "has mode 0644; at most 0640"),
+        ("roster.crt", 0o666, "has mode 0666; at most 0644"),
     ],
 )
 def test_open_to_others(tmp_path: Path, name: str, mode: int, words: str) -> None:

@@ -14,10 +14,12 @@ from common.errors import CertificateError, InputError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CA = certificates.authority("chest-4", NOW, 3650)
+OTHER = certificates.authority("chest-4", NOW, 3650)
 CONTENTS = {
     "kit.toml": toml.dumps({"name": "north", "consortium": "chest-4", "address": "localhost"}).encode(),
     "ca.crt": CA.certificate,
     "coordinator.crt": certificates.signer(CA, "coordinator", NOW, 365).certificate,
+    "roster.crt": certificates.signer(CA, "roster", NOW, 365).certificate,
     "token": b"secret\n",
     "README.md": b"read me",
 }
@@ -41,10 +43,11 @@ def test_a_folder_and_a_file_are_read_alike(tmp_path: Path) -> None:
     one, other = kit.read(folder(tmp_path / "north"), NOW), kit.read(archive(tmp_path / "north.kit"), NOW)
     assert one == other
     assert (one.settings.name, one.settings.port, one.token) == ("north", 443, "secret")
+    assert one.roster == CONTENTS["roster.crt"]
     assert "secret" not in repr(one)
 
 
-@pytest.mark.parametrize("name", ["kit.toml", "ca.crt", "coordinator.crt", "token"])
+@pytest.mark.parametrize("name", ["kit.toml", "ca.crt", "coordinator.crt", "roster.crt", "token"])
 def test_missing_files(tmp_path: Path, name: str) -> None:
     (folder(tmp_path / "north") / name).unlink()
     with pytest.raises(InputError, match=f"lacks {name}; ask the coordinator"):
@@ -65,6 +68,8 @@ def test_missing_files(tmp_path: Path, name: str) -> None:
         ("ca.crt", certificates.authority("chest-4", NOW, 3650).certificate, "not issued by this consortium"),
         ("ca.crt", CONTENTS["coordinator.crt"], "not signed by itself"),
         ("coordinator.crt", certificates.server(CA, "localhost", NOW, 365).certificate, 'made for "server"; "coordinator" is needed'),
+        ("roster.crt", CONTENTS["coordinator.crt"], 'made for "coordinator"; "roster" is needed'),
+        ("roster.crt", certificates.signer(OTHER, "roster", NOW, 365).certificate, "not issued by this consortium"),
     ],
 )
 def test_damaged_files(tmp_path: Path, name: str, content: bytes, words: str) -> None:

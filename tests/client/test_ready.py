@@ -30,6 +30,8 @@ def hospital(path: Path, ca: certificates.Credential = CA, days: int = 100, **ch
         files[crt] = certificates.grant(ca, certificates.request("north", files[key]), "north", usage, NOW, days)  # type: ignore[arg-type]
     files[home.ca] = CA.certificate
     files[home.coordinator] = certificates.signer(CA, "coordinator", NOW, 3650).certificate
+    files[home.roster_crt] = certificates.signer(CA, "roster", NOW, 3650).certificate
+    files[home.policy_toml] = b""
     about = {
         "name": "north",
         "consortium": "chest-4",

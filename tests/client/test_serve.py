@@ -28,6 +28,7 @@ WORKER = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from client import serve
+from client.policy import OPEN
 from client.site import Site
 home, data, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 stop = threading.Event()
@@ -42,7 +43,7 @@ def tells(text, vector):
     if text == "data":
         (data / "x").write_text("x")
     return text, vector
-site = Site("north", (data,), home / "worker" / "state", "cpu", resident=True)
+site = Site("north", (data,), home / "worker" / "state", "cpu", resident=True, policy=OPEN)
 log = lambda text: print(text, flush=True)
 serve.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])

@@ -73,6 +73,9 @@ def refused(words: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("server submit s.toml --home h --days 4000", "--days"),
         ("server status --home h --every 0", "--every"),
         ("server submit s.toml --home h --seed x", "--seed"),
+        ("server rooster --home h", "(did you mean 'roster'?)"),
+        ("server roster --home h --witout north", "(did you mean '--without'?)"),
+        ("site fingerprints --home h", "(did you mean 'fingerprint'?)"),
     ],
 )
 def test_a_slip_of_the_pen(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,6 +97,8 @@ MISSING = {
     "site enrol k --data d": "--home",
     "site start": "--home",
     "site studies": "--home",
+    "server roster": "--home",
+    "site fingerprint": "--home",
 }
 
 
@@ -118,7 +123,9 @@ def test_defaults() -> None:
 
 def test_no_secret_can_be_given_on_the_command_line() -> None:
     options = {option for command in ALL.values() for option in command.options()}
-    assert not [option for option in options for word in ("token", "key", "secret", "password") if word in option]
+    assert {option for option in options for word in ("token", "key", "secret", "password") if word in option} == {"--key"}
+    given = arguments.build().parse_args(["server", "roster", "--home", "h", "--key", "stick/roster.key"])
+    assert given.key == Path("stick/roster.key")  # where it lies
 
 
 def test_a_folder_of_neither_side_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,6 +110,8 @@ def test_requests_that_are_refused() -> None:
         ask(certificates.request("north", certificates.private_key("node")))
     with pytest.raises(CertificateError, match='cannot be called "Coordinator"'):
         ask(certificates.request("Coordinator", TLS), "Coordinator")
+    with pytest.raises(CertificateError, match='cannot be called "roster"'):
+        ask(certificates.request("roster", TLS), "roster")
     with pytest.raises(CertificateError, match="damaged or not PEM"):
         ask(b"nonsense")
 

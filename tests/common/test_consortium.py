@@ -41,6 +41,7 @@ def test_defaults_and_a_full_turn() -> None:
         ({"sites": ["north", "North"]}, r'sites\[1\] is "North", but "north" is listed before'),
         ({"sites": ["../x"]}, r'sites\[0\] is "../x"; give 1 to 64 letters'),
         ({"sites": ["Coordinator"]}, "which Consilium uses itself"),
+        ({"sites": ["roster"]}, "which Consilium uses itself"),
         ({"sites": ["north.kit"]}, "which Consilium uses itself"),
         ({"sites": "north"}, "give a list"),
     ],

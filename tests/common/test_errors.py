@@ -18,6 +18,7 @@ TREE = {
     "CaseError": ("SiteError", 2),
     "WireError": ("ConsiliumError", 1),
     "SignatureError": ("WireError", 1),
+    "SecureSumError": ("WireError", 1),
     "RoundError": ("ConsiliumError", 1),
 }
 

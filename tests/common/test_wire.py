@@ -69,7 +69,7 @@ def _packed(header: Any, vector: Any = None) -> RecordDict:
     return packed
 
 
-HEADER = {"version": 1, "kind": "train", "study": {}, "round": 1, "layout": "", "settings": {}, "seal": {}}
+HEADER = {"version": 2, "kind": "train", "study": {}, "round": 1, "layout": "", "settings": {}, "seal": {}, "secure": []}
 BROKEN: dict[str, tuple[RecordDict, str]] = {
     "empty": (RecordDict(), "records"),
     "foreign record": (RecordDict({"header": ConfigRecord({"json": "{}"}), "more": MetricRecord({"a": 1})}), "more"),
@@ -77,7 +77,7 @@ BROKEN: dict[str, tuple[RecordDict, str]] = {
     "NaN in JSON": (_packed('{"version": NaN}'), "not valid JSON"),
     "deep JSON": (_packed("[" * 100_000), "not valid JSON"),
     "list": (_packed("[]"), "version"),
-    "other version": (_packed({**HEADER, "version": 2}), "version 2"),
+    "other version": (_packed({**HEADER, "version": 1}), "version 1"),
     "unknown kind": (_packed({**HEADER, "kind": "exec"}), "exec"),
     "no model": (_packed(HEADER), "without a model"),
     "round as text": (_packed({**HEADER, "round": "1"}), "round"),

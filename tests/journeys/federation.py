@@ -110,8 +110,13 @@ class Federation:
         """Start the worker or the gateway of a hospital."""
         self._spawn(f"{site}-{part}", "site", "start", "--home", self.top / site, "--only", part)
 
+    def sign_roster(self, *words: object) -> None:
+        """Sign who is enrolled now; with the fingerprints unread, as only a test may."""
+        self.consilium("server", "roster", "--home", self.home, "--key", self.home / "offline" / "roster.key", "--yes", *words)
+
     def submit(self, study: Path, name: str) -> None:
-        """Sign and queue a study."""
+        """Sign the roster, if it changed, and queue a study."""
+        self.sign_roster()
         self.consilium("server", "submit", study, "--home", self.home, "--name", name)
 
     def state(self, name: str) -> dict[str, Any]:

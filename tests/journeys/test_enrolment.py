@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from client import connect
+from client import connect, policy
 from client.enrol import enrol
 from client.home import Home
-from common import certificates, toml
+from common import certificates, cli, toml
 from common.errors import CertificateError, ConsiliumError, InputError
 from server import enrolment
 from server.provision import provision
@@ -35,6 +36,7 @@ class Consortium:
         self.log: list[str] = []
         self.fault: Exception | None = None
         self.port = 0
+        self.told: list[str] = []
         self.data = folder / "scans"
         self.data.mkdir()
 
@@ -53,7 +55,7 @@ class Consortium:
 
     def enrol(self, site: str, home: str = "", **arguments: Any) -> Home:
         path = self.folder / (home or site)
-        enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
+        self.told = enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
         return Home.open(path)
 
 
@@ -82,6 +84,8 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
         "site.toml",
         "ca.crt",
         "coordinator.crt",
+        "roster.crt",
+        "policy.toml",
         *(f"gateway/{n}" for n in ("tls.key", "tls.crt", "node.key")),
         *(f"worker/identity.{n}" for n in ("key", "crt")),
     }
@@ -91,6 +95,8 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
     assert {p.stat().st_mode & 0o777 for p in (home.path, *home.path.rglob("*")) if p.is_dir()} == {0o700}
     token = (consortium.kit("north") / "token").read_bytes().strip()
     assert not any(token in content for content in (*files.values(), " ".join(consortium.log).encode()))
+    assert files["roster.crt"] == (consortium.home / "roster.crt").read_bytes()
+    assert policy.read(home.policy_toml) == policy.Policy()
     site = home.settings()
     assert (site.name, site.data, site.device, site.port) == ("north", str(consortium.data), "cpu", consortium.port)
     [(name, node)] = consortium.registered
@@ -100,6 +106,40 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
         pair = (home.tls_crt, home.tls_key)
         with connect.client(replace(site, port=port), home.ca.read_bytes(), pair) as http:
             assert http.get("/").status_code == 204
+
+
+def test_both_sides_see_one_fingerprint(consortium: Consortium, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the hospital reads out is what the coordinator has before the signing, and what other hospitals see after it."""
+    north, valley = consortium.enrol("north"), consortium.enrol("valley")
+    site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
+    [own] = [line for line in consortium.told if line.startswith("Fingerprint of this hospital's key: ")]
+    assert cli.main([*site, str(valley.path)]) == 0
+    read = capsys.readouterr().out.splitlines()
+    assert own == f"Fingerprint of this hospital's key: {read[0].removeprefix('valley  ')}; read it to the coordinator by phone."
+    assert read[1].startswith("No signed roster has come yet")
+    assert cli.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes"]) == 0
+    assert f"  {read[0]}  new" in capsys.readouterr().err
+    north.roster_json.write_bytes((consortium.home / "roster.json").read_bytes())
+    assert cli.main([*site, str(north.path)]) == 0
+    out, noted = capsys.readouterr()
+    assert f"  {read[0]}" in out.splitlines() and "Signed roster, version 1 of " in out and noted == ""
+    assert cli.main([*site, str(north.path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["version"], told["usable"]) == (1, ["north", "valley"])
+    assert told["sites"] == {"north": told["fingerprint"], "valley": read[0].removeprefix("valley  ")}
+
+
+def test_a_roster_without_this_hospital_and_a_forged_one(consortium: Consortium, capsys: pytest.CaptureFixture[str]) -> None:
+    north, key = consortium.enrol("north"), consortium.home / "offline" / "roster.key"
+    consortium.enrol("valley")
+    assert cli.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes", "--without", "north"]) == 0
+    north.roster_json.write_bytes((consortium.home / "roster.json").read_bytes())
+    capsys.readouterr()
+    assert cli.main(["site", "fingerprint", "--home", str(north.path)]) == 0
+    assert "This hospital is not on that roster with its own key" in capsys.readouterr().err
+    north.roster_json.write_bytes(north.roster_json.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    assert cli.main(["site", "fingerprint", "--home", str(north.path)]) == 1
+    assert "is not signed by the consortium's roster key" in capsys.readouterr().err
 
 
 def test_without_a_certificate_or_with_a_foreign_one_the_door_stays_shut(consortium: Consortium, tmp_path: Path) -> None:
@@ -167,7 +207,7 @@ def test_tokens_that_are_refused(consortium: Consortium) -> None:
     consortium.enrol("north")  # the same folder and keys, with the right token in time
 
 
-@pytest.mark.parametrize("at", range(0, 9, 2))
+@pytest.mark.parametrize("at", range(0, 11, 2))
 def test_a_full_disk_at_the_hospital(consortium: Consortium, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """Wherever it strikes, the same command finishes the work once there is room."""
     real, count, home = os.fsync, iter(range(1000)), str(consortium.folder / "north")

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from common import files, signing, toml
+from common import certificates, files, signing, toml
 from common import study as studies
+from common.certificates import Credential
 from common.errors import InputError, StudyError
-from server import desk, sites
+from server import desk, rosters, sites
 from server.control import ControlError, RunState
 from server.desk import Submission
 from server.host import Home
@@ -109,7 +110,7 @@ def test_a_submission_is_an_order_that_hospitals_can_verify(home: Coordinator) -
     assert name == "small-20260301-120000" and home.link.submitted == [name]
     order = json.loads((folder / "order.json").read_text())
     assert (order["study"], order["out"], order["engine"]) == (str(folder / "submitted.toml"), str(folder), "deployed")
-    assert order["expected"] == 2
+    assert (order["expected"], order["run"], order["roster"]) == (2, name, {})
     ordered = studies.read(Path(order["study"]))
     assert (ordered.federation.rounds, ordered.seed) == (7, 3)
     certificate, ca = (home.path / "coordinator.crt").read_bytes(), home.authority.read_bytes()
@@ -120,6 +121,29 @@ def test_a_submission_is_an_order_that_hospitals_can_verify(home: Coordinator) -
     assert json.loads((folder / "run.json").read_text()) == {"run_id": 71, "submitted": "2026-03-01T12:00:00+00:00"}
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_a_masked_study_goes_with_the_signed_roster(home: Coordinator) -> None:
+    small.study(study(home), secure_aggregation={"enabled": True})
+    with pytest.raises(InputError, match=f"run: consilium server roster --home {home.path} --key KEY"):
+        desk.submit(home, Submission(study(home), "a"), NOW)
+    assert home.link.submitted == [] and not (home.runs / "a").exists()
+    ca = Credential((home.path / "ca.crt").read_bytes(), (home.path / "ca.key").read_bytes())
+    identity = {n: certificates.signer(ca, n, NOW, 9).certificate.decode() for n in ("north", "valley")}
+    known = Registry(home.path).load()
+    enrolled = {n: replace(known[n], enrolled=Enrolment(NOW.isoformat(), "01", "", "", "", "", c)) for n, c in identity.items()}
+    files.replace(home.path / "sites.json", sites.dumps({**known, **enrolled}))
+    key = home.path / "offline" / "roster.key"
+    rosters.sign(home, rosters.look(home, NOW, key), key, NOW)
+    desk.submit(home, Submission(study(home), "a"), NOW)
+    order = json.loads((home.runs / "a" / "order.json").read_text())
+    assert order["roster"]["signed"]["roster"]["sites"] == identity
+    enrol(home, "harbour")
+    with pytest.raises(InputError, match="The signed roster lacks harbour"):
+        desk.submit(home, Submission(study(home), "b"), NOW)
+    small.study(study(home))
+    desk.submit(home, Submission(study(home), "plain"), NOW)
+    assert json.loads((home.runs / "plain" / "order.json").read_text())["roster"] == order["roster"]
 
 
 def test_at_least_as_many_hospitals_are_expected_as_the_study_needs(home: Coordinator) -> None:

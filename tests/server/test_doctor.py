@@ -55,15 +55,29 @@ def test_a_server_before_its_start(home: Path, capsys: pytest.CaptureFixture[str
     told = states(doctor.examine(home))
     assert told == {
         **dict.fromkeys(
-            ("folder", "modes", "ca.crt", "server.crt", "coordinator.crt", "disk", "port", "nginx", "site north", "site valley"), "ok"
+            (
+                "folder",
+                "modes",
+                "ca.crt",
+                "server.crt",
+                "coordinator.crt",
+                "roster.crt",
+                "disk",
+                "port",
+                "nginx",
+                "site north",
+                "site valley",
+            ),
+            "ok",
         ),
-        "SuperLink": "warning",
+        "roster": "ok",
+        **dict.fromkeys(("SuperLink", "roster key"), "warning"),
     }
     assert cli.main(["server", "doctor", "--home", str(home)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("Nothing is wrong, 1 warning, ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("Nothing is wrong, 2 warnings, ")
 
 
-@pytest.mark.parametrize("name", ["ca.key", "superexec.secret", "sites.json", "kits/north/token", "."])
+@pytest.mark.parametrize("name", ["ca.key", "superexec.secret", "sites.json", "kits/north/token", "offline/roster.key", "."])
 def test_a_secret_that_others_may_read(home: Path, name: str) -> None:
     (home / name).chmod(0o744)
     [found] = wrongs(home)
@@ -136,9 +150,34 @@ def test_hospitals_whose_token_or_certificate_ends(home: Path) -> None:
     assert "token expired on" in told["site valley"].text
 
 
+def test_the_signed_roster(home: Path) -> None:
+    def told() -> dict[str, Finding]:
+        return {finding.name: finding for finding in doctor.examine(home)}
+
+    def enrol(*names: str) -> None:
+        known = Registry(home).load()
+        for name in names:
+            identity = certificates.signer(ca, name, NOW, 100).certificate.decode()
+            known[name] = replace(known[name], enrolled=Enrolment(NOW.isoformat(), "1", "", "", "", identity, identity))
+        (home / "sites.json").write_text(json.dumps({name: asdict(site) for name, site in known.items()}))
+
+    ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
+    key = (home / "offline").rename(home.parent / "stick") / "roster.key"
+    assert "roster key" not in told()
+    enrol("north")
+    advice = f"run: consilium server roster --home {home} --key KEY"
+    assert (told()["roster"].state, told()["roster"].text) == ("warning", f"not signed yet; {advice}")
+    assert cli.main(["server", "roster", "--home", str(home), "--key", str(key), "--yes"]) == 0
+    assert (told()["roster"].state, told()["roster"].text) == ("ok", "version 1 holds every enrolled hospital")
+    enrol("north", "valley")
+    assert told()["roster"].text == f"version 1: valley is enrolled and not on it; north has another key on it; {advice}"
+    (home / "roster.json").write_text("{}")
+    assert (told()["roster"].state, "is not signed" in told()["roster"].text) == ("wrong", True)
+
+
 def test_a_damaged_registry_and_no_folder(home: Path, tmp_path: Path) -> None:
     (home / "sites.json").write_text("{")
-    assert [finding.name for finding in wrongs(home)] == ["hospitals"]
+    assert [finding.name for finding in wrongs(home)] == ["hospitals", "roster"]
     shutil.rmtree(home)
     [found] = wrongs(home)
     assert "is not a coordinator's folder" in found.text

@@ -16,6 +16,7 @@ from server.provision import provision
 from server.sites import Enrolment, Registry, digest
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KIT = ("kit.toml", "ca.crt", "coordinator.crt", "roster.crt", "token", "README.md")
 
 
 def table(path: Path, **change: Any) -> Path:
@@ -49,13 +50,13 @@ def test_everything_is_made_and_private(tmp_path: Path) -> None:
         "server.key",
         "coordinator.crt",
         "coordinator.key",
+        "roster.crt",
+        "offline/roster.key",
         "superexec.secret",
         "sites.json",
         "consortium.toml",
     }
-    kits = {
-        f"kits/{site}/{name}" for site in ("north", "valley") for name in ("kit.toml", "ca.crt", "coordinator.crt", "token", "README.md")
-    }
+    kits = {f"kits/{site}/{name}" for site in ("north", "valley") for name in KIT}
     assert set(tree(home)) == top | kits
     assert {p.stat().st_mode & 0o777 for p in home.rglob("*") if p.is_file()} == {0o600}
     assert {p.stat().st_mode & 0o777 for p in (home, *home.rglob("*")) if p.is_dir()} == {0o700}
@@ -63,7 +64,9 @@ def test_everything_is_made_and_private(tmp_path: Path) -> None:
     tokens = [(home / "kits" / site / "token").read_text().strip() for site in ("north", "valley")]
     assert len(set(tokens)) == 2 and not any(token in " ".join(lines) for token in tokens)
     assert not any(token.encode() in content for token in tokens for name, content in tree(home).items() if not name.endswith("/token"))
-    assert lines[-1] == f"Next: consilium server start --home {home}"
+    assert f"Next: consilium server start --home {home}" in lines
+    assert lines[-2].startswith(f"Move {home / 'offline'} off this machine") and "could add hospitals of their own" in lines[-2]
+    assert lines[-1].endswith(f"consilium server roster --home {home} --key KEY")
 
 
 def test_what_is_made_holds_together(home: Path) -> None:
@@ -73,6 +76,10 @@ def test_what_is_made_holds_together(home: Path) -> None:
     certificates.check((home / "coordinator.crt").read_bytes(), ca, "coordinator", NOW + timedelta(days=3600))
     for name in ("ca", "server", "coordinator"):
         assert certificates.key_in((home / f"{name}.crt").read_bytes()) == certificates.public_bytes((home / f"{name}.key").read_bytes())
+    certificates.check((home / "roster.crt").read_bytes(), ca, "roster", NOW + timedelta(days=3600))
+    roster_key = (home / "offline" / "roster.key").read_bytes()
+    assert certificates.key_in((home / "roster.crt").read_bytes()) == certificates.public_bytes(roster_key)
+    assert (home / "kits/north/roster.crt").read_bytes() == (home / "roster.crt").read_bytes()
     assert consortium.read(home / "consortium.toml").sites == ("north", "valley")
     assert len((home / "superexec.secret").read_text()) == 64
     sites = Registry(home).load()
@@ -111,12 +118,27 @@ def test_more_hospitals_touch_nothing_else(tmp_path: Path, home: Path) -> None:
     assert changed == {
         "sites.json",
         "consortium.toml",
-        *(f"kits/south/{n}" for n in ("kit.toml", "ca.crt", "coordinator.crt", "token", "README.md")),
+        *(f"kits/south/{n}" for n in KIT),
     }
     sites = Registry(home).load()
     assert sites["north"].enrolled is not None and sites["south"].enrolled is None
     assert consortium.read(home / "consortium.toml").sites == ("north", "valley", "south")
     assert "south" in lines[0] and not any("north" in line for line in lines)
+
+
+def test_the_roster_key_may_be_away(tmp_path: Path, home: Path) -> None:
+    (home / "offline").rename(tmp_path / "stick")
+    provision(table(tmp_path / "c.toml", sites=["north", "valley", "south"]), home, NOW)
+    assert (home / "kits/south/roster.crt").read_bytes() == (home / "roster.crt").read_bytes()
+    assert not (home / "offline").exists()
+
+
+def test_a_folder_of_an_earlier_release(tmp_path: Path, home: Path) -> None:
+    (home / "roster.crt").unlink()
+    before = tree(home)
+    with pytest.raises(InputError, match=r"has no roster\.crt: an earlier release made it.* provision a new folder"):
+        provision(table(tmp_path / "c.toml", sites=["north", "valley", "south"]), home, NOW)
+    assert tree(home) == before
 
 
 def test_again_without_news_changes_nothing(tmp_path: Path, home: Path) -> None:
@@ -214,7 +236,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     monkeypatch.setattr(os, "fsync", fsync)
 
 
-@pytest.mark.parametrize("at", [0, 1, 5, 9, 14, 18])
+@pytest.mark.parametrize("at", [0, 1, 5, 7, 9, 14, 20, 22])
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     file = table(tmp_path / "c.toml")
     full_disk(monkeypatch, at)

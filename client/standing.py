@@ -1,0 +1,52 @@
+"""How this hospital stands in its consortium: the roster it has accepted, and its party in the secure sums of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from client.ledger import Ledger
+from client.party import Party, Roll
+from client.site import Site
+from client.vault import SharedVault, Vault
+from common.errors import SecureSumError, SignatureError
+from common.secagg.site import Me
+
+
+def accept(site: Site, signed: Any) -> bool:
+    """Take a signed roster that came with a question; whether it is another than before.
+
+    Raises:
+        SignatureError: it is not the consortium's, or older than one that was accepted.
+    """
+    identity = _identity(site)
+    if not isinstance(signed, Mapping):
+        raise SignatureError("A question comes with a roster that is not a table.")
+    now = datetime.now(UTC)
+    before = identity.roster(site.state, now)
+    identity.accept(signed, site.state, now)
+    after = identity.roster(site.state, now)
+    return before is None or after is None or before.digest != after.digest
+
+
+def party(site: Site, run: str) -> Party:
+    """This hospital in the secure sums of a run.
+
+    Raises:
+        SecureSumError: it has no identity, or no roster yet.
+    """
+    identity, now = _identity(site), datetime.now(UTC)
+    roster = identity.roster(site.state, now)
+    if roster is None:
+        raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
+    me = Me(site.name, identity.key, site.policy.limits)
+    in_memory = site.trust is not None or site.resident
+    vault = Vault() if in_memory else SharedVault(site.state)
+    return Party(me, identity.consortium, run, Roll(roster.digest, identity.keys(roster, now)), vault, Ledger(site.state))
+
+
+def _identity(site: Site) -> Any:
+    if site.identity is None:
+        raise SecureSumError("This hospital has no identity for secure sums; a simulation makes one where the study asks for them.")
+    return site.identity

@@ -1,0 +1,289 @@
+"""The server's side of one secure sum: pure bookkeeping, ``(state, message) -> state``; the vectors themselves are added up elsewhere.
+
+    keys -> shares -> vectors -> confirmations -> shares revealed -> opened
+
+A message that is wrong raises an error that the caller blames on its sender, and changes nothing. Each stage is closed by the caller, when all
+have answered or the time is up; with too few left it raises :class:`TooFewError`, and a new sum with fresh keys may be tried.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from common.errors import SecureSumError
+from common.secagg import derive, primitives, shamir
+from common.secagg.messages import CANARIES, Advert, Bundle, Confirm, Masked, Order, Parcel, Reveal, Survivors, Terms
+
+S = TypeVar("S", Advert, Masked, Confirm, Reveal)
+STEPS = ("keys", "shares", "vectors", "confirmations", "revelations", "opened")
+_WORD = 8
+
+
+class TooFewError(SecureSumError):
+    """Too few hospitals are left for this sum; nothing can be opened."""
+
+
+class CheatError(SecureSumError):
+    """What hospitals sent does not fit together.
+
+    Args:
+        sites: whose keys, shares or masks are wrong.
+    """
+
+    def __init__(self, sentence: str, sites: Sequence[str]) -> None:
+        super().__init__(sentence)
+        self.sites = tuple(sites)
+
+
+@dataclass(frozen=True)
+class State:
+    """What has come in so far."""
+
+    step: str
+    terms: Terms
+    identities: Mapping[str, bytes]
+    least: int
+    adverts: Mapping[str, Advert] = field(default_factory=dict)
+    parcels: Mapping[str, Mapping[str, Parcel]] = field(default_factory=dict)
+    order: Order | None = None
+    context: bytes = b""
+    masked: Mapping[str, Masked] = field(default_factory=dict)
+    canaries: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    survivors: tuple[str, ...] = ()
+    confirms: Mapping[str, Confirm] = field(default_factory=dict)
+    reveals: Mapping[str, Reveal] = field(default_factory=dict)
+
+    def needs(self, step: str) -> None:
+        """Whether messages of this step are due.
+
+        Raises:
+            SecureSumError: they are not.
+        """
+        if self.step != step:
+            raise SecureSumError(f"A secure sum that waits for {self.step} cannot take {step}.")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What takes the masks off the sum: ``(seed, sign)`` pairs to be added to it, and the survivors whose vectors are in it."""
+
+    pads: tuple[tuple[bytes, int], ...] = field(repr=False)
+    survivors: tuple[str, ...]
+
+
+def begin(terms: Terms, identities: Mapping[str, bytes], min_cohort: int) -> State:
+    """A new sum.
+
+    Args:
+        terms: what will be sent to the cohort.
+        identities: Ed25519 public keys from the signed roster.
+        min_cohort: survivors without whom nothing is opened.
+    """
+    return State("keys", terms, dict(identities), max(min_cohort, terms.threshold))
+
+
+def advert(state: State, message: Advert) -> State:
+    """Take a hospital's keys."""
+    state.needs("keys")
+    _check(state, message, state.terms.cohort)
+    return dataclasses.replace(state, adverts=_added(state.adverts, message))
+
+
+def adverts(state: State) -> tuple[State, Bundle]:
+    """Close the stage: everybody's keys, for everybody."""
+    state.needs("keys")
+    _enough(state.adverts, state.least, "sent keys")
+    every = [state.adverts[site] for site in sorted(state.adverts)]
+    return dataclasses.replace(state, step="shares"), Bundle.of(state.terms.digest, every)
+
+
+def parcels(state: State, site: str, messages: Sequence[Parcel]) -> State:
+    """Take the shares that a hospital deals: one parcel for each hospital with keys."""
+    state.needs("shares")
+    dealt = {message.to: message for message in messages}
+    if len(dealt) != len(messages) or set(dealt) != set(state.adverts) or site in state.parcels:
+        raise SecureSumError(f"{site!r} did not deal one parcel to each hospital.")
+    for message in messages:
+        if message.site != site or message.terms != state.terms.digest:
+            raise SecureSumError(f"{site!r} sent a parcel of {message.site!r} or of another sum.")
+        message.check_signature(state.identities.get(site))
+    return dataclasses.replace(state, parcels={**state.parcels, site: dealt})
+
+
+def ready(state: State) -> State:
+    """Close the stage: those who dealt shares can be asked for vectors."""
+    state.needs("shares")
+    _enough(state.parcels, state.least, "dealt shares")
+    return dataclasses.replace(state, step="vectors")
+
+
+def start(state: State, order: Order) -> tuple[State, dict[str, Bundle]]:
+    """Bind the order; for each hospital the parcels that are for it."""
+    state.needs("vectors")
+    context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], order)
+    held = {
+        site: Bundle.of(state.terms.digest, [state.parcels[dealer][site] for dealer in sorted(state.parcels)]) for site in state.parcels
+    }
+    return dataclasses.replace(state, order=order, context=context), held
+
+
+def masked(state: State, message: Masked, vector: bytes, tail: Sequence[int]) -> State:
+    """Take note of a vector that is about to be added up.
+
+    Args:
+        state: where the sum stands.
+        message: what the hospital vouches for.
+        vector: SHA-256 of the bytes that came.
+        tail: the vector's first 64-bit words after the body, as masked.
+    """
+    state.needs("vectors")
+    _check(state, message, state.parcels)
+    if message.context != state.context:
+        raise SecureSumError(f"{message.site!r} masked its vector for other keys or another order.")
+    if message.vector != vector:
+        raise SecureSumError(f"The vector of {message.site!r} is not the one that it vouches for.")
+    noted = {**state.canaries, message.site: tuple(tail[:CANARIES])}
+    return dataclasses.replace(state, masked=_added(state.masked, message), canaries=noted)
+
+
+def survivors(state: State) -> tuple[State, Survivors]:
+    """Close the stage: whose vectors are in the sum."""
+    state.needs("vectors")
+    _enough(state.masked, state.least, "sent vectors")
+    names = tuple(sorted(state.masked))
+    return dataclasses.replace(state, step="confirmations", survivors=names), Survivors(state.terms.digest, names)
+
+
+def confirm(state: State, message: Confirm) -> State:
+    """Take a signature under the survivors."""
+    state.needs("confirmations")
+    _check(state, message, state.survivors)
+    if message.context != state.context or message.survivors != state.survivors:
+        raise SecureSumError(f"{message.site!r} confirms other survivors than it was told.")
+    return dataclasses.replace(state, confirms=_added(state.confirms, message))
+
+
+def confirms(state: State) -> tuple[State, Bundle]:
+    """Close the stage: the signatures, for all who gave one."""
+    state.needs("confirmations")
+    _enough(state.confirms, state.terms.threshold, "confirmed the survivors")
+    every = [state.confirms[site] for site in sorted(state.confirms)]
+    return dataclasses.replace(state, step="revelations"), Bundle.of(state.terms.digest, every)
+
+
+def reveal(state: State, message: Reveal) -> State:
+    """Take a hospital's shares; a share that its dealer did not vouch for is the sender's lie."""
+    state.needs("revelations")
+    _check(state, message, state.confirms)
+    dropped = sorted(set(state.parcels) - set(state.survivors))
+    named = tuple(name for name, _ in message.seed_shares), tuple(name for name, _ in message.key_shares)
+    if named != (state.survivors, tuple(dropped)):
+        raise SecureSumError(f"{message.site!r} revealed shares of other hospitals than it should.")
+    for kind, shares in (("seed", message.seed_shares), ("key", message.key_shares)):
+        for dealer, share in shares:
+            parcel = state.parcels[dealer][message.site]
+            vouched = parcel.seed_hash if kind == "seed" else parcel.key_hash
+            if derive.share_hash(kind, state.terms.digest, dealer, message.site, share) != vouched:
+                raise SecureSumError(f"{message.site!r} revealed a wrong share of {dealer!r}.")
+    peers = sorted(set(state.parcels) - {message.site})
+    if [name for name, _ in message.canaries] != peers or any(len(words) != _WORD * CANARIES for _, words in message.canaries):
+        raise SecureSumError(f"{message.site!r} revealed the canaries' masks of other hospitals than it should.")
+    return dataclasses.replace(state, reveals=_added(state.reveals, message))
+
+
+def open_sum(state: State) -> tuple[State, Opening]:
+    """Close the last stage: rebuild the survivors' own seeds and the mask keys of the dropped, each checked against what was published.
+
+    Raises:
+        TooFewError: fewer than t revealed.
+        CheatError: a hospital's shares do not make up what it published.
+    """
+    state.needs("revelations")
+    _enough(state.reveals, state.terms.threshold, "revealed their shares")
+    seeds = {site: _rebuilt(state, site, "seed") for site in state.survivors}
+    pads = [(derive.own_seed(seed, state.context, site), -1) for site, seed in seeds.items()]
+    for gone in sorted(set(state.parcels) - set(state.survivors)):
+        key = _rebuilt(state, gone, "key")
+        for site in state.survivors:
+            seed = derive.pair_seed(key, state.adverts[site].mask_key, state.context, gone, site)
+            pads.append((seed, -derive.sign_of(site, gone)))
+    return dataclasses.replace(state, step="opened"), Opening(tuple(pads), state.survivors)
+
+
+def _rebuilt(state: State, dealer: str, kind: str) -> bytes:
+    position = {site: i for i, site in enumerate(sorted(state.adverts), 1)}
+    held = {position[r.site]: dict(r.seed_shares if kind == "seed" else r.key_shares)[dealer] for r in state.reveals.values()}
+    used = dict(sorted(held.items())[: state.terms.threshold])
+    try:
+        secret = shamir.combine(used)
+    except SecureSumError:
+        secret = b""
+    published = state.adverts[dealer]
+    if kind == "seed":
+        fits = derive.commitment(secret, state.terms.digest) == published.commitment
+    else:
+        fits = len(secret) == 32 and primitives.x25519_public(secret) == published.mask_key
+    if not fits:
+        raise CheatError(f"The shares that {dealer!r} dealt do not make up its {kind}.", [dealer])
+    return secret
+
+
+def check_canaries(state: State, sums: Sequence[int], opening: Opening) -> None:
+    """Whether the canaries of the opened sum count the survivors.
+
+    Raises:
+        CheatError: they do not; it names whose mask was wrong, as far as what was revealed can tell.
+    """
+    if tuple(sums) == (len(state.survivors),) * CANARIES:
+        return
+    guilty = _guilty(state, opening)
+    who = ", ".join(guilty) or "unknown"
+    raise CheatError(f"The canaries of the sum are wrong; the mask of {who} does not fit.", guilty)
+
+
+def _guilty(state: State, opening: Opening) -> list[str]:
+    """Those whose canaries are not what their own revealed masks make of 1; else those whose masks most peers dispute."""
+    if state.order is None:
+        return []
+    own = dict(zip(state.survivors, (derive.canary_words(seed, state.order) for seed, _ in opening.pads), strict=False))
+    claims = {site: dict(r.canaries) for site, r in state.reveals.items()}
+    wrong, disputes = [], Counter[str]()
+    for site in state.survivors:
+        peers = sorted(set(state.parcels) - {site})
+        words = {peer: claims.get(site, {}).get(peer) or claims.get(peer, {}).get(site) or bytes(_WORD * CANARIES) for peer in peers}
+        expected = [1 + _words(own[site])[i] for i in range(CANARIES)]
+        for peer in peers:
+            expected = [e + derive.sign_of(site, peer) * w for e, w in zip(expected, _words(words[peer]), strict=True)]
+            if site in claims and peer in claims and claims[site][peer] != claims[peer][site]:
+                disputes[site] += 1
+        if tuple(e % (1 << 64) for e in expected) != state.canaries[site]:
+            wrong.append(site)
+    most = max(disputes.values(), default=0)
+    return wrong or sorted(site for site, count in disputes.items() if count == most)
+
+
+def _words(content: bytes) -> list[int]:
+    return [int.from_bytes(content[i : i + _WORD], "little") for i in range(0, len(content), _WORD)]
+
+
+def _check(state: State, message: S, allowed: Iterable[str]) -> None:
+    if message.terms != state.terms.digest:
+        raise SecureSumError(f"A message of {message.site!r} belongs to another secure sum.")
+    if message.site not in allowed:
+        raise SecureSumError(f"{message.site!r} is not asked in this step of the secure sum.")
+    message.check_signature(state.identities.get(message.site))
+
+
+def _added(held: Mapping[str, S], message: S) -> dict[str, S]:
+    if message.site in held and held[message.site] != message:
+        raise SecureSumError(f"{message.site!r} sent two different messages where one is allowed.")
+    return {**held, message.site: message}
+
+
+def _enough(who: Mapping[str, object], least: int, what: str) -> None:
+    if len(who) < least:
+        raise TooFewError(f"{len(who)} hospitals {what}; {least} are needed.")
