@@ -14,7 +14,7 @@ import httpx
 
 from client import connect, faults, ready
 from client.home import Home, SiteSettings
-from common import certificates, checks, packages
+from common import checks, packages
 from common.checks import Finding
 from common.errors import InputError
 

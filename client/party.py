@@ -52,12 +52,12 @@ class Party:
     Args:
         me: its name, key and limits.
         consortium, run: what terms must name; an empty run fits any (a simulation has one only).
-        roll: the signed roster.
+        roll: gives the signed roster's hospitals whose certificates are good now; it is asked anew for every sum.
         vault: where open sums are kept.
         ledger: which sums were opened.
     """
 
-    def __init__(self, me: Me, consortium: str, run: str, roll: Roll, vault: Vault, ledger: Ledger) -> None:
+    def __init__(self, me: Me, consortium: str, run: str, roll: Callable[[], Roll], vault: Vault, ledger: Ledger) -> None:
         self._me, self._consortium, self._run, self._roll = me, consortium, run, roll
         self._vault, self._ledger = vault, ledger
 
@@ -91,12 +91,13 @@ class Party:
     def _advertise(self, terms: Terms) -> Message:
         if terms.consortium != self._consortium or (self._run and terms.run != self._run):
             raise SecureSumError("The terms of a secure sum name another consortium or run than the signed study.")
-        if terms.roster != self._roll.digest:
+        roll = self._roll()
+        if terms.roster != roll.digest:
             raise SecureSumError("The terms of a secure sum are not about the signed roster that this hospital has.")
         if terms.number <= max(self._ledger.last(terms.run), self._vault.last):
             raise SecureSumError(f"A secure sum has the number {terms.number}, which was used before; numbers rise.")
         fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
-        state, advert = steps.advertise(self._me, terms, self._roll.keys, fresh)
+        state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
         self._vault.put(state)
         return advert
 

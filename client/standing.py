@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from client.identity import Identity
 from client.ledger import Ledger
 from client.party import Party, Roll
 from client.site import Site
@@ -14,8 +15,8 @@ from common.errors import SecureSumError, SignatureError
 from common.secagg.site import Me
 
 
-def accept(site: Site, signed: Any) -> bool:
-    """Take a signed roster that came with a question; whether it is another than before.
+def accept(site: Site, signed: Any) -> None:
+    """Take a signed roster that came with a question.
 
     Raises:
         SignatureError: it is not the consortium's, or older than one that was accepted.
@@ -23,11 +24,7 @@ def accept(site: Site, signed: Any) -> bool:
     identity = _identity(site)
     if not isinstance(signed, Mapping):
         raise SignatureError("A question comes with a roster that is not a table.")
-    now = datetime.now(UTC)
-    before = identity.roster(site.state, now)
-    identity.accept(signed, site.state, now)
-    after = identity.roster(site.state, now)
-    return before is None or after is None or before.digest != after.digest
+    identity.accept(signed, site.state, datetime.now(UTC))
 
 
 def party(site: Site, run: str) -> Party:
@@ -36,17 +33,19 @@ def party(site: Site, run: str) -> Party:
     Raises:
         SecureSumError: it has no identity, or no roster yet.
     """
-    identity, now = _identity(site), datetime.now(UTC)
-    roster = identity.roster(site.state, now)
+    identity = _identity(site)
+    roster = identity.roster(site.state, datetime.now(UTC))
     if roster is None:
         raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
     me = Me(site.name, identity.key, site.policy.limits)
     in_memory = site.trust is not None or site.resident
     vault = Vault() if in_memory else SharedVault(site.state)
-    return Party(me, identity.consortium, run, Roll(roster.digest, identity.keys(roster, now)), vault, Ledger(site.state))
+    return Party(
+        me, identity.consortium, run, lambda: Roll(roster.digest, identity.keys(roster, datetime.now(UTC))), vault, Ledger(site.state)
+    )
 
 
-def _identity(site: Site) -> Any:
+def _identity(site: Site) -> Identity:
     if site.identity is None:
         raise SecureSumError("This hospital has no identity for secure sums; a simulation makes one where the study asks for them.")
     return site.identity

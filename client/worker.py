@@ -84,7 +84,13 @@ class Engine:
             found = "none" if model is None else model.size
             raise WireError(f"The message's model has {found} weights of another layout; the study's network has {self.layout.size}.")
         network.unpack(self.trainer.network, model)
+        for value in network.counters(self.trainer.network).values():
+            value.zero_()
         return model
+
+    def counted(self) -> dict[str, int]:
+        """What the network has counted since its weights were loaded."""
+        return {name: int(value) for name, value in network.counters(self.trainer.network).items()}
 
     def change(self, start: Vector) -> Vector:
         """Present weights minus ``start``."""
@@ -106,6 +112,7 @@ class Worker:
     def __init__(self, site: Site, study: Study, run: str = "", scoring: bool = False) -> None:
         site.policy.check(study)
         self._site, self._study, self._run = site, study, run
+        self._signed: Any = None
         self._done: tuple[tuple[int, bytes], Update] | None = None
         self._data = replace(study.data, min_patients=1) if scoring else study.data
         self._drawer = Drawer(site, study.digest)
@@ -156,7 +163,9 @@ class Worker:
 
     def _agree(self, plan: Plan) -> Reply:
         signed = plan.settings.get("roster")
-        if signed is not None and standing.accept(self._site, signed):
+        if signed is not None and signed != self._signed:
+            standing.accept(self._site, signed)
+            self._signed = signed
             self.__dict__.pop("_party", None)  # made anew with the newer roster
         return Reply(self._site.name, plan.kind, plan.round, secure=self._party.agree(plan.secure))
 
@@ -179,6 +188,7 @@ class Worker:
         update = self._done[1]
         share = update.weight / sealing.order.total
         lanes = {"weight": int(update.weight), "steps": update.steps, "loss": share * update.loss, "seconds": update.seconds}
+        lanes |= {sums.counter(name): count for name, count in update.counted.items()}
         vector, said = self._party.seal(sealing, update.delta, share, lanes)
         return Reply(self._site.name, plan.kind, plan.round, plan.layout, self._told(update), vector, said)
 
@@ -192,8 +202,17 @@ class Worker:
             raise SecureSumError(f"Round {plan.round} is asked for; the study has rounds 1 to {self._study.federation.rounds}.")
         if total < self._weight():
             raise SecureSumError("The hospitals' total weight is said to be less than this hospital's own.")
-        layout = self._engine.layout.digest
-        return sums.order(self._study, "train", cohort, number=plan.round, model=plan.model, layout=layout, total=total)
+        layout = self._engine.layout
+        return sums.order(
+            self._study,
+            "train",
+            cohort,
+            number=plan.round,
+            model=plan.model,
+            layout=layout.digest,
+            total=total,
+            counters=layout.counters,
+        )
 
     def _update(self, plan: Plan, start: Vector) -> Update:
         """Train, and scale the change down where the policy limits its norm."""
@@ -207,7 +226,7 @@ class Worker:
         norm = clip(delta, self._site.policy.largest_norm)
         if norm > self._site.policy.largest_norm > 0:
             journal.note(self._site.state, kind="clipped", round=plan.round, norm=norm, allowed=self._site.policy.largest_norm)
-        return Update(delta, self._weight(), loss, steps, seconds)
+        return Update(delta, self._weight(), loss, steps, seconds, self._engine.counted())
 
     def _told(self, update: Update) -> dict[str, Any]:
         """What goes to the server in clear beside an update."""
@@ -215,7 +234,7 @@ class Worker:
         secure, policy = self._study.secure_aggregation.enabled, self._site.policy
         told: dict[str, Any] = {"notes": notes}
         if policy.share_counts or not secure:
-            told |= {"weight": update.weight, "steps": update.steps}
+            told |= {"weight": update.weight, "steps": update.steps, "counted": update.counted}
         if policy.share_metrics or not secure:
             told |= {"loss": update.loss, "seconds": update.seconds}
         return told

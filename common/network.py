@@ -1,6 +1,7 @@
 """A study's network, and the way between its tensors and the flat vector.
 
-Floating-point parameters and buffers travel; integer buffers (counters of batch normalisation) stay local, since their mean has no meaning.
+Floating-point parameters and buffers travel. Whole-number scalars (the counters of batch normalisation) are added up exactly, since their mean has
+no meaning; other integer buffers are constants and stay.
 """
 
 from __future__ import annotations
@@ -42,10 +43,15 @@ def tensors(network: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in network.state_dict(keep_vars=True).items() if value.is_floating_point()}
 
 
+def counters(network: nn.Module) -> dict[str, Tensor]:
+    """The network's whole-number scalars, by name."""
+    return {name: value for name, value in network.named_buffers() if value.dim() == 0 and value.dtype == torch.int64}
+
+
 def layout(network: nn.Module) -> Layout:
     """The layout of a network's vector."""
     named = tensors(network)
-    return Layout(tuple(named), tuple(tuple(t.shape) for t in named.values()))
+    return Layout(tuple(named), tuple(tuple(t.shape) for t in named.values()), tuple(counters(network)))
 
 
 def pack(network: nn.Module, out: Vector | None = None) -> Vector:

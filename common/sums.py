@@ -23,15 +23,15 @@ COUNTS = ("train", "validation", "test", "patients", "train_patients", "left_out
 _TALLY = ("weight", *COUNTS)
 _TRAIN = ("weight", "steps", "loss", "seconds")
 _EXACT = ("weight", "steps", "images", "patients", *COUNTS)
-_DEFINED = "defined "
+_DEFINED, _COUNTER = "defined ", "counter "
 Words = npt.NDArray[Any]
 
 
-def lanes(kind: str, metrics: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of the lanes of a "tally", "train" or "evaluate" sum; ``metrics`` are the task's."""
+def lanes(kind: str, metrics: Sequence[str] = (), counters: Sequence[str] = ()) -> tuple[str, ...]:
+    """Names of the lanes of a "tally", "train" or "evaluate" sum; ``metrics`` are the task's, ``counters`` the layout's."""
     if kind == "evaluate":
         return ("images", "patients", *(name for metric in sorted(metrics) for name in (_DEFINED + metric, metric)))
-    return _TALLY if kind == "tally" else _TRAIN
+    return _TALLY if kind == "tally" else (*_TRAIN, *map(counter, counters))
 
 
 def defined(metric: str) -> str:
@@ -39,9 +39,14 @@ def defined(metric: str) -> str:
     return _DEFINED + metric
 
 
+def counter(name: str) -> str:
+    """The lane of one of the network's counters."""
+    return _COUNTER + name
+
+
 def is_exact(lane: str) -> bool:
     """Whether a lane holds whole numbers."""
-    return lane in _EXACT or lane.startswith(_DEFINED)
+    return lane in _EXACT or lane.startswith((_DEFINED, _COUNTER))
 
 
 def order(
@@ -55,6 +60,7 @@ def order(
     layout: str = "",
     total: int = 0,
     metrics: Sequence[str] = (),
+    counters: Sequence[str] = (),
 ) -> Order:
     """The one order for a question.
 
@@ -68,6 +74,7 @@ def order(
         layout: digest of their layout.
         total: sum of all weights, for "train".
         metrics: the task's metric keys, for "evaluate".
+        counters: the layout's counters, for "train".
     """
     limit, ring = study.federation.largest_change, study.secure_aggregation.ring_bits
     return Order(
@@ -80,7 +87,7 @@ def order(
         ring_bits=ring,
         fraction_bits=fixed.fraction_bits(limit, cohort, ring),
         limit=limit,
-        lanes=lanes(kind, metrics),
+        lanes=lanes(kind, metrics, counters),
         total=total,
     )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -24,10 +24,14 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Layout:
-    """Names and shapes of a network's floating-point tensors, in the order in which they lie in the vector."""
+    """Names and shapes of a network's floating-point tensors, in the order in which they lie in the vector.
+
+    ``counters`` names its whole-number scalars (batches seen by a batch normalisation), which are counted exactly and lie beside the vector.
+    """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    counters: tuple[str, ...] = ()
 
     @cached_property
     def size(self) -> int:
@@ -58,6 +62,7 @@ class Update:
         loss: mean training loss of the round.
         steps: optimiser steps taken.
         seconds: time spent in training.
+        counted: what the network's counters counted.
     """
 
     delta: Vector
@@ -65,6 +70,7 @@ class Update:
     loss: float
     steps: int
     seconds: float
+    counted: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.delta.ndim != 1 or self.delta.dtype != np.float32:

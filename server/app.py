@@ -151,12 +151,16 @@ def federate(session: Session) -> None:
                     record.round,
                     session.sums,
                 )
-                checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, record.round)
+                checkpoint.save(
+                    session.run.folder / "model", session.study, session.layout, federation.model, record.round, federation.counted
+                )
             session.run.add(record, _rate(session.study, record.round), validation)
             watch(_line(session, record, validation), 0, 0)
     finally:
         if federation.rounds_done:
-            checkpoint.save(session.run.folder / "model", session.study, session.layout, federation.model, federation.rounds_done)
+            checkpoint.save(
+                session.run.folder / "model", session.study, session.layout, federation.model, federation.rounds_done, federation.counted
+            )
     session.scores["federated"] = _final(session, federation.model, examples=True, secure=session.sums)
     session.transport.traffic.take()
     session.bytes = dict(session.transport.traffic.total)

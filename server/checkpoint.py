@@ -18,11 +18,12 @@ from common.study import Study
 from common.update import Layout, Vector
 
 
-def save(folder: Path, study: Study, layout: Layout, model: Vector, rounds: int) -> None:
-    """Write a model folder; each file is replaced in one step."""
+def save(folder: Path, study: Study, layout: Layout, model: Vector, rounds: int, counted: Mapping[str, int] | None = None) -> None:
+    """Write a model folder; each file is replaced in one step. ``counted``: what the network's counters counted at all hospitals."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "weights.partial"
-    save_file(dict(layout.views(model)), partial)
+    counters = {name: np.array((counted or {}).get(name, 0), np.int64) for name in layout.counters}
+    save_file({**dict(layout.views(model)), **counters}, partial)
     os.replace(partial, folder / "weights.safetensors")
     about = {"format": 1, "rounds": rounds, "study_hash": study.digest, "layout": layout.digest, "study": study.to_table()}
     write_json(folder / "model.json", about)
@@ -58,7 +59,7 @@ def _assemble(study: Study, stored: Mapping[str, np.ndarray]) -> tuple[Layout, V
 
     layout = network.layout(network.build(study))
     missing = [name for name, shape in zip(layout.names, layout.shapes, strict=True) if stored.get(name, np.empty(0)).shape != shape]
-    if missing or len(stored) != len(layout.names):
+    if missing or not set(stored) - set(layout.counters) <= set(layout.names):
         raise InputError(f"weights.safetensors does not fit the study's network: {len(missing)} tensors are missing or of another shape.")
     vector = np.empty(layout.size, np.float32)
     for name, view in layout.views(vector):

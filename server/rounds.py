@@ -47,6 +47,13 @@ class Federation:
     """The secure sums of the run; None if updates come as they are."""
     total: int = 0
     """All members' weight, as the tally under masks found it."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """What the network's counters have counted at all hospitals together."""
+
+    def count(self, found: Mapping[str, int]) -> None:
+        """Add what a round counted."""
+        for name in self.layout.counters:
+            self.counted[name] = self.counted.get(name, 0) + found.get(name, 0)
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,7 @@ def plain_mean(federation: Federation, transport: Transport, plan: Plan, notes: 
         else:
             total.fold([update.delta], [update.weight])
             notes.accept(site, update, reply.values.get("notes"))
+            federation.count(update.counted)
             del update
         del reply
     if len(notes.loss) < study.min_sites:
@@ -135,8 +143,17 @@ def masked_mean(federation: Federation, secure: Sums, plan: Plan, notes: _Notes)
     study, names = federation.study, [m.site for m in notes.chosen]
 
     def order(cohort: int) -> Order:
-        layout, total = federation.layout.digest, federation.total
-        return sums.order(study, "train", cohort, number=plan.round, model=federation.model, layout=layout, total=total)
+        layout, total = federation.layout, federation.total
+        return sums.order(
+            study,
+            "train",
+            cohort,
+            number=plan.round,
+            model=federation.model,
+            layout=layout.digest,
+            total=total,
+            counters=layout.counters,
+        )
 
     try:
         found = secure.collect(plan, order, names, notes.heard, study.federation.deadline)
@@ -148,6 +165,7 @@ def masked_mean(federation: Federation, secure: Sums, plan: Plan, notes: _Notes)
         notes.void = f"The hospitals' weights add up to {weight:g}; above 0 and at most the tally's {federation.total} is possible."
         return None
     notes.summed(found, federation.total / weight)
+    federation.count({name: int(found.lanes[sums.counter(name)]) for name in federation.layout.counters})
     return found.added.mean(weight)
 
 

@@ -63,7 +63,15 @@ class Screen:
             raise RefusedError(f"The weight is {weight:g}; above 0 and at most the declared {declared_weight:g} is allowed.")
         self._check_change(reply.delta)
         loss, steps, seconds = (self._number(reply, key) for key in ("loss", "steps", "seconds"))
-        return Update(reply.delta, weight, loss, int(steps), seconds)
+        return Update(reply.delta, weight, loss, int(steps), seconds, self._counted(reply))
+
+    def _counted(self, reply: Reply) -> dict[str, int]:
+        counted = reply.values.get("counted", {})
+        if not isinstance(counted, dict) or not set(counted) <= set(self.layout.counters):
+            raise RefusedError("The answer counts what the network does not.")
+        if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 53 for n in counted.values()):
+            raise RefusedError("The answer's counters are not whole numbers from 0 on.")
+        return counted
 
     def _check_change(self, delta: Vector) -> None:
         largest = max(over_blocks(delta.size, lambda start, end: _largest(delta[start:end])))

@@ -67,13 +67,14 @@ class Encoder:
             SecureSumError: a value is NaN, infinite or above the limit, or the scale does not fit the ring; ``out`` is as before.
         """
         count, signed = values.size, _signed(out)
-        if not 0 <= self._limit * self._scale + 0.5 < 2.0 ** (8 * out.itemsize - 1):  # half a unit: the largest may be rounded up
+        largest = self._limit * self._scale
+        if not (largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)):  # half a unit: the largest may be rounded up
             raise SecureSumError(f"Values up to {self._limit:g} times {self._scale:g} do not fit {8 * out.itemsize} bits.")
         size, wide = self._size[:count], self._wide[:count]
         np.abs(values, out=size)
-        largest = float(size.max(initial=0.0))
-        if not largest <= self._limit:
-            what = "NaN or infinite" if not math.isfinite(largest) else f"{largest:.3g}"
+        found = float(size.max(initial=0.0))
+        if not found <= self._limit:
+            what = "NaN or infinite" if not math.isfinite(found) else f"{found:.3g}"
             raise SecureSumError(f"A value of the update is {what}; at most {self._limit:g} is allowed, so nothing of it is sent.")
         np.copyto(wide, values)
         np.multiply(wide, self._scale, out=wide)

@@ -39,6 +39,7 @@ TABLE: dict[str, Any] = {
     "data": {"prepare": [{"step": "resize", "size": [32, 32]}]},
     "training": {"local_steps": 2, "batch_size": 2, "precision": "float32"},
     "federation": {"rounds": 2, "min_sites": 3},
+    "secure_aggregation": {"enabled": True},
     "evaluation": {"every": 0, "bootstrap": 0},
 }
 SITES = ("harbour", "north", "valley")
