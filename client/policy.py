@@ -11,7 +11,6 @@ from pathlib import Path
 from common import config, consortium, toml
 from common.config import setting
 from common.errors import InputError, SiteError, StudyError
-from common.secagg.terms import Limits
 from common.study import Study
 
 
@@ -39,11 +38,6 @@ class Policy:
         """The file with every default spelled out and every field explained."""
         meanings = {place.removeprefix("policy."): doc for place, _, _, doc in config.describe(Policy, "policy")}
         return toml.dumps(config.to_table(self), {"": "This hospital's own rules; the worker reads them when it starts", **meanings})
-
-    @property
-    def limits(self) -> Limits:
-        """What this hospital asks of a secure sum."""
-        return Limits(self.min_cohort, self.colluders)
 
     def check(self, study: Study, layout: str = "") -> None:
         """Whether this hospital takes part in a study.

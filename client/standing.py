@@ -13,6 +13,7 @@ from client.site import Site
 from client.vault import SharedVault, Vault
 from common.errors import SecureSumError, SignatureError
 from common.secagg.site import Me
+from common.secagg.terms import Limits
 
 
 def accept(site: Site, signed: Any) -> None:
@@ -27,8 +28,13 @@ def accept(site: Site, signed: Any) -> None:
     identity.accept(signed, site.state, datetime.now(UTC))
 
 
-def party(site: Site, run: str) -> Party:
+def party(site: Site, run: str, min_cohort: int) -> Party:
     """This hospital in the secure sums of a run.
+
+    Args:
+        site: the hospital.
+        run: name of the run.
+        min_cohort: what the signed study asks for; the hospital's own policy may ask for more.
 
     Raises:
         SecureSumError: it has no identity, or no roster yet.
@@ -37,7 +43,8 @@ def party(site: Site, run: str) -> Party:
     roster = identity.roster(site.state, datetime.now(UTC))
     if roster is None:
         raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
-    me = Me(site.name, identity.key, site.policy.limits)
+    limits = Limits(max(site.policy.min_cohort, min_cohort), site.policy.colluders)
+    me = Me(site.name, identity.key, limits)
     in_memory = site.trust is not None or site.resident
     vault = Vault() if in_memory else SharedVault(site.state)
     return Party(

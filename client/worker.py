@@ -115,7 +115,7 @@ class Worker:
 
     @cached_property
     def _party(self) -> Party:
-        return standing.party(self._site, self._run)
+        return standing.party(self._site, self._run, self._study.secure_aggregation.min_cohort)
 
     def _join(self, plan: Plan) -> Reply:
         if plan.settings.get("scoring") is not True:

@@ -33,18 +33,26 @@ def pairs(items: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="pairs">{found}</dl>' if found else ""
 
 
-def grid(caption: str, heads: Sequence[str], rows_html: Iterable[Sequence[str]], foot_html: Sequence[str] = (), kind: str = "num") -> str:
-    """A table that scrolls sideways where it must. The first cell of every row is its heading; headings are plain, cells markup."""
+def grid(
+    caption: str, heads: Sequence[str], rows_html: Iterable[Sequence[str]], feet_html: Sequence[Sequence[str]] = (), kind: str = "num"
+) -> str:
+    """A table that scrolls sideways where it must. The first cell of every row is its heading; headings are plain, cells markup.
+
+    The last cell of a row with fewer cells than there are headings spans the rest.
+    """
     top = "".join(f'<th scope="col">{text(head)}</th>' for head in heads)
-    body = "".join(_row(row) for row in rows_html)
-    foot = f"<tfoot>{_row(foot_html)}</tfoot>" if foot_html else ""
+    body = "".join(_row(row, len(heads)) for row in rows_html)
+    foot = f"<tfoot>{''.join(_row(row, len(heads)) for row in feet_html)}</tfoot>" if feet_html else ""
     return scroll(
         caption, f"<table><caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>", kind
     )
 
 
-def _row(cells_html: Sequence[str]) -> str:
-    return f'<tr><th scope="row">{cells_html[0]}</th>{"".join(f"<td>{cell}</td>" for cell in cells_html[1:])}</tr>'
+def _row(cells_html: Sequence[str], width: int) -> str:
+    cells = [f"<td>{cell}</td>" for cell in cells_html[1:]]
+    if 1 < len(cells_html) < width:
+        cells[-1] = f'<td class="rest" colspan="{width - len(cells_html) + 1}">{cells_html[-1]}</td>'
+    return f'<tr><th scope="row">{cells_html[0]}</th>{"".join(cells)}</tr>'
 
 
 def scroll(label: str, content_html: str, kind: str = "") -> str:
@@ -61,6 +69,12 @@ def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> st
     """The same chart for wide and for narrow screens; the style sheet shows one of them."""
     both = (("wide", WIDE), ("narrow", NARROW))
     return "".join(f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, about, width))}</div>' for kind, width in both)
+
+
+def points(items_html: Iterable[tuple[str, str]]) -> str:
+    """Short headings, plain text, each with markup beside it."""
+    found = "".join(f"<dt>{text(name)}</dt><dd>{content}</dd>" for name, content in items_html)
+    return f'<dl class="points">{found}</dl>' if found else ""
 
 
 def _kind(kind: str) -> str:

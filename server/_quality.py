@@ -1,59 +1,89 @@
-"""Sections of the report about quality: results at every hospital, learning curves, the cross-hospital matrix, examples."""
+"""Sections of the report about quality: results at every hospital, or their means where hospitals keep their own, and learning curves."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from server import charts, verdict
-from server._markup import chart, figure, grid, paragraph, scroll, section
-from server._style import SHADES
+from server import _results, charts
+from server._markup import chart, figure, grid, paragraph, section
 from server._words import finite, mean, metric, plural, table, text, whole
 from server.charts import Mark
 
 Report = Mapping[str, Any]
+_MEAN = "mean"
 NAMES = {"federated": "federated", "local": "own model", "pooled": "pooled images"}
-_PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
-_TINTS = {"truth": "#ffb13d", "prediction": "#45bdf5"}
-_MANY = 7
-_LEAST_SPAN = 0.2  # of the heat map's colours, for metrics in [0, 1]: less would paint noise in full contrast
 
 
 def present(report: Report) -> dict[str, str]:
     """The models that were scored, in the order of the charts, with the name each goes by."""
-    return {model: name for model, name in NAMES.items() if table(table(table(report.get("metrics")).get(model)).get("sites"))}
+    metrics = {model: table(table(report.get("metrics")).get(model)) for model in NAMES}
+    return {
+        model: name
+        for model, name in NAMES.items()
+        if table(metrics[model].get("sites")) or any(finite(v) is not None for v in table(metrics[model].get("mean")).values())
+    }
 
 
 def keys(report: Report) -> list[str]:
     """Every metric, the primary one first."""
-    found = {
-        k: None for part in table(report.get("metrics")).values() for row in table(table(part).get("sites")).values() for k in table(row)
-    }
+    parts = [table(part) for part in table(report.get("metrics")).values()]
+    found = {k: None for part in parts for row in (*table(part.get("sites")).values(), part.get("mean")) for k in table(row)}
     first = [k for k in (report.get("primary"),) if k in found]
     return [str(k) for k in (*first, *(k for k in found if k not in first))]
 
 
 def results(report: Report) -> str:
-    """Per-hospital chart of the primary metric, then a table for every metric."""
+    """Per-hospital chart of the primary metric, then a table for every metric; means alone where no hospital's own results are known."""
     models, found = present(report), keys(report)
     if not models or not found:
         return ""
+    if not any(_known(report, models, site) for site in _results.sites(report)):
+        return section("results", "Results", _means(report, models, found))
     tables = "".join(f"<h3>{text(metric(key).name)}</h3>{_table(report, models, key)}" for key in found)
     note = "Square brackets hold 95 % confidence intervals, drawn by resampling patients. " if _any_interval(report, models, found) else ""
     few = (
-        f"An interval takes at least {verdict.LEAST_IMAGES} test images. "
-        if any(verdict.few(report, s) for s in verdict.sites(report))
+        f"An interval takes at least {_results.LEAST_IMAGES} test images. "
+        if any(_results.few(report, s) for s in _results.sites(report))
         else ""
     )
-    return section(
-        "results", "Hospital by hospital", _dots(report, models, found[0]), tables, paragraph(note + few + _clearly(models), "note")
+    chart_ = _dots(report, models, found[0])
+    return section("results", "Hospital by hospital", chart_, tables, paragraph(note + few + _clearly(models) + _summed(report), "note"))
+
+
+def _known(report: Report, models: Mapping[str, str], site: str) -> bool:
+    return any(site in table(table(table(report.get("metrics")).get(model)).get("sites")) for model in models)
+
+
+def _summed(report: Report) -> str:
+    kept = _results.hidden(report)
+    if not kept:
+        return ""
+    total = plural(_results.hospitals(report, "federated"), "hospital")
+    return (
+        f" The federated mean is over {total}, summed under masks; {kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
     )
+
+
+def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> str:
+    """One row a metric: what is known where every hospital keeps its own results to itself."""
+    over = {model: _results.hospitals(report, model) for model in models}
+    heads = ["Mean of the hospitals", *(name.capitalize() for name in models.values())]
+    shown = [[_explained(report, key), *(metric(key).show(_results.average(report, k, key)) for k in models)] for key in found]
+    many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
+    caption = f"Means over {many}, summed under masks, on each hospital's own test patients, whom no model has seen in training."
+    note = "No hospital's own result left it, so there are no values and no confidence intervals of single hospitals here."
+    return grid(caption, heads, shown) + paragraph(note, "note")
+
+
+def _explained(report: Report, key: str) -> str:
+    better = "Higher is better." if _results.higher(report, key) else "Lower is better."
+    return f'{text(metric(key).name)}<small class="say">{text(metric(key).meaning)} {better}</small>'
 
 
 def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
-    return any(verdict.interval(report, model, site, key) for model in models for site in verdict.sites(report) for key in found)
+    return any(_results.interval(report, model, site, key) for model in models for site in _results.sites(report) for key in found)
 
 
 def _clearly(models: Mapping[str, str]) -> str:
@@ -63,16 +93,16 @@ def _clearly(models: Mapping[str, str]) -> str:
 
 
 def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
-    m, names = metric(key), verdict.sites(report)
+    m, names = metric(key), [site for site in _results.sites(report) if not _concealed(report, models, site)]
     rows = [
-        (f"{site} (n = {verdict.tested(report, site)})" if verdict.few(report, site) else site, _marks(report, models, site, key))
+        (f"{site} (n = {_results.tested(report, site)})" if _results.few(report, site) else site, _marks(report, models, site, key))
         for site in names
     ]
-    averages = {k: verdict.average(report, k, key) for k in models}
+    averages, over = _averages(report, models, key), _over(report, models)
     labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
-    top = ("Mean of the hospitals", {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
-    direction = "higher is better →" if verdict.higher(report, key) else "← lower is better"
-    about = f"{m.name} on test patients, mean of the hospitals: {', '.join(labels.values())}. The table below holds every value."
+    top = (over, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
+    direction = "higher is better →" if _results.higher(report, key) else "← lower is better"
+    about = f"{m.name} on test patients, {over[0].lower() + over[1:]}: {', '.join(labels.values())}. The table below holds every value."
     ends = (0.0, 1.0) if m.share else (0.0, None)
     draw = partial(charts.dot_plot, rows=[top, *rows], kinds=list(models), axis_name=f"{m.name}, {direction}", ends=ends)
     caption = "Each hospital's own test patients, whom no model has seen in training. " + _whiskers(report, models, key)
@@ -80,7 +110,7 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
 
 
 def _tested(report: Report, site: str) -> str:
-    return plural(verdict.tested(report, site) or 0, "test image")
+    return plural(_results.tested(report, site) or 0, "test image")
 
 
 def _marks(report: Report, models: Mapping[str, str], site: str, key: str) -> dict[str, Mark]:
@@ -88,161 +118,133 @@ def _marks(report: Report, models: Mapping[str, str], site: str, key: str) -> di
 
 
 def _mark(report: Report, model: str, site: str, key: str) -> Mark:
-    value = verdict.value(report, model, site, key)
-    return Mark(value, verdict.interval(report, model, site, key), metric(key).show(value))
+    value = _results.value(report, model, site, key)
+    return Mark(value, _results.interval(report, model, site, key), metric(key).show(value))
 
 
 def _whiskers(report: Report, models: Mapping[str, str], key: str) -> str:
-    few = any(verdict.few(report, site) for site in verdict.sites(report))
+    few = any(_results.few(report, site) for site in _results.sites(report))
     note = "Whiskers are 95 % confidence intervals." if _any_interval(report, models, [key]) else "There are no confidence intervals."
     return note + (" n is the number of test images where it is too small for one." if few else "")
 
 
 def _table(report: Report, models: Mapping[str, str], key: str) -> str:
-    m, names = metric(key), verdict.sites(report)
+    m, names = metric(key), _results.sites(report)
     compared = "local" in models and "federated" in models
     heads = ["Hospital", *(name.capitalize() for name in models.values()), *(["Federated against own"] if compared else [])]
     rows = [
-        [_named(report, s), *(_value(report, k, s, key) for k in models), *([_against(report, s, key)] if compared else [])] for s in names
+        [_named(report, s), "not shared"]
+        if _concealed(report, models, s)
+        else [_named(report, s), *(_value(report, k, s, key) for k in models), *([_against(report, s, key)] if compared else [])]
+        for s in names
     ]
-    averages = {k: verdict.average(report, k, key) for k in models}
-    foot = ["Mean of the hospitals", *(m.show(v) for v in averages.values())]
+    averages = _averages(report, models, key)
+    feet = [[_over(report, models), *(m.show(v) for v in averages.values())]]
     if compared:
-        foot.append(m.difference(m.gap(averages["federated"], averages["local"])))
-    better = "Higher is better." if verdict.higher(report, key) else "Lower is better."
-    return grid(f"{m.meaning} {better}", heads, rows, foot)
+        feet[0].append(m.difference(m.gap(averages["federated"], averages["local"])))
+    for count in sorted({_results.hospitals(report, k) for k in models if _results.hidden(report, k)}):
+        among = {k: _results.hidden(report, k) > 0 and _results.hospitals(report, k) == count for k in models}
+        shown = [m.show(_results.average(report, k, key) if there else None) for k, there in among.items()]
+        feet.append([f"Mean of all {plural(count, 'hospital')}", *shown, *(["–"] if compared else [])])
+    better = "Higher is better." if _results.higher(report, key) else "Lower is better."
+    return grid(f"{m.meaning} {better}", heads, rows, feet)
+
+
+def _averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, float | None]:
+    """Every model's mean; only over hospitals whose own results are known if some are not, so that the models stay comparable."""
+    if not any(_results.hidden(report, k) for k in models):
+        return {k: _results.average(report, k, key) for k in models}
+    return {k: mean(_results.value(report, k, site, key) for site in _results.sites(report)) for k in models}
+
+
+def _over(report: Report, models: Mapping[str, str]) -> str:
+    known = sum(_known(report, models, site) for site in _results.sites(report))
+    return f"Mean of these {known}" if any(_results.hidden(report, k) for k in models) else "Mean of the hospitals"
+
+
+def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
+    """Whether a hospital is in the means only."""
+    return _results.keeps(report, site, "metrics") and not _known(report, models, site)
 
 
 def _named(report: Report, site: str) -> str:
-    return text(site) + (f"<small>{_tested(report, site)}</small>" if verdict.few(report, site) else "")
+    return text(site) + (f"<small>{_tested(report, site)}</small>" if _results.few(report, site) else "")
 
 
 def _value(report: Report, model: str, site: str, key: str) -> str:
-    m, found = metric(key), verdict.interval(report, model, site, key)
+    m, found = metric(key), _results.interval(report, model, site, key)
     bounds = f"<small>[{m.bare(found[0])}, {m.bare(found[1])}]</small>" if found else ""
-    if verdict.few(report, site) and verdict.resampled(report, model, site, key):
+    if _results.few(report, site) and _results.resampled(report, model, site, key):
         bounds = '<small class="say">too few patients for an interval</small>'
-    return m.show(verdict.value(report, model, site, key)) + bounds
+    return m.show(_results.value(report, model, site, key)) + bounds
 
 
 def _against(report: Report, site: str, key: str) -> str:
-    pair = verdict.pair(report, "local", site, key)
+    pair = _results.pair(report, "local", site, key)
     if pair is None:
         return "–"
-    m, ours, own = metric(key), verdict.value(report, "federated", site, key), verdict.value(report, "local", site, key)
+    m, ours, own = metric(key), _results.value(report, "federated", site, key), _results.value(report, "local", site, key)
     say = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
     return f"{m.difference(m.gap(ours, own))}<small>{say}</small>"
 
 
 def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
-    """Validation of the primary metric and training loss over the rounds."""
-    key = str(report.get("primary", ""))
+    """Validation of the primary metric and training loss over the rounds; the mean alone where no hospital shares its own."""
+    key, several = str(report.get("primary", "")), len(_results.sites(report)) > 1
     m = metric(key)
+    scored = [r for r in rounds if r.get("validation") or table(r.get("validation_mean"))]
     validation = _series(
-        [(r, {s: finite(table(v).get(key)) for s, v in table(r.get("validation")).items()}) for r in rounds if r.get("validation")]
+        [
+            (r, {s: table(v).get(key) for s, v in table(r.get("validation")).items()}, table(r.get("validation_mean")).get(key))
+            for r in scored
+        ],
+        several,
     )
-    loss = _series([(r, {s: finite(v) for s, v in table(r.get("loss")).items()}) for r in rounds])
+    loss = _series([(r, table(r.get("loss")), r.get("mean_loss")) for r in rounds], several)
+    weighted = any(finite(r.get("mean_loss")) is not None for r in rounds)
     ends = (0.0, 1.0) if m.share else (0.0, None)
-    first = _curve("validation", f"{m.name} on validation patients", validation, m.name, ends, 280)
+    about = _caption(report, validation, weighted=False)
+    first = _curve("validation", f"{m.name} on validation patients", validation, m.name, ends, 280, about)
     absent = (
         ""
         if first or not rounds
         else paragraph("No validation points were recorded, so there is no learning curve of the model's quality.", "note")
     )
-    return section("learning", "Learning", first or absent, _curve("loss", "Training loss", loss, "loss", (None, None), 220))
+    gap = " The line breaks where a round came to nothing." if any(r.get("void") for r in rounds) else ""
+    about = _caption(report, loss, weighted) + gap
+    return section("learning", "Learning", first or absent, _curve("loss", "Training loss", loss, "loss", (None, None), 220, about))
 
 
-def _series(points: Sequence[tuple[Mapping[str, Any], Mapping[str, float | None]]]) -> dict[str, list[tuple[float, float | None]]]:
-    names = dict.fromkeys(str(site) for _, row in points for site, value in row.items() if value is not None)
-    series = {name: [(float(whole(r.get("round"))), row.get(name)) for r, row in points] for name in names}
-    if len(series) > 1:
-        series["mean"] = [(float(whole(r.get("round"))), mean(row.get(name) for name in names)) for r, row in points]
+def _series(points: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], object]], several: bool) -> dict[str, charts.Points]:
+    """Lines of ``(round's record, {hospital: value}, stated mean)``: one a hospital, and their mean where there are ``several``."""
+    kept = [({str(site): finite(v) for site, v in row.items()}, finite(stated)) for _, row, stated in points]
+    numbers = [float(whole(record.get("round"))) for record, _, _ in points]
+    names = dict.fromkeys(site for row, _ in kept for site, value in row.items() if value is not None)
+    series: dict[str, charts.Points] = {name: [(x, row.get(name)) for x, (row, _) in zip(numbers, kept, strict=True)] for name in names}
+    stated_once = any(stated is not None for _, stated in kept)
+    if len(names) > 1 or (stated_once and (several or not names)):
+        means = [mean(row.values()) if stated is None else stated for row, stated in kept]
+        series[_MEAN] = list(zip(numbers, means, strict=True))
     return series
 
 
-def _curve(name: str, title: str, series: Mapping[str, charts.Points], axis_name: str, ends: charts.Ends, height: int) -> str:
+def _caption(report: Report, series: Mapping[str, charts.Points], weighted: bool) -> str:
+    if _MEAN not in series:
+        return ""
+    how = ", each with its weight" if weighted else ""
+    names, shared = _results.sites(report), len(series) - 1
+    if shared == 0:
+        return f"The mean of the hospitals{how}, summed under masks; single hospitals' values are not known."
+    kept = shared < len(names) and any(_results.keeps(report, site, "metrics") for site in names)
+    thin = f"the {plural(shared, 'hospital')} that {'shares its' if shared == 1 else 'share their'} own" if kept else "single hospitals"
+    return f"The thick line is the mean of the hospitals{how}; thin lines are {thin}."
+
+
+def _curve(name: str, title: str, series: Mapping[str, charts.Points], axis_name: str, ends: charts.Ends, height: int, caption: str) -> str:
     if not series:
         return ""
-    main = "mean" if "mean" in series else next(iter(series))
-    caption = "The thick line is the mean of the hospitals, thin lines are single hospitals." if main == "mean" else ""
+    main = _MEAN if _MEAN in series else next(iter(series))
     last = next((y for _, y in reversed(series[main]) if y is not None), None)
     about = f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
     draw = partial(charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height)
     return figure(title, caption, chart(name, title, about, draw))
-
-
-def cross(report: Report) -> str:
-    """Every model on every hospital's test patients, as a table with shaded cells."""
-    found = table(report.get("cross"))
-    names, columns, values = (list(found.get(k) or []) for k in ("models", "sites", "values"))
-    if not names or not columns or not values:
-        return ""
-    key = str(found.get("metric", report.get("primary", "")))
-    m = metric(key)
-    grid_ = [[finite(v) for v in list(row or [])[: len(columns)]] for row in values[: len(names)]]
-    caption = (
-        f"{m.name} of each model (rows) on each hospital's test patients (columns); the stronger the colour, the better."
-        " Framed cells are a hospital's own model at home: a row that fades away from its frame has not learnt to travel."
-    )
-    top = "".join(f'<th scope="col">{text(c)}</th>' for c in columns)
-    shade = _shader(grid_, verdict.higher(report, key), m.share)
-    body = "".join(_heat_row(str(name), row, columns, shade, key) for name, row in zip(names, grid_, strict=False))
-    inner = f'<table><caption>{text(caption)}</caption><thead><tr><th scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
-    return section(
-        "travel", "How models travel", scroll("Every model at every hospital", inner, "heat many" if len(columns) >= _MANY else "heat")
-    )
-
-
-def _shader(values: Sequence[Sequence[float | None]], higher: bool, share: bool) -> Mapping[float, int]:
-    """The shade of every value; for a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values."""
-    kept = sorted({v for row in values for v in row if v is not None})
-    low, span = (kept[0], kept[-1] - kept[0]) if kept else (0.0, 0.0)
-    if share and kept and span < _LEAST_SPAN:
-        low, span = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN), _LEAST_SPAN
-    shade = {v: min(max(round((SHADES - 1) * (v - low) / span), 0), SHADES - 1) if span > 0 else SHADES // 2 for v in kept}
-    return shade if higher else {v: SHADES - 1 - s for v, s in shade.items()}
-
-
-def _heat_row(name: str, row: Sequence[float | None], columns: Sequence[object], shade: Mapping[float, int], key: str) -> str:
-    m, cells = metric(key), []
-    for column, value in zip(columns, row, strict=False):
-        kind = "" if value is None else f"s{shade[value]}"
-        cells.append(f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>')
-    return f'<tr><th scope="row">{text(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
-
-
-def examples(items: Sequence[Mapping[str, Any]]) -> str:
-    """Synthetic images with the outlines of truth and prediction, each behind a check box."""
-    shown = "".join(_example(item) for item in items)
-    if not shown:
-        return ""
-    tints = "".join(
-        f'<filter id="tint-{k}" color-interpolation-filters="sRGB"><feFlood flood-color="{c}"/><feComposite in2="SourceAlpha" operator="in"/></filter>'
-        for k, c in _TINTS.items()
-    )
-    boxes = "".join(
-        f'<input class="toggle" type="checkbox" id="see-{k}" checked><label for="see-{k}">{words}</label>'
-        for k, words in (("truth", "Truth"), ("prediction", "Federated model"))
-        if any(_png(item.get(k)) for item in items)
-    )
-    note = paragraph("Synthetic phantoms, not patients.", "note") + paragraph("Switch the outlines on and off:", "note screen")
-    return section(
-        "examples", "Examples", f'<svg class="tints" aria-hidden="true">{tints}</svg>', note, f'{boxes}<div class="shelf">{shown}</div>'
-    )
-
-
-def _example(item: Mapping[str, Any]) -> str:
-    image, site, caption = _png(item.get("image")), str(item.get("site", "")), str(item.get("caption", ""))
-    if not image:
-        return ""
-    layers = "".join(
-        f'<img class="layer {k}" src="{_png(item.get(k))}" alt="{words}">'
-        for k, words in (("truth", "true outline"), ("prediction", "model's outline"))
-        if _png(item.get(k))
-    )
-    picture = f'<div class="layers"><img src="{image}" alt="Synthetic image of {text(site)}">{layers}</div>'
-    return f"<figure>{picture}<figcaption><b>{text(site)}</b>{text(caption)}</figcaption></figure>"
-
-
-def _png(value: object) -> str:
-    return f"data:image/png;base64,{value}" if isinstance(value, str) and _PNG.fullmatch(value) else ""

@@ -1,20 +1,19 @@
-"""Sections of the report about the run itself: time and bytes, hospitals, refusals, privacy, and how to repeat it."""
+"""Sections of the report about the run itself: time and bytes, hospitals, refusals, and how to repeat it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server import charts, verdict
+from server import _results, charts, verdict
 from server._markup import HALF, bullets, figure, grid, pairs, paragraph, section
+from server._privacy import SIMULATED
 from server._quality import present
 from server._svg import Frame
 from server._words import finite, plural, size, table, text, whole
 
 Report = Mapping[str, Any]
-_SIMULATED = ("inline", "ray")
 _MOST_REFUSED = 40
-_SUMS = {"True": "on: the server can read sums only", "False": "off: the server can read each hospital's change"}
 
 
 def effort(rounds: Sequence[Mapping[str, Any]]) -> str:
@@ -53,23 +52,44 @@ def _count(line: Mapping[str, Any], way: str) -> float:
     return max(0.0, finite(table(line.get("bytes")).get(way)) or 0.0)
 
 
+_COUNTS = ("patients", "train", "validation", "test", "left_out")
+
+
 def hospitals(report: Report) -> str:
     """Who took part, with how much, what was left out, and who did not take part."""
     found = {str(site): table(row) for site, row in table(report.get("sites")).items()}
     parts = []
     if found:
         heads = ["Hospital", "Patients", "Training", "Validation", "Test", "Left out"]
-        columns = ("patients", "train", "validation", "test", "left_out")
-        rows = [[text(site), *(_cell(row, c) for c in columns)] for site, row in found.items()]
-        foot = ["All hospitals", *(f"{sum(whole(row.get(c)) for row in found.values()):,}".replace(",", "\u202f") for c in columns)]
-        parts.append(
-            grid("Patients, and images by use. A patient's images always stay together in one of the three uses.", heads, rows, foot)
-        )
+        rows = [[text(site), *_counted(report, site, row)] for site, row in found.items()]
+        caption = "Patients, and images by use. A patient's images always stay together in one of the three uses."
+        if any(_results.keeps(report, site, "counts") for site in found):
+            caption += " The last line was counted under masks; a hospital that does not share its own numbers is in it."
+        parts.append(grid(caption, heads, rows, [["All hospitals", *_together(report, list(found.values()))]]))
     reasons = [f"{site}: {reason}" for site, row in found.items() for reason in row.get("reasons") or []]
     parts += ["<h3>Why images were left out</h3>", bullets(reasons)] if reasons else []
     away = [f"{site}: {reason}" for site, reason in table(report.get("excluded")).items()]
     parts += ["<h3>Hospitals that did not take part</h3>", bullets(away)] if away else []
     return section("hospitals", "Hospitals", *parts)
+
+
+def left_out(report: Report) -> int:
+    """Images of all hospitals that were not used."""
+    stated = finite(table(report.get("totals")).get("left_out"))
+    return round(stated) if stated is not None else sum(whole(table(row).get("left_out")) for row in table(report.get("sites")).values())
+
+
+def _counted(report: Report, site: str, row: Mapping[str, Any]) -> list[str]:
+    shares = any(finite(row.get(c)) is not None for c in _COUNTS) or not _results.keeps(report, site, "counts")
+    return [_cell(row, c) for c in _COUNTS] if shares else ["not shared"]
+
+
+def _together(report: Report, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Totals as stated; else added up, unless a hospital's own are missing."""
+    totals = table(report.get("totals"))
+    if totals:
+        return [_cell(totals, c) for c in _COUNTS]
+    return [_cell({c: sum(whole(row.get(c)) for row in rows)}, c) if all(rows) else "–" for c in _COUNTS]
 
 
 def _cell(row: Mapping[str, Any], column: str) -> str:
@@ -78,59 +98,19 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
 
 def refusals(report: Report) -> str:
     """Updates that the server did not take, with the reason."""
-    items = [table(item) for item in report.get("refused") or []]
+    items, masked = [table(item) for item in report.get("refused") or []], table(report.get("privacy")).get("updates") == "masked"
     if not items:
-        return (
-            section("refused", "Refused updates", paragraph("None: every update that arrived was used."))
-            if whole(report.get("rounds"))
-            else ""
-        )
+        none = "None: every update that arrived was used."
+        if _results.voids(report):
+            none = "None in the rounds that were summed; those that came to nothing are listed under Secure sums."
+        return section("refused", "Refused updates", paragraph(none)) if whole(report.get("rounds")) else ""
     rows = [[str(whole(i.get("round"))), text(i.get("site", "")), text(i.get("reason", ""))] for i in items[:_MOST_REFUSED]]
     rest = len(items) - _MOST_REFUSED
     more = paragraph(f"{plural(rest, 'more is', 'more are')} listed in rounds.jsonl.", "note") if rest > 0 else ""
     caption = "An update that fails a check is left out of that round's average; the others go on."
+    if masked:
+        caption = "A hospital whose masked update is missing or fails a check is left out of that round's sum; the others go on."
     return section("refused", "Refused updates", grid(caption, ["Round", "Hospital", "Reason"], rows, kind="words"), more)
-
-
-def privacy(report: Report) -> str:
-    """What left each hospital, what stayed, and which protections were on."""
-    found = table(report.get("privacy"))
-    left = [
-        "changes of the model's weights, after every round",
-        "numbers of patients and images",
-        "metrics and losses averaged over many images",
-    ]
-    stayed = "Images, labels, names, patient identifiers and file names stayed where they were."
-    simulated = (
-        "This run was a simulation: all hospitals were folders on one computer, so “left” means handed to the part that plays the server."
-    )
-    protections = [
-        ("Model changes", "sent as they are, not masked" if found.get("updates") == "plain" else str(found.get("updates", "not recorded"))),
-        ("Secure aggregation", _SUMS.get(str(found.get("secure_aggregation")), "not recorded")),
-        ("Differential privacy", _noise(found)),
-    ]
-    return section(
-        "privacy",
-        "Privacy",
-        paragraph(str(found.get("statement") or ""), "lead small"),
-        paragraph("What left each hospital:"),
-        bullets(left),
-        paragraph(stayed),
-        paragraph(
-            "Pictures of computed phantoms were sent for this page; no patient is in them." if report.get("pictures") is True else ""
-        ),
-        pairs(protections),
-        paragraph(simulated, "note") if report.get("engine") in _SIMULATED else "",
-    )
-
-
-def _noise(privacy_: Report) -> str:
-    if "differential_privacy" not in privacy_:
-        return "not recorded"
-    found = privacy_["differential_privacy"]
-    if not found:
-        return "off: no noise is added, so there is no formal bound on what a change reveals"
-    return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, Mapping) else str(found)
 
 
 def repeat(report: Report) -> str:
@@ -156,7 +136,7 @@ def repeat(report: Report) -> str:
 
 def _commands(report: Report) -> list[str]:
     compared = ",".join(model for model in present(report) if model != "federated")
-    engine = report.get("engine") if report.get("engine") in _SIMULATED else "inline"
+    engine = report.get("engine") if report.get("engine") in SIMULATED else "inline"
     again = f"consilium simulate RUN/study.toml --sites DIR --engine {engine}"
     again += f" --seed {whole(report['seed'])}" if finite(report.get("seed")) is not None else ""
     if not compared:

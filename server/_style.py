@@ -60,8 +60,11 @@ th:first-child,td:first-child{padding-left:0;text-align:left;overflow-wrap:anywh
 thead th{color:var(--soft);font-size:.84rem;border-bottom:1px solid var(--ink);vertical-align:bottom}
 tbody tr+tr>*{border-top:1px solid var(--rule)}
 tfoot tr>*{border-top:1px solid var(--ink);font-weight:600}
+tfoot tr+tr>*{border-top-color:var(--rule)}
 td small,th small{display:block;color:var(--soft);font-size:.8rem;font-weight:400;white-space:nowrap}
-td .say{white-space:normal}
+td .say,th .say{white-space:normal}
+th .say{max-width:34rem}
+.num .rest{color:var(--soft);font-style:italic;text-align:left}
 .words td,.words th{text-align:left}
 .words th:first-child{min-width:4rem}
 .words td{overflow-wrap:anywhere}
@@ -76,6 +79,11 @@ td .say{white-space:normal}
 .heat td.own{outline:2px solid var(--ink);outline-offset:-3px}
 .pairs{display:grid;grid-template-columns:minmax(10rem,max-content) minmax(0,1fr);gap:.3rem 1.6rem;margin:0 0 1.4rem;font-size:.9rem}
 .pairs dt{color:var(--soft)}.pairs dd{margin:0}
+.points{margin:0 0 1.8rem;max-width:43rem}
+.points dt{font:600 1.06rem/1.4 var(--serif);margin-top:1.6rem}
+.points dt:first-child{margin-top:-.15rem}
+.points dd{margin:.35rem 0 0}
+.points p{margin:0 0 .3rem}
 figure{margin:0 0 2.6rem}
 figure:last-child{margin-bottom:0}
 figcaption{margin:0 0 1rem;max-width:43rem}
@@ -132,7 +140,7 @@ header{padding-top:2.6rem}}
 .wide{display:none}.narrow{display:block}.shelf{grid-template-columns:repeat(2,minmax(0,1fr));gap:1rem}.pairs{grid-template-columns:minmax(0,1fr);gap:0}.pairs dd{margin-bottom:.6rem}
 th,td{padding-left:.9rem}caption{max-width:calc(100vw - 3.5rem)}}
 @media print{@page{margin:18mm 16mm}body{background:#fff;font-size:10pt}main,header,footer{padding:0;max-width:none}header{padding-bottom:1.4rem}
-section{padding:1.6rem 0;grid-template-columns:7.5rem minmax(0,1fr);gap:0 1.6rem}h2,h3{break-after:avoid}figure,tr,pre,.figures{break-inside:avoid}.scroll{break-inside:avoid}tfoot{display:table-row-group}pre{white-space:pre-wrap}
+section{padding:1.6rem 0;grid-template-columns:7.5rem minmax(0,1fr);gap:0 1.6rem}h2,h3,dt{break-after:avoid}figure,tr,pre,dd,.figures{break-inside:avoid}.scroll{break-inside:avoid}tfoot{display:table-row-group}pre{white-space:pre-wrap}
 .figures{margin-top:1.6rem;gap:1.4rem}.figures b{font-size:1.35rem}.shelf{grid-template-columns:repeat(3,minmax(0,1fr))}th,td{padding-top:.3rem;padding-bottom:.3rem}
 .screen,.toggle,.toggle+label{display:none}.heat tbody th{position:static;background:none}.scroll{overflow:visible}.heat td,.chart *,.shelf *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .heat table{font-size:.75rem}.heat.many td{min-width:0;padding:.1rem;font-size:.5rem}}

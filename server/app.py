@@ -167,7 +167,14 @@ def federate(session: Session) -> None:
 
 
 def compare(session: Session) -> None:
-    """Each hospital alone, and all data together, with the same recipe and the same number of images seen."""
+    """Each hospital alone, and all data together, with the same recipe and the same number of images seen.
+
+    Raises:
+        ArgumentError: a hospital's data cannot be used in this way here.
+    """
+    kept = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
+    if session.order.compare and kept:
+        raise ArgumentError(f"--compare needs every hospital's counts and metrics; the policy of {', '.join(kept)} keeps them.")
     if "local" in session.order.compare:
         for member in session.roster.members:
             session.local_models[member.site] = _trained(session, [member], f"{member.site} alone", 1)

@@ -145,22 +145,21 @@ def _present(points: Points) -> list[tuple[float, float]]:
 
 
 def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
-    kept = thin(points, lambda group: group[-1])
-    pieces: list[list[str]] = [[]]
+    kept = thin(points, lambda group: (_present(group) or group)[-1])
+    pieces: list[list[tuple[float, float]]] = [[]]
     for x, y in kept:
         if y is None:
             pieces.append([])
         else:
-            pieces[-1].append(f"{across.at(x):.1f} {up.at(y):.1f}")
-    path = "".join(f"M{'L'.join(piece)}" for piece in pieces if len(piece) > 1)
-    spots = "".join(
-        f'<circle cx="{across.at(x):.1f}" cy="{up.at(y):.1f}" r="2.6"/>' for x, y in kept if y is not None and _spotted(kept, kind)
-    )
+            pieces[-1].append((across.at(x), up.at(y)))
+    path = "".join(f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in piece)}" for piece in pieces if len(piece) > 1)
+    spotted = [spot for piece in pieces for spot in piece if len(piece) == 1 or _spotted(kept, kind)]
+    spots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in spotted)
     return f'<g class="curve {kind}"><title>{text(name)}</title>{f"""<path d="{path}"/>""" if path else ""}{spots}</g>'
 
 
 def _spotted(kept: Points, kind: str) -> bool:
-    return len(kept) == 1 or (kind == "main" and len(kept) <= 24) or len(_present(kept)) == 1
+    return kind == "main" and len(kept) <= 24
 
 
 def bars(frame: Frame, stacks: Sequence[Stack], names: tuple[str, str], show: Callable[[float], str], height: int = 220) -> str:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server import _quality, _record, verdict
+from server import _pictures, _privacy, _quality, _record, _results, verdict
 from server._markup import section
 from server._style import CSS
 from server._words import duration, finite, metric, plural, size, table, text, whole
@@ -32,12 +32,13 @@ def render(report: Report, rounds: Sequence[Mapping[str, Any]], examples: Sequen
         _summary(report),
         _quality.results(report),
         _quality.curves(report, rounds),
-        _quality.cross(report),
-        _quality.examples(examples),
+        _pictures.cross(report),
+        _pictures.examples(examples),
         _record.effort(rounds),
         _record.hospitals(report),
+        _privacy.sums(rounds),
         _record.refusals(report),
-        _record.privacy(report),
+        _privacy.privacy(report),
         _record.repeat(report),
     )
     foot = '<footer class="note">One seed gives one result: repeat the run with other seeds before relying on small differences.</footer>'
@@ -59,7 +60,8 @@ def _title(report: Report) -> str:
     study, status = table(report.get("study")), str(report.get("status", ""))
     about = f'<p class="about">{text(study["description"])}</p>' if study.get("description") else ""
     done, planned = whole(report.get("rounds")), whole(report.get("rounds_planned"))
-    facts = [f"{done} of {plural(max(done, planned), 'round')}", plural(len(table(report.get("sites"))), "hospital")]
+    void = [f"{_results.voids(report)} of them came to nothing"] if _results.voids(report) else []
+    facts = [f"{done} of {plural(max(done, planned), 'round')}", *void, plural(len(table(report.get("sites"))), "hospital")]
     facts += _missing(report)
     facts += [str(study[k]) for k in ("task", "model", "strategy") if study.get(k)]
     kind = ' class="stopped"' if status != "finished" else ""
@@ -70,7 +72,7 @@ def _title(report: Report) -> str:
 def _missing(report: Report) -> list[str]:
     """Who and what is not in the numbers; the section on the hospitals has the reasons."""
     away = len(table(report.get("excluded")))
-    images = sum(whole(table(row).get("left_out")) for row in table(report.get("sites")).values())
+    images = _record.left_out(report)
     return [f"{away} excluded"] * (away > 0) + [f"{plural(images, 'image')} left out"] * (images > 0)
 
 
@@ -88,22 +90,29 @@ def _figures(report: Report) -> str:
 
 def _scores(report: Report) -> str:
     key = str(report.get("primary", ""))
-    m, average = metric(key), {model: verdict.average(report, model, key) for model in _quality.NAMES}
+    m, average = metric(key), {model: _results.average(report, model, key) for model in _quality.NAMES}
     ours, pooled = average["federated"], average["pooled"]
-    ratio = f"{100 * ours / pooled:.1f} %" if ours is not None and pooled is not None and pooled > 0 else ""
-    notes = {"federated": f"mean {m.name}", "local": "trained alone", "pooled": "all images in one place"}
+    level = not _results.hidden(report) or _results.hospitals(report, "federated") == _results.hospitals(report, "pooled")
+    ratio = f"{100 * ours / pooled:.1f} %" if level and ours is not None and pooled is not None and pooled > 0 else ""
+    count = {k: plural(_results.hospitals(report, k), "hospital") if _results.hidden(report) else "" for k in average}
+    notes = {
+        "federated": f"mean {m.name}" + (f" of {count['federated']}" if count["federated"] else ""),
+        "local": "trained alone" + (f", mean of {count['local']}" if count["local"] else ""),
+        "pooled": "all images in one place" + (f", mean of {count['pooled']}" if count["pooled"] else ""),
+    }
     names = {"federated": "Federated", "local": "Own models", "pooled": "Pooled images"}
     shown = "".join(_figure(names[k], m.show(v), notes[k], k) for k, v in average.items() if v is not None)
     return shown + (
-        _figure("Federated / pooled", ratio, "100 % is level" if verdict.higher(report, key) else "below 100 % is better") if ratio else ""
+        _figure("Federated / pooled", ratio, "100 % is level" if _results.higher(report, key) else "below 100 % is better") if ratio else ""
     )
 
 
 def _gain(report: Report) -> str:
-    pairs = verdict.compared(report, "local", str(report.get("primary", ""))).values()
+    pairs = _results.compared(report, "local", str(report.get("primary", ""))).values()
     gained = [p for p in pairs if p.outcome == "better"]
     clear = sum(p.apart for p in gained)
     note = f"{clear or 'none'} of them clearly" if gained else "over their own models"
+    note += "; others keep their results" if pairs and _results.hidden(report) else ""
     return _figure("Hospitals that gain", f"{len(gained)} of {len(pairs)}", note) if pairs else ""
 
 

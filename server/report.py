@@ -12,8 +12,9 @@ from typing import Any
 
 from common import network, toml
 from common.study import Study
+from common.sums import COUNTS
 from common.wire import finite_or_none
-from server import checkpoint, page
+from server import checkpoint, disclosure, page
 from server.evaluate import Scores
 from server.roster import Roster
 from server.rounds import Record
@@ -37,7 +38,7 @@ class Run:
         """Append a round to ``rounds.jsonl``."""
         line = {**dataclasses.asdict(record), "learning_rate": learning_rate}
         if validation is not None:
-            line["validation"] = validation.sites
+            line |= {"validation": validation.sites, "validation_mean": validation.mean(), "validation_hospitals": validation.hospitals}
         self.rounds.append(finite_or_none(line))
         with (self.folder / "rounds.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rounds[-1], allow_nan=False) + "\n")
@@ -71,7 +72,8 @@ def assemble(  # one argument for each part of the report
         "rounds": len(rounds),
         "rounds_planned": study.federation.rounds,
         "seed": study.seed,
-        "sites": {m.site: {**m.counts, "reasons": list(m.reasons)} for m in roster.members},
+        "sites": {m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {} for m in roster.members},
+        "totals": _totals(roster),
         "excluded": dict(roster.excluded),
         "primary": task.primary,
         "higher_is_better": dict(task.higher_is_better),
@@ -79,7 +81,7 @@ def assemble(  # one argument for each part of the report
         "seconds": {"total": seconds, "training": training, "overhead": in_rounds - training},
         "bytes": dict(traffic),
         "refused": refused,
-        "privacy": _privacy(),
+        "privacy": disclosure.privacy(study, roster, rounds, scores),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _SHOWN}},
         **more,
     }
@@ -89,12 +91,11 @@ def assemble(  # one argument for each part of the report
     return cleaned
 
 
-def _privacy() -> dict[str, Any]:
-    statement = (
-        "Scans stayed in each hospital's folder; model changes, image counts and metrics over many images left it. "
-        "The model changes were neither masked nor noised, so whoever runs the server could inspect one hospital's change."
-    )
-    return {"updates": "plain", "secure_aggregation": False, "differential_privacy": None, "statement": statement}
+def _totals(roster: Roster) -> dict[str, int]:
+    """Counts over all hospitals: from the masked sum, or added up where every hospital told its own; empty where neither is so."""
+    if roster.totals or not all(m.counts for m in roster.members):
+        return dict(roster.totals)
+    return {key: sum(m.counts.get(key, 0) for m in roster.members) for key in COUNTS}
 
 
 def _version(name: str) -> str:

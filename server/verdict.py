@@ -3,6 +3,7 @@
 Nothing smaller than what is printed counts as a gain, and a mean difference that the intervals cannot show is called not measurable.
 A difference is called *clear* at a hospital only if the two 95 % intervals do not touch. That is stricter than a test of the
 difference (Schenker and Gentleman, The American Statistician 55, 2001), so the text may say too little, but not too much.
+Where hospitals keep their own results to themselves, the text compares those that are known and says how many are not.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from server._words import finite, listed, mean, metric, plural, shorten, table, whole
+from server._results import Pair, average, compared, few, hidden, higher, hospitals, means, resampled, sites, value, voids, way
+from server._words import listed, mean, metric, plural, shorten, whole
 
 COMPARE = "consilium simulate STUDY --sites DIR --compare local,pooled"
 Kind = Literal["better", "worse", "mixed", "unclear", "level", "missing", "nothing"]
-Outcome = Literal["better", "worse", "same"]
-LEAST_IMAGES = 5
-"""With fewer test images at a hospital, resampling its patients says nothing about chance, and no interval is shown or used."""
 _MOST_NAMES = 3
 _NOTHING = 0.01
 """A difference of means below this cannot be told from none if no hospital's intervals are apart, for metrics in [0, 1]."""
@@ -36,70 +35,6 @@ class Verdict:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One hospital's federated and other value: the difference's direction, and whether the intervals exist and are apart."""
-
-    outcome: Outcome
-    measured: bool
-    apart: bool
-
-
-def value(report: Mapping[str, Any], model: str, site: str, key: str) -> float | None:
-    """A model's result at a hospital, or None."""
-    return finite(table(table(table(table(report.get("metrics")).get(model)).get("sites")).get(site)).get(key))
-
-
-def interval(report: Mapping[str, Any], model: str, site: str, key: str) -> tuple[float, float] | None:
-    """Its 95 % interval as (low, high), or None; None as well where there are too few test images for one."""
-    return None if few(report, site) else resampled(report, model, site, key)
-
-
-def resampled(report: Mapping[str, Any], model: str, site: str, key: str) -> tuple[float, float] | None:
-    """The interval as the hospital computed it, however few its patients are."""
-    found = table(table(table(table(report.get("metrics")).get(model)).get("intervals")).get(site)).get(key)
-    if not isinstance(found, (list, tuple)) or len(found) != 2:
-        return None
-    low, high = finite(found[0]), finite(found[1])
-    return None if low is None or high is None else (min(low, high), max(low, high))
-
-
-def tested(report: Mapping[str, Any], site: str) -> int | None:
-    """Number of a hospital's test images, or None where the report does not say."""
-    count = finite(table(table(report.get("sites")).get(site)).get("test"))
-    return None if count is None else round(count)
-
-
-def few(report: Mapping[str, Any], site: str) -> bool:
-    """Whether a hospital is known to have too few test images for an interval."""
-    count = tested(report, site)
-    return count is not None and count < LEAST_IMAGES
-
-
-def sites(report: Mapping[str, Any]) -> list[str]:
-    """Every hospital of the run: those of the report, then any that only the results name."""
-    names = dict.fromkeys(table(report.get("sites")))
-    for model in table(report.get("metrics")).values():
-        names.update(dict.fromkeys(table(table(model).get("sites"))))
-    return [str(name) for name in names]
-
-
-def average(report: Mapping[str, Any], model: str, key: str) -> float | None:
-    """A model's mean over the hospitals: as reported, else of the values that exist."""
-    stated = finite(table(table(table(report.get("metrics")).get(model)).get("mean")).get(key))
-    return stated if stated is not None else mean(value(report, model, site, key) for site in sites(report))
-
-
-def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | None:
-    """Federated against ``other`` at a hospital; None if either value is missing."""
-    ours, theirs = value(report, "federated", site, key), value(report, other, site, key)
-    if ours is None or theirs is None:
-        return None
-    first, second = interval(report, "federated", site, key), interval(report, other, site, key)
-    apart = first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
-    return Pair(_direction(ours, theirs, key, report), first is not None and second is not None, apart)
-
-
 def judge(report: Mapping[str, Any]) -> Verdict:
     """The verdict on the primary metric."""
     key = str(report.get("primary", ""))
@@ -107,56 +42,30 @@ def judge(report: Mapping[str, Any]) -> Verdict:
     opening = _unfinished(report)
     if ours is None:
         return Verdict("nothing", (*opening, "No test results are recorded, so nothing can be said about the model's quality."))
-    pairs = compared(report, "local", key)
-    kind = _kind(report, pairs, key) if pairs else "missing"
-    lead = [_lead(report, kind, key), _gains(report, pairs, kind)] if pairs else [_alone(key, ours)]
+    pairs, only_means = compared(report, "local", key), _only_means(report, "local", key)
+    kind: Kind = _kind(report, pairs, key) if pairs else "unclear" if only_means else "missing"
+    lead = [_lead(report, kind, key), _gains(report, pairs, kind)] if pairs else [_alone(report, key, ours)]
+    lead += _unknown(report, key, bool(pairs))
     pooled = _pooled(report, key)
     absent = listed(
-        w for w, there in (("models trained by each hospital alone", pairs), ("a model trained on pooled images", pooled)) if not there
+        words
+        for words, there in (("models trained by each hospital alone", pairs or only_means), ("a model trained on pooled images", pooled))
+        if not there
     )
-    gap = (f"It was not compared with {absent}; this command adds the comparison:",) if absent else ()
+    gap = (f"The model was not compared with {absent}; this command adds the comparison:",) if absent else ()
     return Verdict(kind, (*opening, *lead, *pooled, *gap), COMPARE if absent else "")
 
 
 def _unfinished(report: Mapping[str, Any]) -> tuple[str, ...]:
     status, done, planned = report.get("status"), whole(report.get("rounds")), whole(report.get("rounds_planned"))
+    if 0 < done <= voids(report):
+        return ("No round was summed: the model is the one that the run started with.",)
     if status not in ("interrupted", "failed"):
         return ()
     verb = "was interrupted" if status == "interrupted" else "failed"
     if done == 0:
         return (f"The run {verb} before its first round was finished.",)
     return (f"The run {verb} after {done} of {plural(planned, 'round')}, so what follows describes an unfinished model.",)
-
-
-def _direction(ours: float, theirs: float, key: str, report: Mapping[str, Any]) -> Outcome:
-    difference = metric(key).gap(ours, theirs) or 0.0
-    if difference == 0:
-        return "same"
-    return "better" if (difference > 0) == higher(report, key) else "worse"
-
-
-def higher(report: Mapping[str, Any], key: str) -> bool:
-    """Whether more of this metric is better; yes unless the report says no."""
-    return table(report.get("higher_is_better")).get(key, True) is not False
-
-
-def compared(report: Mapping[str, Any], other: str, key: str) -> dict[str, Pair]:
-    """Federated against ``other`` at every hospital that has both."""
-    found = {site: pair(report, other, site, key) for site in sites(report)}
-    return {site: p for site, p in found.items() if p is not None}
-
-
-def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float]:
-    """Means of federated and ``other`` over the hospitals that have both; the stated means if that is every hospital."""
-    both = list(compared(report, other, key))
-    one_only = [
-        s for s in sites(report) if s not in both and (value(report, "federated", s, key), value(report, other, s, key)) != (None, None)
-    ]
-    stated = (average(report, "federated", key), average(report, other, key))
-    if not one_only and stated[0] is not None and stated[1] is not None:
-        return stated[0], stated[1]
-    ours, theirs = ([value(report, model, site, key) for site in both] for model in ("federated", other))
-    return mean(ours) or 0.0, mean(theirs) or 0.0
 
 
 def _negligible(report: Mapping[str, Any], other: str, key: str) -> bool:
@@ -173,7 +82,7 @@ def _negligible(report: Mapping[str, Any], other: str, key: str) -> bool:
 def _kind(report: Mapping[str, Any], pairs: Mapping[str, Pair], key: str) -> Kind:
     if _negligible(report, "local", key):
         return "level"
-    direction = _direction(*means(report, "local", key), key, report)
+    direction = way(*means(report, "local", key), key, report)
     clear = {outcome: sum(p.apart and p.outcome == outcome for p in pairs.values()) for outcome in ("better", "worse")}
     contrary = {"better": clear["worse"], "worse": clear["better"], "same": clear["better"] + clear["worse"]}[direction]
     if contrary:
@@ -183,9 +92,35 @@ def _kind(report: Mapping[str, Any], pairs: Mapping[str, Pair], key: str) -> Kin
     return direction if clear[direction] and clear[direction] >= _CLEAR_SHARE * sum(p.measured for p in pairs.values()) else "unclear"
 
 
-def _alone(key: str, ours: float) -> str:
-    m = metric(key)
-    return f"On the patients kept for the final test, the federated model reaches a mean {m.name} of {m.show(ours)}."
+def _only_means(report: Mapping[str, Any], other: str, key: str) -> bool:
+    """Whether both models have a mean and no hospital's own values are known to compare."""
+    concealed = hidden(report) > 0 and hidden(report, other) > 0
+    return concealed and not compared(report, other, key) and average(report, other, key) is not None
+
+
+def _alone(report: Mapping[str, Any], key: str, ours: float) -> str:
+    m, over = metric(key), f" over {plural(hospitals(report, 'federated'), 'hospital')}" if hidden(report) else ""
+    words = f"On the patients kept for the final test, the federated model reaches a mean {m.name} of {m.show(ours)}{over}"
+    if not _only_means(report, "local", key):
+        return f"{words}."
+    own = m.show(average(report, "local", key))
+    return f"{words}, against {own} over {hospitals(report, 'local')} for the models that the hospitals trained alone."
+
+
+def _unknown(report: Mapping[str, Any], key: str, compared_: bool) -> list[str]:
+    """What cannot be said because hospitals keep their own results to themselves; nothing if none does."""
+    kept, total = hidden(report), hospitals(report, "federated")
+    if not kept:
+        return []
+    if kept == total:
+        return ["Single hospitals' results were summed under masks, so it is not known how they differ, or what may be chance."]
+    overall = (
+        f"Over all {total} hospitals the federated model's mean is {metric(key).show(average(report, 'federated', key))}; "
+        if compared_
+        else ""
+    )
+    words = f"{kept} of {total} hospitals {'keeps its' if kept == 1 else 'keep their'} own results, which are known in the mean only."
+    return [overall + words]
 
 
 def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
@@ -196,11 +131,11 @@ def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
         "mixed": "The picture is mixed",
         "level": "Training together made no measurable difference",
         "unclear": "Training together may have helped"
-        if _direction(ours, theirs, key, report) == "better"
+        if way(ours, theirs, key, report) == "better"
         else "Training together may have cost quality",
     }[kind]
     both, scored = compared(report, "local", key), [s for s in sites(report) if value(report, "federated", s, key) is not None]
-    where = f" at the {plural(len(both), 'hospital')} with both" if len(both) < len(scored) else ""
+    where = f" at the {plural(len(both), 'hospital')} with both" if len(both) < len(scored) + hidden(report) else ""
     return (
         f"{opening}: on patients kept for the final test{where}, the federated model reaches a mean {m.name} of {m.show(ours)},"
         f" against {m.show(theirs)} for the models that the hospitals trained alone."
@@ -209,16 +144,17 @@ def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
 
 def _gains(report: Mapping[str, Any], pairs: Mapping[str, Pair], kind: Kind) -> str:
     count = {o: [s for s, p in pairs.items() if p.outcome == o] for o in ("better", "worse", "same")}
-    gained, total = len(count["better"]), len(pairs)
+    gained, total, these = len(count["better"]), len(pairs), "these " if hidden(report) else ""
     if len(count["same"]) == total:
-        return "No hospital sees a difference." if total > 1 else "The hospital sees no difference."
+        nobody = "None of these hospitals" if these else "No hospital"
+        return f"{nobody} sees a difference." if total > 1 else "The hospital sees no difference."
     if kind == "level":
         parts = (f"{word} at {len(count[word])}" for word in ("better", "worse") if count[word])
-        first = f"It scores {listed(parts)} of {plural(total, 'hospital')}"
+        first = f"It scores {listed(parts)} of {these}{plural(total, 'hospital')}"
     elif total == 1:
         first = "The hospital gains" if gained else "The hospital loses"
     else:
-        first = f"{gained} of {total} hospitals {'gains' if gained == 1 else 'gain'}"
+        first = f"{gained} of {these}{total} hospitals {'gains' if gained == 1 else 'gain'}"
         lost = [shorten(s, 40) for s in count["worse"] if len(count["worse"]) <= _MOST_NAMES]
         first += f", {listed(lost) or len(count['worse'])} {'loses' if len(count['worse']) == 1 else 'lose'}" if count["worse"] else ""
     return f"{first}{_certainty(pairs, all(few(report, site) for site in pairs))}."
@@ -240,13 +176,16 @@ def _certainty(pairs: Mapping[str, Pair], too_few: bool) -> str:
 
 def _pooled(report: Mapping[str, Any], key: str) -> tuple[str, ...]:
     pairs = compared(report, "pooled", key)
-    if not pairs:
+    if not pairs and not _only_means(report, "pooled", key):
         return ()
     m, (ours, theirs) = metric(key), means(report, "pooled", key)
     share = f" ({100 * ours / theirs:.1f} % of it)" if higher(report, key) and theirs > 0 <= ours else ""
     measured, touching = sum(p.measured for p in pairs.values()), sum(p.measured and not p.apart for p in pairs.values())
     overlap = f"; the intervals overlap at {touching} of {plural(measured, 'hospital')}" if measured else ""
+    where = f" and scored at the {plural(len(pairs), 'hospital')} with both" if pairs and hidden(report) else ""
     gap = m.show(abs(m.gap(ours, theirs) or 0.0))
     place = {"same": "level with", "better": f"{gap} better than", "worse": f"{gap} short of"}
-    found = "not measurably different from" if _negligible(report, "pooled", key) else place[_direction(ours, theirs, key, report)]
-    return (f"The federated model is {found} a model trained on all images pooled in one place, at {m.show(theirs)}{share}{overlap}.",)
+    found = "not measurably different from" if _negligible(report, "pooled", key) else place[way(ours, theirs, key, report)]
+    return (
+        f"The federated model is {found} a model trained on all images pooled in one place{where}, at {m.show(theirs)}{share}{overlap}.",
+    )

@@ -156,6 +156,24 @@ def test_a_missing_value_breaks_the_line_and_a_lone_point_is_a_dot() -> None:
     assert not empty.findall("circle")
 
 
+def test_a_point_between_two_gaps_is_a_dot_in_long_runs_too() -> None:
+    points = [(float(r), 0.5 + 0.001 * r) for r in range(1, 100)]
+    series = {"mean": [(x, None if x in (40.0, 42.0) else y) for x, y in points]}
+    group = check(lines(frame(), series, "mean", "loss", (None, None))).findall(".//g")[0]
+    path = group.find("path")
+    assert path is not None
+    assert path.attrib["d"].count("M") == 2
+    assert len(group.findall("circle")) == 1
+
+
+def test_merged_points_keep_what_is_known() -> None:
+    series = {"mean": [(float(r), None if r % 10 == 0 else 1 / r) for r in range(1, 2401)]}
+    group = check(lines(frame(), series, "mean", "loss", (None, None))).findall(".//g")[0]
+    path = group.find("path")
+    assert path is not None
+    assert path.attrib["d"].count("M") == 1
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 20, 99, 5000])
 def test_bars_stay_inside_and_are_few(rounds: int) -> None:
     rng = random.Random(5)

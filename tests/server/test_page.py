@@ -367,6 +367,131 @@ def test_privacy_says_what_was_off_and_that_it_was_a_simulation() -> None:
     assert "This run was a simulation" not in text
 
 
+MASKED: dict[str, Any] = {
+    "updates": "masked",
+    "secure_aggregation": True,
+    "differential_privacy": None,
+    "statement": "One. Two.",
+    "points": {"sums": "Sums only.", "collusion": "One may.", "shared": "Nothing.", "open": "The model."},
+    "details": {"ring_bits": 32, "min_cohort": 3, "hospitals": 3, "colluders": 0, "threshold": 2, "void_rounds": [3]},
+    "kept": {"counts": ["A", "B", "C"], "metrics": ["A", "B", "C"]},
+}
+
+
+def masked() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A masked run of three hospitals that share nothing: Basel is missing in round 2, round 3 is void."""
+    report, rounds, _ = run(["A", "B", "C"], rounds=4)
+    report |= {"sites": {s: {} for s in "ABC"}, "totals": {"train": 1270, "test": 90}, "refused": [], "privacy": copy.deepcopy(MASKED)}
+    report["metrics"] = {"federated": {"sites": {}, "intervals": {}, "mean": {"dice": 0.85, "hd95": None}, "hospitals": 3}}
+    del report["cross"]
+    for line in rounds:
+        line |= {
+            "loss": {},
+            "mean_loss": 1 / line["round"],
+            "secure": {"cohort": 3, "survivors": 3, "dropped": [], "attempts": 1, "exchanges": 3},
+        }
+        if line["validation"]:
+            line |= {"validation": {}, "validation_mean": {"dice": 0.2 * line["round"]}, "validation_hospitals": 3}
+    rounds[1]["secure"] = {"cohort": 3, "survivors": 2, "dropped": ["B"], "attempts": 2, "exchanges": 8}
+    rounds[2] |= {"secure": None, "mean_loss": None, "void": "Too few are left."}
+    return report, rounds
+
+
+def test_privacy_under_masks_explains_its_sentences() -> None:
+    report, rounds = masked()
+    text = render(report, rounds, []).text
+    for sentence, heading in (
+        ("Sums only.", "What the server can read"),
+        ("One may.", "Who would have to work together"),
+        ("Nothing.", "What hospitals told of themselves"),
+        ("The model.", "What is not protected"),
+    ):
+        assert text.index(heading) < text.index(sentence)
+    assert "What several sums tell together" not in text
+    assert "signatures and shares of 2 of 3 hospitals" in text
+    assert "no hospital working together with the server" in text
+    assert "numbers of patients and images, masked" in text
+    del report["privacy"]["points"]
+    assert "One. Two." in render(report, rounds, []).text
+
+
+def test_hospitals_that_do_not_share_span_their_row_above_the_total() -> None:
+    report, rounds = masked()
+    read = render(report, rounds, [])
+    assert [a["colspan"] for a in read.all("td") if a.get("class") == "rest"][:3] == ["5", "5", "5"]
+    assert read.texts.count("not shared") == 3
+    assert "1\u202f270" in read.texts
+    assert "The last line was counted under masks" in read.text
+    report["totals"] = {}
+    assert "1\u202f270" not in render(report, rounds, []).texts
+
+
+def test_secure_sums_list_every_round_that_was_not_smooth() -> None:
+    report, rounds = masked()
+    text = " ".join(render(report, rounds, []).text.split())
+    assert "2 rounds all that were asked none 2 6" in text
+    assert "Round 2 2 of 3 B 2 8" in text
+    assert "Round 3 None. Too few are left." in text
+    assert "All 4 rounds 1 came to nothing 1 hospital 4 14" in text
+    assert "4 of 4 rounds · 1 of them came to nothing · 3 hospitals" in text
+    assert "those that came to nothing are listed under Secure sums" in text
+    smooth = [rounds[0], rounds[3]]
+    text = " ".join(render(report, smooth, []).text.split())
+    assert "2 rounds all that were asked none 2 6" in text
+    assert "All 2 rounds" not in text
+
+
+def test_long_troubled_runs_stay_small() -> None:
+    report, rounds = masked()
+    content = page.render(report, [rounds[2] | {"round": r} for r in range(1, 5000)], [])
+    assert content.count("Too few are left.") == 40
+    assert "4\u202f959 more rounds are listed in rounds.jsonl." in content
+
+
+def test_masked_parts_may_be_missing_null_or_hostile() -> None:
+    report, rounds = masked()
+    for bad in (None, NASTY, 3, [], {}, [None], {NASTY: NASTY}, float("nan")):
+        for part in ("points", "details", "kept"):
+            render(report | {"privacy": report["privacy"] | {part: bad}}, rounds, [])
+        for key in report["privacy"]["details"]:
+            details = report["privacy"]["details"] | {key: bad}
+            render(report | {"privacy": report["privacy"] | {"details": details}}, rounds, [])
+        for key in ("secure", "void", "mean_loss", "validation_mean", "validation_hospitals"):
+            read = render(report, [r | {key: bad} for r in rounds], [])
+            assert not read.all("script")
+            assert not re.search(r"\b(nan|null)\b", read.text)
+        for key in rounds[1]["secure"]:
+            render(report, [r | {"secure": (r["secure"] or {}) | {key: bad}} for r in rounds], [])
+        render(report | {"totals": bad}, rounds, [])
+        scores = report["metrics"]["federated"] | {"hospitals": bad}
+        render(report | {"metrics": {"federated": scores}}, rounds, [])
+    rounds[1]["secure"]["dropped"] = [NASTY]
+    rounds[2]["void"] = NASTY
+    report["privacy"]["points"] = dict.fromkeys(report["privacy"]["points"], NASTY)
+    read = render(report, rounds, [])
+    assert not read.all("script")
+    assert read.text.count("<script>alert(1)</script>") == 6
+
+
+def test_masked_page_is_well_formed_and_accessible() -> None:
+    report, rounds = masked()
+    read = render(report, rounds, [])
+    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch("h[1-6]", tag)]
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+    ids = [a["id"] for _, a in read.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {"results", "learning", "hospitals", "sums", "refused", "privacy"} <= set(ids)
+    assert "–" in read.texts  # hd95 is nowhere defined
+
+
+def test_one_hospital_alone_has_one_line() -> None:
+    report, rounds, _ = run(["A"])
+    for line in rounds:
+        line["mean_loss"] = line["loss"]["A"]
+        line["validation_mean"] = line["validation"].get("A", {})
+    assert "thick line" not in render(report, rounds, []).text
+
+
 def test_pictures_are_told_only_if_they_were_sent() -> None:
     report, rounds, examples = run(["A", "B"])
     sentence = "Pictures of computed phantoms were sent for this page; no patient is in them."

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server import verdict
+from server import _results, verdict
 
 
 def report(*, key: str = "dice", higher: bool = True, width: float | None = 0.01, **models: dict[str, float | None]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def test_millimetres_are_held_against_their_intervals_only() -> None:
 
 def test_only_printed_differences_count_as_gains() -> None:
     found = report(federated={"A": 0.4804, "B": 0.9}, local={"A": 0.4796, "B": 0.5})
-    assert verdict.compared(found, "local", "dice")["A"].outcome == "same"
+    assert _results.compared(found, "local", "dice")["A"].outcome == "same"
     assert "1 of 2 hospitals gains" in said(found)
 
 
@@ -127,7 +127,7 @@ def test_intervals_of_few_patients_prove_nothing() -> None:
     found["sites"] = {"A": {"test": 3}, "B": {"test": 4}}
     assert verdict.judge(found).kind == "unclear"
     assert "too few patients were tested for confidence intervals, so chance cannot be told from effect" in said(found)
-    assert verdict.interval(found, "federated", "A", "dice") is None
+    assert _results.interval(found, "federated", "A", "dice") is None
 
 
 def test_lower_is_better_turns_the_direction() -> None:
@@ -184,7 +184,7 @@ def test_nothing_to_say_without_results(content: dict[str, Any]) -> None:
 def test_nan_counts_as_missing() -> None:
     found = report(federated={"A": 0.8, "B": 0.8}, local={"A": 0.7, "B": 0.7})
     found["metrics"]["local"]["sites"]["B"]["dice"] = float("nan")
-    assert list(verdict.compared(found, "local", "dice")) == ["A"]
+    assert list(_results.compared(found, "local", "dice")) == ["A"]
 
 
 def test_two_to_four_sentences_in_every_complete_case() -> None:
@@ -194,3 +194,59 @@ def test_two_to_four_sentences_in_every_complete_case() -> None:
                 found = report(width=width, federated={"A": ours, "B": ours}, local={"A": 0.7, "B": 0.6}, **extra)
                 assert 2 <= len(verdict.judge(found).sentences) <= 4
                 assert 2 <= len(verdict.judge(found | {"status": "failed", "rounds": 1}).sentences) <= 4
+
+
+def hide(content: dict[str, Any], **means: float) -> dict[str, Any]:
+    """The same report where each model's mean over five hospitals was summed under masks."""
+    for model, value in means.items():
+        content["metrics"].setdefault(model, {"sites": {}})
+        content["metrics"][model] |= {"mean": {content["primary"]: value}, "hospitals": 5}
+    return content
+
+
+def test_a_mean_under_masks_names_its_hospitals_and_claims_nothing_of_single_ones() -> None:
+    found = hide(report(federated={}), federated=0.85)
+    assert verdict.judge(found).kind == "missing"
+    assert "reaches a mean Dice of 0.850 over 5 hospitals." in said(found)
+    assert "it is not known how they differ, or what may be chance" in said(found)
+    assert verdict.judge(found).command
+    for claim in ("gain", "helped", "lose", "overlap"):
+        assert claim not in said(found)
+
+
+def test_two_means_under_masks_are_never_more_than_unclear() -> None:
+    found = hide(report(federated={}), federated=0.95, local=0.55, pooled=0.96)
+    assert verdict.judge(found).kind == "unclear"
+    assert "0.950 over 5 hospitals, against 0.550 over 5 for the models that the hospitals trained alone" in said(found)
+    assert "is 0.010 short of a model trained on all images pooled" in said(found)
+    assert not verdict.judge(found).command
+    for claim in ("hospitals gain", "helped", "lose", "overlap"):
+        assert claim not in said(found)
+
+
+def test_known_hospitals_are_compared_with_themselves_only() -> None:
+    values: dict[str, dict[str, float | None]] = {"federated": {"A": 0.80, "B": 0.78}, "local": {"A": 0.70, "B": 0.68}}
+    found = hide(report(**values), federated=0.65)
+    assert _results.means(found, "local", "dice") == pytest.approx((0.79, 0.69))
+    assert "at the 2 hospitals with both, the federated model reaches a mean Dice of 0.790, against 0.690" in said(found)
+    assert "2 of these 2 hospitals gain" in said(found)
+    assert "Over all 5 hospitals the federated model's mean is 0.650; 3 of 5 hospitals keep their own results" in said(found)
+
+
+def test_one_known_hospital_without_a_comparison() -> None:
+    found = hide(report(federated={"A": 0.9, "B": 0.8, "C": 0.8, "D": 0.7}), federated=0.8)
+    assert "0.800 over 5 hospitals. 1 of 5 hospitals keeps its own results, which are known in the mean only." in said(found)
+
+
+def test_pooled_at_the_known_hospitals_says_where() -> None:
+    found = hide(report(federated={"A": 0.80}, local={"A": 0.70}, pooled={"A": 0.84}), federated=0.5)
+    assert "0.040 short of a model trained on all images pooled in one place and scored at the 1 hospital with both, at 0.840" in said(
+        found
+    )
+
+
+def test_a_model_that_never_moved_is_said_to_be_the_first() -> None:
+    found = hide(report(federated={}), federated=0.4) | {"rounds": 2, "privacy": {"details": {"void_rounds": [1, 2]}}}
+    assert verdict.judge(found).sentences[0] == "No round was summed: the model is the one that the run started with."
+    found["rounds"] = 3
+    assert "No round was summed" not in said(found)
