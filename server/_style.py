@@ -67,7 +67,7 @@ th .say{max-width:34rem}
 .num .rest{color:var(--soft);font-style:italic;text-align:left}
 .words td,.words th{text-align:left}
 .words th:first-child{min-width:4rem}
-.words td{overflow-wrap:anywhere}
+.words td{overflow-wrap:anywhere;min-width:5.6rem}
 .num td{white-space:nowrap}
 .heat table{width:auto;border-spacing:0}
 .heat td{text-align:center;padding:.42rem .5rem;min-width:3.1rem;border:1px solid var(--paper)!important}

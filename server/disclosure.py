@@ -50,7 +50,7 @@ def privacy(study: Study, roster: Roster, rounds: Sequence[Mapping[str, Any]], s
     details, kept = _details(study, roster, rounds), _kept(roster)
     points = {
         "sums": _sums(details),
-        "collusion": _collusion(details),
+        "collusion": _collusion(details, study.secure_aggregation.colluders),
         "shared": _shared(kept, len(roster.members)),
         **_subtraction(study, roster, rounds, kept),
         "open": _OPEN,
@@ -92,10 +92,11 @@ def _sums(details: Mapping[str, Any]) -> str:
     )
 
 
-def _collusion(details: Mapping[str, Any]) -> str:
-    """With so many colluders at least two others must be left in the smallest sum that is opened."""
-    least = max(details["threshold"], details["min_cohort"])
-    tolerated = min(details["colluders"], least - 2)
+def _collusion(details: Mapping[str, Any], colluders: int) -> str:
+    """What holds for the smallest sum: fewer hospitals tolerate fewer colluders, and at least two others must be left in it."""
+    smallest = details["smallest_sum"] or details["hospitals"]
+    least = max(min(terms.threshold(smallest, colluders), smallest), details["min_cohort"])
+    tolerated = min(terms.tolerated(smallest, colluders), least - 2)
     if tolerated < 1:
         return "This holds against a server that works alone; it is not promised against a server that works together with a hospital."
     together = "one hospital" if tolerated == 1 else f"up to {tolerated} hospitals"

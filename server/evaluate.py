@@ -107,7 +107,7 @@ def _summed(secure: Sums, plan: Plan, study: Study, members: Sequence[Member]) -
     scores.summed = len(found.survivors)
     for metric in metrics:
         count = found.lanes[sums.defined(metric)]
-        scores.means[metric] = found.lanes[metric] / count if count else None
+        scores.means[metric] = found.lanes[metric] / count if count >= study.secure_aggregation.min_cohort else None
     for site, values in found.values.items():
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))

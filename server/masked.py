@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from common.errors import RoundError, SecureSumError
+from common.secagg import blame
 from common.secagg import server as steps
 from common.secagg.form import Message, tag_of
 from common.secagg.messages import Advert, Bundle, Confirm, Masked, Order, Parcel, Result, Reveal
@@ -41,6 +42,7 @@ class Sum:
     Attributes:
         added: the vectors' sum, without masks.
         lanes: the lanes' sums by name.
+        cohort: how many hospitals its terms name.
         survivors: hospitals whose vectors are in it.
         dropped: who was asked and is not in it, with the reason.
         values: what the survivors' answers said in clear.
@@ -49,6 +51,7 @@ class Sum:
 
     added: MaskedSum
     lanes: Mapping[str, float]
+    cohort: int
     survivors: tuple[str, ...]
     dropped: Mapping[str, str]
     values: Mapping[str, Mapping[str, Any]]
@@ -110,7 +113,16 @@ class Sums:
                 self._next = None
                 continue
             lanes = self._opened(now, added)
-            return Sum(added, lanes, now.state.survivors, now.dropped, now.values, attempt, self._cohort.exchanges - before)
+            return Sum(
+                added,
+                lanes,
+                len(now.state.terms.cohort),
+                now.state.survivors,
+                now.dropped,
+                now.values,
+                attempt,
+                self._cohort.exchanges - before,
+            )
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {told}")
 
     def _take(self, cohort: Sequence[str]) -> State:
@@ -200,7 +212,7 @@ class Sums:
         try:
             now.state, opening = steps.open_sum(now.state)
             added.unmask(opening)
-            steps.check_canaries(now.state, added.canaries, opening)
+            blame.check_canaries(now.state, added.canaries, opening)
         except CheatError as error:
             self._cohort.catch(error.sites, str(error))
             raise VoidError(str(error)) from None

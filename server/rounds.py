@@ -240,7 +240,7 @@ class _Notes:
                     kept[site] = float(values[key])
         self.seconds += found.lanes["seconds"]
         self.mean_loss = found.lanes["loss"] * scale
-        names = {"cohort": len(self.chosen), "survivors": len(found.survivors), "dropped": sorted(found.dropped)}
+        names = {"cohort": found.cohort, "survivors": len(found.survivors), "dropped": sorted(found.dropped)}
         self.secure = {**names, "attempts": found.attempts, "exchanges": found.exchanges}
 
     def _say(self, site: str, said: object) -> None:

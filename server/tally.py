@@ -10,6 +10,7 @@ from typing import Any
 from common import rosters, sums
 from common.errors import InputError, SignatureError
 from common.rosters import Roster
+from common.secagg import terms
 from common.secagg.messages import Order
 from common.study import Study
 from common.wire import Plan
@@ -40,6 +41,8 @@ def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any]
     strangers = {m.site: "It is not on the signed roster, or its certificate has expired." for m in roster.members if m.site not in keys}
     members = {m.site: m for m in roster.members if m.site not in strangers}
     least = study.secure_aggregation.min_cohort
+    if len(members) > terms.MOST:
+        raise InputError(f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. Draw fewer with two studies.")
     if len(members) < least:
         raise InputError(
             f"Secure aggregation needs {least} hospitals; {len(members)} joined. "

@@ -8,6 +8,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from common.errors import SecureSumError
@@ -15,7 +16,7 @@ from common.errors import SecureSumError
 DOMAIN = b"consilium secure sum v1\0"
 """Set before all that is hashed or signed here, so that nothing made for another purpose ever fits."""
 _VERSION = 1
-_LONGEST = 1 << 20
+_LONGEST = 16 << 20
 _MOST = 1000
 
 
@@ -61,7 +62,7 @@ class Message:
             raise SecureSumError(f"A {cls.__name__} has {len(rest)} bytes too many.")
         return cls(*values)
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the byte form, under this protocol's name."""
         return hashlib.sha256(DOMAIN + self.encode()).digest()
@@ -78,6 +79,8 @@ def counted(*texts: str) -> bytes:
 
 
 def _counted(content: bytes) -> bytes:
+    if len(content) > _LONGEST:
+        raise SecureSumError(f"A field of a secure sum's message has {len(content)} bytes; at most {_LONGEST} are allowed.")
     return struct.pack(">I", len(content)) + content
 
 
@@ -112,9 +115,7 @@ def _number(content: bytes) -> int:
 
 def _real(content: bytes) -> float:
     value: float = struct.unpack(">d", content)[0] if len(content) == 8 else math.nan
-    if not math.isfinite(value):
-        raise SecureSumError("A secure sum's message has a number that is not finite.")
-    return value
+    return _finite(value)
 
 
 def _pairs(content: bytes) -> tuple[tuple[str, bytes], ...]:
@@ -122,6 +123,19 @@ def _pairs(content: bytes) -> tuple[tuple[str, bytes], ...]:
     if len(items) % 2:
         raise SecureSumError("A secure sum's message has a name without a value.")
     return tuple((_text(name), value) for name, value in zip(items[::2], items[1::2], strict=True))
+
+
+def _from_text(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise SecureSumError("A secure sum's message has a name that is not Unicode.") from None
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise SecureSumError("A secure sum's message has a number that is not finite.")
+    return value
 
 
 def _to_number(value: int) -> bytes:
@@ -144,13 +158,13 @@ _READ: dict[str, Callable[[bytes], Any]] = {
 _WRITE: dict[str, Callable[[Any], bytes]] = {
     "raw": bytes,
     "bytes": bytes,
-    "text": str.encode,
+    "text": _from_text,
     "number": _to_number,
-    "real": lambda value: struct.pack(">d", value),
-    "texts": lambda value: counted(*value),
+    "real": lambda value: struct.pack(">d", _finite(value)),
+    "texts": lambda value: b"".join(_counted(_from_text(item)) for item in value),
     "numbers": lambda value: b"".join(_counted(_to_number(item)) for item in value),
     "blobs": lambda value: b"".join(_counted(item) for item in value),
-    "pairs": lambda value: b"".join(_counted(name.encode()) + _counted(item) for name, item in value),
+    "pairs": lambda value: b"".join(_counted(_from_text(name)) + _counted(item) for name, item in value),
 }
 
 

@@ -41,6 +41,15 @@ def x25519(private: bytes, public: bytes) -> bytes:
         raise SecureSumError("A public key in a secure sum shares a secret of zero with everybody; it is refused.") from None
 
 
+def check_public(public: bytes) -> None:
+    """Whether an X25519 public key can be used: one of small order shares the secret zero with everybody (RFC 7748 section 6.1).
+
+    Raises:
+        SecureSumError: it cannot.
+    """
+    x25519(b"\x01" * 32, public)
+
+
 def ed25519_public(seed: bytes) -> bytes:
     """The public key of a private one (RFC 8032 section 5.1.5)."""
     return Ed25519PrivateKey.from_private_bytes(_sized(seed, _KEY)).public_key().public_bytes_raw()

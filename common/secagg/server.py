@@ -1,6 +1,6 @@
 """The server's side of one secure sum: pure bookkeeping, ``(state, message) -> state``; the vectors themselves are added up elsewhere.
 
-    keys -> shares -> vectors -> confirmations -> shares revealed -> opened
+    keys -> shares -> order -> vectors -> confirmations -> shares revealed -> opened
 
 A message that is wrong raises an error that the caller blames on its sender, and changes nothing. Each stage is closed by the caller, when all
 have answered or the time is up; with too few left it raises :class:`TooFewError`, and a new sum with fresh keys may be tried.
@@ -9,7 +9,6 @@ have answered or the time is up; with too few left it raises :class:`TooFewError
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,7 +18,7 @@ from common.secagg import derive, primitives, shamir
 from common.secagg.messages import CANARIES, Advert, Bundle, Confirm, Masked, Order, Parcel, Reveal, Survivors, Terms
 
 S = TypeVar("S", Advert, Masked, Confirm, Reveal)
-STEPS = ("keys", "shares", "vectors", "confirmations", "revelations", "opened")
+STEPS = ("keys", "shares", "order", "vectors", "confirmations", "revelations", "opened")
 _WORD = 8
 
 
@@ -69,10 +68,21 @@ class State:
 
 @dataclass(frozen=True)
 class Opening:
-    """What takes the masks off the sum: ``(seed, sign)`` pairs to be added to it, and the survivors whose vectors are in it."""
+    """What takes the masks off the sum.
 
-    pads: tuple[tuple[bytes, int], ...] = field(repr=False)
-    survivors: tuple[str, ...]
+    Attributes:
+        own: the seed of each survivor's own mask.
+        pairs: the seed that a survivor shared with a dropped hospital, by ``(survivor, dropped)``.
+    """
+
+    own: Mapping[str, bytes] = field(repr=False)
+    pairs: Mapping[tuple[str, str], bytes] = field(repr=False)
+
+    @property
+    def pads(self) -> tuple[tuple[bytes, int], ...]:
+        """``(seed, sign)``: the keystreams that are to be added to the sum."""
+        own = ((seed, -1) for seed in self.own.values())
+        return (*own, *((seed, -derive.sign_of(*pair)) for pair, seed in self.pairs.items()))
 
 
 def begin(terms: Terms, identities: Mapping[str, bytes], min_cohort: int) -> State:
@@ -90,6 +100,8 @@ def advert(state: State, message: Advert) -> State:
     """Take a hospital's keys."""
     state.needs("keys")
     _check(state, message, state.terms.cohort)
+    primitives.check_public(message.mask_key)
+    primitives.check_public(message.channel_key)
     return dataclasses.replace(state, adverts=_added(state.adverts, message))
 
 
@@ -118,17 +130,17 @@ def ready(state: State) -> State:
     """Close the stage: those who dealt shares can be asked for vectors."""
     state.needs("shares")
     _enough(state.parcels, state.least, "dealt shares")
-    return dataclasses.replace(state, step="vectors")
+    return dataclasses.replace(state, step="order")
 
 
 def start(state: State, order: Order) -> tuple[State, dict[str, Bundle]]:
     """Bind the order; for each hospital the parcels that are for it."""
-    state.needs("vectors")
+    state.needs("order")
     context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], order)
     held = {
         site: Bundle.of(state.terms.digest, [state.parcels[dealer][site] for dealer in sorted(state.parcels)]) for site in state.parcels
     }
-    return dataclasses.replace(state, order=order, context=context), held
+    return dataclasses.replace(state, step="vectors", order=order, context=context), held
 
 
 def masked(state: State, message: Masked, vector: bytes, tail: Sequence[int]) -> State:
@@ -204,14 +216,14 @@ def open_sum(state: State) -> tuple[State, Opening]:
     """
     state.needs("revelations")
     _enough(state.reveals, state.terms.threshold, "revealed their shares")
-    seeds = {site: _rebuilt(state, site, "seed") for site in state.survivors}
-    pads = [(derive.own_seed(seed, state.context, site), -1) for site, seed in seeds.items()]
-    for gone in sorted(set(state.parcels) - set(state.survivors)):
-        key = _rebuilt(state, gone, "key")
-        for site in state.survivors:
-            seed = derive.pair_seed(key, state.adverts[site].mask_key, state.context, gone, site)
-            pads.append((seed, -derive.sign_of(site, gone)))
-    return dataclasses.replace(state, step="opened"), Opening(tuple(pads), state.survivors)
+    own = {site: derive.own_seed(_rebuilt(state, site, "seed"), state.context, site) for site in state.survivors}
+    keys = {gone: _rebuilt(state, gone, "key") for gone in sorted(set(state.parcels) - set(state.survivors))}
+    pairs = {
+        (site, gone): derive.pair_seed(key, state.adverts[site].mask_key, state.context, gone, site)
+        for gone, key in keys.items()
+        for site in state.survivors
+    }
+    return dataclasses.replace(state, step="opened"), Opening(own, pairs)
 
 
 def _rebuilt(state: State, dealer: str, kind: str) -> bytes:
@@ -230,44 +242,6 @@ def _rebuilt(state: State, dealer: str, kind: str) -> bytes:
     if not fits:
         raise CheatError(f"The shares that {dealer!r} dealt do not make up its {kind}.", [dealer])
     return secret
-
-
-def check_canaries(state: State, sums: Sequence[int], opening: Opening) -> None:
-    """Whether the canaries of the opened sum count the survivors.
-
-    Raises:
-        CheatError: they do not; it names whose mask was wrong, as far as what was revealed can tell.
-    """
-    if tuple(sums) == (len(state.survivors),) * CANARIES:
-        return
-    guilty = _guilty(state, opening)
-    who = ", ".join(guilty) or "unknown"
-    raise CheatError(f"The canaries of the sum are wrong; the mask of {who} does not fit.", guilty)
-
-
-def _guilty(state: State, opening: Opening) -> list[str]:
-    """Those whose canaries are not what their own revealed masks make of 1; else those whose masks most peers dispute."""
-    if state.order is None:
-        return []
-    own = dict(zip(state.survivors, (derive.canary_words(seed, state.order) for seed, _ in opening.pads), strict=False))
-    claims = {site: dict(r.canaries) for site, r in state.reveals.items()}
-    wrong, disputes = [], Counter[str]()
-    for site in state.survivors:
-        peers = sorted(set(state.parcels) - {site})
-        words = {peer: claims.get(site, {}).get(peer) or claims.get(peer, {}).get(site) or bytes(_WORD * CANARIES) for peer in peers}
-        expected = [1 + _words(own[site])[i] for i in range(CANARIES)]
-        for peer in peers:
-            expected = [e + derive.sign_of(site, peer) * w for e, w in zip(expected, _words(words[peer]), strict=True)]
-            if site in claims and peer in claims and claims[site][peer] != claims[peer][site]:
-                disputes[site] += 1
-        if tuple(e % (1 << 64) for e in expected) != state.canaries[site]:
-            wrong.append(site)
-    most = max(disputes.values(), default=0)
-    return wrong or sorted(site for site, count in disputes.items() if count == most)
-
-
-def _words(content: bytes) -> list[int]:
-    return [int.from_bytes(content[i : i + _WORD], "little") for i in range(0, len(content), _WORD)]
 
 
 def _check(state: State, message: S, allowed: Iterable[str]) -> None:

@@ -131,9 +131,11 @@ def share(me: Me, state: State, adverts: Sequence[Advert]) -> tuple[State, tuple
     for advert in adverts:
         _check_ours(advert.terms, state)
         advert.check_signature(state.identities.get(advert.site))
+        for key in (advert.mask_key, advert.channel_key):
+            primitives.check_public(key)
     keys = [key for advert in adverts for key in (advert.mask_key, advert.channel_key)]
-    if len(set(keys)) != len(keys) or bytes(32) in keys:
-        raise SecureSumError("Two keys in a secure sum are the same, or one is zero.")
+    if len(set(keys)) != len(keys):
+        raise SecureSumError("Two keys in a secure sum are the same.")
     _check_enough(len(by_site), me, state.terms, "sent keys")
     held, fresh, own = {name: by_site[name] for name in sorted(by_site)}, state.secrets, by_site[me.site]
     dealt = parcels.deal(state.terms, fresh.seed, fresh.mask_key, fresh.polynomials, list(held))

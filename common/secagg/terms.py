@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from common.errors import SecureSumError
 from common.secagg.messages import Terms
 
+MOST = 200
+"""Hospitals in one sum: what each hospital does grows with their number, and the signatures that each one gets with its square."""
+
 
 def tolerated(hospitals: int, colluders: int = -1) -> int:
     """c: as asked, or for -1 a fifth of the hospitals, at least one of four and at most five."""
@@ -53,6 +56,8 @@ class Limits:
         strangers = [name for name in terms.cohort if name not in identities]
         if strangers:
             raise SecureSumError(f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does not hold as valid.")
+        if count > MOST:
+            raise SecureSumError(f"A secure sum over {count} hospitals is proposed; at most {MOST} are allowed.")
         if site not in terms.cohort:
             raise SecureSumError("The cohort of a secure sum does not name this hospital.")
         if count < self.min_cohort:

@@ -30,7 +30,7 @@ from tests.journeys.siege import EVIL, NOW, Scene, registered, siege, stolen
 
 pytestmark = pytest.mark.timeout(240)
 ROGUE = Path(__file__).with_name("rogue")
-STUDY = studies.parse({**small.TABLE, "federation": {"rounds": 1, "min_sites": 1}})
+STUDY = studies.parse({**small.TABLE, "federation": {"rounds": 1, "min_sites": 1}, "secure_aggregation": {"enabled": True}})
 
 
 @pytest.fixture(scope="module")

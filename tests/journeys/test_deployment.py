@@ -344,7 +344,7 @@ def test_a_hospital_joins_a_server_that_runs(seen: dict[str, Any]) -> None:
 def test_nobody_else_may_read_a_secret(seen: dict[str, Any]) -> None:
     modes = seen["modes"]
     secret = [name for name in modes if name.endswith((".key", ".secret", "/token"))]
-    assert len(secret) == 4 + 3 * 4 + 4
+    assert len(secret) == 5 + 3 * 4 + 4
     assert {name: oct(modes[name]) for name in secret if modes[name] != 0o600} == {}
     assert {name: oct(mode) for name, mode in modes.items() if mode & 0o002} == {}
 

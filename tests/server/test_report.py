@@ -240,3 +240,13 @@ def test_totals_are_added_up_only_where_every_hospital_told(tmp_path: Path) -> N
     content = report.assemble(scenes.study(True), "failed", scenes.roster(SITES[:2], False), [], {}, None, 1.0, {}, {})
     assert content["totals"] == {}
     assert content["sites"]["Aarhus"]["train"] == COUNTS["Aarhus"]
+
+
+def test_collusion_is_promised_for_the_smallest_sum() -> None:
+    small = {
+        "round": 2,
+        "accepted": list(SITES[:3]),
+        "secure": {"cohort": 20, "survivors": 3, "dropped": [], "attempts": 1, "exchanges": 3},
+    }
+    found = privacy(scenes.study(True), scenes.roster((), True), [OPENED, small], {})
+    assert "not promised against a server that works together with a hospital" in found["statement"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.secagg import fixed, masks, primitives, server, site
+from common.secagg import blame, fixed, masks, primitives, server, site
 from common.secagg.masks import Pad
 from common.secagg.messages import CANARIES, Advert, Confirm, Masked, Order, Parcel, Result, Reveal, Survivors, Terms
 from common.secagg.site import Fresh, Me
@@ -175,18 +175,18 @@ class World:
         """The survivors' vectors, added up and freed of the masks."""
         total = np.zeros(self.order.body_bytes + 8 * self.order.tail_words, np.uint8)
         body, tail = self.views(total)
-        for name in opening.survivors:
+        for name in state.survivors:
             for part, vector in zip((body, tail), self.views(now.vectors[name]), strict=True):
                 np.add(part, vector, out=part)
         pad = Pad(opening.pads)
         pad.add(body)
         pad.add(tail)
         words = [int(word) for word in tail]
-        server.check_canaries(state, words[:CANARIES], opening)
+        blame.check_canaries(state, words[:CANARIES], opening)
         lanes = {lane: fixed.decode_lane(word, lane == "weight") for lane, word in zip(LANES, words[CANARIES:], strict=True)}
         mean = np.empty(self.order.size, np.float32)
         fixed.decode(body, self.order.total / lanes["weight"] / 2.0**self.order.fraction_bits, mean)
-        return Opened(body, words, mean, lanes, opening.survivors)
+        return Opened(body, words, mean, lanes, state.survivors)
 
     def run(self, until: str = "opened") -> Any:
         """All stay: the moment after a stage, or the opened sum."""

@@ -1,0 +1,83 @@
+"""One hospital, h02 of five, in every state of an honest sum; and what it is told in each step."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+from common.errors import SecureSumError
+from common.secagg import site
+from common.secagg.messages import Survivors
+from common.secagg.site import Me, State
+from tests.common.secagg.world import World
+
+STATES = ("advertised", "shared", "armed", "masked", "confirmed", "revealed", "closed")
+STEPS = ("share", "arm", "mask", "confirm", "reveal", "close")
+LEGAL = {
+    ("advertised", "share"): "shared",
+    ("shared", "arm"): "armed",
+    ("armed", "mask"): "masked",
+    ("masked", "confirm"): "confirmed",
+    ("confirmed", "confirm"): "confirmed",
+    ("confirmed", "reveal"): "revealed",
+    ("revealed", "reveal"): "revealed",
+    ("revealed", "close"): "closed",
+}
+"""Written down on its own, from the protocol: a legal step and the state after it."""
+ME = "h02"
+WORLD = World(5)
+
+
+@cache
+def told() -> dict[str, Any]:
+    """What the server honestly says to h02 in each step."""
+    shares, vectors, confirmations = (WORLD.run(stage) for stage in ("shares", "vectors", "confirmations"))
+    return {
+        "share": [WORLD.keys().said[name] for name in WORLD.names],
+        "arm": [next(p for p in shares.said[name] if p.to == ME) for name in WORLD.names],
+        "mask": site.vector_digest(vectors.vectors[ME].data),
+        "confirm": Survivors(WORLD.terms.digest, WORLD.names),
+        "reveal": [confirmations.said[name] for name in WORLD.names],
+        "close": WORLD.result(WORLD.run()),
+    }
+
+
+def me(**changes: Any) -> Me:
+    """Who h02 is."""
+    return dataclasses.replace(WORLD.me[ME], **changes)
+
+
+def take(step: str, state: State, message: Any, who: Me | None = None) -> Any:
+    """One step, as a function of the state and what is told: ``(state, answer)``."""
+    who = who or me()
+    if step == "close":
+        return site.close(state, message), None
+    if step == "arm":
+        return site.arm(who, state, message, WORLD.order)
+    steps: dict[str, Callable[..., Any]] = {"share": site.share, "mask": site.mask, "confirm": site.confirm, "reveal": site.reveal}
+    return steps[step](who, state, message)
+
+
+@cache
+def states() -> dict[str, State]:
+    """h02 in every state of an honest sum."""
+    found = {"advertised": WORLD.keys().sites[ME]}
+    state = found["advertised"]
+    for step in STEPS:
+        state, _ = take(step, state, told()[step])
+        found[state.step] = state
+    return found
+
+
+def refused(step: str, message: Any, words: str, at: str = "", who: Me | None = None) -> None:
+    """A step raises, and the state is as before, also inside."""
+    state = states()[at or next(state for state, known in LEGAL if known == step)]
+    before = copy.deepcopy(state)
+    with pytest.raises(SecureSumError, match=words):
+        take(step, state, message, who)
+    assert state == before
