@@ -15,7 +15,7 @@ from client import journal
 from client import worker as workers
 from client.site import Site
 from common import wire
-from common.errors import ConsiliumError, SiteError
+from common.errors import ConsiliumError, PolicyError, SiteError
 from common.secagg import messages
 from common.wire import Letter, Reply
 
@@ -47,13 +47,19 @@ def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
         about["left"] = [*sorted(reply.values), *(["vector"] if reply.delta is not None else []), *messages.kinds(reply.secure)]
         return wire.write_reply(reply)
     except SiteError as error:
-        public, local = error.public, error.local
+        public, local = _told(site, error), error.local
     except ConsiliumError as error:
         public = local = str(error)
     except Exception as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
         public, local = f"The hospital's work failed ({type(error).__name__}); its own log says why.", traceback.format_exc()
     about["fault"] = public
     return fault(site, public, local)
+
+
+def _told(site: Site, error: SiteError) -> str:
+    """The public sentence; without it where it holds a number of a hospital that keeps its counts."""
+    kept = not site.policy.share_counts and not isinstance(error, PolicyError) and any(letter.isdigit() for letter in error.public)
+    return "The hospital's data do not serve this study; its own log says why." if kept else error.public
 
 
 def fault(site: Site, public: str, local: str) -> Letter:

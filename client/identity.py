@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,21 @@ class Identity:
             content = (state / _KEPT).read_bytes()
         except FileNotFoundError:
             return None
-        return rosters.verify(rosters.loads(content), self.roster_key, self.authority, self.consortium, now)
+        return _verified(content, self.roster_key, self.authority, self.consortium, now.replace(second=0, microsecond=0))
 
     def keys(self, roster: Roster, now: datetime) -> dict[str, bytes]:
-        """Ed25519 public keys of the roster's hospitals whose certificates are good now."""
-        return rosters.keys(roster, self.authority, now)
+        """Ed25519 public keys of the roster's hospitals whose certificates are good now, to the minute."""
+        return dict(_good(roster, self.authority, now.replace(second=0, microsecond=0)))
+
+
+@lru_cache(maxsize=64)
+def _verified(content: bytes, roster_key: bytes, authority: bytes, consortium: str, now: datetime) -> Roster:
+    return rosters.verify(rosters.loads(content), roster_key, authority, consortium, now)
+
+
+@lru_cache(maxsize=64)
+def _good(roster: Roster, authority: bytes, now: datetime) -> Mapping[str, bytes]:
+    return rosters.keys(roster, authority, now)
 
 
 def raw_key(key_pem: bytes) -> bytes:

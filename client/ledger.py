@@ -19,10 +19,15 @@ _NAME = "opened.jsonl"
 
 
 class Ledger:
-    """The hospital's memory of opened sums, in its state folder."""
+    """The hospital's memory of opened sums, in its state folder.
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
+    Args:
+        state: the folder.
+        study: digest of the study; two runs of one study ask for the same things.
+    """
+
+    def __init__(self, state: Path, study: str) -> None:
+        self._state, self._study = state, study
         self._lines: list[dict[str, Any]] = []
         self._read = 0
         self._cut = False
@@ -32,28 +37,29 @@ class Ledger:
         return max((line["number"] for line in self._load() if line["run"] == run), default=0)
 
     def check(self, run: str, order: Order) -> None:
-        """Whether a sum about this may be opened.
+        """Whether a sum about this may be opened in this run.
 
         Raises:
             SecureSumError: one was.
         """
-        if any(line["about"] == _about(run, order) for line in self._load()):
+        if any(line["run"] == run for line in self._same(order)):
             raise SecureSumError(f"A secure sum for {order.kind} in round {order.round} was opened before; a second one is refused.")
 
     def note(self, terms: Terms, order: Order, survivors: tuple[str, ...]) -> None:
         """Write down that a sum is opened; it is on disk when this returns.
 
         Raises:
-            SecureSumError: one about the same thing was opened before, or it cannot be written.
+            SecureSumError: one about the same thing was opened before in this run, or over other hospitals in another run of the study; or it
+                cannot be written.
         """
         self.check(terms.run, order)
-        line = {
-            "run": terms.run,
-            "number": terms.number,
-            "about": _about(terms.run, order),
-            "survivors": hashlib.sha256("\0".join(survivors).encode()).hexdigest(),
-            "hospitals": len(survivors),
-        }
+        over = hashlib.sha256("\0".join(survivors).encode()).hexdigest()
+        if any(line["survivors"] != over for line in self._same(order)):
+            raise SecureSumError(
+                f"In an earlier run of this study a secure sum for {order.kind} in round {order.round} was opened over other hospitals; "
+                "the two would differ by single ones. Give the study another seed."
+            )
+        line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
         try:
             private(self._state)
             handle = os.open(self._state / _NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -64,6 +70,15 @@ class Ledger:
                 os.close(handle)
         except OSError:
             raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
+
+    def _same(self, order: Order) -> list[dict[str, Any]]:
+        """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""
+        about = self._about(order)
+        alike = [line for line in self._load() if all(line[key] == about[key] for key in ("study", "kind", "part"))]
+        return [line for line in alike if line["round"] == about["round"] or (order.kind == "evaluate" and line["model"] == about["model"])]
+
+    def _about(self, order: Order) -> dict[str, Any]:
+        return {"study": self._study, "kind": order.kind, "part": order.part, "round": order.round, "model": order.model.hex()}
 
     def _load(self) -> list[dict[str, Any]]:
         """Every line; what was read before is not read again."""
@@ -79,8 +94,3 @@ class Ledger:
                 ) from None
             self._read, self._cut = size, bool(rest)  # a line without its end was never answered: its machine lost power
         return self._lines
-
-
-def _about(run: str, order: Order) -> list[Any]:
-    """What may be summed once: a training round; a part of the data scored by one model; the counts."""
-    return [run, order.kind, order.part, order.model.hex() if order.kind == "evaluate" else order.round]

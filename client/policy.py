@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import config, consortium, toml
 from common.config import setting
-from common.errors import InputError, SiteError, StudyError
+from common.errors import InputError, PolicyError, StudyError
 from common.study import Study
 
 
@@ -43,23 +43,23 @@ class Policy:
         """Whether this hospital takes part in a study.
 
         Raises:
-            SiteError: it does not; the sentence says which rule forbids it.
+            PolicyError: it does not; the sentence says which rule forbids it.
         """
         if not study.secure_aggregation.enabled and not self.plain_updates:
-            raise SiteError(
+            raise PolicyError(
                 "The study has secure_aggregation.enabled = false; this hospital's policy (plain_updates) allows masked updates only. "
                 "Switch secure aggregation on."
             )
         if study.federation.rounds > self.max_rounds:
-            raise SiteError(
+            raise PolicyError(
                 f"The study has {study.federation.rounds} rounds; this hospital's policy (max_rounds) allows {self.max_rounds}."
             )
         if study.secure_aggregation.enabled and study.federation.largest_change > self.largest_change:
-            raise SiteError(
+            raise PolicyError(
                 f"federation.largest_change is {study.federation.largest_change:g}; this hospital's policy allows {self.largest_change:g}."
             )
         if layout and self.layouts and layout not in self.layouts:
-            raise SiteError(f"The network's layout {layout[:16]} is not among those that this hospital's policy (layouts) allows.")
+            raise PolicyError(f"The network's layout {layout[:16]} is not among those that this hospital's policy (layouts) allows.")
 
 
 OPEN = Policy(plain_updates=True, share_counts=True, share_metrics=True, max_rounds=100_000, largest_change=1024.0)

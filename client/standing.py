@@ -14,6 +14,7 @@ from client.vault import SharedVault, Vault
 from common.errors import SecureSumError, SignatureError
 from common.secagg.site import Me
 from common.secagg.terms import Limits
+from common.study import Study
 
 
 def accept(site: Site, signed: Any) -> None:
@@ -28,28 +29,26 @@ def accept(site: Site, signed: Any) -> None:
     identity.accept(signed, site.state, datetime.now(UTC))
 
 
-def party(site: Site, run: str, min_cohort: int) -> Party:
+def party(site: Site, run: str, study: Study) -> Party:
     """This hospital in the secure sums of a run.
 
     Args:
         site: the hospital.
         run: name of the run.
-        min_cohort: what the signed study asks for; the hospital's own policy may ask for more.
-
-    Raises:
-        SecureSumError: it has no identity, or no roster yet.
+        study: the signed study; its smallest cohort binds the hospital, whose own policy may ask for more.
     """
     identity = _identity(site)
-    roster = identity.roster(site.state, datetime.now(UTC))
-    if roster is None:
-        raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
-    limits = Limits(max(site.policy.min_cohort, min_cohort), site.policy.colluders)
-    me = Me(site.name, identity.key, limits)
-    in_memory = site.trust is not None or site.resident
-    vault = Vault() if in_memory else SharedVault(site.state)
-    return Party(
-        me, identity.consortium, run, lambda: Roll(roster.digest, identity.keys(roster, datetime.now(UTC))), vault, Ledger(site.state)
-    )
+
+    def roll() -> Roll:
+        now = datetime.now(UTC)
+        roster = identity.roster(site.state, now)
+        if roster is None:
+            raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
+        return Roll(roster.digest, identity.keys(roster, now))
+
+    limits = Limits(max(site.policy.min_cohort, study.secure_aggregation.min_cohort), site.policy.colluders)
+    vault = Vault() if site.trust is not None or site.resident else SharedVault(site.state)
+    return Party(Me(site.name, identity.key, limits), identity.consortium, run, roll, vault, Ledger(site.state, study.digest))
 
 
 def _identity(site: Site) -> Identity:

@@ -115,7 +115,7 @@ class Worker:
 
     @cached_property
     def _party(self) -> Party:
-        return standing.party(self._site, self._run, self._study.secure_aggregation.min_cohort)
+        return standing.party(self._site, self._run, self._study)
 
     def _join(self, plan: Plan) -> Reply:
         if plan.settings.get("scoring") is not True:
@@ -131,7 +131,6 @@ class Worker:
         if signed is not None and signed != self._signed:
             standing.accept(self._site, signed)
             self._signed = signed
-            self.__dict__.pop("_party", None)  # made anew with the newer roster
         return Reply(self._site.name, plan.kind, plan.round, secure=self._party.agree(plan.secure))
 
     def _tally(self, plan: Plan) -> Reply:
@@ -151,7 +150,7 @@ class Worker:
         if self._done is None or self._done[0] != about:  # else a new sum, with fresh keys, asks for the same once more
             self._done = about, self._update(plan, start)
         update = self._done[1]
-        share = update.weight / sealing.order.total
+        share = update.weight / max(update.weight, sealing.order.total)  # a total that is too small is not refused: that would weigh us
         lanes = {"weight": int(update.weight), "steps": update.steps, "loss": share * update.loss, "seconds": update.seconds}
         lanes |= {sums.counter(name): count for name, count in update.counted.items()}
         vector, said = self._party.seal(sealing, update.delta, share, lanes)
@@ -161,12 +160,12 @@ class Worker:
         """The order that the signed study calls for in this round.
 
         Raises:
-            SecureSumError: the round is not one of the study's, or the total is less than this hospital alone weighs.
+            SecureSumError: the round is not one of the study's, or hospitals are to train unequally.
         """
         if not 1 <= plan.round <= self._study.federation.rounds:
             raise SecureSumError(f"Round {plan.round} is asked for; the study has rounds 1 to {self._study.federation.rounds}.")
-        if total < self._weight():
-            raise SecureSumError("The hospitals' total weight is said to be less than this hospital's own.")
+        if plan.settings.get("repeat", 1) != 1:
+            raise SecureSumError("A question asks for more training than the signed study; in a secure sum all hospitals train alike.")
         layout = self._engine.layout
         return sums.order(
             self._study,
@@ -220,10 +219,14 @@ class Worker:
         sealed = (None, ()) if sealing is None else self._party.seal(sealing, np.empty(0, np.float32), 0.0, _lanes(values))
         if plan.settings.get("examples") and self._site.synthetic:
             values["examples"] = evaluation.examples(self._engine.trainer.network, self._task, samples, self._engine.compute)
-        told = {**(values if clear else {}), "compute": self._engine.compute.to_json()}
+        counts = () if self._site.policy.share_counts or not self._study.secure_aggregation.enabled else ("images", "patients")
+        told = {key: value for key, value in values.items() if clear and key not in counts}
+        told["compute"] = self._engine.compute.to_json()
         return Reply(self._site.name, plan.kind, plan.round, plan.layout, told, *sealed)
 
     def _scoring(self, plan: Plan, cohort: int) -> Order:
+        if not 0 <= plan.round <= self._study.federation.rounds:
+            raise SecureSumError(f"Scores for round {plan.round} are asked for; the study has {self._study.federation.rounds} rounds.")
         part, layout, metrics = str(plan.settings["part"]), self._engine.layout.digest, tuple(self._general_task.higher_is_better)
         return sums.order(self._study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=layout, metrics=metrics)
 
@@ -247,7 +250,7 @@ def _whole(settings: Any, key: str, default: int) -> int:
 
 def _lanes(values: Any) -> dict[str, float | int]:
     """A hospital's metrics as the lanes of a sum: an undefined one counts as nothing."""
-    lanes: dict[str, float | int] = {"images": values["images"], "patients": values["patients"]}
+    lanes: dict[str, float | int] = {}
     for metric, value in values["metrics"].items():
         known = value is not None and math.isfinite(value)
         lanes |= {sums.defined(metric): int(known), metric: float(value) if known else 0.0}

@@ -6,7 +6,8 @@
     │   ├── ArgumentError       a command-line argument
     │   └── CertificateError    a certificate, key or request that this consortium does not accept
     ├── SiteError               one hospital cannot take part; the others go on
-    │   └── CaseError           one image or label of a hospital cannot be used
+    │   ├── CaseError           one image or label of a hospital cannot be used
+    │   └── PolicyError         the hospital's own policy forbids it
     ├── WireError               a message that breaks the protocol (the other side is at fault)
     │   ├── SignatureError      a study that the coordinator did not sign, or not for here and now
     │   └── SecureSumError      a step of a secure sum that is not allowed; nothing was revealed
@@ -63,6 +64,10 @@ class SiteError(ConsiliumError):
 
 class CaseError(SiteError):
     """One image or its label cannot be used; the case is left out and counted."""
+
+
+class PolicyError(SiteError):
+    """The hospital's own policy forbids it; the sentence holds the study's and the policy's numbers, none of the hospital's data."""
 
 
 class WireError(ConsiliumError):

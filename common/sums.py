@@ -22,7 +22,7 @@ COUNTS = ("train", "validation", "test", "patients", "train_patients", "left_out
 """What a hospital counts when it joins."""
 _TALLY = ("weight", *COUNTS)
 _TRAIN = ("weight", "steps", "loss", "seconds")
-_EXACT = ("weight", "steps", "images", "patients", *COUNTS)
+_EXACT = ("weight", "steps", *COUNTS)
 _DEFINED, _COUNTER = "defined ", "counter "
 Words = npt.NDArray[Any]
 
@@ -30,7 +30,7 @@ Words = npt.NDArray[Any]
 def lanes(kind: str, metrics: Sequence[str] = (), counters: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of the lanes of a "tally", "train" or "evaluate" sum; ``metrics`` are the task's, ``counters`` the layout's."""
     if kind == "evaluate":
-        return ("images", "patients", *(name for metric in sorted(metrics) for name in (_DEFINED + metric, metric)))
+        return tuple(name for metric in sorted(metrics) for name in (_DEFINED + metric, metric))
     return _TALLY if kind == "tally" else (*_TRAIN, *map(counter, counters))
 
 

@@ -125,7 +125,7 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         scores.faults[site] = "The answer holds no table of metrics."
         return
     scores.sites[site] = {str(k): v for k, v in metrics.items()}
-    scores.images[site] = int(reply.values.get("images", 0))
+    scores.images[site] = int(reply.values.get("images") or 0)
     scores.intervals[site] = dict(reply.values.get("intervals", {}))
     scores.examples += [{**e, "site": site} for e in reply.values.get("examples", []) if isinstance(e, dict)]
     scores.compute.update(reply.values.get("compute", {}))

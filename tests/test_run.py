@@ -96,6 +96,8 @@ def test_test_without_arguments_runs_all_and_fails_if_one_does(door: Door) -> No
     [
         ("bench", "python -m tests.benchmarks"),
         ("bench rounds", "python -m tests.benchmarks rounds"),
+        ("redteam", "python -m tests.redteam"),
+        ("redteam low", "python -m tests.redteam low"),
         ("soak", "python -m pytest -m soak --timeout 0"),
     ],
 )

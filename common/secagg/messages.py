@@ -43,7 +43,7 @@ class Signed(Message):
             SecureSumError: it did not, or has no key.
         """
         if public is None or not primitives.verify(public, self.signature, self.to_sign()):
-            raise SecureSumError(f"A {type(self).__name__} is not signed by {self.site!r}.")
+            raise SecureSumError(f"The {type(self).__name__} is not signed by {self.site!r}.")
 
 
 @dataclass(frozen=True)

@@ -225,8 +225,9 @@ def reveal(me: Me, state: State, confirms: Sequence[Confirm]) -> tuple[State, Re
         if said.site not in state.survivors:
             raise SecureSumError(f"A confirmation is of {said.site!r}, who is no survivor.")
         said.check_signature(state.identities.get(said.site))
-    if len({said.site for said in confirms}) < state.terms.threshold:
-        raise SecureSumError(f"{len(confirms)} hospitals confirm the survivors; {state.terms.threshold} are needed.")
+    count = len({said.site for said in confirms})
+    if count < state.terms.threshold:
+        raise SecureSumError(f"{count} hospitals confirm the survivors; {state.terms.threshold} are needed.")
     if state.revealed is not None:
         return state, state.revealed
     dropped = sorted(set(state.shares) - set(state.survivors))

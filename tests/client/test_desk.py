@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 
 from client import desk, journal, worker
-from client.policy import OPEN
+from client.identity import Identity
+from client.policy import OPEN, Policy
 from client.site import Site
 from client.trust import Trust
 from common import certificates, signing, wire
 from common import study as studies
-from common.errors import CaseError
+from common.errors import CaseError, PolicyError, SiteError
 from common.signing import Statement
 from common.wire import Letter, Plan, Reply
 from tests import small
@@ -129,3 +131,34 @@ def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.Mon
 def test_a_disk_that_takes_nothing_at_all_is_still_answered(site: Site) -> None:
     site.state.write_text("a file where the folder should be")
     assert answer(site, question()).fault == "The hospital's journal cannot be written; its disk may be full."
+
+
+def test_a_simulated_hospital_with_an_identity_keeps_a_journal_like_a_real_one(site: Site, tmp_path: Path) -> None:
+    identity = Identity("chest-4", bytes(32), CA.certificate, SIGNER.certificate)
+    virtual = Site("north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, identity=identity)
+    assert not answer(virtual, question()).fault
+    [line] = lines(virtual)
+    assert (line["kind"], line["run"]) == ("join", "")
+
+
+@pytest.mark.parametrize("plan", [Plan("tally", STUDY.to_table()), Plan("agree", STUDY.to_table(), secure=(b"x" * 30,))])
+def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, plan: Plan) -> None:
+    reply = answer(site, wire.write_plan(replace(plan, seal=sealed())))
+    assert "has no identity for secure sums" in reply.fault and reply.secure == ()
+    [line] = lines(site)
+    assert line["fault"] == reply.fault and line["kind"] == plan.kind and "left" not in line
+
+
+@pytest.mark.parametrize(("own", "told"), [(OPEN, "3 patients are too few."), (Policy(), "The hospital's data do not serve this study; its own log")])
+def test_a_number_of_a_hospital_that_keeps_its_counts_stays_in_its_log(
+    site: Site, monkeypatch: pytest.MonkeyPatch, own: Policy, told: str
+) -> None:
+    monkeypatch.setattr(worker, "resident", lambda *_: _Failing(SiteError("3 patients are too few.")))
+    reply = answer(replace(site, policy=own), question(sealed()))
+    assert reply.fault.startswith(told) and ("3" in reply.fault) is (own is OPEN)
+    assert "3 patients are too few." in (site.state / "site.log").read_text()
+
+
+def test_the_policy_s_own_numbers_may_be_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "resident", lambda *_: _Failing(PolicyError("The policy allows 5.")))
+    assert answer(replace(site, policy=Policy()), question(sealed())).fault == "The policy allows 5."

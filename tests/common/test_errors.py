@@ -16,6 +16,7 @@ TREE = {
     "CertificateError": ("InputError", 2),
     "SiteError": ("ConsiliumError", 2),
     "CaseError": ("SiteError", 2),
+    "PolicyError": ("SiteError", 2),
     "WireError": ("ConsiliumError", 1),
     "SignatureError": ("WireError", 1),
     "SecureSumError": ("WireError", 1),

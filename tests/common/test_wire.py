@@ -49,6 +49,34 @@ def test_a_copied_vector_does_not_share_memory() -> None:
     assert decoded is not None and decoded[0] == -1
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_messages_of_secure_sums_survive(shared: bool) -> None:
+    said = (b"", b"\0\xff", bytes(range(256)) * 40)
+    plan = wire.read_plan(records.unpack(records.pack(wire.write_plan(Plan("agree", {}, secure=said)), shared=shared)))
+    reply = wire.read_reply(records.unpack(records.pack(wire.write_reply(Reply("north", "agree", secure=said)), shared=shared)))
+    assert plan.secure == reply.secure == said and plan.model is None and reply.delta is None
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_masked_words_keep_every_bit_also_those_that_look_like_no_number(shared: bool) -> None:
+    words = np.array([0x7F800001, 0xFF800001, 0x7FC12345, 0x80000000, 1, 0xFFFFFFFF], np.uint32)
+    packed = records.pack(wire.write_reply(Reply("north", "train", delta=words.view(np.float32))), shared=shared)
+    reply = wire.read_reply(records.unpack(packed))
+    assert reply.delta is not None and reply.delta.tobytes() == words.tobytes()
+
+
+def test_silence_does_not_travel() -> None:
+    letter = wire.write_reply(Reply("north", "train", fault="No answer.", silent=True))
+    assert "silent" not in letter.text and not wire.read_reply(letter).silent
+
+
+@pytest.mark.parametrize("kind", ["join", "agree", "tally"])
+def test_short_questions_carry_no_model(kind: str) -> None:
+    assert wire.read_plan(wire.write_plan(Plan(kind, {}))).kind == kind
+    with pytest.raises(WireError, match=f"A {kind} message came with a model"):
+        wire.read_plan(wire.write_plan(Plan(kind, {}, model=VECTOR)))
+
+
 def test_undefined_numbers_travel_as_null() -> None:
     values = {"metrics": {"auc": float("nan")}, "list": [float("inf"), 1.0]}
     assert wire.read_reply(wire.write_reply(Reply("a", "evaluate", values=values))).values == {
@@ -83,6 +111,12 @@ BROKEN: dict[str, tuple[RecordDict, str]] = {
     "round as text": (_packed({**HEADER, "round": "1"}), "round"),
     "round as truth": (_packed({**HEADER, "round": True}), "round"),
     "study as list": (_packed({**HEADER, "study": []}), "study"),
+    "secure as text": (_packed({**HEADER, "secure": "x"}), "secure is of type str"),
+    "no secure part": (_packed({k: v for k, v in HEADER.items() if k != "secure"}), "secure is of type NoneType"),
+    "secure as numbers": (_packed({**HEADER, "secure": [1]}), "list of at most 4096 texts"),
+    "secure without end": (_packed({**HEADER, "secure": [""] * 4097}), "list of at most 4096 texts"),
+    "secure not base64": (_packed({**HEADER, "secure": ["AA=", "!"]}), "not base64"),
+    "secure not ASCII": (_packed({**HEADER, "secure": ["é"]}), "not base64"),
     "double": (_packed(HEADER, ArrayRecord({"vector": Array("float64", (1,), "consilium.float32", b"12345678")})), "float64"),
     "matrix": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (1, 1), "consilium.float32", b"1234")})), r"\[1, 1\]"),
     "pickle": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (1,), "pickle", b"1234")})), "pickle"),

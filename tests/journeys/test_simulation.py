@@ -189,8 +189,167 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_client_app_never_lets_an_exception_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "resident", lambda site, plan: (_ for _ in ()).throw(ValueError("secret")))
+    monkeypatch.setattr(workers, "resident", lambda *_: (_ for _ in ()).throw(ValueError("secret")))
     with pytest.raises(InputError) as caught:
         _run(tmp_path)
     assert "secret" not in str(caught.value) and "ValueError" in str(caught.value)
     assert client.app.app is not None
+
+
+ON = {"enabled": True}
+TASKS: dict[str, dict[str, Any]] = {
+    "segmentation": {},
+    "classification": {
+        "task": {"name": "classification", "target": ["finding"]},
+        "model": {"name": "cnn", "channels": [4, 8]},
+    },
+    "detection": {
+        "task": {"name": "detection", "classes": ["disc"]},
+        "model": {"name": "retinanet", "widths": [8, 8, 8, 8], "pyramid_width": 8},
+    },
+}
+
+
+def _apart(one: Path, other: Path) -> float:
+    """Largest difference of two runs' weights.
+
+    Without a convolution's bias before a normalisation: it changes nothing, its gradient is nought but rounding, and Adam makes steps of full
+    length of that.
+    """
+    models = [load_file(run / "model" / "weights.safetensors") for run in (one, other)]
+    assert models[0].keys() == models[1].keys()
+    return max(float(np.abs(models[0][k] - models[1][k]).max(initial=0.0)) for k in models[0] if not k.endswith("conv.bias"))
+
+
+def _secure(tmp_path: Path, name: str, task: str = "segmentation", **sections: Any) -> tuple[dict[str, Any], list[dict[str, Any]], Path]:
+    """Report, rounds and folder of a run; sections ``task`` and ``model`` are those of the task alone."""
+    table = {**small.TABLE, **TASKS[task]}
+    table |= {key: {**table.get(key, {}), **section} for key, section in sections.items()}
+    study, run = tmp_path / f"{name}.toml", tmp_path / name
+    study.write_text(small.toml.dumps(table))
+    report = simulate(study, tmp_path / "sites", run, device="cpu", quiet=True)
+    return report, [json.loads(line) for line in (run / "rounds.jsonl").read_text().splitlines()], run
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("weight", ["images", "equal"])
+def test_under_masks_the_same_comes_out_as_without(tmp_path: Path, task: str, weight: str) -> None:
+    small.federation(tmp_path / "sites", sites=3)
+    small.hospital(tmp_path / "sites" / "site3", 14, seed=3)
+    both = [
+        _secure(tmp_path, f"{on}", task, secure_aggregation={"enabled": on}, federation={"weight": weight, "min_sites": 3}) for on in (False, True)
+    ]
+    (plain, plain_lines, plain_run), (secure, lines, run) = both
+    assert _apart(plain_run, run) < 1e-5
+    for one, other in zip(plain_lines, lines, strict=True):
+        assert other["mean_loss"] == pytest.approx(one["mean_loss"], abs=1e-6) and other["accepted"] == one["accepted"]
+        assert one["secure"] is None and other["secure"]["survivors"] == 4 and other["secure"]["attempts"] == 1 and other["void"] == ""
+    assert [line["secure"]["exchanges"] for line in lines] == [3, 3]  # the count was the first sum
+    assert plain["rounds"] == secure["rounds"] == 2 and secure["status"] == "finished"
+
+
+@pytest.mark.parametrize("ring_bits", [32, 64])
+def test_both_rings_train_alike(tmp_path: Path, ring_bits: int) -> None:
+    small.federation(tmp_path / "sites", sites=3)
+    sgd = {"optimizer": "sgd", "learning_rate": 0.01}
+    _, _, run = _secure(tmp_path, "masked", secure_aggregation={**ON, "ring_bits": ring_bits}, training=sgd)
+    _, _, plain = _secure(tmp_path, "plain", training=sgd)
+    models = [load_file(folder / "model" / "weights.safetensors") for folder in (run, plain)]
+    assert max(float(np.abs(models[0][k] - models[1][k]).max(initial=0.0)) for k in models[0]) < 1e-6  # also the biases
+
+
+def _numbers(found: Any) -> list[Any]:
+    if isinstance(found, dict):
+        return [number for value in found.values() for number in _numbers(value)]
+    return [number for value in found for number in _numbers(value)] if isinstance(found, list) else [found]
+
+
+def test_with_nothing_shared_the_run_folder_has_means_and_no_hospital_s_number(tmp_path: Path) -> None:
+    images = {"alder": 61, "beech": 67, "cedar": 71, "rowan": 73}
+    for seed, (name, count) in enumerate(images.items()):
+        for part in ("open", "strict"):
+            small.hospital(tmp_path / part / "sites" / name, count, seed=seed)
+        (tmp_path / "strict" / "sites" / name / "policy.toml").write_text("")
+    shared, shared_lines, seen = _secure(tmp_path / "open", "run", secure_aggregation=ON)
+    report, lines, run = _secure(tmp_path / "strict", "run", secure_aggregation=ON)
+    assert set(report["sites"]) == set(images) and not any(report["sites"].values())
+    assert report["totals"]["patients"] == sum(images.values())
+    federated = report["metrics"]["federated"]
+    assert federated["sites"] == federated["intervals"] == {} and federated["hospitals"] == 4
+    for metric, value in shared["metrics"]["federated"]["mean"].items():
+        assert federated["mean"][metric] == (None if value is None else pytest.approx(value, abs=1e-5))
+    for line, other in zip(lines, shared_lines, strict=True):
+        assert line["loss"] == line["weights"] == {} and line["mean_loss"] == pytest.approx(other["mean_loss"], abs=1e-5)
+        assert line["validation"] == {} and line["validation_hospitals"] == 4
+        for metric, value in other["validation_mean"].items():
+            assert line["validation_mean"][metric] == (None if value is None else pytest.approx(value, abs=1e-5))
+    own = [line["loss"][name] for line in shared_lines for name in images]
+    own += [value for scores in shared["metrics"]["federated"]["sites"].values() for value in scores.values() if value not in (None, 0, 1)]
+    own += [value for line in shared_lines for scores in line["validation"].values() for value in scores.values() if value not in (None, 0, 1)]
+    assert len(own) >= 16
+    written = [json.dumps(json.loads(text)) for file in ("report.json", "rounds.jsonl") for text in _texts(run / file)]
+    page, open_text = (run / "report.html").read_text(), (seen / "report.json").read_text() + (seen / "rounds.jsonl").read_text()
+    assert sum(f"{value:.6f}"[:7] in open_text for value in own) > 0.8 * len(own)  # the search finds what is there
+    for value in own:
+        assert not any(f"{value:.6f}"[:7] in text for text in (*written, page)), value
+    counts = {count for table in shared["sites"].values() for count in _numbers(table) if isinstance(count, int) and count > 40}
+    assert counts >= set(images.values())
+    assert not counts & {number for text in written for number in _numbers(json.loads(text)) if isinstance(number, int)}
+
+
+def _texts(path: Path) -> list[str]:
+    text = path.read_text()
+    return text.splitlines() if path.suffix == ".jsonl" else [text]
+
+
+def test_two_hospitals_are_one_clear_sentence(tmp_path: Path) -> None:
+    small.federation(tmp_path / "sites", sites=2)
+    with pytest.raises(InputError, match=r"^Secure aggregation needs 3 hospitals; 2 joined\. Let more hospitals join, or set secure_aggregation"):
+        _secure(tmp_path, "run", secure_aggregation=ON)
+    with pytest.raises(InputError, match="needs 4 hospitals; 3 joined"):
+        small.hospital(tmp_path / "sites" / "site2", 8, seed=2)
+        _secure(tmp_path, "again", secure_aggregation={**ON, "min_cohort": 4})
+
+
+@pytest.mark.xfail(reason="the result of a sum that a hospital was not in makes it refuse every later one")
+def test_a_share_of_the_hospitals_is_drawn_for_each_sum(tmp_path: Path) -> None:
+    small.federation(tmp_path / "sites", sites=6, images=6)
+    shares = {"fraction": 0.5, "min_sites": 3, "rounds": 4}
+    report, lines, run = _secure(tmp_path, "masked", secure_aggregation=ON, federation=shares, evaluation={"every": 0})
+    assert report["status"] == "finished" and [len(line["accepted"]) for line in lines] == [3] * 4
+    assert not any(line["refused"] for line in lines) and {line["secure"]["attempts"] for line in lines} == {1}
+    _, plain, plain_run = _secure(tmp_path, "plain", federation=shares, evaluation={"every": 0})
+    assert [line["accepted"] for line in plain] == [line["accepted"] for line in lines]
+    assert _apart(plain_run, run) < 1e-5
+
+
+def test_a_hospital_that_fails_in_a_masked_round_is_named_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.federation(tmp_path / "sites", sites=4)
+    _spoil(monkeypatch, "site1", _die)
+    report, lines, _ = _secure(tmp_path, "run", secure_aggregation=ON)
+    assert report["status"] == "finished" and [line["accepted"] for line in lines] == [["site0", "site2", "site3"]] * 2
+    assert all(line["secure"]["survivors"] == 3 for line in lines) and "P001" not in json.dumps(report)
+
+
+def test_hospitals_that_keep_their_counts_cannot_be_compared_alone(tmp_path: Path) -> None:
+    small.federation(tmp_path / "sites", sites=3)
+    (tmp_path / "sites" / "site1" / "policy.toml").write_text("")
+    study = small.study(tmp_path / "study.toml", secure_aggregation=ON)
+    with pytest.raises(ArgumentError, match=r"--compare needs every hospital's counts and metrics; the policy of site1 keeps them"):
+        simulate(study, tmp_path / "sites", tmp_path / "run", compare=("local",), device="cpu", quiet=True)
+
+
+@pytest.mark.xfail(reason="a simulated hospital's policy is read once in the life of a process")
+def test_a_policy_that_was_written_between_two_runs_holds(tmp_path: Path) -> None:
+    small.federation(tmp_path / "sites", sites=3)
+    _secure(tmp_path, "before", secure_aggregation=ON)
+    (tmp_path / "sites" / "site1" / "policy.toml").write_text("")
+    report, _, _ = _secure(tmp_path, "after", secure_aggregation=ON)
+    assert not report["sites"]["site1"] and report["sites"]["site0"]
+
+
+def test_a_policy_that_cannot_be_read_stops_its_hospital_only(tmp_path: Path) -> None:
+    small.federation(tmp_path / "sites", sites=4)
+    (tmp_path / "sites" / "site1" / "policy.toml").write_text("share_everything = true")
+    report, _, _ = _secure(tmp_path, "run", secure_aggregation=ON)
+    assert set(report["sites"]) == {"site0", "site2", "site3"} and report["excluded"]

@@ -1,0 +1,136 @@
+"""Who this hospital speaks with: the signed roster that it accepts, keeps, and never lets be turned back."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.identity import Identity, raw_key
+from common import certificates, rosters
+from common.errors import CertificateError, SignatureError
+from common.rosters import Roster
+from common.secagg import primitives
+
+NOW = datetime.now(UTC)
+CA = certificates.authority("trial", NOW, 3650)
+KEY, OTHER_KEY = (certificates.signer(CA, certificates.ROSTER, NOW, 365) for _ in range(2))
+SITES = {name: certificates.signer(CA, name, NOW, 365) for name in ("north", "valley", "west")}
+ME = Identity("trial", raw_key(SITES["north"].key), CA.certificate, KEY.certificate)
+
+
+def signed(version: int, *names: str, key: bytes = KEY.key, consortium: str = "trial") -> dict[str, Any]:
+    sites = {name: SITES[name].certificate.decode() for name in names or SITES}
+    return rosters.sign(Roster(consortium, version, NOW.isoformat(), sites), key)
+
+
+def test_a_hospital_without_a_roster(tmp_path: Path) -> None:
+    assert ME.roster(tmp_path / "nothing", NOW) is None
+
+
+def test_a_roster_is_kept_and_its_keys_are_the_hospitals(tmp_path: Path) -> None:
+    ME.accept(signed(3), tmp_path / "state", NOW)
+    found = ME.roster(tmp_path / "state", NOW)
+    assert found is not None and found.version == 3
+    assert ME.keys(found, NOW) == {name: primitives.ed25519_public(raw_key(one.key)) for name, one in SITES.items()}
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_newer_one_takes_its_place_and_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    ME.accept(signed(3), tmp_path, NOW)
+    before = (tmp_path / "roster.json").stat().st_mtime_ns
+    ME.accept(signed(3), tmp_path, NOW)
+    assert (tmp_path / "roster.json").stat().st_mtime_ns == before
+    ME.accept(signed(4, "north", "valley"), tmp_path, NOW)
+    found = ME.roster(tmp_path, NOW)
+    assert found is not None and (found.version, list(found.sites)) == (4, ["north", "valley"])
+
+
+def _unsigned(table: dict[str, Any]) -> dict[str, Any]:
+    return {"roster": table["roster"], "signature": ""}
+
+
+def _added(table: dict[str, Any]) -> dict[str, Any]:
+    guest = certificates.signer(CA, "guest", NOW, 365).certificate.decode()
+    return {**table, "roster": {**table["roster"], "sites": {**table["roster"]["sites"], "guest": guest}}}
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (signed(2), "version 2, and version 3 was seen before"),
+        (signed(3, "north", "valley"), "two different rosters of version 3"),
+        (signed(4, key=OTHER_KEY.key), "not signed by the consortium's roster key"),
+        (signed(4, consortium="other"), 'that of consortium "other"'),
+        (_unsigned(signed(4)), "malformed"),
+        (_added(signed(4)), "not signed by the consortium's roster key"),
+        ({}, "not signed"),
+        ({"roster": 3, "signature": "x"}, "malformed"),
+    ],
+)
+def test_a_roster_that_is_refused_leaves_the_one_that_is_kept(tmp_path: Path, bad: dict[str, Any], words: str) -> None:
+    ME.accept(signed(3), tmp_path, NOW)
+    before = (tmp_path / "roster.json").read_bytes()
+    with pytest.raises(SignatureError, match=words):
+        ME.accept(bad, tmp_path, NOW)
+    assert (tmp_path / "roster.json").read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == ["roster.json"]
+
+
+def test_a_key_newly_certified_by_the_authority_is_not_the_pinned_one(tmp_path: Path) -> None:
+    """The authority's key is on the server: it could certify a roster key of its own."""
+    with pytest.raises(SignatureError, match="not signed by the consortium's roster key"):
+        ME.accept(signed(1, key=OTHER_KEY.key), tmp_path, NOW)
+    other = Identity("trial", ME.key, CA.certificate, OTHER_KEY.certificate)
+    other.accept(signed(1, key=OTHER_KEY.key), tmp_path, NOW)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"roster": {}, "signature": "x"}', b"[" * 100_000])
+def test_a_damaged_file_stops_the_hospital_and_is_not_replaced(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "roster.json").write_bytes(content)
+    for call in (lambda: ME.roster(tmp_path, NOW), lambda: ME.accept(signed(9), tmp_path, NOW)):
+        with pytest.raises(SignatureError):
+            call()
+    assert (tmp_path / "roster.json").read_bytes() == content
+
+
+def test_a_kept_file_that_somebody_changed_is_refused(tmp_path: Path) -> None:
+    ME.accept(signed(3), tmp_path, NOW)
+    table = json.loads((tmp_path / "roster.json").read_text())
+    table["roster"]["version"] = 1
+    (tmp_path / "roster.json").write_text(json.dumps(table))
+    with pytest.raises(SignatureError, match="not signed by"):
+        ME.roster(tmp_path, NOW)
+
+
+def test_a_hospital_whose_certificate_has_expired_has_no_key(tmp_path: Path) -> None:
+    short = certificates.signer(CA, "valley", NOW, 1)
+    sites = {name: one.certificate.decode() for name, one in {**SITES, "valley": short}.items()}
+    ME.accept(rosters.sign(Roster("trial", 1, NOW.isoformat(), sites), KEY.key), tmp_path, NOW)
+    later = NOW + timedelta(days=2)
+    found = ME.roster(tmp_path, later)
+    assert found is not None and set(ME.keys(found, NOW)) == set(SITES) and set(ME.keys(found, later)) == {"north", "west"}
+
+
+def test_the_pinned_certificate_may_not_have_expired(tmp_path: Path) -> None:
+    with pytest.raises(SignatureError, match="roster key's certificate is refused"):
+        ME.accept(signed(1), tmp_path, NOW + timedelta(days=400))
+
+
+def test_the_raw_key(tmp_path: Path) -> None:
+    assert len(ME.key) == 32 and repr(ME.key) not in repr(ME)
+    for bad in (b"", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"):
+        with pytest.raises(CertificateError):
+            raw_key(bad)
+
+
+def test_another_kind_of_key_is_no_identity() -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    made = ec.generate_private_key(ec.SECP256R1())
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with pytest.raises(CertificateError, match="Ed25519"):
+        raw_key(made.private_bytes(*form))

@@ -1,0 +1,1 @@
+"""Attacks on secure aggregation, played against the code that runs at a hospital; every one has a control in which it must succeed."""

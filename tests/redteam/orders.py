@@ -1,0 +1,262 @@
+"""Attacks through what is asked for: a changed order, another network, an update without masks, numbers in clear, and what refusals give away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from client import desk, party, worker
+from client.engine import Engine
+from client.policy import Policy
+from client.worker import Worker
+from common import network, signing, sums
+from common import study as studies
+from common.errors import SecureSumError
+from common.secagg import fixed
+from common.secagg.messages import Order
+from common.wire import Plan, Reply
+from tests.redteam.attack import Attack, both, changed, replaced
+from tests.redteam.drive import Sum
+from tests.redteam.repetition import alike, own_change, scored
+from tests.redteam.stage import NAMES, PATIENTS, VICTIM, RefusedError, Stage
+
+TOTAL = sum(PATIENTS.values())
+
+
+def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[Order, dict[str, Any]]:
+    """A round's order with some of its fields changed, and the question that goes with it."""
+    study = held.stage.study
+    layout, model, _ = network.start_weights(study, held.stage.folder)
+    order = sums.order(study, "train", 4, number=number, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
+    return replace(order, **fields), {"round": number, "model": model, "layout": layout.digest}
+
+
+def changed_order(**fields: Any) -> Callable[[Stage], bool]:
+    """The victim masks its change for an order that its study does not call for."""
+
+    def play(stage: Stage) -> bool:
+        held = Sum(stage).keys().deal()
+        order, question = _round(held, **fields)
+        held.vector(VICTIM, order, **question)
+        return VICTIM in held.vectors
+
+    return play
+
+
+def round_of_none(stage: Stage) -> bool:
+    """A round after the study's last."""
+    held = Sum(stage).keys().deal()
+    order, question = _round(held, 9)
+    held.vector(VICTIM, order, **question)
+    return VICTIM in held.vectors
+
+
+def imprint(stage: Stage) -> bool:
+    """Another network than in the signed study: a wide first layer that would copy single images into its weights."""
+    stage.signed = stage.study
+    stage.table["model"] = {**stage.table["model"], "channels": [64, 8]}
+    held = Sum(stage).keys().deal()
+    order, question = _round(held)
+    held.vector(VICTIM, order, **question)
+    return VICTIM in held.vectors
+
+
+def other_layout(stage: Stage) -> bool:
+    """Weights of another network under the signed study."""
+    held = Sum(stage).keys().deal()
+    wide = studies.parse({**stage.table, "model": {**stage.table["model"], "channels": [64, 8]}})
+    layout, model, _ = network.start_weights(wide, stage.folder)
+    order = sums.order(stage.study, "train", 4, number=1, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
+    held.vector(VICTIM, order, round=1, model=model, layout=layout.digest)
+    return VICTIM in held.vectors
+
+
+def plain_update(stage: Stage) -> bool:
+    """A round without any message of a secure sum, although the study has secure aggregation."""
+    Sum(stage).keys().deal()
+    layout, model, _ = network.start_weights(stage.study, stage.folder)
+    reply = stage.ask(VICTIM, "train", round=1, model=model, layout=layout.digest)
+    return reply.delta is not None and not reply.secure
+
+
+def switched_off(signed: bool) -> Callable[[Stage], bool]:
+    """The study comes without secure aggregation, signed so by the coordinator's key or changed on the way."""
+
+    def play(stage: Stage) -> bool:
+        stage.signed = None if signed else stage.study
+        stage.table["secure_aggregation"] = {"enabled": False}
+        layout, model, _ = network.start_weights(stage.study, stage.folder)
+        return stage.ask(VICTIM, "train", round=1, model=model, layout=layout.digest).delta is not None
+
+    return play
+
+
+def _evaluated(stage: Stage) -> dict[str, Any]:
+    layout, model, _ = network.start_weights(stage.study, stage.folder)
+    reply = stage.ask(VICTIM, "evaluate", model=model, layout=layout.digest, settings={"part": "all"})
+    return dict(reply.values)
+
+
+def stands_out(stage: Stage) -> bool:
+    """The victim alone is asked to train two hundred times as long, so that the sum is its change and little else."""
+    held = Sum(stage).keys().deal()
+    order, question = _round(held)
+    for name in NAMES:
+        held.vector(name, order, **question, settings={"repeat": 200 if name == VICTIM else 1})
+    held.open(NAMES)
+    return alike(held.body(NAMES), own_change(stage), 0.98)
+
+
+def largest_value(stage: Stage) -> bool:
+    """A signed study allows next to no change; the refusal says how large the victim's is."""
+    stage.table["federation"] = {**stage.table["federation"], "largest_change": 1e-6}
+    held = Sum(stage).keys().deal()
+    order, question = _round(held)
+    try:
+        held.vector(VICTIM, order, **question)
+    except RefusedError as refusal:
+        if f"{float(np.abs(own_change(stage)).max()):.3g}" in str(refusal):
+            return True
+        raise
+    return False
+
+
+def clear_metrics(stage: Stage) -> bool:
+    """A hospital's own scores, without masks."""
+    return "metrics" in _evaluated(stage)
+
+
+def metrics_beside(stage: Stage) -> bool:
+    """A hospital's own scores, beside the masked ones."""
+    _, model, _ = network.start_weights(stage.study, stage.folder)
+    held = Sum(stage)
+    scored(held, NAMES, model, intervals=True)
+    return any(set(reply.values) & {"metrics", "images", "patients"} for reply in stage.answers[VICTIM])
+
+
+def clear_counts(stage: Stage) -> bool:
+    """A hospital's own counts, as it joins."""
+    return "patients" in stage.ask(VICTIM, "join").values
+
+
+def round_in_clear(stage: Stage) -> bool:
+    """A hospital's own weight, steps or loss, beside its masked change."""
+    held = Sum(stage).keys().deal()
+    order, question = _round(held)
+    held.vector(VICTIM, order, **question)
+    return bool(set(stage.answers[VICTIM][-1].values) - {"notes"})
+
+
+def counts_with_metrics(stage: Stage) -> bool:
+    """The policy lets metrics leave and keeps counts; the scores are asked for in clear."""
+    stage.policy = Policy(share_metrics=True)
+    return _evaluated(stage).get("patients") == PATIENTS[VICTIM]
+
+
+def too_few_patients(stage: Stage) -> bool:
+    """A signed study asks for a million patients; the refusal says how many there are."""
+    stage.table["data"] = {**stage.table["data"], "min_patients": 1_000_000}
+    try:
+        stage.ask(VICTIM, "join")
+    except RefusedError as refusal:
+        if re.search(rf"\b{PATIENTS[VICTIM]}\b", str(refusal)):
+            return True
+        raise
+    return False
+
+
+def probed(stage: Stage) -> bool:
+    """The victim's weight, halving an interval: a total below its weight is refused in other words than another wrong field of the order."""
+    held = Sum(stage).keys().deal()
+    right, question = _round(held)
+    seen: dict[int, str] = {}
+    low, high = 1, 1 << 20
+    while low < high:
+        middle = (low + high) // 2
+        seen[middle] = _said(held, replace(right, total=middle, limit=1.0), question)
+        low, high = (middle + 1, high) if seen[middle] != _said(held, replace(right, total=1 << 30, limit=1.0), question) else (low, middle)
+    [found] = [w for w in worker._workers.values() if w._site.name == VICTIM]
+    if len(set(seen.values())) == 1:
+        raise RefusedError(VICTIM, seen[low] if low in seen else next(iter(seen.values())))
+    return low == found._weight()
+
+
+def _said(held: Sum, order: Order, question: dict[str, Any]) -> str:
+    try:
+        held.vector(VICTIM, order, **question)
+    except RefusedError as refusal:
+        return str(refusal)
+    return ""
+
+
+_ANY_ORDER = changed(party.Party, "prepare", ("if order != expected:", "if False:"))
+_ANY_SIZE = changed(party.Party, "seal", ("masks.seal(values,", "masks.seal(np.resize(values, body.size),"))
+_UNLOADED = replaced(Engine, "load", lambda self, plan: network.pack(self.trainer.network))
+_UNSIGNED_STUDY = changed(signing, "_check", ("if statement.study != study_digest:", "if False:"))
+_CLEAR = ("clear = self._site.policy.share_metrics or not self._study.secure_aggregation.enabled", "clear = True")
+_PLAIN = changed(Policy, "check", ("if not study.secure_aggregation.enabled and not self.plain_updates:", "if False:"))
+_MASKED_ONLY = changed(Worker, "_train", ("if not self._study.secure_aggregation.enabled:", "if not plan.secure:"))
+_ORDER, _EVALUATE = Worker._order, Worker._evaluate
+
+
+def _telling_order(self: Worker, plan: Plan, cohort: int, total: int) -> Order:
+    if total < self._weight():
+        raise SecureSumError("The total is less than this hospital's own weight.")
+    return _ORDER(self, plan, cohort, total)
+
+
+def _telling_scores(self: Worker, plan: Plan) -> Reply:
+    reply = _EVALUATE(self, plan)
+    return replace(reply, values={**reply.values, "patients": self._bank.counts["patients"]})
+
+
+def _telling_block(self: fixed.Encoder, values: Any, out: Any) -> None:
+    raise SecureSumError(f"A value of the update is {float(np.abs(values).max()):.3g}.")
+
+
+_ALL_TOLD = changed(Worker, "_told", ("if policy.share_counts or not secure:", "if True:"))
+_JOINED = changed(Worker, "_join", ("told = policy.share_counts or not self._study.secure_aggregation.enabled", "told = True"))
+
+_ANY_REPEAT = changed(Worker, "_order", ('if plan.settings.get("repeat", 1) != 1:', "if False:"))
+_BENT: tuple[dict[str, Any], ...] = (
+    {"limit": 1.0},
+    {"fraction_bits": 8},
+    {"ring_bits": 64},
+    {"lanes": ("weight",)},
+    {"layout": "0" * 64},
+    {"model": bytes(32)},
+    {"part": "test"},
+)
+
+ATTACKS = (
+    *(Attack(f"changed order: {next(iter(bent))}", changed_order(**bent), _ANY_ORDER) for bent in _BENT),
+    Attack("changed order: size", changed_order(size=1), both(_ANY_ORDER, _ANY_SIZE)),
+    Attack(
+        "a round after the last",
+        round_of_none,
+        changed(Worker, "_order", ("if not 1 <= plan.round <= self._study.federation.rounds:", "if False:")),
+    ),
+    Attack("imprint: another network than the signed study's", imprint, _UNSIGNED_STUDY),
+    Attack("imprint: another network's weights", other_layout, both(_ANY_ORDER, _ANY_SIZE, _UNLOADED)),
+    Attack("a round without masks", plain_update, _MASKED_ONLY),
+    Attack("secure aggregation switched off in a signed study", switched_off(signed=True), _PLAIN),
+    Attack("secure aggregation switched off on the way", switched_off(signed=False), both(_PLAIN, _UNSIGNED_STUDY)),
+    Attack("one hospital trains longer and stands out of the sum", stands_out, _ANY_REPEAT),
+    Attack("the change's largest value from a refusal", largest_value, replaced(fixed.Encoder, "block", _telling_block)),
+    Attack("scores in clear", clear_metrics, changed(Worker, "_evaluate", _CLEAR)),
+    Attack("scores beside masked ones", metrics_beside, changed(Worker, "_evaluate", _CLEAR), speaks=False),
+    Attack("counts in clear", clear_counts, _JOINED, speaks=False),
+    Attack("a round's weight in clear", round_in_clear, _ALL_TOLD, speaks=False),
+    Attack(
+        "counts beside scores that may leave",
+        counts_with_metrics,
+        replaced(Worker, "_evaluate", _telling_scores),
+        speaks=False,
+    ),
+    Attack("counts from a refusal: too few patients", too_few_patients, replaced(desk, "_told", lambda site, error: error.public)),
+    Attack("weight from refusals: probing the total", probed, replaced(Worker, "_order", _telling_order)),
+)

@@ -1,0 +1,136 @@
+"""Attacks on who survived: a hospital told that it dropped out, two lists, a second opening, bent signatures, other peers, other orders."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from client.ledger import Ledger
+from common import network, sums
+from common.secagg import derive, site
+from common.secagg.messages import Advert, Confirm, Order, Terms
+from tests.redteam.attack import Attack, both, changed, replaced
+from tests.redteam.drive import Sum, exact, forged, without
+from tests.redteam.keys import UNSIGNED
+from tests.redteam.stage import NAMES, VICTIM, Stage
+
+FIRST, SECOND = (VICTIM, "birch", "cedar"), tuple(without())
+"""Two lists of survivors: under the first hospitals give shares of the victim's own mask, under the second of its mask key."""
+Bend = Callable[[list[Confirm], list[Confirm]], list[Confirm]]
+
+
+def split(held: Sum, bend: Bend = lambda own, others: own) -> bool:
+    """Tell two hospitals the one list and two the other; whether shares of both kinds came, which exclude each other.
+
+    Args:
+        held: with all vectors.
+        bend: what a hospital is shown, from the signatures under its own list and those under the other.
+    """
+    told = {VICTIM: FIRST, "birch": FIRST, "cedar": SECOND, "doum": SECOND}
+    said = {name: held.confirm(name, names) for name, names in told.items()}
+    sides = [[said[VICTIM], said["birch"]], [said["cedar"], said["doum"]]]
+    for name, names in told.items():
+        own, others = sides if names == FIRST else sides[::-1]
+        held.reveal(name, bend(own, others))
+    return bool(held.shares[VICTIM, "seed"]) and bool(held.shares[VICTIM, "key"])
+
+
+def both_kinds(bend: Bend) -> Callable[[Stage], bool]:
+    """Shares of the victim's own mask and of its mask key."""
+    return lambda stage: split(Sum(stage).keys().deal().tally(), bend)
+
+
+def _invented(own: list[Confirm], others: list[Confirm]) -> list[Confirm]:
+    """A third signature under the own list, by the server."""
+    third = next(name for name in own[0].survivors if name not in {said.site for said in own})
+    return [*own, forged(own[0], secrets.token_bytes(32), site=third)]
+
+
+def called_dropped(stage: Stage) -> bool:
+    """Its vector is there, and it is to sign a list without itself."""
+    held = Sum(stage).keys().deal().tally()
+    return VICTIM not in held.confirm(VICTIM, SECOND).survivors
+
+
+def counted_twice(stage: Stage) -> bool:
+    """Two survivors look like three."""
+    named = (VICTIM, "birch", "birch")
+    return Sum(stage).keys().deal().tally().confirm(VICTIM, named).survivors == named
+
+
+def second_list(stage: Stage) -> bool:
+    """A hospital that has signed one list signs another of the same sum."""
+    held = Sum(stage).keys().deal().tally()
+    return held.confirm("birch", NAMES).survivors != held.confirm("birch", SECOND).survivors
+
+
+def second_opening(stage: Stage) -> bool:
+    """The sum over four is opened; then over three, which turns the victim into one that dropped out."""
+    held = Sum(stage).keys().deal().tally()
+    held.open(NAMES)
+    again = [held.confirm(name, SECOND) for name in SECOND]
+    for name in SECOND:
+        held.reveal(name, again)
+    return exact(held.read())
+
+
+def other_peers(stage: Stage) -> bool:
+    """The victim hears of three hospitals that dealt shares, the others of four."""
+    held = Sum(stage).keys().deal().tally(**{VICTIM: FIRST})
+    said = [held.confirm(name, FIRST) for name in FIRST]
+    return all(held.reveal(name, said) for name in FIRST)
+
+
+def other_models(stage: Stage) -> bool:
+    """The victim scores another model than the others, so that its part of the sum stands out (Pasquini and others, CCS 2022)."""
+    held, study = Sum(stage).keys().deal(), stage.study
+    layout, start, _ = network.start_weights(study, stage.folder)
+    metrics = tuple(network.task(study).higher_is_better)
+    for name in NAMES:
+        model = start if name == VICTIM else np.zeros_like(start)
+        order = sums.order(study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics)
+        given = held.delivered(name)
+        held.vector(name, order, given, model=model, layout=layout.digest, settings={"part": "test", "roster": stage.roster})
+    return bool(held.open(NAMES))
+
+
+def _no_order(terms: Terms, adverts: Sequence[Advert], order: Order) -> bytes:
+    return terms.digest
+
+
+_CONTEXT = ("if said.context != state.context or said.survivors != state.survivors:", "if said.survivors != state.survivors:")
+_ANY_LIST = (_CONTEXT[0], "if False:")
+_ENOUGH = "if count < state.terms.threshold:"
+_LEFT = 'return dataclasses.replace(state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares), said_shares'
+_ONE_LIST = changed(site, "confirm", ("if state.confirmed is not None:", "if False:"))
+
+ATTACKS = (
+    Attack("own id among the dropped", called_dropped, changed(site, "confirm", ("if me.site not in named.sites:", "if False:"))),
+    Attack(
+        "survivors listed twice",
+        counted_twice,
+        changed(site, "confirm", ("if tuple(sorted(set(named.sites))) != named.sites:", "if False:")),
+    ),
+    Attack("both kinds of shares: two lists", both_kinds(lambda own, others: own), changed(site, "reveal", (_ENOUGH, "if False:"))),
+    Attack(
+        "two lists: one signature shown twice",
+        both_kinds(lambda own, others: [*own, own[0]]),
+        changed(site, "reveal", (_ENOUGH, "if len(confirms) < state.terms.threshold:")),
+    ),
+    Attack(
+        "two lists: signatures under the other list",
+        both_kinds(lambda own, others: own + others),
+        changed(site, "reveal", _ANY_LIST, ("if said.site not in state.survivors:", "if False:")),
+    ),
+    Attack("two lists: forged signatures", both_kinds(_invented), UNSIGNED),
+    Attack("second list before the opening", second_list, _ONE_LIST),
+    Attack(
+        "second opening with another set",
+        second_opening,
+        both(_ONE_LIST, changed(site, "reveal", (_LEFT, "return state, said_shares")), replaced(Ledger, "note", lambda *_: None)),
+    ),
+    Attack("different lists of peers", other_peers, changed(site, "reveal", _CONTEXT)),
+    Attack("different models to different hospitals", other_models, replaced(derive, "context", _no_order)),
+)

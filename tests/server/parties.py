@@ -1,0 +1,248 @@
+"""Hospitals that answer with real keys and real masks over a transport in memory, which a test may disturb at every exchange."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from client.ledger import Ledger
+from client.party import Party, Roll
+from client.vault import Vault
+from common import network, sums, wire
+from common.errors import ConsiliumError
+from common.secagg import primitives
+from common.secagg.form import Message, tag_of
+from common.secagg.messages import Advert, Bundle, Confirm, Masked, Order, Parcel, Reveal, Signed, Survivors, Terms
+from common.secagg.site import Me
+from common.secagg.terms import Limits
+from common.study import SecureAggregation, Study
+from common.update import Vector
+from common.wire import Plan, Reply
+from server.cohort import Cohort, Standing
+from server.masked import Sum, Sums
+from server.roster import Member
+from server.transport import Traffic
+from tests.benchmarks import null
+
+M = TypeVar("M", bound=Message)
+STAGES = ("keys", "parcels", "vector", "confirm", "reveal")
+ROSTER = hashlib.sha256(b"roster").digest()
+
+
+def study(number: int = 50, **section: Any) -> Study:
+    """A study with secure aggregation that trains nothing."""
+    return replace(null.study(number), secure_aggregation=SecureAggregation(enabled=True, **section))
+
+
+def stage(plan: Plan) -> str:
+    """At which exchange a question comes; what rides along does not count."""
+    if plan.kind != "agree":
+        return "vector"
+    tags = [tag_of(blob) for blob in plan.secure]
+    if Survivors.TAG in tags:
+        return "confirm"
+    inside = {tag_of(item) for blob in plan.secure if tag_of(blob) == Bundle.TAG for item in Bundle.decode(blob).items}
+    if Confirm.TAG in inside:
+        return "reveal"
+    return "keys" if tags == [Terms.TAG] else "parcels"
+
+
+@dataclass
+class Hospital:
+    """One hospital.
+
+    Attributes:
+        lanes: what it puts into lanes, where that is not 1.
+        clear: what it says in clear beside its vector.
+        worked: how often it worked.
+        adverts: the keys that it made.
+    """
+
+    name: str
+    key: bytes
+    party: Party
+    change: Vector
+    weight: int
+    study: Study
+    lanes: dict[str, float] = field(default_factory=dict)
+    clear: dict[str, Any] = field(default_factory=dict)
+    worked: int = 0
+    adverts: list[Advert] = field(default_factory=list)
+
+    def answer(self, plan: Plan) -> Reply:
+        """As a hospital's desk does it: a refusal becomes a sentence."""
+        try:
+            reply = self._answer(plan)
+        except ConsiliumError as error:
+            reply = Reply(self.name, "", fault=str(error))
+        self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
+        return reply
+
+    def _answer(self, plan: Plan) -> Reply:
+        if plan.kind == "agree":
+            return Reply(self.name, "agree", secure=self.party.agree(plan.secure))
+        sealing = self.party.prepare(plan.secure, lambda cohort, total: order(self.study, plan, cohort, total))
+        self.worked += 1
+        share = self.weight / max(sealing.order.total, 1)
+        lanes = dict.fromkeys(sealing.order.lanes, 1) | {"weight": self.weight, "loss": share * self.weight / 100} | self.lanes
+        lanes = {lane: lanes[lane] for lane in sealing.order.lanes}
+        values = self.change if plan.kind == "train" else np.empty(0, np.float32)
+        vector, said = self.party.seal(sealing, values, share, lanes)
+        return Reply(self.name, plan.kind, plan.round, values={"from": self.name, **self.clear}, delta=vector, secure=said)
+
+
+def order(about: Study, plan: Plan, cohort: int, total: int) -> Order:
+    """What a question calls for."""
+    metrics = tuple(network.task(about).higher_is_better) if plan.kind == "evaluate" and about.name != "null" else ()
+    part = str(plan.settings.get("part", ""))
+    return sums.order(
+        about, plan.kind, cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, total=total, metrics=metrics
+    )
+
+
+Trouble = Callable[[Hospital, Plan, Reply], Reply]
+
+
+class World:
+    """Hospitals, the way to them, and the server's secure sums.
+
+    Args:
+        folder: for the hospitals' states.
+        count: number of hospitals.
+        size: length of the vectors.
+        about: the study; else one that trains nothing.
+        keys: the hospitals' Ed25519 keys.
+        digest: that of the roster.
+        section: settings of the study's secure aggregation.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        count: int = 5,
+        size: int = 7,
+        about: Study | None = None,
+        keys: Mapping[str, bytes] | None = None,
+        digest: bytes = ROSTER,
+        **section: Any,
+    ) -> None:
+        self.study, self.folder, self.digest = about or study(**section), folder, digest
+        self.names = tuple(f"h{i:02}" for i in range(1, count + 1))
+        self.keys = dict(keys or {name: hashlib.sha256(name.encode()).digest() for name in self.names})
+        self.public = {name: primitives.ed25519_public(key) for name, key in self.keys.items()}
+        rng = np.random.default_rng(count)
+        weights = {name: 100 * (i + 1) for i, name in enumerate(self.names)}
+        self.hospitals = {
+            name: Hospital(
+                name, self.keys[name], self.party(name), rng.normal(0, 0.05, size).astype(np.float32), weights[name], self.study
+            )
+            for name in self.names
+        }
+        self.total, self.size = sum(weights.values()), size
+        self.trouble: dict[tuple[str, str], Trouble] = {}
+        self.away: set[tuple[str, str]] = set()
+        self.traffic = Traffic()
+        self.asked: list[dict[str, str]] = []
+        nodes = {name: i for i, name in enumerate(self.names, 1)}
+        self._sites = {node: name for name, node in nodes.items()}
+        self.standing = Standing("consortium", "run", {"a": "roster"}, digest, self.public)
+        self.cohort = Cohort(self, self.study, self.standing, nodes)  # type: ignore[arg-type]
+        self.sums = Sums(self.cohort, 1.0)
+        self.round = 0
+
+    def party(self, name: str, limits: Limits | None = None, run: str = "run") -> Party:
+        """A party as a worker makes it when it starts."""
+        me = Me(name, self.keys[name], limits or Limits())
+        return Party(me, "consortium", run, lambda: Roll(self.digest, self.public), Vault(), Ledger(self.folder / name, "study"))
+
+    def restart(self, name: str) -> None:
+        """What a hospital kept in memory is gone."""
+        self.hospitals[name].party = self.party(name)
+
+    def ask(self, plans: Mapping[int, Plan], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+        """The transport."""
+        assert deadline and deadline > 0
+        self.asked.append({self._sites[node]: stage(plan) for node, plan in plans.items()})
+        for node, sent in plans.items():
+            hospital, plan = self.hospitals[self._sites[node]], wire.read_plan(wire.write_plan(sent))
+            if (stage(plan), hospital.name) in self.away:
+                yield node, silence(plan)
+                continue
+            reply, trouble = hospital.answer(plan), self.trouble.get((stage(plan), hospital.name))
+            reply = reply if trouble is None else trouble(hospital, plan, reply)
+            replies = [reply if reply.silent else wire.read_reply(wire.write_reply(reply))]
+            del reply
+            yield node, replies.pop()
+
+    def members(self) -> list[Member]:
+        """Hospitals that keep their counts and metrics to themselves."""
+        return [Member(node, site, {}, tells_metrics=False) for node, site in self._sites.items()]
+
+    def park(self, model: Vector) -> Vector:
+        """As the transport does it."""
+        return model
+
+    def collect(self, cohort: Sequence[str] = (), kind: str = "train", number: int = 0, say: Any = None) -> Sum:
+        """The next secure sum."""
+        self.round = number or self.round + 1
+        model = np.full(self.size, self.round, np.float32) if kind != "tally" else None
+        plan = Plan(kind, {"a": "study"}, self.round, "layout", model)
+        total = self.total if kind == "train" else 0
+        return self.sums.collect(plan, lambda n: order(self.study, plan, n, total), cohort or self.names, say, 9.0)
+
+    def check(self, found: Sum, *without: str) -> None:
+        """Whether a sum is exactly that of all hospitals but some: weights to the last one, values to half a unit each."""
+        assert found.survivors == tuple(name for name in self.names if name not in without)
+        there = [self.hospitals[name] for name in found.survivors]
+        weight = sum(h.weight for h in there)
+        assert found.lanes["weight"] == weight and found.lanes["steps"] == len(there)
+        assert abs(found.lanes["loss"] - sum(h.weight**2 for h in there) / self.total / 100) < 1e-6
+        expected = np.average([h.change.astype(np.float64) for h in there], axis=0, weights=[h.weight for h in there])
+        mean = found.added.mean(weight)
+        assert mean.dtype == np.float32 and float(np.abs(mean - expected).max(initial=0.0)) < 1e-6
+        assert {name: values["from"] for name, values in found.values.items()} == {name: name for name in found.survivors}
+
+
+def silence(plan: Plan) -> Reply:
+    """What the transport says where nothing came."""
+    return Reply("", plan.kind, fault="No answer before the deadline.", silent=True)
+
+
+def bent(kind: type[M], change: Callable[[Hospital, M], M]) -> Trouble:
+    """A hospital that says one kind of message otherwise than it should."""
+
+    def trouble(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
+        secure = (change(hospital, kind.decode(b)).encode() if tag_of(b) == kind.TAG else b for b in reply.secure)
+        return replace(reply, secure=tuple(secure))
+
+    return trouble
+
+
+def forged(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
+    """Every signature is that of another key."""
+    return replace(reply, secure=tuple(_forged(blob) for blob in reply.secure))
+
+
+def _forged(blob: bytes) -> bytes:
+    kinds: dict[int, Any] = {kind.TAG: kind for kind in (Advert, Parcel, Masked, Confirm, Reveal)}
+    if tag_of(blob) == Bundle.TAG:
+        bundle = Bundle.decode(blob)
+        return replace(bundle, items=tuple(_forged(item) for item in bundle.items)).encode()
+    message: Signed = kinds[tag_of(blob)].decode(blob)
+    return message.signed(bytes(32)).encode()
+
+
+def once(trouble: Trouble) -> Trouble:
+    """Only the first time."""
+    happened: list[Plan] = []
+
+    def one(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
+        happened.append(plan)
+        return trouble(hospital, plan, reply) if len(happened) == 1 else reply
+
+    return one
