@@ -36,6 +36,7 @@ def answer(site: Site, question: Letter) -> Letter:
 
 def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
     """The answer; ``about`` gets what the journal keeps."""
+    accused = ""
     try:
         plan = wire.read_plan(question)
         about |= {"kind": plan.kind, "round": plan.round}
@@ -44,16 +45,18 @@ def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
             run = site.trust.admit(plan, study).run
         about |= {"run": run, "study": study.name, "digest": study.digest}
         reply = workers.resident(site, plan, run).answer(plan)
+        about |= {"refused": reply.values["refused"]} if "refused" in reply.values else {}
         about["left"] = [*sorted(reply.values), *(["vector"] if reply.delta is not None else []), *messages.kinds(reply.secure)]
         return wire.write_reply(reply)
     except SiteError as error:
         public, local = _told(site, error), error.local
     except ConsiliumError as error:
         public = local = str(error)
+        accused = getattr(error, "accused", "")
     except Exception as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
         public, local = f"The hospital's work failed ({type(error).__name__}); its own log says why.", traceback.format_exc()
     about["fault"] = public
-    return fault(site, public, local)
+    return fault(site, public, local, accused)
 
 
 def _told(site: Site, error: SiteError) -> str:
@@ -62,8 +65,8 @@ def _told(site: Site, error: SiteError) -> str:
     return "The hospital's data do not serve this study; its own log says why." if kept else error.public
 
 
-def fault(site: Site, public: str, local: str) -> Letter:
-    """An answer that says why there is none; ``local`` goes to the hospital's log only."""
+def fault(site: Site, public: str, local: str, accused: str = "") -> Letter:
+    """An answer that says why there is none; ``local`` goes to the hospital's log only, ``accused`` names another hospital at fault."""
     with contextlib.suppress(OSError):  # a full disk
         site.log(local)
-    return wire.write_reply(Reply(site.name, "", fault=public))
+    return wire.write_reply(Reply(site.name, "", values={"accused": accused} if accused else {}, fault=public))

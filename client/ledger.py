@@ -5,6 +5,7 @@ Two sums about the same thing over different hospitals would differ by one hospi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,8 +30,7 @@ class Ledger:
     def __init__(self, state: Path, study: str) -> None:
         self._state, self._study = state, study
         self._lines: list[dict[str, Any]] = []
-        self._read = 0
-        self._cut = False
+        self._read = self._whole = 0
 
     def last(self, run: str) -> int:
         """The highest number of a sum of this run that was opened; 0 if none was."""
@@ -61,15 +61,22 @@ class Ledger:
             )
         line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
         try:
-            private(self._state)
-            handle = os.open(self._state / _NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(handle, (b"\n" if self._cut else b"") + json.dumps(line).encode() + b"\n")
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            self._append(json.dumps(line).encode() + b"\n")
         except OSError:
             raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
+
+    def _append(self, line: bytes) -> None:
+        """Write a line to the disk; what is left of one that a machine without power did not finish goes first: it was never answered."""
+        private(self._state)
+        handle = os.open(self._state / _NAME, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.ftruncate(handle, self._whole)
+            os.lseek(handle, 0, os.SEEK_END)
+            if os.write(handle, line) != len(line):
+                raise OSError(errno.ENOSPC, "a part of the line was written")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def _same(self, order: Order) -> list[dict[str, Any]]:
         """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""
@@ -85,12 +92,21 @@ class Ledger:
         path = self._state / _NAME
         size = path.stat().st_size if path.exists() else 0
         if size != self._read:
-            whole, _, rest = path.read_bytes().rpartition(b"\n")
+            content = path.read_bytes() if size else b""
+            self._whole = content.rfind(b"\n") + 1
             try:
-                self._lines = [json.loads(line) for line in whole.splitlines() if line]
-            except ValueError:
+                self._lines = [_line(one) for one in content[: self._whole].splitlines() if one]
+            except (ValueError, TypeError, KeyError):
                 raise SecureSumError(
                     "The list of opened sums at this hospital is damaged; its IT must look at worker/state/opened.jsonl."
                 ) from None
-            self._read, self._cut = size, bool(rest)  # a line without its end was never answered: its machine lost power
+            self._read = size
         return self._lines
+
+
+def _line(content: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(content)
+    texts = [found[key] for key in ("run", "study", "kind", "part", "model", "survivors")]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(found[key], int) for key in ("number", "round")):
+        raise TypeError
+    return found

@@ -55,19 +55,33 @@ class Party:
         roll: gives the signed roster's hospitals whose certificates are good now; it is asked anew for every sum.
         vault: where open sums are kept.
         ledger: which sums were opened.
+
+    Attributes:
+        refused: why steps of the last question were refused, where others were answered.
     """
 
     def __init__(self, me: Me, consortium: str, run: str, roll: Callable[[], Roll], vault: Vault, ledger: Ledger) -> None:
         self._me, self._consortium, self._run, self._roll = me, consortium, run, roll
         self._vault, self._ledger = vault, ledger
+        self.refused: tuple[str, ...] = ()
 
     def agree(self, messages: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Answer the short steps of secure sums, each in its turn.
+        """Answer the short steps of secure sums, each on its own: what is wrong with the next sum does not keep the present one shut.
 
         Raises:
-            SecureSumError: a step is refused; nothing was revealed by it.
+            SecureSumError: every step is refused; nothing was revealed.
         """
-        return tuple(answer for message in messages for answer in self._answer(message))
+        answers: list[bytes] = []
+        refused: list[SecureSumError] = []
+        for message in messages:
+            try:
+                answers += self._answer(message)
+            except SecureSumError as error:
+                refused.append(error)
+        if refused and not answers:
+            raise refused[0]
+        self.refused = tuple(str(error) for error in refused)
+        return tuple(answers)
 
     def _answer(self, blob: bytes) -> tuple[bytes, ...]:
         kind = tag_of(blob)
@@ -139,6 +153,8 @@ class Party:
         return Sealing(bundle.terms, order, pad)
 
     def _result(self, result: Result, expected: Order) -> None:
+        if not self._vault.awaits(result.terms):  # it is of a sum that went on without this hospital
+            return
         self.close(result)
         if any(result.model) and result.model != expected.model:
             raise SecureSumError("The model is not the one that the last secure sum is said to have led to.")

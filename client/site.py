@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from client import phantoms, policy
@@ -87,7 +86,6 @@ def from_node(node_config: Mapping[str, object]) -> Site:
     return Site(folder.name, (folder,), kept, device, resident=resident, policy=_rules(folder), identity=_identity(state, folder.name))
 
 
-@lru_cache(maxsize=4096)
 def _rules(folder: Path) -> Policy:
     """A simulated hospital's policy: policy.toml in its folder, to rehearse a real one; else everything is allowed."""
     own = folder / "policy.toml"

@@ -39,6 +39,13 @@ class Vault:
         """
         return self._found(terms)[0]
 
+    def awaits(self, terms: bytes) -> bool:
+        """Whether the hospital has helped to open this sum and has not heard what came out."""
+        try:
+            return self._found(terms)[0].step == "revealed"
+        except SecureSumError:
+            return False
+
     def order(self, terms: bytes) -> Order:
         """What a sum is about, once it was armed.
 

@@ -131,7 +131,8 @@ class Worker:
         if signed is not None and signed != self._signed:
             standing.accept(self._site, signed)
             self._signed = signed
-        return Reply(self._site.name, plan.kind, plan.round, secure=self._party.agree(plan.secure))
+        answers, refused = self._party.agree(plan.secure), self._party.refused
+        return Reply(self._site.name, plan.kind, plan.round, values={"refused": list(refused)} if refused else {}, secure=answers)
 
     def _tally(self, plan: Plan) -> Reply:
         sealing = self._party.prepare(plan.secure, lambda cohort, total: sums.order(self._study, "tally", cohort))

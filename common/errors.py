@@ -79,7 +79,15 @@ class SignatureError(WireError):
 
 
 class SecureSumError(WireError):
-    """A step of a secure sum that the protocol or this side's own limits do not allow; nothing has changed and nothing was revealed."""
+    """A step of a secure sum that the protocol or this side's own limits do not allow; nothing has changed and nothing was revealed.
+
+    Args:
+        accused: the hospital whose signed message is at fault, if there is one.
+    """
+
+    def __init__(self, sentence: str, accused: str = "") -> None:
+        super().__init__(sentence)
+        self.accused = accused
 
 
 class RoundError(ConsiliumError):

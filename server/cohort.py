@@ -69,8 +69,10 @@ class Cohort:
         return steps.begin(terms, standing.identities, section.min_cohort)
 
     def awake(self, cohort: Sequence[str]) -> list[str]:
-        """Without those who cheated, and those who were silent often, who are asked ever more rarely."""
-        return [s for s in cohort if s not in self._caught and not self._resting(s)]
+        """Without those who cheated, and those who were silent often, who are asked ever more rarely unless the others are too few."""
+        honest = [site for site in cohort if site not in self._caught]
+        there = [site for site in honest if not self._resting(site)]
+        return there if len(there) >= self._study.secure_aggregation.min_cohort else honest
 
     def _resting(self, site: str) -> bool:
         misses = self._silent.get(site, 0)
@@ -97,10 +99,13 @@ class Cohort:
         """Send each hospital its question; yield the answers as they come."""
         self.exchanges += 1
         sites = {self._nodes[site]: site for site in plans}
+        held: list[Reply] = []
         for node, reply in self._transport.ask({self._nodes[site]: plan for site, plan in plans.items()}, deadline):
             site = sites[node]
             if reply.silent:
                 self._silent[site] = self._silent.get(site, 0) + 1
             else:
                 self._silent.pop(site, None)
-            yield site, reply
+            held.append(reply)
+            del reply
+            yield site, held.pop()  # popped: nothing here keeps the answer alive

@@ -112,7 +112,7 @@ def _summed(secure: Sums, plan: Plan, study: Study, members: Sequence[Member]) -
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
         else:
-            scores.compute.update(values.get("compute", {}))
+            scores.compute.update(_table(values.get("compute")))
     return scores
 
 
@@ -125,10 +125,15 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         scores.faults[site] = "The answer holds no table of metrics."
         return
     scores.sites[site] = {str(k): v for k, v in metrics.items()}
-    scores.images[site] = int(reply.values.get("images") or 0)
-    scores.intervals[site] = dict(reply.values.get("intervals", {}))
-    scores.examples += [{**e, "site": site} for e in reply.values.get("examples", []) if isinstance(e, dict)]
-    scores.compute.update(reply.values.get("compute", {}))
+    images, examples = reply.values.get("images"), reply.values.get("examples")
+    scores.images[site] = images if isinstance(images, int) else 0
+    scores.intervals[site] = {key: pair for key, pair in _table(reply.values.get("intervals")).items() if isinstance(pair, list)}
+    scores.examples += [{**e, "site": site} for e in examples if isinstance(e, dict)] if isinstance(examples, list) else []
+    scores.compute.update(_table(reply.values.get("compute")))
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -11,6 +11,7 @@ revealed, a new sum with fresh keys is tried; after that the sum is void, and ho
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -19,13 +20,13 @@ from common.errors import RoundError, SecureSumError
 from common.secagg import blame
 from common.secagg import server as steps
 from common.secagg.form import Message, tag_of
-from common.secagg.messages import Advert, Bundle, Confirm, Masked, Order, Parcel, Result, Reveal
+from common.secagg.messages import Advert, Bundle, Confirm, Masked, Order, Parcel, Result, Reveal, Signed
 from common.secagg.server import CheatError, State, TooFewError
 from common.wire import Plan, Reply
 from server.adder import MaskedSum
 from server.cohort import Cohort
 
-M = TypeVar("M", bound=Message)
+S = TypeVar("S", bound=Signed)
 _ATTEMPTS = 3
 Say = Callable[[str, Reply], None]
 """Told ``(site, answer)`` after each vector."""
@@ -45,6 +46,7 @@ class Sum:
         cohort: how many hospitals its terms name.
         survivors: hospitals whose vectors are in it.
         dropped: who was asked and is not in it, with the reason.
+        late: whose vectors are in it and who then failed in the short exchanges, with the reason.
         values: what the survivors' answers said in clear.
         attempts, exchanges: how often it was begun, and how many exchanges it took.
     """
@@ -54,6 +56,7 @@ class Sum:
     cohort: int
     survivors: tuple[str, ...]
     dropped: Mapping[str, str]
+    late: Mapping[str, str]
     values: Mapping[str, Mapping[str, Any]]
     attempts: int
     exchanges: int
@@ -66,6 +69,12 @@ class _Attempt:
     state: State
     dropped: dict[str, str] = field(default_factory=dict)
     values: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    accused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def told(self) -> str:
+        """Who failed and why."""
+        return "; ".join(f"{site}: {why}" for site, why in sorted(self.dropped.items()))
 
 
 class Sums:
@@ -78,7 +87,7 @@ class Sums:
 
     def __init__(self, cohort: Cohort, patience: float) -> None:
         self._cohort, self._patience = cohort, patience
-        self._next: State | None = None
+        self._next: _Attempt | None = None
         self._result: Result | None = None
 
     def collect(
@@ -99,45 +108,37 @@ class Sums:
         """
         before, told = self._cohort.exchanges, ""
         for attempt in range(1, _ATTEMPTS + 1):
+            now: _Attempt | None = None
             try:
-                ready = self._take(cohort)
-            except TooFewError as error:
-                told = str(error)
-                continue
-            now = _Attempt(ready)
-            try:
-                added = self._vectors(now, plan, order(len(ready.terms.cohort)), say, deadline or self._patience)
+                now = self._take(cohort)
+                self._prepare(now)
+                added = self._vectors(now, plan, order(len(now.state.terms.cohort)), say, deadline or self._patience)
                 self._confirmed(now, cohort)
             except TooFewError as error:
-                told = " ".join([str(error), *(f"{site}: {why}" for site, why in sorted(now.dropped.items()))])
+                told = f"{error} {now.told if now else ''}".strip()
                 self._next = None
                 continue
-            lanes = self._opened(now, added)
-            return Sum(
-                added,
-                lanes,
-                len(now.state.terms.cohort),
-                now.state.survivors,
-                now.dropped,
-                now.values,
-                attempt,
-                self._cohort.exchanges - before,
-            )
+            lanes, survivors = self._opened(now, added), now.state.survivors
+            dropped, late = ({site: why for site, why in now.dropped.items() if (site in survivors) is said} for said in (False, True))
+            took = self._cohort.exchanges - before
+            return Sum(added, lanes, len(now.state.terms.cohort), survivors, dropped, late, now.values, attempt, took)
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {told}")
 
-    def _take(self, cohort: Sequence[str]) -> State:
-        """A sum whose keys and shares are dealt: the one that was prepared with the last, or a new one."""
+    def _take(self, cohort: Sequence[str]) -> _Attempt:
+        """A sum whose keys and shares are dealt with the last one, or a new one."""
         ready, self._next = self._next, None
-        if ready is not None and self._cohort.fits(ready, cohort):
-            return ready
-        state = self._cohort.terms(cohort)
-        offered = _Attempt(state)
-        for site, reply in self._cohort.exchange(dict.fromkeys(state.terms.cohort, (state.terms,))):
-            self._take_advert(offered, site, reply)
-        offered.state, keys = steps.adverts(offered.state)
-        for site, reply in self._cohort.exchange(dict.fromkeys(offered.state.adverts, (keys,))):
-            self._take_parcels(offered, site, reply)
-        return steps.ready(offered.state)
+        return ready if ready is not None and self._cohort.fits(ready.state, cohort) else _Attempt(self._cohort.terms(cohort))
+
+    def _prepare(self, now: _Attempt) -> None:
+        """Two exchanges for a new sum: terms for keys, keys for parcels."""
+        if now.state.step == "order":
+            return
+        for site, reply in self._cohort.exchange(dict.fromkeys(now.state.terms.cohort, (now.state.terms,))):
+            self._take_advert(now, site, reply)
+        now.state, keys = steps.adverts(now.state)
+        for site, reply in self._cohort.exchange(dict.fromkeys(now.state.adverts, (keys,))):
+            self._take_parcels(now, site, reply)
+        now.state = steps.ready(now.state)
 
     def _vectors(self, now: _Attempt, plan: Plan, order: Order, say: Say | None, deadline: float) -> MaskedSum:
         """First exchange: ask, and add what comes."""
@@ -149,9 +150,10 @@ class Sums:
         for site, reply in self._cohort.ask(plans, deadline):
             try:
                 vector = added.check(reply.delta)
-                now.state = steps.masked(now.state, _only(reply, Masked), added.digest(vector), added.tail_of(vector))
+                now.state = steps.masked(now.state, _only(site, reply, Masked), added.digest(vector), added.tail_of(vector))
             except SecureSumError as error:
                 now.dropped[site] = reply.fault or str(error)
+                now.accused.update([str(reply.values.get("accused", ""))])
             else:
                 added.add(vector)
                 now.values[site] = reply.values
@@ -159,7 +161,14 @@ class Sums:
             if say is not None:
                 say(site, reply)
             del reply
+        self._judge(now)
         return added
+
+    def _judge(self, now: _Attempt) -> None:
+        """Leave out a dealer whose parcels most of the others could not open."""
+        for dealer, count in now.accused.items():
+            if dealer in now.state.parcels and 2 * count >= len(now.state.parcels):
+                self._cohort.catch([dealer], "Most hospitals could not open what it dealt.")
 
     def _confirmed(self, now: _Attempt, cohort: Sequence[str]) -> None:
         """Second exchange: survivors are signed; all who are there, also those who dropped, get the terms of the next sum."""
@@ -169,7 +178,7 @@ class Sums:
         for site in offered.state.terms.cohort if offered else ():
             asked[site] = (*asked.get(site, ()), offered.state.terms) if offered else ()
         for site, reply in self._cohort.exchange(asked):
-            self._kept(now, site, reply, lambda state, r: steps.confirm(state, _only(r, Confirm)), site in now.state.survivors)
+            self._kept(now, site, reply, Confirm, steps.confirm, site in now.state.survivors)
             if offered:
                 self._take_advert(offered, site, reply)
         now.state, signed = steps.confirms(now.state)
@@ -188,12 +197,13 @@ class Sums:
         for site in offered.state.adverts if offered and keys else ():
             asked[site] = (*asked.get(site, ()), *keys)
         for site, reply in self._cohort.exchange(asked):
-            self._kept(now, site, reply, lambda state, r: steps.reveal(state, _only(r, Reveal)), site in now.state.confirms)
+            self._kept(now, site, reply, Reveal, steps.reveal, site in now.state.confirms)
             if offered and keys:
                 self._take_parcels(offered, site, reply)
         if offered and keys:
             try:
-                self._next = steps.ready(offered.state)
+                offered.state = steps.ready(offered.state)
+                self._next = offered
             except TooFewError:
                 self._next = None
 
@@ -217,37 +227,45 @@ class Sums:
             self._cohort.catch(error.sites, str(error))
             raise VoidError(str(error)) from None
         except TooFewError as error:
-            told = "; ".join(f"{site}: {why}" for site, why in sorted(now.dropped.items()))
-            raise VoidError(f"The sum cannot be opened: {error} {told}".strip()) from None
+            raise VoidError(f"The sum cannot be opened: {error} {now.told}".strip()) from None
         self._result = Result(now.state.terms.digest, added.canaries, bytes(32))
         return added.lanes()
 
-    def _kept(self, now: _Attempt, site: str, reply: Reply, take: Callable[[State, Reply], State], asked: bool) -> None:
+    def _kept(self, now: _Attempt, site: str, reply: Reply, kind: type[S], take: Callable[[State, S], State], asked: bool) -> None:
         if not asked:
             return
         try:
-            now.state = take(now.state, reply)
+            now.state = take(now.state, _only(site, reply, kind))
         except SecureSumError as error:
-            now.dropped[site] = reply.fault or str(error)
+            now.dropped[site] = _why(reply, error)
+            if isinstance(error, CheatError):
+                self._cohort.catch(error.sites, str(error))
 
     @staticmethod
     def _take_advert(offered: _Attempt, site: str, reply: Reply) -> None:
         try:
-            offered.state = steps.advert(offered.state, _only(reply, Advert))
+            offered.state = steps.advert(offered.state, _only(site, reply, Advert))
         except SecureSumError as error:
-            offered.dropped[site] = reply.fault or str(error)
+            offered.dropped[site] = _why(reply, error)
 
     @staticmethod
     def _take_parcels(offered: _Attempt, site: str, reply: Reply) -> None:
         if site not in offered.state.adverts:
             return
         try:
-            for blob in reply.secure:
-                bundle = Bundle.decode(blob) if tag_of(blob) == Bundle.TAG else None
-                if bundle is not None:
-                    offered.state = steps.parcels(offered.state, site, bundle.opened(Parcel))
+            bundles = [Bundle.decode(blob) for blob in reply.secure if tag_of(blob) == Bundle.TAG]
+            if len(bundles) != 1:
+                raise SecureSumError(f"The answer has {len(bundles)} bundles of parcels; 1 is expected.")
+            offered.state = steps.parcels(offered.state, site, bundles[0].opened(Parcel))
         except SecureSumError as error:
-            offered.dropped[site] = reply.fault or str(error)
+            offered.dropped[site] = _why(reply, error)
+
+
+def _why(reply: Reply, error: SecureSumError) -> str:
+    """The hospital's own reason, if it gave one."""
+    refused = reply.values.get("refused")
+    said = " ".join(str(sentence) for sentence in refused[:3])[:300] if isinstance(refused, list) else ""
+    return reply.fault or said or str(error)
 
 
 def is_finite(value: object) -> bool:
@@ -255,8 +273,11 @@ def is_finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _only(reply: Reply, kind: type[M]) -> M:
+def _only(site: str, reply: Reply, kind: type[S]) -> S:
     found = [blob for blob in reply.secure if tag_of(blob) == kind.TAG]
     if len(found) != 1:
         raise SecureSumError(f"The answer has {len(found)} messages of kind {kind.__name__}; 1 is expected.")
-    return kind.decode(found[0])
+    message = kind.decode(found[0])
+    if message.site != site:
+        raise SecureSumError(f"{site!r} sent a message of {message.site!r}.")
+    return message

@@ -232,6 +232,8 @@ class _Notes:
     def summed(self, found: Sum, scale: float) -> None:
         """A sum under masks was opened; what hospitals said in clear besides is kept where it is a number. ``scale``: total weight by that summed."""
         self.accepted += found.survivors
+        for site, why in found.late.items():
+            self.said[site] = why[:500]
         self.refused += [{"site": site, "reason": reason} for site, reason in sorted(found.dropped.items())]
         for site, values in found.values.items():
             self._say(site, values.get("notes"))

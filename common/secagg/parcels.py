@@ -40,10 +40,14 @@ def open_parcel(parcel: Parcel, dealers: Mapping[str, Advert], identities: Mappi
     if dealer not in dealers:
         raise SecureSumError(f"A parcel is of {dealer!r}, who sent no keys.")
     parcel.check_signature(identities.get(dealer))
-    plain = primitives.open_sealed(derive.channel(channel_key, dealers[dealer].channel_key, terms, dealer, holder), parcel.sealed, terms)
+    key = derive.channel(channel_key, dealers[dealer].channel_key, terms, dealer, holder)
+    try:
+        plain = primitives.open_sealed(key, parcel.sealed, terms)
+    except SecureSumError:
+        raise SecureSumError(f"The sealed shares of {dealer!r} do not open.", dealer) from None
     shares = plain[: shamir.SHARE], plain[shamir.SHARE :]
     if len(plain) != 2 * shamir.SHARE or hashes(terms, dealer, holder, shares) != (parcel.seed_hash, parcel.key_hash):
-        raise SecureSumError(f"The shares that {dealer!r} dealt are not those that it vouched for.")
+        raise SecureSumError(f"The shares that {dealer!r} dealt are not those that it vouched for.", dealer)
     return shares
 
 

@@ -100,9 +100,17 @@ def advert(state: State, message: Advert) -> State:
     """Take a hospital's keys."""
     state.needs("keys")
     _check(state, message, state.terms.cohort)
-    primitives.check_public(message.mask_key)
-    primitives.check_public(message.channel_key)
+    others = (held for held in state.adverts.values() if held.site != message.site)
+    keys = [key for held in (*others, message) for key in _keys(held)]
+    if len(set(keys)) != len(keys):
+        raise SecureSumError(f"{message.site!r} sent a key that stands there already.")
+    for key in _keys(message):
+        primitives.check_public(key)
     return dataclasses.replace(state, adverts=_added(state.adverts, message))
+
+
+def _keys(message: Advert) -> tuple[bytes, bytes]:
+    return message.mask_key, message.channel_key
 
 
 def adverts(state: State) -> tuple[State, Bundle]:
@@ -194,16 +202,16 @@ def reveal(state: State, message: Reveal) -> State:
     dropped = sorted(set(state.parcels) - set(state.survivors))
     named = tuple(name for name, _ in message.seed_shares), tuple(name for name, _ in message.key_shares)
     if named != (state.survivors, tuple(dropped)):
-        raise SecureSumError(f"{message.site!r} revealed shares of other hospitals than it should.")
+        raise CheatError(f"{message.site!r} revealed shares of other hospitals than it should.", [message.site])
     for kind, shares in (("seed", message.seed_shares), ("key", message.key_shares)):
         for dealer, share in shares:
             parcel = state.parcels[dealer][message.site]
             vouched = parcel.seed_hash if kind == "seed" else parcel.key_hash
             if derive.share_hash(kind, state.terms.digest, dealer, message.site, share) != vouched:
-                raise SecureSumError(f"{message.site!r} revealed a wrong share of {dealer!r}.")
+                raise CheatError(f"{message.site!r} revealed a wrong share of {dealer!r}.", [message.site])
     peers = sorted(set(state.parcels) - {message.site})
     if [name for name, _ in message.canaries] != peers or any(len(words) != _WORD * CANARIES for _, words in message.canaries):
-        raise SecureSumError(f"{message.site!r} revealed the canaries' masks of other hospitals than it should.")
+        raise CheatError(f"{message.site!r} revealed the canaries' masks of other hospitals than it should.", [message.site])
     return dataclasses.replace(state, reveals=_added(state.reveals, message))
 
 

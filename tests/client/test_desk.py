@@ -149,7 +149,9 @@ def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, plan: Plan) -> None
     assert line["fault"] == reply.fault and line["kind"] == plan.kind and "left" not in line
 
 
-@pytest.mark.parametrize(("own", "told"), [(OPEN, "3 patients are too few."), (Policy(), "The hospital's data do not serve this study; its own log")])
+@pytest.mark.parametrize(
+    ("own", "told"), [(OPEN, "3 patients are too few."), (Policy(), "The hospital's data do not serve this study; its own log")]
+)
 def test_a_number_of_a_hospital_that_keeps_its_counts_stays_in_its_log(
     site: Site, monkeypatch: pytest.MonkeyPatch, own: Policy, told: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client import party as parties
 from client.ledger import Ledger
 from client.party import Party, Roll
 from client.vault import Vault
@@ -19,7 +19,7 @@ from common.secagg.messages import Advert, Bundle, Confirm, Order, Parcel, Resul
 from common.secagg.site import Me
 from common.secagg.terms import Limits
 from common.wire import Plan
-from tests.server.parties import ROSTER, World, order
+from tests.server.parties import ROSTER, World, agreed, order
 
 NAMES = ("h01", "h02", "h03")
 TERMS = Terms("consortium", "run", 1, NAMES, 2, ROSTER)
@@ -32,7 +32,7 @@ def world(tmp_path: Path) -> World:
 
 
 def agree(world: World, site: str, *messages: Any) -> tuple[bytes, ...]:
-    return world.hospitals[site].party.agree([m if isinstance(m, bytes) else m.encode() for m in messages])
+    return agreed(world.hospitals[site].party, [m if isinstance(m, bytes) else m.encode() for m in messages])[0]
 
 
 def keys(world: World, terms: Terms = TERMS) -> Bundle:
@@ -106,7 +106,7 @@ def test_terms_without_oneself(tmp_path: Path) -> None:
 
 def test_an_empty_run_fits_any(tmp_path: Path, world: World) -> None:
     party = world.party("h01", run="")
-    assert len(party.agree([replace(TERMS, run="anything").encode()])) == 1
+    assert len(agreed(party, [replace(TERMS, run="anything").encode()])[0]) == 1
 
 
 def test_the_roster_is_looked_at_anew_for_every_sum(tmp_path: Path, world: World) -> None:
@@ -195,11 +195,25 @@ def test_the_order_is_worked_out_from_the_number_of_hospitals_in_the_terms(world
     assert seen == [(3, world.total)]
 
 
+def test_each_step_is_answered_on_its_own_and_what_is_refused_is_told(world: World) -> None:
+    agree(world, "h01", TERMS)
+    good, bad = replace(TERMS, number=2), replace(TERMS, number=3, roster=bytes(32))
+    party = world.hospitals["h01"].party
+    answers, refused_ = agreed(party, [b"x", bad.encode(), good.encode()])
+    assert [Advert.decode(blob).terms for blob in answers] == [good.digest]
+    assert len(refused_) == 2 and "not about the signed roster" in refused_[1]
+    refused(world, "cut short|announces|not a", lambda: agree(world, "h01", b"x", bad))
+
+
 @pytest.mark.parametrize(("orders", "bundles"), [(0, 1), (2, 1), (1, 0), (1, 2), (0, 0)])
 def test_a_question_has_one_order_and_one_bundle(world: World, orders: int, bundles: int) -> None:
     parcels, right = dealt(world), the_order(world)
     blobs = [right.encode()] * orders + [parcels["h01"].encode()] * bundles
-    refused(world, r"has \d messages of kind (Order|Bundle); 1 is expected", lambda: world.hospitals["h01"].party.prepare(blobs, lambda *_: right))
+    refused(
+        world,
+        r"has \d messages of kind (Order|Bundle); 1 is expected",
+        lambda: world.hospitals["h01"].party.prepare(blobs, lambda *_: right),
+    )
 
 
 def test_parcels_for_another_hospital_or_without_the_own(world: World) -> None:
@@ -261,7 +275,7 @@ def test_the_same_survivors_are_confirmed_once_more_and_no_others(tmp_path: Path
     def watched(hospital: Any, plan: Plan, reply: Any) -> Any:
         survivors = [blob for blob in plan.secure if blob[0] == Survivors.TAG]
         named = Survivors.decode(survivors[0])
-        found.append(hospital.party.agree(survivors))
+        found.append(agreed(hospital.party, survivors)[0])
         with pytest.raises(SecureSumError, match="other survivors"):
             hospital.party.agree([replace(named, sites=named.sites[:4]).encode()])
         assert Confirm.decode(found[-1][0]) == Confirm.decode(reply.secure[0])
@@ -333,7 +347,12 @@ def test_what_is_sent_looks_the_same_whatever_is_in_it(world: World) -> None:
 
 def test_secrets_come_from_the_operating_system(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    honest = parties.secrets.token_bytes
-    monkeypatch.setattr(parties.secrets, "token_bytes", lambda length: asked.append(length) or honest(length))
+    honest = secrets.token_bytes
+
+    def drawn(length: int) -> bytes:
+        asked.append(length)
+        return honest(length)
+
+    monkeypatch.setattr(secrets, "token_bytes", drawn)
     agree(world, "h01", TERMS)
     assert asked == [32] * 4

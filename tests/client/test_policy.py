@@ -79,7 +79,11 @@ def test_a_file_that_cannot_be_read_stops_the_hospital(tmp_path: Path, content: 
 @pytest.mark.parametrize(
     ("own", "study", "words"),
     [
-        (Policy(), null.study(20), r"secure_aggregation.enabled = false; this hospital's policy \(plain_updates\) allows masked updates only"),
+        (
+            Policy(),
+            null.study(20),
+            r"secure_aggregation.enabled = false; this hospital's policy \(plain_updates\) allows masked updates only",
+        ),
         (Policy(max_rounds=19), SECURE, r"has 20 rounds; this hospital's policy \(max_rounds\) allows 19"),
         (Policy(largest_change=1.0), SECURE, "largest_change is 32; this hospital's policy allows 1"),
         (Policy(plain_updates=True, max_rounds=5), null.study(6), "max_rounds"),

@@ -21,6 +21,7 @@ from common.rosters import Roster
 from common.secagg.messages import Advert, Terms
 from common.study import SecureAggregation
 from tests.benchmarks import null
+from tests.server.parties import agreed
 
 NOW = datetime.now(UTC)
 CA = certificates.authority("trial", NOW, 3650)
@@ -67,7 +68,7 @@ def test_a_roster_that_is_no_table(site: Site, signed_: object) -> None:
 def test_a_party_speaks_for_the_hospital_on_the_accepted_roster(site: Site) -> None:
     standing.accept(site, signed(2))
     party = standing.party(site, "run-1", STUDY)
-    [said] = party.agree([terms(2).encode()])
+    [said], _ = agreed(party, [terms(2).encode()])
     advert = Advert.decode(said)
     assert advert.site == "north"
     with pytest.raises(SecureSumError, match="not about the signed roster"):
@@ -94,7 +95,11 @@ def test_a_hospital_off_the_roster_is_no_member_of_a_cohort(site: Site) -> None:
 @pytest.mark.parametrize(("own", "study", "least"), [(3, 3, 3), (4, 3, 4), (3, 5, 5), (5, 4, 5)])
 def test_the_stricter_of_policy_and_study_holds(site: Site, own: int, study: int, least: int) -> None:
     standing.accept(site, signed(1))
-    party = standing.party(replace(site, policy=Policy(min_cohort=own)), "run-1", replace(STUDY, secure_aggregation=SecureAggregation(enabled=True, min_cohort=study)))
+    party = standing.party(
+        replace(site, policy=Policy(min_cohort=own)),
+        "run-1",
+        replace(STUDY, secure_aggregation=SecureAggregation(enabled=True, min_cohort=study)),
+    )
     for count in (3, 4, 5):
         cohort = tuple(name for name in NAMES if name in ("north", *NAMES[2:], "east"))[: count - 1]
         cohort = tuple(sorted({*cohort, "north"}))

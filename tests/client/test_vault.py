@@ -13,7 +13,8 @@ from client.vault import SharedVault, Vault
 from common.errors import SecureSumError
 from common.secagg.messages import Order, Terms
 from common.secagg.site import Fresh, State
-from tests.server.parties import World
+from common.wire import Plan, Reply
+from tests.server.parties import Hospital, World
 
 ORDER = Order("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)
 
@@ -85,7 +86,9 @@ def _secrets(world: World) -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = {}
     for name, hospital in world.hospitals.items():
         states = [one for one, _ in hospital.party._vault._open.values()]
-        found[name] = [secret for s in states if s.fresh for secret in (s.fresh.mask_key, s.fresh.channel_key, s.fresh.seed, s.fresh.polynomials)]
+        found[name] = [
+            secret for s in states if s.fresh for secret in (s.fresh.mask_key, s.fresh.channel_key, s.fresh.seed, s.fresh.polynomials)
+        ]
     return found
 
 
@@ -97,12 +100,12 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(tmp_path: Pa
     for name, hospital in world.hospitals.items():
         hospital.party._vault = make(name)
 
-    def watched(hospital: object, plan: object, reply: object) -> object:
+    def watched(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
         for name, secrets in _secrets(world).items():
             drawn[name] |= set(secrets)
         return reply
 
-    world.trouble = {("vector", name): watched for name in world.names}  # type: ignore[dict-item]
+    world.trouble = {("vector", name): watched for name in world.names}
     world.check(world.collect())
     assert all(len(secrets) >= 4 for secrets in drawn.values())
     for name, hospital in world.hospitals.items():
@@ -110,7 +113,7 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(tmp_path: Pa
         opened = [one for one, _ in vault._open.values() if one.step == "revealed"]
         assert len(opened) == 1 and opened[0].fresh is None and opened[0].shares == {} and opened[0].canary_pads == {}
         left = (tmp_path / "vaults" / name / "sums.json").read_bytes() if shared else pickle.dumps(vault._open)
-        ride = {secret for secret in _secrets(world)[name]}  # the next sum's
+        ride = set(_secrets(world)[name])  # the next sum's
         assert ride and not any(secret in left or secret.hex().encode() in left for secret in drawn[name] - ride)
         assert all(secret in left or secret.hex().encode() in left for secret in ride)  # the search would find one
 

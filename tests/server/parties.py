@@ -79,13 +79,15 @@ class Hospital:
         try:
             reply = self._answer(plan)
         except ConsiliumError as error:
-            reply = Reply(self.name, "", fault=str(error))
+            accused = getattr(error, "accused", "")
+            reply = Reply(self.name, "", values={"accused": accused} if accused else {}, fault=str(error))
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
 
     def _answer(self, plan: Plan) -> Reply:
         if plan.kind == "agree":
-            return Reply(self.name, "agree", secure=self.party.agree(plan.secure))
+            answers, refused = agreed(self.party, plan.secure)
+            return Reply(self.name, "agree", values={"refused": list(refused)} if refused else {}, secure=answers)
         sealing = self.party.prepare(plan.secure, lambda cohort, total: order(self.study, plan, cohort, total))
         self.worked += 1
         share = self.weight / max(sealing.order.total, 1)
@@ -94,6 +96,11 @@ class Hospital:
         values = self.change if plan.kind == "train" else np.empty(0, np.float32)
         vector, said = self.party.seal(sealing, values, share, lanes)
         return Reply(self.name, plan.kind, plan.round, values={"from": self.name, **self.clear}, delta=vector, secure=said)
+
+
+def agreed(party: Party, messages: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """A hospital's answers, and why some steps were refused."""
+    return party.agree(messages), party.refused
 
 
 def order(about: Study, plan: Plan, cohort: int, total: int) -> Order:
@@ -138,9 +145,7 @@ class World:
         rng = np.random.default_rng(count)
         weights = {name: 100 * (i + 1) for i, name in enumerate(self.names)}
         self.hospitals = {
-            name: Hospital(
-                name, self.keys[name], self.party(name), rng.normal(0, 0.05, size).astype(np.float32), weights[name], self.study
-            )
+            name: Hospital(name, self.keys[name], self.party(name), rng.normal(0, 0.05, size).astype(np.float32), weights[name], self.study)
             for name in self.names
         }
         self.total, self.size = sum(weights.values()), size

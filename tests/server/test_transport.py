@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from flwr.app import Message, RecordDict
+from flwr.app import Error, Message, RecordDict
 
 from common import records, wire
 from common.simulation.inline import InlineGrid
@@ -143,3 +143,13 @@ def test_the_seal_goes_with_every_question() -> None:
 
     list(Transport(Grid(pulled), {"statement": {"run": "a"}, "signature": "x"}).ask({1: PLAN, 2: PLAN}))
     assert [plan.seal["statement"] for plan in seen] == [{"run": "a"}, {"run": "a"}]
+
+
+def test_silence_is_told_from_a_broken_answer() -> None:
+    def pulled(questions: list[Message]) -> list[Message]:
+        by_node = {q.metadata.dst_node_id: q for q in questions}
+        return [Message(Error(1, "KeyError"), reply_to=by_node[1]), answer(by_node[2], RecordDict())] if 1 in by_node else []
+
+    found = ask(Grid(pulled), 0.01)
+    assert {node: reply.silent for node, reply in found.items()} == {1: True, 2: False, 3: True}
+    assert all(reply.fault for reply in found.values())
