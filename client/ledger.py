@@ -5,10 +5,13 @@ Two sums about the same thing over different hospitals would differ by one hospi
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,31 +55,41 @@ class Ledger:
             SecureSumError: one about the same thing was opened before in this run, or over other hospitals in another run of the study; or it
                 cannot be written.
         """
-        self.check(terms.run, order)
         over = hashlib.sha256("\0".join(survivors).encode()).hexdigest()
+        line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
+        try:
+            with self._alone() as handle:
+                self.check(terms.run, order)
+                self._check_cohort(order, over)
+                self._append(handle, json.dumps(line).encode() + b"\n")
+        except OSError:
+            raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[int]:
+        """The file, with no other process between reading and writing it."""
+        private(self._state)
+        handle = os.open(self._state / _NAME, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _check_cohort(self, order: Order, over: str) -> None:
         if any(line["survivors"] != over for line in self._same(order)):
             raise SecureSumError(
                 f"In an earlier run of this study a secure sum for {order.kind} in round {order.round} was opened over other hospitals; "
                 "the two would differ by single ones. Give the study another seed."
             )
-        line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
-        try:
-            self._append(json.dumps(line).encode() + b"\n")
-        except OSError:
-            raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, handle: int, line: bytes) -> None:
         """Write a line to the disk; what is left of one that a machine without power did not finish goes first: it was never answered."""
-        private(self._state)
-        handle = os.open(self._state / _NAME, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.ftruncate(handle, self._whole)
-            os.lseek(handle, 0, os.SEEK_END)
-            if os.write(handle, line) != len(line):
-                raise OSError(errno.ENOSPC, "a part of the line was written")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        os.ftruncate(handle, self._whole)
+        os.lseek(handle, 0, os.SEEK_END)
+        if os.write(handle, line) != len(line):
+            raise OSError(errno.ENOSPC, "a part of the line was written")
+        os.fsync(handle)
 
     def _same(self, order: Order) -> list[dict[str, Any]]:
         """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""

@@ -140,7 +140,7 @@ def federate(session: Session) -> None:
     try:
         for record in rounds.run(federation, session.transport, lambda number, site, done, of: watch(site, done, of)):
             validation = None
-            if _is_due(session.study, record.round):
+            if _is_due(session.study, record.round) and not record.void:  # a model that did not move has been scored
                 validation = evaluate.score(
                     session.transport,
                     session.study,

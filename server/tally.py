@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from common import rosters, sums
-from common.errors import InputError, SignatureError
+from common.errors import InputError, RoundError, SignatureError
 from common.rosters import Roster
 from common.secagg import terms
 from common.secagg.messages import Order
@@ -35,7 +35,7 @@ def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any]
 
     Raises:
         InputError: the roster is not signed, or too few hospitals stand on it.
-        RoundError: too few hospitals took part in the count.
+        RoundError: too few hospitals took part in the count, or it cannot be true.
     """
     listed, keys = _listed(signed)
     strangers = {m.site: "It is not on the signed roster, or its certificate has expired." for m in roster.members if m.site not in keys}
@@ -56,9 +56,13 @@ def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any]
 
     found = secure.collect(Plan("tally", study.to_table()), order, list(members), deadline=study.federation.deadline)
     counted = tuple(members[site] for site in found.survivors)
-    totals = {key: int(found.lanes[key]) for key in sums.COUNTS}
+    totals, weight = {key: int(found.lanes[key]) for key in sums.COUNTS}, int(found.lanes["weight"])
+    if weight < 1:
+        raise RoundError(
+            f"The hospitals' weights add up to {weight}; a hospital has sent a wrong count. Nobody can tell which: ask them all."
+        )
     away = {**roster.excluded, **strangers, **{site: f"It was not counted: {why}" for site, why in found.dropped.items()}}
-    return secure, replace(roster, members=counted, excluded=away, totals=totals), int(found.lanes["weight"])
+    return secure, replace(roster, members=counted, excluded=away, totals=totals), weight
 
 
 def _listed(signed: Mapping[str, Any]) -> tuple[Roster, dict[str, bytes]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,3 +181,21 @@ def test_half_a_line_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: p
     except SecureSumError:
         return
     assert Ledger(tmp_path, STUDY).last("run-1") == 4
+
+
+def test_of_many_at_the_same_moment_one_opens(tmp_path: Path) -> None:
+    """Two workers on one folder, as when an old one has not ended yet: reading and writing are one step."""
+    ready = threading.Barrier(8)
+
+    def opened() -> bool:
+        ledger = Ledger(tmp_path, STUDY)
+        ready.wait(10)
+        try:
+            ledger.note(TERMS, ORDER, SITES)
+        except SecureSumError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [future.result() for future in [pool.submit(opened) for _ in range(8)]]
+    assert found.count(True) == 1 and len(path(tmp_path).read_text().splitlines()) == 1

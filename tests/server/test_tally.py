@@ -154,3 +154,11 @@ def test_more_than_a_sum_can_hold(make: Make) -> None:
         patch.setattr(tally, "_listed", lambda _: (Roster("consortium", 1, "", sites), dict.fromkeys(names, bytes(32))))
         with pytest.raises(InputError, match="200 hospitals at most; 201 joined"):
             hold(world, members=Members(tuple(Member(i, name, {}) for i, name in enumerate(names)), {}))
+
+
+def test_a_count_that_cannot_be_true_ends_the_run(make: Make) -> None:
+    world = make()
+    for hospital in world.hospitals.values():
+        hospital.weight = 0
+    with pytest.raises(RoundError, match=r"The hospitals' weights add up to 0; a hospital has sent a wrong count"):
+        hold(world)
