@@ -149,7 +149,7 @@ def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
 _ANY_NUMBER = changed(Party, "_advertise", ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"))
 _NO_LEDGER = both(
     replaced(Ledger, "check", lambda *_: None),
-    changed(Ledger, "note", ('if any(line["survivors"] != over for line in self._same(order)):', "if False:")),
+    changed(Ledger, "_check_cohort", ('if any(line["survivors"] != over for line in self._same(order)):', "if False:")),
 )
 _LIMIT = "sums over different hospitals differ by those hospitals; deploy/security.md says so"
 
