@@ -37,5 +37,5 @@ def answer(message: Message, context: Context) -> Message:
     try:
         letter = desk.answer(site, records.unpack(message.content))
     except WireError as error:
-        letter = desk.fault(site, str(error), str(error))
+        letter = desk.fault(site, error)
     return Message(records.pack(letter, shared=records.is_shared(message.content)), reply_to=message)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from client import cli_approve, cli_intake, cli_view
 from client.home import Home, SiteSettings
 from common import console
 
@@ -195,4 +196,7 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium site fingerprint": fingerprint,
     "consilium site studies": studies,
     "consilium site doctor": doctor,
+    **cli_approve.COMMANDS,
+    **cli_intake.COMMANDS,
+    **cli_view.COMMANDS,
 }

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from client.ingest.manifest import PARTS
-from client.shelf import MEMORY, Log, Shelf, expanded, transform
+from client.shelf import MEMORY, Gone, Log, Shelf, expanded, transform
 from common.errors import SiteError
 from common.sample import Batch, Sample, stack
 from common.seeds import derive
@@ -33,7 +33,15 @@ class Bank:
         self._device = torch.device("cpu")
 
     @classmethod
-    def open(cls, folders: Sequence[Path], study: Study, task: Task, log: Log = lambda line: None, memory: int = MEMORY) -> Bank:
+    def open(
+        cls,
+        folders: Sequence[Path],
+        study: Study,
+        task: Task,
+        log: Log = lambda line: None,
+        memory: int = MEMORY,
+        gone: Gone = lambda patient: False,
+    ) -> Bank:
         """Index and split each folder; nothing is decoded yet.
 
         Args:
@@ -42,11 +50,12 @@ class Bank:
             task: which labels to bring.
             log: the hospital's own log; file names appear there and nowhere else.
             memory: bytes of decoded images to keep of each folder.
+            gone: whether a patient, by identifier, takes no further part.
 
         Raises:
             SiteError: a folder cannot be used.
         """
-        return cls([Shelf(folder, study, task, log, memory) for folder in folders])
+        return cls([Shelf(folder, study, task, log, memory, gone) for folder in folders])
 
     @classmethod
     def join(cls, banks: Sequence[Bank]) -> Bank:
@@ -64,6 +73,11 @@ class Bank:
         counts = {part: len(self._places(part)) for part in PARTS}
         left_out = sum(shelf.left_out.total() for shelf in self._shelves)
         return {**counts, "patients": len(set().union(*patients.values())), "train_patients": len(patients["train"]), "left_out": left_out}
+
+    def fewest_patients(self) -> int:
+        """Patients of the part that has the fewest, of those parts that have any."""
+        parts = [{(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)} for part in PARTS]
+        return min((len(patients) for patients in parts if patients), default=0)
 
     def check_shapes(self) -> None:
         """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.

@@ -1,23 +1,23 @@
 """The desk of a hospital: a letter with a question comes in, a letter with the answer goes out, whatever happens in between.
 
+    question -> is the study signed? -> gate (policy) -> worker -> outbox (policy) -> journal -> answer
+
 The same desk serves a virtual hospital of a simulation and the worker process of a real one. It never raises: a failure becomes an answer
 with a public sentence, and the details stay in the hospital's log.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-import traceback
 from typing import Any
 
-from client import journal
+from client import gate, journal, outbox
 from client import worker as workers
 from client.site import Site
 from common import wire
-from common.errors import ConsiliumError, PolicyError, SiteError
+from common.errors import SiteError
 from common.secagg import messages
-from common.wire import Letter, Reply
+from common.wire import Letter
 
 
 def answer(site: Site, question: Letter) -> Letter:
@@ -29,14 +29,18 @@ def answer(site: Site, question: Letter) -> Letter:
         return letter
     try:
         journal.note(site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size)
-    except OSError:  # what is not written down does not leave
-        return fault(site, "The hospital's journal cannot be written; its disk may be full.", traceback.format_exc())
+    except OSError as error:  # what is not written down does not leave
+        return fault(site, SiteError("The hospital's journal cannot be written; its disk may be full.", repr(error)))
     return letter
+
+
+def fault(site: Site, error: Exception) -> Letter:
+    """An answer that says why there is none."""
+    return outbox.fault(site, error)[0]
 
 
 def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
     """The answer; ``about`` gets what the journal keeps."""
-    accused = ""
     try:
         plan = wire.read_plan(question)
         about |= {"kind": plan.kind, "round": plan.round}
@@ -44,29 +48,13 @@ def _answer(site: Site, question: Letter, about: dict[str, Any]) -> Letter:
         if site.trust is not None:
             run = site.trust.admit(plan, study).run
         about |= {"run": run, "study": study.name, "digest": study.digest}
+        gate.check(site, plan, study)
         reply = workers.resident(site, plan, run).answer(plan)
+        letter = outbox.release(site, plan, study, reply)
         about |= {"refused": reply.values["refused"]} if "refused" in reply.values else {}
-        about["left"] = [*sorted(reply.values), *(["vector"] if reply.delta is not None else []), *messages.kinds(reply.secure)]
-        return wire.write_reply(reply)
-    except SiteError as error:
-        public, local = _told(site, error), error.local
-    except ConsiliumError as error:
-        public = local = str(error)
-        accused = getattr(error, "accused", "")
+        about["left"] = [*outbox.names(letter), *(["vector"] if reply.delta is not None else []), *messages.kinds(reply.secure)]
+        return letter
     except Exception as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
-        public, local = f"The hospital's work failed ({type(error).__name__}); its own log says why.", traceback.format_exc()
-    about["fault"] = public
-    return fault(site, public, local, accused)
-
-
-def _told(site: Site, error: SiteError) -> str:
-    """The public sentence; without it where it holds a number of a hospital that keeps its counts."""
-    kept = not site.policy.share_counts and not isinstance(error, PolicyError) and any(letter.isdigit() for letter in error.public)
-    return "The hospital's data do not serve this study; its own log says why." if kept else error.public
-
-
-def fault(site: Site, public: str, local: str, accused: str = "") -> Letter:
-    """An answer that says why there is none; ``local`` goes to the hospital's log only, ``accused`` names another hospital at fault."""
-    with contextlib.suppress(OSError):  # a full disk
-        site.log(local)
-    return wire.write_reply(Reply(site.name, "", values={"accused": accused} if accused else {}, fault=public))
+        letter, said = outbox.fault(site, error)
+        about |= said
+        return letter

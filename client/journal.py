@@ -34,7 +34,7 @@ def _is_cut(file: BinaryIO) -> bool:
 def studies(state: Path) -> list[dict[str, Any]]:
     """One entry for each run: study, digest, when first and last asked, rounds done, last fault."""
     runs: dict[str, dict[str, Any]] = {}
-    for line in _lines(state / _NAME):
+    for line in (one for one in _lines(state / _NAME) if "event" not in one):
         run = runs.setdefault(
             line.get("run") or "refused", {"run": line.get("run") or "refused", "first": line["at"], "rounds": 0, "questions": 0}
         )

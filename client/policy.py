@@ -1,17 +1,22 @@
 """A hospital's own rules (HOME/policy.toml): the last word on what leaves it. The coordinator's side can ask for more care, never for less.
 
-An unreadable file or an unknown setting stops the hospital: nothing leaves by mistake.
+An unreadable file or an unknown setting stops the hospital: nothing leaves by mistake. What may be asked is checked by ``client/gate.py``
+before any work, what may leave by ``client/outbox.py`` after it.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from common import config, consortium, toml
 from common.config import setting
 from common.errors import InputError, PolicyError, StudyError
 from common.study import Study
+
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,33 @@ class Policy:
     largest_change: float = setting(32.0, doc="a change of a single weight above this is refused", low=1e-6, high=1024.0)
     layouts: tuple[str, ...] = setting((), doc="layouts of networks (SHA-256) that may be trained; empty: that of the signed study")
 
+    training: bool = setting(True, doc="train; false: only score models on this hospital's images, which sends back metrics and no weights")
+    approval: bool = setting(True, doc="a named person approves each study (consilium site approve) before it is answered")
+    studies: tuple[str, ...] = setting((), doc="names of studies that may ask; empty: every approved one")
+    coordinators: tuple[str, ...] = setting(
+        (), doc="fingerprints of the keys whose studies are taken (30 digits); empty: the key that came with the kit"
+    )
+    tasks: tuple[str, ...] = setting((), doc="tasks that may be trained, e.g. classification; empty: every installed one")
+    models: tuple[str, ...] = setting((), doc="networks that may be trained, e.g. unet; empty: every installed one")
+    min_noise: float = setting(
+        0.0, doc="least noise multiplier of a study's differential privacy; studies without noise are refused above 0", low=0.0, high=1e6
+    )
+    floor: int = setting(10, doc="no count or metric over fewer patients of this hospital is told", low=0, high=100_000)
+    metrics: tuple[str, ...] = setting((), doc="metrics that may leave, by themselves or in a sum; empty: those of the study's task")
+    rounds_per_day: int = setting(2000, doc="training rounds of a day, all studies together", low=0, high=1_000_000)
+    megabytes_per_day: float = setting(200_000.0, doc="megabytes (10^6 bytes) that leave in a day, all studies together", low=0.0, high=1e9)
+    hours: tuple[str, ...] = setting((), doc='when studies may ask, by this machine\'s clock, e.g. "20:00-06:30"; empty: always')
+
+    def __post_init__(self) -> None:
+        for hours in self.hours:
+            if not _HOURS.fullmatch(hours):
+                raise StudyError(f'policy.hours holds {config.shown(hours)}; give times of day as "20:00-06:30".')
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether studies may ask at this time of day."""
+        clock = now.strftime("%H:%M")
+        return not self.hours or any(_within(clock, *hours.split("-")) for hours in self.hours)
+
     def to_toml(self) -> str:
         """The file with every default spelled out and every field explained."""
         meanings = {place.removeprefix("policy."): doc for place, _, _, doc in config.describe(Policy, "policy")}
@@ -50,6 +82,7 @@ class Policy:
                 "The study has secure_aggregation.enabled = false; this hospital's policy (plain_updates) allows masked updates only. "
                 "Switch secure aggregation on."
             )
+        self._check_names(study)
         if study.federation.rounds > self.max_rounds:
             raise PolicyError(
                 f"The study has {study.federation.rounds} rounds; this hospital's policy (max_rounds) allows {self.max_rounds}."
@@ -61,8 +94,27 @@ class Policy:
         if layout and self.layouts and layout not in self.layouts:
             raise PolicyError(f"The network's layout {layout[:16]} is not among those that this hospital's policy (layouts) allows.")
 
+    def _check_names(self, study: Study) -> None:
+        named = (("studies", "study", study.name), ("tasks", "task", study.task.name), ("models", "network", study.model.name))
+        for rule, what, found in named:
+            allowed = getattr(self, rule)
+            if allowed and found not in allowed:
+                raise PolicyError(f"The {what} is {found!r}; this hospital's policy ({rule}) allows: {', '.join(allowed)}.")
+        if self.min_noise > 0:
+            raise PolicyError(f"The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of {self.min_noise:g}.")
 
-OPEN = Policy(plain_updates=True, share_counts=True, share_metrics=True, max_rounds=100_000, largest_change=1024.0)
+
+OPEN = Policy(
+    plain_updates=True,
+    share_counts=True,
+    share_metrics=True,
+    max_rounds=100_000,
+    largest_change=1024.0,
+    approval=False,
+    floor=0,
+    rounds_per_day=1_000_000,
+    megabytes_per_day=1e9,
+)
 """The rules of a simulation's hospitals, which all belong to one person."""
 
 
@@ -76,3 +128,8 @@ def read(path: Path) -> Policy:
         return config.load(Policy, consortium.table(path, "Policy file"), "policy")
     except StudyError as error:
         raise InputError(str(error)) from None
+
+
+def _within(clock: str, start: str, end: str) -> bool:
+    """Whether a time of day lies from ``start`` to before ``end``; a span may pass midnight."""
+    return start <= clock < end if start < end else clock >= start or clock < end

@@ -91,7 +91,7 @@ def _desk(site: Site) -> Answer:
         try:
             letter = desk.answer(site, Letter.received(text, vector))
         except WireError as error:
-            letter = desk.fault(site, str(error), str(error))
+            letter = desk.fault(site, error)
         return letter.text, letter.vector
 
     return answer

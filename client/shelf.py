@@ -29,6 +29,8 @@ from common.transforms import Transform
 MEMORY = 8 << 30
 """Most bytes of decoded images that one hospital keeps (never over half of the machine's memory); the rest is decoded at each use."""
 Log = Callable[[str], None]
+Gone = Callable[[str], bool]
+"""Whether a patient, by identifier, takes no further part."""
 _CHUNK = 16
 _EXACT = 2.0**-8
 
@@ -36,9 +38,9 @@ _EXACT = 2.0**-8
 class Shelf:
     """One folder: its cases, its split, and the samples decoded so far in compact form."""
 
-    def __init__(self, folder: Path, study: Study, task: Task, log: Log, memory: int) -> None:
+    def __init__(self, folder: Path, study: Study, task: Task, log: Log, memory: int, gone: Gone = lambda patient: False) -> None:
         self.study, self.task, self.log = study, task, log
-        self.manifest = index(folder, task, study.data, log)
+        self.manifest = index(folder, task, study.data, log, gone)
         self.parts = split(self.manifest, study.data, study.seed)
         self.left_out = Counter(self.manifest.left_out)
         self.kept: dict[int, Sample] = {}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from client import device, evaluation, journal, moments, standing, training
+from client import device, evaluation, gate, journal, moments, outbox, standing, training, withdrawn
 from client.dataset import Bank
 from client.engine import Engine, clip
 from client.moments import Drawer
@@ -69,15 +70,12 @@ class Worker:
     Args:
         run: name of the run that the coordinator signed; empty in a simulation.
         scoring: it only scores a finished model, for which one patient is enough.
-
-    Raises:
-        SiteError: the hospital's policy does not allow the study.
     """
 
     def __init__(self, site: Site, study: Study, run: str = "", scoring: bool = False) -> None:
-        site.policy.check(study)
         self._site, self._study, self._run = site, study, run
         self._signed: Any = None
+        self._withdrawn = (0, 0)
         self._done: tuple[tuple[int, bytes], Update] | None = None
         self._data = replace(study.data, min_patients=1) if scoring else study.data
         self._drawer = Drawer(site, study.digest)
@@ -90,6 +88,9 @@ class Worker:
             SiteError: the hospital cannot do it; the public sentence says why.
             WireError: the question breaks the protocol.
         """
+        if "_bank" in vars(self) and withdrawn.version(self._site.state) != self._withdrawn:
+            del self._bank  # a patient has left: every part is opened anew
+            vars(self).pop("_task", None)
         kinds = {"join": self._join, "agree": self._agree, "tally": self._tally, "train": self._train, "evaluate": self._evaluate}
         return kinds[plan.kind](plan)
 
@@ -99,7 +100,9 @@ class Worker:
 
     @cached_property
     def _bank(self) -> Bank:
-        bank = Bank.open(self._site.folders, replace(self._study, data=self._data), self._general_task, self._site.log)
+        self._withdrawn = withdrawn.version(self._site.state)
+        study, gone = replace(self._study, data=self._data), withdrawn.reader(self._site.state)
+        bank = Bank.open(self._site.folders, study, self._general_task, self._site.log, gone=gone)
         return bank.to(device.device(self._site.device))
 
     @cached_property
@@ -120,11 +123,13 @@ class Worker:
     def _join(self, plan: Plan) -> Reply:
         if plan.settings.get("scoring") is not True:
             self._bank.check_shapes()
-        counts, policy = self._bank.counts, self._site.policy
-        told = policy.share_counts or not self._study.secure_aggregation.enabled
-        values = {**counts, "reasons": self._bank.reasons} if told else {"counts": "kept"}
-        kept = {} if policy.share_metrics or not self._study.secure_aggregation.enabled else {"metrics": "kept"}
-        return Reply(self._site.name, plan.kind, values={**values, **kept, "pooled": self._site.pooled})
+        values = {
+            **self._bank.counts,
+            "reasons": self._bank.reasons,
+            "pooled": self._site.pooled,
+            "trains": gate.trains(self._site, self._study),
+        }
+        return Reply(self._site.name, plan.kind, values={**values, outbox.FEWEST: self._bank.fewest_patients()})
 
     def _agree(self, plan: Plan) -> Reply:
         signed = plan.settings.get("roster")
@@ -136,7 +141,8 @@ class Worker:
 
     def _tally(self, plan: Plan) -> Reply:
         sealing = self._party.prepare(plan.secure, lambda cohort, total: sums.order(self._study, "tally", cohort))
-        lanes = {"weight": int(self._weight()), **self._bank.counts}
+        weight = int(self._weight()) if gate.trains(self._site, self._study) else 0
+        lanes = {"weight": weight, **self._bank.counts}
         vector, said = self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
         return Reply(self._site.name, plan.kind, delta=vector, secure=said)
 
@@ -194,36 +200,28 @@ class Worker:
         return Update(delta, self._weight(), loss, steps, seconds, self._engine.counted())
 
     def _told(self, update: Update) -> dict[str, Any]:
-        """What goes to the server in clear beside an update."""
+        """What is known beside an update; the outbox takes out what the policy keeps."""
         notes, self._engine.trainer.notes = self._engine.trainer.notes, []
-        secure, policy = self._study.secure_aggregation.enabled, self._site.policy
-        told: dict[str, Any] = {"notes": notes}
-        if policy.share_counts or not secure:
-            told |= {"weight": update.weight, "steps": update.steps, "counted": update.counted}
-        if policy.share_metrics or not secure:
-            told |= {"loss": update.loss, "seconds": update.seconds}
-        return told
+        told = {"notes": notes, "weight": update.weight, "steps": update.steps, "counted": update.counted}
+        return {**told, "loss": update.loss, "seconds": update.seconds, outbox.FEWEST: self._bank.counts["train_patients"]}
 
     def _evaluate(self, plan: Plan) -> Reply:
         self._engine.load(plan)
         part = plan.settings.get("part")
         if part not in ("train", "validation", "test", "all"):
             raise WireError(f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all.")
-        clear = self._site.policy.share_metrics or not self._study.secure_aggregation.enabled
-        if not plan.secure and not clear:
+        secure, policy = self._study.secure_aggregation.enabled, self._site.policy
+        if secure and not plan.secure and not policy.share_metrics:
             raise SecureSumError("This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under masks only.")
         sealing = self._party.prepare(plan.secure, lambda cohort, total: self._scoring(plan, cohort)) if plan.secure else None
-        samples = self._bank.samples(part)
-        values = evaluation.score(
-            self._engine.trainer.network, self._task, samples, self._study, self._engine.compute, bool(plan.settings.get("intervals"))
-        )
-        sealed = (None, ()) if sealing is None else self._party.seal(sealing, np.empty(0, np.float32), 0.0, _lanes(values))
+        samples, network_ = self._bank.samples(part), self._engine.trainer.network
+        values = evaluation.score(network_, self._task, samples, self._study, self._engine.compute, bool(plan.settings.get("intervals")))
+        lanes = _lanes(values["metrics"], policy.metrics)
+        sealed = (None, ()) if sealing is None else self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
         if plan.settings.get("examples") and self._site.synthetic:
-            values["examples"] = evaluation.examples(self._engine.trainer.network, self._task, samples, self._engine.compute)
-        counts = () if self._site.policy.share_counts or not self._study.secure_aggregation.enabled else ("images", "patients")
-        told = {key: value for key, value in values.items() if clear and key not in counts}
-        told["compute"] = self._engine.compute.to_json()
-        return Reply(self._site.name, plan.kind, plan.round, plan.layout, told, *sealed)
+            values["examples"] = evaluation.examples(network_, self._task, samples, self._engine.compute)
+        values |= {"compute": self._engine.compute.to_json(), outbox.FEWEST: values["patients"]}
+        return Reply(self._site.name, plan.kind, plan.round, plan.layout, values, *sealed)
 
     def _scoring(self, plan: Plan, cohort: int) -> Order:
         if not 0 <= plan.round <= self._study.federation.rounds:
@@ -249,10 +247,10 @@ def _whole(settings: Any, key: str, default: int) -> int:
     return value
 
 
-def _lanes(values: Any) -> dict[str, float | int]:
-    """A hospital's metrics as the lanes of a sum: an undefined one counts as nothing."""
+def _lanes(metrics: Mapping[str, float | None], allowed: Sequence[str]) -> dict[str, float | int]:
+    """A hospital's metrics as the lanes of a sum: one that is undefined, or that the policy keeps, counts as nothing."""
     lanes: dict[str, float | int] = {}
-    for metric, value in values["metrics"].items():
-        known = value is not None and math.isfinite(value)
-        lanes |= {sums.defined(metric): int(known), metric: float(value) if known else 0.0}
+    for metric, value in metrics.items():
+        known = value is not None and math.isfinite(value) and (not allowed or metric in allowed)
+        lanes |= {sums.defined(metric): int(known), metric: float(value) if known and value is not None else 0.0}
     return lanes

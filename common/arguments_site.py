@@ -12,6 +12,9 @@ Add = Callable[..., Any]
 def add(group: Any, command: Add, whole: Callable[..., Any]) -> None:
     """Add the commands; ``command`` and ``whole`` make a sub-command and a whole number with limits."""
     _add_processes(group, command)
+    _add_approvals(group, command, whole)
+    _add_view(group, command, whole)
+    _add_intake(group, command, whole)
 
 
 def _add_processes(group: Any, command: Add) -> None:
@@ -42,6 +45,92 @@ def _add_processes(group: Any, command: Add) -> None:
         _json(parser)
     for parser in (enrol, start, fingerprint, studies, doctor):
         _home(parser, "the hospital's folder for keys, state and logs")
+
+
+def _add_approvals(group: Any, command: Add, whole: Callable[..., Any]) -> None:
+    offers = command(
+        group, "offers", "list studies that wait for approval, and approved ones", ("consilium site offers --home /srv/consilium",)
+    )
+    approve = command(
+        group,
+        "approve",
+        "approve a study, by name of a person",
+        (
+            "consilium site approve lungs --home /srv/consilium --by Rivers",
+            "consilium site approve lungs.toml --home /srv/consilium --by Rivers --days 30 --evaluate-only",
+        ),
+    )
+    approve.add_argument("study", metavar="STUDY", help="name or first digits of a study that asked, or a study file")
+    approve.add_argument("--by", required=True, metavar="NAME", help="the person who approves")
+    approve.add_argument("--days", type=whole(1, 3650), default=90, metavar="N", help="days for which the approval holds (default: 90)")
+    approve.add_argument("--evaluate-only", action="store_true", help="models may be scored here, not trained")
+    approve.add_argument("--yes", action="store_true", help="do not ask: the study was read before")
+    withdraw = command(
+        group,
+        "withdraw",
+        "end a study's approval, or take a patient out",
+        ("consilium site withdraw --study lungs --home /srv/consilium", "consilium site withdraw --patient 4711 --home /srv/consilium"),
+    )
+    withdraw.add_argument("--study", metavar="STUDY", help="name or first digits of an approved study")
+    withdraw.add_argument("--patient", metavar="ID", help="as it stands in patient_id of labels.csv, or in the DICOM files")
+    for parser in (offers, approve, withdraw):
+        _home(parser, "the hospital's folder for keys, state and logs")
+        _json(parser)
+
+
+def _add_view(group: Any, command: Add, whole: Callable[..., Any]) -> None:
+    status = command(
+        group,
+        "status",
+        "what runs, what left, what was refused, what is spent",
+        ("consilium site status --home /srv/consilium", "consilium site status --home /srv/consilium --watch"),
+    )
+    status.add_argument("--watch", action="store_true", help="look again every 2 seconds, until Ctrl-C")
+    view = command(group, "view", "the same as a page of this machine, with a button to stop", ("consilium site view --home /srv/consilium",))
+    view.add_argument("--port", type=whole(0, 65535), default=8765, metavar="N", help="port of the page; 0: any free one (default: 8765)")
+    view.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address of this machine to listen at (default: 127.0.0.1, this machine alone)"
+    )
+    stop = command(
+        group,
+        "stop",
+        "answer nothing more until resumed",
+        ('consilium site stop --home /srv/consilium --reason "scanner service"',),
+    )
+    stop.add_argument("--reason", default="", metavar="TEXT", help="why, for this hospital's own people; it does not leave")
+    resume = command(group, "resume", "answer again after a stop", ("consilium site resume --home /srv/consilium",))
+    for parser in (status, stop, resume):
+        _json(parser)
+    for parser in (status, view, stop, resume):
+        _home(parser, "the hospital's folder for keys, state and logs")
+
+
+def _add_intake(group: Any, command: Add, whole: Callable[..., Any]) -> None:
+    ingest = command(
+        group,
+        "ingest",
+        "take in an export: a folder for studies without identifiers, and a readiness report",
+        ("consilium site ingest export/ --out hospitals/north", "consilium site ingest export/ --out hospitals/north --keep age,stage"),
+    )
+    ingest.add_argument("folder", metavar="DIR", type=Path, help="DICOM, pictures or NIfTI with labels; only ever read")
+    ingest.add_argument("--out", type=Path, required=True, metavar="SITE", help="the hospital's folder; what stands there is never overwritten")
+    ingest.add_argument("--key", type=Path, metavar="FILE", help="key from which new names are made (default: SITE.key, beside SITE)")
+    ingest.add_argument("--keep", type=_words, default=(), metavar="LIST", help="columns of tables that stay, whatever they look like")
+    twin = command(
+        group,
+        "twin",
+        "invent a folder of the same form, without any patient, to rehearse a study",
+        ("consilium site twin hospitals/north --out twins/north",),
+    )
+    twin.add_argument("site", metavar="SITE", type=Path, help="the hospital's folder")
+    twin.add_argument("--out", type=Path, required=True, metavar="TWIN", help="folder to make")
+    twin.add_argument("--seed", type=whole(0, 2**63 - 1), default=1, metavar="N", help="start of every random draw (default: 1)")
+    for parser in (ingest, twin):
+        _json(parser)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def _home(parser: Any, text: str) -> None:

@@ -33,6 +33,13 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def agreed(question: str) -> bool:
+    """Ask on the terminal; whether the answer is exactly "yes"."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip() == "yes"
+
+
 def paint(text: str, style: str, stream: TextIO) -> str:
     """The text in a style ("red", "bold", "dim") on a terminal, unchanged elsewhere or where the user set NO_COLOR."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()

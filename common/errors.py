@@ -7,13 +7,16 @@
     │   └── CertificateError    a certificate, key or request that this consortium does not accept
     ├── SiteError               one hospital cannot take part; the others go on
     │   ├── CaseError           one image or label of a hospital cannot be used
-    │   └── PolicyError         the hospital's own policy forbids it
+    │   ├── PolicyError         the hospital's own policy forbids it
+    │   │   └── ApprovalError   nobody at the hospital has approved the study yet
+    │   └── OutboxError         an answer that holds what may not leave
     ├── WireError               a message that breaks the protocol (the other side is at fault)
     │   ├── SignatureError      a study that the coordinator did not sign, or not for here and now
     │   └── SecureSumError      a step of a secure sum that is not allowed; nothing was revealed
     └── RoundError              a round that cannot finish, e.g. too few hospitals
 
-Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do.
+Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do. ``code`` is the type for programs: it
+travels with a hospital's refusal, beside an id under which the hospital's own log has the rest.
 """
 
 from __future__ import annotations
@@ -26,16 +29,20 @@ class ConsiliumError(Exception):
     """Root of the tree; ``exit_code`` is what a command returns for it."""
 
     exit_code = 1
+    code = "failed"
 
 
 class InputError(ConsiliumError):
     """What the user gave is wrong."""
 
     exit_code = 2
+    code = "input"
 
 
 class StudyError(InputError):
     """A field of a study file is wrong."""
+
+    code = "study"
 
 
 class ArgumentError(InputError):
@@ -55,6 +62,7 @@ class SiteError(ConsiliumError):
     """
 
     exit_code = 2
+    code = "data"
 
     def __init__(self, public: str, local: str = "") -> None:
         super().__init__(public)
@@ -69,13 +77,31 @@ class CaseError(SiteError):
 class PolicyError(SiteError):
     """The hospital's own policy forbids it; the sentence holds the study's and the policy's numbers, none of the hospital's data."""
 
+    code = "policy"
+
+
+class ApprovalError(PolicyError):
+    """Nobody at the hospital has approved the study yet, or the approval has ended."""
+
+    code = "approval"
+
+
+class OutboxError(SiteError):
+    """An answer holds what may not leave; nothing of it has left."""
+
+    code = "outbox"
+
 
 class WireError(ConsiliumError):
     """A message breaks the protocol; the message is refused and nothing has changed."""
 
+    code = "message"
+
 
 class SignatureError(WireError):
     """What the coordinator is said to have signed is not its, not for this consortium or study, or out of date."""
+
+    code = "signature"
 
 
 class SecureSumError(WireError):
@@ -85,6 +111,8 @@ class SecureSumError(WireError):
         accused: the hospital whose signed message is at fault, if there is one.
     """
 
+    code = "secure sum"
+
     def __init__(self, sentence: str, accused: str = "") -> None:
         super().__init__(sentence)
         self.accused = accused
@@ -92,6 +120,8 @@ class SecureSumError(WireError):
 
 class RoundError(ConsiliumError):
     """A round cannot finish."""
+
+    code = "round"
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:

@@ -81,6 +81,12 @@ class Federation:
     )
     min_sites: int = setting(1, doc="a round with fewer accepted updates fails", low=1)
     fraction: float = setting(1.0, doc="share of the hospitals drawn for each round", low=0.001, high=1.0)
+    approval: float = setting(
+        604800.0,
+        doc="seconds for which a run waits until the people of all hospitals have approved the study; then it begins without the others",
+        low=0.0,
+        high=31_536_000.0,
+    )
     deadline: float = setting(
         86_400.0, doc="seconds to wait for a hospital's training; it then misses the round", low=1.0, high=10_000_000.0
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ KINDS = {"join": "query", "agree": "query", "tally": "query", "train": "train", 
 """Our questions and the Flower message category that carries each."""
 _WITH_MODEL = ("train", "evaluate")
 _MOST_MESSAGES = 4096
+_TOLD = (re.compile(r"[a-z ]{1,20}"), re.compile(r"[a-z_.]{0,80}"), re.compile(r"[0-9a-f]{8}"))
 LARGEST_TEXT = 32 << 20
 """Most characters of a letter's text."""
 
@@ -63,7 +65,7 @@ class Reply:
         values: plain JSON values (counts, loss, metrics).
         delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose bits only look like float32.
         secure: messages of secure sums.
-        fault: a public sentence if the hospital could not do it; then everything else is empty.
+        fault: a public sentence if the hospital could not do it; then ``values`` holds its code, room and id, and all else is empty.
         silent: set on this side where no answer came at all; it does not travel.
     """
 
@@ -76,6 +78,13 @@ class Reply:
     secure: tuple[bytes, ...] = ()
     fault: str = ""
     silent: bool = False
+
+    @property
+    def refusal(self) -> str:
+        """The fault with its code, the room where it happened and the id under which the hospital's own log has the rest."""
+        told = [str(self.values.get(key, "")) for key in ("code", "room", "id")]
+        known = all(rule.fullmatch(text) for rule, text in zip(_TOLD, told, strict=True))
+        return f"{self.fault} [{', '.join(filter(None, told))}]" if known else self.fault
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     began, study = time.perf_counter(), order.resolved()
     layout, start, origin = network.start_weights(study, Path(order.study).parent)
     gather(transport, order.expected, study.federation.min_sites, reporter.say)
-    roster = join(transport, study)
+    roster = join(transport, study, say=reporter.say)
     run = report.Run(Path(order.out), study)
     reporter.say(
         f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals"
@@ -134,7 +134,7 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
 
 def federate(session: Session) -> None:
     """The federated rounds; the model on disk is always that of the last finished round."""
-    federation = replace(_federation(session, session.roster.members), sums=session.sums, total=session.total)
+    federation = replace(_federation(session, session.roster.trainers), sums=session.sums, total=session.total)
     watch = session.reporter.phase("round", session.study.federation.rounds)
     settings = {"part": "validation"}
     try:
@@ -176,13 +176,13 @@ def compare(session: Session) -> None:
     if session.order.compare and kept:
         raise ArgumentError(f"--compare needs every hospital's counts and metrics; the policy of {', '.join(kept)} keeps them.")
     if "local" in session.order.compare:
-        for member in session.roster.members:
+        for member in session.roster.trainers:
             session.local_models[member.site] = _trained(session, [member], f"{member.site} alone", 1)
         session.scores["local"] = _own(session)
     if "pooled" in session.order.compare:
         if session.roster.pooled is None:
             raise ArgumentError("--compare pooled needs all hospitals' folders on one machine; it works in simulation only.")
-        model = _trained(session, [session.roster.pooled], "pooled", len(session.roster.members))
+        model = _trained(session, [session.roster.pooled], "pooled", len(session.roster.trainers))
         session.scores["pooled"] = _final(session, model)
 
 

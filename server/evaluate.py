@@ -118,7 +118,7 @@ def _summed(secure: Sums, plan: Plan, study: Study, members: Sequence[Member]) -
 
 def _add(scores: Scores, site: str, reply: Reply) -> None:
     if reply.fault:
-        scores.faults[site] = reply.fault
+        scores.faults[site] = reply.refusal
         return
     metrics = reply.values.get("metrics")
     if not isinstance(metrics, dict) or not all(v is None or isinstance(v, int | float) for v in metrics.values()):

@@ -152,7 +152,7 @@ class Sums:
                 vector = added.check(reply.delta)
                 now.state = steps.masked(now.state, _only(site, reply, Masked), added.digest(vector), added.tail_of(vector))
             except SecureSumError as error:
-                now.dropped[site] = reply.fault or str(error)
+                now.dropped[site] = reply.refusal or str(error)
                 now.accused.update([str(reply.values.get("accused", ""))])
             else:
                 added.add(vector)
@@ -265,7 +265,7 @@ def _why(reply: Reply, error: SecureSumError) -> str:
     """The hospital's own reason, if it gave one."""
     refused = reply.values.get("refused")
     said = " ".join(str(sentence) for sentence in refused[:3])[:300] if isinstance(refused, list) else ""
-    return reply.fault or said or str(error)
+    return reply.refusal or said or str(error)
 
 
 def is_finite(value: object) -> bool:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.errors import InputError
+from common.errors import ApprovalError, InputError
 from common.study import Study
 from common.sums import COUNTS
 from common.wire import Plan, Reply
 from server.transport import Transport
 
 _MOST_IMAGES = 50_000_000
+_APPROVAL_PAUSE = 10.0
+"""Seconds between two questions to a hospital at which a person must decide."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Member:
         reasons: public sentences on images that were left out.
         pooled: a virtual hospital of a simulation that holds everybody's images, for comparison only.
         tells_metrics: whether its policy lets its own metrics leave.
+        trains: whether it trains; else it only scores models.
     """
 
     node: int
@@ -35,6 +38,7 @@ class Member:
     reasons: tuple[str, ...] = ()
     pooled: bool = False
     tells_metrics: bool = True
+    trains: bool = True
 
     def weight(self, rule: str) -> float:
         """Weight in the average by the study's rule: training patients, training images, or equal."""
@@ -53,38 +57,75 @@ class Roster:
     totals: Mapping[str, int] = field(default_factory=dict)
     """Counts over all hospitals, from a sum under masks."""
 
+    @property
+    def trainers(self) -> tuple[Member, ...]:
+        """The members that train; the others only score models."""
+        return tuple(m for m in self.members if m.trains)
 
-def join(transport: Transport, study: Study, scoring: bool = False) -> Roster:
-    """Ask every connected node to introduce itself.
+
+def join(transport: Transport, study: Study, scoring: bool = False, say: Callable[[str], None] = lambda line: None) -> Roster:
+    """Ask every connected node to introduce itself, and those at which a person must still approve the study again and again.
 
     Args:
         scoring: hospitals only score a finished model, so that they need no training images.
+        say: told who is waited for.
 
     Raises:
         InputError: fewer usable hospitals than ``federation.min_sites``.
     """
-    plan = Plan("join", study.to_table(), settings={"scoring": scoring})
-    members: dict[str, Member] = {}
-    excluded: dict[str, str] = {}
-    enrolled = transport.names()
-    for node, reply in transport.ask(dict.fromkeys(transport.nodes(), plan)):
-        site = enrolled.get(node) or reply.site or f"node {node}"
+    found = _Joining(study, scoring, transport.names())
+    plan, nodes = Plan("join", study.to_table(), settings={"scoring": scoring}), list(transport.nodes())
+    patience, told = time.monotonic() + study.federation.approval, ""
+    while True:
+        waiting = [node for node, reply in transport.ask(dict.fromkeys(nodes, plan)) if found.must_wait(node, reply)]
+        if not waiting or time.monotonic() >= patience:
+            return found.roster()
+        names = ", ".join(sorted(found.name(node) for node in waiting))
+        if names != told:
+            say(f"waiting for a person's approval at {names}, up to {study.federation.approval / 3600:.3g} hours (federation.approval)")
+            told = names
+        transport.pause(min(_APPROVAL_PAUSE, max(0.1, patience - time.monotonic())))
+        nodes = waiting
+
+
+class _Joining:
+    """Who has joined so far, and who has not with the reason."""
+
+    def __init__(self, study: Study, scoring: bool, enrolled: Mapping[int, str]) -> None:
+        self._study, self._scoring, self._enrolled = study, scoring, enrolled
+        self._members: dict[str, Member] = {}
+        self._excluded: dict[str, str] = {}
+        self._names: dict[int, str] = {}
+
+    def name(self, node: int) -> str:
+        return self._names[node]
+
+    def must_wait(self, node: int, reply: Reply) -> bool:
+        """Take an answer; whether a person at the hospital must decide first."""
+        site = self._names[node] = self._enrolled.get(node) or reply.site or f"node {node}"
+        self._excluded.pop(site, None)
         try:
-            member = _member(node, reply, scoring)
-            _check_name(member, enrolled)
+            member = _member(node, reply, self._scoring)
+            _check_name(member, self._enrolled)
         except InputError as error:
-            excluded[site] = str(error)
-            continue
-        if site in members:
-            excluded[f"{site} (second)"] = f"A hospital named {site!r} has already joined; give each hospital its own name."
-            continue
-        members[site] = member
-    pooled = next((m for m in members.values() if m.pooled), None)
-    real = tuple(sorted((m for m in members.values() if not m.pooled), key=lambda m: m.site))
-    if len(real) < (1 if scoring else study.federation.min_sites):
-        told = grouped(excluded)
-        raise InputError(f"{len(real)} usable hospitals joined; federation.min_sites asks for {study.federation.min_sites}. {told}".strip())
-    return Roster(real, excluded, pooled)
+            self._excluded[site] = str(error)
+            return reply.values.get("code") == ApprovalError.code
+        if site in self._members:
+            self._excluded[f"{site} (second)"] = f"A hospital named {site!r} has already joined; give each hospital its own name."
+        else:
+            self._members[site] = member
+        return False
+
+    def roster(self) -> Roster:
+        pooled = next((m for m in self._members.values() if m.pooled), None)
+        real = tuple(sorted((m for m in self._members.values() if not m.pooled), key=lambda m: m.site))
+        least = 1 if self._scoring else self._study.federation.min_sites
+        if sum(m.trains or self._scoring for m in real) < least:
+            few = f"{len(real)} usable hospitals joined; federation.min_sites asks for {self._study.federation.min_sites}."
+            scorers = [m.site for m in real if not m.trains]
+            only = f" {', '.join(scorers)}: trains no models." if scorers and not self._scoring else ""
+            raise InputError(f"{few}{only} {grouped(self._excluded)}".strip())
+        return Roster(real, self._excluded, pooled)
 
 
 def gather(transport: Transport, expected: int, least: int, say: Callable[[str], None], grace: float = 60.0) -> None:
@@ -103,7 +144,8 @@ def grouped(reasons: Mapping[str, str]) -> str:
     """``a, b: reason. c: other reason.``: each reason once, with the hospitals that it holds for."""
     sites: dict[str, list[str]] = {}
     for site, reason in sorted(reasons.items()):
-        sites.setdefault(reason, []).append(site)
+        sentence, mark, told = reason.partition(" [")
+        sites.setdefault(sentence, []).append(f"{site}{mark}{told}")
     return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
 
 
@@ -114,14 +156,16 @@ def _check_name(member: Member, enrolled: Mapping[int, str]) -> None:
 
 def _member(node: int, reply: Reply, scoring: bool) -> Member:
     if reply.fault:
-        raise InputError(reply.fault)
+        raise InputError(reply.refusal)
     values: Mapping[str, Any] = reply.values
     counts = {} if values.get("counts") == "kept" else _counts(values, scoring)
     reasons = values.get("reasons", [])
     if not isinstance(reasons, list):
         raise InputError("It declared reasons that are not a list.")
     told = tuple(str(r)[:300] for r in reasons[:20])
-    return Member(node, reply.site, counts, told, values.get("pooled") is True, values.get("metrics") != "kept")
+    return Member(
+        node, reply.site, counts, told, values.get("pooled") is True, values.get("metrics") != "kept", values.get("trains") is not False
+    )
 
 
 def _counts(values: Mapping[str, Any], scoring: bool) -> dict[str, int]:

@@ -50,7 +50,7 @@ class Screen:
             RefusedError: with the reason.
         """
         if reply.fault:
-            raise RefusedError(reply.fault)
+            raise RefusedError(reply.refusal)
         if reply.kind != "train" or reply.round != self.round:
             raise RefusedError(f"The answer is for {reply.kind} in round {reply.round}; train in round {self.round} was asked.")
         if reply.layout != self.layout.digest:

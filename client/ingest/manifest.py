@@ -56,15 +56,23 @@ class Manifest:
         patients: number of patients.
         unusable: images whose label, mask or boxes break a rule.
         left_out: every image that is not among the cases, counted by public sentence: the unusable and the unlabelled.
+        withdrawn: patients whose images are listed, so that all others keep their part, and never used.
     """
 
     cases: tuple[Case, ...]
     patients: int
     unusable: int
     left_out: Counter[str]
+    withdrawn: frozenset[int] = frozenset()
 
 
-def index(folder: Path, task: Task, data: Data, log: Callable[[str], None] = lambda line: None) -> Manifest:
+def index(
+    folder: Path,
+    task: Task,
+    data: Data,
+    log: Callable[[str], None] = lambda line: None,
+    gone: Callable[[str], bool] = lambda patient: False,
+) -> Manifest:
     """List a hospital's folder.
 
     Args:
@@ -72,6 +80,7 @@ def index(folder: Path, task: Task, data: Data, log: Callable[[str], None] = lam
         task: says which labels are needed.
         data: limits (``min_patients``, ``max_bad_fraction``) and dimensions.
         log: the hospital's own log; gets a line with the file name for each image that is unusable.
+        gone: whether a patient, by identifier, takes no further part.
 
     Raises:
         SiteError: the folder cannot be used.
@@ -96,7 +105,8 @@ def index(folder: Path, task: Task, data: Data, log: Callable[[str], None] = lam
             log(f"{path}: {error.local}")
     numbers = {identity: i for i, identity in enumerate(sorted({i for _, i in found}, key=_digest))}
     cases = tuple(Case(patient=numbers[identity], **known) for known, identity in found)
-    manifest = Manifest(cases, len(numbers), unusable, left_out)
+    withdrawn = frozenset(number for identity, number in numbers.items() if gone(identity.partition(" ")[2]))
+    manifest = Manifest(cases, len(numbers), unusable, left_out, withdrawn)
     _check_enough(manifest, data)
     return manifest
 
@@ -126,7 +136,7 @@ def split(manifest: Manifest, data: Data, seed: int) -> dict[str, tuple[int, ...
         for stratum, take in zip(strata, _spread([len(s) for s in strata], seats[part]), strict=True):
             part_of.update(dict.fromkeys(stratum[:take], part))
             del stratum[:take]
-    parts = [part_of.get(case.patient, "train") for case in manifest.cases]
+    parts = ["" if case.patient in manifest.withdrawn else part_of.get(case.patient, "train") for case in manifest.cases]
     return {name: tuple(i for i, part in enumerate(parts) if part == name) for name in PARTS}
 
 
@@ -189,8 +199,9 @@ def _check_enough(manifest: Manifest, data: Data) -> None:
     check_share(manifest.unusable, total, manifest.left_out, data)
     if not manifest.cases:
         raise SiteError(f"None of the {manifest.left_out.total()} images can be used; {_reasons(manifest.left_out)}")
-    if manifest.patients < data.min_patients:
-        raise SiteError(f"Patients with usable images: {manifest.patients}; at least {data.min_patients} are needed (data.min_patients).")
+    there = manifest.patients - len(manifest.withdrawn)
+    if there < data.min_patients:
+        raise SiteError(f"Patients with usable images: {there}; at least {data.min_patients} are needed (data.min_patients).")
 
 
 def _reasons(left_out: Counter[str]) -> str:

@@ -55,6 +55,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def own(**changes: Any) -> Policy:
+    """A strict hospital's policy for folders of a few patients, without a person who approves."""
+    return Policy(**{"approval": False, "floor": 0, **changes})
+
+
 class Consortium:
     """Three hospitals' desks as a transport, and a server that asks them.
 
@@ -76,7 +81,7 @@ class Consortium:
                 (folder / name,),
                 state / name,
                 "cpu",
-                policy=(policies or {}).get(name, Policy()),
+                policy=(policies or {}).get(name, own()),
                 identity=Identity("trial", raw_key(IDENTITIES[name].key), CA.certificate, KEY.certificate),
                 trust=trust,
             )
@@ -129,9 +134,10 @@ def refused(made: Consortium, name: str, plan: Plan, words: str) -> None:
     """The desk refuses in a sentence, nothing else leaves, and the journal has it."""
     before = len(made.journal(name))
     reply = made.put(name, plan)
-    assert words in reply.fault and not reply.values and reply.delta is None and reply.secure == ()
+    assert words in reply.fault and reply.values.keys() <= {"code", "room", "id", "accused"} and reply.delta is None and reply.secure == ()
     lines = made.journal(name)
     assert len(lines) == before + 1 and lines[-1]["fault"] == reply.fault and "left" not in lines[-1]
+    assert lines[-1]["id"] == reply.values["id"] and f"[{reply.values['id']}]" in (made.sites[name].state / "site.log").read_text()
 
 
 @lru_cache(maxsize=1)
@@ -143,13 +149,13 @@ def start() -> tuple[str, Vector]:
 def test_what_a_strict_hospital_says_when_it_joins(make: Make) -> None:
     made = make()
     reply = made.put("north", Plan("join", made.study.to_table()))
-    assert reply.fault == "" and dict(reply.values) == {"counts": "kept", "metrics": "kept", "pooled": False}
-    assert made.journal("north")[-1]["left"] == ["counts", "metrics", "pooled"]
+    assert reply.fault == "" and dict(reply.values) == {"counts": "kept", "metrics": "kept", "pooled": False, "trains": True}
+    assert made.journal("north")[-1]["left"] == ["counts", "metrics", "pooled", "trains"]
 
 
 @pytest.mark.parametrize(
     ("own", "counts", "metrics"),
-    [(Policy(share_counts=True), True, False), (Policy(share_metrics=True), False, True), (OPEN, True, True)],
+    [(own(share_counts=True), True, False), (own(share_metrics=True), False, True), (OPEN, True, True)],
 )
 def test_what_a_policy_lets_out_when_it_joins(make: Make, own: Policy, counts: bool, metrics: bool) -> None:
     made = make({"north": own})
@@ -159,7 +165,7 @@ def test_what_a_policy_lets_out_when_it_joins(make: Make, own: Policy, counts: b
 
 
 def test_a_plain_study_is_refused_and_where_it_is_allowed_nothing_is_kept(make: Make) -> None:
-    made = make({"north": Policy(plain_updates=True)}, secure_aggregation={"enabled": False})
+    made = make({"north": own(plain_updates=True)}, secure_aggregation={"enabled": False})
     plan = Plan("join", made.study.to_table())
     refused(made, "east", plan, "secure_aggregation.enabled = false; this hospital's policy (plain_updates) allows masked updates only")
     assert made.put("north", plan).values["train"] > 0
@@ -168,8 +174,8 @@ def test_a_plain_study_is_refused_and_where_it_is_allowed_nothing_is_kept(make: 
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        (Policy(max_rounds=1), "has 2 rounds; this hospital's policy (max_rounds) allows 1"),
-        (Policy(largest_change=1.0), "largest_change is 32; this hospital's policy allows 1"),
+        (own(max_rounds=1), "has 2 rounds; this hospital's policy (max_rounds) allows 1"),
+        (own(largest_change=1.0), "largest_change is 32; this hospital's policy allows 1"),
     ],
 )
 @pytest.mark.parametrize("kind", ["join", "agree", "tally", "train", "evaluate"])
@@ -180,7 +186,7 @@ def test_a_study_that_the_policy_forbids_is_refused_at_every_question(make: Make
 
 
 def test_a_network_that_the_policy_does_not_list_is_not_trained(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, (layout, weights) = make({"north": Policy(layouts=("a" * 64,)), "east": Policy(layouts=(start()[0],))}), start()
+    made, (layout, weights) = make({"north": own(layouts=("a" * 64,)), "east": own(layouts=(start()[0],))}), start()
     monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("it was trained"))
     plan = Plan("train", made.study.to_table(), 1, layout, weights)
     refused(made, "north", plan, "this hospital's policy (layouts)")
@@ -195,7 +201,7 @@ def test_a_masked_study_is_never_trained_in_clear(make: Make, monkeypatch: pytes
 
 
 def test_metrics_are_told_in_clear_only_where_the_policy_allows_it(make: Make) -> None:
-    made, (layout, weights) = make({"north": Policy(share_metrics=True)}), start()
+    made, (layout, weights) = make({"north": own(share_metrics=True)}), start()
     plan = Plan("evaluate", made.study.to_table(), 0, layout, weights, {"part": "test"})
     refused(made, "east", plan, "policy (share_metrics) keeps its own metrics; they can be asked for under masks only")
     assert set(made.put("north", plan).values["metrics"]) >= {"dice"}
@@ -229,7 +235,7 @@ def sites_train(made: Consortium) -> dict[str, int]:
 
 
 def test_what_a_policy_lets_out_in_a_round(make: Make) -> None:
-    made = make({"north": Policy(share_counts=True), "west": Policy(share_metrics=True)})
+    made = make({"north": own(share_counts=True), "west": own(share_metrics=True)})
     record = made.round(made.begin())
     assert set(record.weights) == {"north"} and set(record.loss) == {"west"}
     told = {name: set(reply.values) for name, plan, reply in made.heard if plan.kind == "train"}
@@ -284,7 +290,7 @@ def test_the_second_attempt_gives_the_same_sum(make: Make) -> None:
 
 
 def test_a_change_is_scaled_down_to_the_policy_s_norm_and_that_is_written_down(make: Make) -> None:
-    made = make(dict.fromkeys(NAMES, Policy(largest_norm=0.001)))
+    made = make(dict.fromkeys(NAMES, own(largest_norm=0.001)))
     federation = made.begin()
     before = federation.model.copy()
     made.round(federation)
@@ -295,7 +301,7 @@ def test_a_change_is_scaled_down_to_the_policy_s_norm_and_that_is_written_down(m
 
 
 def test_a_change_within_the_norm_is_left_alone(make: Make) -> None:
-    made = make(dict.fromkeys(NAMES, Policy(largest_norm=1e6)))
+    made = make(dict.fromkeys(NAMES, own(largest_norm=1e6)))
     made.round(made.begin())
     assert not any(line["kind"] == "clipped" for name in NAMES for line in made.journal(name))
 
@@ -360,18 +366,18 @@ def test_one_hospital_is_not_trained_more_than_others(make: Make, repeat: object
 
 def test_scores_under_masks_are_those_in_clear(make: Make) -> None:
     means = []
-    for own in (Policy(), OPEN):
-        made = make(dict.fromkeys(NAMES, own))
-        federation = made.begin() if own is not OPEN else None
+    for rules in (own(), OPEN):
+        made = make(dict.fromkeys(NAMES, rules))
+        federation = made.begin() if rules is not OPEN else None
         weights = start()[1]
-        members = [Member(node, name, {}, tells_metrics=own is OPEN) for node, name in enumerate(NAMES, 1)]
+        members = [Member(node, name, {}, tells_metrics=rules is OPEN) for node, name in enumerate(NAMES, 1)]
         secure = federation.sums if federation else None
         settings = {"part": "train", "intervals": True}
         scores = evaluate.score(made, made.study, federation.layout if federation else _layout(), weights, members, settings, 0, secure)  # type: ignore[arg-type]
-        assert scores.faults == {} and scores.hospitals == 3 and bool(scores.sites) is (own is OPEN)
+        assert scores.faults == {} and scores.hospitals == 3 and bool(scores.sites) is (rules is OPEN)
         means.append(scores.mean())
         told = [set(reply.values) for _, plan, reply in made.heard if plan.kind == "evaluate"]
-        assert own is OPEN or told == [{"compute"}] * 3
+        assert rules is OPEN or told == [{"compute"}] * 3
     assert means[0].keys() == means[1].keys()
     for metric, value in means[1].items():
         assert means[0][metric] == (None if value is None else pytest.approx(value, abs=1e-8))
@@ -403,7 +409,7 @@ def test_a_study_that_needs_more_hospitals_than_the_policy_binds_the_hospital(ma
 
 
 def test_how_many_images_were_scored_is_a_count_too(make: Make) -> None:
-    made, (layout, weights) = make({"north": Policy(share_metrics=True), "east": OPEN}), start()
+    made, (layout, weights) = make({"north": own(share_metrics=True), "east": OPEN}), start()
     plan = Plan("evaluate", made.study.to_table(), 0, layout, weights, {"part": "test"})
     assert not {"images", "patients"} & set(made.put("north", plan).values) and made.put("east", plan).values["images"] > 0
 
@@ -418,5 +424,5 @@ def test_a_sentence_with_a_number_of_the_hospital_s_own_does_not_leave(make: Mak
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), 0.25])
 def test_an_undefined_metric_counts_as_nothing(value: float | None) -> None:
-    lanes = worker._lanes({"images": 3, "patients": 2, "metrics": {"dice": value}})
+    lanes = worker._lanes({"dice": value}, ())
     assert lanes == {sums.defined("dice"): int(value == 0.25), "dice": 0.25 if value == 0.25 else 0.0}

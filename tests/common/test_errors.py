@@ -17,6 +17,8 @@ TREE = {
     "SiteError": ("ConsiliumError", 2),
     "CaseError": ("SiteError", 2),
     "PolicyError": ("SiteError", 2),
+    "ApprovalError": ("PolicyError", 2),
+    "OutboxError": ("SiteError", 2),
     "WireError": ("ConsiliumError", 1),
     "SignatureError": ("WireError", 1),
     "SecureSumError": ("WireError", 1),

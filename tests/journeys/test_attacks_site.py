@@ -9,13 +9,14 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from client import approvals
 from common import certificates, signing
 from common import study as studies
 from common.errors import InputError
@@ -65,6 +66,7 @@ def captive(scene: Scene) -> Iterator[Captive]:
     text = home.site_toml.read_text()
     home.site_toml.write_text(text.replace(f"port = {made.port}", f"port = {scene.bare}"))
     made.environment |= smuggled(scene, "north", free=False)
+    approvals.grant(home.state, STUDY, "Dr. A. Rivers", "train", datetime.now(UTC), 1)
     made.start_site("north")
     with stolen(scene) as grid:
         node = until(lambda: next((node for node, name in grid.names().items() if name == "south"), 0), "the hospital does not come")

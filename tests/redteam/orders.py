@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from client import desk, party, worker
+from client import outbox, party, worker
 from client.engine import Engine
 from client.policy import Policy
 from client.worker import Worker
@@ -18,7 +18,7 @@ from common import study as studies
 from common.errors import SecureSumError
 from common.secagg import fixed
 from common.secagg.messages import Order
-from common.wire import Plan, Reply
+from common.wire import Plan
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Sum
 from tests.redteam.repetition import alike, own_change, scored
@@ -153,7 +153,7 @@ def round_in_clear(stage: Stage) -> bool:
 
 def counts_with_metrics(stage: Stage) -> bool:
     """The policy lets metrics leave and keeps counts; the scores are asked for in clear."""
-    stage.policy = Policy(share_metrics=True)
+    stage.policy = Policy(share_metrics=True, approval=False, floor=0)
     return _evaluated(stage).get("patients") == PATIENTS[VICTIM]
 
 
@@ -197,10 +197,12 @@ _ANY_ORDER = changed(party.Party, "prepare", ("if order != expected:", "if False
 _ANY_SIZE = changed(party.Party, "seal", ("masks.seal(values,", "masks.seal(np.resize(values, body.size),"))
 _UNLOADED = replaced(Engine, "load", lambda self, plan: network.pack(self.trainer.network))
 _UNSIGNED_STUDY = changed(signing, "_check", ("if statement.study != study_digest:", "if False:"))
-_CLEAR = ("clear = self._site.policy.share_metrics or not self._study.secure_aggregation.enabled", "clear = True")
+_ALL_SHOWN = changed(outbox, "_shown", ("return {switch for switch, yes in allowed.items() if yes and enough}", "return {COUNTS, METRICS}"))
+_UNMASKED_SCORES = changed(Worker, "_evaluate", ("if secure and not plan.secure and not policy.share_metrics:", "if False:"))
+_ANY_VECTOR = changed(outbox, "_check_vector", ('if door.secure or door.plan.kind != "train":', "if False:"))
 _PLAIN = changed(Policy, "check", ("if not study.secure_aggregation.enabled and not self.plain_updates:", "if False:"))
 _MASKED_ONLY = changed(Worker, "_train", ("if not self._study.secure_aggregation.enabled:", "if not plan.secure:"))
-_ORDER, _EVALUATE = Worker._order, Worker._evaluate
+_ORDER = Worker._order
 
 
 def _telling_order(self: Worker, plan: Plan, cohort: int, total: int) -> Order:
@@ -209,17 +211,9 @@ def _telling_order(self: Worker, plan: Plan, cohort: int, total: int) -> Order:
     return _ORDER(self, plan, cohort, total)
 
 
-def _telling_scores(self: Worker, plan: Plan) -> Reply:
-    reply = _EVALUATE(self, plan)
-    return replace(reply, values={**reply.values, "patients": self._bank.counts["patients"]})
-
-
 def _telling_block(self: fixed.Encoder, values: Any, out: Any) -> None:
     raise SecureSumError(f"A value of the update is {float(np.abs(values).max()):.3g}.")
 
-
-_ALL_TOLD = changed(Worker, "_told", ("if policy.share_counts or not secure:", "if True:"))
-_JOINED = changed(Worker, "_join", ("told = policy.share_counts or not self._study.secure_aggregation.enabled", "told = True"))
 
 _ANY_REPEAT = changed(Worker, "_order", ('if plan.settings.get("repeat", 1) != 1:', "if False:"))
 _BENT: tuple[dict[str, Any], ...] = (
@@ -242,21 +236,21 @@ ATTACKS = (
     ),
     Attack("imprint: another network than the signed study's", imprint, _UNSIGNED_STUDY),
     Attack("imprint: another network's weights", other_layout, both(_ANY_ORDER, _ANY_SIZE, _UNLOADED)),
-    Attack("a round without masks", plain_update, _MASKED_ONLY),
+    Attack("a round without masks", plain_update, both(_MASKED_ONLY, _ANY_VECTOR)),
     Attack("secure aggregation switched off in a signed study", switched_off(signed=True), _PLAIN),
     Attack("secure aggregation switched off on the way", switched_off(signed=False), both(_PLAIN, _UNSIGNED_STUDY)),
     Attack("one hospital trains longer and stands out of the sum", stands_out, _ANY_REPEAT),
     Attack("the change's largest value from a refusal", largest_value, replaced(fixed.Encoder, "block", _telling_block)),
-    Attack("scores in clear", clear_metrics, changed(Worker, "_evaluate", _CLEAR)),
-    Attack("scores beside masked ones", metrics_beside, changed(Worker, "_evaluate", _CLEAR), speaks=False),
-    Attack("counts in clear", clear_counts, _JOINED, speaks=False),
-    Attack("a round's weight in clear", round_in_clear, _ALL_TOLD, speaks=False),
+    Attack("scores in clear", clear_metrics, both(_UNMASKED_SCORES, _ALL_SHOWN)),
+    Attack("scores beside masked ones", metrics_beside, _ALL_SHOWN, speaks=False),
+    Attack("counts in clear", clear_counts, _ALL_SHOWN, speaks=False),
+    Attack("a round's weight in clear", round_in_clear, _ALL_SHOWN, speaks=False),
     Attack(
         "counts beside scores that may leave",
         counts_with_metrics,
-        replaced(Worker, "_evaluate", _telling_scores),
+        _ALL_SHOWN,
         speaks=False,
     ),
-    Attack("counts from a refusal: too few patients", too_few_patients, replaced(desk, "_told", lambda site, error: error.public)),
+    Attack("counts from a refusal: too few patients", too_few_patients, replaced(outbox, "_public", lambda site, error: error.public)),
     Attack("weight from refusals: probing the total", probed, replaced(Worker, "_order", _telling_order)),
 )

@@ -97,7 +97,7 @@ class Stage:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.policy = folder, Policy()
+        self.folder, self.policy = folder, Policy(approval=False, floor=0)
         self.signed: Study | None = None
         self.table: dict[str, Any] = copy.deepcopy(TABLE)
         self.roster = roster(certificates_of())

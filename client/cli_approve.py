@@ -1,0 +1,137 @@
+"""``consilium site offers, approve, withdraw``: a person's word on what this hospital takes part in."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from client.home import Home
+from common import console
+from common.errors import InputError
+
+if TYPE_CHECKING:
+    from common.study import Study
+
+
+def offers(given: Namespace) -> int:
+    """Which studies wait for a person, and which are approved."""
+    from client import approvals  # noqa: PLC0415
+
+    state, now = Home.open(given.home.absolute(), "worker").state, datetime.now(UTC)
+    waiting = [{"study": s.name, "digest": s.digest, "asked": at} for at, s in approvals.offers(state)]
+    known = [{**{k: v for k, v in vars(a).items() if k != "table"}, "holds": a.holds(now)} for a in approvals.all_of(state)]
+    if given.json:
+        console.out_json({"waiting": waiting, "approvals": known})
+        return 0
+    for offer in waiting:
+        console.out(f"waits     {offer['study']}  {offer['digest'][:16]}  asked first on {offer['asked'][:16]}")
+    for entry in known:
+        word = "approved" if entry["holds"] else "withdrawn" if entry["withdrawn"] else "ended"
+        use = "" if entry["use"] == "train" else ", scoring only"
+        console.out(f"{word:<9} {entry['name']}  {entry['digest'][:16]}  by {entry['by']}, until {entry['until'][:10]}{use}")
+    if not waiting and not known:
+        console.out("No study has asked yet.")
+    return 0
+
+
+def approve(given: Namespace) -> int:
+    """Show a study, or how it differs from the one approved last, ask, and write the approval down."""
+    from client import approvals, journal  # noqa: PLC0415
+
+    home = Home.open(given.home.absolute(), "worker")
+    study = _study(home.state, given.study)
+    before = approvals.last(home.state, study.name)
+    shown = _shown(study, before.table if before else None)
+    if not given.json:
+        console.out(f"study {study.name}  {study.digest}")
+        for line in shown:
+            console.out(f"  {line}")
+    use = "evaluate" if given.evaluate_only else "train"
+    if not given.yes and not sys.stdin.isatty():
+        raise InputError("Nobody is at a terminal to confirm the study; run it there, or give --yes if it was read before.")
+    if not given.yes and not console.agreed(f"Approve this study for {use} as {given.by!r} for {given.days} days? Type yes: "):
+        raise InputError("Nothing was approved; type yes to approve.")
+    made = approvals.grant(home.state, study, given.by, use, datetime.now(UTC), given.days)
+    journal.note(home.state, event="approved", study=made.name, digest=made.digest, by=made.by, until=made.until, user=getpass.getuser())
+    if given.json:
+        console.out_json({k: v for k, v in vars(made).items() if k != "table"})
+    else:
+        console.out(f"approved by {made.by} until {made.until[:10]}; it holds from the next question on")
+    return 0
+
+
+def _study(state: Path, wanted: str) -> Study:
+    """A study by file, or one that waits by name or the beginning of its digest.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    from client import approvals  # noqa: PLC0415
+    from common import study as studies  # noqa: PLC0415
+
+    if wanted.endswith(".toml") or Path(wanted).is_file():
+        return studies.read(Path(wanted))
+    waiting = [s for _, s in approvals.offers(state)] + [studies.parse(a.table) for a in approvals.all_of(state)]
+    found = {s.digest: s for s in waiting if s.name == wanted or (len(wanted) >= 8 and s.digest.startswith(wanted))}
+    newest = [s for _, s in approvals.offers(state) if s.digest in found]
+    chosen = newest or list(found.values())
+    if len(chosen) != 1:
+        names = ", ".join(sorted({f"{s.name} {s.digest[:16]}" for s in chosen or waiting})) or "none"
+        raise InputError(f"{wanted!r} fits {len(chosen)} studies; give a study file, or the first digits of one of: {names}.")
+    return chosen[0]
+
+
+def _shown(study: Study, before: Any) -> list[str]:
+    """The whole study, or what differs from the one before."""
+    from client import approvals  # noqa: PLC0415
+    from common.config import shown  # noqa: PLC0415
+
+    changes = approvals.differences(before or {}, study.to_table())
+    if before is None:
+        return [f"{place} = {shown(value)}" for place, _, value in changes]
+    if not changes:
+        return ["the same as the study that was approved last"]
+    return ["changed since the study that was approved last:", *(f"{place}: {_side(old)} -> {_side(new)}" for place, old, new in changes)]
+
+
+def _side(value: Any) -> str:
+    from common.config import shown  # noqa: PLC0415
+
+    return "nothing" if value is None else shown(value)
+
+
+def withdraw(given: Namespace) -> int:
+    """Take back approvals of a study, or take a patient out; both hold from the next question on."""
+    from client import approvals, journal, withdrawn  # noqa: PLC0415
+
+    state = Home.open(given.home.absolute(), "worker").state
+    if (given.study is None) == (given.patient is None):
+        raise InputError("Give either --study NAME or --patient ID.")
+    if given.patient is not None:
+        count = withdrawn.add(state, given.patient)
+        told: dict[str, Any] = {"withdrawn_patients": count}
+        journal.note(state, event="patient withdrawn", patients=count)
+        line = f"the patient's images are used in no further round; {count} patients are withdrawn in all"
+    else:
+        ended = approvals.withdraw(state, given.study, datetime.now(UTC))
+        for approval in ended:
+            journal.note(state, event="withdrawn", study=approval.name, digest=approval.digest, user=getpass.getuser())
+        told = {"study": given.study, "approvals_ended": len(ended)}
+        line = f"{len(ended)} approval{'s' if len(ended) > 1 else ''} of {given.study} ended; the next question is refused"
+    if given.json:
+        console.out_json(told)
+    else:
+        console.out(line)
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "consilium site offers": offers,
+    "consilium site approve": approve,
+    "consilium site withdraw": withdraw,
+}
