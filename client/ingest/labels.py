@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.ingest import _formats
+from client.ingest import _formats, _names
 from common.errors import CaseError, SiteError
 from common.tasks import Task
 
@@ -36,19 +36,21 @@ def read_table(folder: Path, task: Task) -> Table:
         SiteError: a table cannot be read, or a column that the task asks for is missing.
     """
     wanted = (PATIENT, *(task.columns if task.needs == "label" else ()))
+    names = _names.read(folder)
     rows: dict[str, dict[str, str]] = {}
     torn: set[str] = set()
     present: list[str] = []
     for name in _TABLES:
         if not (folder / name).is_file():
             continue
-        columns, records = _read_csv(folder / name)
+        columns, records = names.rows(*_read_csv(folder / name))
         present += [c for c in columns if c not in present]
         for record in records:
             file = _formats.key(record["file"])
             row = rows.setdefault(file, {})
             for column in wanted:
-                value = record.get(column, "")
+                stated = record.get(column, "")
+                value = stated if column == PATIENT else names.label(stated)
                 if value and row.setdefault(column, value) != value:
                     torn.add(file)
     if task.needs == "label":
@@ -61,8 +63,8 @@ def _check_columns(wanted: tuple[str, ...], present: list[str]) -> None:
     if missing and not present:
         raise SiteError(f"The folder has no labels.csv; give one with the columns file and {', '.join(wanted)}.")
     if missing:
-        shown = ", ".join(c[:40] for c in present[:_MOST_NAMED])
-        raise SiteError(f"labels.csv has no column {', '.join(missing)}; its columns are: {shown}.")
+        public = f"labels.csv has no column {', '.join(missing)} among its {len(present)} columns; the hospital's own log names them."
+        raise SiteError(public, f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.")
 
 
 def _read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
