@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from client import approvals, budget
+from client import approvals, budget, stop
 from client.site import Site
 from common import rosters
 from common.errors import PolicyError
@@ -22,6 +22,7 @@ def check(site: Site, plan: Plan, study: Study) -> None:
         PolicyError: it may not; the sentence says which rule forbids it, and :class:`~common.errors.ApprovalError` that a person must decide.
     """
     policy, here = site.policy, datetime.now(UTC).astimezone()
+    stop.check(site.state)
     policy.check(study)
     if plan.kind == "train" and not policy.training:
         raise PolicyError("This hospital's policy (training) lets models be scored here, not trained.")

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from client import budget
+from client import budget, stop
+from client.policy import OPEN
 from client.site import Site
 from common import network, sums, wire
 from common.errors import ConsiliumError, OutboxError, PolicyError, SiteError
@@ -139,13 +140,15 @@ def release(site: Site, plan: Plan, study: Study, reply: Reply) -> Letter:
 
     Raises:
         OutboxError: the answer holds something that may not leave.
-        PolicyError: the day's budget is spent, or too few patients stand behind a plain update.
+        PolicyError: the hospital was stopped meanwhile, the day's budget is spent, or too few patients stand behind a plain update.
     """
+    stop.check(site.state)  # somebody may have pressed the button during the work
     door = Door(site, plan, study)
     told = _told(door, reply)
     _check_vector(door, reply)
     letter = wire.write_reply(replace(reply, values=told))
-    budget.spend(site.state, site.policy, datetime.now(UTC).astimezone().date(), letter.size, int(plan.kind == "train"))
+    if site.policy is not OPEN:  # a simulation without a policy has no days
+        budget.spend(site.state, site.policy, datetime.now(UTC).astimezone().date(), letter.size, int(plan.kind == "train"))
     return letter
 
 
