@@ -20,10 +20,12 @@ class Scan:
     Attributes:
         array: ``[C, H, W[, D]]``, stored values after the format's own rescale (DICOM modality LUT, NIfTI scl_slope), any real dtype.
         spacing: millimetres per pixel along H, W[, D]; 1.0 where the file states none.
+        affine: float64 ``[4, 4]`` from the array's axes (H, W, D) of a volume to millimetres in the patient's RAS+ coordinates; else None.
     """
 
     array: npt.NDArray[np.generic]
     spacing: tuple[float, ...]
+    affine: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from client.ingest import _formats
+from client.ingest import _formats, _limits, _names
+from client.ingest._names import Names
 from common.errors import CaseError, SiteError
 from common.tasks import Task
 
+_LARGEST, _MOST_VALUES = 1 << 26, 4_000_000
+"""Most bytes and values of boxes.json; a value of two bytes takes some eighty in memory."""
 _ROUNDING = 0.5  # pixels by which a box may pass the edge before it is called outside
 
 
@@ -42,22 +45,42 @@ class Boxes:
         return np.asarray(self.corners * factors, np.float32)
 
 
-def read_boxes(folder: Path) -> dict[str, Any]:
-    """Entries of boxes.json by file name, unchecked.
+def read_boxes(folder: Path, names: Names | None = None) -> dict[str, Any]:
+    """Entries of boxes.json by file name, unchecked; ``names`` in place of the folder's own labels.toml.
 
     Raises:
         SiteError: there is no boxes.json, or it is no JSON object.
     """
     path = folder / "boxes.json"
     try:
-        entries = json.loads(path.read_text("utf-8-sig"))
+        raw = _limits.table_bytes(path, _LARGEST)
+        if sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise SiteError(
+                f"boxes.json has more than {_MOST_VALUES} values; give width, height and objects for each image and nothing else."
+            )
+        entries = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once)
     except FileNotFoundError:
         raise SiteError("The folder has no boxes.json; give one with width, height and objects for each image.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise SiteError("boxes.json cannot be read; give valid JSON.", f"{path}: {error!r}") from None
     if not isinstance(entries, dict):
         raise SiteError("boxes.json is no object; give {file: {width, height, objects}}.")
-    return {_formats.key(name): entry for name, entry in entries.items()}
+    names = _names.read(folder) if names is None else names
+    named = [(_formats.key(name), names.entry(entry)) for name, entry in entries.items()]
+    return _once(named)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names differ; RFC 8259, section 4 leaves it open what two of one name mean.
+
+    Raises:
+        SiteError: two are one.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        again = len(pairs) - len(found)
+        raise SiteError(f"boxes.json states {again} names twice in one object; keep one entry for each image and one value for each name.")
+    return found
 
 
 def parse_boxes(entry: Any, task: Task, dimensions: int) -> Boxes:

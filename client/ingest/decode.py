@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from client.dicom import series
 from client.ingest import _formats, masks
 from client.ingest.manifest import Case
 from common.errors import CaseError
@@ -26,7 +27,7 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
     Raises:
         CaseError: the image or its mask cannot be used; the local text names the file.
     """
-    scan = _formats.read(case.image)
+    scan = series.read(case.volume) if case.volume else _formats.read(case.image)
     try:
         image = _channels(_tensor(scan.array), data.channels)
         _check(image, data)
@@ -36,7 +37,9 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
             kind = torch.float32 if task.multi_label else torch.int64
             sample = sample.with_(label=torch.tensor(case.label, dtype=kind))
         if case.mask is not None:
-            sample = sample.with_(mask=torch.from_numpy(masks.read_mask(case.mask, case.image, shape, task)))
+            sample = sample.with_(
+                mask=torch.from_numpy(masks.read_mask(case.mask, case.image, shape, task, scan.affine if case.volume else None))
+            )
         if case.boxes is not None:
             sample = sample.with_(boxes=torch.from_numpy(case.boxes.on(shape)), classes=torch.from_numpy(case.boxes.classes))
         return sample

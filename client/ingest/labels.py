@@ -8,17 +8,22 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.ingest import _formats, _names
+from client.ingest import _formats, _limits, _names
 from common.errors import CaseError, SiteError
 from common.tasks import Task
 
 PATIENT = "patient_id"
 _TABLES = ("labels.csv", "cases.csv")
 _MOST_NAMED = 20
+_LARGEST = 1 << 27
+"""Most bytes of a table."""
+_LONGEST, _MOST_LINES, _MOST_COLUMNS = 1 << 20, 2_000_000, 10_000
+"""Most characters of a row, lines of a table and columns."""
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def read_table(folder: Path, task: Task) -> Table:
     for name in _TABLES:
         if not (folder / name).is_file():
             continue
-        columns, records = names.rows(*_read_csv(folder / name))
+        columns, records = names.rows(*_read_csv(folder / name, lambda c: names.columns.get(c, c) in ("file", *wanted)))
         present += [c for c in columns if c not in present]
         for record in records:
             file = _formats.key(record["file"])
@@ -67,29 +72,76 @@ def _check_columns(wanted: tuple[str, ...], present: list[str]) -> None:
         raise SiteError(public, f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.")
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Column names and rows; separator comma, semicolon or tab; UTF-8 or UTF-16 with mark, else UTF-8, else Windows-1252."""
+def _read_csv(path: Path, keep: Callable[[str], bool] = lambda column: True) -> tuple[list[str], list[dict[str, str]]]:
+    """Column names, and rows of those columns that are kept.
+
+    Separator comma, semicolon or tab; UTF-8 or UTF-16 with mark, else UTF-8, else Windows-1252.
+    """
     try:
-        raw = path.read_bytes()
-        text = _decoded(raw)
-        head = text.partition("\n")[0]
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
-        columns, *rows = [[cell.strip() for cell in row] for row in reader if any(map(str.strip, row))] or [[]]
+        lines = Lines(_limits.table_bytes(path, _LARGEST))
+        reader = lines.rows()
+        columns = next(reader, [])
+        at = [i for i, column in enumerate(columns) if keep(column)]
+        place = columns.index("file") if "file" in columns else len(columns)
+        rows = [{columns[i]: row[i] for i in at if i < len(row)} for row in reader if len(row) > place]
     except (OSError, ValueError, csv.Error) as error:
         raise SiteError(f"{path.name} cannot be read; save it as comma-separated UTF-8 text.", f"{path}: {error!r}") from None
+    except CaseError as error:
+        raise SiteError(f"{path.name} {error.public}", f"{path}: {error.local}") from None
     if "file" not in columns:  # the first line may then be data: it is counted, not quoted
-        found = f"{path}: first line {columns!r}"
+        found = f"{path}: first line {columns[:_MOST_NAMED]!r}"
         raise SiteError(f"{path.name} has no column file among its {len(columns)} columns; begin it with a line of column names.", found)
-    return columns, [dict(zip(columns, row, strict=False)) for row in rows if len(row) > columns.index("file")]
+    return columns, rows
 
 
-def _decoded(raw: bytes) -> str:
+class Lines:
+    """A table's text line by line, never as a whole; counts lines, and characters of the row that is being read."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._text = io.TextIOWrapper(io.BytesIO(raw), encoding(raw), newline="")
+        head = self._text.readline(_LONGEST)
+        self._text.seek(0)
+        self._separator = max(",;\t", key=head.count)
+        self._lines = self._characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(_LONGEST + 1):
+            self._lines += 1
+            self._characters += len(line)
+            if self._characters > _LONGEST:
+                raise CaseError(f"has a row of more than {_LONGEST} characters; close every quote and end every row with a line break.")
+            if self._lines > _MOST_LINES:
+                raise CaseError(f"has more than {_MOST_LINES} lines; give one row for each image.")
+            yield line
+
+    def rows(self) -> Iterator[list[str]]:
+        """The rows that are not blank, cells stripped."""
+        for row in csv.reader(iter(self), delimiter=self._separator, strict=True):
+            self._characters = 0
+            cells = [cell.strip() for cell in row]
+            if len(cells) > _MOST_COLUMNS:
+                raise CaseError(f"has more than {_MOST_COLUMNS} columns; give the columns that the study asks for.")
+            if any(cells):
+                yield cells
+
+
+def encoding(raw: bytes) -> str:
+    """How a table's text is written.
+
+    Raises:
+        ValueError: it holds zero bytes, so it is no text.
+    """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16")
+        return "utf-16"
+    if b"\0" in raw:
+        raise ValueError("zero bytes")
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return raw.decode("utf-8-sig")
+        for start in range(0, len(raw) + 1, _CHUNK):
+            decoder.decode(raw[start : start + _CHUNK], final=start + _CHUNK > len(raw))
     except UnicodeDecodeError:
-        return raw.decode("cp1252")
+        return "cp1252"
+    return "utf-8-sig"
 
 
 def read_target(row: Mapping[str, str], task: Task) -> int | tuple[int, ...] | None:

@@ -1,6 +1,6 @@
 """Which cases a hospital's folder holds, whose they are, and how its patients are split.
 
-Opens tables and, where no ``patient_id`` is given, the headers of DICOM files; never a pixel.
+Opens tables and the headers of DICOM files, where no ``patient_id`` is given or where they are slices of volumes; never a pixel.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.ingest import _formats, boxes, dicom, labels, masks
+from client.dicom.reasons import Reason
+from client.dicom.series import Series
+from client.ingest import _formats, boxes, labels, masks, volumes
 from client.ingest.boxes import Boxes
 from client.ingest.labels import Table
+from client.ingest.volumes import Image
 from common.errors import CaseError, SiteError
 from common.seeds import derive
 from common.study import Data
 from common.tasks import Task
 
 PARTS = ("train", "validation", "test")
+_BESIDE = (Reason.LOCALISER, Reason.NO_IMAGE, Reason.GEOMETRY)
+"""What lies beside the volumes in a usual export (scouts, reports, single pictures): left out, and no fault of the hospital's."""
 _UNLABELLED = {
     "label": "The image has no label in labels.csv.",
     "mask": "The image has no mask of its name in masks/.",
@@ -33,11 +38,12 @@ class Case:
     """One usable image of a hospital and what is known about it; paths stay out of its repr.
 
     Attributes:
-        image: the image's file.
+        image: the image's file; of a DICOM volume its first slice.
         patient: running number; says nothing about who it is.
         label: class number, or one 0/1 per target if the task is multi-label.
         mask: the mask's file.
         boxes: checked boxes.
+        volume: the DICOM series, if the image is one.
     """
 
     image: Path = field(repr=False)
@@ -45,6 +51,7 @@ class Case:
     label: int | tuple[int, ...] | None = None
     mask: Path | None = field(default=None, repr=False)
     boxes: Boxes | None = field(default=None, repr=False)
+    volume: Series | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def index(
     task: Task,
     data: Data,
     log: Callable[[str], None] = lambda line: None,
-    gone: Callable[[str], bool] = lambda patient: False,
+    gone: Callable[[str], bool] | None = None,
 ) -> Manifest:
     """List a hospital's folder.
 
@@ -85,27 +92,32 @@ def index(
     Raises:
         SiteError: the folder cannot be used.
     """
-    files = _images(folder)
-    _check_formats(files, data)
+    images, refused = volumes.images(_images(folder), data.dimensions)
     table = labels.read_table(folder, task)
     find = _finder(folder, task, data, table)
-    left_out: Counter[str] = Counter()
+    left_out = Counter(r.public for r in refused)
+    unusable = sum(r.reason not in _BESIDE for r in refused)
+    for r in refused:
+        log(f"{r.files[0]} and {len(r.files) - 1} more: {r.reason}: {r.local}")
     found: list[tuple[dict[str, Any], str]] = []
-    unusable = 0
-    for name, path in sorted(files.items()):
+    out: set[str] = set()
+    for image in images:
         try:
-            known = find(name)
+            known = volumes.first(image, find)
             if known is None:
                 left_out[_UNLABELLED[task.needs]] += 1
             else:
-                found.append(({"image": path, **known}, _identity(name, path, table)))
+                identity = _identity(image, table)
+                found.append(({"image": image.path, "volume": image.volume, **known}, identity))
+                if gone is not None and _is_out(image, identity, gone):
+                    out.add(identity)
         except CaseError as error:
             unusable += 1
             left_out[error.public] += 1
-            log(f"{path}: {error.local}")
+            log(f"{image.path}: {error.local}")
     numbers = {identity: i for i, identity in enumerate(sorted({i for _, i in found}, key=_digest))}
     cases = tuple(Case(patient=numbers[identity], **known) for known, identity in found)
-    withdrawn = frozenset(number for identity, number in numbers.items() if gone(identity.partition(" ")[2]))
+    withdrawn = frozenset(numbers[identity] for identity in out)
     manifest = Manifest(cases, len(numbers), unusable, left_out, withdrawn)
     _check_enough(manifest, data)
     return manifest
@@ -159,11 +171,6 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _check_formats(files: dict[str, Path], data: Data) -> None:
-    if data.dimensions == 3 and any(_formats.reader_of(path) is dicom.READER for path in files.values()):
-        raise SiteError("The folder has DICOM images, but DICOM series are not read as volumes yet; convert them to NIfTI in images/.")
-
-
 def _finder(folder: Path, task: Task, data: Data, table: Table) -> Callable[[str], dict[str, Any] | None]:
     """What the hospital knows about an image by its name: fields of :class:`Case`, or None."""
     if task.needs == "mask":
@@ -180,14 +187,22 @@ def _finder(folder: Path, task: Task, data: Data, table: Table) -> Callable[[str
     return target
 
 
-def _identity(name: str, path: Path, table: Table) -> str:
+def _identity(image: Image, table: Table) -> str:
     """Who the patient is: the table's word, else the file's, else the file stands for a patient of its own."""
-    if name in table.torn:
+    if any(name in table.torn for name in image.names):
         raise CaseError("The rows of labels.csv and cases.csv for the image contradict each other; keep one row for each image.")
-    stated = table.rows.get(name, {}).get(labels.PATIENT)
-    reader = _formats.reader_of(path)
-    stated = stated or (reader.patient(path) if reader else None)
-    return f"patient {stated}" if stated else f"file {name}"
+    stated = next(filter(None, (table.rows.get(name, {}).get(labels.PATIENT) for name in image.names)), None)
+    reader = _formats.reader_of(image.path)
+    if not stated:
+        stated = image.volume.patient if image.volume else reader.patient(image.path) if reader else None
+    return f"patient {stated}" if stated else f"file {image.names[0]}"
+
+
+def _is_out(image: Image, identity: str, gone: Callable[[str], bool]) -> bool:
+    """Whether the patient takes no further part, by the table's word or the file's own."""
+    reader = _formats.reader_of(image.path)
+    stated = image.volume.patient if image.volume else reader.patient(image.path) if reader else None
+    return gone(identity.partition(" ")[2]) or (stated is not None and gone(stated))
 
 
 def _digest(identity: str) -> bytes:

@@ -5,15 +5,19 @@ Public sentences name rules and allowed values, never a value found.
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from client.ingest import _formats, nifti, png
+from client.ingest import _formats, _names, nifti, png
 from common.errors import CaseError, SiteError
 from common.tasks import Task
 
+Affine = npt.NDArray[np.float64]
+_ELSEWHERE = "The mask lies elsewhere than its image (their affines differ); save the mask with the image's affine."
 _FRACTION = 1e-3  # by which a file's scale factor may make a value miss a whole number
 
 
@@ -33,38 +37,61 @@ def find_masks(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_mask(path: Path, image: Path, shape: tuple[int, ...], task: Task) -> npt.NDArray[np.uint8]:
+def read_mask(path: Path, image: Path, shape: tuple[int, ...], task: Task, affine: Affine | None = None) -> npt.NDArray[np.uint8]:
     """Class numbers ``[1, H, W[, D]]`` of the mask of an image of ``shape`` H, W[, D].
+
+    Args:
+        path: the mask's file.
+        image: the image's file.
+        shape: of the image.
+        task: says which values stand for which class.
+        affine: of the image, if it is a DICOM volume; a mask that states a place must lie there.
 
     Raises:
         CaseError: the mask cannot be decoded, has another size or place than the image, or holds a value that the task does not name; with one
             class whose value the task does not name, several values beside 0.
     """
-    array = _one_channel(path)
+    array, place = _one_channel(path)
     if array.shape[1:] != shape:
         sizes = f"{path}: {array.shape[1:]}, image {shape}"
         raise CaseError("The mask has another size than its image; give masks of the image's size.", sizes)
     if _formats.reader_of(path) is _formats.reader_of(image) is nifti.READER and not nifti.aligned(image, path):
-        raise CaseError("The mask lies elsewhere than its image (their affines differ); save the mask with the image's affine.", f"{path}")
+        raise CaseError(_ELSEWHERE, f"{path}")
+    if affine is not None and place is not None and not _together(affine, place, shape):
+        raise CaseError(_ELSEWHERE, f"{path}")
     return _class_numbers(array, task, path)
 
 
-def _one_channel(path: Path) -> npt.NDArray[np.generic]:
-    array = _formats.read(path).array
+def _together(one: Affine, two: Affine, shape: tuple[int, ...]) -> bool:
+    """Whether two affines place the corners of a volume within half a voxel of each other."""
+    ends = np.array(list(itertools.product(*((0, n - 1) for n in shape))))
+    apart = np.linalg.norm(ends @ (one - two)[:3, :3].T + (one - two)[:3, 3], axis=1).max()
+    return bool(apart <= np.linalg.norm(one[:3, :3], axis=0).min() / 2)
+
+
+def _one_channel(path: Path) -> tuple[npt.NDArray[np.generic], Affine | None]:
+    scan = _formats.read(path)
+    array = scan.array
     if len(array) > 1 and bool((array == array[:1]).all()):
-        return array[:1]
-    if len(array) > 1 and _formats.reader_of(path) is png.READER:
-        return png.read_indices(path).array
-    if len(array) > 1:
+        array = array[:1]
+    elif len(array) > 1 and _formats.reader_of(path) is png.READER:
+        array = png.read_indices(path).array
+    elif len(array) > 1:
         raise CaseError("The mask has several channels; give one class number a pixel.", f"{path}")
-    return array
+    return array, scan.affine
 
 
 def _class_numbers(array: npt.NDArray[np.generic], task: Task, path: Path) -> npt.NDArray[np.uint8]:
     whole = array.dtype.kind in "bui"
-    stored = array if whole else np.rint(array.astype(np.float64))
-    if not whole and not np.allclose(stored, array.astype(np.float64), rtol=0, atol=_FRACTION):
+    found: npt.NDArray[Any] = array
+    stored = found if whole else np.rint(found)  # in its own depth: a mask in 64 bit may fill the memory by itself
+    with np.errstate(invalid="ignore"):  # infinite less infinite is no number, and so no whole one
+        exact = whole or bool((np.abs(stored - found) <= _FRACTION).all())
+    if not exact:
         raise CaseError("The mask holds values that are no whole numbers; give one class number a pixel.", f"{path}")
+    names = _names.beside(path)
+    if names.masks:
+        return names.classes(stored, task.classes)
     if task.mask_values is None and len(task.classes) == 1:
         return _one_class(stored, path)
     values = task.mask_values or tuple(range(1, len(task.classes) + 1))

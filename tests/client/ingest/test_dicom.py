@@ -24,6 +24,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from client.dicom import codecs
 from client.ingest import dicom
 from common.errors import CaseError
 
@@ -187,12 +188,14 @@ def test_object_without_pixels(tmp_path: Path) -> None:
         dicom.read(save(tmp_path / "x.dcm", data))
 
 
-def test_undecodable_transfer_syntax_says_what_to_install(tmp_path: Path) -> None:
+def test_undecodable_transfer_syntax_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = image(GREY, PixelData=encapsulate([b"\xff\xd8 no such thing"]))
     data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
     data.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    path = save(tmp_path / "x.dcm", data)
+    monkeypatch.setattr(codecs, "decoders", lambda syntax: ())
     with pytest.raises(CaseError, match=r"JPEG Lossless.*cannot be decoded here; install"):
-        dicom.read(save(tmp_path / "x.dcm", data))
+        dicom.read(path)
 
 
 def test_patient_is_the_patient_id(tmp_path: Path) -> None:

@@ -157,12 +157,6 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path, locked: str
     assert locked in caught.value.local
 
 
-def test_dicom_is_refused_for_volumes(tmp_path: Path) -> None:
-    dicom_file(tmp_path / "dicom" / "a.dcm", "p")
-    with pytest.raises(SiteError, match="series"):
-        index(tmp_path, MASK, Data(dimensions=3))
-
-
 def made(labels: Sequence[Sequence[int | None]]) -> Manifest:
     """A manifest with one patient for each inner list of class numbers."""
     cases = tuple(Case(Path("x"), patient, label) for patient, group in enumerate(labels) for label in group)
