@@ -1,0 +1,172 @@
+"""A folder of DICOM files to a folder without identifiers: ``OUT/<pseudonym>/<new SOP instance UID>.dcm``, and a list of what a human must see.
+
+What is kept back is not copied: the list names the files where they are. It stands beside OUT, not in it, as the key does, since both would
+lead back to patients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.uid import UID, MediaStorageDirectoryStorage
+
+from client.deidentify import text, writing
+from client.deidentify.dataset import BASIC_AND_BOTH, Options, deidentify
+from client.deidentify.names import Pseudonyms
+from client.dicom.source import guarded, open_header
+from common import files
+from common.errors import ArgumentError, CaseError
+
+NO_OBJECT = "The DICOM file states no SOP class or no SOP instance, so it is no image object; export it again."
+TORN = "The DICOM file is of a class of images and holds no pixels; it is torn or was sent without them: export it again."
+DIRECTORY = "The file is a directory of a medium (DICOMDIR), which names files and patients; it is not needed."
+CONFLICT = "Another file with the same SOP instance UID and other content stands in the output; remove one of the two."
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that was kept back.
+
+    Attributes:
+        file: its path, for this hospital only.
+        kind: "look" for a human to look at, "unusable" or "conflict".
+        reason: one sentence.
+        sha256: what the file held, so that a line stands for what a human looked at and for nothing else.
+    """
+
+    file: str
+    kind: str
+    reason: str
+    sha256: str = ""
+
+
+@dataclass
+class Result:
+    """What became of a folder: files written, files that an earlier run wrote alike, and those kept back."""
+
+    written: int = 0
+    there: int = 0
+    kept: list[Kept] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """How many files were kept back for each reason."""
+        return dict(Counter(one.reason for one in self.kept))
+
+
+def beside(out: Path, ending: str) -> Path:
+    """The file beside the output folder that has its name and an ending, e.g. ``out.key``."""
+    return out.absolute().with_name(f"{out.absolute().name}.{ending}")
+
+
+def cleared(path: Path) -> frozenset[str]:
+    """The digests in a file of lines of a quarantine list: those that a human has looked at and found harmless.
+
+    Raises:
+        ArgumentError: it cannot be read, or a line is none of such a list.
+    """
+    try:
+        return frozenset(str(json.loads(line)["sha256"]) for line in path.read_text("utf-8").splitlines() if line.strip())
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ArgumentError("The list of cleared files cannot be read; give lines of the quarantine list of an earlier run.") from None
+
+
+def run(
+    source: Path,
+    out: Path,
+    key: Path,
+    options: Options = BASIC_AND_BOTH,
+    passed: frozenset[str] = frozenset(),
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Result:
+    """De-identify every file below a folder; a file that cannot be is listed in ``out.quarantine.jsonl`` and the others go on.
+
+    Args:
+        source: only ever read.
+        out: what stands there is never overwritten.
+        key: file for :meth:`~client.deidentify.names.Pseudonyms.open`.
+        options: what is kept beyond the basic profile.
+        passed: digests of files that go on although they look as if they had text in them; see :func:`cleared`.
+        tell: gets the numbers of files done and of all files.
+
+    Raises:
+        ArgumentError: there is no such folder, or it, the output and the key are not apart.
+        InputError: the key cannot be used.
+    """
+    _check(source, out, key)
+    names = Pseudonyms.open(key)
+    paths = sorted(path for path in source.rglob("*") if path.is_file())
+    result = Result()
+    out.mkdir(files.FOLDER, parents=True, exist_ok=True)
+    for number, path in enumerate(paths, 1):
+        _one(path, out, names, options, passed, result)
+        tell(number, len(paths))
+    files.replace(beside(out, "quarantine.jsonl"), "".join(_lines(result.kept)).encode())
+    return result
+
+
+def _check(source: Path, out: Path, key: Path) -> None:
+    if not source.is_dir():
+        raise ArgumentError("The folder to de-identify does not exist or is no folder; name a folder with DICOM files.")
+    one, other, secret = source.resolve(), out.resolve(), key.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise ArgumentError("One of the two folders lies in the other; give an output folder apart from what is read (--out).")
+    if secret.is_relative_to(other):
+        raise ArgumentError("The key lies in the output folder and would be handed on with it; keep it elsewhere (--key).")
+
+
+def _one(path: Path, out: Path, names: Pseudonyms, options: Options, passed: frozenset[str], result: Result) -> None:
+    try:
+        with guarded(path):
+            header = open_header(path, pixels=True)
+            _check_object(header)
+            reason = text.look(header)
+            digest = _digest(path) if reason else ""
+            if reason and digest not in passed:
+                result.kept.append(Kept(str(path), "look", reason, digest))
+                return
+            made = deidentify(header, names, options)
+            content = _content(made)
+    except CaseError as error:
+        result.kept.append(Kept(str(path), "unusable", error.public))
+        return
+    folder = files.folder(out / str(made.PatientID))
+    target = folder / f"{made.SOPInstanceUID}.dcm"
+    if writing.new(target, content):
+        result.written += 1
+    elif target.read_bytes() == content:
+        result.there += 1
+    else:
+        result.kept.append(Kept(str(path), "conflict", CONFLICT))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_object(header: Dataset) -> None:
+    meta = getattr(header, "file_meta", Dataset())
+    if "DirectoryRecordSequence" in header or meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        raise CaseError(DIRECTORY)
+    if not all(isinstance(header.get(name), str) and header.get(name) for name in ("SOPClassUID", "SOPInstanceUID")):
+        raise CaseError(NO_OBJECT)
+    if "Image Storage" in UID(str(header.SOPClassUID)).name and not any(name in header for name in _PIXELS):
+        raise CaseError(TORN)
+
+
+def _content(made: Dataset) -> bytes:
+    written = BytesIO()
+    made.save_as(written, enforce_file_format=True)
+    return written.getvalue()
+
+
+def _lines(kept: list[Kept]) -> Iterator[str]:
+    yield from (json.dumps(asdict(one)) + "\n" for one in kept)

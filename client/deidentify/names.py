@@ -1,0 +1,82 @@
+"""What stands in place of identifiers: the same for the same patient and the same UID in every file and every run, and of no use without the key.
+
+The key is 32 random bytes in a file that only its owner can read. From it HKDF-SHA256 (RFC 5869) derives one key for each purpose, and
+HMAC-SHA256 (RFC 2104) under those makes the replacements; nobody without the key can tell whether a guess of an identifier is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import stat
+import unicodedata
+from pathlib import Path
+
+from client.deidentify import writing
+from common.errors import InputError
+from common.secagg import primitives
+
+_BYTES = 32
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O or U, so nothing is misread."""
+_NEAREST, _FARTHEST = 366, 3652
+"""Dates move back by 1 to 10 years, in days."""
+
+
+class Pseudonyms:
+    """Makes replacements from one hospital's key.
+
+    Args:
+        key: 32 bytes; see :meth:`open`.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != _BYTES:
+            raise InputError(f"The de-identification key has {len(key)} bytes; it must have {_BYTES}. Name the right file.")
+        purposes = (b"patient", b"uid", b"days")
+        self._patient, self._uid, self._days = (primitives.hkdf(key, b"", b"consilium/deidentify/1/" + one) for one in purposes)
+
+    @classmethod
+    def open(cls, path: Path) -> Pseudonyms:
+        """The key in a file; one that does not exist is made, readable by its owner only.
+
+        Raises:
+            InputError: it cannot be read or made, others may read it, or it is no key.
+        """
+        try:
+            if not path.exists():
+                writing.new(path, secrets.token_bytes(_BYTES))
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                raise InputError("Others than its owner may read the de-identification key; allow its owner only (chmod 600).")
+            with path.open("rb") as file:
+                return cls(file.read(_BYTES + 1))
+        except OSError as error:
+            raise InputError(
+                f"The de-identification key cannot be used ({error.strerror}); name a file that can be read or made."
+            ) from None
+
+    def patient(self, patient_id: str, issuer: str = "") -> str:
+        """Text such as ``P-7K3M-Q2ZD-9XWF`` (60 bits) for a PatientID and its issuer; spaces around them do not count."""
+        number = int.from_bytes(_mac(self._patient, _who(patient_id, issuer))[:8]) >> 4
+        text = "".join(_LETTERS[number >> 5 * place & 31] for place in range(12))
+        return f"P-{text[:4]}-{text[4:8]}-{text[8:]}"
+
+    def uid(self, old: str) -> str:
+        """A UID below 2.25 (PS3.5 B.2; ITU-T X.667): the first 128 bits of the old one's HMAC as a whole number."""
+        number = int.from_bytes(_mac(self._uid, old.strip(" \0").encode())[:16])
+        return f"2.25.{number}"
+
+    def days(self, patient_id: str, issuer: str = "") -> int:
+        """By how many days this patient's dates move: always back, by at least a year and at most ten."""
+        number = int.from_bytes(_mac(self._days, _who(patient_id, issuer))[:8])
+        return -(_NEAREST + number % (_FARTHEST - _NEAREST + 1))
+
+
+def _who(patient_id: str, issuer: str) -> bytes:
+    one, other = (unicodedata.normalize("NFC", text.strip(" \0")) for text in (patient_id, issuer))
+    return f"{len(one)}:{one}{other}".encode()
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
