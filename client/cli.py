@@ -5,6 +5,7 @@ Nothing heavy is imported at the top: the walls around a process must stand befo
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from client import cli_approve, cli_intake, cli_view
+from client import cli_approve, cli_audit, cli_deidentify, cli_intake, cli_view
 from client.home import Home, SiteSettings
 from common import console
 
@@ -114,7 +115,7 @@ def _fingerprints(home: Home, settings: SiteSettings, now: datetime) -> dict[str
 
 
 def _worker(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
-    from client import policy, serve  # noqa: PLC0415
+    from client import journal, policy, serve  # noqa: PLC0415
     from client.identity import Identity, raw_key  # noqa: PLC0415
     from client.site import Site  # noqa: PLC0415
     from client.trust import Trust  # noqa: PLC0415
@@ -123,7 +124,10 @@ def _worker(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
     trust = Trust(settings.consortium, home.coordinator.read_bytes(), authority)
     identity = Identity(settings.consortium, raw_key(home.identity_key.read_bytes()), authority, home.roster_crt.read_bytes())
     site = Site(settings.name, (Path(settings.data),), home.state, settings.device, policy=rules, identity=identity, trust=trust)
+    journal.note(home.state, event="started")
+    journal.note(home.state, event="policy", digest=hashlib.sha256(home.policy_toml.read_bytes()).hexdigest())
     serve.run(site, home.path, home.socket, _log(home.worker_log), settings.walls == "required", stop)
+    journal.note(home.state, event="ended")
 
 
 def _gateway(home: Home, settings: SiteSettings, stop: threading.Event) -> None:
@@ -197,6 +201,8 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium site studies": studies,
     "consilium site doctor": doctor,
     **cli_approve.COMMANDS,
+    **cli_audit.COMMANDS,
+    **cli_deidentify.COMMANDS,
     **cli_intake.COMMANDS,
     **cli_view.COMMANDS,
 }

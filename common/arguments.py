@@ -22,7 +22,7 @@ _NEW = (
     "consilium study new lungs --task segmentation",
     "consilium study new nodules --task detection --dimensions 3 --out studies/nodules.toml",
 )
-_CHECK = ("consilium study check lungs.toml", "consilium study check lungs.toml --json")
+_CHECK = ("consilium study check lungs.toml", "consilium study check lungs.toml --site hospitals/north")
 _SHOW = ("consilium study show lungs.toml", "consilium study show --fields")
 _SIMULATE = (
     "consilium simulate lungs.toml --sites hospitals/",
@@ -103,6 +103,9 @@ def _add_study(commands: Any) -> None:
     new.add_argument("--force", action="store_true", help="replace an existing file")
     check = _add(group, "check", "read and validate a study file, down to its network", _CHECK)
     check.add_argument("study", metavar="STUDY", type=_path, help="study file")
+    check.add_argument("--site", type=_folder, metavar="SITE", help="also look whether this hospital's folder serves the study")
+    check.add_argument("--names", type=_path, metavar="FILE", help="with --site: a labels.toml in place of the folder's own")
+    _add_device(check)
     show = _add(group, "show", "print a study with every default spelled out", _SHOW)
     show.add_argument("study", metavar="STUDY", type=_path, nargs="?", help="study file; may be left out with --fields")
     show.add_argument("--fields", action="store_true", help="table of every field: default, limits, meaning")

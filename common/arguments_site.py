@@ -15,6 +15,10 @@ def add(group: Any, command: Add, whole: Callable[..., Any]) -> None:
     _add_approvals(group, command, whole)
     _add_view(group, command, whole)
     _add_intake(group, command, whole)
+    _add_deidentify(group, command)
+    _add_audit(
+        command(group, "audit", "read and prove this hospital's record").add_subparsers(metavar="COMMAND", title="commands"), command, whole
+    )
 
 
 def _add_processes(group: Any, command: Add) -> None:
@@ -86,16 +90,21 @@ def _add_view(group: Any, command: Add, whole: Callable[..., Any]) -> None:
         ("consilium site status --home /srv/consilium", "consilium site status --home /srv/consilium --watch"),
     )
     status.add_argument("--watch", action="store_true", help="look again every 2 seconds, until Ctrl-C")
-    view = command(group, "view", "the same as a page of this machine, with a button to stop", ("consilium site view --home /srv/consilium",))
+    view = command(
+        group, "view", "the same as a page of this machine, with a button to stop", ("consilium site view --home /srv/consilium",)
+    )
     view.add_argument("--port", type=whole(0, 65535), default=8765, metavar="N", help="port of the page; 0: any free one (default: 8765)")
     view.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="address of this machine to listen at (default: 127.0.0.1, this machine alone)"
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address of this machine to listen at (default: 127.0.0.1, this machine alone)",
     )
     stop = command(
         group,
         "stop",
         "answer nothing more until resumed",
-        ('consilium site stop --home /srv/consilium --reason "scanner service"',),
+        ("consilium site stop --home /srv/consilium --reason maintenance",),
     )
     stop.add_argument("--reason", default="", metavar="TEXT", help="why, for this hospital's own people; it does not leave")
     resume = command(group, "resume", "answer again after a stop", ("consilium site resume --home /srv/consilium",))
@@ -113,9 +122,13 @@ def _add_intake(group: Any, command: Add, whole: Callable[..., Any]) -> None:
         ("consilium site ingest export/ --out hospitals/north", "consilium site ingest export/ --out hospitals/north --keep age,stage"),
     )
     ingest.add_argument("folder", metavar="DIR", type=Path, help="DICOM, pictures or NIfTI with labels; only ever read")
-    ingest.add_argument("--out", type=Path, required=True, metavar="SITE", help="the hospital's folder; what stands there is never overwritten")
+    ingest.add_argument(
+        "--out", type=Path, required=True, metavar="SITE", help="the hospital's folder; what stands there is never overwritten"
+    )
     ingest.add_argument("--key", type=Path, metavar="FILE", help="key from which new names are made (default: SITE.key, beside SITE)")
     ingest.add_argument("--keep", type=_words, default=(), metavar="LIST", help="columns of tables that stay, whatever they look like")
+    seen = "rows of the quarantine list in whose pixels a human has found no identifier"
+    ingest.add_argument("--cleared", type=Path, metavar="FILE", help=seen)
     twin = command(
         group,
         "twin",
@@ -125,7 +138,88 @@ def _add_intake(group: Any, command: Add, whole: Callable[..., Any]) -> None:
     twin.add_argument("site", metavar="SITE", type=Path, help="the hospital's folder")
     twin.add_argument("--out", type=Path, required=True, metavar="TWIN", help="folder to make")
     twin.add_argument("--seed", type=whole(0, 2**63 - 1), default=1, metavar="N", help="start of every random draw (default: 1)")
-    for parser in (ingest, twin):
+    name = command(
+        group,
+        "pseudonym",
+        "tell under which name a patient was taken in",
+        ("consilium site pseudonym 4711 --key hospitals/north.key",),
+    )
+    name.add_argument("patient", metavar="ID", help="as it stands in the export: PatientID, or patient_id of its tables")
+    name.add_argument("--issuer", default="", metavar="NAME", help="IssuerOfPatientID, where the DICOM files state one")
+    name.add_argument("--key", type=Path, required=True, metavar="FILE", help="the key with which the folder was made")
+    for parser in (ingest, name, twin):
+        _json(parser)
+
+
+def _add_deidentify(group: Any, command: Add) -> None:
+    deidentify = command(
+        group,
+        "deidentify",
+        "write DICOM files anew without identifiers (PS3.15 Annex E)",
+        ("consilium site deidentify export/ --out clean/", "consilium site deidentify export/ --out clean/ --key /srv/study.key --json"),
+    )
+    deidentify.add_argument("folder", metavar="DIR", type=Path, help="folder with DICOM files; only ever read")
+    deidentify.add_argument(
+        "--out", type=Path, required=True, metavar="OUT", help="folder to write to; what stands there is never overwritten"
+    )
+    deidentify.add_argument("--key", type=Path, metavar="FILE", help="key from which new names are made (default: OUT.key, beside OUT)")
+    deidentify.add_argument(
+        "--cleared",
+        type=Path,
+        metavar="FILE",
+        help="lines of OUT.quarantine.jsonl whose pictures a person has looked at and found harmless",
+    )
+    _json(deidentify)
+
+
+def _add_audit(group: Any, command: Add, whole: Callable[..., Any]) -> None:
+    verify = command(
+        group,
+        "verify",
+        "is the record whole; or, is one entry proved",
+        (
+            "consilium site audit verify --home /srv/consilium",
+            "consilium site audit verify --home /srv/consilium --held others.json",
+            "consilium site audit verify --proof entry-12.json --ca ca.crt",
+        ),
+    )
+    verify.add_argument(
+        "--held", type=Path, metavar="FILE", help="a head of this hospital that another one holds (its worker/state/others.json)"
+    )
+    verify.add_argument("--proof", type=Path, metavar="FILE", help="check a proof, without any hospital's folder")
+    verify.add_argument(
+        "--ca", type=Path, metavar="FILE", help="with --proof: certificate of the consortium's authority, or its roster.json"
+    )
+    show = command(
+        group,
+        "show",
+        "print the entries",
+        ("consilium site audit show --home /srv/consilium --last 20", "consilium site audit show --home /srv/consilium --event approved"),
+    )
+    show.add_argument("--last", type=whole(0), default=0, metavar="N", help="so many from the end (default: all)")
+    show.add_argument("--event", default="", metavar="NAME", help="only of this event or kind of question, e.g. approved, train")
+    prove = command(
+        group,
+        "prove",
+        "write a proof for a third party: of one entry, or that the record only grew",
+        (
+            "consilium site audit prove 12 --home /srv/consilium --out entry-12.json",
+            "consilium site audit prove --between 40 90 --home /srv/consilium --out growth.json",
+        ),
+    )
+    prove.add_argument("entry", type=whole(0), nargs="?", metavar="NUMBER", help="the entry, as show numbers it")
+    prove.add_argument(
+        "--between",
+        type=whole(1),
+        nargs=2,
+        metavar=("OLD", "NEW"),
+        help="instead: that the record of NEW entries grew from that of OLD; heads were signed over both",
+    )
+    prove.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: print it)")
+    verify.add_argument("--home", type=Path, metavar="HOME", help="the hospital's folder for keys, state and logs")
+    for parser in (show, prove):
+        _home(parser, "the hospital's folder for keys, state and logs")
+    for parser in (verify, show, prove):
         _json(parser)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import sys
 import typing
 from argparse import Namespace
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from common import config, console, network, plugins, rehearsal, toml
+from common import checks, config, console, network, plugins, rehearsal, toml
 from common import study as studies
 from common.errors import ArgumentError, InputError, StudyError
 
@@ -63,11 +64,14 @@ def _write(path: Path, text: str, replace: bool) -> None:
 
 
 def check(arguments: Namespace) -> int:
-    """Read a study, build its network, try its steps on an invented image; one line, or one JSON object."""
+    """Read a study, build its network, try its steps on an invented image, look whether a hospital serves it; text or one JSON object."""
+    if arguments.names and not arguments.site:
+        raise ArgumentError("--names is given without --site; name the hospital's folder too.")
     study = studies.read(arguments.study)
     with console.work():
         weights = _start(study, arguments.study.parent)
         rehearsal.steps(study)
+        found = _fitness(arguments, study) if arguments.site else []
     facts = {
         "ok": True,
         "name": study.name,
@@ -79,11 +83,20 @@ def check(arguments: Namespace) -> int:
         "hash": study.digest,
     }
     if arguments.json:
-        console.out_json(facts)
-        return 0
+        served = checks.to_json(found)
+        console.out_json({**facts, "ok": served["ok"], "site": served} if arguments.site else facts)
+        return checks.exit_code(found)
     what = f"{study.task.name} with {study.model.name} ({weights:,} weights), {study.strategy.name}, {study.federation.rounds} rounds"
     console.out(f"{arguments.study} is a valid study: {study.name}, {what}, hash {study.digest[:16]}")
-    return 0
+    return checks.show(found, False) if arguments.site else 0
+
+
+def _fitness(arguments: Namespace, study: studies.Study) -> list[checks.Finding]:
+    """What stands between a hospital's folder and the study; only the hospital's side opens the folder."""
+    found: list[checks.Finding] = importlib.import_module("client.intake.fitness").check(
+        arguments.site, study, arguments.names, arguments.device
+    )
+    return found
 
 
 def _start(study: studies.Study, base: Path) -> int:
