@@ -75,7 +75,7 @@ def read(state: Path) -> Stop | None:
 
 
 def stop(state: Path, by: str, reason: str, now: datetime) -> Stop:
-    """Stop this hospital from its next question on; one that is stopped already stays so, with the first reason.
+    """Stop this hospital; one that is stopped already stays so, with the first reason.
 
     Args:
         state: the worker's folder.

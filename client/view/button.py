@@ -1,0 +1,61 @@
+"""The button: stop and resume, each with its line in the journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from client import journal
+from client import stop as stops
+from client.stop import Stop
+from common.errors import ConsiliumError, InputError
+
+
+def stop(state: Path, reason: str, now: datetime, note: Callable[[str], None]) -> Stop:
+    """Stop the hospital; what cannot be written into the journal is only told, since stopping goes first.
+
+    Raises:
+        InputError: the reason is too long, or the stop cannot be written.
+    """
+    before = stops.read(state)
+    try:
+        made = stops.stop(state, stops.user(), reason, now)
+    except OSError as error:
+        raise InputError(
+            f"{state / stops.NAME} cannot be written ({error.strerror}); end the worker itself, or run this as the user that enrolled."
+        ) from None
+    if before is None:
+        try:
+            _note(state, event="stopped", user=made.by, reason=made.reason)
+        except (OSError, ConsiliumError) as error:
+            note(f"stopped, but the journal could not be written: {error}")
+    return made
+
+
+def resume(state: Path) -> Stop | None:
+    """Let the hospital answer again; what had stopped it, or None. Nothing is resumed that the journal does not say.
+
+    Raises:
+        InputError: the journal cannot be written, or the stop cannot be removed.
+    """
+    if stops.read(state) is None:
+        return None
+    try:
+        _note(state, event="resumed", user=stops.user())
+    except OSError as error:
+        raise InputError(
+            f"The journal cannot be written ({error.strerror}), so this hospital stays stopped; its disk may be full."
+        ) from None
+    return stops.resume(state)
+
+
+def _note(state: Path, **values: str) -> None:
+    """A line in the journal; what an administrator made there belongs to the worker's user all the same."""
+    journal.note(state, **values)
+    if os.geteuid() == 0:
+        owner = state.stat()
+        for name in (journal.NAME, journal.HEAD, stops.NAME):
+            if os.path.lexists(state / name):
+                os.chown(state / name, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,0 +1,129 @@
+"""The page in a real browser: the button pressed with the mouse and by keyboard, live with its script, whole without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from client import stop
+from client.home import Home
+from client.view import serve
+from client.view.serve import Server
+from tests.client.view import scene
+from tests.client.view.browser import Browser, browser, needed
+
+pytestmark = needed
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Home:
+    return scene.busy(tmp_path / "home")
+
+
+@pytest.fixture
+def server(made: Home) -> Iterator[Server]:
+    with serve.open_view(made, "127.0.0.1", 0) as there:
+        yield there
+
+
+@pytest.fixture
+def shown(chromium: Browser, server: Server) -> Browser:
+    chromium.look(1200)
+    chromium.asked.clear()
+    chromium.said.clear()
+    chromium.open(server.address)
+    return chromium
+
+
+def test_one_click_stops_and_one_resumes(shown: Browser, made: Home) -> None:
+    shown.click("#reason")
+    shown.type("scanner service")
+    shown.click("#press")
+    shown.until("document.querySelector('#now .lead.off')")
+    found = stop.read(made.state)
+    assert found is not None and found.reason == "scanner service"
+    assert "scanner service" in shown.text("#now") and shown.text("#press") == "Answer again"
+    shown.click("#press")
+    shown.until("document.querySelector('#reason')")
+    assert stop.read(made.state) is None
+
+
+def test_the_keyboard_is_enough(shown: Browser, made: Home) -> None:
+    for _ in range(20):
+        shown.key("Tab", 9)
+        if shown.run("document.activeElement.id") == "reason":
+            break
+    shown.type("by keyboard")
+    shown.key("Tab", 9)
+    assert shown.run("document.activeElement.id") == "press"
+    assert shown.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    shown.key("Enter", 13, "\r")
+    shown.until("document.querySelector('#now .lead.off')")
+    found = stop.read(made.state)
+    assert found is not None and found.reason == "by keyboard"
+
+
+def test_it_is_live(shown: Browser, made: Home) -> None:
+    """What happens at the hospital appears by itself; what a person is doing on the page stays."""
+    shown.until("document.querySelector('#clock').textContent.startsWith('Live')")
+    shown.click("#rules summary")
+    shown.click("#reason")
+    shown.type("half a sen")
+    scene.refuse(made, study="heart", fault="The study is not signed.", id="99887766")
+    shown.until("document.querySelector('#refused').innerText.includes('99887766')")
+    assert shown.run("document.querySelector('#reason').value") == "half a sen"
+    assert shown.run("document.activeElement.id") == "reason" and shown.run("document.querySelector('#rules').open") is True
+    shown.run("document.querySelector('#refused-t').focus()")
+    scene.refuse(made, study="heart", fault="The study is not signed.", id="55443322")
+    shown.until("document.querySelector('#refused').innerText.includes('55443322')")
+    assert shown.run("document.activeElement.id") == "refused-t"
+    stop.stop(made.state, "ann", "from the terminal", datetime.now(UTC))
+    shown.until("document.querySelector('#now .lead.off')")
+    assert "from the terminal" in shown.text("#now") and shown.said == []
+
+
+def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: Home) -> None:
+    with serve.open_view(made, "127.0.0.1", 0) as server:
+        chromium.look(1200)
+        chromium.open(server.address)
+        chromium.until("document.querySelector('#clock').textContent.startsWith('Live')")
+    chromium.until("document.querySelector('#clock.late').textContent.startsWith('Not live any more')")
+
+
+def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made: Home) -> None:
+    chromium.look(390, dark=True, scripts=False)
+    chromium.open(server.address)
+    assert chromium.text("#clock").startswith("As of ") and chromium.text("noscript a") == "Look again"
+    chromium.click("#press")
+    chromium.until("document.querySelector('#now .lead.off')")
+    assert stop.read(made.state)
+    chromium.click("noscript a")
+    chromium.until("document.querySelector('#now .lead.off')")
+
+
+def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(shown: Browser, server: Server, made: Home) -> None:
+    scene.refuse(made, study=scene.HOSTILE, run=scene.HOSTILE, fault=scene.HOSTILE)
+    shown.until("document.querySelector('#refused').innerText.includes('onerror')")
+    paths = {address.removeprefix(server.origin) for address in shown.asked if not address.startswith("data:")}
+    assert paths == {server.address.removeprefix(server.origin), server.base, f"{server.base}status.json"}
+    assert shown.said == []
+    assert shown.run("document.cookie") == "" and "key" not in shown.run("location.href")
+    assert shown.run("fetch('http://127.0.0.1:9/').then(() => 'open', () => 'closed')") == "closed"
+    assert any("Content Security Policy" in text for text in shown.said)
+
+
+@pytest.mark.parametrize("width", [320, 390, 800, 1600])
+def test_it_fits(chromium: Browser, server: Server, width: int) -> None:
+    """WCAG 2.2, 1.4.10: no sideways scrolling of the page down to 320 pixels."""
+    chromium.look(width, dark=width % 20 == 10)
+    chromium.open(server.address)
+    assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
