@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from client import journal
 from client.site import private
 from common.errors import SecureSumError
 from common.secagg.messages import Order, Terms
@@ -62,6 +63,8 @@ class Ledger:
                 self.check(terms.run, order)
                 self._check_cohort(order, over)
                 self._append(handle, json.dumps(line).encode() + b"\n")
+                told = {key: line[key] for key in ("run", "number", "kind", "part", "round", "model", "hospitals")}
+                journal.note(self._state, event="opened", **told)
         except OSError:
             raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from client import journal
 from client.identity import Identity
 from client.ledger import Ledger
 from client.party import Party, Roll
@@ -26,7 +27,12 @@ def accept(site: Site, signed: Any) -> None:
     identity = _identity(site)
     if not isinstance(signed, Mapping):
         raise SignatureError("A question comes with a roster that is not a table.")
-    identity.accept(signed, site.state, datetime.now(UTC))
+    now = datetime.now(UTC)
+    before = identity.roster(site.state, now)
+    identity.accept(signed, site.state, now)
+    roster = identity.roster(site.state, now)
+    if roster is not None and roster != before:
+        journal.note(site.state, event="roster", version=roster.version, digest=roster.digest.hex(), hospitals=len(roster.sites))
 
 
 def party(site: Site, run: str, study: Study) -> Party:

@@ -129,6 +129,16 @@ def keys(roster: Roster, ca_pem: bytes, now: datetime) -> dict[str, bytes]:
     return found
 
 
+def public_key(certificate: bytes, ca_pem: bytes, name: str, now: datetime) -> bytes:
+    """Ed25519 public key (32 bytes) of a hospital's certificate, which the consortium's authority must have given it for then.
+
+    Raises:
+        CertificateError: it is not this consortium's, not this hospital's, or not valid at that time.
+    """
+    certificates.check(certificate, ca_pem, name, now)
+    return _raw(certificate)
+
+
 def fingerprint(document: bytes) -> str:
     """What two people compare by voice: 30 decimal digits in six groups of five, e.g. ``"12345 67890 12345 67890 12345 67890"``.
 

@@ -29,14 +29,19 @@ class Run:
         self.folder = folder
         self.rounds: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in ("report.json", "report.html", "model/weights.safetensors", "model/model.json"):
+        for stale in ("audit/heads.jsonl", "report.json", "report.html", "model/weights.safetensors", "model/model.json"):
             (folder / stale).unlink(missing_ok=True)  # an earlier run's, which must not stand beside this one's rounds
         (folder / "study.toml").write_text(toml.dumps(study.to_table()), "utf-8")
         (folder / "rounds.jsonl").write_text("", "utf-8")
 
     def add(self, record: Record, learning_rate: float, validation: Scores | None) -> None:
-        """Append a round to ``rounds.jsonl``."""
+        """Append a round to ``rounds.jsonl``, and the heads of the hospitals' records to ``audit/heads.jsonl``."""
         line = {**dataclasses.asdict(record), "learning_rate": learning_rate}
+        signed = line.pop("heads")
+        if signed:
+            (self.folder / "audit").mkdir(exist_ok=True)
+            with (self.folder / "audit" / "heads.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"round": record.round, "heads": signed}) + "\n")
         if validation is not None:
             line |= {"validation": validation.sites, "validation_mean": validation.mean(), "validation_hospitals": validation.hospitals}
         self.rounds.append(finite_or_none(line))

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from common import plugins, seeds, sums
-from common.errors import RoundError
+from common import heads, plugins, seeds, sums
+from common.errors import RoundError, SignatureError
 from common.secagg.messages import Order
 from common.strategies import State, Strategy
 from common.study import Study
@@ -49,6 +49,8 @@ class Federation:
     """All members' weight, as the tally under masks found it."""
     counted: dict[str, int] = field(default_factory=dict)
     """What the network's counters have counted at all hospitals together."""
+    heads: dict[str, Any] = field(default_factory=dict)
+    """Signed heads of the hospitals' own records, the newest of each; every hospital gets those of all, so that nobody rewrites the past."""
 
     def count(self, found: Mapping[str, int]) -> None:
         """Add what a round counted."""
@@ -76,6 +78,8 @@ class Record:
     """``{"cohort", "survivors", "dropped", "attempts", "exchanges"}`` of a sum under masks."""
     void: str = ""
     """Why the round came to nothing; the model did not move."""
+    heads: Mapping[str, Any] = field(default_factory=dict)
+    """Signed heads of the hospitals' own records that came with the answers."""
 
 
 def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[Record]:
@@ -101,6 +105,7 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rec
         federation.rounds_done += 1
     else:
         advance(federation, mean)
+    federation.heads |= notes.heads
     return notes.record(time.perf_counter() - began, transport.traffic.take())
 
 
@@ -123,6 +128,7 @@ def plain_mean(federation: Federation, transport: Transport, plan: Plan, notes: 
         else:
             total.fold([update.delta], [update.weight])
             notes.accept(site, update, reply.values.get("notes"))
+            notes.head(site, reply.values.get("head"))
             federation.count(update.counted)
             del update
         del reply
@@ -180,7 +186,7 @@ def draw(study: Study, members: Sequence[Member], number: int) -> list[Member]:
 
 def training_plan(federation: Federation, number: int) -> Plan:
     """The question that starts a hospital's training."""
-    settings: dict[str, Any] = {"repeat": federation.repeat}
+    settings: dict[str, Any] = {"repeat": federation.repeat, **({"heads": federation.heads} if federation.heads else {})}
     return Plan("train", federation.study.to_table(), number, federation.layout.digest, federation.model, settings)
 
 
@@ -212,6 +218,15 @@ class _Notes:
     mean_loss: float | None = None
     secure: dict[str, Any] | None = None
     void: str = ""
+    heads: dict[str, Any] = field(default_factory=dict)
+
+    def head(self, site: str, signed: object) -> None:
+        """Take a signed head in the form that travels; whether it is true is for the hospitals to say."""
+        try:
+            if heads.read(signed).site == site:
+                self.heads[site] = signed
+        except SignatureError:
+            return
 
     def refuse(self, site: str, reason: str) -> None:
         self.refused.append({"site": site, "reason": reason})
@@ -237,6 +252,7 @@ class _Notes:
         self.refused += [{"site": site, "reason": reason} for site, reason in sorted(found.dropped.items())]
         for site, values in found.values.items():
             self._say(site, values.get("notes"))
+            self.head(site, values.get("head"))
             for key, kept in (("loss", self.loss), ("weight", self.weights)):
                 if site in found.survivors and is_finite(values.get(key)):
                     kept[site] = float(values[key])
@@ -256,5 +272,5 @@ class _Notes:
     def record(self, seconds: float, traffic: Mapping[str, int]) -> Record:
         loss, weights = ({site: values[site] for site in sorted(values)} for values in (self.loss, self.weights))
         accepted, refused = tuple(sorted(self.accepted)), tuple(self.refused)
-        clear = (self.said, self.mean_loss, self.secure, self.void)
+        clear = (self.said, self.mean_loss, self.secure, self.void, dict(sorted(self.heads.items())))
         return Record(self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear)

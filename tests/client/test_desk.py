@@ -52,8 +52,10 @@ def answer(site: Site, letter: Letter) -> Reply:
 
 
 def lines(site: Site) -> list[dict[str, Any]]:
+    """Answers and refusals; not that something was asked."""
     path = site.state / "journal.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    found = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [line for line in found if "event" not in line]
 
 
 def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
@@ -61,7 +63,7 @@ def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
     reply = wire.read_reply(letter)
     assert (reply.site, reply.fault, reply.values["patients"]) == ("north", "", 8)
     [line] = lines(site)
-    assert set(line) == {"at", "kind", "round", "run", "study", "digest", "left", "seconds", "bytes"}
+    assert set(line) == {"seq", "prev", "salt", "at", "kind", "round", "run", "study", "digest", "left", "seconds", "bytes"}
     assert (line["run"], line["study"], line["digest"], line["kind"], line["bytes"]) == (
         "run-1",
         "small",

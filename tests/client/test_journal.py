@@ -32,7 +32,7 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     state = tmp_path / "state"
     journal.note(state, run="a")
     assert state.stat().st_mode & 0o777 == 0o700
-    assert [path.stat().st_mode & 0o777 for path in state.iterdir()] == [0o600]
+    assert [path.stat().st_mode & 0o777 for path in state.iterdir()] == [0o600, 0o600]
 
 
 def test_questions_that_were_refused_unread_are_one_entry(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_questions_that_were_refused_unread_are_one_entry(tmp_path: Path) -> Non
 
 def test_half_a_last_line_is_passed_over_and_spoils_no_later_one(tmp_path: Path) -> None:
     journal.note(tmp_path, run="a", round=1)
-    [path] = tmp_path.iterdir()
+    path = tmp_path / "journal.jsonl"
     with path.open("a") as file:
         file.write('{"at": "2026-03-01T12:00:00+00:00", "run": "a", "rou')
     assert [(run["run"], run["rounds"]) for run in journal.studies(tmp_path)] == [("a", 1)]
@@ -54,7 +54,7 @@ def test_half_a_last_line_is_passed_over_and_spoils_no_later_one(tmp_path: Path)
 
 def test_a_line_without_words_of_ours_is_passed_over(tmp_path: Path) -> None:
     journal.note(tmp_path, run="a")
-    [path] = tmp_path.iterdir()
+    path = tmp_path / "journal.jsonl"
     with path.open("a") as file:
         file.write('3\n"x"\nnull\n{}\n')
     assert [run["run"] for run in journal.studies(tmp_path)] == ["a"]
@@ -66,6 +66,6 @@ def test_a_new_hospital_has_none(tmp_path: Path) -> None:
 
 def test_a_text_with_a_line_break_stays_one_line(tmp_path: Path) -> None:
     journal.note(tmp_path, run="a", fault='x\n{"run": "forged"}')
-    [path] = tmp_path.iterdir()
+    path = tmp_path / "journal.jsonl"
     assert len(path.read_text().splitlines()) == 1 and json.loads(path.read_text())["fault"].startswith("x\n")
     assert [run["run"] for run in journal.studies(tmp_path)] == ["a"]

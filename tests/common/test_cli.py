@@ -81,7 +81,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("simulte", "'simulte' is not a command of 'consilium' (did you mean 'simulate'?); commands: demo, evaluate, provision, server, simulate, site, study."),
+        (
+            "simulte",
+            "'simulte' is not a command of 'consilium' (did you mean 'simulate'?); commands: demo, evaluate, provision, server, simulate, site, study.",
+        ),
         ("study chekc", "'chekc' is not a command of 'consilium study' (did you mean 'check'?); commands: check, new, show."),
         ("demo --ot x", "'--ot' is not an argument of 'consilium demo' (did you mean '--out'?); see 'consilium demo --help'."),
         ("demo --js", "'--js' is not an argument of 'consilium demo'"),
@@ -102,7 +105,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ("evaluate nothing --sites hospitals", "RUN/model: 'nothing' is not a folder; give one that exists; see"),
         ("evaluate model --sites hospitals --split train", "--split is 'train'; allowed: all, test."),
-        ("study new x/y --task segmentation", "NAME: 'x/y' is not a name; give 1 to 64 letters, digits, dots, hyphens or underscores, starting"),
+        (
+            "study new x/y --task segmentation",
+            "NAME: 'x/y' is not a name; give 1 to 64 letters, digits, dots, hyphens or underscores, starting",
+        ),
         ("study new .x --task segmentation", "NAME: '.x' is not a name; give 1 to 64 letters"),
         (f"study new {'x' * 65} --task segmentation", f"NAME: '{'x' * 65}' is not a name; give 1 to 64 letters"),
         ("study new x --task segmentation --out=", "--out: '' is not a path; give one that is not empty; see"),

@@ -149,3 +149,25 @@ def test_raw_bytes_become_a_letter() -> None:
 def test_a_letter_of_any_length_is_not_read() -> None:
     with pytest.raises(WireError, match="characters"):
         wire.read_reply(Letter(" " * (wire.LARGEST_TEXT + 1)))
+
+
+TOLD = {"code": "data", "room": "client.ingest.manifest", "id": "0a1b2c3d"}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (TOLD, "No images. [data, client.ingest.manifest, 0a1b2c3d]"),
+        ({**TOLD, "code": "secure sum", "accused": "south"}, "No images. [secure sum, client.ingest.manifest, 0a1b2c3d]"),
+        ({**TOLD, "room": ""}, "No images. [data, 0a1b2c3d]"),
+        ({}, "No images."),
+        *(({**TOLD, key: value}, "No images.") for key in TOLD for value in ("<b>", "a\nb", "x" * 90, "A1", "é", 3, None, ["data"], {})),
+        ({**TOLD, "id": "0a1b2c3"}, "No images."),
+        ({**TOLD, "id": "0a1b2c3d4"}, "No images."),
+        ({**TOLD, "code": ""}, "No images."),
+    ],
+    ids=str,
+)
+def test_a_refusal_says_its_code_room_and_id_where_they_are_such(values: dict[str, Any], told: str) -> None:
+    reply = wire.read_reply(wire.write_reply(Reply("north", "", values=values, fault="No images.")))
+    assert reply.refusal == told and reply.fault == "No images."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from client import outbox, party, worker
+from client import outbox, party, refusals, worker
 from client.engine import Engine
 from client.policy import Policy
 from client.worker import Worker
@@ -148,7 +148,7 @@ def round_in_clear(stage: Stage) -> bool:
     held = Sum(stage).keys().deal()
     order, question = _round(held)
     held.vector(VICTIM, order, **question)
-    return bool(set(stage.answers[VICTIM][-1].values) - {"notes"})
+    return bool(set(stage.answers[VICTIM][-1].values) - {"notes", "head"})
 
 
 def counts_with_metrics(stage: Stage) -> bool:
@@ -251,6 +251,8 @@ ATTACKS = (
         _ALL_SHOWN,
         speaks=False,
     ),
-    Attack("counts from a refusal: too few patients", too_few_patients, replaced(outbox, "_public", lambda site, error: error.public)),
+    Attack(
+        "counts from a refusal: too few patients", too_few_patients, replaced(refusals, "_public", lambda site, error, study: error.public)
+    ),
     Attack("weight from refusals: probing the total", probed, replaced(Worker, "_order", _telling_order)),
 )

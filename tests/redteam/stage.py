@@ -140,9 +140,10 @@ class Stage:
         return reply
 
     def journal(self, name: str) -> list[dict[str, Any]]:
-        """What a hospital has written down."""
+        """The answers and refusals that a hospital has written down."""
         path = self.folder / name / "journal.jsonl"
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        found = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        return [line for line in found if "event" not in line]
 
     def noted(self, refusal: RefusedError | None = None) -> bool:
         """Whether the hospitals' journals hold a line for each answer, and this refusal as the last of its hospital's."""

@@ -80,7 +80,9 @@ def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, boun
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("name", "table"), [("affine", {"rotation": 40.0, "shear": 10.0}), ("elastic", {"strength": 0.35, "probability": 1.0})])
+@pytest.mark.parametrize(
+    ("name", "table"), [("affine", {"rotation": 40.0, "shear": 10.0}), ("elastic", {"strength": 0.35, "probability": 1.0})]
+)
 def test_mask_follows_the_image(name, table, size, batch, step):
     given = _as_image(batch(size, boxes=False))
     result = step(name, **table)(given, _generator())
