@@ -6,9 +6,11 @@ and compare it with the version that was approved last.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from client.site import private
 from common import files
 from common import study as studies
-from common.errors import ApprovalError, ConsiliumError, InputError
+from common.errors import ApprovalError, ConsiliumError, InputError, PolicyError
 from common.study import Study
 
 NAME = "approvals.json"
@@ -59,15 +61,15 @@ def all_of(state: Path) -> tuple[Approval, ...]:
     """Every approval, the oldest first.
 
     Raises:
-        ApprovalError: the file is damaged; then nothing is approved.
+        PolicyError: the file is damaged; then nothing is approved.
     """
     try:
         found = json.loads((state / NAME).read_bytes())
         return tuple(_approval(entry) for entry in found)
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ApprovalError("The list of approved studies cannot be read; the hospital's IT must look.", f"{NAME}: {error!r}") from None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise PolicyError("The list of approved studies cannot be read; the hospital's IT must look.", f"{NAME}: {error!r}") from None
 
 
 def check(state: Path, study: Study, use: str, now: datetime) -> None:
@@ -110,7 +112,7 @@ def offers(state: Path) -> tuple[tuple[str, Study], ...]:
         try:
             entry = json.loads(path.read_bytes())
             found.append((str(entry["at"]), studies.parse(entry["study"])))
-        except (OSError, ValueError, KeyError, TypeError, ConsiliumError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, ConsiliumError):
             continue
     return tuple(sorted(((at, study) for at, study in found if study.digest not in known), key=lambda pair: pair[0]))
 
@@ -120,7 +122,7 @@ def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int
 
     Raises:
         InputError: no name, or an unknown use.
-        ApprovalError: the list is damaged.
+        PolicyError: the list is damaged.
     """
     name = " ".join(by.split())
     if not 2 <= len(name) <= 100 or not name.isprintable():
@@ -129,8 +131,9 @@ def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int
         raise InputError(f"The use is {use!r}; allowed: {', '.join(USES)}.")
     until = now + timedelta(days=days)
     made = Approval(study.digest, study.name, name, _text(now), _text(until), use, "", study.to_table())
-    earlier = tuple(replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a for a in all_of(state))
-    _write(state, (*earlier, made))
+    with _alone(state):
+        earlier = tuple(replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a for a in all_of(state))
+        _write(state, (*earlier, made))
     (state / OFFERS / f"{study.digest}.json").unlink(missing_ok=True)
     return made
 
@@ -141,12 +144,13 @@ def withdraw(state: Path, wanted: str, now: datetime) -> tuple[Approval, ...]:
     Raises:
         InputError: there is none.
     """
-    known = all_of(state)
-    chosen = [a for a in known if a.holds(now) and (a.name == wanted or (len(wanted) >= 8 and a.digest.startswith(wanted)))]
-    if not chosen:
-        names = ", ".join(sorted({a.name for a in known if a.holds(now)})) or "none"
-        raise InputError(f"No approval holds for {wanted!r}; approved studies: {names}.")
-    _write(state, tuple(replace(a, withdrawn=_text(now)) if a in chosen else a for a in known))
+    with _alone(state):
+        known = all_of(state)
+        chosen = [a for a in known if a.holds(now) and (a.name == wanted or (len(wanted) >= 8 and a.digest.startswith(wanted)))]
+        if not chosen:
+            names = ", ".join(sorted({a.name for a in known if a.holds(now)})) or "none"
+            raise InputError(f"No approval holds for {wanted!r}; approved studies: {names}.")
+        _write(state, tuple(replace(a, withdrawn=_text(now)) if a in chosen else a for a in known))
     return tuple(chosen)
 
 
@@ -167,6 +171,18 @@ def _flat(value: Any, place: str) -> list[tuple[str, Any]]:
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         return [pair for i, item in enumerate(value) for pair in _flat(item, f"{place}[{i}]")]
     return [(place, value)]
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """No other process changes the list meanwhile."""
+    private(state)
+    handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(state: Path, approvals: tuple[Approval, ...]) -> None:

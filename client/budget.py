@@ -85,11 +85,11 @@ def _parsed(content: bytes, day: date) -> Spent:
         found = json.loads(content)
         spent = Spent(str(found["day"]), found["bytes"], found["rounds"])
         date.fromisoformat(spent.day)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(error) from None
     if not all(type(n) is int and n >= 0 for n in vars(spent).values() if n is not spent.day):
         raise _damaged(content)
-    return spent if spent.day == day.isoformat() else Spent(day.isoformat())
+    return spent if spent.day >= day.isoformat() else Spent(day.isoformat())  # a clock that was set back begins no new day
 
 
 def _check(spent: Spent, policy: Policy) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from client.home import Home
+from client.site import hand_over
 from common import console
 from common.errors import InputError
 
@@ -58,6 +59,7 @@ def approve(given: Namespace) -> int:
         raise InputError("Nothing was approved; type yes to approve.")
     made = approvals.grant(home.state, study, given.by, use, datetime.now(UTC), given.days)
     journal.note(home.state, event="approved", study=made.name, digest=made.digest, by=made.by, until=made.until, user=getpass.getuser())
+    hand_over(home.state)
     if given.json:
         console.out_json({k: v for k, v in vars(made).items() if k != "table"})
     else:
@@ -123,6 +125,7 @@ def withdraw(given: Namespace) -> int:
             journal.note(state, event="withdrawn", study=approval.name, digest=approval.digest, user=getpass.getuser())
         told = {"study": given.study, "approvals_ended": len(ended)}
         line = f"{len(ended)} approval{'s' if len(ended) > 1 else ''} of {given.study} ended; the next question is refused"
+    hand_over(state)
     if given.json:
         console.out_json(told)
     else:

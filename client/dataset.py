@@ -40,7 +40,7 @@ class Bank:
         task: Task,
         log: Log = lambda line: None,
         memory: int = MEMORY,
-        gone: Gone = lambda patient: False,
+        gone: Gone | None = None,
     ) -> Bank:
         """Index and split each folder; nothing is decoded yet.
 

@@ -51,9 +51,17 @@ class Compute:
 
     def to_json(self) -> dict[str, object]:
         """For the report."""
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
-        shown = {"device": name, "precision": self.precision, "channels_last": self.channels_last, "note": self.note}
+        shown = {"device": _name(self.device), "precision": self.precision, "channels_last": self.channels_last, "note": self.note}
         return {**shown, "threads": torch.get_num_threads()}
+
+
+def name(wanted: str) -> str:
+    """What the device for "auto", "cpu", "cuda" calls itself."""
+    return _name(device(wanted))
+
+
+def _name(found: torch.device) -> str:
+    return torch.cuda.get_device_name(found) if found.type == "cuda" else "CPU"
 
 
 def device(wanted: str) -> torch.device:

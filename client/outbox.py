@@ -1,138 +1,41 @@
 """The last door of a hospital: the only code that makes a letter which can leave.
 
-It runs in the process without network, after all work and out of the study's reach. Every value has a rule here under its name; what has none
-does not leave, and the whole answer is refused. What the policy keeps is taken out. A masked vector leaves only beside this hospital's own
-signed word that these very bytes are masked; a plain one only if the policy allows it, within its limits.
+It runs in the process without network, after all work and out of the study's reach. Every value has a rule under its name
+(``client/rules.py``); what has none does not leave, and the whole answer is refused. What the policy keeps is taken out. A masked vector
+leaves only beside this hospital's own signed word that these very bytes are masked; a plain one only if the policy allows it, within its
+limits.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import math
-import re
-import secrets
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from client import budget, stop
+from client import budget, refusals, stop
 from client.policy import OPEN
+from client.rules import COUNTS, FEWEST, METRICS, RULES, Door
 from client.site import Site
-from common import network, sums, wire
-from common.errors import ConsiliumError, OutboxError, PolicyError, SiteError
-from common.secagg import messages
+from common import wire
+from common.errors import OutboxError, PolicyError, SecureSumError
 from common.secagg.form import tag_of
+from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed
+from common.secagg.primitives import ed25519_public
 from common.study import Study
 from common.wire import Letter, Plan, Reply
 
-_SENTENCE = 500
-_MOST = 50
-_NAME = re.compile(r"[A-Za-z0-9_.]{1,200}")
-_PICTURES = ("image", "truth", "prediction", "caption")
-_COMPUTE = ("device", "precision", "channels_last", "note", "threads")
-_ROOMS = ("client", "common")
-
-
-@dataclass(frozen=True)
-class Door:
-    """What the rules look at: the hospital, the question and the study."""
-
-    site: Site
-    plan: Plan
-    study: Study
-
-    @property
-    def secure(self) -> bool:
-        """Whether the study's updates are masked."""
-        return self.study.secure_aggregation.enabled
-
-
-Rule = Callable[[Door, Any], bool]
-"""Whether a value may leave."""
-
-
-def _whole(door: Door, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 40
-
-
-def _number(door: Door, value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _flag(door: Door, value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _sentences(door: Door, value: Any) -> bool:
-    return isinstance(value, list) and len(value) <= _MOST and all(_sentence(text) for text in value)
-
-
-def _sentence(text: Any) -> bool:
-    return isinstance(text, str) and len(text) <= _SENTENCE and text.isprintable()
-
-
-def _counted(door: Door, value: Any) -> bool:
-    return isinstance(value, Mapping) and all(_NAME.fullmatch(str(name)) and _whole(door, count) for name, count in value.items())
-
-
-def _metrics(door: Door, value: Any) -> bool:
-    known = network.task(door.study).higher_is_better
-    return isinstance(value, Mapping) and all(name in known and (v is None or isinstance(v, float | int)) for name, v in value.items())
-
-
-def _intervals(door: Door, value: Any) -> bool:
-    known = network.task(door.study).higher_is_better
-    return isinstance(value, Mapping) and all(
-        name in known and len(pair) == 2 and all(_number(door, end) for end in pair) for name, pair in value.items()
-    )
-
-
-def _compute(door: Door, value: Any) -> bool:
-    plain = all(_sentence(v) or _number(door, v) or isinstance(v, bool) for v in value.values()) if isinstance(value, Mapping) else False
-    return plain and set(value) <= set(_COMPUTE)
-
-
-def _examples(door: Door, value: Any) -> bool:
-    """Pictures leave only where every image of the folder is a phantom."""
-    return door.site.synthetic and all(set(e) <= set(_PICTURES) for e in value)
-
-
-COUNTS, METRICS = "counts", "metrics"
-_KEPT: Rule = lambda door, value: value == "kept"  # noqa: E731
-_RULES: Mapping[str, Mapping[str, tuple[Rule, str]]] = {
-    "join": {
-        **dict.fromkeys(sums.COUNTS, (_whole, COUNTS)),
-        "reasons": (_sentences, COUNTS),
-        "pooled": (_flag, ""),
-        "trains": (_flag, ""),
-    },
-    "agree": {"refused": (_sentences, "")},
-    "tally": {},
-    "train": {
-        "notes": (_sentences, ""),
-        "weight": (_number, COUNTS),
-        "steps": (_whole, COUNTS),
-        "counted": (_counted, COUNTS),
-        "loss": (_number, METRICS),
-        "seconds": (_number, METRICS),
-    },
-    "evaluate": {
-        "metrics": (_metrics, METRICS),
-        "intervals": (_intervals, METRICS),
-        "images": (_whole, COUNTS),
-        "patients": (_whole, COUNTS),
-        "compute": (_compute, ""),
-        "examples": (_examples, METRICS),
-    },
+_SPOKEN: Mapping[str, tuple[type[Signed], ...]] = {
+    "join": (),
+    "agree": (Advert, Parcel, Confirm, Reveal),
+    "tally": (Masked,),
+    "train": (Masked,),
+    "evaluate": (Masked,),
 }
-"""Kind of answer: name of a value: its rule, and which of the policy's switches lets it leave where updates are masked."""
-FEWEST = "fewest"
-"""Name under which the worker tells the outbox the smallest number of patients that an answer's values are over; it never leaves."""
+"""Kind of question: the messages of secure sums that may answer it."""
 
 
 def release(site: Site, plan: Plan, study: Study, reply: Reply) -> Letter:
@@ -146,7 +49,8 @@ def release(site: Site, plan: Plan, study: Study, reply: Reply) -> Letter:
     door = Door(site, plan, study)
     told = _told(door, reply)
     _check_vector(door, reply)
-    letter = wire.write_reply(replace(reply, values=told))
+    heading = plan.round if reply.round else 0, plan.layout if reply.layout else ""
+    letter = wire.write_reply(Reply(site.name, plan.kind, *heading, told, reply.delta, reply.secure))
     if site.policy is not OPEN:  # a simulation without a policy has no days
         budget.spend(site.state, site.policy, datetime.now(UTC).astimezone().date(), letter.size, int(plan.kind == "train"))
     return letter
@@ -157,29 +61,24 @@ def names(letter: Letter) -> list[str]:
     return sorted(wire.read_reply(letter).values)
 
 
-def fault(site: Site, error: Exception) -> tuple[Letter, dict[str, str]]:
-    """The letter of a failure: one public sentence, a code, the room where it happened, and an id under which the hospital's log has the rest.
-
-    Returns:
-        the letter, and what it says: ``{"fault", "code", "room", "id"}``.
-    """
-    said = {"fault": _public(site, error), "code": _code(error), "room": _room(error), "id": secrets.token_hex(4)}
-    with contextlib.suppress(OSError):  # a full disk
-        site.log(f"[{said['id']}] {_local(error)}")
-    accused = getattr(error, "accused", "")
-    values = {key: said[key] for key in ("code", "room", "id")} | ({"accused": accused} if accused else {})
-    return wire.write_reply(Reply(site.name, "", values=values, fault=said["fault"])), said
+def fault(site: Site, error: Exception, study: Study | None = None) -> tuple[Letter, dict[str, str]]:
+    """The letter of a failure, and what it says: ``{"fault", "code", "room", "id"}``."""
+    said = refusals.told(site, error, study)
+    values = {key: text for key, text in said.items() if key != "fault"}
+    told = {key: text for key, text in said.items() if key != "accused"}
+    return wire.write_reply(Reply(site.name, "", values=values, fault=said["fault"])), told
 
 
 def _told(door: Door, reply: Reply) -> dict[str, Any]:
-    rules, told = _RULES[door.plan.kind], dict[str, Any]()
-    if reply.kind != door.plan.kind or reply.site != door.site.name or reply.fault:
+    rules, told = RULES[door.plan.kind], dict[str, Any]()
+    about = reply.round in (0, door.plan.round) and reply.layout in ("", door.plan.layout)
+    if reply.kind != door.plan.kind or reply.site != door.site.name or reply.fault or not about:
         raise OutboxError("An answer is not to the question that was asked; nothing of it has left.", f"{reply.kind} to {door.plan.kind}")
-    values = dict(reply.values)
+    values = _snapshot(reply.values)
     shown = _shown(door, values.pop(FEWEST, None))
     for name, value in values.items():
-        rule, switch = rules.get(name, (_nothing, ""))
-        if not rule(door, value):
+        rule, switch = rules.get(name, (None, ""))
+        if rule is None or not rule(door, value):
             raise OutboxError(
                 "An answer holds a value that has no leave to go; nothing of it has left.", f"{reply.kind}: {name} = {value!r:.200}"
             )
@@ -190,12 +89,18 @@ def _told(door: Door, reply: Reply) -> dict[str, Any]:
     return told
 
 
-def _shown(door: Door, fewest: int | None) -> set[str]:
+def _snapshot(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as JSON has them: what the rules look at is then what leaves."""
+    try:
+        return dict(json.loads(json.dumps(dict(values))))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise OutboxError("An answer holds a value that has no leave to go; nothing of it has left.", f"values: {error!r:.200}") from None
+
+
+def _shown(door: Door, fewest: Any) -> set[str]:
     """Which groups of values may leave by themselves: all in a plain study, else by the policy; none over fewer patients than its floor."""
     policy = door.site.policy
-    if fewest is None:
-        return set()
-    enough = fewest >= policy.floor
+    enough = type(fewest) is int and fewest >= policy.floor
     if not door.secure:
         if not enough:
             raise PolicyError(
@@ -212,21 +117,30 @@ def _chosen(door: Door, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not allowed or name in allowed}
 
 
-def _nothing(door: Door, value: Any) -> bool:
-    return False
+def _said(door: Door, blobs: tuple[bytes, ...]) -> list[Signed]:
+    """The messages of an answer, bundles opened: each whole, of a kind that the question calls for, in this hospital's name and signed by it."""
+    known = {kind.TAG: kind for kind in _SPOKEN[door.plan.kind] if door.secure}
+    try:
+        items = [item for blob in blobs for item in (Bundle.decode(blob).items if tag_of(blob) == Bundle.TAG else (blob,))]
+        found: list[Signed] = [known[tag_of(item)].decode(item) for item in items]
+        for message in found:
+            message.check_signature(ed25519_public(door.site.identity.key) if door.site.identity else None)
+    except (KeyError, SecureSumError) as error:
+        raise OutboxError("An answer holds a message that its question does not call for; nothing of it has left.", repr(error)) from None
+    if any(message.site != door.site.name for message in found):
+        raise OutboxError("An answer holds a message in another's name; nothing of it has left.")
+    return found
 
 
 def _check_vector(door: Door, reply: Reply) -> None:
     """A vector leaves masked, with this hospital's word for these bytes; or plain where study and policy say so, finite and within limits."""
-    kinds = messages.kinds(reply.secure)
-    strangers = set(kinds) - _SPOKEN[door.plan.kind]
-    if strangers or (not door.secure and kinds):
-        raise OutboxError("An answer holds a message that its question does not call for; nothing of it has left.", f"{sorted(strangers)}")
+    words = [message for message in _said(door, reply.secure) if isinstance(message, Masked)]
     if reply.delta is None:
         return
-    if kinds.count("Masked") == 1 and door.secure:
-        word = next(messages.Masked.decode(m) for m in reply.secure if tag_of(m) == messages.Masked.TAG)
-        if word.site != door.site.name or word.vector != hashlib.sha256(reply.delta.data).digest():
+    if type(reply.delta) is not np.ndarray or reply.delta.dtype != np.float32 or reply.delta.ndim != 1:
+        raise OutboxError("A vector has another form than the model's; nothing of it has left.")
+    if len(words) == 1 and door.secure:
+        if words[0].vector != hashlib.sha256(reply.delta.data).digest():
             raise OutboxError("A vector is not the one that was masked; nothing of it has left.")
         return
     if door.secure or door.plan.kind != "train":
@@ -236,8 +150,8 @@ def _check_vector(door: Door, reply: Reply) -> None:
 
 def _check_plain(door: Door, delta: Any) -> None:
     model, policy = door.plan.model, door.site.policy
-    if model is None or delta.dtype != np.float32 or delta.shape != model.shape:
-        raise OutboxError("An update has another form than the model's float32 vector; nothing of it has left.")
+    if model is None or delta.shape != model.shape:
+        raise OutboxError("An update has another form than the model's vector; nothing of it has left.")
     if not np.isfinite(delta).all():
         raise OutboxError("An update holds NaN or infinity; nothing of it has left. Lower the learning rate.")
     norm, largest = float(np.linalg.norm(delta)), float(np.abs(delta).max(initial=0.0))
@@ -245,41 +159,3 @@ def _check_plain(door: Door, delta: Any) -> None:
         raise OutboxError(
             "An update is larger than this hospital's policy allows; nothing of it has left.", f"norm {norm:g}, largest {largest:g}"
         )
-
-
-_SPOKEN: Mapping[str, set[str]] = {
-    "join": set(),
-    "agree": {"Advert", "Parcel", "Confirm", "Reveal", "Bundle"},
-    "tally": {"Masked"},
-    "train": {"Masked"},
-    "evaluate": {"Masked"},
-}
-"""Kind of question: the messages of secure sums that may answer it."""
-
-
-def _public(site: Site, error: Exception) -> str:
-    """A sentence for the coordinator: that of the error if it is one of ours, without a number of a hospital that keeps its counts."""
-    if not isinstance(error, ConsiliumError):
-        return f"The hospital's work failed ({type(error).__name__}); its own log says why."
-    text = error.public if isinstance(error, SiteError) else str(error)
-    numbers = isinstance(error, SiteError) and not isinstance(error, PolicyError) and any(letter.isdigit() for letter in text)
-    if (numbers and not site.policy.share_counts) or not _sentence(text):
-        return "The hospital's data do not serve this study; its own log says why."
-    return text
-
-
-def _code(error: Exception) -> str:
-    return error.code if isinstance(error, ConsiliumError) else "unexpected"
-
-
-def _local(error: Exception) -> str:
-    if isinstance(error, ConsiliumError):
-        return str(getattr(error, "local", error))
-    return "".join(traceback.format_exception(error))
-
-
-def _room(error: Exception) -> str:
-    """The innermost file of ours that the error passed, as a module's name; it says nothing about data."""
-    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = [name for name in frames if str(name).split(".", maxsplit=1)[0] in _ROOMS]
-    return str(ours[-1]) if ours else ""

@@ -38,7 +38,7 @@ _EXACT = 2.0**-8
 class Shelf:
     """One folder: its cases, its split, and the samples decoded so far in compact form."""
 
-    def __init__(self, folder: Path, study: Study, task: Task, log: Log, memory: int, gone: Gone = lambda patient: False) -> None:
+    def __init__(self, folder: Path, study: Study, task: Task, log: Log, memory: int, gone: Gone | None = None) -> None:
         self.study, self.task, self.log = study, task, log
         self.manifest = index(folder, task, study.data, log, gone)
         self.parts = split(self.manifest, study.data, study.seed)

@@ -59,7 +59,12 @@ class Site:
     def log(self, text: str) -> None:
         """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
         private(self.state)
-        with os.fdopen(os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
+            "a",
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
             file.write(text + "\n")
 
 
@@ -67,6 +72,16 @@ def private(folder: Path) -> None:
     """Make a folder that only this user may enter."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+
+
+def hand_over(state: Path) -> None:
+    """Give what an administrator has made in the worker's folder to the worker's user, so that the worker can read it."""
+    if os.geteuid() != 0:
+        return
+    owner = state.stat()
+    for path in (state, *state.iterdir()):
+        if not path.is_symlink() and path.stat().st_uid == 0:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def from_node(node_config: Mapping[str, object]) -> Site:

@@ -50,14 +50,14 @@ def add(state: Path, patient: str) -> int:
         os.close(lock)
 
 
-def reader(state: Path) -> Callable[[str], bool]:
-    """A function that tells whether a patient is withdrawn, by the file as it is now.
+def reader(state: Path) -> Callable[[str], bool] | None:
+    """A function that tells whether a patient is withdrawn, by the file as it is now; None if nobody is.
 
     Raises:
         PolicyError: the file is damaged; then nobody's images are used.
     """
     key, gone = _read(state)
-    return (lambda patient: _digest(key, patient.strip()) in gone) if gone else (lambda patient: False)
+    return (lambda patient: _digest(key, patient.strip()) in gone) if gone else None
 
 
 def version(state: Path) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def _read(state: Path) -> tuple[bytes, frozenset[str]]:
         key, gone = bytes.fromhex(found["key"]), frozenset(found["patients"])
     except FileNotFoundError:
         return secrets.token_bytes(32), frozenset()
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(error) from None
     if len(key) != 32 or not all(isinstance(digest, str) and len(digest) == 64 for digest in gone):
         raise _damaged("key or digests are too short")

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from client import device, evaluation, gate, journal, moments, outbox, standing, training, withdrawn
+from client import device, evaluation, gate, journal, moments, standing, training, withdrawn
 from client.dataset import Bank
 from client.engine import Engine, clip
 from client.moments import Drawer
 from client.party import Party
+from client.rules import FEWEST
 from client.site import Site
 from common import network, sums
 from common import study as studies
@@ -77,7 +78,7 @@ class Worker:
         self._signed: Any = None
         self._withdrawn = (0, 0)
         self._done: tuple[tuple[int, bytes], Update] | None = None
-        self._data = replace(study.data, min_patients=1) if scoring else study.data
+        self._scores_only, self._data = scoring, replace(study.data, min_patients=1) if scoring else study.data
         self._drawer = Drawer(site, study.digest)
         self._keeps_moments = study.training.optimizer_state == "keep"
 
@@ -91,6 +92,9 @@ class Worker:
         if "_bank" in vars(self) and withdrawn.version(self._site.state) != self._withdrawn:
             del self._bank  # a patient has left: every part is opened anew
             vars(self).pop("_task", None)
+            self._done = None
+        if self._scores_only and plan.kind in ("tally", "train"):
+            raise WireError("A question asks for training after this hospital was asked to join for scoring only; ask it to join anew.")
         kinds = {"join": self._join, "agree": self._agree, "tally": self._tally, "train": self._train, "evaluate": self._evaluate}
         return kinds[plan.kind](plan)
 
@@ -129,7 +133,7 @@ class Worker:
             "pooled": self._site.pooled,
             "trains": gate.trains(self._site, self._study),
         }
-        return Reply(self._site.name, plan.kind, values={**values, outbox.FEWEST: self._bank.fewest_patients()})
+        return Reply(self._site.name, plan.kind, values={**values, FEWEST: self._bank.fewest_patients()})
 
     def _agree(self, plan: Plan) -> Reply:
         signed = plan.settings.get("roster")
@@ -196,14 +200,15 @@ class Worker:
         delta = self._engine.change(start)
         norm = clip(delta, self._site.policy.largest_norm)
         if norm > self._site.policy.largest_norm > 0:
-            journal.note(self._site.state, kind="clipped", round=plan.round, norm=norm, allowed=self._site.policy.largest_norm)
+            told = {"norm": norm, "allowed": float(self._site.policy.largest_norm)}
+            journal.note(self._site.state, event="clipped", run=self._run, round=plan.round, **told)
         return Update(delta, self._weight(), loss, steps, seconds, self._engine.counted())
 
     def _told(self, update: Update) -> dict[str, Any]:
         """What is known beside an update; the outbox takes out what the policy keeps."""
         notes, self._engine.trainer.notes = self._engine.trainer.notes, []
         told = {"notes": notes, "weight": update.weight, "steps": update.steps, "counted": update.counted}
-        return {**told, "loss": update.loss, "seconds": update.seconds, outbox.FEWEST: self._bank.counts["train_patients"]}
+        return {**told, "loss": update.loss, "seconds": update.seconds, FEWEST: self._bank.counts["train_patients"]}
 
     def _evaluate(self, plan: Plan) -> Reply:
         self._engine.load(plan)
@@ -220,7 +225,7 @@ class Worker:
         sealed = (None, ()) if sealing is None else self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
         if plan.settings.get("examples") and self._site.synthetic:
             values["examples"] = evaluation.examples(network_, self._task, samples, self._engine.compute)
-        values |= {"compute": self._engine.compute.to_json(), outbox.FEWEST: values["patients"]}
+        values |= {"compute": self._engine.compute.to_json(), FEWEST: values["patients"]}
         return Reply(self._site.name, plan.kind, plan.round, plan.layout, values, *sealed)
 
     def _scoring(self, plan: Plan, cohort: int) -> Order:

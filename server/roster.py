@@ -77,7 +77,7 @@ def join(transport: Transport, study: Study, scoring: bool = False, say: Callabl
     plan, nodes = Plan("join", study.to_table(), settings={"scoring": scoring}), list(transport.nodes())
     patience, told = time.monotonic() + study.federation.approval, ""
     while True:
-        waiting = [node for node, reply in transport.ask(dict.fromkeys(nodes, plan)) if found.must_wait(node, reply)]
+        waiting = [node for node, reply in transport.ask(dict.fromkeys(nodes, plan)) if found.must_wait(node, reply, bool(told))]
         if not waiting or time.monotonic() >= patience:
             return found.roster()
         names = ", ".join(sorted(found.name(node) for node in waiting))
@@ -100,8 +100,8 @@ class _Joining:
     def name(self, node: int) -> str:
         return self._names[node]
 
-    def must_wait(self, node: int, reply: Reply) -> bool:
-        """Take an answer; whether a person at the hospital must decide first."""
+    def must_wait(self, node: int, reply: Reply, again: bool) -> bool:
+        """Take an answer; whether a person at the hospital must decide first. ``again``: it was waited for before, so that silence is no answer."""
         site = self._names[node] = self._enrolled.get(node) or reply.site or f"node {node}"
         self._excluded.pop(site, None)
         try:
@@ -109,7 +109,7 @@ class _Joining:
             _check_name(member, self._enrolled)
         except InputError as error:
             self._excluded[site] = str(error)
-            return reply.values.get("code") == ApprovalError.code
+            return reply.values.get("code") == ApprovalError.code or (reply.silent and again)
         if site in self._members:
             self._excluded[f"{site} (second)"] = f"A hospital named {site!r} has already joined; give each hospital its own name."
         else:

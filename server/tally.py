@@ -40,12 +40,12 @@ def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any]
     listed, keys = _listed(signed)
     strangers = {m.site: "It is not on the signed roster, or its certificate has expired." for m in roster.members if m.site not in keys}
     members = {m.site: m for m in roster.members if m.site not in strangers}
-    least = study.secure_aggregation.min_cohort
+    training, least = sum(m.trains for m in members.values()), study.secure_aggregation.min_cohort
     if len(members) > terms.MOST:
         raise InputError(f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. Draw fewer with two studies.")
-    if len(members) < least:
+    if training < least:
         raise InputError(
-            f"Secure aggregation needs {least} hospitals; {len(members)} joined. "
+            f"Secure aggregation needs {least} hospitals that train; {training} joined. "
             "Let more hospitals join, or set secure_aggregation.enabled = false where their policies allow it."
         )
     standing = Standing(listed.consortium, run, signed["signed"], listed.digest, keys)

@@ -234,7 +234,9 @@ def test_wheels_are_collected_with_their_checksums(shop: Door, tmp_path: Path) -
     for _ in range(2):  # a second time into the same folder
         done = shop("wheels", str(out))
         assert done.returncode == 0, done.stderr
-        assert [line.replace(str(out), "OUT") for line in shop.asked][-1:] == ["pip -m pip wheel --progress-bar off -c constraints.txt -w OUT .[server,test]"]
+        assert [line.replace(str(out), "OUT") for line in shop.asked][-1:] == [
+            "pip -m pip wheel --progress-bar off -c constraints.txt -w OUT .[server,test]"
+        ]
         names = ["SHA256SUMS", "consilium-1.0-any.whl", "constraints.txt", "install.sh", "torch-2.0-any.whl"]
         assert sorted(path.name for path in out.iterdir()) == names
         assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0

@@ -27,7 +27,15 @@ def run() -> Iterator[Result]:
     limit = best(3, lambda: [delta.sum() for delta in deltas], time.perf_counter)
     _check(_mean(deltas, weights), aggregate_arrayrecords(records, "num-examples"))
     records.clear()
-    yield Result("aggregate/10 x 30M, speed", theirs / ours, "x Flower", 4.0, lower=False, peer="Flower 1.41 aggregate_arrayrecords (s)", peer_value=theirs)
+    yield Result(
+        "aggregate/10 x 30M, speed",
+        theirs / ours,
+        "x Flower",
+        4.0,
+        lower=False,
+        peer="Flower 1.41 aggregate_arrayrecords (s)",
+        peer_value=theirs,
+    )
     yield Result("aggregate/10 x 30M", ours, "s", theirs / 4, peer="Flower 1.41 aggregate_arrayrecords", peer_value=theirs, limit=limit)
     yield Result("aggregate/after the last of 50 against of 5", _last(deltas[:1], 50) / _last(deltas[:1], 5), "x", 1.3)
     orders = {_mean([deltas[i] for i in order], [weights[i] for i in order]).tobytes() for order in _orders(generator)}

@@ -19,14 +19,28 @@ def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         sites = Path(folder, "hospitals")
         phantom.write(sites)
-        command = [sys.executable, "-m", "common.cli", "simulate", str(demo_study()), "--sites", str(sites), "--out", str(Path(folder, "run"))]
+        command = [
+            sys.executable,
+            "-m",
+            "common.cli",
+            "simulate",
+            str(demo_study()),
+            "--sites",
+            str(sites),
+            "--out",
+            str(Path(folder, "run")),
+        ]
         times = []
         for _ in range(3):
             began = time.perf_counter()
-            with subprocess.Popen([*command, "--rounds", "1", "--device", "cpu"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            with subprocess.Popen(
+                [*command, "--rounds", "1", "--device", "cpu"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            ) as process:
                 for line in process.stderr or ():
                     if "hospitals" in line:
                         times.append(time.perf_counter() - began)
                         break
                 process.kill()
-        yield Result("start/command to first round", min(times), "s", 8.0, peer="NVFlare 2.9 simulator, published measurement", peer_value=10.7)
+        yield Result(
+            "start/command to first round", min(times), "s", 8.0, peer="NVFlare 2.9 simulator, published measurement", peer_value=10.7
+        )

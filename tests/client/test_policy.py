@@ -110,3 +110,44 @@ def test_limits_are_allowed_up_to_themselves() -> None:
 def test_in_a_simulation_everything_is_allowed() -> None:
     for study in (null.study(100_000), federated(SECURE, largest_change=1024.0)):
         OPEN.check(study, "a" * 64)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'hours = ["8:00-18:00"]',
+        'hours = ["08:00"]',
+        'hours = ["08:00-18:00 "]',
+        'hours = ["24:00-06:00"]',
+        'hours = ["08:00-24:01"]',
+        'hours = ["08:60-18:00"]',
+        'hours = ["08:00-18:00", ""]',
+        'hours = "08:00-18:00"',
+        "hours = [8]",
+        "floor = -1",
+        "floor = 2.5",
+        "min_noise = -0.1",
+        "min_noise = inf",
+        "rounds_per_day = -1",
+        "megabytes_per_day = nan",
+        'approval = "no"',
+        "training = 0",
+        'studies = "lungs"',
+        "metrics = [1]",
+        "coordinators = [123456]",
+    ],
+)
+def test_a_rule_that_is_not_clear_stops_the_hospital(tmp_path: Path, text: str) -> None:
+    (tmp_path / "policy.toml").write_text(text)
+    with pytest.raises(InputError, match=text.split(" ", maxsplit=1)[0]):
+        policy.read(tmp_path / "policy.toml")
+
+
+def test_what_is_not_said_asks_a_person_and_tells_nothing_of_few_patients() -> None:
+    silent = Policy()
+    assert (silent.approval, silent.floor, silent.training, silent.min_noise) == (True, 10, True, 0.0)
+    assert silent.studies == silent.tasks == silent.models == silent.metrics == silent.coordinators == silent.hours == ()
+
+
+def test_the_day_s_limits_of_a_simulation_are_out_of_reach() -> None:
+    assert OPEN.approval is False and OPEN.floor == 0 and OPEN.rounds_per_day >= 1_000_000 and OPEN.megabytes_per_day >= 1e9

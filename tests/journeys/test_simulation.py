@@ -105,7 +105,7 @@ def _die(reply: Reply) -> Reply:
     [
         (lambda r: replace(r, delta=np.full_like(r.delta, np.nan)), "NaN"),
         (lambda r: replace(r, values={**r.values, "weight": 1e9}), "weight"),
-        (lambda r: replace(r, delta=r.delta[:-1]), "float32"),
+        (lambda r: replace(r, delta=r.delta[:-1]), "another form"),
         (_die, "RuntimeError"),
     ],
     ids=["NaN", "absurd weight", "wrong shape", "dies"],
@@ -310,11 +310,11 @@ def _texts(path: Path) -> list[str]:
 def test_two_hospitals_are_one_clear_sentence(tmp_path: Path) -> None:
     small.federation(tmp_path / "sites", sites=2)
     with pytest.raises(
-        InputError, match=r"^Secure aggregation needs 3 hospitals; 2 joined\. Let more hospitals join, or set secure_aggregation"
+        InputError, match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. Let more hospitals join, or set secure_aggregation"
     ):
         _secure(tmp_path, "run", secure_aggregation=ON)
     small.hospital(tmp_path / "sites" / "site2", 8, seed=2)
-    with pytest.raises(InputError, match="needs 4 hospitals; 3 joined"):
+    with pytest.raises(InputError, match="needs 4 hospitals that train; 3 joined"):
         _secure(tmp_path, "again", secure_aggregation={**ON, "min_cohort": 4})
 
 

@@ -115,7 +115,9 @@ def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, prot
 
 def test_there_are_six_places_of_which_one_is_for_guests(made: Path) -> None:
     places = dict(
-        re.findall(r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})", configuration(made, settings(made)), re.MULTILINE | re.DOTALL)
+        re.findall(
+            r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})", configuration(made, settings(made)), re.MULTILINE | re.DOTALL
+        )
     )
     assert places.pop("/").strip() == "return 404;"
     assert "client_verify" not in places.pop("= /v1/enrol")

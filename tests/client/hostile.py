@@ -1,0 +1,168 @@
+"""A hospital whose worker says what a test wants: for tests of what stands before it (the gate) and behind it (the last door)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from client import desk, worker
+from client.identity import Identity, raw_key
+from client.policy import OPEN, Policy
+from client.site import Site
+from client.trust import Trust
+from common import certificates, signing, wire
+from common import study as studies
+from common.signing import Statement
+from common.study import Study
+from common.update import Vector
+from common.wire import Letter, Plan, Reply
+from tests import small
+
+NOW, NAME, SECRET = datetime.now(UTC), "north", "MUELLER^HANS"
+CA = certificates.authority("trial", NOW, 3650)
+SIGNER = certificates.signer(CA, certificates.COORDINATOR, NOW, 365)
+OTHER = certificates.signer(CA, certificates.COORDINATOR, NOW, 365)
+OWN = certificates.signer(CA, NAME, NOW, 365)
+KEY = raw_key(OWN.key)
+KINDS = ("join", "agree", "tally", "train", "evaluate")
+PLAIN, MASKED = False, True
+MODEL: Vector = np.zeros(6, np.float32)
+FREE = replace(OPEN, floor=0)
+"""A policy that lets everything leave that has leave to go at all."""
+
+
+def study(masked: bool = MASKED, **sections: Any) -> Study:
+    """The small study, masked or not, with some sections changed."""
+    table = {**small.TABLE, "secure_aggregation": {"enabled": masked}, **sections}
+    return studies.parse(table)
+
+
+def hospital(state: Path, policy: Policy = FREE, folder: Path | None = None) -> Site:
+    """A real hospital: it takes signed studies only, speaks with a key of its own and keeps a journal."""
+    identity = Identity("trial", KEY, CA.certificate, SIGNER.certificate)
+    trust = Trust("trial", SIGNER.certificate, CA.certificate)
+    return Site(NAME, (folder or state / "data",), state, "cpu", policy=policy, identity=identity, trust=trust)
+
+
+def question(about: Study, kind: str, **fields: Any) -> Plan:
+    """A question that the coordinator signed."""
+    statement = Statement("trial", "run-1", about.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat())
+    model = MODEL if kind in ("train", "evaluate") else None
+    layout = "a" * 64 if model is not None else ""
+    plan = Plan(kind, about.to_table(), 1 if kind == "train" else 0, layout, model, seal=signing.sign(statement, SIGNER.key))
+    return replace(plan, **fields)
+
+
+def honest(kind: str, **values: Any) -> Reply:
+    """An answer with a right heading."""
+    plan = question(study(), kind)
+    return Reply(NAME, kind, plan.round, plan.layout, values)
+
+
+class LyingText(str):
+    """A text that says it is any other."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    def isprintable(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return 1
+
+
+class LyingTable(dict[str, Any]):
+    """A table that shows other entries each time."""
+
+    def __init__(self, first: dict[str, Any], then: dict[str, Any]) -> None:
+        super().__init__(first)
+        self._turns = [first, then]
+
+    def items(self) -> Any:
+        return (self._turns.pop(0) if len(self._turns) > 1 else self._turns[0]).items()
+
+
+class LyingNumber:
+    """An object that claims to be equal to everything and shows a secret."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __str__(self) -> str:
+        return SECRET
+
+    __repr__ = __str__
+
+
+class LyingVector(np.ndarray[Any, Any]):
+    """A vector whose functions see zeros."""
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
+        return getattr(ufunc, method)(*(np.zeros(6, np.float32) for _ in inputs), **named)
+
+
+@dataclass
+class Worker:
+    """Answers as it was told to."""
+
+    says: Callable[[Plan], Reply]
+
+    def answer(self, plan: Plan) -> Reply:
+        return self.says(plan)
+
+
+Says = Reply | Exception
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, site: Site, plan: Plan, says: Says) -> Letter:
+    """Put a question to the hospital's desk; its worker gives this answer, or fails so."""
+
+    def answer(_: Plan) -> Reply:
+        if isinstance(says, Exception):
+            raise says
+        return says
+
+    monkeypatch.setattr(worker, "resident", lambda *_: Worker(answer))
+    return desk.answer(site, wire.write_plan(plan))
+
+
+def all_bytes(letter: Letter) -> bytes:
+    """Everything that leaves."""
+    return letter.text.encode() + (b"" if letter.vector is None else letter.vector.tobytes())
+
+
+def journal(site: Site) -> list[dict[str, Any]]:
+    """The answers and refusals in the hospital's journal."""
+    found = [json.loads(line) for line in (site.state / "journal.jsonl").read_text().splitlines()]
+    return [line for line in found if "event" not in line]
+
+
+def refused(site: Site, letter: Letter, code: str, words: str = "") -> Reply:
+    """The letter is a fault and nothing else: its sentence, code, room and id; the same id in log and journal; nothing of the secret."""
+    reply = wire.read_reply(letter)
+    assert reply.fault and words in reply.fault and reply.fault.isprintable() and len(reply.fault) <= 500
+    assert reply.values.keys() == {"code", "room", "id"} and reply.values["code"] == code, reply.values
+    assert (reply.site, reply.kind, reply.round, reply.layout, reply.delta, reply.secure) == (NAME, "", 0, "", None, ())
+    assert SECRET.encode() not in all_bytes(letter)
+    line = journal(site)[-1]
+    assert {key: line[key] for key in ("fault", "code", "room", "id")} == {"fault": reply.fault, **reply.values} and "left" not in line
+    assert SECRET not in json.dumps(line)
+    assert f"[{reply.values['id']}]" in (site.state / "site.log").read_text()
+    return reply
