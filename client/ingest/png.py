@@ -47,7 +47,7 @@ _TURNS: dict[int, Callable[[Array], Array]] = {
     5: lambda a: a.swapaxes(0, 1),
     6: lambda a: np.rot90(a, -1),
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a),
+    8: np.rot90,
 }
 """What makes ``[H, W, ...]`` stand upright, by the orientation that Exif states (TIFF 6.0, section 8); views, no copies."""
 _TOO_LARGE = f"The image has more than {_LARGEST} pixels; give a smaller one."

@@ -34,6 +34,8 @@ from common.errors import CaseError
 _NO_CASE = {Reason.NO_IMAGE: "DICOM files without pixels", Reason.LOCALISER: "localisers"}
 _FREE, _RATIO, _SAMPLE = 1 << 27, 50, 4
 """What the values of a series may take in memory: _FREE bytes in any case, _RATIO times its files' size beyond; bytes of a value."""
+_LARGE, _SIDE = 1 << 23, 2048
+"""A picture of more pixels is made smaller before letters are searched for in it, to this side, at which they are searched for anyway."""
 _COLOUR = "The volume is in colour; give it as single images."
 _NO_IDENTITY = "The DICOM file states no SOP class or no SOP instance, so it is no image object; export it again."
 
@@ -117,7 +119,20 @@ def convert(source: Source, patient: str, names: Pseudonyms) -> Made:
 
 def printed(array: npt.NDArray[np.generic]) -> str | None:
     """Why a human must look at a picture ``[C, H, W]`` before it goes on, or None."""
-    return text.burned_in(Dataset(), [array[0] if len(array) == 1 else np.moveaxis(array, 0, -1)])
+    step = -(-max(array.shape[1:]) // _SIDE)
+    shown = _smaller(array, step) if array[0].size > _LARGE and step > 1 else array
+    return text.burned_in(Dataset(), [shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)])
+
+
+def _smaller(array: npt.NDArray[np.generic], step: int) -> npt.NDArray[np.float32]:
+    """Means over ``step`` x ``step`` pixels, of colour those of its brightest and its darkest channel, as the search for letters takes them."""
+    height, width = (side // step for side in array.shape[1:])
+    small = np.empty((min(len(array), 2), height, width), np.float32)
+    for row in range(height):
+        strip = np.nan_to_num(array[:, row * step : (row + 1) * step, : width * step].astype(np.float32), posinf=0, neginf=0)
+        for place, plane in enumerate((strip.max(0), strip.min(0))[: len(small)]):
+            small[place, row] = plane.reshape(step, width, step).mean((0, 2))
+    return small
 
 
 def _sources(one: Series, keys: Sequence[str], spoken: Set[str]) -> list[Source]:
