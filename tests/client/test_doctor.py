@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def top(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def answer(status: str, ahead: float = 0.0) -> lane.Serve:
-    return lane.fixed(f"HTTP/1.1 {status}\r\nDate: {format_datetime(NOW + timedelta(seconds=ahead), usegmt=True)}\r\nContent-Length: 0")
+    return lane.fixed(f"HTTP/1.1 {status}\r\nDate: {format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)}\r\nContent-Length: 0")
 
 
 def states(found: list[Finding]) -> dict[str, str]:
