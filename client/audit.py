@@ -115,7 +115,7 @@ def show(state: Path, last: int = 0, event: str = "") -> list[dict[str, Any]]:
     Args:
         state: the worker's folder.
         last: so many from the end; 0: all.
-        event: only entries of this event or kind of question.
+        event: only entries whose event or kind of question holds this text.
     """
     entries = []
     for raw in lines(state):
@@ -123,7 +123,7 @@ def show(state: Path, last: int = 0, event: str = "") -> list[dict[str, Any]]:
             line = json.loads(raw)
         except (ValueError, RecursionError):
             continue
-        if isinstance(line, dict) and (not event or event in (line.get("event"), line.get("kind"))):
+        if isinstance(line, dict) and (not event or event in f"{line.get('event', '')} {line.get('kind', '')}"):
             entries.append(line)
     return entries[-last:] if last else entries
 

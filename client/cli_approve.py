@@ -111,13 +111,15 @@ def withdraw(given: Namespace) -> int:
     """Take back approvals of a study, or take a patient out; both hold from the next question on."""
     from client import approvals, journal, withdrawn  # noqa: PLC0415
 
-    state = Home.open(given.home.absolute(), "worker").state
+    home = Home.open(given.home.absolute(), "worker")
+    state = home.state
     if (given.study is None) == (given.patient is None):
         raise InputError("Give either --study NAME or --patient ID.")
     if given.patient is not None:
-        count = withdrawn.add(state, given.patient)
+        for name in _present(Path(home.settings().data), given.patient, given.anyway):
+            count = withdrawn.add(state, name)
         told: dict[str, Any] = {"withdrawn_patients": count}
-        journal.note(state, event="patient withdrawn", patients=count)
+        journal.note(state, event="patient withdrawn", patients=count, user=getpass.getuser())
         line = f"the patient's images are used in no further round; {count} patients are withdrawn in all"
     else:
         ended = approvals.withdraw(state, given.study, datetime.now(UTC))
@@ -131,6 +133,27 @@ def withdraw(given: Namespace) -> int:
     else:
         console.out(line)
     return 0
+
+
+def _present(folder: Path, patient: str, anyway: bool) -> list[str]:
+    """Under which names a patient has images in the hospital's folder: as given, or by the key with which the folder was ingested.
+
+    Raises:
+        InputError: there are none, so that nothing would be withdrawn.
+    """
+    from client.deidentify.names import Pseudonyms  # noqa: PLC0415
+    from client.ingest import patients  # noqa: PLC0415
+
+    key = folder.with_name(f"{folder.name}.key")
+    names = [patient.strip(), *([Pseudonyms.open(key).patient(patient.strip(), "")] if key.is_file() else [])]
+    there = patients.listed(folder)
+    found = [name for name in names if name in there]
+    if not found and not anyway:
+        raise InputError(
+            "No image in the hospital's folder is of this patient, so nothing was withdrawn. After an ingest patients have other names there: "
+            "consilium site pseudonym ID --key FILE. With --anyway the name is written down for images that come later."
+        )
+    return found or names
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {

@@ -14,7 +14,7 @@ from common import console
 from common.errors import InputError
 
 _LARGEST = 4 << 20
-_SHOWN = ("event", "kind", "round", "run", "study", "fault", "reason", "by")
+_SHOWN = ("event", "kind", "round", "run", "study", "fault", "reason", "by", "user", "patients")
 
 
 def verify(given: Namespace) -> int:

@@ -76,6 +76,7 @@ def _add_approvals(group: Any, command: Add, whole: Callable[..., Any]) -> None:
         ("consilium site withdraw --study lungs --home /srv/consilium", "consilium site withdraw --patient 4711 --home /srv/consilium"),
     )
     withdraw.add_argument("--study", metavar="STUDY", help="name or first digits of an approved study")
+    withdraw.add_argument("--anyway", action="store_true", help="with --patient: also if no image of the patient is there yet")
     withdraw.add_argument("--patient", metavar="ID", help="as it stands in patient_id of labels.csv, or in the DICOM files")
     for parser in (offers, approve, withdraw):
         _home(parser, "the hospital's folder for keys, state and logs")

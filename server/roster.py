@@ -14,8 +14,8 @@ from common.wire import Plan, Reply
 from server.transport import Transport
 
 _MOST_IMAGES = 50_000_000
-_APPROVAL_PAUSE = 10.0
-"""Seconds between two questions to a hospital at which a person must decide."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
+"""Seconds between two questions to a hospital at which a person must decide; each stands in its record."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def join(transport: Transport, study: Study, scoring: bool = False, say: Callabl
     """
     found = _Joining(study, scoring, transport.names())
     plan, nodes = Plan("join", study.to_table(), settings={"scoring": scoring}), list(transport.nodes())
-    patience, told = time.monotonic() + study.federation.approval, ""
+    patience, told, pause = time.monotonic() + study.federation.approval, "", _FIRST_PAUSE
     while True:
         waiting = [node for node, reply in transport.ask(dict.fromkeys(nodes, plan)) if found.must_wait(node, reply, bool(told))]
         if not waiting or time.monotonic() >= patience:
@@ -84,7 +84,8 @@ def join(transport: Transport, study: Study, scoring: bool = False, say: Callabl
         if names != told:
             say(f"waiting for a person's approval at {names}, up to {study.federation.approval / 3600:.3g} hours (federation.approval)")
             told = names
-        transport.pause(min(_APPROVAL_PAUSE, max(0.1, patience - time.monotonic())))
+        transport.pause(min(pause, max(0.1, patience - time.monotonic())))
+        pause = min(2 * pause, _LONGEST_PAUSE)
         nodes = waiting
 
 

@@ -17,6 +17,7 @@ from common.wire import Plan
 from server.cohort import Cohort, Standing
 from server.masked import Sums
 from server.roster import Roster as Members
+from server.roster import grouped
 from server.transport import Transport
 
 
@@ -46,7 +47,7 @@ def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any]
     if training < least:
         raise InputError(
             f"Secure aggregation needs {least} hospitals that train; {training} joined. "
-            "Let more hospitals join, or set secure_aggregation.enabled = false where their policies allow it."
+            f"{grouped({**roster.excluded, **strangers})} Let more hospitals join.".replace("  ", " ")
         )
     standing = Standing(listed.consortium, run, signed["signed"], listed.digest, keys)
     secure = Sums(Cohort(transport, study, standing, {site: m.node for site, m in members.items()}), study.secure_aggregation.patience)

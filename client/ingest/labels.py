@@ -63,6 +63,16 @@ def read_table(folder: Path, task: Task) -> Table:
     return Table(rows, frozenset(torn))
 
 
+def patients(folder: Path) -> set[str]:
+    """Identifiers in the column ``patient_id`` of labels.csv and cases.csv.
+
+    Raises:
+        SiteError: a table cannot be read.
+    """
+    tables = [_read_csv(folder / name, lambda column: column == PATIENT) for name in _TABLES if (folder / name).is_file()]
+    return {record.get(PATIENT, "") for _, records in tables for record in records} - {""}
+
+
 def _check_columns(wanted: tuple[str, ...], present: list[str]) -> None:
     missing = [c for c in wanted if c not in present]
     if missing and not present:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from client import approvals, withdrawn
-from client.home import Home
+from client.deidentify.names import Pseudonyms
+from client.home import Home, SiteSettings
 from client.policy import Policy
 from common import cli, toml
 from common.study import Study
@@ -44,6 +45,8 @@ Type = Callable[..., Typed]
 def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "home")
     made.state.mkdir(parents=True)
+    settings = SiteSettings(name="north", consortium="trial", address="localhost", data=str(tmp_path / "data"))
+    made.site_toml.write_text(settings.to_toml())
     return made
 
 
@@ -196,9 +199,9 @@ def test_a_damaged_list_is_said_in_one_line(type_: Type, home: Home) -> None:
 
 
 def test_a_patient_goes(type_: Type, home: Home) -> None:
-    done = type_("withdraw", "--patient", SECRET)
+    done = type_("withdraw", "--patient", SECRET, "--anyway")
     assert done.code == 0 and "1 patients are withdrawn in all" in done.out
-    assert type_("withdraw", "--patient", "4711", "--json").json() == {"withdrawn_patients": 2}
+    assert type_("withdraw", "--patient", "4711", "--anyway", "--json").json() == {"withdrawn_patients": 2}
     assert withdrawn.reader(home.state)(SECRET)
     kept = b"".join(path.read_bytes() for path in home.state.rglob("*") if path.is_file())
     assert b"MUELLER" not in kept and b"4711" not in kept and SECRET not in done.out + done.err
@@ -206,3 +209,18 @@ def test_a_patient_goes(type_: Type, home: Home) -> None:
 
 def test_a_hospital_s_own_policy_asks_for_a_person() -> None:
     assert Policy().approval is True
+
+
+def test_a_patient_who_is_not_there_is_not_said_to_be_gone(type_: Type, home: Home) -> None:
+    done = type_("withdraw", "--patient", "nosuchpatient")
+    assert done.code == 2 and "nothing was withdrawn" in done.err and not (home.state / withdrawn.NAME).exists()
+
+
+def test_a_patient_goes_by_the_hospital_s_own_number_after_an_ingest(type_: Type, home: Home) -> None:
+    folder = Path(home.settings().data)
+    name = Pseudonyms.open(folder.with_name(f"{folder.name}.key")).patient("4711", "")
+    folder.mkdir(exist_ok=True)
+    (folder / "labels.csv").write_text(f"file,patient_id\na.png,{name}\n")
+    assert type_("withdraw", "--patient", "4711", "--json").json() == {"withdrawn_patients": 1}
+    gone = withdrawn.reader(home.state)
+    assert gone is not None and gone(name) and not gone("4711")

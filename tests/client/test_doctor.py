@@ -36,7 +36,9 @@ def top(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def answer(status: str, ahead: float = 0.0) -> lane.Serve:
-    return lane.fixed(f"HTTP/1.1 {status}\r\nDate: {format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)}\r\nContent-Length: 0")
+    return lane.fixed(
+        f"HTTP/1.1 {status}\r\nDate: {format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)}\r\nContent-Length: 0"
+    )
 
 
 def states(found: list[Finding]) -> dict[str, str]:

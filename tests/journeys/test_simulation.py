@@ -309,9 +309,7 @@ def _texts(path: Path) -> list[str]:
 
 def test_two_hospitals_are_one_clear_sentence(tmp_path: Path) -> None:
     small.federation(tmp_path / "sites", sites=2)
-    with pytest.raises(
-        InputError, match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. Let more hospitals join, or set secure_aggregation"
-    ):
+    with pytest.raises(InputError, match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. Let more hospitals join\."):
         _secure(tmp_path, "run", secure_aggregation=ON)
     small.hospital(tmp_path / "sites" / "site2", 8, seed=2)
     with pytest.raises(InputError, match="needs 4 hospitals that train; 3 joined"):

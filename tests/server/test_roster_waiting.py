@@ -65,7 +65,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_who_has_decided_is_in_and_is_not_asked_again(run: Run) -> None:
     found, asked, told = run({1: [reply("north")], 2: [WAITS, WAITS, WAITS, reply("valley")]})
     assert [m.site for m in found.members] == ["north", "valley"] and found.excluded == {}
-    assert asked.times == {1: 1, 2: 4} and asked.now == 30.0
+    assert asked.times == {1: 1, 2: 4} and asked.now == 35.0
     assert told == ["waiting for a person's approval at valley, up to 1 hours (federation.approval)"]
 
 

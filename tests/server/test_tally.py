@@ -99,7 +99,7 @@ def test_every_hospital_that_joined_is_a_member_or_excluded(make: Make, stage: s
 def test_two_hospitals_are_one_clear_sentence_before_anybody_is_asked(make: Make) -> None:
     world = make(2)
     with pytest.raises(
-        InputError, match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. Let more hospitals join, or set secure_agg"
+        InputError, match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. Let more hospitals join\."
     ):
         hold(world)
     assert world.asked == []
