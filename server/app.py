@@ -22,7 +22,7 @@ from common.update import Layout, Vector
 from server import checkpoint, evaluate, report, rounds, tally
 from server.evaluate import Scores
 from server.masked import Sums
-from server.progress import Reporter
+from server.progress import WAITING, Reporter
 from server.roster import Member, Roster, gather, join
 from server.rounds import Federation
 from server.transport import Transport
@@ -115,7 +115,7 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     began, study = time.perf_counter(), order.resolved()
     layout, start, origin = network.start_weights(study, Path(order.study).parent)
     gather(transport, order.expected, study.federation.min_sites, reporter.say)
-    roster = join(transport, study, say=reporter.say)
+    roster = _joined(order, transport, study, reporter)
     run = report.Run(Path(order.out), study)
     reporter.say(
         f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals"
@@ -128,8 +128,25 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     session = Session(order, study, run, transport, reporter, roster, layout, start, began)
     if study.secure_aggregation.enabled:
         session.sums, session.roster, session.total = tally.hold(transport, study, order.run, order.roster, roster)
-        reporter.say(f"secure aggregation over {len(session.roster.members)} hospitals: the server reads sums only")
+        telling = [m.site for m in session.roster.members if m.counts or m.tells_metrics]
+        own = f"; by their policies these also tell their own numbers: {', '.join(telling)}" if telling else ""
+        reporter.say(f"secure aggregation over {len(session.roster.members)} hospitals: the server reads sums of changes only{own}")
     return session
+
+
+def _joined(order: Order, transport: Transport, study: Study, reporter: Reporter) -> Roster:
+    """Who takes part; whom the run waits for stands in its folder meanwhile, for ``consilium server status``."""
+    note = Path(order.out) / WAITING
+
+    def say(text: str) -> None:
+        reporter.say(text)
+        if note.parent.is_dir():
+            note.write_text(text, "utf-8")
+
+    try:
+        return join(transport, study, say=say)
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def federate(session: Session) -> None:

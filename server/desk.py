@@ -20,6 +20,7 @@ from common.study import Study
 from server import rosters
 from server.control import ControlError
 from server.host import Home
+from server.progress import WAITING
 from server.sites import Registry
 
 
@@ -134,6 +135,12 @@ def _folders(home: Home) -> list[Path]:
     return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
 
 
+def _waiting(folder: Path, state: str) -> str:
+    """Whom a running run waits for; empty if for nobody."""
+    note = folder / WAITING
+    return note.read_text("utf-8") if state == "running" and note.is_file() else ""
+
+
 def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
     number = json.loads((folder / "run.json").read_text("utf-8"))["run_id"]
     last = _last_round(folder / "rounds.jsonl")
@@ -147,7 +154,7 @@ def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
         "run": folder.name,
         "run_id": number,
         "state": shown,
-        "details": "" if state is None else state.details,
+        "details": "" if state is None else _waiting(folder, shown) or state.details,
         "round": last.get("round", 0),
         "rounds": table.federation.rounds,
         "loss": sum(loss.values()) / len(loss) if loss else None,

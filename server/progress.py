@@ -13,6 +13,10 @@ from rich.table import Column
 _BAR = 14  # characters: with the counts and both times, 30 of 80 columns are left for words
 
 
+WAITING = "waiting"
+"""File in a run's folder while it waits for hospitals: for whom."""
+
+
 class Reporter:
     """A phase after the other, each with a known number of steps; use as a context manager. The bar is gone once the context is left."""
 

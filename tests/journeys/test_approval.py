@@ -49,6 +49,7 @@ def waits_for_people(made: Federation) -> None:
         [waiting] = until(lambda site=site: offers(made, site)["waiting"], f"{site} was not asked")
         assert waiting["study"] == "careful"
     until(lambda: "waiting for a person's approval at harbour, north, valley" in log(made, "careful"), "the run does not say that it waits")
+    assert "waiting for a person's approval at harbour, north, valley" in made.state("careful")["details"]
     for site in SITES[:-1]:
         approve(made, site, "careful")
     until(lambda: "waiting for a person's approval at valley," in log(made, "careful"), "the run does not go on waiting")
