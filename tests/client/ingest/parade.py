@@ -11,7 +11,6 @@ import gzip
 import io
 import json
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -43,6 +42,7 @@ from pydicom.uid import (
 from client.ingest import _formats, boxes, dicom, labels, manifest, masks
 from common.errors import SiteError
 from common.study import Data
+from tests.benchmarks._result import peak_bytes
 from tests.client.ingest.mutate import mutate
 
 SLOW = 2.0
@@ -277,7 +277,7 @@ def main(count: int, seed: int) -> dict[str, Any]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         figures = parade(count, seed, Path(folder))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_bytes() / 1e6
     found = {"files": figures.files, "read": figures.read, "refused": figures.refused, "uncaught": figures.uncaught, "slow": figures.slow}
     found |= {"telling": figures.telling, "slowest_s": round(figures.slowest, 3), "peak_mb": round(peak)}
     return found | {"seconds": round(time.perf_counter() - began, 1), "sentences": len(figures.sentences)}
