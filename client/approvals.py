@@ -56,6 +56,10 @@ class Approval:
         """Whether it is neither over nor taken back."""
         return not self.withdrawn and datetime.fromisoformat(self.at) <= now < datetime.fromisoformat(self.until)
 
+    def permits(self, use: str, now: datetime) -> bool:
+        """Whether it holds for this use."""
+        return self.holds(now) and use in (self.use, "evaluate")
+
 
 def all_of(state: Path) -> tuple[Approval, ...]:
     """Every approval, the oldest first.
@@ -79,7 +83,7 @@ def check(state: Path, study: Study, use: str, now: datetime) -> None:
         ApprovalError: nobody has, or the approval is over; the study is kept for a person to read.
     """
     known = [a for a in all_of(state) if a.digest == study.digest]
-    if any(a.holds(now) and (a.use == "train" or use == "evaluate") for a in known):
+    if any(a.permits(use, now) for a in known):
         return
     if any(a.holds(now) for a in known):
         raise ApprovalError("This hospital has approved the study for scoring models only; it sends no update.")
@@ -131,7 +135,7 @@ def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int
         raise InputError(f"The use is {use!r}; allowed: {', '.join(USES)}.")
     until = now + timedelta(days=days)
     made = Approval(study.digest, study.name, name, _text(now), _text(until), use, "", study.to_table())
-    with _alone(state):
+    with files.alone(private(state), os.O_DIRECTORY):
         earlier = tuple(replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a for a in all_of(state))
         _write(state, (*earlier, made))
     (state / OFFERS / f"{study.digest}.json").unlink(missing_ok=True)
@@ -144,7 +148,7 @@ def withdraw(state: Path, wanted: str, now: datetime) -> tuple[Approval, ...]:
     Raises:
         InputError: there is none.
     """
-    with _alone(state):
+    with files.alone(private(state), os.O_DIRECTORY):
         known = all_of(state)
         chosen = [a for a in known if a.holds(now) and (a.name == wanted or (len(wanted) >= 8 and a.digest.startswith(wanted)))]
         if not chosen:
@@ -171,18 +175,6 @@ def _flat(value: Any, place: str) -> list[tuple[str, Any]]:
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         return [pair for i, item in enumerate(value) for pair in _flat(item, f"{place}[{i}]")]
     return [(place, value)]
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """No other process changes the list meanwhile."""
-    private(state)
-    handle = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _write(state: Path, approvals: tuple[Approval, ...]) -> None:

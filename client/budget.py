@@ -49,10 +49,7 @@ def spend(state: Path, policy: Policy, day: date, size: int, rounds: int) -> Spe
     Raises:
         PolicyError: the budget is spent, or the file is damaged.
     """
-    private(state)
-    handle = os.open(state / NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with files.alone(private(state) / NAME) as handle:
         before = _parsed(os.pread(handle, 1 << 16, 0), day)
         after = Spent(before.day, before.bytes + size, before.rounds + rounds)
         _check(after, policy)
@@ -60,8 +57,6 @@ def spend(state: Path, policy: Policy, day: date, size: int, rounds: int) -> Spe
         os.pwrite(handle, content.ljust(_ROOM), 0)
         os.fsync(handle)
         return after
-    finally:
-        os.close(handle)
 
 
 def check(state: Path, policy: Policy, day: date, rounds: int) -> None:

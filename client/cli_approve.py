@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from client import stop
 from client.home import Home
 from client.site import hand_over
 from common import console
@@ -58,8 +58,8 @@ def approve(given: Namespace) -> int:
     if not given.yes and not console.agreed(f"Approve this study for {use} as {given.by!r} for {given.days} days? Type yes: "):
         raise InputError("Nothing was approved; type yes to approve.")
     made = approvals.grant(home.state, study, given.by, use, datetime.now(UTC), given.days)
-    journal.note(home.state, event="approved", study=made.name, digest=made.digest, by=made.by, until=made.until, user=getpass.getuser())
-    hand_over(home.state)
+    journal.note(home.state, event="approved", study=made.name, digest=made.digest, by=made.by, until=made.until, user=stop.user())
+    hand_over(home.state, journal.NAME, journal.HEAD, approvals.NAME)
     if given.json:
         console.out_json({k: v for k, v in vars(made).items() if k != "table"})
     else:
@@ -119,15 +119,15 @@ def withdraw(given: Namespace) -> int:
         for name in _present(Path(home.settings().data), given.patient, given.anyway):
             count = withdrawn.add(state, name)
         told: dict[str, Any] = {"withdrawn_patients": count}
-        journal.note(state, event="patient withdrawn", patients=count, user=getpass.getuser())
+        journal.note(state, event="patient withdrawn", patients=count, user=stop.user())
         line = f"the patient's images are used in no further round; {count} patients are withdrawn in all"
     else:
         ended = approvals.withdraw(state, given.study, datetime.now(UTC))
         for approval in ended:
-            journal.note(state, event="withdrawn", study=approval.name, digest=approval.digest, user=getpass.getuser())
+            journal.note(state, event="withdrawn", study=approval.name, digest=approval.digest, user=stop.user())
         told = {"study": given.study, "approvals_ended": len(ended)}
         line = f"{len(ended)} approval{'s' if len(ended) > 1 else ''} of {given.study} ended; the next question is refused"
-    hand_over(state)
+    hand_over(state, journal.NAME, journal.HEAD, approvals.NAME, withdrawn.NAME)
     if given.json:
         console.out_json(told)
     else:

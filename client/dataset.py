@@ -69,15 +69,18 @@ class Bank:
         Raises:
             SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
         """
-        patients = {part: {(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)} for part in PARTS}
+        patients = self._patients()
         counts = {part: len(self._places(part)) for part in PARTS}
         left_out = sum(shelf.left_out.total() for shelf in self._shelves)
         return {**counts, "patients": len(set().union(*patients.values())), "train_patients": len(patients["train"]), "left_out": left_out}
 
     def fewest_patients(self) -> int:
         """Patients of the part that has the fewest, of those parts that have any."""
-        parts = [{(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)} for part in PARTS]
-        return min((len(patients) for patients in parts if patients), default=0)
+        return min((len(patients) for patients in self._patients().values() if patients), default=0)
+
+    def _patients(self) -> dict[str, set[tuple[Shelf, int]]]:
+        """Who has usable images in each part."""
+        return {part: {(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)} for part in PARTS}
 
     def check_shapes(self) -> None:
         """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.

@@ -43,7 +43,7 @@ def trains(site: Site, study: Study) -> bool:
     if site.trust is None or not site.policy.approval:
         return True
     now = datetime.now(UTC)
-    return any(a.use == "train" and a.holds(now) for a in approvals.all_of(site.state) if a.digest == study.digest)
+    return any(a.permits("train", now) for a in approvals.all_of(site.state) if a.digest == study.digest)
 
 
 def _check_coordinator(site: Site, certificate: bytes) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from client import entries
 from client.site import private
-from common import merkle
+from common import files, merkle
 from common.merkle import Frontier
 
 NAME, HEAD = "journal.jsonl", "journal.head"
@@ -56,7 +56,7 @@ def note(state: Path, **values: Any) -> None:
         EntryError: it holds what has no place there (``client/entries.py``).
     """
     entries.check(values)
-    with _alone(state) as handle:
+    with files.alone(private(state) / NAME) as handle:
         tree = _caught_up(state / NAME, handle)
         if os.fstat(handle).st_size > tree.read:  # what a machine that lost power left of a line; it was never answered
             os.ftruncate(handle, tree.read)
@@ -78,7 +78,7 @@ def note(state: Path, **values: Any) -> None:
 
 def head(state: Path) -> tuple[int, str]:
     """Number of lines, and the root over them in hexadecimal."""
-    with _alone(state) as handle:
+    with files.alone(private(state) / NAME) as handle:
         tree = _caught_up(state / NAME, handle).tree
         return tree.size, tree.root.hex()
 
@@ -94,18 +94,6 @@ def studies(state: Path) -> list[dict[str, Any]]:
         run["questions"] += 1
         run["rounds"] = max(run["rounds"], line.get("round", 0))
     return list(runs.values())
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[int]:
-    """The journal, with no other process between reading and writing it."""
-    private(state)
-    handle = os.open(state / NAME, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def _caught_up(path: Path, handle: int) -> _Tree:

@@ -59,7 +59,7 @@ class Ledger:
         over = hashlib.sha256("\0".join(survivors).encode()).hexdigest()
         line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
         try:
-            with self._alone() as handle:
+            with files.alone(private(self._state) / _NAME) as handle:
                 self.check(terms.run, order)
                 self._check_cohort(order, over)
                 self._append(handle, json.dumps(line).encode() + b"\n")
@@ -67,17 +67,6 @@ class Ledger:
                 journal.note(self._state, event="opened", **told)
         except OSError:
             raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[int]:
-        """The file, with no other process between reading and writing it."""
-        private(self._state)
-        handle = os.open(self._state / _NAME, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield handle
-        finally:
-            os.close(handle)
 
     def _check_cohort(self, order: Order, over: str) -> None:
         if any(line["survivors"] != over for line in self._same(order)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,20 +69,31 @@ class Site:
             file.write(text + "\n")
 
 
-def private(folder: Path) -> None:
+def private(folder: Path) -> Path:
     """Make a folder that only this user may enter."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    return folder
 
 
-def hand_over(state: Path) -> None:
-    """Give what an administrator has made in the worker's folder to the worker's user, so that the worker can read it."""
+def hand_over(state: Path, *names: str) -> None:
+    """Give files that an administrator has made in the worker's folder to the worker's user, so that the worker can go on with them.
+
+    Only plain files that have no other name: the worker's user could have put a link to somebody else's file there.
+    """
     if os.geteuid() != 0:
         return
     owner = state.stat()
-    for path in (state, *state.iterdir()):
-        if not path.is_symlink() and path.stat().st_uid == 0:
-            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    for path in (state / name for name in names):
+        if not os.path.lexists(path):
+            continue
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = os.fstat(handle)
+            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(handle)
 
 
 def from_node(node_config: Mapping[str, object]) -> Site:

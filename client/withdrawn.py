@@ -38,16 +38,11 @@ def add(state: Path, patient: str) -> int:
     name = patient.strip()
     if not name:
         raise InputError("--patient is empty; give the patient's identifier as it stands in patient_id or in the DICOM files.")
-    private(state)
-    lock = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.alone(private(state), os.O_DIRECTORY):
         key, gone = _read(state)
         gone = gone | {_digest(key, name)}
         files.replace(state / NAME, json.dumps({"key": key.hex(), "patients": sorted(gone)}).encode())
         return len(gone)
-    finally:
-        os.close(lock)
 
 
 def reader(state: Path) -> Callable[[str], bool] | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 FILE, FOLDER = 0o600, 0o700
@@ -47,6 +50,21 @@ def replace(path: Path, content: bytes) -> None:
         move(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> Iterator[int]:
+    """A file, made if it is not there, or with other ``flags`` a folder; of those who open it in this way one at a time goes on.
+
+    Yields:
+        the open file's number.
+    """
+    handle = os.open(path, flags | os.O_CLOEXEC, FILE)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def move(source: Path, target: Path) -> None:

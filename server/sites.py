@@ -93,12 +93,8 @@ class Registry:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other writers out; not to be entered twice by one caller."""
-        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with files.alone(self._lock):
             yield
-        finally:
-            os.close(handle)
 
     def load(self) -> dict[str, Site]:
         """Every hospital by name.

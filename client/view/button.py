@@ -9,6 +9,7 @@ from pathlib import Path
 
 from client import journal
 from client import stop as stops
+from client.site import hand_over
 from client.stop import Stop
 from common.errors import ConsiliumError, InputError
 
@@ -54,8 +55,4 @@ def resume(state: Path) -> Stop | None:
 def _note(state: Path, **values: str) -> None:
     """A line in the journal; what an administrator made there belongs to the worker's user all the same."""
     journal.note(state, **values)
-    if os.geteuid() == 0:
-        owner = state.stat()
-        for name in (journal.NAME, journal.HEAD, stops.NAME):
-            if os.path.lexists(state / name):
-                os.chown(state / name, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    hand_over(state, journal.NAME, journal.HEAD, stops.NAME)
