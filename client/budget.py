@@ -5,7 +5,6 @@ Numbers that cannot be read count as spent: nothing leaves until somebody has lo
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from client.policy import Policy
 from client.site import private
+from common import files
 from common.errors import PolicyError
 
 NAME = "budget.json"

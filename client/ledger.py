@@ -5,18 +5,16 @@ Two sums about the same thing over different hospitals would differ by one hospi
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from client import journal
 from client.site import private
+from common import files
 from common.errors import SecureSumError
 from common.secagg.messages import Order, Terms
 

@@ -5,7 +5,6 @@ The file holds keyed digests of their identifiers (HMAC-SHA256 under a key besid
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
