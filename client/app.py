@@ -5,10 +5,10 @@ from __future__ import annotations
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from client import desk
 from client import site as sites
-from common import records
+from client.worker import handler
 from common.errors import WireError
+from common.protocol import flower_records
 
 app = ClientApp()
 
@@ -35,7 +35,7 @@ def answer(message: Message, context: Context) -> Message:
     """Take the letter out of a Flower message and put the answer in."""
     site = sites.from_node(context.node_config)
     try:
-        letter = desk.answer(site, records.unpack(message.content))
+        letter = handler.answer(site, flower_records.unpack(message.content))
     except WireError as error:
-        letter = desk.fault(site, error)
-    return Message(records.pack(letter, shared=records.is_shared(message.content)), reply_to=message)
+        letter = handler.fault(site, error)
+    return Message(flower_records.pack(letter, shared=flower_records.is_shared(message.content)), reply_to=message)

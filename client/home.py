@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from common import config, toml
-from common.config import setting, shown
-from common.consortium import check_address, check_name, table
 from common.errors import InputError, StudyError
+from common.study import config, toml
+from common.study.config import setting, shown
+from common.trust.consortium import check_address, check_name, table
 
 T = TypeVar("T")
 PARTS = ("all", "gateway", "worker")
@@ -95,7 +95,7 @@ def settings(cls: type[T], values: dict[str, Any], where: str) -> T:
 
 
 @dataclass(frozen=True)
-class Home:
+class SiteHome:
     """Where each file of a hospital lies."""
 
     path: Path
@@ -209,7 +209,7 @@ class Home:
         return settings(SiteSettings, table(self.site_toml, "Site file"), "site")
 
     @classmethod
-    def open(cls, path: Path, part: str = "all") -> Home:
+    def open(cls, path: Path, part: str = "all") -> SiteHome:
         """An enrolled hospital's folder, after a look at every file that ``part`` needs and at who may read it.
 
         Raises:

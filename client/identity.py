@@ -11,9 +11,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import certificates, files, rosters
 from common.errors import CertificateError, SignatureError
-from common.rosters import Roster
+from common.storage import files
+from common.trust import certificates
+from common.trust import roster as rosters
+from common.trust.roster import Roster
 
 _KEPT = "roster.json"
 

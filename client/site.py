@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client import phantoms, policy
+from client import phantoms
 from client.identity import Identity, raw_key
-from client.policy import OPEN, Policy
+from client.policy import policy
+from client.policy.policy import OPEN, Policy
 from client.trust import Trust
 from common.errors import SiteError
-from common.simulation import consortium
+from common.simulation import virtual_consortium
 from common.simulation.folders import hospital_folders
 
 SITES = "CONSILIUM_SITES"
@@ -125,4 +126,4 @@ def _identity(state: Path, name: str) -> Identity | None:
     if not (made / "roster.crt").is_file():
         return None
     key = raw_key((made / name / "identity.key").read_bytes())
-    return Identity(consortium.NAME, key, (made / "ca.crt").read_bytes(), (made / "roster.crt").read_bytes())
+    return Identity(virtual_consortium.NAME, key, (made / "ca.crt").read_bytes(), (made / "roster.crt").read_bytes())

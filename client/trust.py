@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from common import signing
-from common.signing import Statement
-from common.study import Study
-from common.wire import Plan
+from common.protocol.envelopes import Question
+from common.study.study import Study
+from common.trust import study_signature
+from common.trust.study_signature import Statement
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Trust:
     coordinator: bytes
     authority: bytes
 
-    def admit(self, plan: Plan, study: Study) -> Statement:
+    def admit(self, plan: Question, study: Study) -> Statement:
         """The coordinator's statement about a question's study.
 
         Raises:
             SignatureError: the coordinator has not signed this very study, or not for now.
         """
-        return signing.verify(plan.seal, self.coordinator, self.authority, self.consortium, study.digest, datetime.now(UTC))
+        return study_signature.verify(plan.seal, self.coordinator, self.authority, self.consortium, study.digest, datetime.now(UTC))

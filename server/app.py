@@ -13,28 +13,30 @@ from typing import Any
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from common import network
-from common import study as studies
+from common import networks
 from common.errors import ArgumentError, RoundError
-from common.schedule import rate_factor
-from common.study import Study
+from common.study import study as studies
+from common.study.schedule import rate_factor
+from common.study.study import Study
 from common.update import Layout, Vector
-from server import checkpoint, evaluate, report, rounds, tally
+from server import checkpoint, evaluate, rounds
+from server.aggregation import tally
+from server.aggregation.secure_sums import Sums
 from server.evaluate import Scores
-from server.masked import Sums
+from server.participants import Member, Participants, gather, join
 from server.progress import WAITING, Reporter
-from server.roster import Member, Roster, gather, join
+from server.report import report
 from server.rounds import Federation
 from server.transport import Transport
 
 app = ServerApp()
 
-ORDER = "CONSILIUM_ORDER"
+REQUEST = "CONSILIUM_ORDER"
 """Environment variable with the path of the order: what to run, written by Consilium's own commands on this machine."""
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """What the coordinator asked for.
 
     Attributes:
@@ -74,12 +76,12 @@ class Order:
 class Session:
     """Everything that one run of the app carries from step to step."""
 
-    order: Order
+    order: RunRequest
     study: Study
-    run: report.Run
+    run: report.FinishedRun
     transport: Transport
     reporter: Reporter
-    roster: Roster
+    roster: Participants
     layout: Layout
     start: Vector
     began: float
@@ -96,7 +98,7 @@ class Session:
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run the study that the order names."""
-    order = Order(**json.loads(Path(os.environ[ORDER]).read_text("utf-8")))
+    order = RunRequest(**json.loads(Path(os.environ[REQUEST]).read_text("utf-8")))
     with Reporter(order.quiet) as reporter:
         session = open_session(order, Transport(grid, order.seal), reporter)
         try:
@@ -110,13 +112,13 @@ def main(grid: Grid, context: Context) -> None:
             conclude(session)
 
 
-def open_session(order: Order, transport: Transport, reporter: Reporter) -> Session:
+def open_session(order: RunRequest, transport: Transport, reporter: Reporter) -> Session:
     """Read the study, let hospitals join, make the start weights."""
     began, study = time.perf_counter(), order.resolved()
-    layout, start, origin = network.start_weights(study, Path(order.study).parent)
+    layout, start, origin = networks.start_weights(study, Path(order.study).parent)
     gather(transport, order.expected, study.federation.min_sites, reporter.say)
     roster = _joined(order, transport, study, reporter)
-    run = report.Run(Path(order.out), study)
+    run = report.FinishedRun(Path(order.out), study)
     reporter.say(
         f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals"
     )
@@ -134,7 +136,7 @@ def open_session(order: Order, transport: Transport, reporter: Reporter) -> Sess
     return session
 
 
-def _joined(order: Order, transport: Transport, study: Study, reporter: Reporter) -> Roster:
+def _joined(order: RunRequest, transport: Transport, study: Study, reporter: Reporter) -> Participants:
     """Who takes part; whom the run waits for stands in its folder meanwhile, for ``consilium server status``."""
     note = Path(order.out) / WAITING
 
@@ -235,7 +237,7 @@ def _trained(session: Session, members: Sequence[Member], name: str, repeat: int
 
 def _own(session: Session) -> Scores:
     """Local models at home; the full matrix (model of A on hospital B) goes into ``session.cross``."""
-    own, members, key = Scores(), session.roster.members, network.task(session.study).primary
+    own, members, key = Scores(), session.roster.members, networks.task(session.study).primary
     values = []
     for site, model in session.local_models.items():
         scores = _final(session, model)
@@ -262,7 +264,7 @@ def _rate(study: Study, number: int) -> float:
     return study.training.learning_rate * rate_factor(study, number - 0.5)
 
 
-def _line(session: Session, record: rounds.Record, validation: Scores | None) -> str:
+def _line(session: Session, record: rounds.RoundRecord, validation: Scores | None) -> str:
     if record.void:
         return f"void: {record.void}"
     text = f"loss {record.mean_loss or 0.0:.4f}, {record.seconds:.1f} s"
@@ -270,7 +272,7 @@ def _line(session: Session, record: rounds.Record, validation: Scores | None) ->
         text += ", refused: " + "; ".join(f"{r['site']}: {r['reason']}" for r in record.refused)
     text += "".join(f", {site}: {note}" for site, note in record.notes.items())
     if validation is not None:
-        key = network.task(session.study).primary
+        key = networks.task(session.study).primary
         value = validation.mean().get(key)
         text += f", validation {key} {'undefined' if value is None else f'{value:.3f}'}"
     return text

@@ -12,9 +12,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from common import study as studies
 from common.errors import InputError
-from common.study import Study
+from common.study import study as studies
+from common.study.study import Study
 from common.update import Layout, Vector
 
 
@@ -55,9 +55,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _assemble(study: Study, stored: Mapping[str, np.ndarray]) -> tuple[Layout, Vector]:
-    from common import network  # noqa: PLC0415  # torch is loaded only where a model is read back
+    from common import networks  # noqa: PLC0415  # torch is loaded only where a model is read back
 
-    layout = network.layout(network.build(study))
+    layout = networks.layout(networks.build(study))
     missing = [name for name, shape in zip(layout.names, layout.shapes, strict=True) if stored.get(name, np.empty(0)).shape != shape]
     if missing or not set(stored) - set(layout.counters) <= set(layout.names):
         raise InputError(f"weights.safetensors does not fit the study's network: {len(missing)} tensors are missing or of another shape.")

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from common import network, sums
+from common import networks
 from common.errors import RoundError
-from common.secagg.messages import Order
-from common.study import Study
+from common.protocol import sum_specs
+from common.protocol.envelopes import Question, Reply
+from common.secagg.messages import SumSpec
+from common.study.study import Study
 from common.update import Layout, Vector
-from common.wire import Plan, Reply
-from server.masked import Sums
-from server.roster import Member
+from server.aggregation.secure_sums import Sums
+from server.participants import Member
 from server.transport import Transport
 
 Metrics = dict[str, float | None]
@@ -76,7 +77,7 @@ def score(
         settings: ``part`` (train, validation, test, all), ``intervals`` and ``examples`` (bool).
         secure: the run's secure sums, for hospitals that keep their metrics to themselves.
     """
-    plan = Plan("evaluate", study.to_table(), number, layout.digest, model, settings)
+    plan = Question("evaluate", study.to_table(), number, layout.digest, model, settings)
     if secure is not None and not all(m.tells_metrics for m in members):
         scores = _summed(secure, plan, study, members)
     else:
@@ -89,13 +90,15 @@ def score(
     return scores
 
 
-def _summed(secure: Sums, plan: Plan, study: Study, members: Sequence[Member]) -> Scores:
+def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member]) -> Scores:
     """Means under masks; a hospital whose policy allows it sends its own metrics besides."""
-    metrics = tuple(network.task(study).higher_is_better)
+    metrics = tuple(networks.task(study).higher_is_better)
 
-    def order(cohort: int) -> Order:
+    def order(cohort: int) -> SumSpec:
         part = str(plan.settings["part"])
-        return sums.order(study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, metrics=metrics)
+        return sum_specs.order(
+            study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, metrics=metrics
+        )
 
     scores = Scores()
     try:
@@ -106,7 +109,7 @@ def _summed(secure: Sums, plan: Plan, study: Study, members: Sequence[Member]) -
     scores.faults = dict(found.dropped)
     scores.summed = len(found.survivors)
     for metric in metrics:
-        count = found.lanes[sums.defined(metric)]
+        count = found.lanes[sum_specs.defined(metric)]
         scores.means[metric] = found.lanes[metric] / count if count >= study.secure_aggregation.min_cohort else None
     for site, values in found.values.items():
         if "metrics" in values and site in found.survivors:

@@ -14,17 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from common import heads, plugins, seeds, sums
+from common import seeds
 from common.errors import RoundError, SignatureError
-from common.secagg.messages import Order
+from common.protocol import sum_specs
+from common.protocol.envelopes import Question, Reply
+from common.secagg.messages import SumSpec
 from common.strategies import State, Strategy
-from common.study import Study
+from common.study import plugins
+from common.study.study import Study
+from common.trust import tree_heads
 from common.update import Layout, Update, Vector
-from common.wire import Plan, Reply
-from server.aggregate import WeightedSum
-from server.masked import Sum, Sums, VoidError, is_finite
-from server.roster import Member
-from server.screen import RefusedError, Screen
+from server.aggregation.screen import RefusedError, Screen
+from server.aggregation.secure_sums import Sum, Sums, VoidError, is_finite
+from server.aggregation.weighted_sum import WeightedSum
+from server.participants import Member
 from server.transport import Transport
 
 Watch = Callable[[int, str, int, int], None]
@@ -59,7 +62,7 @@ class Federation:
 
 
 @dataclass(frozen=True)
-class Record:
+class RoundRecord:
     """What one round leaves in ``rounds.jsonl``; ``loss`` and ``weights`` hold those hospitals only whose values the server may know."""
 
     round: int
@@ -82,7 +85,7 @@ class Record:
     """Signed heads of the hospitals' own records that came with the answers."""
 
 
-def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[Record]:
+def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[RoundRecord]:
     """Run the remaining rounds; after each, ``federation`` holds the new model.
 
     Raises:
@@ -92,12 +95,12 @@ def run(federation: Federation, transport: Transport, watch: Watch) -> Iterator[
         yield one_round(federation, transport, watch)
 
 
-def one_round(federation: Federation, transport: Transport, watch: Watch) -> Record:
+def one_round(federation: Federation, transport: Transport, watch: Watch) -> RoundRecord:
     """Run one round and move ``federation`` to its result."""
     began, number = time.perf_counter(), federation.rounds_done + 1
     federation.model = transport.park(federation.model)
     chosen = draw(federation.study, federation.members, number)
-    plan, notes = training_plan(federation, number), _Notes(number, chosen, watch)
+    plan, notes = training_question(federation, number), _Notes(number, chosen, watch)
     mean = (
         plain_mean(federation, transport, plan, notes) if federation.sums is None else masked_mean(federation, federation.sums, plan, notes)
     )
@@ -109,7 +112,7 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rec
     return notes.record(time.perf_counter() - began, transport.traffic.take())
 
 
-def plain_mean(federation: Federation, transport: Transport, plan: Plan, notes: _Notes) -> Vector:
+def plain_mean(federation: Federation, transport: Transport, plan: Question, notes: _Notes) -> Vector:
     """Ask, screen and fold one answer at a time: the weighted mean of the accepted updates.
 
     Raises:
@@ -140,7 +143,7 @@ def plain_mean(federation: Federation, transport: Transport, plan: Plan, notes: 
     return total.mean()
 
 
-def masked_mean(federation: Federation, secure: Sums, plan: Plan, notes: _Notes) -> Vector | None:
+def masked_mean(federation: Federation, secure: Sums, plan: Question, notes: _Notes) -> Vector | None:
     """Ask, add masked vectors as they arrive, take the masks off the sum: the same mean, of changes that nobody sees; None if the sum is void.
 
     Raises:
@@ -148,9 +151,9 @@ def masked_mean(federation: Federation, secure: Sums, plan: Plan, notes: _Notes)
     """
     study, names = federation.study, [m.site for m in notes.chosen]
 
-    def order(cohort: int) -> Order:
+    def order(cohort: int) -> SumSpec:
         layout, total = federation.layout, federation.total
-        return sums.order(
+        return sum_specs.order(
             study,
             "train",
             cohort,
@@ -171,7 +174,7 @@ def masked_mean(federation: Federation, secure: Sums, plan: Plan, notes: _Notes)
         notes.void = f"The hospitals' weights add up to {weight:g}; above 0 and at most the tally's {federation.total} is possible."
         return None
     notes.summed(found, federation.total / weight)
-    federation.count({name: int(found.lanes[sums.counter(name)]) for name in federation.layout.counters})
+    federation.count({name: int(found.lanes[sum_specs.counter(name)]) for name in federation.layout.counters})
     return found.added.mean(weight)
 
 
@@ -184,10 +187,10 @@ def draw(study: Study, members: Sequence[Member], number: int) -> list[Member]:
     return [members[i] for i in sorted(order[:wanted])]
 
 
-def training_plan(federation: Federation, number: int) -> Plan:
+def training_question(federation: Federation, number: int) -> Question:
     """The question that starts a hospital's training."""
     settings: dict[str, Any] = {"repeat": federation.repeat, **({"heads": federation.heads} if federation.heads else {})}
-    return Plan("train", federation.study.to_table(), number, federation.layout.digest, federation.model, settings)
+    return Question("train", federation.study.to_table(), number, federation.layout.digest, federation.model, settings)
 
 
 def advance(federation: Federation, mean: Vector) -> None:
@@ -223,7 +226,7 @@ class _Notes:
     def head(self, site: str, signed: object) -> None:
         """Take a signed head in the form that travels; whether it is true is for the hospitals to say."""
         try:
-            if heads.read(signed).site == site:
+            if tree_heads.read(signed).site == site:
                 self.heads[site] = signed
         except SignatureError:
             return
@@ -269,8 +272,8 @@ class _Notes:
         self.answers += 1
         self.watch(self.number, site, self.answers, len(self.chosen))
 
-    def record(self, seconds: float, traffic: Mapping[str, int]) -> Record:
+    def record(self, seconds: float, traffic: Mapping[str, int]) -> RoundRecord:
         loss, weights = ({site: values[site] for site in sorted(values)} for values in (self.loss, self.weights))
         accepted, refused = tuple(sorted(self.accepted)), tuple(self.refused)
         clear = (self.said, self.mean_loss, self.secure, self.void, dict(sorted(self.heads.items())))
-        return Record(self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear)
+        return RoundRecord(self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear)

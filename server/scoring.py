@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from common.wire import finite_or_none
+from common.protocol.envelopes import finite_or_none
 from server import checkpoint, evaluate
+from server.participants import grouped, join
 from server.progress import Reporter
-from server.roster import grouped, join
 from server.transport import Transport
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from flwr.app import Message, RecordDict
 from flwr.serverapp import Grid
 
-from common import records, wire
 from common.errors import WireError
+from common.protocol import envelopes, flower_records
+from common.protocol.envelopes import Question, Reply
 from common.update import Vector
-from common.wire import Plan, Reply
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.005, 0.25
 
@@ -69,7 +69,7 @@ class Transport:
         """Wait so long, or until something arrives."""
         self._pause(seconds)
 
-    def ask(self, plans: Mapping[int, Plan], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
         """Send each node its question; yield ``(node, answer)`` in order of arrival.
 
         A node that fails, breaks the protocol or misses the deadline (seconds) yields an answer whose ``fault`` says so.
@@ -95,26 +95,26 @@ class Transport:
         for node in open_questions.values():
             yield node, Reply("", plans[node].kind, fault="No answer before the deadline.", silent=True)
 
-    def _push(self, plans: Mapping[int, Plan]) -> dict[str, int]:
+    def _push(self, plans: Mapping[int, Question]) -> dict[str, int]:
         packed: dict[int, tuple[RecordDict, int]] = {}
         messages, nodes = [], []
         for node, plan in plans.items():
             if id(plan) not in packed:
-                letter = wire.write_plan(replace(plan, seal=self._seal))
-                packed[id(plan)] = records.pack(letter, shared=self._shared), letter.size
+                letter = envelopes.write_question(replace(plan, seal=self._seal))
+                packed[id(plan)] = flower_records.pack(letter, shared=self._shared), letter.size
             content, size = packed[id(plan)]
             self.traffic.down += size
-            messages.append(Message(content, node, wire.KINDS[plan.kind], group_id=str(plan.round)))
+            messages.append(Message(content, node, envelopes.KINDS[plan.kind], group_id=str(plan.round)))
             nodes.append(node)
         return dict(zip(self._grid.push_messages(messages), nodes, strict=True))
 
-    def _reply(self, message: Message, plan: Plan) -> Reply:
+    def _reply(self, message: Message, plan: Question) -> Reply:
         if message.has_error():
             fault = f"The hospital's process failed (code {message.error.code}); its own log says why."
             return Reply("", plan.kind, fault=fault, silent=True)
         try:
-            letter = records.unpack(message.content)
+            letter = flower_records.unpack(message.content)
             self.traffic.up += letter.size
-            return wire.read_reply(letter)
+            return envelopes.read_reply(letter)
         except WireError as error:
             return Reply("", plan.kind, fault=str(error))

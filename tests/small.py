@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common import toml
+from common.study import toml
 
 
 def hospital(folder: Path, images: int = 8, size: int = 32, seed: int = 0, patients: int | None = None) -> Path:

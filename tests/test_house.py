@@ -16,7 +16,7 @@ SKIPPED = (".git", ".venv", "runs", "__pycache__", ".mypy_cache", ".ruff_cache",
 
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 CALLS = {
-    "print": "results go through common/console.py, progress through the reporter",
+    "print": "results go through common/cli/console.py, progress through the reporter",
     "eval": "texts are never code",
     "exec": "texts are never code",
     "compile": "texts are never code",
@@ -140,7 +140,7 @@ def test_no_file_names_a_place_that_only_one_machine_has(pattern: re.Pattern[str
 def test_the_rules_look_at_the_whole_house() -> None:
     """The tests above are not green because they looked in the wrong place."""
     files = dict(texts(HOUSE))
-    assert {"run", "pyproject.toml", "constraints.txt", "common/study.py", "server/rounds.py", "client/app.py"} <= set(files)
+    assert {"run", "pyproject.toml", "constraints.txt", "common/study/study.py", "server/rounds.py", "client/app.py"} <= set(files)
     assert not any(file.startswith((".venv/", ".git/", "runs/")) for file in files)
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from pydicom import Dataset
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
-from client.deidentify import text, writing
-from client.deidentify.dataset import BASIC_AND_BOTH, Options, deidentify
-from client.deidentify.names import Pseudonyms
-from client.dicom.source import guarded, open_header
-from common import files
+from client.deidentify import burned_in, writing
+from client.deidentify.header import BASIC_AND_BOTH, Options, deidentify
+from client.deidentify.pseudonyms import Pseudonyms
+from client.readers.dicom.opening import guarded, open_header
 from common.errors import ArgumentError, CaseError
+from common.storage import files
 
 NO_OBJECT = "The DICOM file states no SOP class or no SOP instance, so it is no image object; export it again."
 TORN = "The DICOM file is of a class of images and holds no pixels; it is torn or was sent without them: export it again."
@@ -49,7 +49,7 @@ class Kept:
 
 
 @dataclass
-class Result:
+class FolderResult:
     """What became of a folder: files written, files that an earlier run wrote alike, and those kept back."""
 
     written: int = 0
@@ -85,13 +85,13 @@ def run(
     options: Options = BASIC_AND_BOTH,
     passed: frozenset[str] = frozenset(),
     tell: Callable[[int, int], None] = lambda done, total: None,
-) -> Result:
+) -> FolderResult:
     """De-identify every file below a folder; a file that cannot be is listed in ``out.quarantine.jsonl`` and the others go on.
 
     Args:
         source: only ever read.
         out: what stands there is never overwritten.
-        key: file for :meth:`~client.deidentify.names.Pseudonyms.open`.
+        key: file for :meth:`~client.deidentify.pseudonyms.Pseudonyms.open`.
         options: what is kept beyond the basic profile.
         passed: digests of files that go on although they look as if they had text in them; see :func:`cleared`.
         tell: gets the numbers of files done and of all files.
@@ -103,7 +103,7 @@ def run(
     _check(source, out, key)
     names = Pseudonyms.open(key)
     paths = sorted(path for path in source.rglob("*") if path.is_file())
-    result = Result()
+    result = FolderResult()
     out.mkdir(files.FOLDER, parents=True, exist_ok=True)
     for number, path in enumerate(paths, 1):
         _one(path, out, names, options, passed, result)
@@ -122,12 +122,12 @@ def _check(source: Path, out: Path, key: Path) -> None:
         raise ArgumentError("The key lies in the output folder and would be handed on with it; keep it elsewhere (--key).")
 
 
-def _one(path: Path, out: Path, names: Pseudonyms, options: Options, passed: frozenset[str], result: Result) -> None:
+def _one(path: Path, out: Path, names: Pseudonyms, options: Options, passed: frozenset[str], result: FolderResult) -> None:
     try:
         with guarded(path):
             header = open_header(path, pixels=True)
             _check_object(header)
-            reason = text.look(header)
+            reason = burned_in.look(header)
             digest = _digest(path) if reason else ""
             if reason and digest not in passed:
                 result.kept.append(Kept(str(path), "look", reason, digest))

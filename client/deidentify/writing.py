@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from common import files
+from common.storage import files
 
 
 def new(path: Path, content: bytes) -> bool:

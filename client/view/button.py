@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from client import journal
-from client import stop as stops
+from client.audit import log as audit_log
+from client.policy import stop as stops
+from client.policy.stop import Stop
 from client.site import hand_over
-from client.stop import Stop
 from common.errors import ConsiliumError, InputError
 
 
@@ -53,5 +53,5 @@ def resume(state: Path) -> Stop | None:
 
 def _note(state: Path, **values: str) -> None:
     """A line in the journal; what an administrator made there belongs to the worker's user all the same."""
-    journal.note(state, **values)
-    hand_over(state, journal.NAME, journal.HEAD, stops.NAME)
+    audit_log.note(state, **values)
+    hand_over(state, audit_log.NAME, audit_log.HEAD, stops.NAME)

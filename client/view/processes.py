@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.home import Home
+from client.home import SiteHome
 
 RUNNING, GONE, UNKNOWN = "running", "not running", "unknown"
 _PATIENCE = 0.5
@@ -28,7 +28,7 @@ class Process:
     pid: int | None = None
 
 
-def look(home: Home, proc: Path = Path("/proc")) -> tuple[Process, Process]:
+def look(home: SiteHome, proc: Path = Path("/proc")) -> tuple[Process, Process]:
     """Worker and gateway of a hospital.
 
     Args:

@@ -12,23 +12,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from client import approvals, budget, policy, stop
-from client.home import Home
-from client.policy import Policy
-from client.stop import Stop
+from client.home import SiteHome
+from client.policy import approvals, daily_limits, policy, stop
+from client.policy.policy import Policy
+from client.policy.stop import Stop
 from client.view import processes
+from client.view.formatting import moment
+from client.view.history import Event, Refusal, RunHistory, SiteHistory
 from client.view.processes import Process
-from client.view.record import Event, Record, Refusal, Run
-from client.view.words import moment
-from common import config
 from common.errors import ConsiliumError
+from common.study import config
 
 T = TypeVar("T")
 STOPPED, DOWN, WAITING, OPEN = "stopped", "not running", "outside its hours", "taking part"
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """One setting of the hospital's policy, as it stands in policy.toml; ``own``: it is not the value that every policy is made with."""
 
     name: str
@@ -51,7 +51,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Spent:
+class TodaysUse:
     """A day of this machine's clock against the policy; None where it is not known.
 
     Attributes:
@@ -91,12 +91,12 @@ class Status:
     stopped: Stop | None
     processes: tuple[Process, ...]
     busy: str | None
-    spent: Spent
-    runs: tuple[Run, ...]
+    spent: TodaysUse
+    runs: tuple[RunHistory, ...]
     refused: int
     refusals: tuple[Refusal, ...]
     words: tuple[Word, ...]
-    rules: tuple[Rule, ...]
+    rules: tuple[PolicyRule, ...]
     entries: int | None
     last: str
     events: tuple[Event, ...]
@@ -114,9 +114,9 @@ class Viewer:
         home: an enrolled hospital's folder.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: SiteHome) -> None:
         self._home = home
-        self._record = Record(home.state)
+        self._record = SiteHistory(home.state)
         self._problems: list[str] = []
 
     def look(self, now: datetime) -> Status:
@@ -171,9 +171,9 @@ class Viewer:
         lengths = {s.digest: s.federation.rounds for _, s in waiting} | {a.digest: _rounds(a.table) for a in known}
         return tuple(words), lengths
 
-    def _spent(self, rules: Policy | None, here: datetime) -> Spent:
-        found = self._try(lambda: budget.today(self._home.state, here.date()), "the budget")
-        return Spent(
+    def _spent(self, rules: Policy | None, here: datetime) -> TodaysUse:
+        found = self._try(lambda: daily_limits.today(self._home.state, here.date()), "the budget")
+        return TodaysUse(
             day=here.date().isoformat(),
             rounds=found.rounds if found else None,
             rounds_allowed=rules.rounds_per_day if rules else None,
@@ -203,15 +203,15 @@ def _state(stopped: Stop | None, alive: tuple[Process, ...], rules: Policy | Non
     return OPEN if rules.is_open(here) else WAITING
 
 
-def _rules(found: Policy) -> tuple[Rule, ...]:
+def _rules(found: Policy) -> tuple[PolicyRule, ...]:
     made = Policy()
     return tuple(
-        Rule(name, config.shown(getattr(found, name)), meaning, getattr(found, name) != getattr(made, name))
+        PolicyRule(name, config.shown(getattr(found, name)), meaning, getattr(found, name) != getattr(made, name))
         for name, meaning in ((place.removeprefix("policy."), doc) for place, _, _, doc in config.describe(Policy, "policy"))
     )
 
 
-def _with_length(run: Run, lengths: dict[str, int]) -> Run:
+def _with_length(run: RunHistory, lengths: dict[str, int]) -> RunHistory:
     return replace(run, rounds=lengths.get(run.digest) or None, left=dict(run.left))
 
 

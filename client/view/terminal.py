@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from client.view.status import Spent, Status
-from client.view.words import day, moment, plain, plural, size, whole
+from client.view.formatting import day, moment, plain, plural, size, whole
+from client.view.status import Status, TodaysUse
 
 _MOST = 10
 """Runs, refusals and approvals that are listed; the page and --json have the rest."""
@@ -38,7 +38,7 @@ def lines(status: Status) -> Iterator[str]:
     yield from (f"! {plain(problem)}" for problem in status.problems)
 
 
-def today(spent: Spent) -> str:
+def today(spent: TodaysUse) -> str:
     """What a day has used of what the policy allows."""
     rounds = "an unknown number of rounds" if spent.rounds is None else plural(spent.rounds, "round")
     rounds += f" of {whole(spent.rounds_allowed)}" if spent.rounds_allowed is not None else ""

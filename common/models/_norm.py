@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from common.config import setting
 from common.errors import StudyError
+from common.study.config import setting
 
 NORMS = ("group", "instance", "batch")
 _MOST_GROUPS = 8

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from common.config import setting
 from common.errors import StudyError
 from common.models import Model, Shape
 from common.models._norm import norm_layer, norm_setting
+from common.study.config import setting
 
 
 @dataclass(frozen=True)

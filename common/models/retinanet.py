@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.config import setting
 from common.errors import StudyError
 from common.models import Model, Shape
 from common.models._fpn import Backbone, Pyramid, convolution, unit
 from common.models._norm import norm_setting
+from common.study.config import setting
 from common.tasks._boxes import Candidates
 
 _PRIOR = 0.01  # start probability of every class at every anchor, so that background does not drown the first steps (section 3.3)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from common.config import setting
 from common.errors import StudyError
 from common.models import Model, Shape
 from common.models._norm import norm_setting, normalised
+from common.study.config import setting
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from common.secagg import derive
-from common.secagg.messages import CANARIES, Order
-from common.secagg.server import CheatError, Opening, State
+from common.secagg.coordinator import CheatError, CoordinatorState, Opening
+from common.secagg.messages import CANARIES, SumSpec
 
 _WORD, _RING = 8, 1 << 64
 Claims = Mapping[str, Mapping[str, bytes]]
 """Hospital, peer: the keystream that the hospital says it used for the two."""
 
 
-def check_canaries(state: State, sums: Sequence[int], opening: Opening) -> None:
+def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Opening) -> None:
     """Whether the canaries of the opened sum count the survivors.
 
     Raises:
@@ -35,12 +35,12 @@ def check_canaries(state: State, sums: Sequence[int], opening: Opening) -> None:
     raise CheatError(f"The canaries of the sum are wrong; the mask of {who} does not fit{unheard}.", guilty)
 
 
-def _refuted(state: State, order: Order, opening: Opening, claims: Claims) -> list[str]:
+def _refuted(state: CoordinatorState, order: SumSpec, opening: Opening, claims: Claims) -> list[str]:
     """Those whose words do not fit their own vector, or what the server has rebuilt."""
     return [site for site, said in sorted(claims.items()) if not _fits(state, order, opening, site, said)]
 
 
-def _fits(state: State, order: Order, opening: Opening, site: str, said: Mapping[str, bytes]) -> bool:
+def _fits(state: CoordinatorState, order: SumSpec, opening: Opening, site: str, said: Mapping[str, bytes]) -> bool:
     rebuilt = {peer: derive.canary_words(opening.pairs[site, peer], order) for peer in said if (site, peer) in opening.pairs}
     if any(said[peer] != words for peer, words in rebuilt.items()):
         return False

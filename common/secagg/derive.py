@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 
 from common.secagg import primitives
-from common.secagg.form import DOMAIN, counted
-from common.secagg.messages import CANARIES, Advert, Bundle, Order, Terms
+from common.secagg.encoding import DOMAIN, counted
+from common.secagg.messages import CANARIES, Advert, Bundle, SumSpec, Terms
 
 
 def commitment(seed: bytes, terms: bytes) -> bytes:
@@ -20,7 +20,7 @@ def share_hash(kind: str, terms: bytes, dealer: str, holder: str, share: bytes) 
     return hashlib.sha256(DOMAIN + b"share" + terms + counted(kind, dealer, holder) + share).digest()
 
 
-def context(terms: Terms, adverts: Sequence[Advert], order: Order) -> bytes:
+def context(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
     """Terms, the keys of those who dealt shares, and the order as one digest: two sides that differ in any of it get masks that do not cancel."""
     by_site = {advert.site: advert for advert in adverts}
     keys = Bundle.of(terms.digest, [by_site[site] for site in sorted(by_site)])
@@ -58,7 +58,7 @@ def polynomials(seed: bytes, terms: bytes, length: int) -> tuple[bytes, bytes]:
     return made[0], made[1]
 
 
-def canary_words(seed: bytes, order: Order) -> bytes:
+def canary_words(seed: bytes, order: SumSpec) -> bytes:
     """The part of a mask's keystream that lies over the canaries."""
     start = order.body_bytes
     skipped = start % 16

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from common.errors import SecureSumError
 from common.secagg import primitives
-from common.secagg.form import DOMAIN, Message, form, raw, tag_of
+from common.secagg.encoding import DOMAIN, Message, form, raw, tag_of
 
 CANARIES = 4
 """Lanes of constant 1 at the head of every tail: their sum counts the survivors, a wrong mask passes with a chance of 2^-256."""
@@ -69,7 +69,7 @@ class Terms(Message):
 
 
 @dataclass(frozen=True)
-class Order(Message):
+class SumSpec(Message):
     """What the sum is about; known to the hospitals when they compute.
 
     Attributes:
@@ -179,7 +179,7 @@ class Reveal(Signed):
 
 
 @dataclass(frozen=True)
-class Result(Message):
+class SumResult(Message):
     """What came out: the canaries' sums, and SHA-256 of the model that follows (zeros if none does)."""
 
     TAG = 9
@@ -212,6 +212,6 @@ class Bundle(Message):
 
 def kinds(blobs: Sequence[bytes]) -> list[str]:
     """What messages are, for a record: ``["Masked"]``; a bundle is called by what is in it."""
-    names = {kind.TAG: kind.__name__ for kind in (Terms, Order, Advert, Parcel, Masked, Survivors, Confirm, Reveal, Result)}
+    names = {kind.TAG: kind.__name__ for kind in (Terms, SumSpec, Advert, Parcel, Masked, Survivors, Confirm, Reveal, SumResult)}
     inside = [Bundle.decode(blob).items[:1] if tag_of(blob) == Bundle.TAG else (blob,) for blob in blobs]
     return [names.get(tag_of(blob), "unknown") for items in inside for blob in items]

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from common import study as studies
 from common.errors import ArgumentError, InputError
-from common.simulation import consortium
+from common.simulation import virtual_consortium
 from common.simulation.folders import hospital_folders
+from common.study import study as studies
 
 SERVER, CLIENT = "server.app:app", "client.app:app"
 _ENGINES = ("inline", "ray")
@@ -85,7 +85,7 @@ def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto"
 
 def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
     """Write four phantom hospitals as DICOM, federate a U-Net over them and return the report."""
-    phantom = importlib.import_module("common.simulation.phantom")
+    phantom = importlib.import_module("common.simulation.phantoms.write")
     hospitals = out / "hospitals"
     run_folder(out, hospitals)
     if hospitals.exists():
@@ -157,9 +157,9 @@ def _app(reference: str) -> Any:
 
 def _consortium(folder: Path, names: list[str]) -> dict[str, Any]:
     """A make-believe consortium, and what the server is told of it."""
-    consortium.make(folder, names, datetime.now(UTC))
+    virtual_consortium.make(folder, names, datetime.now(UTC))
     public = {name: (folder / f"{file}.crt").read_text("ascii") for name, file in (("roster_key", "roster"), ("authority", "ca"))}
-    return {"run": consortium.NAME, "roster": {"signed": json.loads((folder / "roster.json").read_bytes()), **public}}
+    return {"run": virtual_consortium.NAME, "roster": {"signed": json.loads((folder / "roster.json").read_bytes()), **public}}
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def _environment(sites: Path, state: Path, device: str, engine: str) -> Iterator
         with _variables(names):
             yield
     finally:
-        importlib.import_module("client.worker").forget()
+        importlib.import_module("client.worker.worker").forget()
 
 
 @contextmanager

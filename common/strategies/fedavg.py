@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from common.config import setting
 from common.strategies import State, Strategy, Vector
+from common.study.config import setting
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.config import setting
 from common.strategies import State, Strategy, Vector
+from common.study.config import setting
 
 
 @dataclass(frozen=True)

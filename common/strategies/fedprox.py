@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.config import setting
 from common.strategies import State, Strategy, Vector
+from common.study.config import setting
 
 
 @dataclass(frozen=True)

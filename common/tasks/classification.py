@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from common.config import setting
 from common.errors import SiteError, StudyError
 from common.sample import Batch, Sample
+from common.study.config import setting
 from common.tasks import Needs, Row, TaskType
 from common.tasks._scoring import area_under_roc, mean_defined, mean_recall, over_flips
 

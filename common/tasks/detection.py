@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.config import setting
 from common.errors import SiteError, StudyError
 from common.sample import Batch, Sample
+from common.study.config import setting
 from common.tasks import Needs, Row, TaskType, _boxes, _coco
 from common.tasks._boxes import Candidates
 

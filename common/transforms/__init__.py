@@ -29,7 +29,7 @@ class Transform:
 
     Attributes:
         kind: see the module's text.
-        options: frozen dataclass declared with ``common.config.setting``.
+        options: frozen dataclass declared with ``common.study.config.setting``.
         prepare: ``(options, sample) -> sample`` if kind is "prepare".
         augment: ``(options, batch, generator) -> batch`` if kind is "augment". The generator is a CPU generator.
         crop: ``(options, sample, generator) -> sample`` if kind is "crop".

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from common.config import setting
 from common.sample import Sample
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._window import window
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from common.config import setting
 from common.errors import StudyError
 from common.sample import Batch
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._linear import apply, spline
 from common.transforms._options import chosen, column, uniform

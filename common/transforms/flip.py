@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from common.config import setting
 from common.errors import StudyError
 from common.sample import Batch
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._boxes import batch_edges, per_image
 from common.transforms._options import chosen, column

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from common.config import setting
 from common.sample import Batch
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._options import chosen, column, interval, ratio, uniform
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from common.config import setting
 from common.sample import Sample
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._linear import blur
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from common.config import setting
 from common.sample import Sample
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._boxes import KEEP, edges
 from common.transforms._options import axes, per_axis

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from common.config import setting
 from common.errors import CaseError
 from common.sample import Sample
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._options import axes, per_axis
 from common.transforms._resampled import resampled

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from common.config import setting
 from common.errors import StudyError
 from common.sample import Sample
+from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._options import interval
 

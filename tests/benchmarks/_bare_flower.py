@@ -21,7 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from common import certificates
+from common.trust import certificates
 
 _PYPROJECT = """[project]
 name = "bare"

@@ -10,7 +10,7 @@ from flwr.app import Array, ArrayRecord, MetricRecord, RecordDict
 from flwr.serverapp.strategy.strategy_utils import aggregate_arrayrecords
 
 from common.update import Vector
-from server.aggregate import WeightedSum
+from server.aggregation.weighted_sum import WeightedSum
 from tests.benchmarks._result import Result, best
 
 _SIZE, _TENSORS = 30_000_000, 50

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from client import audit, journal
-from common import merkle
-from common.merkle import Frontier
+from client.audit import log as audit_log
+from client.audit import verification
+from common.trust import merkle
+from common.trust.merkle import Frontier
 from tests.benchmarks._result import Result, best
 
 _ENTRIES = 100_000
@@ -22,17 +23,17 @@ def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
         _write(state)
-        wrong = audit.verify(state).wrong
+        wrong = verification.verify(state).wrong
         if wrong:
             raise RuntimeError(wrong[0])
-        yield Result("audit verify 100,000 entries", best(3, lambda: audit.verify(state), time.perf_counter), "s", 5.0)
-        leaves = [merkle.leaf(line) for line in audit.lines(state)]
+        yield Result("audit verify 100,000 entries", best(3, lambda: verification.verify(state), time.perf_counter), "s", 5.0)
+        leaves = [merkle.leaf(line) for line in verification.lines(state)]
         yield Result("audit prove 1 of 100,000", best(3, lambda: merkle.inclusion(leaves, 4711), time.perf_counter), "s", 1.0)
         root, path = merkle.root(leaves), merkle.inclusion(leaves, 4711)
         checked = best(9, lambda: merkle.is_included(leaves[4711], 4711, _ENTRIES, path, root), time.perf_counter)
         yield Result("audit check a proof", 1e6 * checked, "us", 1000.0)
-        journal.note(state, **_ENTRY)  # reads the record once
-        yield Result("audit note, on disk", 1e3 * best(50, lambda: journal.note(state, **_ENTRY), time.perf_counter), "ms", 50.0)
+        audit_log.note(state, **_ENTRY)  # reads the record once
+        yield Result("audit note, on disk", 1e3 * best(50, lambda: audit_log.note(state, **_ENTRY), time.perf_counter), "ms", 50.0)
 
 
 _ENTRY = {
@@ -47,12 +48,12 @@ _ENTRY = {
 
 def _write(state: Path) -> None:
     """A record as the worker writes it, without 100,000 times waiting for the disk."""
-    tree, last, lines = Frontier(), journal.FIRST, []
+    tree, last, lines = Frontier(), audit_log.FIRST, []
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     for seq in range(_ENTRIES):
         lines.append(json.dumps({"seq": seq, "prev": last, "at": at, **_ENTRY, "seconds": 1.5}).encode())
         hashed = merkle.leaf(lines[-1])
         tree.append(hashed)
         last = hashed.hex()
-    (state / journal.NAME).write_bytes(b"\n".join(lines) + b"\n")
-    (state / journal.HEAD).write_text(json.dumps({"size": tree.size, "root": tree.root.hex()}))
+    (state / audit_log.NAME).write_bytes(b"\n".join(lines) + b"\n")
+    (state / audit_log.HEAD).write_text(json.dumps({"size": tree.size, "root": tree.root.hex()}))

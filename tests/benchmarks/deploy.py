@@ -54,8 +54,8 @@ def _measure(weights: int, rounds: int) -> dict[str, float]:
 
 @contextmanager
 def _federation(folder: Path) -> Iterator[Path]:
-    from client.enrol import enrol
-    from server.provision import provision
+    from client.commands.enrol import enrol
+    from server.commands.provision import provision
 
     ports = _bare_flower.free_ports(2)
     (folder / "c.toml").write_text(_CONSORTIUM.format(*ports), "utf-8")
@@ -91,15 +91,15 @@ def _until(there: object) -> None:
 
 
 def _host(home: Path) -> None:
-    from server.host import Home, Host
+    from server.host.supervisor import Host, ServerHome
 
-    Host(Home.open(home), lambda line: None, _stopped(), runner=_MODULE).serve()
+    Host(ServerHome.open(home), lambda line: None, _stopped(), runner=_MODULE).serve()
 
 
 def _submit(home: Path, weights: str, rounds: str) -> None:
-    from server.host import Home
+    from server.host.supervisor import ServerHome
 
-    opened = Home.open(home)
+    opened = ServerHome.open(home)
     with opened.control() as control:
         _until(lambda: len(control.online()) == len(_SITES))
         (home / "wanted.json").write_text(json.dumps([int(weights), int(rounds)]), "utf-8")
@@ -109,8 +109,8 @@ def _submit(home: Path, weights: str, rounds: str) -> None:
 def _runner() -> None:
     """The process of the run: null rounds over the real connection."""
     from server import rounds
-    from server.link import Address, LinkGrid
-    from server.roster import Member
+    from server.host.superlink import Address, LinkGrid
+    from server.participants import Member
     from server.transport import Transport
     from tests.benchmarks import null
 
@@ -133,37 +133,37 @@ def _runner() -> None:
 
 
 def _worker(home: Path) -> None:
-    from client import port
-    from client.home import Home
-    from common import wire
-    from common.wire import Letter, Reply
+    from client.home import SiteHome
+    from client.isolation import ipc
+    from common.protocol import envelopes
+    from common.protocol.envelopes import Envelope, Reply
     from tests.benchmarks.null import CHANGE
 
-    site = Home(home).settings().name
+    site = SiteHome(home).settings().name
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, object]:
-        plan = wire.read_plan(Letter.received(text, vector))
+        plan = envelopes.read_question(Envelope.received(text, vector))
         if plan.model is None:
             raise ValueError("no model")
         delta = plan.model + CHANGE
         delta -= plan.model
         values = {"weight": 10, "loss": 0.0, "steps": 1, "seconds": 0.0}
-        letter = wire.write_reply(Reply(site, "train", plan.round, plan.layout, values, delta))
+        letter = envelopes.write_reply(Reply(site, "train", plan.round, plan.layout, values, delta))
         return letter.text, letter.vector
 
-    port.serve(Home(home).socket, answer, _stopped(), lambda line: None)  # type: ignore[arg-type]
+    ipc.serve(SiteHome(home).socket, answer, _stopped(), lambda line: None)  # type: ignore[arg-type]
 
 
 def _gateway(home: Path) -> None:
     import signal
 
-    from client import cli
-    from client.home import Home
+    from client.commands import site_commands
+    from client.home import SiteHome
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: sys.exit(0))
-    opened = Home(home)
-    cli._carry(opened, opened.settings(), threading.Event())
+    opened = SiteHome(home)
+    site_commands._carry(opened, opened.settings(), threading.Event())
 
 
 def _stopped() -> threading.Event:

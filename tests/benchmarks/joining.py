@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import toml
-from common.simulation import phantom
+from common.simulation.phantoms import write
+from common.study import toml
 from tests.benchmarks._result import Result
 from tests.journeys.federation import Federation, until
 
@@ -30,7 +30,7 @@ def run() -> Iterator[Result]:
     """Seconds; the hospitals' scans are there before."""
     with tempfile.TemporaryDirectory(prefix="join-", dir="/tmp", ignore_cleanup_errors=True) as folder:  # Unix sockets need short paths
         top = Path(folder)
-        phantom.write(top / "phantoms", hospitals=len(_SITES), patients=12, size=64, seed=1)
+        write.write(top / "phantoms", hospitals=len(_SITES), patients=12, size=64, seed=1)
         (top / "hosp").mkdir()
         for site, made in zip(_SITES, sorted((top / "phantoms").iterdir()), strict=True):
             made.rename(top / "hosp" / site)

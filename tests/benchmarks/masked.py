@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from client.app import app as client
-from common import study as studies
-from common import toml
-from common.simulation import consortium, phantom
+from common.simulation import virtual_consortium
 from common.simulation.folders import hospital_folders
 from common.simulation.inline import InlineGrid
+from common.simulation.phantoms import write
+from common.study import study as studies
+from common.study import toml
 from server import rounds
-from server.app import Order, Session, _federation, open_session
+from server.app import RunRequest, Session, _federation, open_session
 from server.progress import Reporter
 from server.transport import Transport
 from tests.benchmarks._result import Result
@@ -35,7 +36,7 @@ _STUDY = Path(__file__).parents[2] / "deploy" / "studies" / "retina_vessels.toml
 def run() -> Iterator[Result]:
     """The shipped study of retinal vessels on phantoms of its size; medians of processor seconds a round."""
     with tempfile.TemporaryDirectory() as folder:
-        phantom.write(Path(folder, "hospitals"), hospitals=3, patients=12, size=256, seed=1)
+        write.write(Path(folder, "hospitals"), hospitals=3, patients=12, size=256, seed=1)
         table = studies.read(_STUDY).to_table()
         table["task"] = {"name": "segmentation", "classes": ["lesion"]}
         study = Path(folder, "study.toml")
@@ -48,7 +49,7 @@ def ratio(study: Path, sites: Path, scratch: Path, number: int) -> float:
     """Processor seconds of a round under masks, by those of the same round without; median over rounds, the first left out."""
     names = [folder.name for folder in hospital_folders(sites)]
     made = scratch / "state" / ".consortium"
-    consortium.make(made, names, datetime.now(UTC))
+    virtual_consortium.make(made, names, datetime.now(UTC))
     variables = {"CONSILIUM_SITES": sites, "CONSILIUM_STATE": scratch / "state", "CONSILIUM_DEVICE": "cpu", "CONSILIUM_RESIDENT": "1"}
     os.environ.update({name: str(value) for name, value in variables.items()})
     public = {name: (made / f"{file}.crt").read_text() for name, file in (("roster_key", "roster"), ("authority", "ca"))}
@@ -71,7 +72,7 @@ def _session(
     table["secure_aggregation"]["enabled"] = on
     path = scratch / f"{'on' if on else 'off'}.toml"
     path.write_text(toml.dumps(table), "utf-8")
-    order = Order(str(path), str(scratch / path.stem), rounds=number, quiet=True, run=consortium.NAME, roster=roster)
+    order = RunRequest(str(path), str(scratch / path.stem), rounds=number, quiet=True, run=virtual_consortium.NAME, roster=roster)
     session = open_session(order, Transport(InlineGrid(client, nodes)), reporter)
     federation = replace(_federation(session, session.roster.members), sums=session.sums, total=session.total)
     return session, federation

@@ -10,15 +10,15 @@ import numpy as np
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from common import records, wire
+from common.protocol import envelopes, flower_records
+from common.protocol.envelopes import Reply
 from common.simulation.inline import InlineGrid
 from common.strategies import fedavg
-from common.study import Data, Evaluation, Federation, Named, Study, Training
+from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
 from common.update import Layout
-from common.wire import Reply
 from server import rounds
-from server.roster import Member
-from server.rounds import Record
+from server.participants import Member
+from server.rounds import RoundRecord
 from server.transport import Transport
 
 CHANGE = np.float32(1e-3)
@@ -34,7 +34,7 @@ def layout(weights: int, tensors: int = 28) -> Layout:
 def study(number_of_rounds: int) -> Study:
     """A study that only counts rounds."""
     named = Named("fedavg", fedavg.Options())
-    federation = dataclasses.replace(Federation(), rounds=number_of_rounds)
+    federation = dataclasses.replace(FederationSettings(), rounds=number_of_rounds)
     return Study("null", "", 1, named, named, named, Data(), (), (), Training(), federation, Evaluation())
 
 
@@ -44,14 +44,16 @@ def client() -> ClientApp:
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        plan = wire.read_plan(records.unpack(message.content))
+        plan = envelopes.read_question(flower_records.unpack(message.content))
         if plan.model is None:
             raise ValueError("no model")
         delta = plan.model + CHANGE
         delta -= plan.model
         values = {"weight": 10, "loss": 0.0, "steps": 1, "seconds": 0.0}
         reply = Reply(f"site{context.node_id}", "train", plan.round, plan.layout, values, delta)
-        return Message(records.pack(wire.write_reply(reply), shared=records.is_shared(message.content)), reply_to=message)
+        return Message(
+            flower_records.pack(envelopes.write_reply(reply), shared=flower_records.is_shared(message.content)), reply_to=message
+        )
 
     return app
 
@@ -62,7 +64,7 @@ def members(sites: int) -> list[Member]:
     return [Member(i + 1, f"site{i + 1}", counts) for i in range(sites)]
 
 
-def timed(weights: int, sites: int, number_of_rounds: int) -> Iterator[tuple[float, Record]]:
+def timed(weights: int, sites: int, number_of_rounds: int) -> Iterator[tuple[float, RoundRecord]]:
     """Run a null federation on the inline engine; yield each round's seconds and record."""
     shape = layout(weights)
     federation = rounds.Federation(study(number_of_rounds), shape, np.zeros(weights, np.float32), members(sites))

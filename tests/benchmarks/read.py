@@ -12,12 +12,12 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, generate_uid
 
-from client.dataset import Bank
-from client.dicom.series import Series, read, sort
-from common import network
-from common import study as studies
-from common.simulation import phantom
+from client.dataset.loader import SiteDataset
+from client.readers.dicom.series import Series, read, sort
+from common import networks
+from common.simulation.phantoms import write
 from common.simulation.run import demo_study
+from common.study import study as studies
 from tests.benchmarks._result import Result, best
 
 _SIZE, _SLICES, _REPEATS = 512, 64, 5
@@ -80,9 +80,9 @@ def _slice(pixels: np.ndarray, k: int) -> Dataset:
 
 def _cache(hospitals: Path) -> Result:
     """One epoch of training batches from DICOM files, then one from memory."""
-    phantom.write(hospitals, hospitals=1, patients=32, size=256)
+    write.write(hospitals, hospitals=1, patients=32, size=256)
     study = studies.read(demo_study())
-    bank = Bank.open([next(hospitals.iterdir())], study, network.task(study))
+    bank = SiteDataset.open([next(hospitals.iterdir())], study, networks.task(study))
     size, times = study.training.batch_size, []
     for epoch in range(2):
         began = time.perf_counter()

@@ -18,8 +18,8 @@ from flwr.common.secure_aggregation.quantization import dequantize
 from flwr.common.secure_aggregation.secaggplus_constants import Key
 from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen, share_keys_plaintext_concat
 
-from common import sums
-from common.secagg import fixed, masks
+from common.protocol import sum_specs
+from common.secagg import fixed_point, mask_streams
 from common.secagg.messages import CANARIES
 from common.secagg.primitives import Keystream
 from common.update import Vector
@@ -28,7 +28,7 @@ from tests.benchmarks._result import Result, best
 _SIZE, _SITES, _LIMIT = 30_000_000, 10, 32.0
 _LESS = 10
 """Flower masks a vector this much shorter; its seconds are multiplied by it."""
-_TAIL = CANARIES + len(sums.lanes("train"))
+_TAIL = CANARIES + len(sum_specs.lanes("train"))
 _PATIENTS = (1, 12, 60, 150, 333, 700, 1200, 2100, 3500, 5000)
 _CLIP, _TARGET, _MODULUS = 8.0, 1 << 22, 1 << 32
 """Flower's defaults: clipping, quantization and modulus range."""
@@ -60,8 +60,8 @@ def _ours(values: Vector, seeds: Sequence[tuple[bytes, int]]) -> float:
     out, tail = np.zeros(_SIZE, np.uint32), np.zeros(_TAIL, np.uint64)
 
     def work() -> None:
-        pad = masks.Pad(seeds)
-        masks.seal(values, 0.1 * 2.0 ** fixed.fraction_bits(_LIMIT, _SITES), _LIMIT, pad, out)
+        pad = mask_streams.Pad(seeds)
+        mask_streams.seal(values, 0.1 * 2.0 ** fixed_point.fraction_bits(_LIMIT, _SITES), _LIMIT, pad, out)
         pad.add(tail)
 
     return best(4, work, time.perf_counter)
@@ -69,9 +69,13 @@ def _ours(values: Vector, seeds: Sequence[tuple[bytes, int]]) -> float:
 
 def _keystreams(seeds: Sequence[tuple[bytes, int]]) -> None:
     """What masking costs at least: every keystream's bytes in blocks of the same size, each added to one block."""
-    streams, raw, total = [Keystream(seed) for seed, _ in seeds], np.zeros(masks.BLOCK, np.uint8), np.zeros(masks.BLOCK // 4, np.uint32)
+    streams, raw, total = (
+        [Keystream(seed) for seed, _ in seeds],
+        np.zeros(mask_streams.BLOCK, np.uint8),
+        np.zeros(mask_streams.BLOCK // 4, np.uint32),
+    )
     words = raw.view(np.uint32)
-    for _ in range(4 * _SIZE // masks.BLOCK):
+    for _ in range(4 * _SIZE // mask_streams.BLOCK):
         for stream in streams:
             stream.into(raw)
             np.add(total, words, out=total)
@@ -83,7 +87,7 @@ def _bytes() -> int:
 
 def _unmask(seeds: Sequence[tuple[bytes, int]]) -> float:
     total = np.zeros(_SIZE, np.uint32)
-    return best(3, lambda: masks.Pad([(seed, -1) for seed, _ in seeds]).add(total), time.perf_counter)
+    return best(3, lambda: mask_streams.Pad([(seed, -1) for seed, _ in seeds]).add(total), time.perf_counter)
 
 
 def _changes() -> tuple[npt.NDArray[np.float64], list[Vector]]:
@@ -101,17 +105,17 @@ def _off(mean: npt.NDArray[Any], wanted: npt.NDArray[np.float64]) -> float:
 def _mean(changes: list[Vector], ring: int) -> Vector:
     """A whole sum under masks: every pair's cancel, every site's own is taken off."""
     kind: Any = np.uint32 if ring == 32 else np.uint64
-    bits = fixed.fraction_bits(_LIMIT, _SITES, ring)
+    bits = fixed_point.fraction_bits(_LIMIT, _SITES, ring)
     own = [os.urandom(32) for _ in changes]
     pair = {(a, b): os.urandom(32) for a in range(_SITES) for b in range(a + 1, _SITES)}
     total, sent = np.zeros(changes[0].size, kind), np.empty(changes[0].size, kind)
     for site, change in enumerate(changes):
         seeds = [(own[site], 1), *((seed, 1 if site == both[0] else -1) for both, seed in pair.items() if site in both)]
-        masks.seal(change, _PATIENTS[site] / sum(_PATIENTS) * 2.0**bits, _LIMIT, masks.Pad(seeds), sent)
+        mask_streams.seal(change, _PATIENTS[site] / sum(_PATIENTS) * 2.0**bits, _LIMIT, mask_streams.Pad(seeds), sent)
         np.add(total, sent, out=total)
-    masks.Pad([(seed, -1) for seed in own]).add(total)
+    mask_streams.Pad([(seed, -1) for seed in own]).add(total)
     mean = np.empty(total.size, np.float32)
-    fixed.decode(total, 2.0**-bits, mean)
+    fixed_point.decode(total, 2.0**-bits, mean)
     return mean
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.simulation import phantom
+from common.simulation.phantoms import write
 from common.simulation.run import demo_study
 from tests.benchmarks._result import Result
 
@@ -18,11 +18,11 @@ def run() -> Iterator[Result]:
     """A fresh process over the demo's four hospitals; its first line on stderr comes when everybody has joined."""
     with tempfile.TemporaryDirectory() as folder:
         sites = Path(folder, "hospitals")
-        phantom.write(sites)
+        write.write(sites)
         command = [
             sys.executable,
             "-m",
-            "common.cli",
+            "common.cli.main",
             "simulate",
             str(demo_study()),
             "--sites",

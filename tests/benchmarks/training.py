@@ -11,17 +11,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from client import worker as workers
-from client.dataset import Bank, augment
-from client.policy import OPEN
+from client.dataset.loader import SiteDataset, augment
+from client.policy.policy import OPEN
 from client.site import Site
-from client.training import optimizer
-from common import network
-from common import study as studies
-from common.simulation import phantom
+from client.training.local_training import optimizer
+from client.worker import worker as workers
+from common import networks
+from common.protocol.envelopes import Question
+from common.simulation.phantoms import write
 from common.simulation.run import demo_study
-from common.study import Study
-from common.wire import Plan
+from common.study import study as studies
+from common.study.study import Study
 from tests.benchmarks._result import Result
 
 _SITES, _STEPS = 3, 10
@@ -31,7 +31,7 @@ def run() -> Iterator[Result]:
     """Alternate a round of the worker with the plain loop on the same images; medians of the ratio."""
     with tempfile.TemporaryDirectory() as folder:
         hospitals = Path(folder, "hospitals")
-        phantom.write(hospitals, hospitals=_SITES, patients=12, size=128, seed=1)
+        write.write(hospitals, hospitals=_SITES, patients=12, size=128, seed=1)
         study = _study()
         ratios, second = _ratios(
             study, [Site(f.name, (f,), Path(folder, "state", f.name), "cpu", policy=OPEN) for f in sorted(hospitals.iterdir())]
@@ -62,10 +62,10 @@ def _study() -> Study:
 
 
 def _ratios(study: Study, sites: list[Site]) -> tuple[list[float], float]:
-    task, net = network.task(study), network.build(study)
-    layout, model = network.layout(net), network.pack(net)
-    banks = [Bank.open(site.folders, study, task) for site in sites]
-    plans = [Plan("train", study.to_table(), number, layout.digest, model, {"repeat": 1}) for number in range(1, 8)]
+    task, net = networks.task(study), networks.build(study)
+    layout, model = networks.layout(net), networks.pack(net)
+    banks = [SiteDataset.open(site.folders, study, task) for site in sites]
+    plans = [Question("train", study.to_table(), number, layout.digest, model, {"repeat": 1}) for number in range(1, 8)]
     ratios = []
     for plan in plans:
         began = time.perf_counter()
@@ -78,8 +78,8 @@ def _ratios(study: Study, sites: list[Site]) -> tuple[list[float], float]:
     return ratios[1:], _epoch(banks[0], study)
 
 
-def _plain(net: nn.Module, study: Study, bank: Bank) -> None:
-    task, parameters = network.task(study), list(net.parameters())
+def _plain(net: nn.Module, study: Study, bank: SiteDataset) -> None:
+    task, parameters = networks.task(study), list(net.parameters())
     steps, generator = optimizer(study.training, parameters), torch.Generator().manual_seed(0)
     net.train()
     for batch in bank.batches(_STEPS, study.training.batch_size, 0):
@@ -89,7 +89,7 @@ def _plain(net: nn.Module, study: Study, bank: Bank) -> None:
         steps.step()
 
 
-def _epoch(bank: Bank, study: Study) -> float:
+def _epoch(bank: SiteDataset, study: Study) -> float:
     images, size = len(bank.samples("train")), study.training.batch_size
     steps = max(1, images // size) * 20
     list(bank.batches(2, size, 0))

@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client import desk, worker
 from client.identity import Identity, raw_key
-from client.policy import OPEN, Policy
+from client.policy.policy import OPEN, Policy
 from client.site import Site
 from client.trust import Trust
-from common import certificates, signing, wire
-from common import study as studies
-from common.signing import Statement
-from common.study import Study
+from client.worker import handler
+from client.worker import worker as workers
+from common.protocol import envelopes
+from common.protocol.envelopes import Envelope, Question, Reply
+from common.study import study as studies
+from common.study.study import Study
+from common.trust import certificates, study_signature
+from common.trust.study_signature import Statement
 from common.update import Vector
-from common.wire import Letter, Plan, Reply
 from tests import small
 
 NOW, NAME, SECRET = datetime.now(UTC), "north", "MUELLER^HANS"
@@ -51,12 +53,12 @@ def hospital(state: Path, policy: Policy = FREE, folder: Path | None = None) -> 
     return Site(NAME, (folder or state / "data",), state, "cpu", policy=policy, identity=identity, trust=trust)
 
 
-def question(about: Study, kind: str, **fields: Any) -> Plan:
+def question(about: Study, kind: str, **fields: Any) -> Question:
     """A question that the coordinator signed."""
     statement = Statement("trial", "run-1", about.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat())
     model = MODEL if kind in ("train", "evaluate") else None
     layout = "a" * 64 if model is not None else ""
-    plan = Plan(kind, about.to_table(), 1 if kind == "train" else 0, layout, model, seal=signing.sign(statement, SIGNER.key))
+    plan = Question(kind, about.to_table(), 1 if kind == "train" else 0, layout, model, seal=study_signature.sign(statement, SIGNER.key))
     return replace(plan, **fields)
 
 
@@ -122,28 +124,28 @@ class LyingVector(np.ndarray[Any, Any]):
 class Worker:
     """Answers as it was told to."""
 
-    says: Callable[[Plan], Reply]
+    says: Callable[[Question], Reply]
 
-    def answer(self, plan: Plan) -> Reply:
+    def answer(self, plan: Question) -> Reply:
         return self.says(plan)
 
 
 Says = Reply | Exception
 
 
-def ask(monkeypatch: pytest.MonkeyPatch, site: Site, plan: Plan, says: Says) -> Letter:
+def ask(monkeypatch: pytest.MonkeyPatch, site: Site, plan: Question, says: Says) -> Envelope:
     """Put a question to the hospital's desk; its worker gives this answer, or fails so."""
 
-    def answer(_: Plan) -> Reply:
+    def answer(_: Question) -> Reply:
         if isinstance(says, Exception):
             raise says
         return says
 
-    monkeypatch.setattr(worker, "resident", lambda *_: Worker(answer))
-    return desk.answer(site, wire.write_plan(plan))
+    monkeypatch.setattr(workers, "resident", lambda *_: Worker(answer))
+    return handler.answer(site, envelopes.write_question(plan))
 
 
-def all_bytes(letter: Letter) -> bytes:
+def all_bytes(letter: Envelope) -> bytes:
     """Everything that leaves."""
     return letter.text.encode() + (b"" if letter.vector is None else letter.vector.tobytes())
 
@@ -154,9 +156,9 @@ def journal(site: Site) -> list[dict[str, Any]]:
     return [line for line in found if "event" not in line]
 
 
-def refused(site: Site, letter: Letter, code: str, words: str = "") -> Reply:
+def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
     """The letter is a fault and nothing else: its sentence, code, room and id; the same id in log and journal; nothing of the secret."""
-    reply = wire.read_reply(letter)
+    reply = envelopes.read_reply(letter)
     assert reply.fault and words in reply.fault and reply.fault.isprintable() and len(reply.fault) <= 500
     assert reply.values.keys() == {"code", "room", "id"} and reply.values["code"] == code, reply.values
     assert (reply.site, reply.kind, reply.round, reply.layout, reply.delta, reply.secure) == (NAME, "", 0, "", None, ())

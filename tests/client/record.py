@@ -9,12 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from client import journal
+from client.audit import log as audit_log
 from client.identity import Identity, raw_key
 from client.site import Site
-from common import certificates, files, rosters
-from common.certificates import Credential
-from common.rosters import Roster
+from common.storage import files
+from common.trust import certificates
+from common.trust import roster as rosters
+from common.trust.certificates import Credential
+from common.trust.roster import Roster
 
 CONSORTIUM, NOW = "trial", datetime.now(UTC).replace(microsecond=0)
 
@@ -60,9 +62,11 @@ def public(name: str = "north") -> bytes:
 def fill(state: Path, entries: int) -> None:
     """Questions and answers, as many as asked for."""
     for number in range(entries):
-        journal.note(state, kind="train", round=number + 1, run="run-1", study="lungs", left=["vector", "Masked"], bytes=1000, seconds=1.5)
+        audit_log.note(
+            state, kind="train", round=number + 1, run="run-1", study="lungs", left=["vector", "Masked"], bytes=1000, seconds=1.5
+        )
 
 
 def lines(state: Path) -> list[dict[str, Any]]:
     """The record."""
-    return [json.loads(line) for line in (state / journal.NAME).read_text().splitlines()]
+    return [json.loads(line) for line in (state / audit_log.NAME).read_text().splitlines()]

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from client.home import Home, KitSettings, SiteSettings, settings
+from client.home import KitSettings, SiteHome, SiteSettings, settings
 from common.errors import InputError
 
 TABLE: dict[str, Any] = {"name": "north", "consortium": "chest-4", "address": "fl.example.org", "port": 8443, "data": "scans"}
 
 
-def make(path: Path) -> Home:
-    home = Home(path)
+def make(path: Path) -> SiteHome:
+    home = SiteHome(path)
     for folder in (home.path, home.gateway, home.worker, home.state, home.run, home.logs):
         folder.mkdir(0o700)
     public = (home.ca, home.coordinator, home.roster_crt, home.policy_toml, home.tls_crt, home.identity_crt)
@@ -29,7 +29,7 @@ def make(path: Path) -> Home:
 
 def test_settings_make_a_full_turn(tmp_path: Path) -> None:
     home = make(tmp_path / "home")
-    found = Home.open(home.path).settings()
+    found = SiteHome.open(home.path).settings()
     assert (found.device, found.proxy, found.min_tls, found.walls, found.poll) == ("auto", "", "1.3", "required", 0.1)
     assert settings(SiteSettings, tomllib.loads(found.to_toml()), "site") == found
     assert "# where models are trained" in found.to_toml()
@@ -88,22 +88,22 @@ PARTS = {
 @pytest.mark.parametrize(("part", "name"), [(part, name) for part, names in PARTS.items() for name in names])
 def test_each_part_misses_its_files(tmp_path: Path, part: str, name: str) -> None:
     home = make(tmp_path / "home")
-    Home.open(home.path, part)
+    SiteHome.open(home.path, part)
     (home.path / name).rename(tmp_path / "away")
     with pytest.raises(InputError, match=rf"{name} is missing; (restore|make) it"):
-        Home.open(home.path, part)
+        SiteHome.open(home.path, part)
 
 
 def test_each_part_leaves_the_others_alone(tmp_path: Path) -> None:
     home = make(tmp_path / "home")
     home.identity_key.unlink()
     home.policy_toml.unlink()
-    Home.open(home.path, "gateway")
+    SiteHome.open(home.path, "gateway")
     home.policy_toml.write_text("")
     home.policy_toml.chmod(0o600)
     home.tls_key.unlink()
     with pytest.raises(InputError, match=r"identity\.key is missing"):
-        Home.open(home.path, "worker")
+        SiteHome.open(home.path, "worker")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_open_to_others(tmp_path: Path, name: str, mode: int, words: str) -> Non
     home = make(tmp_path / "home")
     (home.path / name).chmod(mode)
     with pytest.raises(InputError, match=words):
-        Home.open(home.path)
+        SiteHome.open(home.path)
 
 
 def test_a_shared_group_may_pass(tmp_path: Path) -> None:
@@ -132,13 +132,13 @@ def test_a_shared_group_may_pass(tmp_path: Path) -> None:
         folder.chmod(0o750)
     home.site_toml.chmod(0o640)
     home.ca.chmod(0o644)
-    assert Home.open(home.path).socket == home.path / "run" / "worker.sock"
+    assert SiteHome.open(home.path).socket == home.path / "run" / "worker.sock"
 
 
 def test_unfinished_and_absent(tmp_path: Path) -> None:
     home = make(tmp_path / "home")
     home.enrolling.write_text("{}")
     with pytest.raises(InputError, match="only half enrolled"):
-        Home.open(home.path)
+        SiteHome.open(home.path)
     with pytest.raises(InputError, match="is not a folder"):
-        Home.open(tmp_path / "none")
+        SiteHome.open(tmp_path / "none")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from client.identity import Identity, raw_key
-from common import certificates, rosters
 from common.errors import CertificateError, SignatureError
-from common.rosters import Roster
 from common.secagg import primitives
+from common.trust import certificates
+from common.trust import roster as rosters
+from common.trust.roster import Roster
 
 NOW = datetime.now(UTC)
 CA = certificates.authority("trial", NOW, 3650)

@@ -10,14 +10,14 @@ import pytest
 
 from client import phantoms
 from client.site import Site
-from common.simulation import phantom
+from common.simulation.phantoms import write
 from tests import small
 
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("phantoms")
-    phantom.write(folder / "hospitals", hospitals=1, patients=2, size=64)
+    write.write(folder / "hospitals", hospitals=1, patients=2, size=64)
     return next((folder / "hospitals").iterdir())
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from client import withdrawn, worker
-from client.training import Trainer
+from client.policy import withdrawals
+from client.training.local_training import Trainer
+from client.worker import worker as workers
+from common.protocol.envelopes import Question, Reply
 from common.simulation.run import simulate
-from common.wire import Plan, Reply
 from tests import small
-from tests.client import test_worker
-from tests.client.test_worker import NAMES, Make, own, refused, sites_train, start
+from tests.client.worker import test_worker
+from tests.client.worker.test_worker import NAMES, Make, own, refused, sites_train, start
 
 data, make = test_worker.data, test_worker.make
 
@@ -25,10 +26,10 @@ def test_a_hospital_that_only_scores_weighs_nothing_and_is_never_trained(make: M
     federation = made.begin()
     counted = sites_train(made)
     assert federation.total == counted["east"] + counted["west"] and counted["north"] > 0
-    assert made.put("north", Plan("join", made.study.to_table())).values["trains"] is False
+    assert made.put("north", Question("join", made.study.to_table())).values["trains"] is False
     monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("it was trained"))
     layout, weights = start()
-    refused(made, "north", Plan("train", made.study.to_table(), 1, layout, weights), "lets models be scored here, not trained")
+    refused(made, "north", Question("train", made.study.to_table(), 1, layout, weights), "lets models be scored here, not trained")
 
 
 def test_a_run_scores_such_a_hospital_and_does_not_ask_it_to_train(tmp_path: Path) -> None:
@@ -46,9 +47,9 @@ def test_a_run_scores_such_a_hospital_and_does_not_ask_it_to_train(tmp_path: Pat
 
 def test_the_next_question_is_without_the_patient(make: Make) -> None:
     made = make({"north": own(share_counts=True)})
-    ask = Plan("join", made.study.to_table())
+    ask = Question("join", made.study.to_table())
     before = made.put("north", ask).values
-    withdrawn.add(made.sites["north"].state, "P003")
+    withdrawals.add(made.sites["north"].state, "P003")
     after = made.put("north", ask).values
     assert before["patients"] == after["patients"] + 1
     changed = [part for part in ("train", "validation", "test") if before[part] != after[part]]
@@ -67,10 +68,10 @@ def test_the_next_round_is_without_the_patient(make: Make, monkeypatch: pytest.M
     made = make()
     federation = made.begin()
     made.round(federation)
-    training = worker.resident(made.sites["north"], Plan("agree", made.study.to_table()), "run-1")._bank
+    training = workers.resident(made.sites["north"], Question("agree", made.study.to_table()), "run-1")._bank
     places = training._places("train")
     image = training._shelves[0].manifest.cases[places[0].index].image.name
-    withdrawn.add(made.sites["north"].state, f"P{int(image[5:8]):03}")
+    withdrawals.add(made.sites["north"].state, f"P{int(image[5:8]):03}")
     made.round(federation)
     sizes = {(site, number): size for site, number, size in seen}
     assert sizes["north", 2] == sizes["north", 1] - 1
@@ -81,11 +82,11 @@ def test_a_damaged_list_stops_the_hospital_in_the_middle_of_a_run(make: Make) ->
     made = make()
     made.begin()
     state = made.sites["north"].state
-    (state / withdrawn.NAME).write_bytes(b"{")
+    (state / withdrawals.NAME).write_bytes(b"{")
     for kind in ("join", "tally"):
-        reply = made.put("north", Plan(kind, made.study.to_table()))
+        reply = made.put("north", Question(kind, made.study.to_table()))
         assert reply.fault and reply.delta is None and not reply.secure
-    refused(made, "north", Plan("join", made.study.to_table()), "The list of withdrawn patients cannot be read")
+    refused(made, "north", Question("join", made.study.to_table()), "The list of withdrawn patients cannot be read")
 
 
 def test_a_round_that_is_asked_for_once_more_is_without_the_patient(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,14 +99,14 @@ def test_a_round_that_is_asked_for_once_more_is_without_the_patient(make: Make, 
 
     monkeypatch.setattr(Trainer, "run", run)
     made = make()
-    federation, lost = made.begin(), list[Plan]()
+    federation, lost = made.begin(), list[Question]()
 
-    def once(name: str, plan: Plan, reply: Reply) -> Reply:
+    def once(name: str, plan: Question, reply: Reply) -> Reply:
         if plan.kind != "train" or name != "north" or lost:
             return reply
         lost.append(plan)
         for patient in range(8):
-            withdrawn.add(made.sites["north"].state, f"P{patient:03}")
+            withdrawals.add(made.sites["north"].state, f"P{patient:03}")
         return Reply(name, "train", fault="The answer was lost.")
 
     made.trouble = once
@@ -116,7 +117,7 @@ def test_a_round_that_is_asked_for_once_more_is_without_the_patient(make: Make, 
 def test_a_question_for_scoring_does_not_lower_the_least_number_of_patients(make: Make) -> None:
     made = make({"north": own(plain_updates=True)}, data={"min_patients": 11}, secure_aggregation={"enabled": False})
     layout, weights = start()
-    train = Plan("train", made.study.to_table(), 1, layout, weights)
+    train = Question("train", made.study.to_table(), 1, layout, weights)
     refused(made, "north", train, "its own log says why")
-    assert not made.put("north", Plan("join", made.study.to_table(), settings={"scoring": True})).fault
+    assert not made.put("north", Question("join", made.study.to_table(), settings={"scoring": True})).fault
     assert made.put("north", replace(train)).fault, "an update over ten patients left"

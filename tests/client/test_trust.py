@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from client.trust import Trust
-from common import certificates, signing
-from common import study as studies
 from common.errors import SignatureError
-from common.signing import Statement
-from common.wire import Plan
+from common.protocol.envelopes import Question
+from common.study import study as studies
+from common.trust import certificates, study_signature
+from common.trust.study_signature import Statement
 from tests import small
 
 NOW = datetime.now(UTC)
@@ -25,11 +25,11 @@ STUDY = studies.parse(small.TABLE)
 
 def sealed(key: bytes = SIGNER.key, **change: str) -> dict[str, Any]:
     statement = Statement("chest-4", "run-1", STUDY.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat())
-    return signing.sign(replace(statement, **change), key)
+    return study_signature.sign(replace(statement, **change), key)
 
 
-def plan(seal: dict[str, Any]) -> Plan:
-    return Plan("join", STUDY.to_table(), seal=seal)
+def plan(seal: dict[str, Any]) -> Question:
+    return Question("join", STUDY.to_table(), seal=seal)
 
 
 def test_a_signed_study_is_admitted_under_its_run_s_name() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from client.ingest import Reader
-from common import config, plugins
+from client.readers import Reader
 from common.models import Model
 from common.strategies import Strategy
+from common.study import config, plugins
 from common.tasks import TaskType
 from common.transforms import Transform
 
@@ -119,7 +119,7 @@ def test_a_step_does_what_its_kind_says_and_nothing_else(name: str) -> None:
 
 
 def test_readers_share_no_ending() -> None:
-    modules = [importlib.import_module(f"client.ingest.{name}") for name in plugins.names("client.ingest")]
+    modules = [importlib.import_module(f"client.readers.{name}") for name in plugins.names("client.readers")]
     readers = {module.__name__: module.READER for module in modules if hasattr(module, "READER")}
     assert readers
     assert all(isinstance(reader, Reader) for reader in readers.values())

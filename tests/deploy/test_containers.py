@@ -93,7 +93,7 @@ def closure(names):
                 continue
             names += [re.match(r"[A-Za-z0-9._-]+", text)[0] for text in wanted if "extra ==" not in text]
     return known
-import client.gateway, client.rooms, common.cli
+import client.gateway.relay, client.isolation.file_access, common.cli.main
 provided = closure(sys.argv[1:]) | {"consilium", "setuptools"}
 owners = metadata.packages_distributions()
 for top in sorted({name.split(".")[0] for name in sys.modules}):

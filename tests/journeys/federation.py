@@ -19,14 +19,15 @@ from typing import Any
 
 import httpx
 
-from client import connect
-from client.home import Home as Hospital
-from common import cli, toml
-from server import desk
-from server.host import Home as Coordinator
+from client.gateway import connection
+from client.home import SiteHome
+from common.cli import main
+from common.study import toml
+from server.commands import study_runs
+from server.host.supervisor import ServerHome
 
 HOUSE = Path(__file__).resolve().parents[2]
-CONSILIUM = [sys.executable, "-c", "from common.cli import main; raise SystemExit(main())"]
+CONSILIUM = [sys.executable, "-c", "from common.cli.main import main; raise SystemExit(main())"]
 PROBE = Path(__file__).with_name("probe")
 PATIENCE = 90.0
 
@@ -70,7 +71,7 @@ class Federation:
         """Run one of Consilium's commands, which has to succeed; what it prints on stdout. In this process: one import less."""
         out, complaints = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(complaints):
-            code = cli.main([str(word) for word in words])
+            code = main.main([str(word) for word in words])
         assert code == 0, f"consilium {' '.join(map(str, words))}\n{out.getvalue()}{complaints.getvalue()}"
         return out.getvalue()
 
@@ -85,7 +86,7 @@ class Federation:
         out = self._spawn("server", "server", "start", "--home", self.home)
         self._until_said("server", out, "hospitals reach this server")
 
-    def enrol(self, site: str) -> Hospital:
+    def enrol(self, site: str) -> SiteHome:
         """Enrol a hospital with its own folder of data."""
         self.consilium(
             "site",
@@ -100,7 +101,7 @@ class Federation:
             "--device",
             "cpu",
         )
-        return Hospital(self.top / site)
+        return SiteHome(self.top / site)
 
     def start_site(self, site: str) -> None:
         """Start worker and gateway of a hospital."""
@@ -127,7 +128,7 @@ class Federation:
 
     def state(self, name: str) -> dict[str, Any]:
         """What the coordinator knows about a run, at once."""
-        found = desk.status(Coordinator.open(self.home), desk.now())["runs"]
+        found = study_runs.status(ServerHome.open(self.home), study_runs.now())["runs"]
         return next((run for run in found if run["run"] == name), {"state": "none"})
 
     def wait_for(self, name: str, state: str = "finished") -> dict[str, Any]:
@@ -143,9 +144,9 @@ class Federation:
 
     def http(self, site: str | None) -> httpx.Client:
         """A client at the coordinator's public door, with a hospital's certificate or without one."""
-        home = Hospital(self.top / site) if site else next(Hospital(file.parent) for file in self.top.glob("*/site.toml"))
+        home = SiteHome(self.top / site) if site else next(SiteHome(file.parent) for file in self.top.glob("*/site.toml"))
         certificate = (home.tls_crt, home.tls_key) if site else None
-        return connect.client(replace(home.settings(), port=self.port), home.ca.read_bytes(), certificate)
+        return connection.client(replace(home.settings(), port=self.port), home.ca.read_bytes(), certificate)
 
     def stop(self, *names: str) -> dict[str, str]:
         """End some groups of processes as an administrator would; what each has said."""

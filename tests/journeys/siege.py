@@ -31,12 +31,12 @@ from flwr.supercore.control.control_http_client import ControlHttpClient
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
-from client import connect
-from client.fleet import _Client, node_key
-from client.home import Home as Hospital
-from common import certificates
-from server.host import Home as Coordinator
-from server.link import Address, LinkGrid
+from client.gateway import connection
+from client.gateway.fleet_api import _Client, node_key
+from client.home import SiteHome
+from common.trust import certificates
+from server.host.superlink import Address, LinkGrid
+from server.host.supervisor import ServerHome
 from tests import small
 from tests.journeys.federation import Federation, federation, free_ports, until
 from tests.journeys.watching import descendants
@@ -71,9 +71,9 @@ class Scene:
         """The public CA file: all that an outsider needs."""
         return (self.ours.home / "ca.crt").read_bytes()
 
-    def hospital(self, site: str) -> Hospital:
+    def hospital(self, site: str) -> SiteHome:
         """An enrolled hospital's folder."""
-        return Hospital(self.ours.top / site)
+        return SiteHome(self.ours.top / site)
 
     def certified(self, site: str) -> httpx.Client:
         """What a member's own machine uses to reach the public door."""
@@ -179,7 +179,7 @@ def registered(scene: Scene, site: str, name: str) -> None:
 
 def outside(scene: Scene, site: str) -> httpx.Client:
     """A client of the bare SuperLink: only the public CA file is needed."""
-    return connect.client(replace(scene.hospital(site).settings(), port=scene.bare), scene.authority, None)
+    return connection.client(replace(scene.hospital(site).settings(), port=scene.bare), scene.authority, None)
 
 
 def activated(scene: Scene, http: httpx.Client, url: str, site: str) -> int:
@@ -197,7 +197,7 @@ def activated(scene: Scene, http: httpx.Client, url: str, site: str) -> int:
 
 def node_of(scene: Scene, site: str) -> int:
     """A hospital's node on our SuperLink."""
-    with Coordinator(scene.ours.home).control() as ours:
+    with ServerHome(scene.ours.home).control() as ours:
         return next(node for node, name in ours.names().items() if name == site)
 
 

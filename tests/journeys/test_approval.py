@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from common import toml
-from common.simulation import phantom
+from common.simulation.phantoms import write
+from common.study import toml
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.test_deployment import PHANTOMS, SITES, TABLE
 
@@ -85,7 +85,7 @@ def ends_when_taken_back(made: Federation) -> None:
 
 def test_people_approve_and_take_back() -> None:
     with federation() as made:
-        phantom.write(made.data, hospitals=3, **PHANTOMS)
+        write.write(made.data, hospitals=3, **PHANTOMS)
         made.provision(*SITES)
         made.start_server()
         for site in SITES:

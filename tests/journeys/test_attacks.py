@@ -20,13 +20,14 @@ from flwr.proto.node_pb2 import Node
 from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
 from flwr.supernode.fleet_http_client import FleetHttpClient
 
-from client import connect
-from client.fleet import _Client, node_key
-from client.home import Home as Hospital
-from common import certificates, consortium, toml
-from server import proxy
-from server.host import Home as Coordinator
-from server.provision import provision
+from client.gateway import connection
+from client.gateway.fleet_api import _Client, node_key
+from client.home import SiteHome
+from common.study import toml
+from common.trust import certificates, consortium
+from server.commands.provision import provision
+from server.host import proxy
+from server.host.supervisor import ServerHome
 from tests import small
 from tests.journeys.federation import free_ports, until
 from tests.journeys.siege import (
@@ -70,7 +71,7 @@ def test_with_the_public_ca_file_or_a_hospital_s_certificate_nobody_submits_to_o
         member = over(control(scene, scene.ours.port), http, str(http.base_url))
         assert status(lambda: started(scene, member)) == 404
         assert status(lambda: member.ListRuns(ListRunsRequest())) == 404
-    with Coordinator(scene.ours.home).control() as ours:
+    with ServerHome(scene.ours.home).control() as ours:
         assert ours.runs() == {}
 
 
@@ -134,7 +135,7 @@ class Replay:
         return call_next(context)
 
 
-def recorded(http: httpx.Client, base_url: str, home: Hospital, node: int) -> dict[str, str]:
+def recorded(http: httpx.Client, base_url: str, home: SiteHome, node: int) -> dict[str, str]:
     """The headers of a heartbeat that a hospital sends itself, and that succeeds."""
     tape, client = Tape(), _Client(base_url, http, node_key(home.node_key))
     client._interceptors = (*client._interceptors, tape)
@@ -232,7 +233,7 @@ def test_a_certificate_that_is_no_client_certificate_of_ours_is_refused(scene: S
     (tmp_path / "key").write_bytes(key)
     settings = replace(home.settings(), port=scene.ours.port)
     for pair in ((tmp_path / "crt", tmp_path / "key"), (home.identity_crt, home.identity_key)):
-        with connect.client(settings, scene.authority, pair) as http:
+        with connection.client(settings, scene.authority, pair) as http:
             client = _Client(str(http.base_url), http, node_key(home.node_key))
             assert status(partial(client.SendNodeHeartbeat, beat(node_of(scene, "north")))) in (400, 403)
     with scene.certified("north") as http:  # the control; "unknown node" would be an answer of Flower's, not of the door

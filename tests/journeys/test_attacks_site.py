@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from client import approvals
-from common import certificates, signing
-from common import study as studies
+from client.policy import approvals
 from common.errors import InputError
-from common.signing import Statement
-from common.wire import Plan
-from server.link import LinkGrid
-from server.roster import join
+from common.protocol.envelopes import Question
+from common.study import study as studies
+from common.trust import certificates, study_signature
+from common.trust.study_signature import Statement
+from server.host.superlink import LinkGrid
+from server.participants import join
 from server.transport import Transport
 from tests import small
 from tests.journeys.federation import until
@@ -51,7 +51,7 @@ class Captive:
     def asked(self, seal: Any, study: Any = STUDY) -> str:
         """What the hospital says when asked to join a study: its fault, or "" if it joins."""
         transport = Transport(self.grid, seal)
-        answers = dict(transport.ask({self.node: Plan("join", study.to_table())}, deadline=60))
+        answers = dict(transport.ask({self.node: Question("join", study.to_table())}, deadline=60))
         return answers[self.node].fault
 
     def log(self, part: str) -> str:
@@ -88,7 +88,7 @@ def seal(scene: Scene, key: bytes | None = None, study: Any = STUDY, **changed: 
     """A signed statement about a study, by default a right one."""
     times = {"issued": NOW.isoformat(), "expires": (NOW + timedelta(days=1)).isoformat()}
     statement = Statement(**{"consortium": "trial", "run": "x", "study": study.digest, **times, **changed})
-    return signing.sign(statement, key or (scene.ours.home / "coordinator.key").read_bytes())
+    return study_signature.sign(statement, key or (scene.ours.home / "coordinator.key").read_bytes())
 
 
 def test_a_hospital_asks_for_no_code(scene: Scene, captive: Captive) -> None:

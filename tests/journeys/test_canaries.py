@@ -14,8 +14,8 @@ from typing import Any
 import pydicom
 import pytest
 
-from common import toml
-from common.simulation import phantom
+from common.simulation.phantoms import write
+from common.study import toml
 from tests.journeys.federation import Federation, federation, until
 
 pytestmark = pytest.mark.timeout(300)
@@ -106,7 +106,7 @@ def found(folder: Path, but: tuple[str, ...] = ()) -> list[str]:
 def walked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Three hospitals full of canaries, through a run that finishes and runs that cannot."""
     with federation() as made:
-        phantom.write(made.data, hospitals=3, patients=10, size=64, seed=1)
+        write.write(made.data, hospitals=3, patients=10, size=64, seed=1)
         for site in SITES:
             planted(made.data / site, site)
         made.provision(*SITES)

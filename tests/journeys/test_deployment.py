@@ -19,13 +19,13 @@ import pytest
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest, SendNodeHeartbeatResponse
 from flwr.proto.node_pb2 import Node
 
-from client.fleet import _Client, node_key
-from client.home import Home as Hospital
-from common import toml
-from common.simulation import phantom
+from client.gateway.fleet_api import _Client, node_key
+from client.home import SiteHome
+from common.simulation.phantoms import write
 from common.simulation.run import simulate
+from common.study import toml
 from server import checkpoint
-from server.host import Home as Coordinator
+from server.host.supervisor import ServerHome
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import Socket, Watch, members
 
@@ -87,7 +87,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def walk() -> dict[str, Any]:
     """From ``provision`` to a stopped run and stopped processes."""
     with federation(probe=True) as made:
-        phantom.write(made.data, hospitals=4, **PHANTOMS)
+        write.write(made.data, hospitals=4, **PHANTOMS)
         (made.top / "s.toml").write_text(toml.dumps(TABLE))
         (made.top / "long.toml").write_text(toml.dumps({**TABLE, "federation": {**TABLE["federation"], "rounds": 500}}))
         made.provision(*SITES)
@@ -115,7 +115,7 @@ def _first_and_second(made: Federation) -> dict[str, Any]:
     beside = made.state("second")["state"]
     token = until(lambda: _token(made, run["run_id"]), "the task has no token")
     doors = {f"{method} {path} {site}": _knock(made, method, path, site) for method, path in OTHER_DOORS for site in (None, "north")}
-    home = Hospital(made.top / "north")
+    home = SiteHome(made.top / "north")
     with httpx.Client(verify=False) as inner:
         behind = [inner.get(f"https://127.0.0.1:{made.link}{path}").status_code for path in ("/docs", "/openapi.json")]
     fleet = {"member": _beats(made, home, "north"), "without": _knock(made, "POST", "/v1/fleet/pull-messages", None)}
@@ -178,7 +178,13 @@ def _watched(made: Federation, watch: Watch) -> dict[str, Any]:
 
 def part(command: str) -> str:
     """Which process a command line belongs to."""
-    signs = {"flower-superlink": "superlink", "nginx": "proxy", "server.runner": "runner", "runner.py": "runner", "--only worker": "worker"}
+    signs = {
+        "flower-superlink": "superlink",
+        "nginx": "proxy",
+        "server.host.run_process": "runner",
+        "runner.py": "runner",
+        "--only worker": "worker",
+    }
     signs |= {"--only gateway": "gateway", "site start": "site", "server start": "server"}
     return next((name for sign, name in signs.items() if sign in command), f"unknown: {command}")
 
@@ -198,9 +204,9 @@ def _knock(made: Federation, method: str, path: str, site: str | None) -> int:
         return http.send(httpx.Request(method, url, content=b"" if method == "POST" else None)).status_code
 
 
-def _beats(made: Federation, home: Hospital, site: str) -> bool:
+def _beats(made: Federation, home: SiteHome, site: str) -> bool:
     """Whether the SuperLink itself answers a member."""
-    with Coordinator(made.home).control() as control:
+    with ServerHome(made.home).control() as control:
         node = next(number for number, name in control.names().items() if name == site)
     with made.http(site) as http:
         client = _Client(str(http.base_url), http, node_key(home.node_key))
@@ -235,7 +241,7 @@ def test_it_trains_to_the_report(seen: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_the_final_weights_are_those_of_a_simulation(seen: dict[str, Any], tmp_path: Path, engine: str) -> None:
-    phantom.write(tmp_path / "hosp", hospitals=3, **PHANTOMS)
+    write.write(tmp_path / "hosp", hospitals=3, **PHANTOMS)
     (tmp_path / "s.toml").write_text(toml.dumps(TABLE))
     simulate(tmp_path / "s.toml", tmp_path / "hosp", tmp_path / "out", engine=engine, device="cpu", quiet=True)
     assert seen["weights"]["first"] == digest(tmp_path / "out")

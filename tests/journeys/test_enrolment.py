@@ -14,14 +14,17 @@ from typing import Any
 import httpx
 import pytest
 
-from client import connect, policy
-from client.enrol import enrol
-from client.home import Home
-from common import certificates, cli, toml
+from client.commands.enrol import enrol
+from client.gateway import connection
+from client.home import SiteHome
+from client.policy import policy
+from common.cli import main
 from common.errors import CertificateError, ConsiliumError, InputError
-from server import enrolment
-from server.provision import provision
-from server.sites import REFUSED, Registry
+from common.study import toml
+from common.trust import certificates
+from server.commands.provision import provision
+from server.host import enrolment
+from server.host.site_registry import REFUSED, Registry
 from tests import lane
 
 NOW = datetime.now(UTC)
@@ -53,10 +56,10 @@ class Consortium:
     def kit(self, site: str) -> Path:
         return self.home / "kits" / site
 
-    def enrol(self, site: str, home: str = "", **arguments: Any) -> Home:
+    def enrol(self, site: str, home: str = "", **arguments: Any) -> SiteHome:
         path = self.folder / (home or site)
         self.told = enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
-        return Home.open(path)
+        return SiteHome.open(path)
 
 
 @pytest.fixture
@@ -104,7 +107,7 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
     assert not any(key in content for key in (home.tls_key.read_bytes(), node) for content in tree(consortium.home).values())
     with lane.listening(lane.fixed("HTTP/1.1 204 Welcome"), lane.tls(consortium.home, mutual=True)) as port:
         pair = (home.tls_crt, home.tls_key)
-        with connect.client(replace(site, port=port), home.ca.read_bytes(), pair) as http:
+        with connection.client(replace(site, port=port), home.ca.read_bytes(), pair) as http:
             assert http.get("/").status_code == 204
 
 
@@ -113,17 +116,17 @@ def test_both_sides_see_one_fingerprint(consortium: Consortium, capsys: pytest.C
     north, valley = consortium.enrol("north"), consortium.enrol("valley")
     site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
     [own] = [line for line in consortium.told if line.startswith("Fingerprint of this hospital's key: ")]
-    assert cli.main([*site, str(valley.path)]) == 0
+    assert main.main([*site, str(valley.path)]) == 0
     read = capsys.readouterr().out.splitlines()
     assert own == f"Fingerprint of this hospital's key: {read[0].removeprefix('valley  ')}; read it to the coordinator by phone."
     assert read[1].startswith("No signed roster has come yet")
-    assert cli.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes"]) == 0
+    assert main.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes"]) == 0
     assert f"  {read[0]}  new" in capsys.readouterr().err
     north.roster_json.write_bytes((consortium.home / "roster.json").read_bytes())
-    assert cli.main([*site, str(north.path)]) == 0
+    assert main.main([*site, str(north.path)]) == 0
     out, noted = capsys.readouterr()
     assert f"  {read[0]}" in out.splitlines() and "Signed roster, version 1 of " in out and noted == ""
-    assert cli.main([*site, str(north.path), "--json"]) == 0
+    assert main.main([*site, str(north.path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["version"], told["usable"]) == (1, ["north", "valley"])
     assert told["sites"] == {"north": told["fingerprint"], "valley": read[0].removeprefix("valley  ")}
@@ -132,13 +135,13 @@ def test_both_sides_see_one_fingerprint(consortium: Consortium, capsys: pytest.C
 def test_a_roster_without_this_hospital_and_a_forged_one(consortium: Consortium, capsys: pytest.CaptureFixture[str]) -> None:
     north, key = consortium.enrol("north"), consortium.home / "offline" / "roster.key"
     consortium.enrol("valley")
-    assert cli.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes", "--without", "north"]) == 0
+    assert main.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes", "--without", "north"]) == 0
     north.roster_json.write_bytes((consortium.home / "roster.json").read_bytes())
     capsys.readouterr()
-    assert cli.main(["site", "fingerprint", "--home", str(north.path)]) == 0
+    assert main.main(["site", "fingerprint", "--home", str(north.path)]) == 0
     assert "This hospital is not on that roster with its own key" in capsys.readouterr().err
     north.roster_json.write_bytes(north.roster_json.read_bytes().replace(b'"version": 1', b'"version": 2'))
-    assert cli.main(["site", "fingerprint", "--home", str(north.path)]) == 1
+    assert main.main(["site", "fingerprint", "--home", str(north.path)]) == 1
     assert "is not signed by the consortium's roster key" in capsys.readouterr().err
 
 
@@ -151,7 +154,7 @@ def test_without_a_certificate_or_with_a_foreign_one_the_door_stays_shut(consort
     with lane.listening(lane.fixed("HTTP/1.1 204 Welcome"), lane.tls(consortium.home, mutual=True)) as port:
         for pair in (None, (tmp_path / "f.crt", tmp_path / "f.key"), (home.identity_crt, home.identity_key)):
             with (
-                connect.client(replace(home.settings(), port=port), home.ca.read_bytes(), pair) as http,
+                connection.client(replace(home.settings(), port=port), home.ca.read_bytes(), pair) as http,
                 pytest.raises(httpx.TransportError),
             ):
                 http.get("/")
@@ -162,7 +165,7 @@ def test_a_hospital_joins_a_running_coordinator(consortium: Consortium) -> None:
     consortium.provision("north", "valley", "south", single_file=True)
     enrol(consortium.home / "kits" / "south.kit", consortium.folder / "south", consortium.data, consortium.now, proxy="none")
     assert [name for name, _ in consortium.registered] == ["north", "south"]
-    assert Home.open(consortium.folder / "south").settings().name == "south"
+    assert SiteHome.open(consortium.folder / "south").settings().name == "south"
 
 
 def test_through_a_web_proxy(consortium: Consortium) -> None:
@@ -171,7 +174,7 @@ def test_through_a_web_proxy(consortium: Consortium) -> None:
         url = f"http://127.0.0.1:{proxy}"
         enrol(consortium.kit("north"), consortium.folder / "north", consortium.data, NOW, proxy=url)
     assert len(asked) == 1
-    assert Home.open(consortium.folder / "north").settings().proxy == url
+    assert SiteHome.open(consortium.folder / "north").settings().proxy == url
 
 
 def test_a_token_is_good_once(consortium: Consortium) -> None:
@@ -225,7 +228,7 @@ def test_a_full_disk_at_the_hospital(consortium: Consortium, monkeypatch: pytest
             consortium.enrol("north")
     if at:
         with pytest.raises(InputError, match="only half enrolled"):
-            Home.open(consortium.folder / "north")
+            SiteHome.open(consortium.folder / "north")
     consortium.enrol("north")
     assert len({key for _, key in consortium.registered}) == 1 or at == 0
     assert not list((consortium.folder / "north").rglob(".*"))

@@ -1,6 +1,6 @@
 """The inner wall made by the system alone, as containers and systemd units make it: two users and an empty network namespace.
 
-The worker's own walls (client/walls.py) are not raised here; what holds is what the hospital's administrator has set up.
+The worker's own walls (client/isolation/sandbox.py) are not raised here; what holds is what the hospital's administrator has set up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HEAD = """
 import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, threading, traceback
 from pathlib import Path
 from client import port
-from client.port import Port, PortError
+from client.isolation.ipc import Port, PortError
 top, listener, user, groups = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), [int(group) for group in sys.argv[4:]]
 os.setgroups(groups); os.setgid(user); os.setuid(user)
 inner = top / "run" / "worker.sock"

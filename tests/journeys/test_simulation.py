@@ -12,10 +12,10 @@ import pytest
 from safetensors.numpy import load_file
 
 import client.app
-from client import worker as workers
+from client.worker import worker as workers
 from common.errors import ArgumentError, ConsiliumError, InputError, RoundError, StudyError
+from common.protocol.envelopes import Question, Reply
 from common.simulation.run import evaluate, simulate
-from common.wire import Plan, Reply
 from tests import small
 
 
@@ -89,7 +89,7 @@ def _spoil(monkeypatch: pytest.MonkeyPatch, site: str, change: Any) -> None:
     """Let one hospital answer to "train" with something else."""
     honest = workers.Worker.answer
 
-    def answer(self: workers.Worker, plan: Plan) -> Reply:
+    def answer(self: workers.Worker, plan: Question) -> Reply:
         reply = honest(self, plan)
         return change(reply) if plan.kind == "train" and reply.site == site else reply
 

@@ -10,14 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from client import stop
-from client.home import Home
-from client.port import Port
-from common import signing, toml, wire
-from common import study as studies
-from common.signing import Statement
-from common.simulation import phantom
-from common.wire import Plan, Reply
+from client.home import SiteHome
+from client.isolation.ipc import WorkerClient
+from client.policy import stop
+from common.protocol import envelopes
+from common.protocol.envelopes import Question, Reply
+from common.simulation.phantoms import write
+from common.study import study as studies
+from common.study import toml
+from common.trust import study_signature
+from common.trust.study_signature import Statement
 from tests import small
 from tests.client.view.browser import browser, needed
 from tests.journeys.federation import Federation, federation, until
@@ -30,7 +32,7 @@ STUDY = studies.parse({**small.TABLE, "task": {"name": "segmentation", "classes"
 def made() -> Iterator[Federation]:
     """A coordinator and a hospital that has approved a study, with both of its processes and its page."""
     with federation() as there:
-        phantom.write(there.data, hospitals=1, patients=12, size=32, seed=1)
+        write.write(there.data, hospitals=1, patients=12, size=32, seed=1)
         (there.top / "s.toml").write_text(toml.dumps(STUDY.to_table()))
         there.provision(site := next(folder.name for folder in there.data.iterdir()))
         there.start_server()
@@ -43,9 +45,9 @@ def made() -> Iterator[Federation]:
         yield there
 
 
-def home(made: Federation) -> Home:
+def home(made: Federation) -> SiteHome:
     [file] = made.top.glob("*/site.toml")
-    return Home(file.parent)
+    return SiteHome(file.parent)
 
 
 def status(made: Federation) -> dict[str, Any]:
@@ -61,9 +63,9 @@ def ask(made: Federation) -> Reply:
     """A signed question to the worker, as the gateway brings it."""
     now = datetime.now(UTC)
     statement = Statement("trial", "run-1", STUDY.digest, now.isoformat(), (now + timedelta(days=1)).isoformat())
-    seal = signing.sign(statement, (made.home / "coordinator.key").read_bytes())
-    letter = wire.write_plan(Plan("join", STUDY.to_table(), seal=seal))
-    return wire.read_reply(wire.Letter.received(*Port(home(made).socket).ask(letter.text, letter.vector, 60.0)))
+    seal = study_signature.sign(statement, (made.home / "coordinator.key").read_bytes())
+    letter = envelopes.write_question(Question("join", STUDY.to_table(), seal=seal))
+    return envelopes.read_reply(envelopes.Envelope.received(*WorkerClient(home(made).socket).ask(letter.text, letter.vector, 60.0)))
 
 
 def test_the_processes_are_seen(made: Federation) -> None:

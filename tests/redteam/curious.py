@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen
 
-from client import desk
 from client import site as sites
-from client.policy import OPEN
+from client.policy.policy import OPEN
 from client.site import Site
-from common import toml
-from common.secagg import derive, fixed, masks, primitives
-from common.secagg.form import tag_of
+from client.worker import handler
+from common.protocol.envelopes import Envelope
+from common.secagg import derive, fixed_point, mask_streams, primitives
+from common.secagg.encoding import tag_of
 from common.secagg.messages import CANARIES, kinds
 from common.simulation.run import simulate
-from common.wire import Letter
+from common.study import toml
 from tests import small
 from tests.common.secagg.world import World
 from tests.redteam.attack import Attack, both, replaced
@@ -60,7 +60,7 @@ def _reduced(seed: bytes) -> bytes:
 
 def _stream(seed: bytes, count: int) -> npt.NDArray[np.uint64]:
     words = np.zeros(count, np.uint64)
-    vars(masks)["Keystream"](seed).into(words)  # the hospitals' own, whichever it is
+    vars(mask_streams)["Keystream"](seed).into(words)  # the hospitals' own, whichever it is
     return words
 
 
@@ -79,7 +79,7 @@ def guessed_seeds(stage: Stage) -> bool:
         other = table.get((rest - stream[:CANARIES]).tobytes())
         if other is not None:
             found = (words - stream - other)[CANARIES:]
-            return exact({lane: fixed.decode_lane(int(w), True) for lane, w in zip(held.orders[VICTIM].lanes, found, strict=True)})
+            return exact({lane: fixed_point.decode_lane(int(w), True) for lane, w in zip(held.orders[VICTIM].lanes, found, strict=True)})
     return False
 
 
@@ -108,16 +108,16 @@ def alike_rounds(stage: Stage) -> bool:
     return abs(float(np.corrcoef(first, second)[0, 1])) > 6 / math.sqrt(WORDS)
 
 
-def _unmasked(self: masks.Pad, words: Any) -> None:
+def _unmasked(self: mask_streams.Pad, words: Any) -> None:
     """No mask."""
 
 
 def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
     """A whole simulated run with hospitals that share nothing; what the victim said, masked words and keys by their length only."""
     said: list[Any] = []
-    honest = desk.answer
+    honest = handler.answer
 
-    def heard(site: Site, question: Letter) -> Letter:
+    def heard(site: Site, question: Envelope) -> Envelope:
         letter = honest(site, question)
         if site.name == VICTIM:
             said.append(_seen(letter))
@@ -128,12 +128,12 @@ def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
         (folder / "sites" / name / "policy.toml").write_text("")
     table = {**TABLE, "federation": {"rounds": 2, "min_sites": 3, "weight": "patients"}, "evaluation": {"every": 1, "bootstrap": 20}}
     (folder / "study.toml").write_text(toml.dumps(table))
-    with mock.patch.object(desk, "answer", heard):
+    with mock.patch.object(handler, "answer", heard):
         simulate(folder / "study.toml", folder / "sites", folder / "run", device="cpu", quiet=True)
     return said, folder / "run"
 
 
-def _seen(letter: Letter) -> Any:
+def _seen(letter: Envelope) -> Any:
     header = json.loads(letter.text)
     if header["values"].get("head"):  # of its record: a salted hash, a time and a signature differ in any two runs
         header["values"]["head"] = {key: header["values"]["head"][key] for key in ("site", "consortium", "round", "size")}
@@ -164,8 +164,8 @@ def _numbers(value: Any, path: tuple[str, ...]) -> Any:
         yield path
 
 
-_FLOWER = both(replaced(masks, "Keystream", Folded), replaced(primitives, "Keystream", Folded))
-_BARE = replaced(masks.Pad, "_block", _unmasked)
+_FLOWER = both(replaced(mask_streams, "Keystream", Folded), replaced(primitives, "Keystream", Folded))
+_BARE = replaced(mask_streams.Pad, "_block", _unmasked)
 _SHARED = replaced(sites, "_rules", lambda folder: OPEN)
 _SERVER: dict[str, Any] = {"adversary": "curious server", "speaks": False}
 

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from common import rosters, sums
 from common.errors import SecureSumError
-from common.secagg import derive, fixed, parcels, primitives, shamir
-from common.secagg.masks import Pad
-from common.secagg.messages import CANARIES, Advert, Bundle, Confirm, Masked, Order, Parcel, Reveal, Signed, Survivors, Terms
-from common.secagg.site import Fresh
+from common.protocol import sum_specs
+from common.secagg import derive, fixed_point, parcels, primitives, shamir
+from common.secagg.mask_streams import Pad
+from common.secagg.messages import CANARIES, Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumSpec, Survivors, Terms
+from common.secagg.participant import Fresh
 from common.secagg.terms import threshold
+from common.trust import roster as rosters
 from tests.redteam.stage import CONSORTIUM, NAMES, PATIENTS, RUN, VICTIM, Stage
 
 Shares = dict[int, bytes]
@@ -70,7 +71,7 @@ class Sum:
         self.seen: dict[str, dict[str, Advert]] = {}
         self.parcels: dict[str, dict[str, Parcel]] = {}
         self.dealers: dict[str, list[str]] = {}
-        self.orders: dict[str, Order] = {}
+        self.orders: dict[str, SumSpec] = {}
         self.vectors: dict[str, npt.NDArray[np.uint8]] = {}
         self.shares: dict[tuple[str, str], Shares] = defaultdict(dict)
         self.known: dict[tuple[str, str], bytes] = {}
@@ -117,11 +118,11 @@ class Sum:
         """The parcels that are for a hospital."""
         return [self.parcels[dealer][site] for dealer in sorted(dealers or self.parcels)]
 
-    def tally_order(self) -> Order:
+    def tally_order(self) -> SumSpec:
         """The order that counts."""
-        return sums.order(self.stage.study, "tally", len(self.terms.cohort))
+        return sum_specs.order(self.stage.study, "tally", len(self.terms.cohort))
 
-    def vector(self, site: str, order: Order, given: Sequence[Parcel] | None = None, **question: Any) -> Masked:
+    def vector(self, site: str, order: SumSpec, given: Sequence[Parcel] | None = None, **question: Any) -> Masked:
         """A hospital's masked vector."""
         held = self.delivered(site) if given is None else given
         self.dealers[site], self.orders[site] = [parcel.site for parcel in held], order
@@ -178,12 +179,13 @@ class Sum:
         """The body of an opened sum over real hospitals, in units of the sum (each change times its share of all weights)."""
         order = self.orders[names[0]]
         total = sum(
-            (sums.views(order, self.vectors[name])[0] for name in names[1:]), start=sums.views(order, self.vectors[names[0]])[0].copy()
+            (sum_specs.views(order, self.vectors[name])[0] for name in names[1:]),
+            start=sum_specs.views(order, self.vectors[names[0]])[0].copy(),
         )
         pads = [(self.own(name), -1) for name in names]
         Pad(pads).add(total)
         signed = total.view(np.int32 if order.ring_bits == 32 else np.int64).astype(np.float64)
-        return np.asarray(signed / sums.fraction(order), np.float64)
+        return np.asarray(signed / sum_specs.fraction(order), np.float64)
 
     def read(self, site: str = VICTIM) -> dict[str, float]:
         """One hospital's own lanes, from both of its secrets."""
@@ -220,7 +222,7 @@ class Sum:
         return derive.pair_seed(key, self.adverts[site].mask_key, self.context(site), owner, site)
 
     def _words(self, site: str) -> npt.NDArray[np.uint64]:
-        return sums.views(self.orders[site], self.vectors[site])[1]
+        return sum_specs.views(self.orders[site], self.vectors[site])[1]
 
     def _lanes(self, site: str, words: npt.NDArray[np.uint64], pads: Sequence[tuple[bytes, int]], count: int) -> dict[str, float]:
         order = self.orders[site]
@@ -230,7 +232,10 @@ class Sum:
         pad.add(words)
         if [int(word) for word in words[:CANARIES]] != [count] * CANARIES:
             raise SecureSumError("The canaries are wrong: the masks are not off.")
-        return {lane: fixed.decode_lane(int(word), sums.is_exact(lane)) for lane, word in zip(order.lanes, words[CANARIES:], strict=True)}
+        return {
+            lane: fixed_point.decode_lane(int(word), sum_specs.is_exact(lane))
+            for lane, word in zip(order.lanes, words[CANARIES:], strict=True)
+        }
 
 
 def exact(lanes: Mapping[str, float], site: str = VICTIM) -> bool:

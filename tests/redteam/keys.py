@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from common.secagg import derive, parcels, primitives, site
+from common.secagg import derive, parcels, participant, primitives
 from common.secagg.messages import Parcel, Signed
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Puppet, Sum, exact, forged
@@ -67,9 +67,9 @@ def _any_share(parcel: Parcel, dealers: object, identities: object, holder: str,
 
 
 _UNOPENED = replaced(parcels, "open_parcel", _any_share)
-_NO_OWN = changed(site, "share", ("if by_site.get(me.site) != state.adverts[me.site]:", "if False:"))
+_NO_OWN = changed(participant, "share", ("if by_site.get(me.site) != state.adverts[me.site]:", "if False:"))
 _NO_OWN_NEEDED = changed(
-    site,
+    participant,
     "share",
     ("if by_site.get(me.site) != state.adverts[me.site]:", "if False:"),
     ("by_site[me.site]", "state.adverts[me.site]"),
@@ -86,7 +86,7 @@ def used_key_twice(stage: Stage) -> bool:
 
 def _stream(held: Sum, dealer: str, to: str) -> bytes:
     """The key that a parcel was sealed with, found where nobody but a test may look."""
-    from client import worker as workers
+    from client.worker import worker as workers
 
     states = {w._site.name: w._party._vault.get(held.id) for w in workers._workers.values()}
     return derive.channel(states[dealer].secrets.channel_key, held.adverts[to].channel_key, held.id, dealer, to)
@@ -104,6 +104,6 @@ ATTACKS = (
     Attack("own entry missing", missing_entry, _NO_OWN_NEEDED),
     Attack("parcel redirected: one that was sealed for another hospital", swapped(lambda held: held.parcels["birch"]["cedar"]), _UNOPENED),
     Attack("parcels swapped: one dealer's as another's", swapped(_other_dealer), _UNOPENED),
-    Attack("parcel replayed from another sum", swapped(_other_sum), both(_UNOPENED, replaced(site, "_check_ours", lambda *_: None))),
+    Attack("parcel replayed from another sum", swapped(_other_sum), both(_UNOPENED, replaced(participant, "_check_ours", lambda *_: None))),
     Attack("one key for both directions of a pair", used_key_twice, replaced(derive, "channel", _no_names), "curious server", speaks=False),
 )

@@ -11,9 +11,10 @@ from typing import Any
 from unittest import mock
 
 from client.identity import Identity
-from common import certificates, rosters
-from common.certificates import Credential
-from common.rosters import Roster
+from common.trust import certificates
+from common.trust import roster as rosters
+from common.trust.certificates import Credential
+from common.trust.roster import Roster
 from tests.redteam.attack import Attack, changed, replaced
 from tests.redteam.drive import Puppet, Sum, exact
 from tests.redteam.stage import NOW, VICTIM, Stage, certificates_of, keys, roster, seed_of

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from client import standing
-from common import certificates, rosters
-from common.secagg import site
+from client.secagg import membership
+from common.secagg import participant
 from common.secagg.terms import Limits
+from common.trust import certificates
+from common.trust import roster as rosters
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Puppet, Sum, exact, without
 from tests.redteam.keys import UNSIGNED
@@ -72,12 +73,12 @@ def without_it(stage: Stage) -> bool:
     return bool(held.keys().adverts)
 
 
-_ANY_COHORT = replaced(standing, "Limits", lambda *_: Limits(2, 0))
+_ANY_COHORT = replaced(membership, "Limits", lambda *_: Limits(2, 0))
 _ANY_THRESHOLD = changed(Limits, "check", ("if not wanted <= terms.threshold <= count:", "if False:"))
 _ANY_ORDER = changed(Limits, "check", ("if tuple(sorted(set(terms.cohort))) != terms.cohort:", "if False:"))
 _STRANGERS = both(
     changed(Limits, "check", ("if strangers:", "if False:")),
-    changed(site, "advertise", ("identities[name]", "identities.get(name)")),
+    changed(participant, "advertise", ("identities[name]", "identities.get(name)")),
     UNSIGNED,
 )
 _NOT_NAMED = changed(Limits, "check", ("if site not in terms.cohort:", "if False:"))

@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from client import outbox, party, refusals, worker
-from client.engine import Engine
-from client.policy import Policy
-from client.worker import Worker
-from common import network, signing, sums
-from common import study as studies
+from client.policy.policy import Policy
+from client.secagg import participation
+from client.worker import outbox, refusals
+from client.worker import worker as workers
+from client.worker.engine import Engine
+from client.worker.worker import Worker
+from common import networks
 from common.errors import SecureSumError
-from common.secagg import fixed
-from common.secagg.messages import Order
-from common.wire import Plan
+from common.protocol import sum_specs
+from common.protocol.envelopes import Question
+from common.secagg import fixed_point
+from common.secagg.messages import SumSpec
+from common.study import study as studies
+from common.trust import study_signature
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Sum
 from tests.redteam.repetition import alike, own_change, scored
@@ -27,11 +31,11 @@ from tests.redteam.stage import NAMES, PATIENTS, VICTIM, RefusedError, Stage
 TOTAL = sum(PATIENTS.values())
 
 
-def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[Order, dict[str, Any]]:
+def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[SumSpec, dict[str, Any]]:
     """A round's order with some of its fields changed, and the question that goes with it."""
     study = held.stage.study
-    layout, model, _ = network.start_weights(study, held.stage.folder)
-    order = sums.order(study, "train", 4, number=number, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
+    layout, model, _ = networks.start_weights(study, held.stage.folder)
+    order = sum_specs.order(study, "train", 4, number=number, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
     return replace(order, **fields), {"round": number, "model": model, "layout": layout.digest}
 
 
@@ -69,8 +73,8 @@ def other_layout(stage: Stage) -> bool:
     """Weights of another network under the signed study."""
     held = Sum(stage).keys().deal()
     wide = studies.parse({**stage.table, "model": {**stage.table["model"], "channels": [64, 8]}})
-    layout, model, _ = network.start_weights(wide, stage.folder)
-    order = sums.order(stage.study, "train", 4, number=1, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
+    layout, model, _ = networks.start_weights(wide, stage.folder)
+    order = sum_specs.order(stage.study, "train", 4, number=1, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
     held.vector(VICTIM, order, round=1, model=model, layout=layout.digest)
     return VICTIM in held.vectors
 
@@ -78,7 +82,7 @@ def other_layout(stage: Stage) -> bool:
 def plain_update(stage: Stage) -> bool:
     """A round without any message of a secure sum, although the study has secure aggregation."""
     Sum(stage).keys().deal()
-    layout, model, _ = network.start_weights(stage.study, stage.folder)
+    layout, model, _ = networks.start_weights(stage.study, stage.folder)
     reply = stage.ask(VICTIM, "train", round=1, model=model, layout=layout.digest)
     return reply.delta is not None and not reply.secure
 
@@ -89,14 +93,14 @@ def switched_off(signed: bool) -> Callable[[Stage], bool]:
     def play(stage: Stage) -> bool:
         stage.signed = None if signed else stage.study
         stage.table["secure_aggregation"] = {"enabled": False}
-        layout, model, _ = network.start_weights(stage.study, stage.folder)
+        layout, model, _ = networks.start_weights(stage.study, stage.folder)
         return stage.ask(VICTIM, "train", round=1, model=model, layout=layout.digest).delta is not None
 
     return play
 
 
 def _evaluated(stage: Stage) -> dict[str, Any]:
-    layout, model, _ = network.start_weights(stage.study, stage.folder)
+    layout, model, _ = networks.start_weights(stage.study, stage.folder)
     reply = stage.ask(VICTIM, "evaluate", model=model, layout=layout.digest, settings={"part": "all"})
     return dict(reply.values)
 
@@ -132,7 +136,7 @@ def clear_metrics(stage: Stage) -> bool:
 
 def metrics_beside(stage: Stage) -> bool:
     """A hospital's own scores, beside the masked ones."""
-    _, model, _ = network.start_weights(stage.study, stage.folder)
+    _, model, _ = networks.start_weights(stage.study, stage.folder)
     held = Sum(stage)
     scored(held, NAMES, model, intervals=True)
     return any(set(reply.values) & {"metrics", "images", "patients"} for reply in stage.answers[VICTIM])
@@ -179,13 +183,13 @@ def probed(stage: Stage) -> bool:
         middle = (low + high) // 2
         seen[middle] = _said(held, replace(right, total=middle, limit=1.0), question)
         low, high = (middle + 1, high) if seen[middle] != _said(held, replace(right, total=1 << 30, limit=1.0), question) else (low, middle)
-    [found] = [w for w in worker._workers.values() if w._site.name == VICTIM]
+    [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
     if len(set(seen.values())) == 1:
         raise RefusedError(VICTIM, seen[low] if low in seen else next(iter(seen.values())))
     return low == found._weight()
 
 
-def _said(held: Sum, order: Order, question: dict[str, Any]) -> str:
+def _said(held: Sum, order: SumSpec, question: dict[str, Any]) -> str:
     try:
         held.vector(VICTIM, order, **question)
     except RefusedError as refusal:
@@ -193,10 +197,10 @@ def _said(held: Sum, order: Order, question: dict[str, Any]) -> str:
     return ""
 
 
-_ANY_ORDER = changed(party.Party, "prepare", ("if order != expected:", "if False:"))
-_ANY_SIZE = changed(party.Party, "seal", ("masks.seal(values,", "masks.seal(np.resize(values, body.size),"))
-_UNLOADED = replaced(Engine, "load", lambda self, plan: network.pack(self.trainer.network))
-_UNSIGNED_STUDY = changed(signing, "_check", ("if statement.study != study_digest:", "if False:"))
+_ANY_ORDER = changed(participation.Participation, "prepare", ("if order != expected:", "if False:"))
+_ANY_SIZE = changed(participation.Participation, "seal", ("masks.seal(values,", "masks.seal(np.resize(values, body.size),"))
+_UNLOADED = replaced(Engine, "load", lambda self, plan: networks.pack(self.trainer.network))
+_UNSIGNED_STUDY = changed(study_signature, "_check", ("if statement.study != study_digest:", "if False:"))
 _ALL_SHOWN = changed(outbox, "_shown", ("return {switch for switch, yes in allowed.items() if yes and enough}", "return {COUNTS, METRICS}"))
 _UNMASKED_SCORES = changed(Worker, "_evaluate", ("if secure and not plan.secure and not policy.share_metrics:", "if False:"))
 _ANY_VECTOR = changed(outbox, "_check_vector", ('if door.secure or door.plan.kind != "train":', "if False:"))
@@ -205,13 +209,13 @@ _MASKED_ONLY = changed(Worker, "_train", ("if not self._study.secure_aggregation
 _ORDER = Worker._order
 
 
-def _telling_order(self: Worker, plan: Plan, cohort: int, total: int) -> Order:
+def _telling_order(self: Worker, plan: Question, cohort: int, total: int) -> SumSpec:
     if total < self._weight():
         raise SecureSumError("The total is less than this hospital's own weight.")
     return _ORDER(self, plan, cohort, total)
 
 
-def _telling_block(self: fixed.Encoder, values: Any, out: Any) -> None:
+def _telling_block(self: fixed_point.Encoder, values: Any, out: Any) -> None:
     raise SecureSumError(f"A value of the update is {float(np.abs(values).max()):.3g}.")
 
 
@@ -240,7 +244,7 @@ ATTACKS = (
     Attack("secure aggregation switched off in a signed study", switched_off(signed=True), _PLAIN),
     Attack("secure aggregation switched off on the way", switched_off(signed=False), both(_PLAIN, _UNSIGNED_STUDY)),
     Attack("one hospital trains longer and stands out of the sum", stands_out, _ANY_REPEAT),
-    Attack("the change's largest value from a refusal", largest_value, replaced(fixed.Encoder, "block", _telling_block)),
+    Attack("the change's largest value from a refusal", largest_value, replaced(fixed_point.Encoder, "block", _telling_block)),
     Attack("scores in clear", clear_metrics, both(_UNMASKED_SCORES, _ALL_SHOWN)),
     Attack("scores beside masked ones", metrics_beside, _ALL_SHOWN, speaks=False),
     Attack("counts in clear", clear_counts, _ALL_SHOWN, speaks=False),

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from client import evaluation
-from client import worker as workers
-from client.ledger import Ledger
-from client.party import Party
-from common import network, sums
-from common.schedule import rate_factor
+from client.secagg.opened_sums import OpenedSums
+from client.secagg.participation import Participation
+from client.training import evaluation
+from client.worker import worker as workers
+from common import networks
+from common.protocol import sum_specs
 from common.secagg.messages import Advert
+from common.study.schedule import rate_factor
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Sum, exact, without
 from tests.redteam.stage import NAMES, PATIENTS, RUN, VICTIM, Stage
@@ -74,8 +75,10 @@ def other_run(stage: Stage) -> bool:
 def scored(held: Sum, names: Sequence[str], model: Vector, part: str = "all", number: int = 0, **more: Any) -> dict[str, float]:
     """A model's scores over these hospitals, opened."""
     study = held.stage.study
-    layout, metrics = network.start_weights(study, held.stage.folder)[0].digest, tuple(network.task(study).higher_is_better)
-    order = sums.order(study, "evaluate", len(held.terms.cohort), number=number, part=part, model=model, layout=layout, metrics=metrics)
+    layout, metrics = networks.start_weights(study, held.stage.folder)[0].digest, tuple(networks.task(study).higher_is_better)
+    order = sum_specs.order(
+        study, "evaluate", len(held.terms.cohort), number=number, part=part, model=model, layout=layout, metrics=metrics
+    )
     held.keys().deal()
     for name in names:
         held.vector(name, order, model=model, round=number, layout=layout, settings={"part": part, **more})
@@ -84,7 +87,7 @@ def scored(held: Sum, names: Sequence[str], model: Vector, part: str = "all", nu
 
 def scores(stage: Stage, moved: float, restart: bool = False, number: int = 0) -> bool:
     """A model's scores over four, then over three of the same model, or of one that differs in the last bit of one weight; ``number``: in that round."""
-    _, model, _ = network.start_weights(stage.study, stage.folder)
+    _, model, _ = networks.start_weights(stage.study, stage.folder)
     four = scored(Sum(stage), NAMES, model)
     if restart:
         stage.restart()
@@ -99,7 +102,7 @@ def own_scores(model: Vector) -> dict[str, float]:
     """The victim's own scores of a model, from its own worker, where nobody but a test may look."""
     [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
     engine = found._engine
-    network.unpack(engine.trainer.network, model)
+    networks.unpack(engine.trainer.network, model)
     values = evaluation.score(engine.trainer.network, found._task, found._bank.samples("all"), found._study, engine.compute, False)
     return {metric: value for metric, value in values["metrics"].items() if np.isfinite(value)}
 
@@ -107,8 +110,8 @@ def own_scores(model: Vector) -> dict[str, float]:
 def trained(held: Sum, number: int, names: Sequence[str], model: Vector, total: int) -> np.ndarray:
     """A round's sum over these hospitals, opened: the changes' sum, float64."""
     study = held.stage.study
-    layout = network.start_weights(study, held.stage.folder)[0]
-    order = sums.order(
+    layout = networks.start_weights(study, held.stage.folder)[0]
+    order = sum_specs.order(
         study, "train", len(held.terms.cohort), number=number, model=model, layout=layout.digest, total=total, counters=layout.counters
     )
     held.keys().deal()
@@ -124,7 +127,7 @@ def same_round(second: int, run: str = RUN) -> Callable[[Stage], bool]:
     def play(stage: Stage) -> bool:
         stage.table["training"] = {**stage.table["training"], "batch_size": 64, "local_steps": 1}
         stage.table["data"] = {**stage.table["data"], "augment": []}
-        _, model, _ = network.start_weights(stage.study, stage.folder)
+        _, model, _ = networks.start_weights(stage.study, stage.folder)
         four = trained(Sum(stage), 1, NAMES, model, sum(PATIENTS.values()))
         three = trained(Sum(stage, 2 if run == RUN else 1, REST, run=run), second, REST, model, sum(PATIENTS.values()))
         faster = rate_factor(stage.study, 0) / rate_factor(stage.study, second - 1)  # the rounds' learning rates, which everybody knows
@@ -146,10 +149,10 @@ def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
     return cosine > least
 
 
-_ANY_NUMBER = changed(Party, "_advertise", ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"))
+_ANY_NUMBER = changed(Participation, "_advertise", ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"))
 _NO_LEDGER = both(
-    replaced(Ledger, "check", lambda *_: None),
-    changed(Ledger, "_check_cohort", ('if any(line["survivors"] != over for line in self._same(order)):', "if False:")),
+    replaced(OpenedSums, "check", lambda *_: None),
+    changed(OpenedSums, "_check_cohort", ('if any(line["survivors"] != over for line in self._same(order)):', "if False:")),
 )
 _LIMIT = "sums over different hospitals differ by those hospitals; deploy/security.md says so"
 

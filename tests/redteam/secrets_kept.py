@@ -10,10 +10,10 @@ from collections import Counter
 from types import SimpleNamespace
 from unittest import mock
 
-from client import party, vault
-from client import worker as workers
+from client.secagg import open_sums, participation
+from client.worker import worker as workers
 from common.errors import SecureSumError
-from common.secagg import derive, primitives, shamir, site
+from common.secagg import derive, participant, primitives, shamir
 from tests.redteam.attack import Attack, changed, replaced
 from tests.redteam.drive import Puppet, Sum, exact
 from tests.redteam.stage import NAMES, VICTIM, Stage, keys, seed_of
@@ -56,7 +56,7 @@ def opened_later(stage: Stage) -> bool:
         drawn.append(secrets.token_bytes(length))
         return drawn[-1]
 
-    with mock.patch.object(party, "secrets", SimpleNamespace(token_bytes=token)):
+    with mock.patch.object(participation, "secrets", SimpleNamespace(token_bytes=token)):
         held = Sum(stage).keys().deal().tally()
         held.open(NAMES)
     stolen = _left(stage, held.id)
@@ -73,7 +73,7 @@ def opened_later(stage: Stage) -> bool:
 
 def _left(stage: Stage, terms: bytes) -> bytes:
     """All that is left at the hospitals: files, and what their workers keep of the sum."""
-    kept = [str(vault._table(worker._party._vault.get(terms))).encode() for worker in workers._workers.values()]
+    kept = [str(open_sums._table(worker._party._vault.get(terms))).encode() for worker in workers._workers.values()]
     return b"".join([*kept, *(path.read_bytes() for path in sorted(stage.folder.rglob("*")) if path.is_file())])
 
 
@@ -89,7 +89,7 @@ def _opens(held: Sum, key: bytes) -> bool:
 
 
 _MODULE = sys.modules[__name__]
-_KEPT = changed(site, "reveal", ("fresh=None, shares={}, canary_pads={}, ", ""))
+_KEPT = changed(participant, "reveal", ("fresh=None, shares={}, canary_pads={}, ", ""))
 _COMPANY = "server with c hospitals"
 
 ATTACKS = (

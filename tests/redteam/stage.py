@@ -13,19 +13,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from client import desk
-from client import worker as workers
 from client.identity import Identity, raw_key
-from client.policy import Policy
+from client.policy.policy import Policy
 from client.site import Site
 from client.trust import Trust
-from common import certificates, rosters, signing, wire
-from common import study as studies
-from common.certificates import Credential
-from common.rosters import Roster
-from common.signing import Statement
-from common.study import Study
-from common.wire import Plan, Reply
+from client.worker import handler
+from client.worker import worker as workers
+from common.protocol import envelopes
+from common.protocol.envelopes import Question, Reply
+from common.study import study as studies
+from common.study.study import Study
+from common.trust import certificates, study_signature
+from common.trust import roster as rosters
+from common.trust.certificates import Credential
+from common.trust.roster import Roster
+from common.trust.study_signature import Statement
 from tests import small
 
 CONSORTIUM, RUN = "trial", "run-1"
@@ -123,7 +125,7 @@ class Stage:
     def seal(self, run: str = RUN) -> dict[str, Any]:
         """The coordinator's signature."""
         digest, expires = (self.signed or self.study).digest, NOW + timedelta(days=7)
-        return signing.sign(Statement(CONSORTIUM, run, digest, NOW.isoformat(), expires.isoformat()), keys()["coordinator"].key)
+        return study_signature.sign(Statement(CONSORTIUM, run, digest, NOW.isoformat(), expires.isoformat()), keys()["coordinator"].key)
 
     def ask(self, name: str, kind: str, *messages: bytes, run: str = RUN, **fields: Any) -> Reply:
         """Put a question to a hospital's desk.
@@ -132,8 +134,8 @@ class Stage:
             RefusedError: the answer is a fault.
         """
         told = {"study": self.study.to_table(), "seal": self.seal(run), **fields}
-        question = wire.write_plan(Plan(kind, secure=tuple(messages), **told))
-        reply = wire.read_reply(desk.answer(self.site(name), question))
+        question = envelopes.write_question(Question(kind, secure=tuple(messages), **told))
+        reply = envelopes.read_reply(handler.answer(self.site(name), question))
         self.answers[name].append(reply)
         if reply.fault:
             raise RefusedError(name, reply.fault)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from client.ledger import Ledger
-from common import network, sums
-from common.secagg import derive, site
-from common.secagg.messages import Advert, Confirm, Order, Terms
+from client.secagg.opened_sums import OpenedSums
+from common import networks
+from common.protocol import sum_specs
+from common.secagg import derive, participant
+from common.secagg.messages import Advert, Confirm, SumSpec, Terms
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Sum, exact, forged, without
 from tests.redteam.keys import UNSIGNED
@@ -86,17 +87,17 @@ def other_peers(stage: Stage) -> bool:
 def other_models(stage: Stage) -> bool:
     """The victim scores another model than the others, so that its part of the sum stands out (Pasquini and others, CCS 2022)."""
     held, study = Sum(stage).keys().deal(), stage.study
-    layout, start, _ = network.start_weights(study, stage.folder)
-    metrics = tuple(network.task(study).higher_is_better)
+    layout, start, _ = networks.start_weights(study, stage.folder)
+    metrics = tuple(networks.task(study).higher_is_better)
     for name in NAMES:
         model = start if name == VICTIM else np.zeros_like(start)
-        order = sums.order(study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics)
+        order = sum_specs.order(study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics)
         given = held.delivered(name)
         held.vector(name, order, given, model=model, layout=layout.digest, settings={"part": "test", "roster": stage.roster})
     return bool(held.open(NAMES))
 
 
-def _no_order(terms: Terms, adverts: Sequence[Advert], order: Order) -> bytes:
+def _no_order(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
     return terms.digest
 
 
@@ -104,33 +105,35 @@ _CONTEXT = ("if said.context != state.context or said.survivors != state.survivo
 _ANY_LIST = (_CONTEXT[0], "if False:")
 _ENOUGH = "if count < state.terms.threshold:"
 _LEFT = 'return dataclasses.replace(state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares), said_shares'
-_ONE_LIST = changed(site, "confirm", ("if state.confirmed is not None:", "if False:"))
+_ONE_LIST = changed(participant, "confirm", ("if state.confirmed is not None:", "if False:"))
 
 ATTACKS = (
-    Attack("own id among the dropped", called_dropped, changed(site, "confirm", ("if me.site not in named.sites:", "if False:"))),
+    Attack("own id among the dropped", called_dropped, changed(participant, "confirm", ("if me.site not in named.sites:", "if False:"))),
     Attack(
         "survivors listed twice",
         counted_twice,
-        changed(site, "confirm", ("if tuple(sorted(set(named.sites))) != named.sites:", "if False:")),
+        changed(participant, "confirm", ("if tuple(sorted(set(named.sites))) != named.sites:", "if False:")),
     ),
-    Attack("both kinds of shares: two lists", both_kinds(lambda own, others: own), changed(site, "reveal", (_ENOUGH, "if False:"))),
+    Attack("both kinds of shares: two lists", both_kinds(lambda own, others: own), changed(participant, "reveal", (_ENOUGH, "if False:"))),
     Attack(
         "two lists: one signature shown twice",
         both_kinds(lambda own, others: [*own, own[0]]),
-        changed(site, "reveal", (_ENOUGH, "if len(confirms) < state.terms.threshold:")),
+        changed(participant, "reveal", (_ENOUGH, "if len(confirms) < state.terms.threshold:")),
     ),
     Attack(
         "two lists: signatures under the other list",
         both_kinds(lambda own, others: own + others),
-        changed(site, "reveal", _ANY_LIST, ("if said.site not in state.survivors:", "if False:")),
+        changed(participant, "reveal", _ANY_LIST, ("if said.site not in state.survivors:", "if False:")),
     ),
     Attack("two lists: forged signatures", both_kinds(_invented), UNSIGNED),
     Attack("second list before the opening", second_list, _ONE_LIST),
     Attack(
         "second opening with another set",
         second_opening,
-        both(_ONE_LIST, changed(site, "reveal", (_LEFT, "return state, said_shares")), replaced(Ledger, "note", lambda *_: None)),
+        both(
+            _ONE_LIST, changed(participant, "reveal", (_LEFT, "return state, said_shares")), replaced(OpenedSums, "note", lambda *_: None)
+        ),
     ),
-    Attack("different lists of peers", other_peers, changed(site, "reveal", _CONTEXT)),
+    Attack("different lists of peers", other_peers, changed(participant, "reveal", _CONTEXT)),
     Attack("different models to different hospitals", other_models, replaced(derive, "context", _no_order)),
 )

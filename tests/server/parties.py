@@ -10,22 +10,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from client.ledger import Ledger
-from client.party import Party, Roll
-from client.vault import Vault
-from common import network, sums, wire
+from client.secagg.open_sums import OpenSums
+from client.secagg.opened_sums import OpenedSums
+from client.secagg.participation import Participation, Roll
+from common import networks
 from common.errors import ConsiliumError
+from common.protocol import envelopes, sum_specs
+from common.protocol.envelopes import Question, Reply
 from common.secagg import primitives
-from common.secagg.form import Message, tag_of
-from common.secagg.messages import Advert, Bundle, Confirm, Masked, Order, Parcel, Reveal, Signed, Survivors, Terms
-from common.secagg.site import Me
+from common.secagg.encoding import Message, tag_of
+from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumSpec, Survivors, Terms
+from common.secagg.participant import Me
 from common.secagg.terms import Limits
-from common.study import SecureAggregation, Study
+from common.study.study import SecureAggregation, Study
 from common.update import Vector
-from common.wire import Plan, Reply
-from server.cohort import Cohort, Standing
-from server.masked import Sum, Sums
-from server.roster import Member
+from server.aggregation.cohort import Cohort, Standing
+from server.aggregation.secure_sums import Sum, Sums
+from server.participants import Member
 from server.transport import Traffic
 from tests.benchmarks import null
 
@@ -39,7 +40,7 @@ def study(number: int = 50, **section: Any) -> Study:
     return replace(null.study(number), secure_aggregation=SecureAggregation(enabled=True, **section))
 
 
-def stage(plan: Plan) -> str:
+def stage(plan: Question) -> str:
     """At which exchange a question comes; what rides along does not count."""
     if plan.kind != "agree":
         return "vector"
@@ -65,7 +66,7 @@ class Hospital:
 
     name: str
     key: bytes
-    party: Party
+    party: Participation
     change: Vector
     weight: int
     study: Study
@@ -74,7 +75,7 @@ class Hospital:
     worked: int = 0
     adverts: list[Advert] = field(default_factory=list)
 
-    def answer(self, plan: Plan) -> Reply:
+    def answer(self, plan: Question) -> Reply:
         """As a hospital's desk does it: a refusal becomes a sentence."""
         try:
             reply = self._answer(plan)
@@ -84,7 +85,7 @@ class Hospital:
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
 
-    def _answer(self, plan: Plan) -> Reply:
+    def _answer(self, plan: Question) -> Reply:
         if plan.kind == "agree":
             answers, refused = agreed(self.party, plan.secure)
             return Reply(self.name, "agree", values={"refused": list(refused)} if refused else {}, secure=answers)
@@ -98,21 +99,21 @@ class Hospital:
         return Reply(self.name, plan.kind, plan.round, values={"from": self.name, **self.clear}, delta=vector, secure=said)
 
 
-def agreed(party: Party, messages: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+def agreed(party: Participation, messages: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """A hospital's answers, and why some steps were refused."""
     return party.agree(messages), party.refused
 
 
-def order(about: Study, plan: Plan, cohort: int, total: int) -> Order:
+def order(about: Study, plan: Question, cohort: int, total: int) -> SumSpec:
     """What a question calls for."""
-    metrics = tuple(network.task(about).higher_is_better) if plan.kind == "evaluate" and about.name != "null" else ()
+    metrics = tuple(networks.task(about).higher_is_better) if plan.kind == "evaluate" and about.name != "null" else ()
     part = str(plan.settings.get("part", ""))
-    return sums.order(
+    return sum_specs.order(
         about, plan.kind, cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, total=total, metrics=metrics
     )
 
 
-Trouble = Callable[[Hospital, Plan, Reply], Reply]
+Trouble = Callable[[Hospital, Question, Reply], Reply]
 
 
 class World:
@@ -160,27 +161,29 @@ class World:
         self.sums = Sums(self.cohort, 1.0)
         self.round = 0
 
-    def party(self, name: str, limits: Limits | None = None, run: str = "run") -> Party:
+    def party(self, name: str, limits: Limits | None = None, run: str = "run") -> Participation:
         """A party as a worker makes it when it starts."""
         me = Me(name, self.keys[name], limits or Limits())
-        return Party(me, "consortium", run, lambda: Roll(self.digest, self.public), Vault(), Ledger(self.folder / name, "study"))
+        return Participation(
+            me, "consortium", run, lambda: Roll(self.digest, self.public), OpenSums(), OpenedSums(self.folder / name, "study")
+        )
 
     def restart(self, name: str) -> None:
         """What a hospital kept in memory is gone."""
         self.hospitals[name].party = self.party(name)
 
-    def ask(self, plans: Mapping[int, Plan], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
         """The transport."""
         assert deadline and deadline > 0
         self.asked.append({self._sites[node]: stage(plan) for node, plan in plans.items()})
         for node, sent in plans.items():
-            hospital, plan = self.hospitals[self._sites[node]], wire.read_plan(wire.write_plan(sent))
+            hospital, plan = self.hospitals[self._sites[node]], envelopes.read_question(envelopes.write_question(sent))
             if (stage(plan), hospital.name) in self.away:
                 yield node, silence(plan)
                 continue
             reply, trouble = hospital.answer(plan), self.trouble.get((stage(plan), hospital.name))
             reply = reply if trouble is None else trouble(hospital, plan, reply)
-            replies = [reply if reply.silent else wire.read_reply(wire.write_reply(reply))]
+            replies = [reply if reply.silent else envelopes.read_reply(envelopes.write_reply(reply))]
             del reply
             yield node, replies.pop()
 
@@ -196,7 +199,7 @@ class World:
         """The next secure sum."""
         self.round = number or self.round + 1
         model = np.full(self.size, self.round, np.float32) if kind != "tally" else None
-        plan = Plan(kind, {"a": "study"}, self.round, "layout", model)
+        plan = Question(kind, {"a": "study"}, self.round, "layout", model)
         total = self.total if kind == "train" else 0
         return self.sums.collect(plan, lambda n: order(self.study, plan, n, total), cohort or self.names, say, 9.0)
 
@@ -213,7 +216,7 @@ class World:
         assert {name: values["from"] for name, values in found.values.items()} == {name: name for name in found.survivors}
 
 
-def silence(plan: Plan) -> Reply:
+def silence(plan: Question) -> Reply:
     """What the transport says where nothing came."""
     return Reply("", plan.kind, fault="No answer before the deadline.", silent=True)
 
@@ -221,14 +224,14 @@ def silence(plan: Plan) -> Reply:
 def bent(kind: type[M], change: Callable[[Hospital, M], M]) -> Trouble:
     """A hospital that says one kind of message otherwise than it should."""
 
-    def trouble(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
+    def trouble(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
         secure = (change(hospital, kind.decode(b)).encode() if tag_of(b) == kind.TAG else b for b in reply.secure)
         return replace(reply, secure=tuple(secure))
 
     return trouble
 
 
-def forged(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
+def forged(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
     """Every signature is that of another key."""
     return replace(reply, secure=tuple(_forged(blob) for blob in reply.secure))
 
@@ -244,9 +247,9 @@ def _forged(blob: bytes) -> bytes:
 
 def once(trouble: Trouble) -> Trouble:
     """Only the first time."""
-    happened: list[Plan] = []
+    happened: list[Question] = []
 
-    def one(hospital: Hospital, plan: Plan, reply: Reply) -> Reply:
+    def one(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
         happened.append(plan)
         return trouble(hospital, plan, reply) if len(happened) == 1 else reply
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import study as studies
-from common.study import Study
-from server import report
+from common.study import study as studies
+from common.study.study import Study
 from server.evaluate import Scores
-from server.roster import Member, Roster
-from server.rounds import Record
+from server.participants import Member, Participants
+from server.report import report
+from server.rounds import RoundRecord
 
 SITES = ("Aarhus", "Basel", "Coimbra", "Dresden", "Eindhoven")
 COUNTS = {site: 3127 + 811 * i + 137 * i * i for i, site in enumerate(SITES)}
@@ -42,14 +42,16 @@ def counts(site: str) -> dict[str, int]:
     }
 
 
-def roster(shared: Sequence[str], masked: bool) -> Roster:
+def roster(shared: Sequence[str], masked: bool) -> Participants:
     """Five hospitals, of which those in ``shared`` tell their own counts and metrics."""
     members = tuple(Member(i, s, counts(s) if s in shared else {}, tells_metrics=s in shared) for i, s in enumerate(SITES))
     totals = {key: sum(counts(s)[key] for s in SITES) for key in counts(SITES[0])}
-    return Roster(members, {"Ghent": "1 patient; at least 2 are needed."}, totals=totals if masked else {})
+    return Participants(members, {"Ghent": "1 patient; at least 2 are needed."}, totals=totals if masked else {})
 
 
-def record(number: int, shared: Sequence[str], masked: bool, *, dropped: Sequence[str] = (), attempts: int = 1, void: str = "") -> Record:
+def record(
+    number: int, shared: Sequence[str], masked: bool, *, dropped: Sequence[str] = (), attempts: int = 1, void: str = ""
+) -> RoundRecord:
     """A round as the server records it."""
     there = [s for s in SITES if s not in dropped]
     loss = {s: LOSS[s] + 1 / number for s in there}
@@ -62,7 +64,7 @@ def record(number: int, shared: Sequence[str], masked: bool, *, dropped: Sequenc
         "attempts": attempts,
         "exchanges": 3 + 2 * (attempts - 1),
     }
-    return Record(
+    return RoundRecord(
         number,
         9.4 + number % 3,
         0.0 if void else 7.1,
@@ -93,7 +95,7 @@ def finish(
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """Write a run into ``folder`` as the server does; returns the report, the lines and the page as they were read back."""
     study_ = study(masked, rounds, **section)
-    run = report.Run(folder, study_)
+    run = report.FinishedRun(folder, study_)
     for number in range(1, rounds + 1):
         trouble: dict[str, Any] = {}
         if rough and number % 4 == 3:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import network
-from common import study as studies
+from common import networks
 from common.errors import InputError
+from common.study import study as studies
 from server import checkpoint
 from tests import small
 
@@ -18,15 +18,15 @@ from tests import small
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     study = studies.read(small.study(tmp_path / "study.toml"))
-    net = network.build(study)
-    checkpoint.save(tmp_path / "model", study, network.layout(net), network.pack(net), 7)
+    net = networks.build(study)
+    checkpoint.save(tmp_path / "model", study, networks.layout(net), networks.pack(net), 7)
     return tmp_path / "model"
 
 
 def test_there_and_back(folder: Path) -> None:
     study, layout, vector = checkpoint.load(folder)
-    net = network.build(study)
-    assert layout == network.layout(net) and np.array_equal(vector, network.pack(net))
+    net = networks.build(study)
+    assert layout == networks.layout(net) and np.array_equal(vector, networks.pack(net))
     assert json.loads((folder / "model.json").read_text())["rounds"] == 7
     assert sorted(p.name for p in folder.iterdir()) == ["model.json", "weights.safetensors"]
 
@@ -45,8 +45,8 @@ def test_a_broken_folder_is_refused(folder: Path, name: str, spoil: object) -> N
 
 def test_weights_of_another_network_are_refused(folder: Path, tmp_path: Path) -> None:
     study = studies.read(small.study(tmp_path / "other.toml", model={"channels": [8, 16]}))
-    net = network.build(study)
-    checkpoint.save(tmp_path / "other", study, network.layout(net), network.pack(net), 1)
+    net = networks.build(study)
+    checkpoint.save(tmp_path / "other", study, networks.layout(net), networks.pack(net), 1)
     (tmp_path / "other" / "weights.safetensors").replace(folder / "weights.safetensors")
     with pytest.raises(InputError, match="does not fit"):
         checkpoint.load(folder)

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import study as studies
-from common.study import Study
+from common.protocol.envelopes import Question, Reply
+from common.study import study as studies
+from common.study.study import Study
 from common.update import Layout
-from common.wire import Plan, Reply
 from server import evaluate
 from server.evaluate import Scores
-from server.roster import Member
+from server.participants import Member
 from tests import small
 from tests.server.parties import World
 
@@ -106,7 +106,7 @@ class Plain:
     def __init__(self, values: Mapping[int, Any]) -> None:
         self._values = values
 
-    def ask(self, plans: Mapping[int, Plan], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
         for node in plans:
             yield node, Reply(f"h{node:02}", "evaluate", values=self._values[node])
 

@@ -9,19 +9,21 @@ from typing import Any
 
 import pytest
 
-from client import audit, journal, witness
+from client.audit import log as audit_log
+from client.audit import verification, witness
 from client.identity import raw_key
-from common import heads, rosters
-from common.wire import Plan, Reply
-from tests.client import test_worker as stage
-from tests.client.test_worker import IDENTITIES, NAMES, Consortium, Make
+from common.protocol.envelopes import Question, Reply
+from common.trust import roster as rosters
+from common.trust import tree_heads
+from tests.client.worker import test_worker as stage
+from tests.client.worker.test_worker import IDENTITIES, NAMES, Consortium, Make
 
 data, make = stage.data, stage.make
 Shown = dict[str, Any]
 
 
 def entries(made: Consortium, name: str, event: str) -> list[dict[str, Any]]:
-    return audit.show(made.sites[name].state, event=event)
+    return verification.show(made.sites[name].state, event=event)
 
 
 def public(name: str) -> bytes:
@@ -30,14 +32,14 @@ def public(name: str) -> bytes:
 
 def forged(signed: Shown, name: str, **changes: Any) -> Shown:
     """A head that a hospital itself signs."""
-    return heads.sign(replace(heads.read(signed), **changes), raw_key(IDENTITIES[name].key))
+    return tree_heads.sign(replace(tree_heads.read(signed), **changes), raw_key(IDENTITIES[name].key))
 
 
 def passing(made: Consortium, change: Callable[[Shown], Any]) -> None:
     """From now on the server changes the heads that it passes on."""
     put = made.put
 
-    def bent(name: str, plan: Plan) -> Reply:
+    def bent(name: str, plan: Question) -> Reply:
         shown = plan.settings.get("heads")
         return put(name, plan if shown is None else replace(plan, settings={**plan.settings, "heads": change(dict(shown))}))
 
@@ -51,14 +53,14 @@ def test_after_two_rounds_every_hospital_holds_a_head_of_every_other(make: Make)
     assert all(tuple(record.heads) == NAMES for record in records) and dict(records[1].heads) == federation.heads
     for name in NAMES:
         state = made.sites[name].state
-        verdict = audit.verify(state, public(name), "trial", name)
-        assert verdict.wrong == [] and verdict.heads == 2 and verdict.entries == journal.head(state)[0]
+        verdict = verification.verify(state, public(name), "trial", name)
+        assert verdict.wrong == [] and verdict.heads == 2 and verdict.entries == audit_log.head(state)[0]
         kept = witness.others(state)
         assert kept == {other: records[0].heads[other] for other in NAMES if other != name}
-        audit.add_others(verdict, state, {other: public(other) for other in NAMES}, "trial")
+        verification.add_others(verdict, state, {other: public(other) for other in NAMES}, "trial")
         assert (verdict.others, verdict.wrong, verdict.evidence) == (2, [], [])
         for other, head in kept.items():
-            assert audit.verify(made.sites[other].state, public(other), "trial", other, head).wrong == []
+            assert verification.verify(made.sites[other].state, public(other), "trial", other, head).wrong == []
 
 
 def test_the_record_tells_what_was_asked_answered_accepted_and_opened(make: Make) -> None:
@@ -128,7 +130,7 @@ def test_the_server_passes_on_only_what_has_the_form_of_the_sender_s_head(make: 
     made = make()
     federation = made.begin()
 
-    def trouble(name: str, plan: Plan, reply: Reply) -> Reply:
+    def trouble(name: str, plan: Question, reply: Reply) -> Reply:
         if name != "east" or plan.kind != "train":
             return reply
         of_another = next((r.values["head"] for n, p, r in made.heard if n != "east" and p.kind == "train"), None)

@@ -12,10 +12,10 @@ import pytest
 from flwr.app import Message
 
 from common.errors import RoundError
+from common.protocol.envelopes import Question, Reply
 from common.simulation.inline import InlineGrid
-from common.wire import Plan, Reply
 from server import rounds
-from server.roster import Member
+from server.participants import Member
 from server.rounds import Federation
 from server.transport import Transport
 from tests.benchmarks import null
@@ -76,7 +76,7 @@ class _Silent(InlineGrid):
 def test_a_silent_hospital_misses_the_deadline_and_nobody_else_does() -> None:
     transport = Transport(_Silent(null.client(), 3))
     federation = _federation(3)
-    plan = rounds.training_plan(federation, 1)
+    plan = rounds.training_question(federation, 1)
     answers = dict(transport.ask(dict.fromkeys([1, 2, 3], plan), deadline=0.2))
     assert "deadline" in answers[1].fault and not answers[2].fault and not answers[3].fault
 
@@ -95,7 +95,7 @@ def test_a_step_that_is_not_finite_is_refused_and_the_model_stays() -> None:
 
 
 def test_a_question_carries_the_model_and_the_study() -> None:
-    plan: Plan = rounds.training_plan(_federation(), 2)
+    plan: Question = rounds.training_question(_federation(), 2)
     assert plan.round == 2 and plan.model is not None and plan.study["name"] == "null"
 
 
@@ -111,7 +111,7 @@ def masked(tmp_path: Path, sites: int = 4, **settings: Any) -> tuple[World, Fede
     return world, federation
 
 
-def go(world: World, federation: Federation) -> rounds.Record:
+def go(world: World, federation: Federation) -> rounds.RoundRecord:
     return rounds.one_round(federation, world, WATCH)  # type: ignore[arg-type]
 
 

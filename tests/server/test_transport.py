@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from flwr.app import Error, Message, RecordDict
 
-from common import records, wire
+from common.protocol import envelopes, flower_records
+from common.protocol.envelopes import Envelope, Question, Reply
 from common.simulation.inline import InlineGrid
-from common.wire import Letter, Plan, Reply
 from server.transport import Transport
 from tests.benchmarks import null
 
-PLAN = Plan("join", {"name": "null"})
+PLAN = Question("join", {"name": "null"})
 
 
 class Grid(InlineGrid):
@@ -36,7 +36,7 @@ class Grid(InlineGrid):
 
 def answer(question: Message, content: RecordDict | None = None, **values: Any) -> Message:
     site = f"site{question.metadata.dst_node_id}"
-    packed = records.pack(wire.write_reply(Reply(site, "join", values=values)), shared=True)
+    packed = flower_records.pack(envelopes.write_reply(Reply(site, "join", values=values)), shared=True)
     return Message(packed if content is None else content, reply_to=question)
 
 
@@ -77,7 +77,7 @@ def test_an_answer_to_nothing_and_a_second_answer_are_passed_over() -> None:
         first = next(rounds) == 0
         stranger = Message(RecordDict(), 1, "query")
         stranger.metadata.__dict__["_message_id"] = "never asked"
-        noise = [answer(stranger), answer(stranger, records.pack(Letter("{"), shared=True))]
+        noise = [answer(stranger), answer(stranger, flower_records.pack(Envelope("{"), shared=True))]
         return [*noise, answer(questions[0]), answer(questions[0], late=1)] if first else [*noise, *map(answer, questions)]
 
     found = ask(Grid(pulled))
@@ -94,7 +94,7 @@ def test_answers_to_nothing_do_not_keep_the_coordinator_from_its_deadline() -> N
 
 
 def test_an_answer_that_breaks_the_protocol_is_that_hospital_s_fault_only() -> None:
-    broken = {1: records.pack(Letter("{"), shared=True), 2: RecordDict()}
+    broken = {1: flower_records.pack(Envelope("{"), shared=True), 2: RecordDict()}
     found = ask(Grid(lambda questions: [answer(q, broken.get(q.metadata.dst_node_id)) for q in questions]))
     assert "not valid JSON" in found[1].fault and found[2].fault and not found[3].fault
 
@@ -111,7 +111,7 @@ def test_one_answer_s_vector_is_alive_at_a_time() -> None:
             assert [ref for ref in alive if ref() is not None] == []
             vector = np.ones(1000, "<f4").view(Vector)
             alive.append(weakref.ref(vector))
-            content = records.pack(Letter(wire.write_reply(Reply("s", "train")).text, vector), shared=True)
+            content = flower_records.pack(Envelope(envelopes.write_reply(Reply("s", "train")).text, vector), shared=True)
             del vector
             yield answer(question, content)
             del content
@@ -130,15 +130,15 @@ def test_traffic_is_counted_once_and_taken() -> None:
     for _ in transport.ask(dict.fromkeys([1, 2, 3], PLAN)):
         pass
     taken = transport.traffic.take()
-    assert taken["down"] == 3 * wire.write_plan(PLAN).size and taken["up"] > 0
+    assert taken["down"] == 3 * envelopes.write_question(PLAN).size and taken["up"] > 0
     assert transport.traffic.take() == {"down": 0, "up": 0} and transport.traffic.total == taken
 
 
 def test_the_seal_goes_with_every_question() -> None:
-    seen: list[Plan] = []
+    seen: list[Question] = []
 
     def pulled(questions: list[Message]) -> list[Message]:
-        seen.extend(wire.read_plan(records.unpack(q.content)) for q in questions)
+        seen.extend(envelopes.read_question(flower_records.unpack(q.content)) for q in questions)
         return [answer(q) for q in questions]
 
     list(Transport(Grid(pulled), {"statement": {"run": "a"}, "signature": "x"}).ask({1: PLAN, 2: PLAN}))

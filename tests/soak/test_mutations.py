@@ -14,7 +14,7 @@ COUNT, SEED = 10_000, 20
 
 @pytest.mark.soak
 def test_ten_thousand_mutated_files_give_a_scan_or_a_typed_error(capsys: pytest.CaptureFixture[str]) -> None:
-    words = [sys.executable, "-m", "tests.client.ingest.parade", str(COUNT), str(SEED)]
+    words = [sys.executable, "-m", "tests.client.readers.parade", str(COUNT), str(SEED)]
     done = subprocess.run(words, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)

@@ -16,8 +16,8 @@ import pydicom.data
 from pydicom import Dataset
 from pydicom.datadict import keyword_for_tag
 
-from client.deidentify.dataset import deidentify
-from client.deidentify.names import Pseudonyms
+from client.deidentify.header import deidentify
+from client.deidentify.pseudonyms import Pseudonyms
 from tests.client.deidentify import scorer
 
 FACTS = Path(__file__).with_name("oracle.json")

@@ -10,7 +10,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.pixels.utils import pixel_array
 
-from client.deidentify.dataset import deidentify
+from client.deidentify.header import deidentify
 from tests.client.deidentify import oracle, scorer
 
 FACTS = json.loads(oracle.FACTS.read_text("utf-8"))

@@ -13,8 +13,8 @@ import pydicom
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from client.deidentify import folder, text
-from client.deidentify.names import Pseudonyms
+from client.deidentify import burned_in, folder
+from client.deidentify.pseudonyms import Pseudonyms
 from common.errors import ArgumentError
 from tests.client.deidentify import made as phantom
 
@@ -49,7 +49,7 @@ def printed() -> pydicom.FileDataset:
     return made
 
 
-def run(source: Path) -> tuple[folder.Result, Path]:
+def run(source: Path) -> tuple[folder.FolderResult, Path]:
     out = source.parent / "out"
     return folder.run(source, out, folder.beside(out, "key")), out
 
@@ -64,7 +64,7 @@ def test_good_files_are_written_and_the_others_listed(source: Path) -> None:
     ]
     listed = [json.loads(line) for line in (source.parent / "out.quarantine.jsonl").read_text("utf-8").splitlines()]
     assert {line["file"] for line in listed} == {one.file for one in result.kept}
-    assert {text.PRINTED, folder.TORN} < set(result.counts())
+    assert {burned_in.PRINTED, folder.TORN} < set(result.counts())
     assert not [reason for reason in result.counts() if "PID" in reason or "/" in reason]
 
 

@@ -1,253 +1,263 @@
-"""Files that mean harm: bombs and lies are refused early, and no damage gets past the typed errors."""
+"""Exports that mean harm: an intake refuses bombs early, in little memory, and comes to its end whatever the files hold."""
 
 from __future__ import annotations
 
-import contextlib
+import csv
 import gzip
 import io
 import struct
 import zlib
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
-from client.ingest import _formats, _limits, masks, nifti, png
-from common.errors import CaseError
-from tests.client.ingest.memory import at_most
+from client.ingest import case_facts, layout, pipeline, table_files
+from client.ingest.layout import Places
+from client.ingest.readiness import readiness_report, twin
+from common.errors import SiteError
+from tests.client.ingest import export
+from tests.client.readers import parade
+from tests.client.readers.memory import at_most
+from tests.client.readers.mutate import mutate
 
-VOLUME = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
 MEGABYTE = 1 << 20
 
 
-def volume(**fields: Any) -> bytes:
-    """A NIfTI-1 file whose header fields say something else than its voxels."""
-    image = nib.Nifti1Image(VOLUME, np.diag([1.0, 2.0, 3.0, 1.0]))
-    whole = bytearray(image.to_bytes())
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    export.png(tmp_path / "export" / "images" / "good.png", export.picture(1))
+    return tmp_path / "export"
+
+
+def taken(source: Path, most: int = 16 * MEGABYTE) -> pipeline.Intake:
+    """Take a folder in whose one good picture is taken and all else refused."""
+    where = Places.of(source, source.parent / "hospitals" / "north", None)
+    with at_most(most):
+        done = pipeline.ingest(where)
+    assert len(done.cases) == 1
+    return done
+
+
+def refusals(source: Path, most: int = 16 * MEGABYTE) -> dict[str, str]:
+    """What the quarantine list says of each file."""
+    done = taken(source, most)
+    listed = (source.parent / "hospitals" / "north.quarantine.csv").read_text("utf-8")
+    rows = dict(list(csv.reader(io.StringIO(listed)))[1:])
+    assert rows == dict(done.refused)
+    return rows
+
+
+def volume(**fields: object) -> bytes:
+    image = nib.Nifti1Image(np.zeros((2, 3, 4), np.int16), np.eye(4))
     header = image.header.structarr.copy()
     header["vox_offset"] = 352
     for name, value in fields.items():
         header[name] = value
-    whole[:348] = header.tobytes()
-    return bytes(whole)
+    return bytes(header.tobytes() + image.to_bytes()[348:])
 
 
-def refused(path: Path, content: bytes, match: str, most: int = 8 * MEGABYTE) -> None:
-    path.write_bytes(content)
-    with at_most(most), pytest.raises(CaseError, match=match) as caught:
-        _formats.read(path)
-    assert path.name not in caught.value.public and str(path) in caught.value.local
-
-
-# NIfTI
-
-
-@pytest.mark.parametrize(
-    ("fields", "match"),
-    [
-        ({"dim": [3, 30_000, 30_000, 30_000, 1, 1, 1, 1]}, "at most 536870912 voxels"),
-        ({"dim": [3, -2, 3, 4, 1, 1, 1, 1]}, "shape"),
-        ({"dim": [3, 300, 300, 300, 1, 1, 1, 1]}, "ends before its last voxel"),
-        ({"pixdim": [1, np.nan, 2, 3, 0, 0, 0, 0]}, "voxel size that is no number"),
-        ({"pixdim": [1, 1, np.inf, 3, 0, 0, 0, 0]}, "voxel size that is no number"),
-        ({"srow_x": [np.nan, 0, 0, 0]}, "place that is no number"),
-        ({"vox_offset": 1e9}, "lets the voxels begin"),
-        ({"vox_offset": -400}, "undamaged"),
-        ({"vox_offset": np.nan}, "undamaged"),
-        ({"scl_slope": 2.0, "scl_inter": np.inf}, "undamaged"),
-        ({"magic": b"xyz"}, "NIfTI"),
-    ],
-)
-@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
-def test_headers_that_lie_are_refused_before_a_voxel_is_read(tmp_path: Path, fields: dict[str, Any], match: str, ending: str) -> None:
-    content = volume(**fields)
-    match = match if ending == "nii" else match.replace("ends before its last voxel", "too small for what its header states")
-    refused(tmp_path / f"smith.{ending}", content if ending == "nii" else gzip.compress(content), match)
-
-
-def test_negative_voxel_sizes_and_a_slope_of_zero_are_read_as_the_standard_says(tmp_path: Path) -> None:
-    (tmp_path / "v.nii").write_bytes(volume(pixdim=[1, -1, -2, -3, 0, 0, 0, 0], scl_slope=0.0, scl_inter=np.nan))
-    scan = nifti.read(tmp_path / "v.nii")
-    assert scan.spacing == (1.0, 2.0, 3.0)
-    np.testing.assert_array_equal(scan.array, VOLUME[None])
-
-
-def bomb(path: Path, header: bytes, size: int) -> None:
-    """A gzip file of a header and ``size`` zero bytes; it ends without a checksum, which nobody should come to."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+def bomb(header: bytes, size: int, window: int) -> bytes:
+    """A deflate stream of a header and ``size`` zero bytes."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
     start = packer.compress(header) + packer.flush(zlib.Z_FULL_FLUSH)
     zeros = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
-    path.write_bytes(b"\x1f\x8b\x08" + bytes(7) + start + zeros * (size // MEGABYTE) + packer.flush())
+    return start + zeros * (size // MEGABYTE) + packer.flush()
 
 
-@pytest.fixture(scope="module")
-def gigabyte(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One megabyte that stands for 1024 x 1024 x 512 voxels of 16 bit, all of which are there."""
-    path = tmp_path_factory.mktemp("bomb") / "smith.nii.gz"
-    bomb(path, volume(dim=[3, 1024, 1024, 512, 1, 1, 1, 1])[:352], 1 << 30)
-    assert path.stat().st_size < 1.1 * MEGABYTE
-    return path
+def test_a_megabyte_that_stands_for_a_gigabyte_of_voxels_is_refused(source: Path) -> None:
+    stream = bomb(volume(dim=[3, 1024, 1024, 512, 1, 1, 1, 1])[:352], 1 << 30, -zlib.MAX_WBITS)
+    (source / "images" / "a.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(7) + stream)
+    (source / "images" / "b.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(7) + bomb(volume(), 1 << 30, -zlib.MAX_WBITS))
+    assert (source / "images" / "a.nii.gz").stat().st_size < 1.1 * MEGABYTE
+    rows = refusals(source)
+    assert "grows more than 100 times" in rows["images/a.nii.gz"] and "undamaged" in rows["images/b.nii.gz"]
 
 
-def test_a_gzip_bomb_is_refused_by_its_header(gigabyte: Path) -> None:
-    with at_most(4 * MEGABYTE), pytest.raises(CaseError, match="grows more than 100 times"):
-        _formats.read(gigabyte)
+def test_a_volume_takes_its_own_memory_once_and_no_more(source: Path) -> None:
+    """The largest volume that a small file may stand for is refused by nobody, so no step may hold a second one."""
+    size = 128 * 128 * 256
+    blank = nib.Nifti1Image(np.zeros((128, 128, 256), np.uint8), np.eye(4))
+    (source / "images" / "blank.nii.gz").write_bytes(gzip.compress(blank.to_bytes()))
+    where = Places.of(source, source.parent / "hospitals" / "north", None)
+    with at_most(size + size // 2 + 32 * MEGABYTE):
+        assert len(pipeline.ingest(where).cases) == 2
 
 
-def test_a_gzip_bomb_behind_a_modest_header_is_not_unpacked(tmp_path: Path) -> None:
-    bomb(tmp_path / "smith.nii.gz", volume(), 64 * MEGABYTE)
-    with at_most(4 * MEGABYTE), pytest.raises(CaseError, match="undamaged"):
-        _formats.read(tmp_path / "smith.nii.gz")
+@pytest.mark.parametrize("slope", [2.0, 1.0])
+def test_scaled_volumes_are_counted_with_what_scaling_takes(source: Path, slope: float) -> None:
+    header = volume(dim=[3, 512, 512, 256, 1, 1, 1, 1], datatype=2, bitpix=8, scl_slope=slope, scl_inter=1.0)[:352]
+    (source / "images" / "a.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(7) + bomb(header, 1 << 26, -zlib.MAX_WBITS))
+    assert "grows more than 100 times" in refusals(source)["images/a.nii.gz"]
 
 
-def test_an_extension_that_is_a_bomb_is_never_read(tmp_path: Path) -> None:
-    start = volume(vox_offset=64.0 * MEGABYTE + 352)[:348] + b"\1\0\0\0" + struct.pack("<ii", 64 * MEGABYTE, 6)
-    bomb(tmp_path / "smith.nii.gz", start, 65 * MEGABYTE)
-    with at_most(4 * MEGABYTE), pytest.raises(CaseError, match="lets the voxels begin"):
-        _formats.read(tmp_path / "smith.nii.gz")
+def drawn(width: int, height: int, packed: bytes, colour: int = 2) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
-def test_a_mask_that_packs_a_thousandfold_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "m.nii.gz"
-    nib.save(nib.Nifti1Image(np.zeros((128, 128, 128), np.uint8), np.eye(4)), path)
-    assert path.stat().st_size * 200 < 128**3
-    assert not nifti.read(path).array.any()
+def test_pictures_that_lie_about_their_size_are_refused(source: Path) -> None:
+    out = io.BytesIO()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(out, "TIFF")
+    tiff = bytearray(out.getvalue())
+    start = struct.unpack("<I", tiff[4:8])[0]
+    (at,) = [e for e in range(start + 2, len(tiff) - 12, 12) if struct.unpack_from("<H", tiff, e)[0] == 257][:1]
+    tiff[at : at + 12] = struct.pack("<HHII", 257, 4, 1, 60_000)  # ImageLength (TIFF 6.0, section 8)
+    room = source / "images"
+    (room / "wide.png").write_bytes(drawn(60_000, 60_000, b""))
+    (room / "tall.png").write_bytes(drawn(8000, 8000, zlib.compress(bytes(1000))))
+    (room / "more.png").write_bytes(drawn(8, 8, bomb(b"", 1 << 28, zlib.MAX_WBITS)))
+    (room / "tiff.tif").write_bytes(tiff)
+    with (room / "tail.png").open("wb") as file:
+        file.write(drawn(8, 8, zlib.compress(bytes(200))))
+        file.truncate(1 << 31)  # nothing is written; the file's end only lies far away
+    rows = refusals(source, 64 * MEGABYTE)
+    found = {name.partition("/")[2]: reason for name, reason in rows.items()}
+    assert set(found) == {"wide.png", "tall.png", "more.png", "tiff.tif", "tail.png"}
+    assert "more than 89478485 pixels" in found["wide.png"] and "grows more than" in found["tall.png"]
+    assert "unpacks to more" in found["more.png"] and "far larger than its pixels" in found["tail.png"]
 
 
-def test_files_that_state_no_place_are_not_aligned(tmp_path: Path) -> None:
-    zeros = {name: [0, 0, 0, 0] for name in ("srow_x", "srow_y", "srow_z")}
-    for name, content in (("a.nii", volume()), ("b.nii", volume(**zeros)), ("c.nii", b"none"), ("d.nii.gz", b"\x1f\x8b")):
-        (tmp_path / name).write_bytes(content)
-    assert nifti.aligned(tmp_path / "a.nii", tmp_path / "a.nii")
-    for name in ("b.nii", "c.nii", "d.nii.gz", "absent.nii"):
-        assert not nifti.aligned(tmp_path / "a.nii", tmp_path / name) and not nifti.aligned(tmp_path / name, tmp_path / "a.nii")
+def test_a_deflated_dicom_bomb_and_one_of_endless_rows_are_refused(source: Path) -> None:
+    path = export.dicom(source / "a.dcm", export.picture(2).astype(np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4"))
+    header = path.read_bytes()
+    length = struct.unpack_from("<I", header, 140)[0]
+    meta = bytearray(header[: 144 + length])
+    old, new = b"1.2.840.10008.1.2.1", DeflatedExplicitVRLittleEndian.encode()
+    at = meta.index(old)
+    meta[at - 2 : at + len(old) + len(old) % 2] = struct.pack("<H", len(new)) + new
+    struct.pack_into("<I", meta, 140, length + len(new) - len(old) - len(old) % 2)
+    path.write_bytes(bytes(meta) + bomb(b"\x10\x00\x20\x00LO\x04\x00P1  ", 1 << 30, -zlib.MAX_WBITS))
+    assert "limits" in refusals(source, 300 * MEGABYTE)["a.dcm"]
 
 
-def test_gzip_ends_where_the_volume_ends(tmp_path: Path) -> None:
-    good = gzip.compress(volume(), mtime=0)
-    path = tmp_path / "smith.nii.gz"
-    half = len(volume()) // 2
-    for content in (good + bytes(512), gzip.compress(volume()[:half]) + gzip.compress(volume()[half:])):
-        path.write_bytes(content)
-        np.testing.assert_array_equal(nifti.read(path).array, VOLUME[None])
-    wrong = good[:-8] + bytes([good[-8] ^ 1]) + good[-7:]  # the checksum
-    for content in (good + b"rubbish", good[:-9], wrong, gzip.compress(volume() + b"more"), good + gzip.compress(b"more")):
-        refused(path, content, "undamaged")
-    refused(path, good + gzip.compress(b"") * (_limits._MEMBERS + 1), "undamaged")
-
-
-# pictures
-
-
-def chunk(kind: bytes, body: bytes, length: int | None = None) -> bytes:
-    stated = len(body) if length is None else length
-    return struct.pack(">I", stated) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def drawn(width: int, height: int, *between: bytes, colour: int = 0, pixels: bytes | None = None) -> bytes:
-    """A PNG with chunks of one's choice between its header and its pixels (PNG 1.2, 5)."""
-    samples = 3 if colour == 2 else 1
-    packed = zlib.compress(bytes((width * samples + 1) * height)) if pixels is None else pixels
-    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
-    return start + b"".join(between) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-
-
-def test_a_picture_that_grows_without_measure_is_refused_undecoded(tmp_path: Path) -> None:
-    refused(tmp_path / "smith.png", drawn(8000, 8000, colour=2, pixels=zlib.compress(bytes(1000))), "grows more than 200 times")
-    refused(tmp_path / "smith.png", drawn(60_000, 60_000, pixels=b""), "more than 89478485 pixels")
-
-
-def test_a_blank_mask_of_many_pixels_is_read(tmp_path: Path) -> None:
-    (tmp_path / "m.png").write_bytes(drawn(3000, 3000))
-    assert not png.read(tmp_path / "m.png").array.any()
+def test_rolled_up_pixels_are_held_against_their_file(source: Path) -> None:
+    path = export.dicom(source / "r.dcm", np.zeros((8192, 8192), np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4"))
+    made = pydicom.dcmread(io.BytesIO(path.read_bytes()))
+    made.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
+    made.save_as(path, enforce_file_format=True)
+    assert path.stat().st_size < 3 * MEGABYTE
+    assert "grows more than 50 times" in refusals(source)["r.dcm"]
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("content", "rule"),
     [
-        chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(20 * MEGABYTE))),
-        chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(bytes(20 * MEGABYTE))),
-        chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(20 * MEGABYTE))),
-        chunk(b"tEXt", b"k\0text", 0x7FFFFFFF),
-        chunk(b"tEXt", b"k\0text") * 30_000,
-        chunk(b"eXIf", b"II*\0\x08\0\0\0\xff\xff" + bytes(100)),
+        (b"file,dx\n" + b"x" * (100 * MEGABYTE), "more than 67108864 bytes"),
+        (b"file,dx\n" + b"x" * (8 * MEGABYTE), "row of more than"),
+        (b"file,dx\n" + b",\n" * (7 * MEGABYTE), "cells"),
+        (b",".join(b"c%d" % i for i in range(2000)) + b"\n", "columns"),
+        (b"file,dx\n" + b"".join(b"%x,%x\n" % (i, i + (1 << 30)) for i in range(700_000)), "all that fits"),
     ],
-    ids=["zTXt", "iTXt", "iCCP", "length", "many", "eXIf"],
+    ids=["huge", "line", "cells", "columns", "texts"],
 )
-def test_what_stands_beside_the_pixels_costs_little(tmp_path: Path, part: bytes) -> None:
-    path = tmp_path / "smith.png"
-    path.write_bytes(drawn(8, 8, part))
-    with at_most(8 * MEGABYTE), contextlib.suppress(CaseError):
-        assert _formats.read(path).array.shape == (1, 8, 8)
+def test_tables_without_end_are_refused(tmp_path: Path, content: bytes, rule: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(content)
+    with pytest.raises(SiteError, match=rule) as caught:
+        table_files.read(path)
+    assert str(tmp_path) not in caught.value.public
 
 
-def test_a_picture_of_a_million_parts_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "smith.png", drawn(8, 8, chunk(b"tEXt", b"k\0") * 20_000), "too many or too large parts")
-    refused(tmp_path / "smith.jpg", b"\xff\xd8" + b"\xff\xe5\0\2" * 20_000 + b"\xff\xd9", "too many or too large parts")
+def test_deep_and_wide_documents_are_faults_and_no_more(source: Path) -> None:
+    (source / "boxes.json").write_bytes(b'{"good.png":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
+    (source / "labels.toml").write_bytes(b"[labels]\na = " + b"[" * 50_000 + b"]" * 50_000)
+    done = taken(source, 64 * MEGABYTE)
+    assert set(done.faults) == {"boxes.json", "labels.toml"}
 
 
-def frames(count: int) -> bytes:
-    out = io.BytesIO()
-    first, *others = (Image.fromarray(np.full((4, 4), i % 256, np.uint8)) for i in range(count))
-    first.save(out, "TIFF", save_all=True, append_images=others)
-    return out.getvalue()
+def test_a_label_of_many_brackets_is_left_out(source: Path) -> None:
+    nested = "[" * 900 + "]" * 900
+    (source / "boxes.json").write_text('{"good.png": {"objects": [{"label": NESTED, "box_xyxy": [1, 2, 3, 4]}]}}'.replace("NESTED", nested))
+    done = taken(source)
+    assert not done.boxes or len(str(done.boxes)) < 400
 
 
-def test_of_many_frames_the_second_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few, many = frames(2), frames(300)
-    asked: list[int] = []
-    read = png._Counted.read
-    monkeypatch.setattr(png._Counted, "read", lambda self, size=-1, /: asked.append(1) or read(self, size))
-    for content in (few, many):
-        refused(tmp_path / "smith.tif", content, "several pictures")
-    assert len(asked) < 200
+def test_boxes_of_more_corners_than_a_box_has_are_not_kept(source: Path) -> None:
+    (source / "boxes.json").write_text('{"good.png": {"objects": [{"label": "x", "box_xyxy": [' + ",".join("1" * 50) + "]}]}}")
+    (entry,) = taken(source).boxes.values()
+    assert entry["objects"] == [{"label": "x"}]
 
 
-def test_a_tiff_of_more_rows_than_it_holds_is_refused(tmp_path: Path) -> None:
-    content = frames(1)
-    start = struct.unpack("<I", content[4:8])[0]
-    entries = [start + 2 + 12 * i for i in range(struct.unpack_from("<H", content, start)[0])]
-    (at,) = [entry for entry in entries if struct.unpack_from("<H", content, entry)[0] == 257]  # ImageLength (TIFF 6.0, section 8)
-    for rows in (5, 60_000):
-        lie = content[:at] + struct.pack("<HHII", 257, 4, 1, rows) + content[at + 12 :]
-        refused(tmp_path / "smith.tif", lie, "less than the width and height")
+def test_folders_without_end_are_walked_to_a_depth(source: Path) -> None:
+    place = source
+    for _ in range(400):
+        place = place / "a"
+    place.mkdir(parents=True)
+    assert taken(source).aside["folders that lie too deep"] == 1
 
 
-def test_a_picture_directory_that_leads_to_itself_ends(tmp_path: Path) -> None:
-    content = bytearray(frames(1))
-    start = struct.unpack("<I", content[4:8])[0]
-    end = start + 2 + 12 * struct.unpack("<H", content[start : start + 2])[0]
-    content[end : end + 4] = struct.pack("<I", start)
-    (tmp_path / "t.tif").write_bytes(content)
-    with contextlib.suppress(CaseError):  # nothing or the one picture; what counts is that it comes back
-        assert png.read(tmp_path / "t.tif").array.shape == (1, 4, 4)
+def test_values_that_networks_cannot_hold_are_refused(source: Path) -> None:
+    export.nifti(source / "images" / "far.nii", np.full((3, 4, 5), 1e300))
+    export.nifti(source / "images" / "none.nii", np.full((3, 4, 5), np.nan))
+    export.nifti(source / "images" / "odd.nii", np.array([[[np.inf, -np.inf], [np.nan, 1.0]]] * 3))
+    where = Places.of(source, source.parent / "hospitals" / "north", None)
+    done = pipeline.ingest(where)
+    assert [name for name, _ in done.refused] == ["images/far.nii"] and "32-bit" in done.refused[0][1]
+    assert all(case_facts.Facts.parse(case.line()) == case for case in done.cases.values())
 
 
-def test_a_jpeg_of_many_scans_is_refused(tmp_path: Path) -> None:
-    out = io.BytesIO()
-    Image.fromarray(np.zeros((64, 64), np.uint8)).save(out, "JPEG", progressive=True)
-    good = out.getvalue()
-    (tmp_path / "j.jpg").write_bytes(good)
-    assert png.read(tmp_path / "j.jpg").array.shape == (1, 64, 64)
-    last = good.rindex(b"\xff\xda")
-    refused(tmp_path / "smith.jpg", good[:last] + good[last:-2] * 150 + good[-2:], "more than 100 scans")
+def test_no_cell_of_the_quarantine_list_starts_a_formula() -> None:
+    names = ["=1+1.png", "+a.png", "-a.png", "@a.png", "\ta.png", "\ra.png", "'a.png", "a;=1.png", "\uff1da.png", "plain.png"]
+    rows = list(csv.reader(io.StringIO(layout.quarantine([(name, f"{name[:1]}x") for name in names]).decode(), newline="")))[1:]
+    for (name, reason), told in zip(rows, names, strict=True):
+        assert not (name + "x").startswith(("=", "+", "-", "@", "\t", "\r")) and not reason.startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert name.removeprefix("'") == told
+    assert b'"a;=1.png"' in layout.quarantine([("a;=1.png", "x")])
 
 
-# masks
+def mutated(folder: Path, seed: int) -> int:
+    """An export every file of which is damaged."""
+    good = parade.sources(seed) | {"labels.toml": b'[labels]\nja = "1"\n[masks]\n1 = "lesion"\n'}
+    rng, names = np.random.default_rng(seed), sorted(good)
+    for number, name in enumerate(names):
+        content = mutate(good[name], good[names[int(rng.integers(len(names)))]], rng)
+        room = (
+            ""
+            if name.endswith((".csv", ".json", ".toml"))
+            else "dicom"
+            if name.endswith(".dcm")
+            else "masks"
+            if number % 5 == 0
+            else "images"
+        )
+        (folder / room).mkdir(parents=True, exist_ok=True)
+        (folder / room / name).write_bytes(content)
+    export.png(folder / "images" / "good.png", export.picture(seed))
+    return len(names)
 
 
-def test_a_mask_in_64_bit_is_compared_in_its_own_depth(tmp_path: Path) -> None:
-    task: Any = SimpleNamespace(needs="mask", classes=("liver",), mask_values=None)
-    path = tmp_path / "m.nii.gz"
-    nib.save(nib.Nifti1Image(np.ones((128, 128, 64), np.float32), np.eye(4)), path)
-    stored = 128 * 128 * 64 * 4
-    with at_most(6 * stored):
-        assert masks.read_mask(path, Path("i.png"), (128, 128, 64), task).all()
-    for value in (np.nan, np.inf, -np.inf):
-        nib.save(nib.Nifti1Image(np.full((4, 4, 4), value, np.float32), np.eye(4)), path)
-        with pytest.raises(CaseError, match="no whole numbers"):
-            masks.read_mask(path, Path("i.png"), (4, 4, 4), task)
+def test_four_hundred_damaged_files_are_taken_or_refused(tmp_path: Path) -> None:
+    count = refused = 0
+    with at_most(160 * MEGABYTE):
+        for seed in range(13):
+            source = tmp_path / f"export{seed}"
+            count += mutated(source, seed)
+            where = Places.of(source, tmp_path / f"site{seed}", None)
+            done = pipeline.ingest(where)
+            refused += len(done.refused)
+            assert done.cases
+            report = readiness_report.report(done, "north")
+            assert not any(name in str(report) for name in ("grey.png", "explicit.dcm", str(tmp_path)))
+    assert count >= 400 and refused > 100
+
+
+def test_twins_of_damaged_folders_are_made_or_refused(tmp_path: Path) -> None:
+    made, told = 0, list[str]()
+    with at_most(160 * MEGABYTE):
+        for seed in range(20, 24):
+            mutated(tmp_path / f"site{seed}", seed)
+            for name in ("labels.csv", "cases.csv", "boxes.json", "labels.toml")[: 4 * (seed % 2)]:
+                (tmp_path / f"site{seed}" / name).unlink()
+            try:
+                made += bool(twin.make(tmp_path / f"site{seed}", tmp_path / f"twin{seed}"))
+            except SiteError as error:
+                told.append(error.public)
+    assert made >= 2 and not any(str(tmp_path) in sentence for sentence in told)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from client import approvals, budget, journal
-from client.home import Home, SiteSettings, settings
-from client.policy import Policy
-from common import study as studies
+from client.audit import log as audit_log
+from client.home import SiteHome, SiteSettings, settings
+from client.policy import approvals, daily_limits
+from client.policy.policy import Policy
+from common.study import study as studies
 from tests import small
 
 TABLE: dict[str, Any] = {"name": "north", "consortium": "chest-4", "address": "fl.example.org", "port": 8443, "data": "scans"}
@@ -21,9 +22,9 @@ HOSTILE = '</script><script>fetch("http://x/")</script>\x1b[2J\u202e"><img src=x
 """A study's name as nobody well-meaning would give it."""
 
 
-def home(path: Path, policy: Policy | None = None) -> Home:
+def home(path: Path, policy: Policy | None = None) -> SiteHome:
     """An enrolled hospital that nobody has asked yet."""
-    made = Home(path)
+    made = SiteHome(path)
     for folder in (made.path, made.gateway, made.worker, made.state, made.run, made.logs):
         folder.mkdir(0o700)
     for file in (
@@ -48,7 +49,7 @@ def private(path: Path, text: str) -> None:
     path.chmod(0o600)
 
 
-def busy(path: Path, policy: Policy | None = None) -> Home:
+def busy(path: Path, policy: Policy | None = None) -> SiteHome:
     """A hospital after three rounds of a study, with a refusal, a study that waits and a question at the worker."""
     made, now = home(path, policy), datetime.now(UTC)
     approvals.grant(made.state, STUDY, "Dr. A. Rivers", "train", now, 90)
@@ -60,39 +61,41 @@ def busy(path: Path, policy: Policy | None = None) -> Home:
     for number in (1, 2, 3):
         ask(made, kind="train", round=number, **about, left=["notes", "vector", "Masked"], bytes=2_500_000)
     refuse(made, study="retina", run="run-8", digest=OTHER.digest, fault="This hospital has not approved the study yet.")
-    budget.spend(made.state, policy or Policy(), now.astimezone().date(), 7_510_100, 3)
+    daily_limits.spend(made.state, policy or Policy(), now.astimezone().date(), 7_510_100, 3)
     begin(made, kind="train", round=4, **about)
     return made
 
 
-def ask(made: Home, **about: Any) -> None:
+def ask(made: SiteHome, **about: Any) -> None:
     """A question's line in the journal, as the desk writes it."""
     if not about.get("fault"):
         begin(made, **{key: about[key] for key in ("kind", "round", "run", "study", "digest") if key in about})
     write(made.state, **about, seconds=1.5)
 
 
-def begin(made: Home, **about: Any) -> None:
+def begin(made: SiteHome, **about: Any) -> None:
     """The line of a question that is let in."""
     write(made.state, event="asked", **about, received=2_400_000 if about.get("kind") == "train" else 1000)
 
 
 def write(state: Path, **values: Any) -> None:
     """A line of the journal, also one that the worker itself would not write."""
-    path = state / journal.NAME
+    path = state / audit_log.NAME
     number = len(path.read_bytes().splitlines()) if path.exists() else 0
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with path.open("a") as file:
-        file.write(json.dumps({"seq": number, "prev": journal.FIRST, "at": at, **values}) + "\n")
+        file.write(json.dumps({"seq": number, "prev": audit_log.FIRST, "at": at, **values}) + "\n")
     path.chmod(0o600)
 
 
-def refuse(made: Home, **about: Any) -> None:
+def refuse(made: SiteHome, **about: Any) -> None:
     """A refused question's line."""
-    ask(made, **{"kind": "join", "round": 0, "code": "approval", "room": "client.approvals", "id": "1f2e3d4c", "bytes": 300, **about})
+    ask(
+        made, **{"kind": "join", "round": 0, "code": "approval", "room": "client.policy.approvals", "id": "1f2e3d4c", "bytes": 300, **about}
+    )
 
 
-def lines(made: Home) -> list[dict[str, Any]]:
+def lines(made: SiteHome) -> list[dict[str, Any]]:
     """The journal's lines."""
     return [json.loads(line) for line in (made.state / "journal.jsonl").read_text().splitlines()]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from client import stop
-from client.home import Home
-from client.view import serve
-from client.view.serve import Server
+from client.home import SiteHome
+from client.policy import stop
+from client.view import http_server
+from client.view.http_server import Server
 from tests.client.view import scene
 from tests.client.view.browser import Browser, browser, needed
 
@@ -25,13 +25,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Home:
+def made(tmp_path: Path) -> SiteHome:
     return scene.busy(tmp_path / "home")
 
 
 @pytest.fixture
-def server(made: Home) -> Iterator[Server]:
-    with serve.open_view(made, "127.0.0.1", 0) as there:
+def server(made: SiteHome) -> Iterator[Server]:
+    with http_server.open_view(made, "127.0.0.1", 0) as there:
         yield there
 
 
@@ -44,7 +44,7 @@ def shown(chromium: Browser, server: Server) -> Browser:
     return chromium
 
 
-def test_one_click_stops_and_one_resumes(shown: Browser, made: Home) -> None:
+def test_one_click_stops_and_one_resumes(shown: Browser, made: SiteHome) -> None:
     shown.click("#reason")
     shown.type("scanner service")
     shown.click("#press")
@@ -57,7 +57,7 @@ def test_one_click_stops_and_one_resumes(shown: Browser, made: Home) -> None:
     assert stop.read(made.state) is None
 
 
-def test_the_keyboard_is_enough(shown: Browser, made: Home) -> None:
+def test_the_keyboard_is_enough(shown: Browser, made: SiteHome) -> None:
     for _ in range(20):
         shown.key("Tab", 9)
         if shown.run("document.activeElement.id") == "reason":
@@ -72,7 +72,7 @@ def test_the_keyboard_is_enough(shown: Browser, made: Home) -> None:
     assert found is not None and found.reason == "by keyboard"
 
 
-def test_it_is_live(shown: Browser, made: Home) -> None:
+def test_it_is_live(shown: Browser, made: SiteHome) -> None:
     """What happens at the hospital appears by itself; what a person is doing on the page stays."""
     shown.until("document.querySelector('#clock').textContent.startsWith('Live')")
     shown.click("#rules summary")
@@ -91,15 +91,15 @@ def test_it_is_live(shown: Browser, made: Home) -> None:
     assert "from the terminal" in shown.text("#now") and shown.said == []
 
 
-def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: Home) -> None:
-    with serve.open_view(made, "127.0.0.1", 0) as server:
+def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: SiteHome) -> None:
+    with http_server.open_view(made, "127.0.0.1", 0) as server:
         chromium.look(1200)
         chromium.open(server.address)
         chromium.until("document.querySelector('#clock').textContent.startsWith('Live')")
     chromium.until("document.querySelector('#clock.late').textContent.startsWith('Not live any more')")
 
 
-def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made: Home) -> None:
+def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made: SiteHome) -> None:
     chromium.look(390, dark=True, scripts=False)
     chromium.open(server.address)
     assert chromium.text("#clock").startswith("As of ") and chromium.text("noscript a") == "Look again"
@@ -110,7 +110,7 @@ def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made:
     chromium.until("document.querySelector('#now .lead.off')")
 
 
-def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(shown: Browser, server: Server, made: Home) -> None:
+def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(shown: Browser, server: Server, made: SiteHome) -> None:
     scene.refuse(made, study=scene.HOSTILE, run=scene.HOSTILE, fault=scene.HOSTILE)
     shown.until("document.querySelector('#refused').innerText.includes('onerror')")
     paths = {address.removeprefix(server.origin) for address in shown.asked if not address.startswith("data:")}

@@ -15,14 +15,17 @@ from typing import Any
 
 import pytest
 
-from client import desk, journal, stop, worker
-from client.policy import OPEN, Policy
+from client.audit import log as audit_log
+from client.policy import stop
+from client.policy.policy import OPEN, Policy
 from client.view import processes, status, terminal
 from client.view.processes import GONE, RUNNING, UNKNOWN, Process
 from client.view.status import DOWN, STOPPED, WAITING, Status, Viewer
-from common import cli, console
-from tests.client import test_desk
+from client.worker import handler
+from client.worker import worker as workers
+from common.cli import console, main
 from tests.client.view import scene
+from tests.client.worker import test_handler
 
 
 def look(made: Any) -> Status:
@@ -115,7 +118,7 @@ def test_what_cannot_be_opened_is_unknown(tmp_path: Path, name: str) -> None:
 @pytest.mark.usefixtures("alive")
 def test_rules_that_the_worker_has_not_read(tmp_path: Path) -> None:
     made = scene.home(tmp_path / "home")
-    journal.note(made.state, event="policy", digest=hashlib.sha256(made.policy_toml.read_bytes()).hexdigest())
+    audit_log.note(made.state, event="policy", digest=hashlib.sha256(made.policy_toml.read_bytes()).hexdigest())
     assert look(made).problems == ()
     made.policy_toml.write_text(Policy(min_cohort=5).to_toml())
     assert "restart the worker" in look(made).problems[0]
@@ -123,9 +126,9 @@ def test_rules_that_the_worker_has_not_read(tmp_path: Path) -> None:
 
 def test_what_people_and_other_hospitals_did(tmp_path: Path) -> None:
     made = scene.home(tmp_path / "home")
-    journal.note(made.state, event="approved", study="lungs", digest="ab", by="Dr. A. Rivers", until="2027-01-01", user="ann")
-    journal.note(made.state, event="heads", run="run-1", heads={"south": [3, "ff"]})
-    journal.note(made.state, event="history rewritten", run="run-1", site="south", reason="two heads over 3 entries")
+    audit_log.note(made.state, event="approved", study="lungs", digest="ab", by="Dr. A. Rivers", until="2027-01-01", user="ann")
+    audit_log.note(made.state, event="heads", run="run-1", heads={"south": [3, "ff"]})
+    audit_log.note(made.state, event="history rewritten", run="run-1", site="south", reason="two heads over 3 entries")
     found = look(made)
     assert [(event.event, event.alarm) for event in found.events] == [("history rewritten", True), ("approved", False)]
     assert found.events[1].about == "study lungs, by Dr. A. Rivers, user ann, until 2027-01-01"
@@ -136,13 +139,13 @@ def test_what_people_and_other_hospitals_did(tmp_path: Path) -> None:
 
 def test_lines_as_the_desk_writes_them(tmp_path: Path) -> None:
     """Two real peers: what the desk notes, the view understands."""
-    worker.forget()
+    workers.forget()
     from client.site import Site
     from tests import small
 
     made = scene.home(tmp_path / "home")
-    site = Site("north", (small.hospital(tmp_path / "data", 8),), made.state, "cpu", policy=OPEN, trust=test_desk.TRUST)
-    letters = [desk.answer(site, test_desk.question(seal)) for seal in (test_desk.sealed(), None)]
+    site = Site("north", (small.hospital(tmp_path / "data", 8),), made.state, "cpu", policy=OPEN, trust=test_handler.TRUST)
+    letters = [handler.answer(site, test_handler.question(seal)) for seal in (test_handler.sealed(), None)]
     found = look(made)
     assert found.runs[1].answered == 1 and found.runs[1].sent == letters[0].size and found.runs[1].study == "small"
     assert {"counts in clear", "readiness"} <= found.runs[1].left.keys()
@@ -195,7 +198,7 @@ def test_where_others_processes_are_hidden(short: Path) -> None:
 
 
 def consilium(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    code = cli.main([str(word) for word in words])
+    code = main.main([str(word) for word in words])
     return code, *capsys.readouterr()
 
 

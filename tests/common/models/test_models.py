@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from common import config, plugins
 from common.errors import StudyError
 from common.models import Shape
 from common.models._norm import NORMS, GroupNorm, InstanceNorm, groups, normalised
+from common.study import config, plugins
 
 CLASSIFIERS = ("cnn", "densenet", "resnet", "efficientnet")
 SEGMENTERS = ("unet", "attention_unet", "segresnet", "dynunet")

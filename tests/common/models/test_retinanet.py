@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from common import config
 from common.errors import StudyError
 from common.models import Shape
 from common.models._fpn import convolution
 from common.models._norm import NORMS
 from common.models.retinanet import MODEL, Options, RetinaNet, anchor_shapes
+from common.study import config
 from common.tasks._boxes import Candidates
 
 SMALL = {"widths": [8, 16, 16], "pyramid_width": 16}

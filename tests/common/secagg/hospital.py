@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from common.errors import SecureSumError
-from common.secagg import site
+from common.secagg import participant
 from common.secagg.messages import Survivors
-from common.secagg.site import Me, State
+from common.secagg.participant import Me, ParticipantState
 from tests.common.secagg.world import World
 
 STATES = ("advertised", "shared", "armed", "masked", "confirmed", "revealed", "closed")
@@ -40,7 +40,7 @@ def told() -> dict[str, Any]:
     return {
         "share": [WORLD.keys().said[name] for name in WORLD.names],
         "arm": [next(p for p in shares.said[name] if p.to == ME) for name in WORLD.names],
-        "mask": site.vector_digest(vectors.vectors[ME].data),
+        "mask": participant.vector_digest(vectors.vectors[ME].data),
         "confirm": Survivors(WORLD.terms.digest, WORLD.names),
         "reveal": [confirmations.said[name] for name in WORLD.names],
         "close": WORLD.result(WORLD.run()),
@@ -52,19 +52,24 @@ def me(**changes: Any) -> Me:
     return dataclasses.replace(WORLD.me[ME], **changes)
 
 
-def take(step: str, state: State, message: Any, who: Me | None = None) -> Any:
+def take(step: str, state: ParticipantState, message: Any, who: Me | None = None) -> Any:
     """One step, as a function of the state and what is told: ``(state, answer)``."""
     who = who or me()
     if step == "close":
-        return site.close(state, message), None
+        return participant.close(state, message), None
     if step == "arm":
-        return site.arm(who, state, message, WORLD.order)
-    steps: dict[str, Callable[..., Any]] = {"share": site.share, "mask": site.mask, "confirm": site.confirm, "reveal": site.reveal}
+        return participant.arm(who, state, message, WORLD.order)
+    steps: dict[str, Callable[..., Any]] = {
+        "share": participant.share,
+        "mask": participant.mask,
+        "confirm": participant.confirm,
+        "reveal": participant.reveal,
+    }
     return steps[step](who, state, message)
 
 
 @cache
-def states() -> dict[str, State]:
+def states() -> dict[str, ParticipantState]:
     """h02 in every state of an honest sum."""
     found = {"advertised": WORLD.keys().sites[ME]}
     state = found["advertised"]

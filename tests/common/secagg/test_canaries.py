@@ -9,10 +9,10 @@ from unittest import mock
 
 import pytest
 
-from common.secagg import derive, server, site
-from common.secagg.masks import Pad
-from common.secagg.messages import Order, Reveal
-from common.secagg.site import Me, State
+from common.secagg import coordinator, derive, participant
+from common.secagg.mask_streams import Pad
+from common.secagg.messages import Reveal, SumSpec
+from common.secagg.participant import Me, ParticipantState
 from tests.common.secagg.world import Arm, Moment, World, secret
 
 CHEAT = "h03"
@@ -28,15 +28,15 @@ def wrong(peers: Iterable[str] = (), own: bool = False, cover_up: bool = False) 
     def pair_seed(private: bytes, public: bytes, context: bytes, one: str, other: str) -> bytes:
         return secret("wrong", other) if other in peers else right(private, public, context, one, other)
 
-    def arm(me: Me, state: State, delivered: Any, order: Order) -> tuple[State, Pad]:
-        honest = site.arm(me, state, delivered, order)
+    def arm(me: Me, state: ParticipantState, delivered: Any, order: SumSpec) -> tuple[ParticipantState, Pad]:
+        honest = participant.arm(me, state, delivered, order)
         if me.site != CHEAT:
             return honest
         with (
             mock.patch.object(derive, "pair_seed", pair_seed),
             mock.patch.object(derive, "own_seed", lambda *_: OWN if own else right_own(*_)),
         ):
-            cheated, pad = site.arm(me, state, delivered, order)
+            cheated, pad = participant.arm(me, state, delivered, order)
         return (honest[0] if cover_up else cheated), pad
 
     return arm
@@ -55,7 +55,7 @@ def moment(arm: Arm, vector: tuple[str, ...] = (), confirm: tuple[str, ...] = ()
 
 def named(now: Moment, *gone: str) -> set[str]:
     """Who is said to be wrong, where some are gone before they reveal."""
-    with pytest.raises(server.CheatError, match="canaries of the sum are wrong") as caught:
+    with pytest.raises(coordinator.CheatError, match="canaries of the sum are wrong") as caught:
         WORLD.opened(now, [name for name in now.sites if name not in gone])
     return set(caught.value.sites)
 
@@ -112,7 +112,7 @@ def test_a_vector_that_is_changed_after_masking() -> None:
     vector = now.vectors[CHEAT].copy()
     WORLD.views(vector)[1][:4] += 1
     state = dataclasses.replace(now.sites[CHEAT], step="armed")
-    state, said = site.mask(WORLD.me[CHEAT], state, site.vector_digest(vector.data))
+    state, said = participant.mask(WORLD.me[CHEAT], state, participant.vector_digest(vector.data))
     now = dataclasses.replace(
         now, sites={**now.sites, CHEAT: state}, said={**now.said, CHEAT: said}, vectors={**now.vectors, CHEAT: vector}
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from common.secagg import derive, primitives
-from common.secagg.messages import CANARIES, Advert, Order
+from common.secagg.messages import CANARIES, Advert, SumSpec
 from common.secagg.primitives import Keystream
 from tests.common.secagg.world import World, secret
 
@@ -113,7 +113,7 @@ def test_the_context_changes_with_everything_that_it_binds() -> None:
         {"kind": "evaluate"}, {"round": 2}, {"part": "test"}, {"model": bytes(32)}, {"layout": ""}, {"size": 6}, {"ring_bits": 64},
         {"fraction_bits": 8}, {"limit": 31.0}, {"lanes": ("loss", "weight")}, {"total": 1},
     ]  # fmt: skip
-    assert {name for change in changes for name in change} == {field.name for field in dataclasses.fields(Order)}
+    assert {name for change in changes for name in change} == {field.name for field in dataclasses.fields(SumSpec)}
     made = [derive.context(terms, every, dataclasses.replace(order, **change)) for change in [{}, *changes]]
     made.append(derive.context(dataclasses.replace(terms, number=2), every, order))
     made.append(derive.context(terms, every[:4], order))

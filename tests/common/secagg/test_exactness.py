@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import SecureSumError
-from common.secagg import fixed, masks
-from common.secagg.masks import Pad
+from common.secagg import fixed_point, mask_streams
+from common.secagg.mask_streams import Pad
 from tests.common.secagg.world import World, secret
 
 SIZE = 200_000
@@ -65,7 +65,7 @@ def test_the_body_is_the_sum_of_what_was_encoded_to_the_last_bit(bits: int) -> N
 # What is refused
 
 BAD = [math.nan, math.inf, -math.inf, float(np.nextafter(np.float32(LIMIT), np.float32(99))), -LIMIT - 0.001, 3e38]
-STEPS = sorted({fixed.BLOCK, masks.BLOCK // 4, masks.BLOCK // 8})
+STEPS = sorted({fixed_point.BLOCK, mask_streams.BLOCK // 4, mask_streams.BLOCK // 8})
 LENGTH = 3 * max(STEPS) + 7
 PLACES = sorted({0, 1, LENGTH - 1} | {k * step + d for step in STEPS for k in (1, 2) for d in (-1, 0, 1)})
 
@@ -79,7 +79,7 @@ def test_a_value_that_is_none_is_refused_wherever_it_stands(place: int, bits: in
         values[place] = value
         out.fill(1)
         with pytest.raises(SecureSumError, match="nothing of it is sent"):
-            masks.seal(values, 1000.0, LIMIT, Pad([(secret("pad"), 1)]), out)
+            mask_streams.seal(values, 1000.0, LIMIT, Pad([(secret("pad"), 1)]), out)
         assert not out.any(), "some of the vector is in what could be sent"
 
 
@@ -106,18 +106,18 @@ BELOW = float(np.nextafter(np.float32(LIMIT), np.float32(0)))
 
 def at_the_limit(count: int, bits: int, weights: list[int], sign: int, limit: float) -> tuple[float, float]:
     """``(found, expected)`` where every hospital's every value is the limit itself."""
-    f = fixed.fraction_bits(limit, count, bits)
+    f = fixed_point.fraction_bits(limit, count, bits)
     total, kind = sum(weights), KINDS[bits]
     values = np.full(3, sign * np.float32(limit), np.float32)
     added = np.zeros(3, kind)
     for weight in weights:
         words = np.empty(3, kind)
-        fixed.encode(values, weight / total * 2.0**f, limit, words)
+        fixed_point.encode(values, weight / total * 2.0**f, limit, words)
         added += words
     out = np.empty(3, np.float32)
-    fixed.decode(added, 2.0**-f, out)
+    fixed_point.decode(added, 2.0**-f, out)
     assert out[0] == out[1] == out[2]
-    plain = fixed.decode_plain(added.tolist(), 2.0**-f, bits)
+    plain = fixed_point.decode_plain(added.tolist(), 2.0**-f, bits)
     assert abs(plain[0] - sign * limit) <= (count / 2 + 1) * 2.0**-f + abs(limit) * 1e-12
     return float(out[0]), sign * limit
 
@@ -129,11 +129,11 @@ def at_the_limit(count: int, bits: int, weights: list[int], sign: int, limit: fl
 def test_a_sum_at_the_very_limit_does_not_wrap(count: int, limit: float, sign: int, bits: int) -> None:
     if limit * 2**8 + count / 2 >= 2 ** (bits - 1):
         with pytest.raises(SecureSumError, match="fewer than 8 fraction bits"):
-            fixed.fraction_bits(limit, count, bits)
+            fixed_point.fraction_bits(limit, count, bits)
         return
     for weights in ([1] * count, [3] * count, list(range(1, count + 1)), [5000, *[1] * (count - 1)]):
         found, expected = at_the_limit(count, bits, weights, sign, limit)
-        assert abs(found - expected) <= 2e-7 * limit + count * 2.0 ** -fixed.fraction_bits(limit, count, bits)
+        assert abs(found - expected) <= 2e-7 * limit + count * 2.0 ** -fixed_point.fraction_bits(limit, count, bits)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -145,11 +145,11 @@ def test_a_whole_masked_sum_at_the_limit(sign: int) -> None:
 
 def test_control_one_more_fraction_bit_wraps() -> None:
     """The number of fraction bits is the largest that can be: with one more, the sum comes out with the other sign."""
-    f = fixed.fraction_bits(LIMIT, 10, 32) + 1
+    f = fixed_point.fraction_bits(LIMIT, 10, 32) + 1
     with pytest.raises(SecureSumError, match="do not fit 32 bits"):
-        fixed.encode(np.full(1, LIMIT, np.float32), 2.0**f, LIMIT, np.empty(1, np.uint32))
+        fixed_point.encode(np.full(1, LIMIT, np.float32), 2.0**f, LIMIT, np.empty(1, np.uint32))
     word = 10 * round(LIMIT * 2.0**f / 10) % (1 << 32)
-    assert fixed.decode_plain([word], 2.0**-f, 32)[0] < 0
+    assert fixed_point.decode_plain([word], 2.0**-f, 32)[0] < 0
 
 
 # Two decoders
@@ -157,7 +157,7 @@ def test_control_one_more_fraction_bit_wraps() -> None:
 
 def decoded(words: npt.NDArray[Any], scale: float) -> list[float]:
     out = np.empty(words.size, np.float32)
-    fixed.decode(words, scale, out)
+    fixed_point.decode(words, scale, out)
     return [float(value) for value in out]
 
 
@@ -168,7 +168,7 @@ def test_two_decoders_agree(bits: int, data: st.DataObject, f: int, share: float
     edges = st.sampled_from([0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2 ** (bits - 1) + 1, 2**bits - 1])
     words = data.draw(st.lists(edges | st.integers(0, 2**bits - 1), max_size=40))
     scale = 2.0**-f / share
-    plain = fixed.decode_plain(words, scale, bits)
+    plain = fixed_point.decode_plain(words, scale, bits)
     assert decoded(np.array(words, KINDS[bits]), scale) == [float(np.float32(value)) for value in plain]
 
 
@@ -181,13 +181,13 @@ def test_sums_of_any_vectors_in_both_decoders(bits: int, data: st.DataObject) ->
     floats = st.floats(-LIMIT, LIMIT, width=32)
     vectors = [np.array(data.draw(st.lists(floats, min_size=size, max_size=size)), np.float32) for _ in range(count)]
     weights = [data.draw(st.integers(1, 5000)) for _ in range(count)]
-    f, total, kind = fixed.fraction_bits(LIMIT, count, bits), sum(weights), KINDS[bits]
+    f, total, kind = fixed_point.fraction_bits(LIMIT, count, bits), sum(weights), KINDS[bits]
     added = np.zeros(size, kind)
     for vector, weight in zip(vectors, weights, strict=True):
         words = np.empty(size, kind)
-        fixed.encode(vector, weight / total * 2.0**f, LIMIT, words)
+        fixed_point.encode(vector, weight / total * 2.0**f, LIMIT, words)
         added += words
-    plain = fixed.decode_plain(added.tolist(), 2.0**-f, bits)
+    plain = fixed_point.decode_plain(added.tolist(), 2.0**-f, bits)
     exact = np.average([vector.astype(np.float64) for vector in vectors], axis=0, weights=weights)
     assert decoded(added, 2.0**-f) == [float(np.float32(value)) for value in plain]
     assert float(np.abs(np.array(plain) - exact).max(initial=0.0)) <= count / 2 * 2.0**-f + 1e-13

@@ -12,43 +12,30 @@ from hypothesis import strategies as st
 
 from common.errors import SecureSumError
 from common.secagg import primitives
-from common.secagg.form import Message, counted, tag_of
-from common.secagg.messages import (
-    Advert,
-    Bundle,
-    Confirm,
-    Masked,
-    Order,
-    Parcel,
-    Result,
-    Reveal,
-    Signed,
-    Survivors,
-    Terms,
-    kinds,
-)
+from common.secagg.encoding import Message, counted, tag_of
+from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumResult, SumSpec, Survivors, Terms, kinds
 from tests.common.secagg.world import World, secret
 
 KEY = secret("key")
 T = secret("terms")
 EVERY: list[Message] = [
     Terms("consortium", "run", 7, ("a", "b", "ü"), 2, secret("roster")),
-    Order("train", 3, "", secret("model"), "layout", 5, 32, 24, 32.0, ("weight", "loss"), 100),
+    SumSpec("train", 3, "", secret("model"), "layout", 5, 32, 24, 32.0, ("weight", "loss"), 100),
     Advert(T, "a", bytes(64), secret(1), secret(2), secret(3)).signed(KEY),
     Parcel(T, "a", bytes(64), "b", b"sealed" * 9, secret(4), secret(5)).signed(KEY),
     Masked(T, "a", bytes(64), secret(6), secret(7)).signed(KEY),
     Survivors(T, ("a", "b", "c")),
     Confirm(T, "a", bytes(64), secret(8), ("a", "b", "c")).signed(KEY),
     Reveal(T, "a", bytes(64), (("a", b"1"), ("b", b"")), (("c", b"33"),), (("b", b"4"),)).signed(KEY),
-    Result(T, (3, 3, 3, 3), secret(9)),
+    SumResult(T, (3, 3, 3, 3), secret(9)),
     Bundle(T, (b"one", b"", b"three")),
 ]
 EDGES: list[Message] = [
     Terms("", "", 0, (), 0, bytes(32)),
     Terms("", "", 2**64 - 1, ("",), 2**64 - 1, bytes(32)),
-    Order("", 0, "", bytes(32), "", 0, 64, 0, -0.0, (), 0),
+    SumSpec("", 0, "", bytes(32), "", 0, 64, 0, -0.0, (), 0),
     Survivors(T, ("x",) * 1000),
-    Result(T, (), bytes(32)),
+    SumResult(T, (), bytes(32)),
     Bundle(T, ()),
 ]
 KINDS = [type(message) for message in EVERY]
@@ -189,7 +176,7 @@ def test_a_huge_announced_length_is_refused_before_anything_is_made() -> None:
 
 @pytest.mark.parametrize("number", [-1, 2**64])
 def test_a_number_beyond_64_bits_is_not_written(number: int) -> None:
-    for message in (Terms("", "", number, (), 2, bytes(32)), Result(T, (number,), bytes(32))):
+    for message in (Terms("", "", number, (), 2, bytes(32)), SumResult(T, (number,), bytes(32))):
         with pytest.raises(SecureSumError, match="2\\^64"):
             message.encode()
 

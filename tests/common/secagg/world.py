@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.secagg import blame, fixed, masks, primitives, server, site
-from common.secagg.masks import Pad
-from common.secagg.messages import CANARIES, Advert, Confirm, Masked, Order, Parcel, Result, Reveal, Survivors, Terms
-from common.secagg.site import Fresh, Me
+from common.secagg import blame, coordinator, fixed_point, mask_streams, participant, primitives
+from common.secagg.mask_streams import Pad
+from common.secagg.messages import CANARIES, Advert, Confirm, Masked, Parcel, Reveal, SumResult, SumSpec, Survivors, Terms
+from common.secagg.participant import Fresh, Me
 from common.secagg.terms import Limits, threshold
 
 LANES = ("weight", "loss")
@@ -46,8 +46,8 @@ class Moment:
         signed: the confirmations that the server handed out.
     """
 
-    server: server.State
-    sites: Mapping[str, site.State]
+    server: coordinator.CoordinatorState
+    sites: Mapping[str, participant.ParticipantState]
     said: Mapping[str, Any]
     vectors: Mapping[str, Bytes] = field(default_factory=dict)
     signed: tuple[Confirm, ...] = ()
@@ -64,7 +64,7 @@ class Opened:
     survivors: tuple[str, ...]
 
 
-Arm = Callable[[Me, site.State, Any, Order], tuple[site.State, Pad]]
+Arm = Callable[[Me, participant.ParticipantState, Any, SumSpec], tuple[participant.ParticipantState, Pad]]
 
 
 class World:
@@ -102,9 +102,9 @@ class World:
         self.weights = {name: int(w) for name, w in zip(self.names, rng.integers(1, 5001, count), strict=True)}
         self.values = {name: rng.normal(0, 0.05, size).astype(np.float32) for name in self.names}
         self.losses = {name: float(v) for name, v in zip(self.names, rng.uniform(0, 3, count), strict=True)}
-        bits = fixed.fraction_bits(limit, count, ring_bits)
+        bits = fixed_point.fraction_bits(limit, count, ring_bits)
         total = sum(self.weights.values())
-        self.order = Order("train", 1, "", secret("model"), "layout", size, ring_bits, bits, limit, LANES, total)
+        self.order = SumSpec("train", 1, "", secret("model"), "layout", size, ring_bits, bits, limit, LANES, total)
 
     @property
     def least(self) -> int:
@@ -113,29 +113,29 @@ class World:
 
     def keys(self) -> Moment:
         """All hospitals are asked for keys."""
-        made = {name: site.advertise(me, self.terms, self.identities, self.fresh[name]) for name, me in self.me.items()}
-        return Moment(server.begin(self.terms, self.identities, self.limits.min_cohort), _states(made), _answers(made))
+        made = {name: participant.advertise(me, self.terms, self.identities, self.fresh[name]) for name, me in self.me.items()}
+        return Moment(coordinator.begin(self.terms, self.identities, self.limits.min_cohort), _states(made), _answers(made))
 
     def shares(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Keys of ``who`` arrive; these deal shares."""
         state, there = now.server, self._there(now, who)
         for name in there:
-            state = server.advert(state, Advert.decode(now.said[name].encode()))
-        state, bundle = server.adverts(state)
-        made = {name: site.share(self.me[name], now.sites[name], bundle.opened(Advert)) for name in there}
+            state = coordinator.advert(state, Advert.decode(now.said[name].encode()))
+        state, bundle = coordinator.adverts(state)
+        made = {name: participant.share(self.me[name], now.sites[name], bundle.opened(Advert)) for name in there}
         return Moment(state, _states(made), _answers(made))
 
-    def vectors(self, now: Moment, who: Iterable[str] | None = None, arm: Arm = site.arm) -> Moment:
+    def vectors(self, now: Moment, who: Iterable[str] | None = None, arm: Arm = participant.arm) -> Moment:
         """Shares of ``who`` arrive; these mask their vectors. ``arm`` may be a hospital's that does it wrongly."""
         state, there = now.server, self._there(now, who)
         for name in there:
-            state = server.parcels(state, name, now.said[name])
-        state, held = server.start(server.ready(state), self.order)
+            state = coordinator.parcels(state, name, now.said[name])
+        state, held = coordinator.start(coordinator.ready(state), self.order)
         made, vectors = {}, {}
         for name in there:
             armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.order)
             vectors[name] = self.seal(name, pad)
-            made[name] = site.mask(self.me[name], armed, site.vector_digest(vectors[name].data))
+            made[name] = participant.mask(self.me[name], armed, participant.vector_digest(vectors[name].data))
         return Moment(state, _states(made), _answers(made), vectors)
 
     def confirmations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
@@ -144,34 +144,34 @@ class World:
         for name in there:
             vector = now.vectors[name]
             tail = [int(word) for word in self.views(vector)[1]]
-            state = server.masked(state, Masked.decode(now.said[name].encode()), site.vector_digest(vector.data), tail)
-        state, named = server.survivors(state)
-        made = {name: site.confirm(self.me[name], now.sites[name], Survivors.decode(named.encode())) for name in there}
+            state = coordinator.masked(state, Masked.decode(now.said[name].encode()), participant.vector_digest(vector.data), tail)
+        state, named = coordinator.survivors(state)
+        made = {name: participant.confirm(self.me[name], now.sites[name], Survivors.decode(named.encode())) for name in there}
         return replace(now, server=state, sites=_states(made), said=_answers(made))
 
     def revelations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Confirmations of ``who`` arrive; these reveal."""
         state, there = now.server, self._there(now, who)
         for name in there:
-            state = server.confirm(state, Confirm.decode(now.said[name].encode()))
-        state, bundle = server.confirms(state)
+            state = coordinator.confirm(state, Confirm.decode(now.said[name].encode()))
+        state, bundle = coordinator.confirms(state)
         signed = bundle.opened(Confirm)
-        made = {name: site.reveal(self.me[name], now.sites[name], signed) for name in there}
+        made = {name: participant.reveal(self.me[name], now.sites[name], signed) for name in there}
         return replace(now, server=state, sites=_states(made), said=_answers(made), signed=signed)
 
-    def gathered(self, now: Moment, who: Iterable[str] | None = None) -> server.State:
+    def gathered(self, now: Moment, who: Iterable[str] | None = None) -> coordinator.CoordinatorState:
         """Revelations of ``who`` arrive."""
         state = now.server
         for name in self._there(now, who):
-            state = server.reveal(state, Reveal.decode(now.said[name].encode()))
+            state = coordinator.reveal(state, Reveal.decode(now.said[name].encode()))
         return state
 
     def opened(self, now: Moment, who: Iterable[str] | None = None) -> Opened:
         """Revelations of ``who`` arrive; the sum is opened and its canaries are looked at."""
-        state, opening = server.open_sum(self.gathered(now, who))
+        state, opening = coordinator.open_sum(self.gathered(now, who))
         return self.unmasked(now, state, opening)
 
-    def unmasked(self, now: Moment, state: server.State, opening: server.Opening) -> Opened:
+    def unmasked(self, now: Moment, state: coordinator.CoordinatorState, opening: coordinator.Opening) -> Opened:
         """The survivors' vectors, added up and freed of the masks."""
         total = np.zeros(self.order.body_bytes + 8 * self.order.tail_words, np.uint8)
         body, tail = self.views(total)
@@ -183,9 +183,9 @@ class World:
         pad.add(tail)
         words = [int(word) for word in tail]
         blame.check_canaries(state, words[:CANARIES], opening)
-        lanes = {lane: fixed.decode_lane(word, lane == "weight") for lane, word in zip(LANES, words[CANARIES:], strict=True)}
+        lanes = {lane: fixed_point.decode_lane(word, lane == "weight") for lane, word in zip(LANES, words[CANARIES:], strict=True)}
         mean = np.empty(self.order.size, np.float32)
-        fixed.decode(body, self.order.total / lanes["weight"] / 2.0**self.order.fraction_bits, mean)
+        fixed_point.decode(body, self.order.total / lanes["weight"] / 2.0**self.order.fraction_bits, mean)
         return Opened(body, words, mean, lanes, state.survivors)
 
     def run(self, until: str = "opened") -> Any:
@@ -197,17 +197,20 @@ class World:
                 break
         return now
 
-    def result(self, opened: Opened) -> Result:
+    def result(self, opened: Opened) -> SumResult:
         """What the server says at the end."""
-        return Result(self.terms.digest, tuple(opened.tail[:CANARIES]), bytes(32))
+        return SumResult(self.terms.digest, tuple(opened.tail[:CANARIES]), bytes(32))
 
     def seal(self, name: str, pad: Pad) -> Bytes:
         """A hospital's vector under its masks."""
         order = self.order
         buffer = np.zeros(order.body_bytes + 8 * order.tail_words, np.uint8)
         body, tail = self.views(buffer)
-        masks.seal(self.values[name], self.weights[name] / order.total * 2.0**order.fraction_bits, order.limit, pad, body)
-        tail[:] = [1] * CANARIES + [fixed.encode_lane(self.weights[name], exact=True), fixed.encode_lane(self.losses[name], exact=False)]
+        mask_streams.seal(self.values[name], self.weights[name] / order.total * 2.0**order.fraction_bits, order.limit, pad, body)
+        tail[:] = [1] * CANARIES + [
+            fixed_point.encode_lane(self.weights[name], exact=True),
+            fixed_point.encode_lane(self.losses[name], exact=False),
+        ]
         pad.add(tail)
         return buffer
 
@@ -229,7 +232,7 @@ class World:
         assert list(opened.survivors) == chosen
         assert opened.tail[:CANARIES] == [len(chosen)] * CANARIES
         assert opened.lanes["weight"] == weight
-        assert abs(opened.lanes["loss"] - sum(self.losses[name] for name in chosen)) <= len(chosen) * 2.0**-fixed.LANE_BITS
+        assert abs(opened.lanes["loss"] - sum(self.losses[name] for name in chosen)) <= len(chosen) * 2.0**-fixed_point.LANE_BITS
         room = len(chosen) / 2 * self.order.total / weight / 2.0**self.order.fraction_bits + 1e-8
         assert float(np.abs(opened.mean - self.plain_mean(chosen)).max(initial=0.0)) <= room
 
@@ -237,9 +240,9 @@ class World:
         return sorted(now.sites if who is None else who)
 
 
-def _states(made: Mapping[str, tuple[site.State, Any]]) -> dict[str, site.State]:
+def _states(made: Mapping[str, tuple[participant.ParticipantState, Any]]) -> dict[str, participant.ParticipantState]:
     return {name: state for name, (state, _) in made.items()}
 
 
-def _answers(made: Mapping[str, tuple[site.State, Any]]) -> dict[str, Any]:
+def _answers(made: Mapping[str, tuple[participant.ParticipantState, Any]]) -> dict[str, Any]:
     return {name: answer for name, (_, answer) in made.items()}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from common import plugins
 from common.strategies import Strategy, fedavg, fedopt, fedprox
+from common.study import plugins
 
 MEAN = np.array([0.5, -1.0, 0.0], np.float32)
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from common import config, plugins
 from common.errors import SiteError, StudyError
 from common.models import Shape
 from common.sample import Batch, Sample
+from common.study import config, plugins
 from common.tasks._scoring import area_under_roc, over_flips
 from common.tasks.classification import TASK, Classification, balanced_weights
 

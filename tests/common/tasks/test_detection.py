@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from common import config
 from common.errors import SiteError, StudyError
 from common.models import Shape, retinanet
 from common.sample import Batch, Sample
+from common.study import config
 from common.tasks import Row, _boxes
 from common.tasks._boxes import Candidates
 from common.tasks.detection import TASK, Detection, Options

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from common import config, plugins
 from common.errors import SiteError, StudyError
 from common.models import Shape
 from common.sample import Batch, Sample
+from common.study import config, plugins
 from common.tasks._scoring import dice, hausdorff_95
 from common.tasks.segmentation import TASK, Segmentation, dice_loss
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from common import config, plugins
 from common.sample import Batch, Sample
+from common.study import config, plugins
 
 
 def ellipsoid(size: Sequence[int], centre: Sequence[float], half: Sequence[float]) -> Tensor:

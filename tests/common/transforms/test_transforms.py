@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from common import config, plugins
 from common.errors import StudyError
 from common.sample import Batch, Sample
+from common.study import config, plugins
 
 PACKAGE = "common.transforms"
 REQUIRED: dict[str, dict[str, Any]] = {"resample": {"spacing": [1.5]}, "resize": {"size": [20]}, "random_crop": {"size": [16]}}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _GIVEN = json.loads(os.environ.get("ROGUE", "{}"))
-_FIRST_AT_WORK = ("client.fleet", "client.desk")
+_FIRST_AT_WORK = ("client.gateway.fleet_api", "client.worker.handler")
 _done: list[str] = []
 
 
@@ -49,7 +49,7 @@ def _watch(event: str, given: tuple[object, ...]) -> None:
 
 if _GIVEN and "--only" in Path("/proc/self/cmdline").read_text().split("\0"):
     if _GIVEN["free"]:
-        import client.rooms
+        import client.isolation.file_access
 
         client.rooms.Rooms.shut = lambda *_, **__: None
     sys.addaudithook(_watch)

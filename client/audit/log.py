@@ -1,0 +1,135 @@
+"""What this hospital was asked and what came of it: a line of JSON for each question and each decision of its people, in its own folder.
+
+Lines are only ever added. Each holds its number, the hash of the line before, and 128 random bits, without which whoever sees a hash could try
+out what stands in the line (a number of patients, a name). Together they are the leaves of a hash tree
+(``common/trust/merkle.py``) whose size and root stand in ``journal.head``; ``client/audit/verification.py`` reads and proves. No line holds anything about a
+patient. The run's name stands in the coordinator's logs too, so that both sides can be laid beside each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from client.audit import schema
+from client.site import private
+from common.storage import files
+from common.trust import merkle
+from common.trust.merkle import Frontier
+
+NAME, HEAD = "journal.jsonl", "journal.head"
+FIRST = "0" * 64
+"""What the first line holds in place of a hash of the line before."""
+_ROOM = 256
+
+
+@dataclass
+class _Tree:
+    """What this process knows of a journal: the file's number, bytes read so far, the tree over its lines, the hash of the last."""
+
+    file: int = 0
+    read: int = 0
+    tree: Frontier = field(default_factory=Frontier)
+    last: str = FIRST
+
+    def add(self, line: bytes) -> None:
+        hashed = merkle.leaf(line)
+        self.tree.append(hashed)
+        self.last = hashed.hex()
+
+
+_trees: dict[Path, _Tree] = {}
+
+
+def note(state: Path, **values: Any) -> None:
+    """Append a line; it is on the disk when this returns.
+
+    Raises:
+        OSError: it cannot be written; nothing was noted.
+        EntryError: it holds what has no place there (``client/audit/schema.py``).
+    """
+    schema.check(values)
+    with files.alone(private(state) / NAME) as handle:
+        tree = _caught_up(state / NAME, handle)
+        if os.fstat(handle).st_size > tree.read:  # what a machine that lost power left of a line; it was never answered
+            os.ftruncate(handle, tree.read)
+        place = {"seq": tree.tree.size, "prev": tree.last, "salt": secrets.token_hex(16)}
+        line = json.dumps({**place, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **values})
+        content = line.encode() + b"\n"
+        try:
+            if os.pwrite(handle, content, tree.read) != len(content):
+                raise OSError("the disk took a part of a line of the journal")
+            os.fsync(handle)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(handle, tree.read)
+            raise
+        tree.add(content[:-1])
+        tree.read += len(content)
+        _write_head(state, tree)
+
+
+def head(state: Path) -> tuple[int, str]:
+    """Number of lines, and the root over them in hexadecimal."""
+    with files.alone(private(state) / NAME) as handle:
+        tree = _caught_up(state / NAME, handle).tree
+        return tree.size, tree.root.hex()
+
+
+def studies(state: Path) -> list[dict[str, Any]]:
+    """One entry for each run: study, digest, when first and last asked, rounds done, last fault."""
+    runs: dict[str, dict[str, Any]] = {}
+    for line in (one for one in _lines(state / NAME) if "event" not in one):
+        run = runs.setdefault(
+            line.get("run") or "refused", {"run": line.get("run") or "refused", "first": line["at"], "rounds": 0, "questions": 0}
+        )
+        run.update(study=line.get("study", ""), digest=line.get("digest", ""), last=line["at"], fault=line.get("fault", ""))
+        run["questions"] += 1
+        run["rounds"] = max(run["rounds"], line.get("round", 0))
+    return list(runs.values())
+
+
+def _caught_up(path: Path, handle: int) -> _Tree:
+    """The tree over all whole lines; what this process has read before is not read again unless the file has become shorter."""
+    tree, found = _trees.get(path), os.fstat(handle)
+    size = found.st_size
+    if tree is None or tree.file != found.st_ino or size < tree.read:
+        tree = _Tree(found.st_ino)
+    while tree.read < size:
+        block = os.pread(handle, min(1 << 24, size - tree.read), tree.read)
+        whole = block.rfind(b"\n") + 1
+        if not whole:
+            break
+        for line in block[: whole - 1].split(b"\n"):
+            tree.add(line)
+        tree.read += whole
+    _trees[path] = tree
+    return tree
+
+
+def _write_head(state: Path, tree: _Tree) -> None:
+    """In place and in one piece; the tree can be worked out again, so that the disk need not have it at once."""
+    text = json.dumps({"size": tree.tree.size, "root": tree.tree.root.hex()}).encode().ljust(_ROOM)
+    handle = os.open(state / HEAD, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(handle, text, 0)
+    finally:
+        os.close(handle)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if path.exists():
+        for line in path.read_text("utf-8").splitlines():
+            try:
+                found = json.loads(line)
+            except ValueError:  # the last line of a machine that lost power
+                continue
+            if isinstance(found, dict) and "at" in found:
+                yield found

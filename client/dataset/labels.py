@@ -1,0 +1,188 @@
+"""Tables: labels.csv and cases.csv.
+
+Only the columns that a study asks for, and ``patient_id``, are kept. Public sentences name rules, counts and columns, never a value.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from client.dataset import label_names
+from client.readers import _limits, _registry
+from common.errors import CaseError, SiteError
+from common.tasks import Task
+
+PATIENT = "patient_id"
+_TABLES = ("labels.csv", "cases.csv")
+_MOST_NAMED = 20
+_LARGEST = 1 << 27
+"""Most bytes of a table."""
+_LONGEST, _MOST_LINES, _MOST_COLUMNS = 1 << 20, 2_000_000, 10_000
+"""Most characters of a row, lines of a table and columns."""
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows by file name (:func:`client.readers._registry.key`); ``torn`` are files whose rows contradict each other."""
+
+    rows: Mapping[str, Mapping[str, str]]
+    torn: frozenset[str]
+
+
+def read_table(folder: Path, task: Task) -> Table:
+    """Merge labels.csv and cases.csv by their column ``file``.
+
+    Raises:
+        SiteError: a table cannot be read, or a column that the task asks for is missing.
+    """
+    wanted = (PATIENT, *(task.columns if task.needs == "label" else ()))
+    names = label_names.read(folder)
+    rows: dict[str, dict[str, str]] = {}
+    torn: set[str] = set()
+    present: list[str] = []
+    for name in _TABLES:
+        if not (folder / name).is_file():
+            continue
+        columns, records = names.rows(*_read_csv(folder / name, lambda c: names.columns.get(c, c) in ("file", *wanted)))
+        present += [c for c in columns if c not in present]
+        for record in records:
+            file = _registry.key(record["file"])
+            row = rows.setdefault(file, {})
+            for column in wanted:
+                stated = record.get(column, "")
+                value = stated if column == PATIENT else names.label(stated)
+                if value and row.setdefault(column, value) != value:
+                    torn.add(file)
+    if task.needs == "label":
+        _check_columns(task.columns, present)
+    return Table(rows, frozenset(torn))
+
+
+def patients(folder: Path) -> set[str]:
+    """Identifiers in the column ``patient_id`` of labels.csv and cases.csv.
+
+    Raises:
+        SiteError: a table cannot be read.
+    """
+    tables = [_read_csv(folder / name, lambda column: column == PATIENT) for name in _TABLES if (folder / name).is_file()]
+    return {record.get(PATIENT, "") for _, records in tables for record in records} - {""}
+
+
+def _check_columns(wanted: tuple[str, ...], present: list[str]) -> None:
+    missing = [c for c in wanted if c not in present]
+    if missing and not present:
+        raise SiteError(f"The folder has no labels.csv; give one with the columns file and {', '.join(wanted)}.")
+    if missing:
+        public = f"labels.csv has no column {', '.join(missing)} among its {len(present)} columns; the hospital's own log names them."
+        raise SiteError(public, f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.")
+
+
+def _read_csv(path: Path, keep: Callable[[str], bool] = lambda column: True) -> tuple[list[str], list[dict[str, str]]]:
+    """Column names, and rows of those columns that are kept.
+
+    Separator comma, semicolon or tab; UTF-8 or UTF-16 with mark, else UTF-8, else Windows-1252.
+    """
+    try:
+        lines = Lines(_limits.table_bytes(path, _LARGEST))
+        reader = lines.rows()
+        columns = next(reader, [])
+        at = [i for i, column in enumerate(columns) if keep(column)]
+        place = columns.index("file") if "file" in columns else len(columns)
+        rows = [{columns[i]: row[i] for i in at if i < len(row)} for row in reader if len(row) > place]
+    except (OSError, ValueError, csv.Error) as error:
+        raise SiteError(f"{path.name} cannot be read; save it as comma-separated UTF-8 text.", f"{path}: {error!r}") from None
+    except CaseError as error:
+        raise SiteError(f"{path.name} {error.public}", f"{path}: {error.local}") from None
+    if "file" not in columns:  # the first line may then be data: it is counted, not quoted
+        found = f"{path}: first line {columns[:_MOST_NAMED]!r}"
+        raise SiteError(f"{path.name} has no column file among its {len(columns)} columns; begin it with a line of column names.", found)
+    return columns, rows
+
+
+class Lines:
+    """A table's text line by line, never as a whole; counts lines, and characters of the row that is being read."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._text = io.TextIOWrapper(io.BytesIO(raw), encoding(raw), newline="")
+        head = self._text.readline(_LONGEST)
+        self._text.seek(0)
+        self._separator = max(",;\t", key=head.count)
+        self._lines = self._characters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(_LONGEST + 1):
+            self._lines += 1
+            self._characters += len(line)
+            if self._characters > _LONGEST:
+                raise CaseError(f"has a row of more than {_LONGEST} characters; close every quote and end every row with a line break.")
+            if self._lines > _MOST_LINES:
+                raise CaseError(f"has more than {_MOST_LINES} lines; give one row for each image.")
+            yield line
+
+    def rows(self) -> Iterator[list[str]]:
+        """The rows that are not blank, cells stripped."""
+        for row in csv.reader(iter(self), delimiter=self._separator, strict=True):
+            self._characters = 0
+            cells = [cell.strip() for cell in row]
+            if len(cells) > _MOST_COLUMNS:
+                raise CaseError(f"has more than {_MOST_COLUMNS} columns; give the columns that the study asks for.")
+            if any(cells):
+                yield cells
+
+
+def encoding(raw: bytes) -> str:
+    """How a table's text is written.
+
+    Raises:
+        ValueError: it holds zero bytes, so it is no text.
+    """
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in raw:
+        raise ValueError("zero bytes")
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(raw) + 1, _CHUNK):
+            decoder.decode(raw[start : start + _CHUNK], final=start + _CHUNK > len(raw))
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def read_target(row: Mapping[str, str], task: Task) -> int | tuple[int, ...] | None:
+    """The class number, or one 0/1 per column if multi-label (two classes name the 0 and the 1); None where the row states none.
+
+    Raises:
+        CaseError: a value that the task does not name.
+    """
+    texts = [row.get(column, "") for column in task.columns]
+    if not texts or not all(texts):
+        return None
+    if task.multi_label:
+        pair = task.classes if len(task.classes) == 2 else ("0", "1")
+        return tuple(_position(text, pair) for text in texts)
+    return _position(texts[0], task.classes)
+
+
+def _position(text: str, allowed: tuple[str, ...]) -> int:
+    """Index among the allowed texts; numbers agree by value, so "1.0" is "1"."""
+    if text in allowed:
+        return allowed.index(text)
+    number = _number(text)
+    for i, candidate in enumerate(allowed):
+        if number is not None and number == _number(candidate):
+            return i
+    raise CaseError(f"The label is not one that the study names: {', '.join(allowed)}.", f"label {text!r}; allowed: {', '.join(allowed)}.")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

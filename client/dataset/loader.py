@@ -1,0 +1,263 @@
+"""From hospital folders to training batches.
+
+A :class:`SiteDataset` is opened once per hospital and study. A part is decoded when it is first asked for, all parts before a hospital is
+refused; what cannot be used is left out and counted. Where all training images have one size and no step crops them, batches are rows of one resident tensor.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
+from pathlib import Path
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from client.dataset.cache import MEMORY, Gone, ImageCache, Log, expanded, transform
+from client.dataset.manifest import PARTS
+from common.errors import SiteError
+from common.sample import Batch, Sample, stack
+from common.seeds import derive
+from common.study.study import Study
+from common.tasks import Task
+
+
+class SiteDataset:
+    """The images of one hospital, or of several taken together for the pooled comparison, split and ready for training."""
+
+    def __init__(self, shelves: Sequence[ImageCache]) -> None:
+        self._shelves = tuple(shelves)
+        self._crops = [s for s in shelves[0].study.augment if transform(s.name).kind == "crop"]
+        self._stacked: Batch | None = None
+        self._device = torch.device("cpu")
+
+    @classmethod
+    def open(
+        cls,
+        folders: Sequence[Path],
+        study: Study,
+        task: Task,
+        log: Log = lambda line: None,
+        memory: int = MEMORY,
+        gone: Gone | None = None,
+    ) -> SiteDataset:
+        """Index and split each folder; nothing is decoded yet.
+
+        Args:
+            folders: one hospital each; several act as one whose parts are exactly the union of theirs.
+            study: ``data``, ``prepare``, ``augment`` and ``seed`` are used.
+            task: which labels to bring.
+            log: the hospital's own log; file names appear there and nowhere else.
+            memory: bytes of decoded images to keep of each folder.
+            gone: whether a patient, by identifier, takes no further part.
+
+        Raises:
+            SiteError: a folder cannot be used.
+        """
+        return cls([ImageCache(folder, study, task, log, memory, gone) for folder in folders])
+
+    @classmethod
+    def join(cls, banks: Sequence[SiteDataset]) -> SiteDataset:
+        """Several open banks as one that shares their decoded images; patients stay apart."""
+        return cls([shelf for bank in banks for shelf in bank._shelves])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Usable images by part (train, validation, test), patients, train_patients, and images left_out. Decodes what was not yet decoded.
+
+        Raises:
+            SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
+        """
+        patients = self._patients()
+        counts = {part: len(self._places(part)) for part in PARTS}
+        left_out = sum(shelf.left_out.total() for shelf in self._shelves)
+        return {**counts, "patients": len(set().union(*patients.values())), "train_patients": len(patients["train"]), "left_out": left_out}
+
+    def fewest_patients(self) -> int:
+        """Patients of the part that has the fewest, of those parts that have any."""
+        return min((len(patients) for patients in self._patients().values() if patients), default=0)
+
+    def _patients(self) -> dict[str, set[tuple[ImageCache, int]]]:
+        """Who has usable images in each part."""
+        return {part: {(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)} for part in PARTS}
+
+    def check_shapes(self) -> None:
+        """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.
+
+        Raises:
+            SiteError: they differ in size; or more images are unusable than ``data.max_bad_fraction`` allows.
+        """
+        kinds: dict[tuple[int, ...], _Place] = {}
+        for shelf in self._shelves:
+            for shape, i in shelf.shapes("train").items():
+                kinds.setdefault(shape, _Place(shelf, i, 0))
+        shapes = set(kinds)
+        if len(shapes) > 1 and self._crops:
+            generator = torch.Generator().manual_seed(0)
+            shapes = {tuple(sample.image.shape) for sample in self._cropped(kinds.values(), generator)}
+        _check_one(shapes)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why images were left out: one public sentence a reason with the number of images before it, the most frequent first."""
+        total: Counter[str] = Counter()
+        for shelf in self._shelves:
+            total.update(shelf.left_out)
+        return [f"{count} left out: {reason}" for reason, count in total.most_common()]
+
+    def samples(self, part: str) -> Sequence[Sample]:
+        """Prepared samples of "train", "validation", "test" or "all", by hospital and file name; each is expanded when it is taken.
+
+        Raises:
+            SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
+        """
+        return _Samples(self._places(part))
+
+    def batches(self, steps: int, batch_size: int, seed: int) -> Iterator[Batch]:
+        """Shuffled training batches: each image once before any comes again, ``crop`` steps applied, ``augment`` steps not.
+
+        Args:
+            steps: number of batches.
+            batch_size: images of each; at most the number of training images.
+            seed: order and crops depend on nothing else.
+
+        Raises:
+            SiteError: there is no training image, or images that differ in size cannot be stacked.
+        """
+        places = self._places("train")
+        if not places:
+            raise SiteError("No training image can be used; see the reasons under left_out.")
+        order = _order(len(places), steps, min(batch_size, len(places)), torch.Generator().manual_seed(derive(seed, "order")))
+        whole = None if self._crops else self._stack(places)
+        generator = torch.Generator().manual_seed(derive(seed, "crop"))
+        for chosen in order:
+            yield _select(whole, chosen, self._device) if whole else self._collate([places[i] for i in chosen.tolist()], generator)
+
+    def to(self, device: torch.device) -> SiteDataset:
+        """Feed a device from now on; the same bank.
+
+        Stacked training images move to a GPU if they fill at most a third of its free memory; else each batch lies in page-locked memory.
+        """
+        self._device, self._stacked = device, None
+        return self
+
+    def _places(self, part: str) -> list[_Place]:
+        chosen = PARTS if part == "all" else (part,)
+        places, first = [], 0
+        for shelf in self._shelves:
+            indices = sorted(i for name in chosen for i in shelf.load(name))
+            places += [_Place(shelf, i, first) for i in indices]
+            first += shelf.manifest.patients
+        return places
+
+    def _stack(self, places: list[_Place]) -> Batch | None:
+        """All training images as one compact batch, or None where they differ in size or are not all kept."""
+        if self._stacked is None:
+            kept = [place.shelf.kept.get(place.index) for place in places]
+            samples = [sample for sample in kept if sample is not None]
+            if len(samples) < len(places) or len({sample.image.shape for sample in samples}) > 1:
+                return None
+            if len({sample.image.dtype for sample in samples}) > 1:
+                samples = [expanded(sample) for sample in samples]
+            whole = stack(samples)
+            for i, (place, sample) in enumerate(zip(places, samples, strict=True)):  # views, so that nothing is held twice
+                mask = None if whole.masks is None else whole.masks[i]
+                if len(self._shelves) == 1:
+                    place.shelf.kept[place.index] = sample.with_(image=whole.images[i], mask=mask)
+            self._stacked = _moved(whole, self._device)
+        return self._stacked
+
+    def _collate(self, places: list[_Place], generator: torch.Generator) -> Batch:
+        samples = self._cropped(places, generator)
+        _check_one({tuple(sample.image.shape) for sample in samples})
+        return _pinned(stack(samples), self._device)
+
+    def _cropped(self, places: Iterable[_Place], generator: torch.Generator) -> list[Sample]:
+        samples = [place.sample() for place in places]
+        for step in self._crops:
+            crop = transform(step.name).crop
+            samples = [crop(step.options, sample, generator) for sample in samples] if crop else samples
+        return samples
+
+
+def augment(batch: Batch, study: Study, generator: torch.Generator) -> Batch:
+    """Apply the study's random steps to a training batch, on the device on which it lies."""
+    for step in study.augment:
+        change = transform(step.name).augment
+        batch = change(step.options, batch, generator) if change else batch
+    return batch
+
+
+def _check_one(shapes: Set[tuple[int, ...]]) -> None:
+    if len(shapes) > 1:
+        fix = "add resize or pad to data.prepare, or random_crop to data.augment"
+        raise SiteError(f"Training images have {len(shapes)} different sizes and cannot form a batch; {fix}.")
+
+
+class _Place:
+    """Where one sample of a bank lies."""
+
+    __slots__ = ("first", "index", "shelf")
+
+    def __init__(self, shelf: ImageCache, index: int, first: int) -> None:
+        self.shelf, self.index, self.first = shelf, index, first
+
+    def sample(self) -> Sample:
+        sample = expanded(self.shelf.sample(self.index))
+        return sample.with_(patient=sample.patient + self.first)
+
+
+class _Samples(Sequence[Sample]):
+    def __init__(self, places: Sequence[_Place]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, i: int) -> Sample: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, i: int | slice) -> Sample | Sequence[Sample]:
+        return _Samples(self._places[i]) if isinstance(i, slice) else self._places[i].sample()
+
+
+def _order(count: int, steps: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Batches of indices cut from permutations laid end to end."""
+    queue = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        while len(queue) < batch:
+            queue = torch.cat([queue, torch.randperm(count, generator=generator)])
+        yield queue[:batch]
+        queue = queue[batch:]
+
+
+def _select(whole: Batch, chosen: Tensor, device: torch.device) -> Batch:
+    """Rows of a stacked batch, images as float32."""
+    there, rows = chosen.to(whole.images.device), chosen.tolist()
+    batch = Batch(
+        images=whole.images.index_select(0, there).float(),
+        labels=None if whole.labels is None else whole.labels.index_select(0, there),
+        masks=None if whole.masks is None else whole.masks.index_select(0, there),
+        boxes=None if whole.boxes is None else tuple(whole.boxes[i] for i in rows),
+        classes=None if whole.classes is None else tuple(whole.classes[i] for i in rows),
+        spacing=whole.spacing,
+    )
+    return _pinned(batch, device)
+
+
+def _moved(whole: Batch, device: torch.device) -> Batch:
+    if device.type != "cuda":
+        return whole
+    size = sum(t.numel() * t.element_size() for t in (whole.images, whole.masks) if t is not None)
+    fits = size <= torch.cuda.mem_get_info(device)[0] // 3
+    return whole.to(device) if fits else whole
+
+
+def _pinned(batch: Batch, device: torch.device) -> Batch:
+    """The batch in page-locked memory where that speeds its way to a GPU."""
+    if device.type != "cuda" or batch.images.is_cuda:
+        return batch
+    masks = None if batch.masks is None else batch.masks.pin_memory()
+    return batch.with_(images=batch.images.pin_memory(), masks=masks)

@@ -1,0 +1,24 @@
+"""Whose images a hospital's folder holds: the identifiers in its tables and DICOM headers. They are compared here and go nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from client.dataset import labels
+from client.readers import _registry, dicom
+from common.errors import CaseError
+
+
+def listed(folder: Path) -> frozenset[str]:
+    """Patient identifiers of ``patient_id`` in labels.csv and cases.csv, and PatientID of DICOM files.
+
+    Raises:
+        SiteError: the folder cannot be listed, or a table cannot be read.
+    """
+    found = labels.patients(folder)
+    for path in _registry.files(folder / "dicom"):
+        try:
+            found.add(dicom.patient(path) or "")
+        except CaseError:
+            continue
+    return frozenset(found - {""})

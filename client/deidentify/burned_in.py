@@ -1,0 +1,128 @@
+"""Text burned into pixels: the gate that keeps a picture back until a human has looked at it (DICOM PS3.15 E.3.1: Clean Pixel Data).
+
+First the header speaks: a file that says that there is annotation or a recognisable face stays back, and so does one of a kind that often
+carries text (ultrasound, secondary capture, angiography, endoscopy and other photographs, derived or secondary images) if its pixels cannot
+be looked at. Then the pixels are looked at (:mod:`client.deidentify.glyphs`). Nothing is read or recognised, and no picture is changed.
+
+A marker of 1 to 3 letters (L, R, AP) is no identifier and does not keep a picture back. What is written by hand, or so faint that it stands
+off its surroundings by less than a tenth of the picture's range, is not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import UID, RLELossless, RTDoseStorage, SegmentationStorage, SurfaceSegmentationStorage
+
+from client.deidentify import glyphs
+from client.readers.dicom import codecs
+
+Frame = npt.NDArray[np.generic]
+
+ANNOTATED = "The header says that text is burned into the pixels (Burned In Annotation is YES)."
+FACE = "The header says that the pixels show a recognisable face or body (Recognizable Visual Features is YES)."
+OVERLAY = "An overlay is stored in unused bits of the pixels; it may hold text."
+UNSEEN = "The pixels cannot be decoded here, so that nothing has looked for text in them."
+PRINTED = "The pixels hold what looks like a row of printed letters."
+
+_OFTEN = (
+    "1.2.840.10008.5.1.4.1.1.6",  # ultrasound
+    "1.2.840.10008.5.1.4.1.1.3",  # ultrasound, several frames
+    "1.2.840.10008.5.1.4.1.1.7",  # secondary capture
+    "1.2.840.10008.5.1.4.1.1.12",  # angiography, fluoroscopy
+    "1.2.840.10008.5.1.4.1.1.13.1",  # three-dimensional angiography
+    "1.2.840.10008.5.1.4.1.1.77.1",  # visible light: endoscopy, microscopy, photography, ophthalmology
+    "1.2.840.10008.5.1.4.1.1.481.1",  # images of radiotherapy
+)
+"""Classes, and the beginnings of classes, of images that often carry text (PS3.6 Annex A)."""
+_BESIDE, _INNER = 6, (0.2, 0.8)
+"""A scanner that writes on the slices it took (CT, MR: original, with a place in the patient) writes beside the body: what lies between these
+parts of height and width is anatomy, of which a volume has hundreds of pictures. A row there counts from so many letters on."""
+_MADE = ("SECONDARY", "DERIVED")
+_LABEL_MAP = UID("1.2.840.10008.5.1.4.1.1.66.7")
+_NO_PICTURE = (SegmentationStorage, _LABEL_MAP, SurfaceSegmentationStorage, RTDoseStorage)
+"""Classes whose pixels are numbers of segments or doses, on which nobody prints."""
+
+
+def burned_in(dataset: Dataset, pixels: Frame | Iterable[Frame] | None) -> str | None:
+    """Why a human must look at an image before it goes on, or None.
+
+    Args:
+        dataset: the header.
+        pixels: stored values ``[H, W]``, ``[H, W, 3]``, frames of either ``[F, ...]``, or one frame after the other; None if there are none or
+            they cannot be decoded.
+
+    Returns:
+        A sentence that holds nothing of the header's values and of the pixels.
+    """
+    if _says_yes(dataset, "BurnedInAnnotation"):
+        return ANNOTATED
+    if _says_yes(dataset, "RecognizableVisualFeatures"):
+        return FACE
+    if _hidden_overlay(dataset):
+        return OVERLAY
+    if pixels is None:
+        return UNSEEN if must_be_seen(dataset) else None
+    inner = _INNER if "ImageOrientationPatient" in dataset and not must_be_seen(dataset) else None
+    return PRINTED if any(_near_border(row, inner) for frame in _frames(dataset, pixels) for row in glyphs.rows(frame)) else None
+
+
+def must_be_seen(dataset: Dataset) -> bool:
+    """Whether the header alone cannot clear an image: its kind often carries text, or it was made from others."""
+    sop_class, kinds = str(dataset.get("SOPClassUID") or ""), dataset.get("ImageType") or ()
+    often = any(sop_class == one or sop_class.startswith(f"{one}.") for one in _OFTEN)
+    return often or any(str(kind).strip().upper() in _MADE for kind in ([kinds] if isinstance(kinds, str) else kinds))
+
+
+def look(dataset: Dataset) -> str | None:
+    """:func:`burned_in` with the file's own pixels; pixels that cannot be decoded keep an image back."""
+    if dataset.get("SOPClassUID") in _NO_PICTURE or "PixelData" not in dataset:
+        return burned_in(dataset, [])
+    try:
+        return burned_in(dataset, _decoded(dataset))
+    except Exception:  # a codec raises nearly anything on damaged pixels
+        return UNSEEN
+
+
+def _decoded(dataset: Dataset) -> Frame | Iterator[Frame]:
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:  # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
+        return iter_pixels(dataset, raw=True, decoding_plugin="pydicom")
+    return codecs.decode(dataset)
+
+
+def _near_border(row: glyphs.Row, inner: tuple[float, float] | None) -> bool:
+    """Whether a row counts: everywhere, or only a longer one outside the inner part."""
+    if inner is None:
+        return True
+    top, left, bottom, right = row.box
+    if row.letters < _BESIDE:
+        return False
+    return bottom <= inner[0] or top >= inner[1] or right <= inner[0] or left >= inner[1]
+
+
+def _frames(dataset: Dataset, pixels: Frame | Iterable[Frame]) -> Iterator[Frame]:
+    if not isinstance(pixels, np.ndarray):
+        yield from pixels
+    elif pixels.ndim == 2 or (pixels.ndim == 3 and int(dataset.get("SamplesPerPixel") or 1) == pixels.shape[-1] > 1):
+        yield pixels
+    else:
+        yield from pixels
+
+
+def _says_yes(dataset: Dataset, name: str) -> bool:
+    return str(dataset.get(name) or "").strip().upper() == "YES"
+
+
+def _hidden_overlay(dataset: Dataset) -> bool:
+    """An overlay whose plane is not in OverlayData but in the high bits of the pixels (PS3.3 C.9.2, until 2004)."""
+    for tag in list(dataset.keys()):
+        if tag >> 24 == 0x60 and tag & 0xFFFF == 0x0102:
+            bit: Any = dataset[tag].value
+            if bit and (tag & 0xFFFF0000 | 0x3000) not in dataset:
+                return True
+    return False

@@ -1,0 +1,62 @@
+"""The last look: what named the patient in the source must not stand in any text that is left, wherever somebody typed it.
+
+The table says which attributes identify; people also type names and numbers into others. So every text of the new header is compared with
+the names and numbers that the source holds in its identifying attributes, and one that shares a word is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pydicom import Dataset
+from pydicom.dataelem import DataElement
+
+from client.deidentify import dummies
+from client.deidentify.values import elements, texts
+
+_NUMBERS = (0x00080050, 0x00380010, 0x00321064, 0x00400009, 0x00401001, 0x00400253, 0x00402016, 0x00402017, 0x00120040, 0x00120042)
+"""Identifying numbers outside the patient group: accession, admission, requested and performed procedures, orders, trial subject."""
+_PATIENT = 0x0010
+_TEXTS = ("LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE", "UR")
+_WORD = re.compile(r"[^\W_]+")
+_SHORTEST = 4
+_SHORTEST_NAME = 3
+
+
+def identifiers(source: Dataset) -> frozenset[str]:
+    """Words of names, and whole numbers and addresses, of every level of a header; in lower case, without marks between letters."""
+    return frozenset(_identifiers(source))
+
+
+def remove(made: Dataset, known: frozenset[str]) -> None:
+    """Put a dummy in place of every text that holds one of the words."""
+    if not known:
+        return
+    for element in list(elements(made)):
+        if element.VR == "SQ":
+            for item in element.value:
+                remove(item, known)
+        elif element.VR in _TEXTS and any(_told(text, known) for text in texts(element)):
+            made[element.tag] = DataElement(element.tag, element.VR, dummies.TEXT if element.VR != "UR" else dummies.ADDRESS)
+
+
+def _told(text: str, known: frozenset[str]) -> bool:
+    words = [word.casefold() for word in _WORD.findall(text)]
+    return (
+        not known.isdisjoint(words)
+        or not known.isdisjoint({"".join(words)})
+        or any(one in text.casefold() for one in known if len(one) > _SHORTEST and any(letter.isdigit() for letter in one))
+    )
+
+
+def _identifiers(source: Dataset) -> Iterator[str]:
+    for element in elements(source):
+        if element.VR == "SQ":
+            for item in element.value:
+                yield from _identifiers(item)
+        elif element.VR == "PN":
+            words = [word for text in texts(element) for word in _WORD.findall(text)]
+            yield from (word.casefold() for word in words if len(word) >= _SHORTEST_NAME)
+        elif element.tag in _NUMBERS or (element.tag.group == _PATIENT and element.VR in ("LO", "SH")):
+            yield from (text.strip().casefold() for text in texts(element) if len(text.strip()) >= _SHORTEST)

@@ -1,1 +1,0 @@
-"""DICOM: headers opened within limits, files sorted into series, series into volumes; what cannot be a volume is refused, never guessed."""

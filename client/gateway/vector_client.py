@@ -1,0 +1,75 @@
+"""Vectors between a hospital and the coordinator, as files beside Flower's messages: fetched and sent in one stream each.
+
+A fetch that breaks goes on where it broke. Both ends check the SHA-256 that the message's text gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import httpx
+import numpy as np
+
+from common.errors import WireError
+from common.protocol.flower_objects import Reference
+from common.update import Vector
+
+Retry = Callable[[Callable[[], None]], None]
+"""Calls something until it succeeds or must not be tried again."""
+_BLOCK = 1 << 18
+_WHOLE, _PART = 200, 206
+
+
+def fetch(http: httpx.Client, base_url: str, run_id: int, reference: Reference, retry: Retry) -> Vector:
+    """The model that a question refers to.
+
+    Raises:
+        WireError: what came is not it.
+    """
+    url = f"{base_url}/v1/models/{run_id}/{reference.sha256}"
+    vector = np.empty(reference.size, "<f4")
+    buffer, digest, filled = vector.data.cast("B") if vector.size else memoryview(b""), hashlib.sha256(), 0
+
+    def go_on() -> None:
+        nonlocal filled
+        with http.stream("GET", url, headers={"Range": f"bytes={filled}-"} if filled else {}) as response:
+            response.raise_for_status()
+            if response.status_code != (_PART if filled else _WHOLE):
+                raise WireError(f"The coordinator answers {response.status_code} where a model is asked for.")
+            for chunk in response.iter_raw():
+                end = filled + len(chunk)
+                if end > len(buffer):
+                    raise WireError("The coordinator sends a longer model than its message announces.")
+                buffer[filled:end] = chunk
+                digest.update(chunk)
+                filled = end
+        if filled < len(buffer):
+            raise httpx.ReadError("the model came short")
+
+    if vector.size:
+        retry(go_on)
+    if digest.hexdigest() != reference.sha256:
+        raise WireError("The coordinator's model is not the one that its message announces: the SHA-256 differs.")
+    return vector
+
+
+def send(http: httpx.Client, base_url: str, run_id: int, message: str, vector: Vector, retry: Retry) -> Reference:
+    """Send the vector of an answer, under the name of the question."""
+    view = vector.data.cast("B") if vector.size else memoryview(b"")
+    digest = hashlib.sha256()
+
+    def blocks() -> Iterator[bytes]:
+        for start in range(0, len(view), _BLOCK):
+            block = bytes(view[start : start + _BLOCK])
+            digest.update(block)  # while it is in the core's cache
+            yield block
+
+    def put() -> None:
+        nonlocal digest
+        digest = hashlib.sha256()
+        headers = {"Content-Length": str(len(view)), "Content-Type": "application/octet-stream"}
+        http.put(f"{base_url}/v1/updates/{run_id}/{message}", content=blocks(), headers=headers).raise_for_status()
+
+    retry(put)
+    return Reference(vector.size, digest.hexdigest())

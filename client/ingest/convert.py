@@ -1,0 +1,134 @@
+"""One case from its source into the hospital's folder: converted, read back with the hospital's own reader, compared, and only then named.
+
+A file that stands under its name is complete, shows exactly the values of its source, and is never written again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from client.deidentify.pseudonyms import Pseudonyms
+from client.ingest import case_facts, convert_dicom, convert_nifti, convert_raster
+from client.ingest.case_facts import Facts, Seen
+from client.ingest.cases import Source
+from client.ingest.convert_dicom import Made
+from client.readers import Scan, _registry, raster
+from common.errors import CaseError, SiteError
+
+DRAFTS = ".drafts"
+_TAKEN = "Another file stands under the case's new name and is left as it is; move it away and run again."
+_CHANGED = "The file without its texts shows other values than the original; keep it aside and report the format."
+
+
+def take(source: Source, name: str, patient: str, names: Pseudonyms, site: Path) -> Facts:
+    """Write a case under its name.
+
+    Raises:
+        CaseError: it cannot be used as it is; the local text names the file.
+        SiteError: the hospital's folder cannot be written.
+    """
+    made = _convert(source, patient, names)
+    target = site / made.room / f"{name}{made.ending}"
+    scan = place(made.content, target, site, made.seen)
+    return case_facts.of(
+        scan,
+        name=target.relative_to(site).as_posix(),
+        sha256=hashlib.sha256(made.content).hexdigest(),
+        patient=patient,
+        modality=made.modality,
+        scanner=made.scanner,
+        stamp=source.stamp,
+    )
+
+
+def take_mask(path: Path, case: Facts, site: Path) -> Facts:
+    """The mask of a case, under the case's name.
+
+    Raises:
+        CaseError: it cannot be read.
+        SiteError: as :func:`take`.
+    """
+    made = _plain(path)
+    stem = Path(case.name).name.removesuffix(_registry.ending(case.name) or "")
+    target = site / "masks" / f"{stem}{made.ending}"
+    if not target.exists():
+        place(made.content, target, site, made.seen, path)
+    return replace(case, mask=target.relative_to(site).as_posix())
+
+
+def place(content: bytes, target: Path, site: Path, expected: Seen, mask: Path | None = None) -> Scan:
+    """Write a file that reads as ``expected`` under its name, whole or not at all.
+
+    Raises:
+        CaseError: it reads otherwise, or another file has that name.
+        SiteError: it cannot be written.
+    """
+    draft = site / DRAFTS / target.name
+    try:
+        draft.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True)
+        draft.write_bytes(content)
+        scan = _registry.read(draft)
+        if not case_facts.seen(scan).same(expected) or (mask is not None and not _same_numbers(draft, mask)):
+            raise CaseError(_CHANGED)
+        _name(draft, target)
+        return scan
+    except FileExistsError:
+        if _holds(target, content):  # an earlier run was stopped before it could note it
+            return scan
+        raise CaseError(_TAKEN, f"{target}") from None
+    except OSError as error:
+        raise SiteError(f"The hospital's folder cannot be written ({error.strerror}); make room or mend its rights.", f"{error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _name(draft: Path, target: Path) -> None:
+    """Give a draft its name unless there is one; some network disks know no second names for a file."""
+    try:
+        os.link(draft, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        if target.exists():
+            raise FileExistsError from None
+        draft.rename(target)
+
+
+def _convert(source: Source, patient: str, names: Pseudonyms) -> Made:
+    if source.kind in ("picture", "nifti"):
+        return _plain(source.files[0], look=source.kind == "picture" and not source.cleared)
+    return convert_dicom.convert(source, patient, names)
+
+
+def _plain(path: Path, look: bool = False) -> Made:
+    shown = _looked_at(path, look)
+    content, ending = convert_nifti.bare(path) if (_registry.ending(path.name) or "").startswith(".nii") else convert_raster.bare(path)
+    return Made(content, "images", ending, shown, {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}.get(ending, "NIfTI"))
+
+
+def _looked_at(path: Path, look: bool) -> Seen:
+    """What a file shows; its values are given back before anything is made of it."""
+    scan = _registry.read(path)
+    reason = convert_dicom.printed(scan.array) if look else None
+    if reason:
+        raise CaseError(reason)
+    return case_facts.seen(scan)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def _same_numbers(draft: Path, mask: Path) -> bool:
+    """Whether a palette picture kept its numbers, which a mask may mean rather than the colours."""
+    try:
+        return bool(np.array_equal(raster.read_indices(draft).array, raster.read_indices(mask).array))
+    except CaseError:
+        return True

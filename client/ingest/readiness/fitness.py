@@ -1,0 +1,223 @@
+"""Whether this hospital can serve a study, before anything starts: names, patients, images, memory.
+
+The findings are for the hospital: they may name its own label values, so that its labels.toml can be written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from client.dataset import boxes, label_names, labels
+from client.dataset import manifest as manifests
+from client.dataset.cache import transform
+from client.dataset.decode import decode
+from client.dataset.label_names import FILE
+from client.dataset.manifest import Manifest
+from client.ingest.readiness import memory
+from common import networks
+from common.cli import checks
+from common.cli.checks import CheckResult
+from common.errors import ArgumentError, CaseError, SiteError, did_you_mean
+from common.sample import Sample, stack
+from common.study.study import Study
+from common.tasks import Task
+
+_TRIED = 16
+_SHOWN = 6
+_FEW = 10
+_GIB = float(1 << 30)
+
+
+def check(folder: Path, study: Study, names: Path | None = None, device: str = "auto") -> list[CheckResult]:
+    """Look whether a hospital's folder serves a study.
+
+    Args:
+        folder: the hospital's folder.
+        names: a labels.toml to use in place of the folder's own.
+        device: where networks would run.
+
+    Raises:
+        ArgumentError: ``names`` cannot be read.
+    """
+    task = networks.task(study)
+    with _seen(folder, names) as place:
+        found = checks.attempt("names", lambda: _names(place, task))
+        try:
+            manifest = manifests.index(place, task, study.data)
+        except SiteError as error:
+            return [*found, checks.wrong("patients", error.public)]
+        found += [*_patients(manifest, study), *_classes(manifest, study, task)]
+        samples, images = _images(manifest, study, task)
+        found += images
+        if samples and not any(finding.state == "wrong" for finding in images):
+            found += checks.attempt("memory", lambda: _memory(study, task, samples, device))
+        return found
+
+
+@contextlib.contextmanager
+def _seen(folder: Path, names: Path | None) -> Iterator[Path]:
+    """The folder as it is, or with another labels.toml in it: a folder of links."""
+    if names is None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="consilium-") as made:
+        for entry in folder.iterdir():
+            if entry.name != FILE:
+                Path(made, entry.name).symlink_to(entry.resolve())
+        try:
+            shutil.copyfile(names, Path(made, FILE))
+        except OSError as error:
+            raise ArgumentError(f"--names is {str(names)!r}, which cannot be read ({error.strerror}); give a TOML file.") from None
+        yield Path(made)
+
+
+def _names(folder: Path, task: Task) -> list[CheckResult]:
+    """Whether the hospital's own words are the study's, through its labels.toml."""
+    if task.needs == "mask":
+        return _listed(label_names.read(folder), task)
+    if task.needs == "boxes":
+        return _drawn(folder, task)
+    allowed, strange = _allowed(task), Counter[str]()
+    table = labels.read_table(folder, task)
+    for row in table.rows.values():
+        try:
+            labels.read_target(row, task)
+        except CaseError:
+            strange.update({value for value in (row.get(column, "") for column in task.columns) if value and not _fits(value, task)})
+    return [_strange(strange, ", ".join(task.columns), allowed)]
+
+
+def _listed(names: label_names.LabelNames, task: Task) -> list[CheckResult]:
+    """Whether [masks] of labels.toml, if the hospital has one, has every class of the study."""
+    missing = [name for name in task.classes if name not in names.masks.values()]
+    if not names.masks:
+        return []
+    told = f"masks hold {', '.join(dict.fromkeys(names.masks.values()))}"
+    if len(missing) == len(task.classes):
+        return [checks.wrong("names", f"{told}, none of {', '.join(missing)}", f"give the study's names in {FILE}, [masks]")]
+    if missing:
+        return [checks.warning("names", f"{told}, but not {', '.join(missing)}", f"if they do, give the study's names in {FILE}, [masks]")]
+    return [checks.ok("names", told)]
+
+
+def _drawn(folder: Path, task: Task) -> list[CheckResult]:
+    """Whether the labels of boxes.json are the study's."""
+    entries = [entry for entry in boxes.read_boxes(folder).values() if isinstance(entry, dict) and isinstance(entry.get("objects"), list)]
+    found = Counter(str(item.get("label")) for entry in entries for item in entry["objects"] if isinstance(item, dict))
+    return [_strange(Counter({name: n for name, n in found.items() if name not in task.classes}), "boxes.json", task.classes)]
+
+
+def _strange(strange: Counter[str], where: str, allowed: tuple[str, ...]) -> CheckResult:
+    if not strange:
+        return checks.ok("names", f"every value of {where} is one of the study's: {', '.join(allowed)}")
+    listed = ", ".join(f"{value!r}{did_you_mean(value, allowed)}" for value, _ in strange.most_common(_SHOWN))
+    advice = f'list them in {FILE}, [labels] value = "{allowed[0]}", or "" for those that are not used'
+    return checks.wrong("names", f"{len(strange)} values are none of the study's ({', '.join(allowed)}): {listed}", advice)
+
+
+def _fits(value: str, task: Task) -> bool:
+    try:
+        return labels._position(value, _allowed(task)) >= 0
+    except CaseError:
+        return False
+
+
+def _allowed(task: Task) -> tuple[str, ...]:
+    return ("0", "1") if task.multi_label and len(task.classes) != 2 else task.classes
+
+
+def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
+    parts = manifests.split(manifest, study.data, study.seed)
+    people = {part: len({manifest.cases[i].patient for i in places}) for part, places in parts.items()}
+    told = ", ".join(f"{part} {len(parts[part])} images of {people[part]} patients" for part in parts)
+    found = [checks.ok("patients", f"{manifest.patients}, at least {study.data.min_patients} are asked for; {told}")]
+    empty = [
+        part
+        for part, wanted in (("test", study.data.test_fraction), ("validation", study.data.validation_fraction))
+        if wanted and not people[part]
+    ]
+    if empty:
+        found = [checks.warning("patients", f"{manifest.patients}; none is left for {' and '.join(empty)}", "add patients")]
+    for reason, count in manifest.left_out.most_common(_SHOWN):
+        found.append(checks.warning("left out", f"{count} of {len(manifest.cases) + manifest.left_out.total()} images", reason.rstrip(".")))
+    return found
+
+
+def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
+    """How many training patients each class has."""
+    train = manifests.split(manifest, study.data, study.seed)["train"]
+    people: dict[str, set[int]] = {name: set() for name in (task.columns if task.multi_label else task.classes)}
+    for case in (manifest.cases[i] for i in train):
+        for name in _present(case, task):
+            people[name].add(case.patient)
+    if task.needs == "mask":  # which classes a mask holds is seen when it is decoded
+        return []
+    counts = ", ".join(f"{name} {len(who)}" for name, who in people.items())
+    few = [name for name, who in people.items() if len(who) < _FEW]
+    if few:
+        return [
+            checks.warning("classes", f"training patients: {counts}", f"under {_FEW} of {', '.join(few)}: this hospital adds little there")
+        ]
+    return [checks.ok("classes", f"training patients: {counts}")]
+
+
+def _present(case: manifests.Case, task: Task) -> list[str]:
+    if case.boxes is not None:
+        return [task.classes[i] for i in set(case.boxes.classes.tolist())]
+    if isinstance(case.label, tuple):
+        return [name for name, value in zip(task.columns, case.label, strict=True) if value]
+    return [] if case.label is None else [task.classes[case.label]]
+
+
+def _images(manifest: Manifest, study: Study, task: Task) -> tuple[list[Sample], list[CheckResult]]:
+    """Some images, decoded and prepared as the study asks."""
+    stride = max(1, len(manifest.cases) // _TRIED)
+    chosen = manifest.cases[::stride][:_TRIED]
+    samples, faults = [], Counter[str]()
+    generator = torch.Generator().manual_seed(0)
+    for case in chosen:
+        try:
+            samples.append(_prepared(decode(case, task, study.data), study, generator))
+        except CaseError as error:
+            faults[error.public] += 1
+    found = [checks.warning("images", f"{count} of {len(chosen)} tried", reason.rstrip(".")) for reason, count in faults.items()]
+    if faults.total() > study.data.max_bad_fraction * len(chosen):
+        reason = faults.most_common(1)[0][0]
+        return [], [checks.wrong("images", f"{faults.total()} of {len(chosen)} tried are unusable, most often: {reason.rstrip('.')}")]
+    shapes = {tuple(sample.image.shape) for sample in samples}
+    if len(shapes) > 1:
+        advice = "ask the coordinator to add resize or pad to data.prepare, or random_crop to data.augment"
+        return [], [checks.wrong("images", f"prepared images have {len(shapes)} different sizes", advice)]
+    told = " x ".join(str(n) for n in next(iter(shapes), ()))
+    return samples, [*found, checks.ok("images", f"{len(samples)} tried, each gives {told} (channels first)")]
+
+
+def _prepared(sample: Sample, study: Study, generator: torch.Generator) -> Sample:
+    for step in (*study.prepare, *study.augment):
+        found = transform(step.name)
+        if found.prepare is not None:
+            sample = found.prepare(step.options, sample)
+        if found.crop is not None:
+            sample = found.crop(step.options, sample, generator)
+    return sample
+
+
+def _memory(study: Study, task: Task, samples: list[Sample], device: str) -> CheckResult:
+    try:
+        needed = memory.step(study, task, stack(samples), device)
+    except (RuntimeError, ValueError) as error:
+        return checks.wrong("memory", f"a training step failed: {type(error).__name__}", "show the study to the coordinator")
+    size = study.training.batch_size
+    told = f"{needed.whole / _GIB:.2f} GiB for a batch of {size}, {needed.one / _GIB:.2f} for one image ({needed.how}); {needed.free / _GIB:.1f} free"
+    if needed.one > needed.free:
+        return checks.wrong("memory", told, "use a larger device, or ask for smaller images")
+    if needed.whole > needed.free or needed.parts > 1:
+        return checks.warning("memory", told, "batches will be cut into parts, which takes longer")
+    return checks.ok("memory", told)

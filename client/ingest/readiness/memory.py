@@ -1,0 +1,122 @@
+"""How much memory one training step takes here: measured on the GPU where there is one, else estimated from one image on the CPU.
+
+The estimate adds what must be there at once at the end of the forward pass: weights, their gradients, the optimiser's moments, and what
+autograd keeps for the backward pass (counted by PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the
+largest layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the more the smaller they were, so
+the estimate adds half of it and a fixed amount for the libraries.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from client.training import device
+from client.training.local_training import Trainer
+from common import networks
+from common.sample import Batch
+from common.study.study import Study
+from common.tasks import Task
+
+_MOMENTS = {"adamw": 2, "sgd": 1}
+_MARGIN, _FIXED = 1.5, 256 << 20
+_MIXED = 0.65
+"""Share of a mixed-precision step's activations beside float32: convolutions keep halves, norms and losses whole numbers of 32 bit."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Bytes of one training step.
+
+    Attributes:
+        one, whole: at its peak with one image, and with the study's batch size.
+        free: what the device has free now.
+        how: "measured on ..." or "estimated".
+        parts: into how many pieces the batch had to be cut when it was measured; 1 if it was not.
+    """
+
+    one: int
+    whole: int
+    free: int
+    how: str
+    parts: int = 1
+
+
+def step(study: Study, task: Task, batch: Batch, wanted: str) -> Step:
+    """What a training step of the study takes with images like those of ``batch``.
+
+    Raises:
+        ArgumentError: a GPU is asked for and none is usable.
+    """
+    where = device.device(wanted)
+    return _measured(study, task, batch, where) if where.type == "cuda" else _estimated(study, task, batch)
+
+
+def _measured(study: Study, task: Task, batch: Batch, where: torch.device) -> Step:
+    way = device.choose(str(where), study.training.precision, lambda _: None)
+    free = torch.cuda.mem_get_info(where)[0]
+    peaks, parts = [], 1
+    for count in (1, study.training.batch_size):
+        trainer = Trainer(way.place(networks.build(study), study.data.dimensions).train(), study, way)
+        torch.cuda.reset_peak_memory_stats(where)
+        images = repeated(batch, count).to(where, way.memory_format(study.data.dimensions))
+        for _ in range(2):  # the second step has the optimiser's moments from its start
+            trainer._step(task, images, list(trainer.parameters))
+        peaks.append(torch.cuda.max_memory_reserved(where))
+        parts = trainer.parts
+        del trainer, images
+        torch.cuda.empty_cache()
+    return Step(peaks[0], peaks[1], free, f"measured on {torch.cuda.get_device_name(where)}", parts)
+
+
+def _estimated(study: Study, task: Task, batch: Batch) -> Step:
+    built = networks.build(study).train()
+    fixed = sum(p.numel() * p.element_size() for p in built.parameters()) * (2 + _MOMENTS[study.training.optimizer])
+    kept, largest = _kept(built, task, repeated(batch, 2))
+    share = _MIXED if study.training.precision in ("bf16", "fp16") else 1.0
+    one, working = kept // 2 * share, 2 * largest // 2 * share
+    whole = fixed + study.training.batch_size * (one + working)
+    return Step(int(_MARGIN * (fixed + one + working)) + _FIXED, int(_MARGIN * whole) + _FIXED, _free(), "estimated")
+
+
+def _kept(built: nn.Module, task: Task, batch: Batch) -> tuple[int, int]:
+    """Bytes that autograd keeps after the forward pass beside the weights, and the largest tensor among them."""
+    weights = {p.untyped_storage().data_ptr() for p in built.parameters()}
+    found: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        loss = task.loss(built, batch)
+    del loss
+    return sum(found.values()), max(found.values(), default=0)
+
+
+def repeated(batch: Batch, count: int) -> Batch:
+    """A batch of ``count`` images, made from the ones there are."""
+    rows = [i % len(batch) for i in range(count)]
+    chosen = torch.tensor(rows)
+    return batch.with_(
+        images=batch.images[chosen],
+        labels=None if batch.labels is None else batch.labels[chosen],
+        masks=None if batch.masks is None else batch.masks[chosen],
+        boxes=None if batch.boxes is None else tuple(batch.boxes[i] for i in rows),
+        classes=None if batch.classes is None else tuple(batch.classes[i] for i in rows),
+    )
+
+
+def _free() -> int:
+    """Bytes of the machine's memory that programs may still take (proc(5), MemAvailable), at most what this process is allowed."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) << 10
+    except (OSError, KeyError, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,131 @@
+"""The hospital's own stop: while HOME/worker/state/stopped exists, this hospital answers nothing.
+
+Whatever stands under that name stops, whether or not it can be read: only that it is not there lets a question through. Everything else
+stays as it is, so that a resumed hospital goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from client.site import private
+from common.errors import InputError, PolicyError
+from common.storage import files
+
+NAME = "stopped"
+SENTENCE = "This hospital has stopped taking part; its people decide when it answers again."
+"""What the coordinator learns: neither who nor why."""
+LONGEST_REASON = 200
+_LARGEST = 4096
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Who stopped this hospital.
+
+    Attributes:
+        at: when (ISO 8601, UTC); "unknown" if the file cannot be read, like ``by``.
+        by: name of the operating system's user.
+        reason: in their words; may be empty.
+    """
+
+    at: str
+    by: str
+    reason: str
+
+
+def stopped(state: Path) -> str | None:
+    """The public sentence while this hospital is stopped, else None."""
+    return None if read(state) is None else SENTENCE
+
+
+def check(state: Path) -> None:
+    """Whether anything may be answered now.
+
+    Raises:
+        PolicyError: this hospital is stopped.
+    """
+    found = read(state)
+    if found is not None:
+        raise PolicyError(SENTENCE, f"stopped by {found.by} at {found.at}: {found.reason or 'no reason given'}")
+
+
+def read(state: Path) -> Stop | None:
+    """Who stopped this hospital; None only if the file is certainly not there."""
+    path = state / NAME
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _unreadable()
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(_LARGEST))
+        at, by, reason = (found[key] for key in ("at", "by", "reason"))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return _unreadable()
+    return Stop(at, by, reason) if all(isinstance(text, str) for text in (at, by, reason)) else _unreadable()
+
+
+def stop(state: Path, by: str, reason: str, now: datetime) -> Stop:
+    """Stop this hospital; one that is stopped already stays so, with the first reason.
+
+    Args:
+        state: the worker's folder.
+        by: name of the operating system's user.
+        reason: up to 200 printable characters, or nothing.
+        now: with zone.
+
+    Raises:
+        InputError: the reason is too long or cannot be printed.
+        OSError: the file cannot be written; this hospital is not stopped.
+    """
+    before = read(state)
+    if before is not None:
+        return before
+    made = Stop(now.isoformat(timespec="seconds"), by, _checked(reason))
+    private(state)
+    files.replace(state / NAME, json.dumps(vars(made)).encode())
+    return made
+
+
+def resume(state: Path) -> Stop | None:
+    """Let this hospital answer again; what stopped it, or None if nothing did.
+
+    Raises:
+        InputError: what stands there is no file, or cannot be removed.
+    """
+    found = read(state)
+    if found is None:
+        return None
+    try:
+        (state / NAME).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{state / NAME} cannot be removed ({error.strerror}); remove it as the user that owns it.") from None
+    return found
+
+
+def user() -> str:
+    """Name of the user that runs this process, or its number where it has no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+def _checked(reason: str) -> str:
+    plain = " ".join(reason.split())
+    if len(plain) > LONGEST_REASON or not plain.isprintable():
+        raise InputError(f"The reason has {len(plain)} characters; give up to {LONGEST_REASON} that can be printed.")
+    return plain
+
+
+def _unreadable() -> Stop:
+    return Stop(_UNKNOWN, _UNKNOWN, f"the file worker/state/{NAME} cannot be read")

@@ -1,0 +1,175 @@
+"""Which decoder takes which transfer syntax, and what a compressed frame says about its own size before any decoder sees it.
+
+The codecs are libraries with wheels of their own: JPEG 2000 by OpenJPEG (pylibjpeg-openjpeg) and JPEG baseline by Pillow, both
+through pydicom; JPEG lossless and extended with 12 bits by libjpeg-turbo 3, JPEG-LS by CharLS, RLE by PackBits (imagecodecs). GDCM is not
+used, as it ends the program on damaged frames.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import math
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from client.readers.dicom.opening import whole, word
+from client.readers.dicom.reasons import DicomError, Reason
+
+_J2K = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+_DECODERS: dict[UID, tuple[str, ...]] = {
+    **dict.fromkeys(_J2K, ("pylibjpeg",)),
+    **dict.fromkeys((JPEGLosslessSV1, JPEGLossless), ("imagecodecs",)),
+    **dict.fromkeys((JPEGLSLossless, JPEGLSNearLossless), ("imagecodecs",)),
+    JPEGBaseline8Bit: ("pillow",),
+    JPEGExtended12Bit: ("pillow", "imagecodecs"),
+    RLELossless: ("imagecodecs", "pydicom"),
+}
+"""Transfer syntax: the decoders that may take it, the best first; all but imagecodecs are names of pydicom's."""
+NATIVE = frozenset((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian))
+"""Transfer syntaxes without compressed frames."""
+_END = b"\xff\xd9"
+"""EOI, the end of a JPEG or JPEG-LS frame."""
+_SOF = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+"""Markers that begin a JPEG (ITU-T T.81, table B.1) or JPEG-LS (ITU-T T.87, C.1.1) frame."""
+
+
+def decode(header: Dataset) -> npt.NDArray[Any]:
+    """Every frame of PixelData as stored values ``[H, W]``, ``[N, H, W]``, ``[H, W, 3]`` or ``[N, H, W, 3]``; YBR is turned into RGB.
+
+    Raises:
+        DicomError: no decoder of this installation takes the transfer syntax, or the pixels are damaged.
+    """
+    syntax = check(header)
+    if syntax in NATIVE:
+        native: npt.NDArray[Any] = pixel_array(header)
+        return native
+    _check_streams(header, syntax)
+    failure, pixels = "", np.empty(0)
+    for name in decoders(syntax):
+        try:
+            pixels = _direct(header, syntax) if name == "imagecodecs" else pixel_array(header, decoding_plugin=name)
+        except Exception as error:  # a codec may take the syntax but not this depth of it
+            failure += repr(error)
+        else:
+            return pixels
+    raise DicomError(Reason.CODEC, failure, _sentence(syntax, "and cannot be decoded: damaged, or of a depth that is not read"))
+
+
+def check(header: Dataset) -> UID:
+    """The transfer syntax (PS3.10 7.1).
+
+    Raises:
+        DicomError: no decoder of this installation takes it, or there is none.
+    """
+    syntax: UID = header.file_meta.TransferSyntaxUID
+    if syntax not in NATIVE and not decoders(syntax):
+        raise DicomError(
+            Reason.CODEC, f"transfer syntax {syntax}", _sentence(syntax, "which cannot be decoded here; install a decoder (imagecodecs)")
+        )
+    return syntax
+
+
+@functools.cache
+def decoders(syntax: UID) -> tuple[str, ...]:
+    """The decoders of a compressed transfer syntax that are installed, the best first."""
+    if syntax not in _DECODERS:
+        return ()
+    installed = get_decoder(syntax).available_plugins
+    direct = importlib.util.find_spec("imagecodecs") is not None
+    return tuple(name for name in _DECODERS[syntax] if name in installed or (name == "imagecodecs" and direct))
+
+
+def _direct(header: Dataset, syntax: UID) -> npt.NDArray[Any]:
+    """Frames through imagecodecs, ``[N, H, W]`` or RGB ``[N, H, W, 3]``, in the type that BitsAllocated and PixelRepresentation state."""
+    import imagecodecs  # noqa: PLC0415  # large, and only these transfer syntaxes need it
+
+    samples = whole(header, "SamplesPerPixel", 1)
+    if samples == 3 and word(header, "PhotometricInterpretation") != "RGB":
+        raise ValueError("colour that is not RGB")
+    kind = np.dtype(f"u{whole(header, 'BitsAllocated') // 8}")
+    shape = (whole(header, "Rows"), whole(header, "Columns"), *([3] if samples == 3 else []))
+    one: Callable[[bytes], Any] = imagecodecs.jpegls_decode if syntax in (JPEGLSLossless, JPEGLSNearLossless) else imagecodecs.jpeg8_decode
+    if syntax == RLELossless:
+        one = functools.partial(_unrolled, kind=kind, shape=shape, unpack=imagecodecs.packbits_decode)
+    frames = [np.asarray(one(frame)).astype(kind, casting="safe", copy=False) for frame in _frames(header)]
+    if any(frame.shape != shape for frame in frames):
+        raise ValueError("a frame has another shape")
+    return np.stack(frames).view(f"i{kind.itemsize}" if whole(header, "PixelRepresentation") else kind)
+
+
+def _unrolled(frame: bytes, kind: np.dtype[Any], shape: tuple[int, ...], unpack: Callable[[bytes], bytes | bytearray]) -> npt.NDArray[Any]:
+    """One RLE frame: PackBits segments, one for each byte of each sample, the highest byte first (PS3.5 G.2)."""
+    count, *starts = struct.unpack_from("<16I", frame)
+    samples, size = math.prod(shape[2:]), math.prod(shape[:2])
+    if count != samples * kind.itemsize or not all(64 <= start <= len(frame) for start in starts[:count]):
+        raise ValueError("segments")
+    ends = [*starts[1:count], len(frame)]
+    planes = np.empty((shape[0], shape[1], samples, kind.itemsize), np.uint8)
+    for number, (start, end) in enumerate(zip(starts, ends, strict=False)):
+        segment = np.frombuffer(unpack(frame[start:end]), np.uint8, size)
+        planes[:, :, number // kind.itemsize, kind.itemsize - 1 - number % kind.itemsize] = segment.reshape(shape[:2])
+    return planes.view(kind.newbyteorder("<")).reshape(shape)
+
+
+def _frames(header: Dataset) -> Iterator[bytes]:
+    yield from generate_frames(header.PixelData, number_of_frames=max(1, whole(header, "NumberOfFrames", 1)))
+
+
+def _sentence(syntax: UID, what: str) -> str:
+    name = syntax.name if syntax.is_transfer_syntax and not syntax.is_private else "an unknown way"
+    return f"The pixels are compressed as {name}, {what}; or decompress the files."
+
+
+def _check_streams(header: Dataset, syntax: UID) -> None:
+    """Refuse a frame before a decoder sees it that states other rows, columns or samples, for which memory would be reserved, or has no end."""
+    if syntax == RLELossless:
+        return
+    size, samples = (whole(header, "Rows"), whole(header, "Columns")), whole(header, "SamplesPerPixel", 1)
+    for frame in _frames(header):
+        if stated(frame) != (*size, samples):
+            raise DicomError(Reason.DAMAGED, f"a compressed frame states {stated(frame)}, the header {(*size, samples)}")
+        if syntax not in _J2K and _END not in frame[-4:]:
+            raise DicomError(Reason.DAMAGED, "a compressed frame has no end")
+
+
+def stated(frame: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 code stream states; None where it states none."""
+    siz = frame[:512].find(b"\xff\x4f\xff\x51")  # SOC, SIZ: ITU-T T.800, A.5.1
+    if siz >= 0 and len(frame) >= siz + 42:
+        right, bottom, left, top = (int.from_bytes(frame[siz + i : siz + i + 4], "big") for i in (8, 12, 16, 20))
+        return bottom - top, right - left, int.from_bytes(frame[siz + 40 : siz + 42], "big")
+    place = 2
+    while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
+        if frame[place + 1] in _SOF:
+            rows, columns = (int.from_bytes(frame[place + i : place + i + 2], "big") for i in (5, 7))
+            return rows, columns, frame[place + 9]
+        place += 1 if frame[place + 1] == 0xFF else 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
+    return None

@@ -1,0 +1,63 @@
+"""How this hospital stands in its consortium: the roster it has accepted, and its party in the secure sums of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from client.audit import log as audit_log
+from client.identity import Identity
+from client.secagg.open_sums import OpenSums, SharedOpenSums
+from client.secagg.opened_sums import OpenedSums
+from client.secagg.participation import Participation, Roll
+from client.site import Site
+from common.errors import SecureSumError, SignatureError
+from common.secagg.participant import Me
+from common.secagg.terms import Limits
+from common.study.study import Study
+
+
+def accept(site: Site, signed: Any) -> None:
+    """Take a signed roster that came with a question.
+
+    Raises:
+        SignatureError: it is not the consortium's, or older than one that was accepted.
+    """
+    identity = _identity(site)
+    if not isinstance(signed, Mapping):
+        raise SignatureError("A question comes with a roster that is not a table.")
+    now = datetime.now(UTC)
+    before = identity.roster(site.state, now)
+    identity.accept(signed, site.state, now)
+    roster = identity.roster(site.state, now)
+    if roster is not None and roster != before:
+        audit_log.note(site.state, event="roster", version=roster.version, digest=roster.digest.hex(), hospitals=len(roster.sites))
+
+
+def party(site: Site, run: str, study: Study) -> Participation:
+    """This hospital in the secure sums of a run.
+
+    Args:
+        site: the hospital.
+        run: name of the run.
+        study: the signed study; its smallest cohort binds the hospital, whose own policy may ask for more.
+    """
+    identity = _identity(site)
+
+    def roll() -> Roll:
+        now = datetime.now(UTC)
+        roster = identity.roster(site.state, now)
+        if roster is None:
+            raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
+        return Roll(roster.digest, identity.keys(roster, now))
+
+    limits = Limits(max(site.policy.min_cohort, study.secure_aggregation.min_cohort), site.policy.colluders)
+    vault = OpenSums() if site.trust is not None or site.resident else SharedOpenSums(site.state)
+    return Participation(Me(site.name, identity.key, limits), identity.consortium, run, roll, vault, OpenedSums(site.state, study.digest))
+
+
+def _identity(site: Site) -> Identity:
+    if site.identity is None:
+        raise SecureSumError("This hospital has no identity for secure sums; a simulation makes one where the study asks for them.")
+    return site.identity

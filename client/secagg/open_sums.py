@@ -1,0 +1,143 @@
+"""Where a hospital keeps the secure sums that it is in the middle of: in this process's memory.
+
+A simulation with Ray answers for one hospital from several processes. There, and only there, the sums lie as files in the simulation's own folder,
+which holds nothing but make-believe hospitals' secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from client.site import private
+from common.errors import SecureSumError
+from common.secagg.messages import Advert, Confirm, Reveal, SumSpec, Terms
+from common.secagg.participant import Fresh, ParticipantState
+
+_KEPT = 3
+"""Sums that may be open at once: the present one, the next one whose keys ride along, and one that failed."""
+
+
+class OpenSums:
+    """A hospital's open sums, by the digest of their terms; the oldest makes room."""
+
+    def __init__(self) -> None:
+        self._open: dict[bytes, tuple[ParticipantState, SumSpec | None]] = {}
+
+    @property
+    def last(self) -> int:
+        """The highest number of a sum that this hospital is in."""
+        return max((state.terms.number for state, _ in self._open.values()), default=0)
+
+    def get(self, terms: bytes) -> ParticipantState:
+        """Where the hospital stands in a sum.
+
+        Raises:
+            SecureSumError: it is in no such sum (any more), e.g. because its worker was started anew.
+        """
+        return self._found(terms)[0]
+
+    def awaits(self, terms: bytes) -> bool:
+        """Whether the hospital has helped to open this sum and has not heard what came out."""
+        try:
+            return self._found(terms)[0].step == "revealed"
+        except SecureSumError:
+            return False
+
+    def order(self, terms: bytes) -> SumSpec:
+        """What a sum is about, once it was armed.
+
+        Raises:
+            SecureSumError: it is in no such sum, or was not armed.
+        """
+        order = self._found(terms)[1]
+        if order is None:
+            raise SecureSumError("This secure sum has no order yet.")
+        return order
+
+    def put(self, state: ParticipantState, order: SumSpec | None = None) -> None:
+        """Keep a new state; the order stays once it is known."""
+        terms = state.terms.digest
+        before = self._open.pop(terms, (state, None))[1]
+        self._open[terms] = state, order or before
+        for old in sorted(self._open, key=lambda one: self._open[one][0].terms.number)[:-_KEPT]:
+            del self._open[old]
+
+    def _found(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
+        if terms not in self._open:
+            raise SecureSumError(
+                "This hospital is in no such secure sum; if its worker was started anew, it takes part again in the next one."
+            )
+        return self._open[terms]
+
+
+class SharedOpenSums(OpenSums):
+    """The same, for a make-believe hospital whose answers come from several processes, one at a time: each reads what another left."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._path = folder / "sums.json"
+
+    @property
+    def last(self) -> int:
+        """The highest number of a sum that this hospital is in."""
+        self._read()
+        return super().last
+
+    def put(self, state: ParticipantState, order: SumSpec | None = None) -> None:
+        """Keep a new state, also for the other processes."""
+        self._read()
+        super().put(state, order)
+        private(self._path.parent)
+        draft = self._path.with_suffix(f".{os.getpid()}")
+        draft.touch(0o600)
+        entries = [{**_table(one), "order": None if about is None else about.encode().hex()} for one, about in self._open.values()]
+        draft.write_text(json.dumps(entries), "utf-8")
+        draft.replace(self._path)
+
+    def _found(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
+        self._read()
+        return super()._found(terms)
+
+    def _read(self) -> None:
+        self._open.clear()
+        for entry in json.loads(self._path.read_text("utf-8")) if self._path.exists() else ():
+            order = None if entry["order"] is None else SumSpec.decode(bytes.fromhex(entry["order"]))
+            OpenSums.put(self, _state(entry), order)
+
+
+def _table(state: ParticipantState) -> dict[str, Any]:
+    fresh = state.fresh
+    return {
+        "step": state.step,
+        "terms": state.terms.encode().hex(),
+        "identities": {name: key.hex() for name, key in state.identities.items()},
+        "fresh": None if fresh is None else [one.hex() for one in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials)],
+        "adverts": [advert.encode().hex() for advert in state.adverts.values()],
+        "shares": {name: [share.hex() for share in shares] for name, shares in state.shares.items()},
+        "context": state.context.hex(),
+        "canary_pads": {name: words.hex() for name, words in state.canary_pads.items()},
+        "survivors": state.survivors,
+        "confirmed": None if state.confirmed is None else state.confirmed.encode().hex(),
+        "revealed": None if state.revealed is None else state.revealed.encode().hex(),
+    }
+
+
+def _state(entry: dict[str, Any]) -> ParticipantState:
+    raw = bytes.fromhex
+    adverts = [Advert.decode(raw(blob)) for blob in entry["adverts"]]
+    return ParticipantState(
+        step=entry["step"],
+        terms=Terms.decode(raw(entry["terms"])),
+        identities={name: raw(key) for name, key in entry["identities"].items()},
+        fresh=None if entry["fresh"] is None else Fresh(*map(raw, entry["fresh"])),
+        adverts={advert.site: advert for advert in adverts},
+        shares={name: (raw(one), raw(two)) for name, (one, two) in entry["shares"].items()},
+        context=raw(entry["context"]),
+        canary_pads={name: raw(words) for name, words in entry["canary_pads"].items()},
+        survivors=tuple(entry["survivors"]),
+        confirmed=None if entry["confirmed"] is None else Confirm.decode(raw(entry["confirmed"])),
+        revealed=None if entry["revealed"] is None else Reveal.decode(raw(entry["revealed"])),
+    )

@@ -1,0 +1,115 @@
+"""Which secure sums this hospital has helped to open: one line each, on disk before the answer leaves.
+
+Two sums about the same thing over different hospitals would differ by one hospital's values; so one is opened, and never a second.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from client.audit import log as audit_log
+from client.site import private
+from common.errors import SecureSumError
+from common.secagg.messages import SumSpec, Terms
+from common.storage import files
+
+_NAME = "opened.jsonl"
+
+
+class OpenedSums:
+    """The hospital's memory of opened sums, in its state folder.
+
+    Args:
+        state: the folder.
+        study: digest of the study; two runs of one study ask for the same things.
+    """
+
+    def __init__(self, state: Path, study: str) -> None:
+        self._state, self._study = state, study
+        self._lines: list[dict[str, Any]] = []
+        self._read = self._whole = 0
+
+    def last(self, run: str) -> int:
+        """The highest number of a sum of this run that was opened; 0 if none was."""
+        return max((line["number"] for line in self._load() if line["run"] == run), default=0)
+
+    def check(self, run: str, order: SumSpec) -> None:
+        """Whether a sum about this may be opened in this run.
+
+        Raises:
+            SecureSumError: one was.
+        """
+        if any(line["run"] == run for line in self._same(order)):
+            raise SecureSumError(f"A secure sum for {order.kind} in round {order.round} was opened before; a second one is refused.")
+
+    def note(self, terms: Terms, order: SumSpec, survivors: tuple[str, ...]) -> None:
+        """Write down that a sum is opened; it is on disk when this returns.
+
+        Raises:
+            SecureSumError: one about the same thing was opened before in this run, or over other hospitals in another run of the study; or it
+                cannot be written.
+        """
+        over = hashlib.sha256("\0".join(survivors).encode()).hexdigest()
+        line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
+        try:
+            with files.alone(private(self._state) / _NAME) as handle:
+                self.check(terms.run, order)
+                self._check_cohort(order, over)
+                self._append(handle, json.dumps(line).encode() + b"\n")
+                told = {key: line[key] for key in ("run", "number", "kind", "part", "round", "model", "hospitals")}
+                audit_log.note(self._state, event="opened", **told)
+        except OSError:
+            raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
+
+    def _check_cohort(self, order: SumSpec, over: str) -> None:
+        if any(line["survivors"] != over for line in self._same(order)):
+            raise SecureSumError(
+                f"In an earlier run of this study a secure sum for {order.kind} in round {order.round} was opened over other hospitals; "
+                "the two would differ by single ones. Give the study another seed."
+            )
+
+    def _append(self, handle: int, line: bytes) -> None:
+        """Write a line to the disk; what is left of one that a machine without power did not finish goes first: it was never answered."""
+        os.ftruncate(handle, self._whole)
+        os.lseek(handle, 0, os.SEEK_END)
+        if os.write(handle, line) != len(line):
+            raise OSError(errno.ENOSPC, "a part of the line was written")
+        os.fsync(handle)
+
+    def _same(self, order: SumSpec) -> list[dict[str, Any]]:
+        """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""
+        about = self._about(order)
+        alike = [line for line in self._load() if all(line[key] == about[key] for key in ("study", "kind", "part"))]
+        return [line for line in alike if line["round"] == about["round"] or (order.kind == "evaluate" and line["model"] == about["model"])]
+
+    def _about(self, order: SumSpec) -> dict[str, Any]:
+        return {"study": self._study, "kind": order.kind, "part": order.part, "round": order.round, "model": order.model.hex()}
+
+    def _load(self) -> list[dict[str, Any]]:
+        """Every line; what was read before is not read again."""
+        path = self._state / _NAME
+        size = path.stat().st_size if path.exists() else 0
+        if size != self._read:
+            content = path.read_bytes() if size else b""
+            self._whole = content.rfind(b"\n") + 1
+            try:
+                self._lines = [_line(one) for one in content[: self._whole].splitlines() if one]
+            except (ValueError, TypeError, KeyError):
+                raise SecureSumError(
+                    "The list of opened sums at this hospital is damaged; its IT must look at worker/state/opened.jsonl."
+                ) from None
+            self._read = size
+        return self._lines
+
+
+def _line(content: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(content)
+    texts = [found[key] for key in ("run", "study", "kind", "part", "model", "survivors")]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(found[key], int) for key in ("number", "round")):
+        raise TypeError
+    return found

@@ -1,0 +1,197 @@
+"""This hospital in the secure sums of one run: what it is asked step by step, and what it refuses.
+
+Secrets are drawn here, live in this process's memory (or, where a simulation spreads one hospital over several processes, in that simulation's own
+folder: ``client/secagg/open_sums.py``) and are dropped when a sum is opened. What was opened is written to disk before it is answered, so that not even a
+restart makes this hospital open two sums about the same thing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from client.secagg.open_sums import OpenSums
+from client.secagg.opened_sums import OpenedSums
+from common.errors import SecureSumError
+from common.protocol import sum_specs
+from common.secagg import fixed_point, mask_streams
+from common.secagg import participant as steps
+from common.secagg.encoding import Message, tag_of
+from common.secagg.mask_streams import Pad
+from common.secagg.messages import Advert, Bundle, Confirm, Parcel, SumResult, SumSpec, Survivors, Terms
+from common.secagg.participant import Fresh, Me
+from common.update import Vector
+
+M = TypeVar("M", SumSpec, Bundle)
+
+
+@dataclass(frozen=True)
+class Roll:
+    """The hospitals of the signed roster: its digest and their Ed25519 public keys."""
+
+    digest: bytes
+    keys: Mapping[str, bytes]
+
+
+@dataclass
+class Sealing:
+    """A sum that waits for this hospital's vector."""
+
+    terms: bytes
+    order: SumSpec
+    pad: Pad = field(repr=False)
+
+
+class Participation:
+    """One hospital in one run.
+
+    Args:
+        me: its name, key and limits.
+        consortium, run: what terms must name; an empty run fits any (a simulation has one only).
+        roll: gives the signed roster's hospitals whose certificates are good now; it is asked anew for every sum.
+        vault: where open sums are kept.
+        ledger: which sums were opened.
+
+    Attributes:
+        refused: why steps of the last question were refused, where others were answered.
+    """
+
+    def __init__(self, me: Me, consortium: str, run: str, roll: Callable[[], Roll], vault: OpenSums, ledger: OpenedSums) -> None:
+        self._me, self._consortium, self._run, self._roll = me, consortium, run, roll
+        self._vault, self._ledger = vault, ledger
+        self.refused: tuple[str, ...] = ()
+
+    def agree(self, messages: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Answer the short steps of secure sums, each on its own: what is wrong with the next sum does not keep the present one shut.
+
+        Raises:
+            SecureSumError: every step is refused; nothing was revealed.
+        """
+        answers: list[bytes] = []
+        refused: list[SecureSumError] = []
+        for message in messages:
+            try:
+                answers += self._answer(message)
+            except SecureSumError as error:
+                refused.append(error)
+        if refused and not answers:
+            raise refused[0]
+        self.refused = tuple(str(error) for error in refused)
+        return tuple(answers)
+
+    def _answer(self, blob: bytes) -> tuple[bytes, ...]:
+        kind = tag_of(blob)
+        if kind == Terms.TAG:
+            return (self._advertise(Terms.decode(blob)).encode(),)
+        if kind == Survivors.TAG:
+            named = Survivors.decode(blob)
+            state, said = steps.confirm(self._me, self._vault.get(named.terms), named)
+            self._vault.put(state)
+            return (said.encode(),)
+        if kind == SumResult.TAG:
+            self.close(SumResult.decode(blob))
+            return ()
+        bundle = Bundle.decode(blob)
+        if {tag_of(item) for item in bundle.items} == {Advert.TAG}:
+            state, parcels = steps.share(self._me, self._vault.get(bundle.terms), bundle.opened(Advert))
+            self._vault.put(state)
+            return (Bundle.of(bundle.terms, parcels).encode(),)
+        return (self._reveal(bundle).encode(),)
+
+    def _advertise(self, terms: Terms) -> Message:
+        if terms.consortium != self._consortium or (self._run and terms.run != self._run):
+            raise SecureSumError("The terms of a secure sum name another consortium or run than the signed study.")
+        roll = self._roll()
+        if terms.roster != roll.digest:
+            raise SecureSumError("The terms of a secure sum are not about the signed roster that this hospital has.")
+        if terms.number <= max(self._ledger.last(terms.run), self._vault.last):
+            raise SecureSumError(f"A secure sum has the number {terms.number}, which was used before; numbers rise.")
+        fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
+        state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
+        self._vault.put(state)
+        return advert
+
+    def _reveal(self, bundle: Bundle) -> Message:
+        before = self._vault.get(bundle.terms)
+        state, said = steps.reveal(self._me, before, bundle.opened(Confirm))
+        if before.revealed is None:
+            self._ledger.note(state.terms, self._vault.order(bundle.terms), state.survivors)
+        self._vault.put(state)
+        return said
+
+    def close(self, result: SumResult) -> None:
+        """Take note of a sum's result."""
+        self._vault.put(steps.close(self._vault.get(result.terms), result))
+
+    def prepare(self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]) -> Sealing:
+        """Before any work: open the shares for this sum and bind its order.
+
+        Args:
+            messages: results of earlier sums, the order, the parcels.
+            work_out: ``(hospitals in the terms, total weight) -> order``, from the signed study and the model that came.
+
+        Raises:
+            SecureSumError: the order is another, was carried out before, or the shares are not as they must be.
+        """
+        order, bundle = _only(messages, SumSpec), _only(messages, Bundle)
+        state = self._vault.get(bundle.terms)
+        expected = work_out(len(state.terms.cohort), order.total)
+        for blob in messages:
+            if tag_of(blob) == SumResult.TAG:
+                self._result(SumResult.decode(blob), expected)
+        if order != expected:
+            raise SecureSumError(
+                f"The order of a secure sum differs from the signed study's in {', '.join(_differences(order, expected))}."
+            )
+        self._ledger.check(state.terms.run, order)
+        state, pad = steps.arm(self._me, state, bundle.opened(Parcel), order)
+        self._vault.put(state, order)
+        return Sealing(bundle.terms, order, pad)
+
+    def _result(self, result: SumResult, expected: SumSpec) -> None:
+        if not self._vault.awaits(result.terms):  # it is of a sum that went on without this hospital
+            return
+        self.close(result)
+        if any(result.model) and result.model != expected.model:
+            raise SecureSumError("The model is not the one that the last secure sum is said to have led to.")
+
+    def seal(self, sealing: Sealing, values: Vector, scale: float, lanes: Mapping[str, float | int]) -> tuple[Vector, tuple[bytes, ...]]:
+        """Encode, mask and vouch for this hospital's vector.
+
+        Args:
+            sealing: from :meth:`prepare`.
+            values: float32 ``[P]``; empty where there are only lanes.
+            scale: this hospital's share of all weights.
+            lanes: a value for each of the order's lanes.
+
+        Returns:
+            the masked vector, as it travels, and the signed messages that go with it.
+
+        Raises:
+            SecureSumError: a value is not finite or too large; nothing was made of it.
+        """
+        order = sealing.order
+        buffer, body, tail = sum_specs.words(order)
+        mask_streams.seal(values, scale * sum_specs.fraction(order), order.limit, sealing.pad, body)
+        tail[:] = [1] * (order.tail_words - len(order.lanes)) + [
+            fixed_point.encode_lane(lanes[lane], sum_specs.is_exact(lane)) for lane in order.lanes
+        ]
+        sealing.pad.add(tail)
+        state, masked = steps.mask(self._me, self._vault.get(sealing.terms), steps.vector_digest(buffer.data))
+        self._vault.put(state)
+        return buffer.view(np.float32), (masked.encode(),)
+
+
+def _only(messages: Sequence[bytes], kind: type[M]) -> M:
+    found = [kind.decode(blob) for blob in messages if tag_of(blob) == kind.TAG]
+    if len(found) != 1:
+        raise SecureSumError(f"A question in a secure sum has {len(found)} messages of kind {kind.__name__}; 1 is expected.")
+    return found[0]
+
+
+def _differences(order: SumSpec, expected: SumSpec) -> list[str]:
+    return [name for name in order.__dataclass_fields__ if getattr(order, name) != getattr(expected, name)]

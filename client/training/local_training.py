@@ -1,0 +1,177 @@
+"""Local training: one hospital's steps of one round, top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from client.dataset.loader import SiteDataset, augment
+from client.training.device import Compute, is_out_of_memory
+from common import seeds
+from common.errors import SiteError
+from common.sample import Batch
+from common.strategies import Strategy
+from common.study import plugins
+from common.study.schedule import rate_factor
+from common.study.study import Study, Training
+from common.tasks import Task
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "momentum_buffer")
+
+
+@dataclass
+class Trainer:
+    """A resident network with its optimiser, used for one hospital after the other.
+
+    Attributes:
+        parts: into how many pieces each batch is cut because the GPU's memory was full before.
+    """
+
+    network: nn.Module
+    study: Study
+    compute: Compute
+    parts: int = 1
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = optimizer(self.study.training, self.parameters)
+        self.scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.precision == "fp16")
+        self.strategy: Strategy = plugins.load("common.strategies", self.study.strategy.name, "STRATEGY")
+
+    def run(self, task: Task, bank: SiteDataset, site: str, round_number: int, steps: int) -> tuple[float, float]:
+        """Train for ``steps`` optimiser steps from the weights that the network holds.
+
+        Returns:
+            mean loss over the steps, and seconds spent.
+
+        Raises:
+            SiteError: the loss is not finite, or the GPU's memory does not even hold one image.
+        """
+        began, seed = time.perf_counter(), seeds.derive(self.study.seed, "train", site, round_number)
+        generator = torch.Generator().manual_seed(seeds.derive(seed, "augment"))
+        torch.manual_seed(seeds.derive(seed, "dropout"))
+        anchors = [p.detach().clone() for p in self.parameters] if self.strategy.needs_anchors else []
+        total = torch.zeros((), device=self.compute.device)
+        self.network.train()
+        for step, batch in enumerate(self._batches(bank, steps, seeds.derive(seed, "batches"), generator)):
+            self._set_rate(round_number - 1 + step / steps)
+            total += self._step(task, batch, anchors)
+        loss = float(total) / steps
+        if not math.isfinite(loss):
+            raise SiteError("The training loss became NaN or infinite; lower training.learning_rate.")
+        return loss, time.perf_counter() - began
+
+    def _batches(self, bank: SiteDataset, steps: int, seed: int, generator: torch.Generator) -> Iterator[Batch]:
+        layout = self.compute.memory_format(self.study.data.dimensions)
+        for batch in bank.batches(steps, self.study.training.batch_size, seed):
+            yield augment(batch.to(self.compute.device, layout), self.study, generator)
+
+    def _step(self, task: Task, batch: Batch, anchors: list[Tensor]) -> Tensor:
+        """One optimiser step; on a full GPU the batch is cut into more parts and the step begins anew."""
+        while True:
+            try:
+                loss = self._gradients(task, batch)
+                break
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self.parts >= len(batch):
+                    raise
+                self._cut(len(batch))
+        self.scaler.unscale_(self.optimizer)
+        self.strategy.adjust(self.study.strategy.options, self.parameters, anchors)
+        if self.study.training.gradient_clip > 0:
+            nn.utils.clip_grad_norm_(self.parameters, self.study.training.gradient_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss
+
+    def _gradients(self, task: Task, batch: Batch) -> Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self.compute.device)
+        for part in _parts(batch, self.parts):
+            with self.compute.autocast():
+                loss = task.loss(self.network, part) * (len(part) / len(batch))
+            self.scaler.scale(loss).backward()
+            total += loss.detach()
+        return total
+
+    def _cut(self, images: int) -> None:
+        self.parts = min(2 * self.parts, images)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        self.notes.append(f"GPU memory was full: each batch of {images} is now computed in {self.parts} parts.")
+
+    def _set_rate(self, rounds_done: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.study.training.learning_rate * rate_factor(self.study, rounds_done)
+
+    def moments(self) -> dict[str, Tensor]:
+        """The optimiser's moments, to be kept at the hospital between rounds."""
+        kept: dict[str, Tensor] = {}
+        for i, parameter in enumerate(self.parameters):
+            for name, value in self.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    kept[f"{i}.{name}"] = value
+        return kept
+
+    def restore(self, moments: dict[str, Tensor]) -> None:
+        """Set the optimiser's moments; an empty table resets them."""
+        self.optimizer.state.clear()
+        for key, value in moments.items():
+            number, name = key.split(".", 1)
+            parameter = self.parameters[int(number)]
+            copy = torch.empty_like(parameter) if name in _MOMENTS else torch.empty_like(value, device=self.compute.device)
+            self.optimizer.state[parameter][name] = copy.copy_(value)
+
+
+def optimizer(training: Training, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    """The study's local optimiser, fused: one pass over the weights."""
+    rate, decay = training.learning_rate, training.weight_decay
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(parameters, rate, momentum=training.momentum, weight_decay=decay, nesterov=training.momentum > 0, fused=True)
+    return torch.optim.AdamW(parameters, rate, betas=(training.momentum, 0.999), weight_decay=decay, fused=True)
+
+
+def steps_per_round(training: Training, images: int, repeat: int) -> int:
+    """Optimiser steps of one round at a hospital with so many training images.
+
+    ``repeat``: with ``local_steps``, the pooled comparison takes as many steps as all hospitals together; with ``local_epochs`` it sees as
+    many images as they do without any factor.
+    """
+    if training.local_steps:
+        return training.local_steps * repeat
+    return max(1, round(training.local_epochs * images / min(training.batch_size, images)))
+
+
+def measured(task: Task, bank: SiteDataset, study: Study, build: Callable[[], nn.Module]) -> Callable[[Compute], None]:
+    """A function that does one training step with a throw-away network, to measure ways to compute."""
+    batch = augment(next(iter(bank.batches(1, study.training.batch_size, 0))), study, torch.Generator().manual_seed(0))
+    trainers: dict[Compute, Trainer] = {}
+
+    def trial(way: Compute) -> None:
+        if way not in trainers:
+            trainers[way] = Trainer(way.place(build(), study.data.dimensions).train(), study, way)
+        trainers[way]._step(task, batch.to(way.device, way.memory_format(study.data.dimensions)), list(trainers[way].parameters))
+
+    return trial
+
+
+def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
+    if parts == 1:
+        yield batch
+        return
+    size = -(-len(batch) // parts)
+    for start in range(0, len(batch), size):
+        end = start + size
+        yield batch.with_(
+            images=batch.images[start:end],
+            labels=None if batch.labels is None else batch.labels[start:end],
+            masks=None if batch.masks is None else batch.masks[start:end],
+            boxes=None if batch.boxes is None else batch.boxes[start:end],
+            classes=None if batch.classes is None else batch.classes[start:end],
+        )

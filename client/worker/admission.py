@@ -1,0 +1,52 @@
+"""Before any work: whether this hospital answers a study at all, by its own rules. The last door, after the work, is ``client/worker/outbox.py``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from client.policy import approvals, daily_limits, stop
+from client.site import Site
+from common.errors import PolicyError
+from common.protocol.envelopes import Question
+from common.study.study import Study
+from common.trust import roster as rosters
+
+_SCORING = ("join", "agree", "tally", "evaluate")
+"""Questions whose answers hold no weights."""
+
+
+def check(site: Site, plan: Question, study: Study) -> None:
+    """Whether a question may be worked on now.
+
+    Raises:
+        PolicyError: it may not; the sentence says which rule forbids it, and :class:`~common.errors.ApprovalError` that a person must decide.
+    """
+    policy, here = site.policy, datetime.now(UTC).astimezone()
+    stop.check(site.state)
+    policy.check(study)
+    if plan.kind == "train" and not policy.training:
+        raise PolicyError("This hospital's policy (training) lets models be scored here, not trained.")
+    if not policy.is_open(here):
+        raise PolicyError(f"This hospital's policy (hours) answers at {', '.join(policy.hours)} by its own clock; ask again then.")
+    if site.trust is not None:  # in a simulation study and hospitals belong to one person, who has nobody to ask
+        _check_coordinator(site, site.trust.coordinator)
+        if policy.approval:
+            approvals.check(site.state, study, "evaluate" if plan.kind in _SCORING else "train", datetime.now(UTC))
+    if plan.kind == "train":
+        daily_limits.check(site.state, policy, here.date(), rounds=1)
+
+
+def trains(site: Site, study: Study) -> bool:
+    """Whether this hospital would answer the study's training questions."""
+    if not site.policy.training:
+        return False
+    if site.trust is None or not site.policy.approval:
+        return True
+    now = datetime.now(UTC)
+    return any(a.permits("train", now) for a in approvals.all_of(site.state) if a.digest == study.digest)
+
+
+def _check_coordinator(site: Site, certificate: bytes) -> None:
+    allowed = site.policy.coordinators
+    if allowed and rosters.fingerprint(certificate) not in allowed:
+        raise PolicyError("The study is signed with a key that this hospital's policy (coordinators) does not list.")

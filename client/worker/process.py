@@ -1,0 +1,107 @@
+"""The worker process of a hospital: shuts itself into its rooms, then answers letters until it is told to stop.
+
+Nothing heavy is imported before the walls stand, so that torch, the decoders and the networks' code are inside them from their first line.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from client.isolation import file_access
+from client.site import Site, private
+from common.errors import WireError
+
+if TYPE_CHECKING:
+    from client.isolation.framing import Memory
+    from client.isolation.ipc import Answer
+
+Log = Callable[[str], None]
+
+_CACHES = (
+    "XDG_CACHE_HOME",
+    "NUMBA_CACHE_DIR",
+    "TORCH_HOME",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TRITON_CACHE_DIR",
+    "CUDA_CACHE_PATH",
+    "MPLCONFIGDIR",
+)
+"""Where libraries keep compiled code; each gets a folder of the worker's, since the user's home is closed to it."""
+
+
+def run(site: Site, home: Path, socket: Path, log: Log, required_walls: bool, stop: threading.Event, answer: Answer | None = None) -> None:
+    """Be the worker until ``stop`` is set. A running answer then has a few seconds to end; after that this ends the whole process.
+
+    Call it before anything that starts threads is imported (numpy, torch, grpc).
+
+    Args:
+        site: the hospital; what it keeps lies in ``home / "worker"``.
+        home: the hospital's home.
+        socket: where to listen; its folder exists.
+        log: gets sentences for the hospital's own log.
+        required_walls: a wall that cannot be raised is an error; else a sentence in the log.
+        stop: set by whoever ends the worker, e.g. at SIGTERM.
+        answer: answers letters; by default the hospital's desk.
+
+    Raises:
+        WallError: a required wall cannot be raised.
+        PortError: the socket cannot be made, or another worker listens there.
+    """
+    _own_folders(home / "worker")
+    file_access.worker(site.folders, home, socket).shut(log, required_walls)
+    began = time.monotonic()
+    desk = _Desk(answer or _desk(site))
+    from client.isolation import ipc  # noqa: PLC0415 (inside the walls)
+
+    log(f"worker ready after {time.monotonic() - began:.1f} s")
+    ipc.serve(socket, desk.answer, stop, log)
+    if desk.busy:
+        log("worker stops in the middle of an answer, which is abandoned")
+        os._exit(0)  # its thread cannot be ended in any other way
+    log("worker stopped")
+
+
+class _Desk:
+    """Remembers whether an answer is being worked on."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer, self.busy = answer, False
+
+    def answer(self, text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
+        self.busy = True
+        try:
+            return self._answer(text, vector)
+        finally:
+            self.busy = False
+
+
+def _desk(site: Site) -> Answer:
+    """The hospital's desk; torch and the rest are imported here, once, and stay."""
+    from client.worker import handler  # noqa: PLC0415 (inside the walls)
+    from common.protocol.envelopes import Envelope  # noqa: PLC0415
+
+    def answer(text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
+        try:
+            letter = handler.answer(site, Envelope.received(text, vector))
+        except WireError as error:
+            letter = handler.fault(site, error)
+        return letter.text, letter.vector
+
+    return answer
+
+
+def _own_folders(folder: Path) -> None:
+    """Temporary files and caches of this process go to folders of its own."""
+    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    for name in ("state", "cache", "tmp"):
+        private(folder / name)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+    for name in _CACHES:
+        os.environ[name] = str(folder / "cache" / name.lower())

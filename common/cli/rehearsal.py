@@ -1,0 +1,60 @@
+"""Try a study's steps on invented images, so that a wrong setting is found before any hospital is asked."""
+
+from __future__ import annotations
+
+import torch
+
+from common import networks
+from common.errors import CaseError
+from common.sample import Sample, stack
+from common.study import plugins
+from common.study.study import Study
+from common.transforms import Transform
+
+_SIDE = {2: 96, 3: 32}
+
+
+def steps(study: Study) -> None:
+    """Run every step of ``data.prepare`` and ``data.augment`` once, on two images of noise with one labelled patch.
+
+    Raises:
+        StudyError: a step refuses its settings.
+    """
+    generator = torch.Generator().manual_seed(0)
+    loaded = [(_transform(step.name), step.options) for step in (*study.prepare, *study.augment)]
+    samples = [_invented(study, generator) for _ in range(2)]
+    try:
+        for transform, options in loaded:
+            if transform.prepare is not None:
+                samples = [transform.prepare(options, sample) for sample in samples]
+            if transform.crop is not None:
+                samples = [transform.crop(options, sample, generator) for sample in samples]
+        batch = stack(samples)
+        for transform, options in loaded:
+            if transform.augment is not None:
+                batch = transform.augment(options, batch, generator)
+    except CaseError:
+        return  # the invented image does not suit a step, e.g. has no foreground for it; a hospital's image may
+
+
+def _transform(name: str) -> Transform:
+    transform: Transform = plugins.load("common.transforms", name, "TRANSFORM")
+    return transform
+
+
+def _invented(study: Study, generator: torch.Generator) -> Sample:
+    """Noise with a bright patch, which the label marks if the task needs a mask or boxes."""
+    dimensions, needs = study.data.dimensions, networks.task(study).needs
+    side = _SIDE[dimensions]
+    patch = (slice(None), *[slice(side // 4, side // 2)] * dimensions)
+    image = torch.rand((study.data.channels, *[side] * dimensions), generator=generator)
+    image[patch] += 1.0
+    sample = Sample(image, (1.0,) * dimensions)
+    if needs == "mask":
+        mask = torch.zeros((1, *[side] * dimensions), dtype=torch.uint8)
+        mask[patch] = 1
+        return sample.with_(mask=mask)
+    if needs == "boxes":
+        box = torch.tensor([[side // 4] * dimensions + [side // 2] * dimensions], dtype=torch.float32)
+        return sample.with_(boxes=box, classes=torch.zeros(1, dtype=torch.int64))
+    return sample

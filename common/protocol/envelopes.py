@@ -1,0 +1,227 @@
+"""Messages between the coordinator and a hospital: typed questions and answers, and the letters that carry them.
+
+A letter is a JSON text (small, length-checked) and at most one flat float32 vector as raw little-endian bytes. Nothing from the wire is
+unpickled, executed or used as a path; a letter that breaks a rule is refused as :class:`~common.errors.WireError` before anything changes.
+How a letter travels is other files' business: as Flower records (``common/protocol/flower_records.py``), or through a hospital's inner wall.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from common.errors import WireError
+from common.update import Vector
+
+VERSION = 2
+KINDS = {"join": "query", "agree": "query", "tally": "query", "train": "train", "evaluate": "evaluate"}
+"""Our questions and the Flower message category that carries each."""
+_WITH_MODEL = ("train", "evaluate")
+_MOST_MESSAGES = 4096
+_TOLD = (re.compile(r"[a-z ]{1,20}"), re.compile(r"[a-z_.]{0,80}"), re.compile(r"[0-9a-f]{8}"))
+LARGEST_TEXT = 32 << 20
+"""Most characters of a letter's text."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to a hospital.
+
+    Attributes:
+        kind: "join" (who are you, how many images), "train", "evaluate", or of a secure sum: "agree" (its short exchanges), "tally" (counts).
+        study: the study as tables; the hospital checks it by its own rules.
+        round: number of the round, from 1; 0 outside rounds.
+        layout: digest of the model's layout; empty for "join".
+        model: global weights ``[P]``, for "train" and "evaluate" only.
+        settings: further plain values, e.g. ``{"part": "test"}``.
+        seal: the coordinator's signed statement that this study may run (``common/trust/study_signature.py``); empty in a simulation.
+        secure: messages of secure sums (``common/secagg/messages.py``).
+    """
+
+    kind: str
+    study: Mapping[str, Any]
+    round: int = 0
+    layout: str = ""
+    model: Vector | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seal: Mapping[str, Any] = field(default_factory=dict)
+    secure: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A hospital's answer.
+
+    Attributes:
+        site: the hospital's name.
+        kind, round, layout: as in the question.
+        values: plain JSON values (counts, loss, metrics).
+        delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose bits only look like float32.
+        secure: messages of secure sums.
+        fault: a public sentence if the hospital could not do it; then ``values`` holds its code, room and id, and all else is empty.
+        silent: set on this side where no answer came at all; it does not travel.
+    """
+
+    site: str
+    kind: str
+    round: int = 0
+    layout: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    delta: Vector | None = None
+    secure: tuple[bytes, ...] = ()
+    fault: str = ""
+    silent: bool = False
+
+    @property
+    def refusal(self) -> str:
+        """The fault with its code, the room where it happened and the id under which the hospital's own log has the rest."""
+        told = [str(self.values.get(key, "")) for key in ("code", "room", "id")]
+        known = all(rule.fullmatch(text) for rule, text in zip(_TOLD, told, strict=True))
+        return f"{self.fault} [{', '.join(filter(None, told))}]" if known else self.fault
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What travels.
+
+    Attributes:
+        text: JSON.
+        vector: float32 ``[P]``, or None.
+    """
+
+    text: str
+    vector: Vector | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of text and vector."""
+        return len(self.text) + (0 if self.vector is None else self.vector.nbytes)
+
+    @staticmethod
+    def received(text: str, buffer: bytes | bytearray | memoryview | None) -> Envelope:
+        """A letter from raw bytes; nothing is copied.
+
+        Raises:
+            WireError: the bytes are not whole float32 values.
+        """
+        if buffer is None:
+            return Envelope(text)
+        if len(buffer) % 4:
+            raise WireError(f"A message's vector has {len(buffer)} bytes; a multiple of 4 is allowed.")
+        return Envelope(text, np.frombuffer(buffer, dtype="<f4"))
+
+
+def write_question(plan: Question) -> Envelope:
+    """A question as a letter."""
+    named = {k: getattr(plan, k) for k in ("kind", "study", "round", "layout", "settings", "seal")}
+    return _write({**named, "secure": _to_text(plan.secure)}, plan.model)
+
+
+def read_question(letter: Envelope) -> Question:
+    """A question from a letter.
+
+    Raises:
+        WireError: the letter breaks a rule.
+    """
+    header = _read(letter)
+    plan = Question(
+        kind=_get(header, "kind", str),
+        study=_get(header, "study", dict),
+        round=_get(header, "round", int),
+        layout=_get(header, "layout", str),
+        model=letter.vector,
+        settings=_get(header, "settings", dict),
+        seal=_get(header, "seal", dict),
+        secure=_from_text(header),
+    )
+    if plan.kind not in KINDS:
+        raise WireError(f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.")
+    if (plan.model is not None) != (plan.kind in _WITH_MODEL):
+        raise WireError(f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model.")
+    return plan
+
+
+def write_reply(reply: Reply) -> Envelope:
+    """An answer as a letter."""
+    named = {k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values", "fault")}
+    return _write({**named, "secure": _to_text(reply.secure)}, reply.delta)
+
+
+def read_reply(letter: Envelope) -> Reply:
+    """An answer from a letter.
+
+    Raises:
+        WireError: the letter breaks a rule.
+    """
+    header = _read(letter)
+    return Reply(
+        site=_get(header, "site", str),
+        kind=_get(header, "kind", str),
+        round=_get(header, "round", int),
+        layout=_get(header, "layout", str),
+        values=_get(header, "values", dict),
+        delta=letter.vector,
+        secure=_from_text(header),
+        fault=_get(header, "fault", str),
+    )
+
+
+def finite_or_none(value: Any) -> Any:
+    """JSON has no NaN: undefined numbers travel as null, also inside lists and tables."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): finite_or_none(v) for k, v in value.items()}
+    return [finite_or_none(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _write(header: Mapping[str, Any], vector: Vector | None) -> Envelope:
+    text = json.dumps({"version": VERSION, **finite_or_none(header)}, separators=(",", ":"))
+    return Envelope(text, None if vector is None else np.ascontiguousarray(vector, dtype="<f4"))
+
+
+def _read(letter: Envelope) -> Mapping[str, Any]:
+    if len(letter.text) > LARGEST_TEXT:
+        raise WireError(f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are allowed.")
+    try:
+        header = json.loads(letter.text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"A message's header is not valid JSON ({type(error).__name__}).") from None
+    if not isinstance(header, dict) or header.get("version") != VERSION:
+        found = header.get("version") if isinstance(header, dict) else None
+        raise WireError(
+            f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides."
+        )
+    return header
+
+
+def _to_text(messages: tuple[bytes, ...]) -> list[str]:
+    return [base64.b64encode(message).decode() for message in messages]
+
+
+def _from_text(header: Mapping[str, Any]) -> tuple[bytes, ...]:
+    texts = _get(header, "secure", list)
+    if len(texts) > _MOST_MESSAGES or not all(isinstance(text, str) for text in texts):
+        raise WireError(f"A message's secure part must be a list of at most {_MOST_MESSAGES} texts.")
+    try:
+        return tuple(base64.b64decode(text, validate=True) for text in texts)
+    except ValueError:
+        raise WireError("A message's secure part is not base64.") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _get(header: Mapping[str, Any], key: str, kind: type) -> Any:
+    value = header.get(key)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise WireError(f"A message's {key} is of type {type(value).__name__}; {kind.__name__} is allowed.")
+    return value

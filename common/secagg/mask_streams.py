@@ -1,0 +1,86 @@
+"""Masks: keystreams added to words modulo 2^32 or 2^64, block by block in the core's cache, so that a vector is read and written once.
+
+The limit of this work is the speed of AES in counter mode plus one addition for each mask. Both release the interpreter's lock, so that several
+threads may each work on a part of the vector with a pad of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import SecureSumError
+from common.secagg import fixed_point
+from common.secagg.primitives import Keystream
+from common.update import Vector
+
+Words = npt.NDArray[Any]
+BLOCK = 1 << 17
+"""Bytes that are masked at a time: words and keystream stay in a core's second-level cache."""
+
+
+class Pad:
+    """Several keystreams that go on where they stopped; for one thread, and for one vector.
+
+    Args:
+        seeds: ``(seed, sign)``: the keystream is added for +1 and taken off for -1.
+        offset: byte of the streams to begin at, a multiple of 16.
+
+    Raises:
+        SecureSumError: a seed, a sign or the offset is none.
+    """
+
+    def __init__(self, seeds: Sequence[tuple[bytes, int]], offset: int = 0) -> None:
+        if any(sign not in (-1, 1) for _, sign in seeds):
+            raise SecureSumError("A mask is added or taken off; its sign is +1 or -1.")
+        self._streams = [(Keystream(seed, offset), sign) for seed, sign in seeds]
+        self._buffer = np.empty(BLOCK, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def add(self, words: Words) -> None:
+        """Add every keystream's next bytes to words ``[n]`` (uint32 or uint64), in place.
+
+        Raises:
+            SecureSumError: they are not such words.
+        """
+        if words.dtype not in (np.uint32, np.uint64) or words.ndim != 1:
+            raise SecureSumError(f"A mask is added to a row of uint32 or uint64 words; found {words.dtype} {words.shape}.")
+        step = BLOCK // words.itemsize
+        for start in range(0, words.size, step):
+            self._block(words[start : start + step])
+
+    def _block(self, words: Words) -> None:
+        raw = self._buffer[: words.nbytes]
+        mask = raw.view(words.dtype)
+        for stream, sign in self._streams:
+            stream.into(raw)
+            (np.add if sign > 0 else np.subtract)(words, mask, out=words)
+
+
+def seal(values: Vector, scale: float, limit: float, pad: Pad, out: Words) -> None:
+    """Encode a vector ``[P]`` and mask it, while each block is in the cache; ``out`` takes blocks only once all masks are on them.
+
+    Raises:
+        SecureSumError: the pad has no keystream, a value is NaN, infinite or above the limit, or the lengths differ; ``out`` is then zero
+            from end to end (untouched where lengths or the pad are wrong), and the pad must not be used again.
+    """
+    fixed_point.check_sizes(values, out)
+    if not len(pad):
+        raise SecureSumError("A vector is to be sealed without a mask; nothing of it is sent.")
+    encoder, step = fixed_point.Encoder(scale, limit), min(fixed_point.BLOCK, BLOCK // out.itemsize)
+    words = np.empty(step, out.dtype)
+    try:
+        for start in range(0, values.size, step):
+            part = values[start : start + step]
+            block = words[: part.size]
+            encoder.block(part, block)
+            pad.add(block)
+            out[start : start + step] = block
+    except SecureSumError:
+        out.fill(0)
+        raise

@@ -1,0 +1,274 @@
+"""The hospital's side of one secure sum: pure steps, ``(state, message) -> (state, reply)``, after Bonawitz 2017, figure 4 (active variant).
+
+    advertise -> advertised -- share -> shared -- arm -> armed -- mask -> masked -- confirm -> confirmed -- reveal -> revealed -- close -> closed
+
+A step that is not legal, or whose message is not as it must be, raises and changes nothing: the state is a frozen value that the caller keeps or
+replaces. Whoever calls draws the secrets (:class:`Fresh`) and keeps the state in memory only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from common.errors import SecureSumError
+from common.secagg import derive, parcels, primitives
+from common.secagg.mask_streams import Pad
+from common.secagg.messages import CANARIES, Advert, Confirm, Masked, Parcel, Reveal, SumResult, SumSpec, Survivors, Terms
+from common.secagg.terms import Limits
+
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "share": ("advertised",),
+    "arm": ("shared",),
+    "mask": ("armed",),
+    "confirm": ("masked", "confirmed"),
+    "reveal": ("confirmed", "revealed"),
+    "close": ("revealed",),
+}
+"""Step: the states in which it is legal. A second confirmation or revelation is only ever the first one again."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The secrets of one sum, 32 random bytes each: X25519 keys for masks and for parcels, the own mask's seed, the polynomials' seed."""
+
+    mask_key: bytes = field(repr=False)
+    channel_key: bytes = field(repr=False)
+    seed: bytes = field(repr=False)
+    polynomials: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        secrets = (self.mask_key, self.channel_key, self.seed, self.polynomials)
+        if any(len(secret) != 32 for secret in secrets) or len(set(secrets)) != 4:
+            raise SecureSumError("The secrets of a secure sum are four different values of 32 bytes.")
+
+
+@dataclass(frozen=True)
+class Me:
+    """Who a hospital is in its sums: its name, its Ed25519 key (32-byte seed), what its policy asks."""
+
+    site: str
+    key: bytes = field(repr=False)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class ParticipantState:
+    """Where a hospital stands in one sum; the secrets are gone from the moment of revelation."""
+
+    step: str
+    terms: Terms
+    identities: Mapping[str, bytes]
+    fresh: Fresh | None = field(repr=False)
+    adverts: Mapping[str, Advert]
+    shares: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict, repr=False)
+    context: bytes = b""
+    canary_pads: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    survivors: tuple[str, ...] = ()
+    confirmed: Confirm | None = None
+    revealed: Reveal | None = field(default=None, repr=False)
+
+    def needs(self, step: str) -> None:
+        """Whether a step is legal now.
+
+        Raises:
+            SecureSumError: it is not.
+        """
+        if self.step not in STEPS[step]:
+            raise SecureSumError(f"A secure sum that is {self.step} cannot {step}; allowed when {' or '.join(STEPS[step])}.")
+
+    @property
+    def secrets(self) -> Fresh:
+        """The secrets, while they are there.
+
+        Raises:
+            SecureSumError: they are erased.
+        """
+        if self.fresh is None:
+            raise SecureSumError("The secrets of this secure sum are erased.")
+        return self.fresh
+
+
+def advertise(me: Me, terms: Terms, identities: Mapping[str, bytes], fresh: Fresh) -> tuple[ParticipantState, Advert]:
+    """Begin a sum: check its terms, publish fresh keys.
+
+    Args:
+        me: this hospital.
+        terms: as the server proposes them.
+        identities: Ed25519 public keys by hospital, from the signed roster.
+        fresh: secrets that nothing else was ever made with.
+
+    Raises:
+        SecureSumError: the terms ask for less care than this hospital's policy, or name hospitals that the roster does not.
+    """
+    me.limits.check(terms, me.site, identities)
+    advert = Advert(
+        terms.digest,
+        me.site,
+        bytes(64),
+        primitives.x25519_public(fresh.mask_key),
+        primitives.x25519_public(fresh.channel_key),
+        derive.commitment(fresh.seed, terms.digest),
+    ).signed(me.key)
+    known = {name: identities[name] for name in terms.cohort}
+    return ParticipantState("advertised", terms, known, fresh, {me.site: advert}), advert
+
+
+def share(me: Me, state: ParticipantState, adverts: Sequence[Advert]) -> tuple[ParticipantState, tuple[Parcel, ...]]:
+    """Deal shares of the own secrets to everybody who advertised keys, oneself included.
+
+    Raises:
+        SecureSumError: a key is not signed by its hospital, stands twice, the own one was changed, or too few take part.
+    """
+    state.needs("share")
+    by_site = {advert.site: advert for advert in adverts}
+    if len(by_site) != len(adverts):
+        raise SecureSumError("Two adverts in a secure sum are of one hospital.")
+    if by_site.get(me.site) != state.adverts[me.site]:
+        raise SecureSumError("The server's list of keys lacks this hospital's own or changed it.")
+    for advert in adverts:
+        _check_ours(advert.terms, state)
+        advert.check_signature(state.identities.get(advert.site))
+        for key in (advert.mask_key, advert.channel_key):
+            primitives.check_public(key)
+    keys = [key for advert in adverts for key in (advert.mask_key, advert.channel_key)]
+    if len(set(keys)) != len(keys):
+        raise SecureSumError("Two keys in a secure sum are the same.")
+    _check_enough(len(by_site), me, state.terms, "sent keys")
+    held, fresh, own = {name: by_site[name] for name in sorted(by_site)}, state.secrets, by_site[me.site]
+    dealt = parcels.deal(state.terms, fresh.seed, fresh.mask_key, fresh.polynomials, list(held))
+    digest = state.terms.digest
+    made = tuple(parcels.seal(digest, own, fresh.channel_key, held[to], shares, me.key) for to, shares in dealt.items())
+    return dataclasses.replace(state, step="shared", adverts=held), made
+
+
+def arm(me: Me, state: ParticipantState, delivered: Sequence[Parcel], order: SumSpec) -> tuple[ParticipantState, Pad]:
+    """Open the shares that are for this hospital, bind the order, and get the masks of all vectors of this sum.
+
+    Returns:
+        the next state, and the pad that masks the body and then the tail.
+
+    Raises:
+        SecureSumError: a parcel is not for this hospital, not its dealer's, does not open, or too few dealt.
+    """
+    state.needs("arm")
+    shares = {}
+    for parcel in delivered:
+        _check_ours(parcel.terms, state)
+        shares[parcel.site] = parcels.open_parcel(parcel, state.adverts, state.identities, me.site, state.secrets.channel_key)
+    if len(shares) != len(delivered):
+        raise SecureSumError("Two parcels in a secure sum are of one hospital.")
+    if me.site not in shares:
+        raise SecureSumError("The server does not list this hospital among those that dealt shares.")
+    _check_enough(len(shares), me, state.terms, "dealt shares")
+    context = derive.context(state.terms, [state.adverts[name] for name in shares], order)
+    seeds = {
+        peer: derive.pair_seed(state.secrets.mask_key, state.adverts[peer].mask_key, context, me.site, peer)
+        for peer in sorted(shares)
+        if peer != me.site
+    }
+    canaries = {peer: derive.canary_words(seed, order) for peer, seed in seeds.items()}
+    own = derive.own_seed(state.secrets.seed, context, me.site)
+    pad = Pad([(own, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())])
+    return dataclasses.replace(state, step="armed", shares=shares, context=context, canary_pads=canaries), pad
+
+
+def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantState, Masked]:
+    """Vouch for the masked vector, given its SHA-256.
+
+    Raises:
+        SecureSumError: there is one already.
+    """
+    state.needs("mask")
+    sent = Masked(state.terms.digest, me.site, bytes(64), state.context, vector).signed(me.key)
+    return dataclasses.replace(state, step="masked"), sent
+
+
+def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[ParticipantState, Confirm]:
+    """Sign whose vectors the server says it has; once.
+
+    Raises:
+        SecureSumError: this hospital is not among them, they are strangers or too few, or others were confirmed before.
+    """
+    state.needs("confirm")
+    _check_ours(named.terms, state)
+    if state.confirmed is not None:
+        if named.sites != state.survivors:
+            raise SecureSumError("The server names other survivors than those that this hospital has confirmed.")
+        return state, state.confirmed
+    if tuple(sorted(set(named.sites))) != named.sites:
+        raise SecureSumError("The survivors of a secure sum are not in order or stand twice.")
+    if me.site not in named.sites:
+        raise SecureSumError("The server counts this hospital, which sent its vector, among the dropped.")
+    if not set(named.sites) <= set(state.shares):
+        raise SecureSumError("The server counts a hospital among the survivors that dealt no shares.")
+    _check_enough(len(named.sites), me, state.terms, "sent vectors")
+    said = Confirm(state.terms.digest, me.site, bytes(64), state.context, named.sites).signed(me.key)
+    return dataclasses.replace(state, step="confirmed", survivors=named.sites, confirmed=said), said
+
+
+def reveal(me: Me, state: ParticipantState, confirms: Sequence[Confirm]) -> tuple[ParticipantState, Reveal]:
+    """Give the shares that open this very sum, after t hospitals signed the same survivors; then forget every secret.
+
+    For a survivor the share of its own mask's seed, for a dropped hospital that of its mask key, never both.
+
+    Raises:
+        SecureSumError: fewer than t valid signatures under the same survivors.
+    """
+    state.needs("reveal")
+    for said in confirms:
+        _check_ours(said.terms, state)
+        if said.context != state.context or said.survivors != state.survivors:
+            raise SecureSumError(f"{said.site!r} has confirmed other survivors, keys or another order than this hospital.")
+        if said.site not in state.survivors:
+            raise SecureSumError(f"A confirmation is of {said.site!r}, who is no survivor.")
+        said.check_signature(state.identities.get(said.site))
+    count = len({said.site for said in confirms})
+    if count < state.terms.threshold:
+        raise SecureSumError(f"{count} hospitals confirm the survivors; {state.terms.threshold} are needed.")
+    if state.revealed is not None:
+        return state, state.revealed
+    dropped = sorted(set(state.shares) - set(state.survivors))
+    said_shares = Reveal(
+        state.terms.digest,
+        me.site,
+        bytes(64),
+        tuple((name, state.shares[name][0]) for name in state.survivors),
+        tuple((name, state.shares[name][1]) for name in dropped),
+        tuple(sorted(state.canary_pads.items())),
+    ).signed(me.key)
+    return dataclasses.replace(state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares), said_shares
+
+
+def close(state: ParticipantState, result: SumResult) -> ParticipantState:
+    """Take note of what came out.
+
+    Raises:
+        SecureSumError: the canaries' sums are not the number of survivors, so some mask was wrong.
+    """
+    state.needs("close")
+    _check_ours(result.terms, state)
+    if result.canaries != (len(state.survivors),) * CANARIES:
+        raise SecureSumError("The canaries of a secure sum are wrong: what the server computed is not the survivors' sum.")
+    return dataclasses.replace(state, step="closed", revealed=None)
+
+
+def vector_digest(*parts: memoryview) -> bytes:
+    """SHA-256 of a masked vector's bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+def _check_ours(terms: bytes, state: ParticipantState) -> None:
+    if terms != state.terms.digest:
+        raise SecureSumError("A message belongs to another secure sum.")
+
+
+def _check_enough(count: int, me: Me, terms: Terms, what: str) -> None:
+    least = me.limits.least(terms)
+    if count < least:
+        raise SecureSumError(f"{count} hospitals {what}; {least} are needed.")

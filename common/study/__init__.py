@@ -1,0 +1,1 @@
+"""What may be asked: the study file, checked field by field, and the plug-ins that it may name."""

@@ -1,0 +1,287 @@
+"""The study file: everything about a federated study in one TOML file, and the only thing that travels to a hospital beside the model.
+
+Every field is documented where it is declared, below and in each plug-in's settings class; ``consilium study show --fields`` prints them.
+Nothing in a study file is code: names are looked up among installed plug-ins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.errors import StudyError, did_you_mean
+from common.study import config, plugins
+from common.study.config import closest, setting, shown
+
+_LARGEST_FILE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Named:
+    """A plug-in by name with its settings."""
+
+    name: str
+    options: Any
+
+    def to_table(self, key: str = "name") -> dict[str, Any]:
+        """As it stands in the study file."""
+        return {key: self.name, **config.to_table(self.options)}
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a hospital's folder must hold and how images are prepared ([data])."""
+
+    dimensions: int = setting(2, doc="2 for images, 3 for volumes", choices=(2, 3))
+    channels: int = setting(1, doc="channels of the network's input: 1 grey, 3 RGB; grey and RGB files are converted", choices=(1, 3))
+    test_fraction: float = setting(0.2, doc="share of each hospital's patients kept for the final test", low=0.0, high=0.9)
+    validation_fraction: float = setting(0.1, doc="share of each hospital's patients kept for the learning curve", low=0.0, high=0.5)
+    min_patients: int = setting(2, doc="a hospital with fewer patients does not take part", low=1)
+    max_bad_fraction: float = setting(0.2, doc="a hospital with a larger share of unusable images does not take part", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How each hospital trains within a round ([training])."""
+
+    optimizer: str = setting("adamw", doc="local optimiser", choices=("adamw", "sgd"))
+    learning_rate: float = setting(1e-3, doc="peak learning rate", low=1e-8, high=100.0)
+    weight_decay: float = setting(1e-4, doc="decoupled for AdamW, L2 for SGD", low=0.0, high=1.0)
+    momentum: float = setting(0.9, doc="momentum of SGD; beta1 of AdamW", low=0.0, high=0.999)
+    optimizer_state: str = setting(
+        "keep", doc="keep the optimiser's moments at the hospital between rounds, or reset them", choices=("keep", "reset")
+    )
+    schedule: str = setting("cosine", doc="learning rate over the rounds", choices=("constant", "cosine", "linear"))
+    warmup_rounds: float = setting(1.0, doc="rounds over which the learning rate rises from a tenth to its peak", low=0.0)
+    final_factor: float = setting(0.02, doc="learning rate at the end of the schedule, as a share of the peak", low=0.0, high=1.0)
+    batch_size: int = setting(8, doc="images per step", low=1, high=4096)
+    local_steps: int = setting(0, doc="optimiser steps per round at every hospital; 0: use local_epochs", low=0)
+    local_epochs: float = setting(1.0, doc="passes over the hospital's training images per round, if local_steps is 0", low=0.01)
+    gradient_clip: float = setting(1.0, doc="largest norm of the gradient of a step; 0 switches clipping off", low=0.0)
+    precision: str = setting(
+        "auto", doc="auto measures bf16 against float32 on the device and takes the faster", choices=("auto", "float32", "bf16", "fp16")
+    )
+    pretrained: str = setting("", doc="local safetensors file to start from, relative to the study file; empty: random start")
+
+
+@dataclass(frozen=True)
+class FederationSettings:
+    """How rounds are run ([federation])."""
+
+    rounds: int = setting(20, doc="number of rounds", low=1, high=100_000)
+    weight: str = setting(
+        "images",
+        doc="a hospital's weight in the average: its training patients, its training images, or equal",
+        choices=("patients", "images", "equal"),
+    )
+    min_sites: int = setting(1, doc="a round with fewer accepted updates fails", low=1)
+    fraction: float = setting(1.0, doc="share of the hospitals drawn for each round", low=0.001, high=1.0)
+    approval: float = setting(
+        604800.0,
+        doc="seconds for which a run waits until the people of all hospitals have approved the study; then it begins without the others",
+        low=0.0,
+        high=31_536_000.0,
+    )
+    deadline: float = setting(
+        86_400.0, doc="seconds to wait for a hospital's training; it then misses the round", low=1.0, high=10_000_000.0
+    )
+    largest_change: float = setting(32.0, doc="an update with a larger change of any single weight is refused", low=1e-6, high=1024.0)
+
+
+@dataclass(frozen=True)
+class SecureAggregation:
+    """How the hospitals' changes are summed under masks, so that nobody sees a single one ([secure_aggregation])."""
+
+    enabled: bool = setting(False, doc="sum under masks; hospitals' own policies usually insist on it")
+    ring_bits: int = setting(32, doc="bits of a masked weight: 32 travels like float32, 64 is more exact", choices=(32, 64))
+    min_cohort: int = setting(3, doc="a sum over fewer hospitals is not opened; a hospital's own policy may ask for more", low=3, high=1000)
+    colluders: int = setting(
+        -1, doc="hospitals that may work together with the server without learning more; -1: a fifth of them", low=-1, high=500
+    )
+    patience: float = setting(60.0, doc="seconds to wait for a hospital's answer in the short exchanges", low=1.0, high=86_400.0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How results are measured ([evaluation])."""
+
+    every: int = setting(5, doc="rounds between two points of the learning curve; 0: none", low=0)
+    bootstrap: int = setting(1000, doc="bootstrap samples over patients for the 95 % confidence intervals; 0: none", low=0, high=100_000)
+    batch_size: int = setting(16, doc="images per prediction step", low=1, high=4096)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study."""
+
+    name: str
+    description: str
+    seed: int
+    task: Named
+    model: Named
+    strategy: Named
+    data: Data
+    prepare: tuple[Named, ...]
+    augment: tuple[Named, ...]
+    training: Training
+    federation: FederationSettings
+    evaluation: Evaluation
+    secure_aggregation: SecureAggregation = field(default_factory=SecureAggregation)
+
+    def to_table(self) -> dict[str, Any]:
+        """The study with every default spelled out, as TOML tables."""
+        sections = {"data": config.to_table(self.data)}
+        sections["data"]["prepare"] = [s.to_table("step") for s in self.prepare]
+        sections["data"]["augment"] = [s.to_table("step") for s in self.augment]
+        for name in ("task", "model", "strategy"):
+            sections[name] = getattr(self, name).to_table()
+        for name in ("training", "federation", "secure_aggregation", "evaluation"):
+            sections[name] = config.to_table(getattr(self, name))
+        return {"name": self.name, "description": self.description, "seed": self.seed, **sections}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the resolved study in canonical JSON, as hex."""
+        return hashlib.sha256(json.dumps(self.to_table(), sort_keys=True).encode()).hexdigest()
+
+
+_PLUGINS = {"task": ("common.tasks", "TASK"), "model": ("common.models", "MODEL"), "strategy": ("common.strategies", "STRATEGY")}
+_SECTIONS = {
+    "data": Data,
+    "training": Training,
+    "federation": FederationSettings,
+    "secure_aggregation": SecureAggregation,
+    "evaluation": Evaluation,
+}
+_TOP = ("name", "description", "seed", *_PLUGINS, *_SECTIONS)
+
+
+def read(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises:
+        StudyError: the file cannot be read, is not TOML, or a field is wrong.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise StudyError(f"Study file {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed.")
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise StudyError(f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study file.") from None
+    except UnicodeDecodeError:
+        raise StudyError(f"Study file {path} is not UTF-8 text; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"Study file {path} is not valid TOML: {error}.") from None
+    return parse(table)
+
+
+def parse(table: Mapping[str, Any]) -> Study:
+    """Check a study given as tables.
+
+    Raises:
+        StudyError: a field is unknown, missing, of the wrong type or out of range.
+    """
+    for key in table:
+        if key not in _TOP:
+            raise StudyError(f"{key} is not a section of a study{did_you_mean(key, _TOP)}; allowed: {', '.join(_TOP)}.")
+    values = dict(table)
+    data = dict(_table(values.get("data", {}), "data"))
+    steps = {kind: _steps(data.pop(kind, []), f"data.{kind}") for kind in ("prepare", "augment")}
+    named = {name: _plugin(_table(values.get(name, {}), name), name) for name in _PLUGINS}
+    study = Study(
+        name=_name(values),
+        description=_description(values.get("description", "")),
+        seed=_seed(values.get("seed", 1)),
+        task=named["task"],
+        model=named["model"],
+        strategy=named["strategy"],
+        data=config.load(Data, data, "data"),
+        prepare=steps["prepare"],
+        augment=steps["augment"],
+        training=config.load(Training, _table(values.get("training", {}), "training"), "training"),
+        federation=config.load(FederationSettings, _table(values.get("federation", {}), "federation"), "federation"),
+        secure_aggregation=config.load(
+            SecureAggregation, _table(values.get("secure_aggregation", {}), "secure_aggregation"), "secure_aggregation"
+        ),
+        evaluation=config.load(Evaluation, _table(values.get("evaluation", {}), "evaluation"), "evaluation"),
+    )
+    _check_together(study)
+    return study
+
+
+def _check_together(study: Study) -> None:
+    serves = plugins.load("common.models", study.model.name, "MODEL").tasks
+    if study.task.name not in serves:
+        raise StudyError(
+            f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; task.name is {shown(study.task.name)}."
+        )
+    if study.data.test_fraction + study.data.validation_fraction >= 1:
+        raise StudyError("data.test_fraction + data.validation_fraction is 1 or more; leave patients for training.")
+    for place, named, kinds in (("prepare", study.prepare, ("prepare",)), ("augment", study.augment, ("crop", "augment"))):
+        for i, step in enumerate(named):
+            kind = plugins.load("common.transforms", step.name, "TRANSFORM").kind
+            if kind not in kinds:
+                belongs = "prepare" if kind == "prepare" else "augment"
+                raise StudyError(f"data.{place}[{i}].step is {shown(step.name)}, which belongs under data.{belongs}.")
+
+
+def _plugin(table: Mapping[str, Any], section: str, key: str = "name") -> Named:
+    package, export = _PLUGINS[section]
+    if section == "strategy" and not table:
+        table = {"name": "fedavg"}
+    return _named(table, section, key, package, export)
+
+
+def _named(table: Mapping[str, Any], where: str, key: str, package: str, export: str) -> Named:
+    installed = plugins.names(package)
+    if key not in table:
+        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
+    name = table[key]
+    if name is None:
+        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(plugins.names(package))}.")
+    if not isinstance(name, str):
+        raise StudyError(f"{where}.{key} is {shown(name)}; give one of {', '.join(installed)}.")
+    if name not in installed:
+        raise StudyError(f"{where}.{key} is {shown(name)}{closest(name, installed)}; installed: {', '.join(installed)}.")
+    plugin = plugins.load(package, name, export, f"{where}.{key}")
+    return Named(name, config.load(plugin.options, {k: v for k, v in table.items() if k != key}, where))
+
+
+def _steps(tables: Any, where: str) -> tuple[Named, ...]:
+    if not isinstance(tables, list):
+        raise StudyError(f"{where} is {shown(tables)}; give a list of tables, each with a step.")
+    return tuple(
+        _named(_table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM") for i, t in enumerate(tables)
+    )
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise StudyError(f"{where} is {shown(value)}; give a table.")
+    return value
+
+
+def _name(table: Mapping[str, Any]) -> str:
+    if "name" not in table:
+        raise StudyError(f"name is missing; give {config.NAME_RULE}.")
+    value = table["name"]
+    if not isinstance(value, str) or not config.NAME.fullmatch(value):
+        raise StudyError(f"name is {shown(value)}; give {config.NAME_RULE}, in quotes.")
+    return value
+
+
+def _description(value: Any) -> str:
+    if not isinstance(value, str):
+        raise StudyError(f"description is {shown(value)}; give a text in quotes.")
+    return value
+
+
+def _seed(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise StudyError(f"seed is {shown(value)}; give a whole number from 0 to 2^63 - 1.")
+    return value

@@ -1,0 +1,243 @@
+"""The signed roster: which hospitals belong to a consortium and with which identity, signed off-line, beyond the reach of the server.
+
+The roster key signs nothing else. A hospital pins its certificate (roster.crt of the kit), keeps the highest version that it has seen, and
+refuses an older one: a hospital is shut out by a newer roster without it. Signatures are Ed25519 (RFC 8032) over canonical JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from common.errors import CertificateError, SignatureError
+from common.study.config import shown
+from common.trust import certificates
+
+MOST_SITES, LARGEST = 1000, 1 << 20
+"""Hospitals on a roster, and bytes of its JSON."""
+_DOMAIN = b"consilium roster v1\0"
+"""Set before what is signed, so that a signature for another purpose never fits."""
+_FINGERPRINT = b"consilium fingerprint v1\0"
+_LONGEST, _LONGEST_PEM = 256, 8192
+_LAST_VERSION = 1 << 53
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who belongs to a consortium.
+
+    Attributes:
+        consortium: its name.
+        version: 1 or more; rises with every signing.
+        issued: ISO 8601 in UTC.
+        sites: identity certificate (PEM) of each hospital, by name, in the order of the names.
+    """
+
+    consortium: str
+    version: int
+    issued: str
+    sites: Mapping[str, str] = field(hash=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sites", dict(sorted(self.sites.items())))
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what is signed: two sides with one digest have one roster."""
+        return hashlib.sha256(self.signed()).digest()
+
+    def signed(self) -> bytes:
+        """The bytes that are signed."""
+        return _DOMAIN + json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+
+
+def sign(roster: Roster, key_pem: bytes) -> dict[str, Any]:
+    """``{"roster": {...}, "signature": base64}`` with the roster key.
+
+    Raises:
+        CertificateError: the key is damaged or not Ed25519.
+        SignatureError: the roster is empty, too large or has a field that nobody would accept.
+    """
+    key = certificates.load_key(key_pem)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise CertificateError("Rosters are signed with an Ed25519 key; give the roster key that provision made.")
+    sealed = {"roster": asdict(roster), "signature": base64.b64encode(key.sign(roster.signed())).decode()}
+    _opened(sealed)
+    return sealed
+
+
+def verify(signed: Mapping[str, Any], pinned_pem: bytes, ca_pem: bytes, consortium: str, now: datetime, least_version: int = 0) -> Roster:
+    """The roster, if the pinned roster key has signed it for this consortium.
+
+    An expired identity makes that hospital unusable (see :func:`keys`) and leaves the roster as good as it was.
+
+    Args:
+        signed: as :func:`sign` made it.
+        pinned_pem: roster.crt, the bytes that came with the kit; never a certificate that came with the roster.
+        ca_pem: the consortium's authority.
+        consortium: its name.
+        now: UTC.
+        least_version: the highest version seen so far.
+
+    Raises:
+        SignatureError: it cannot be used; the sentence says what is wrong.
+    """
+    try:
+        certificates.check(pinned_pem, ca_pem, certificates.ROSTER, now)
+    except CertificateError as error:
+        raise SignatureError(f"The roster key's certificate is refused: {error}") from None
+    roster, signature = _opened(signed)
+    key = load_pem_public_key(certificates.key_in(pinned_pem))
+    if not isinstance(key, Ed25519PublicKey):
+        raise SignatureError("The roster key's certificate has no Ed25519 key; ask the coordinator for a new kit.")
+    try:
+        key.verify(signature, roster.signed())
+    except InvalidSignature:
+        raise SignatureError(
+            "The roster is not signed by the consortium's roster key; it was changed or comes from somebody else."
+        ) from None
+    if roster.consortium != consortium:
+        raise SignatureError(f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here.")
+    if roster.version < least_version:
+        raise SignatureError(
+            f"The roster has version {roster.version}, and version {least_version} was seen before; "
+            "an older one is refused, the coordinator must give the newest."
+        )
+    _check_sites(roster, ca_pem)
+    return roster
+
+
+def keys(roster: Roster, ca_pem: bytes, now: datetime) -> dict[str, bytes]:
+    """Ed25519 public keys (32 bytes) of those hospitals of a verified roster whose certificate is valid now."""
+    found = {}
+    for name, text in roster.sites.items():
+        try:
+            certificates.check(text.encode(), ca_pem, None, now)
+        except CertificateError:
+            continue
+        found[name] = _raw(text.encode())
+    return found
+
+
+def public_key(certificate: bytes, ca_pem: bytes, name: str, now: datetime) -> bytes:
+    """Ed25519 public key (32 bytes) of a hospital's certificate, which the consortium's authority must have given it for then.
+
+    Raises:
+        CertificateError: it is not this consortium's, not this hospital's, or not valid at that time.
+    """
+    certificates.check(certificate, ca_pem, name, now)
+    return _raw(certificate)
+
+
+def fingerprint(document: bytes) -> str:
+    """What two people compare by voice: 30 decimal digits in six groups of five, e.g. ``"12345 67890 12345 67890 12345 67890"``.
+
+    They are SHA-256 over a domain tag and the DER form of the public key (SubjectPublicKeyInfo, RFC 5280 section 4.1.2.7), modulo 10^30:
+    about 99 bits, so that nobody finds a second key with the same digits.
+
+    Args:
+        document: certificate, certificate request or public key, PEM; the same key gives the same digits.
+
+    Raises:
+        CertificateError: it is none of these.
+    """
+    key = load_pem_public_key(certificates.key_in(document))
+    found = hashlib.sha256(_FINGERPRINT + key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    digits = f"{int.from_bytes(found) % 10**30:030}"
+    return " ".join(digits[i : i + 5] for i in range(0, len(digits), 5))
+
+
+def dumps(signed: Mapping[str, Any]) -> bytes:
+    """A signed roster's file."""
+    return (json.dumps(signed, sort_keys=True, indent=1) + "\n").encode()
+
+
+def loads(content: bytes) -> dict[str, Any]:
+    """The signed roster in a file, not verified yet.
+
+    Raises:
+        SignatureError: it is no JSON object, or too large.
+    """
+    if len(content) > 2 * LARGEST:
+        raise SignatureError(f"The roster has {len(content)} bytes; at most {2 * LARGEST} are allowed.")
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise SignatureError("The roster is damaged: it is not a JSON object.")
+    return found
+
+
+def _opened(sealed: Any) -> tuple[Roster, bytes]:
+    if not isinstance(sealed, Mapping) or set(sealed) != {"roster", "signature"}:
+        raise SignatureError("The roster is not signed: a roster and a signature are expected.")
+    inner, signature, names = sealed["roster"], sealed["signature"], {f.name for f in fields(Roster)}
+    if not isinstance(inner, Mapping) or set(inner) != names or not isinstance(inner["sites"], Mapping):
+        raise SignatureError(f"The roster is malformed: it must hold {', '.join(sorted(names))}.")
+    sites, version = inner["sites"], inner["version"]
+    if not 1 <= len(sites) <= MOST_SITES:
+        raise SignatureError(f"The roster has {len(sites)} hospitals; 1 to {MOST_SITES} are allowed.")
+    short = (inner["consortium"], inner["issued"], signature, *sites)
+    if not all(_is_text(text, _LONGEST) for text in short) or not all(_is_text(t, _LONGEST_PEM) and t.isascii() for t in sites.values()):
+        raise SignatureError(
+            f"The roster is malformed: texts of at most {_LONGEST} characters and certificates of {_LONGEST_PEM} are allowed."
+        )
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _LAST_VERSION:
+        raise SignatureError("The roster is malformed: its version must be a whole number from 1 on.")
+    _check_time(inner["issued"])
+    roster = Roster(**inner)
+    if len(roster.signed()) > LARGEST:
+        raise SignatureError(f"The roster has {len(roster.signed())} bytes; at most {LARGEST} are allowed.")
+    try:
+        return roster, base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        raise SignatureError("The roster's signature is not base64.") from None
+
+
+def _check_time(text: str) -> None:
+    try:
+        zone = datetime.fromisoformat(text).tzinfo
+    except ValueError:
+        zone = None
+    if zone is None:
+        raise SignatureError(f"The roster is malformed: it was issued at {shown(text)}, where ISO 8601 in UTC is expected.")
+
+
+def _check_sites(roster: Roster, ca_pem: bytes) -> None:
+    holders: dict[bytes, str] = {}
+    for name, text in roster.sites.items():
+        certificate = text.encode()
+        try:
+            about = certificates.details(certificate)
+            inside = min(max(about["not_before"], datetime.fromisoformat(roster.issued)), about["not_after"])
+            certificates.check(certificate, ca_pem, None, inside)
+            certificates.check_key(certificate, "identity")
+        except CertificateError as error:
+            raise SignatureError(f"The roster's certificate of {shown(name)} is refused: {error}") from None
+        if about["name"] != name:
+            raise SignatureError(f"The roster's certificate of {shown(name)} is refused: it was made for {shown(about['name'])}.")
+        other = holders.setdefault(_raw(certificate), name)
+        if other != name:
+            raise SignatureError(f"The roster gives {shown(other)} and {shown(name)} one key; every hospital needs its own.")
+
+
+def _raw(certificate: bytes) -> bytes:
+    key = load_pem_public_key(certificates.key_in(certificate))
+    if not isinstance(key, Ed25519PublicKey):
+        raise CertificateError("A hospital's identity is not an Ed25519 key; make the keys again with this version of Consilium.")
+    return key.public_bytes_raw()
+
+
+def _is_text(value: object, longest: int) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= longest

@@ -1,0 +1,111 @@
+"""Who takes part in a run's secure sums: the signed roster, who is there, who is silent, who was caught; and the questions to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from common.protocol.envelopes import Question, Reply
+from common.secagg import coordinator as steps
+from common.secagg import terms as rules
+from common.secagg.coordinator import CoordinatorState, TooFewError
+from common.secagg.encoding import Message
+from common.secagg.messages import Terms
+from common.study.study import Study
+from server.transport import Transport
+
+_LONGEST_REST = 32
+"""A hospital that is silent again and again is still asked for every so-manieth sum."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Who may take part: the signed roster as it travels, its digest, and the hospitals' public keys."""
+
+    consortium: str
+    run: str
+    signed: Mapping[str, Any]
+    digest: bytes
+    identities: Mapping[str, bytes]
+
+
+class Cohort:
+    """The hospitals of one run.
+
+    Args:
+        transport: to the hospitals.
+        study: its section ``secure_aggregation``.
+        standing: the signed roster.
+        nodes: Flower's number of each hospital that joined.
+
+    Attributes:
+        exchanges: how many there were.
+    """
+
+    def __init__(self, transport: Transport, study: Study, standing: Standing, nodes: Mapping[str, int]) -> None:
+        self._transport, self._study, self._standing, self._nodes = transport, study, standing, dict(nodes)
+        self._number = 0
+        self._silent: dict[str, int] = {}
+        self._caught: dict[str, str] = {}
+        self.exchanges = 0
+
+    def terms(self, cohort: Sequence[str]) -> CoordinatorState:
+        """The terms of a new sum over those who are there.
+
+        Raises:
+            TooFewError: they are too few.
+        """
+        section, there = self._study.secure_aggregation, tuple(sorted(self.awake(cohort)))
+        if len(there) < section.min_cohort:
+            why = "; ".join(f"{site}: {reason}" for site, reason in sorted(self._caught.items()))
+            raise TooFewError(
+                f"{len(there)} hospitals can take part; secure_aggregation.min_cohort asks for {section.min_cohort}. {why}".strip()
+            )
+        self._number += 1
+        threshold = rules.threshold(len(there), section.colluders)
+        standing = self._standing
+        terms = Terms(standing.consortium, standing.run, self._number, there, min(threshold, len(there)), standing.digest)
+        return steps.begin(terms, standing.identities, section.min_cohort)
+
+    def awake(self, cohort: Sequence[str]) -> list[str]:
+        """Without those who cheated, and those who were silent often, who are asked ever more rarely unless the others are too few."""
+        honest = [site for site in cohort if site not in self._caught]
+        there = [site for site in honest if not self._resting(site)]
+        return there if len(there) >= self._study.secure_aggregation.min_cohort else honest
+
+    def _resting(self, site: str) -> bool:
+        misses = self._silent.get(site, 0)
+        return misses > 0 and self._number % min(2**misses, _LONGEST_REST) != 0
+
+    def catch(self, sites: Sequence[str], why: str) -> None:
+        """Leave these out from now on."""
+        self._caught |= dict.fromkeys(sites, why)
+
+    def fits(self, ready: CoordinatorState, cohort: Sequence[str]) -> bool:
+        """Whether a sum that was prepared will do for this cohort: all who are there were asked, and nobody else is in it."""
+        return set(self.awake(cohort)) <= set(ready.terms.cohort) and set(ready.parcels) <= set(cohort) - set(self._caught)
+
+    def exchange(self, messages: Mapping[str, tuple[Message, ...]]) -> Iterator[tuple[str, Reply]]:
+        """A short exchange: messages of secure sums out, messages back."""
+        table, packed = self._study.to_table(), {}
+        for said in messages.values():
+            if said not in packed:
+                settings = {"roster": self._standing.signed} if any(isinstance(m, Terms) for m in said) else {}
+                packed[said] = Question("agree", table, settings=settings, secure=tuple(m.encode() for m in said))
+        yield from self.ask({site: packed[said] for site, said in messages.items()}, self._study.secure_aggregation.patience)
+
+    def ask(self, plans: Mapping[str, Question], deadline: float) -> Iterator[tuple[str, Reply]]:
+        """Send each hospital its question; yield the answers as they come."""
+        self.exchanges += 1
+        sites = {self._nodes[site]: site for site in plans}
+        held: list[Reply] = []
+        for node, reply in self._transport.ask({self._nodes[site]: plan for site, plan in plans.items()}, deadline):
+            site = sites[node]
+            if reply.silent:
+                self._silent[site] = self._silent.get(site, 0) + 1
+            else:
+                self._silent.pop(site, None)
+            held.append(reply)
+            del reply
+            yield site, held.pop()  # popped: nothing here keeps the answer alive

@@ -1,0 +1,171 @@
+"""``consilium provision`` and ``consilium server``: what the coordinator types."""
+
+from __future__ import annotations
+
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+from common.cli import console
+from common.errors import InputError
+from server.commands import roster_signing, study_runs
+from server.commands.provision import provision as make
+from server.commands.roster_signing import Change
+from server.host.supervisor import Host, ServerHome
+
+
+def provision(given: Namespace) -> int:
+    """Make or extend a coordinator's folder."""
+    for line in make(given.consortium, given.out, study_runs.now(), single_file=given.single_file, renew=given.renew):
+        console.out(line)
+    return 0
+
+
+def start(given: Namespace) -> int:
+    """Run the server until it is told to stop."""
+    stop = console.stop_event()
+    Host(ServerHome.open(given.home), console.note, stop).serve()
+    console.note("server stopped")
+    return 0
+
+
+def submit(given: Namespace) -> int:
+    """Sign and queue a study."""
+    name = study_runs.submit(
+        ServerHome.open(given.home), study_runs.Submission(given.study, given.name, given.rounds, given.seed, given.days), study_runs.now()
+    )
+    if given.json:
+        console.out_json({"run": name})
+    else:
+        console.out(f"{name} is queued; follow it with: consilium server status --home {given.home} --watch")
+    return 0
+
+
+def status(given: Namespace) -> int:
+    """Hospitals and runs."""
+    home = ServerHome.open(given.home)
+    while True:
+        found = study_runs.status(home, study_runs.now())
+        if given.json:
+            console.out_json(found)
+        else:
+            _show(found)
+        if not given.watch or not any(run["state"] in ("pending", "starting", "running") for run in found["runs"]):
+            return 0
+        time.sleep(given.every)
+
+
+def stop(given: Namespace) -> int:
+    """Stop a run."""
+    study_runs.stop(ServerHome.open(given.home), given.run)
+    console.out(f"{given.run} stops; the model of its last finished round is kept.")
+    return 0
+
+
+def report(given: Namespace) -> int:
+    """Where a run's report lies, and what it says in short."""
+    folder = study_runs.find(ServerHome.open(given.home), given.run)
+    if not (folder / "report.html").exists():
+        raise InputError(f"The run {given.run!r} has no report yet; see: consilium server status.")
+    console.out(str(folder / "report.html"))
+    return 0
+
+
+def roster(given: Namespace) -> int:
+    """Show the signed roster, or sign a new one."""
+    home, now = ServerHome.open(given.home), study_runs.now()
+    if given.key is None:
+        if given.without:
+            raise InputError("--without takes a hospital off the roster, which has to be signed; give the roster key too: --key KEY.")
+        change = roster_signing.look(home, now)
+        _tell(given.json, roster_signing.to_json(change, change.before, False), _standing(home, change))
+        return 0
+    change = roster_signing.look(home, now, given.key, given.without)
+    if change.nothing:
+        if change.stale:
+            roster_signing.restore(home, given.key)
+        _tell(given.json, roster_signing.to_json(change, change.before, False), [_unchanged(change)])
+        return 0
+    _agree(change, given.yes)
+    made = roster_signing.sign(home, change, given.key, now)
+    told = f"Roster version {made.version} is signed, with {len(made.sites)} hospitals; take the medium with the key out and lock it away."
+    _tell(given.json, roster_signing.to_json(change, made, True), [told])
+    return 0
+
+
+def doctor(given: Namespace) -> int:
+    """What is wrong with the folder and this machine."""
+    from common.cli import checks  # noqa: PLC0415
+    from server.commands.server_doctor import examine  # noqa: PLC0415
+
+    with console.work():
+        found = examine(given.home)
+    return checks.show(found, given.json)
+
+
+def _tell(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
+    if as_json:
+        console.out_json(table)
+    else:
+        console.out("\n".join(lines))
+
+
+def _standing(home: ServerHome, change: Change) -> list[str]:
+    before = change.before
+    head = (
+        "No roster is signed yet." if before is None else f"Roster of {change.consortium}: version {before.version}, signed {before.issued}"
+    )
+    told = [f"{name} is enrolled and not on it." for name in change.new]
+    told += [f"{name} has enrolled again with another key than the one on it." for name in change.renewed]
+    told += [f"{name} is on it and not enrolled any more." for name in change.removed]
+    listed = [] if before is None and change.nothing else roster_signing.lines(change)
+    return [head, *listed, *told, *([] if change.nothing else [f"To sign a new one: {roster_signing.command(home)}"])]
+
+
+def _unchanged(change: Change) -> str:
+    if change.before is None:
+        return "No hospital is enrolled yet; there is nothing to sign."
+    again = "; the server's older copy is replaced" if change.stale else ""
+    return f"Nothing has changed since version {change.before.version} was signed on {change.before.issued}{again}."
+
+
+def _agree(change: Change, yes: bool) -> None:
+    """Let a person compare the fingerprints; what is asked goes to stderr, stdout is for the result."""
+    version = 1 if change.before is None else change.before.version + 1
+    console.note("\n".join([f"Version {version} of the roster of {change.consortium}:", *roster_signing.lines(change)]))
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise InputError("Nobody is at a terminal to confirm the fingerprints; run it there, or give --yes if they were compared before.")
+    console.note(
+        "Telephone each hospital marked new or new key, on a number that you know, and let it read its fingerprint (consilium site fingerprint)."
+    )
+    console.note("Type yes if all of them agree:")
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise InputError("The roster was not signed: the answer was not yes.")
+
+
+def _show(found: dict[str, Any]) -> None:
+    console.out(f"{found['consortium']}: server {found['server']}")
+    width = max(map(len, found["sites"]), default=0)
+    for name, site in found["sites"].items():
+        console.out(f"  {name.ljust(width)}  {'connected' if site['online'] else 'not connected'}, {site['state']}")
+    for run in found["runs"]:
+        loss = "" if run["loss"] is None else f", loss {run['loss']:.4f}"
+        refused = "".join(f", refused {r['site']}: {r['reason']}" for r in run["refused"])
+        why = f" ({run['details']})" if run["details"] else ""
+        console.out(f"  {run['run']}: {run['state']}{why}, round {run['round']}/{run['rounds']}{loss}{refused}")
+
+
+COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "consilium provision": provision,
+    "consilium server start": start,
+    "consilium server submit": submit,
+    "consilium server status": status,
+    "consilium server stop": stop,
+    "consilium server report": report,
+    "consilium server roster": roster,
+    "consilium server doctor": doctor,
+}

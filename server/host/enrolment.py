@@ -1,0 +1,254 @@
+"""Enrolment: a hospital shows its token and the public parts of its keys, and gets them certified. A small HTTP service on a Unix socket.
+
+The reverse proxy lets ``POST /v1/enrol`` through to it without a client certificate: who enrols has none yet.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from common.errors import CertificateError, ConsiliumError
+from common.storage import files
+from common.study import config
+from common.trust import certificates, consortium
+from common.trust.certificates import Credential
+from server.host import unix_http
+from server.host.site_registry import REFUSED, AdmissionError, Enrolment, RegisteredSite, Registry
+from server.host.throttle import Throttle
+
+PATH = "/v1/enrol"
+FIELDS = ("site", "token", "tls_request", "identity_request", "node_key")
+_LARGEST_BODY = 64 << 10
+_AT_ONCE = 32
+_PATIENCE = 10.0
+Answer = tuple[int, dict[str, str]]
+
+
+class Desk:
+    """Answers one request after the other; knows nothing of HTTP.
+
+    Args:
+        home: the coordinator's folder.
+        register: registers a hospital's node key (PEM) with the SuperLink; may be called again with the same key.
+        clock: now, UTC.
+        log: takes one line; gets the reasons that callers are not told.
+    """
+
+    def __init__(
+        self, home: Path, register: Callable[[str, bytes], None], clock: Callable[[], datetime], log: Callable[[str], None]
+    ) -> None:
+        self._home, self._register, self._clock, self._log = home, register, clock, log
+        self._registry, self._throttle = Registry(home), Throttle()
+
+    def answer(self, body: bytes) -> Answer:
+        """HTTP status and JSON object for a request's body."""
+        try:
+            asked = _parsed(body)
+        except AdmissionError as error:
+            self._log(f"enrolment refused: {error.reason}")
+            return error.status, {"error": error.public}
+        site = asked["site"]
+        try:
+            enrolled = self._enrol(asked)
+        except AdmissionError as error:
+            self._log(f"enrolment of {site} refused: {error.reason}")
+            return error.status, {"error": error.public}
+        except (ConsiliumError, OSError) as error:
+            self._log(f"enrolment of {site} failed: {error}")
+            return 503, {"error": "The coordinator cannot enrol anybody now; it knows why from its log. Run the same command again later."}
+        self._log(f"enrolment of {site}: certificate {enrolled.serial} given")
+        return 200, {"tls_certificate": enrolled.tls_certificate, "identity_certificate": enrolled.identity_certificate}
+
+    def _enrol(self, asked: Mapping[str, str]) -> Enrolment:
+        site, now = asked["site"], self._clock()
+        self._throttle.check(site, now)
+        tls, identity, node = _keys(asked)
+
+        def same(earlier: Enrolment) -> bool:
+            held = [certificates.key_in(text.encode()) for text in (earlier.tls_certificate, earlier.identity_certificate)]
+            return held == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
+
+        def enrol(sites: Mapping[str, RegisteredSite]) -> Enrolment:
+            _refuse_shared(node, sites)
+            enrolled = self._granted(asked, node, now)
+            self._registered(site, node)
+            return enrolled
+
+        try:
+            return self._registry.admit(site, asked["token"], now, same, enrol)
+        except AdmissionError as error:
+            if error.public == REFUSED:
+                self._throttle.failed(site, now)
+            raise
+
+    def _granted(self, asked: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
+        days = consortium.read(self._home / "consortium.toml").certificate_days
+        ca = Credential((self._home / "ca.crt").read_bytes(), (self._home / "ca.key").read_bytes())
+        certificates.check_authority(ca.certificate, now)
+        try:
+            tls = certificates.grant(ca, asked["tls_request"].encode(), asked["site"], "client", now, days)
+            identity = certificates.grant(ca, asked["identity_request"].encode(), asked["site"], "identity", now, days)
+        except CertificateError as error:
+            raise AdmissionError(400, str(error), str(error)) from None
+        about = certificates.details(tls)
+        own = certificates.details(identity)["sha256"]
+        return Enrolment(now.isoformat(), about["serial"], about["sha256"], _sha256(node), own, tls.decode(), identity.decode())
+
+    def _registered(self, site: str, node: bytes) -> None:
+        try:
+            self._register(site, node)
+        except Exception as error:  # whatever the caller's function raises: the token must stay unused and the service up
+            raise ConsiliumError(f"the node key was not registered ({type(error).__name__}: {error})") from error
+
+
+def serve(
+    home: Path,
+    socket: Path,
+    register: Callable[[str, bytes], None],
+    stop: threading.Event,
+    clock: Callable[[], datetime],
+    log: Callable[[str], None],
+) -> None:
+    """Serve until ``stop`` is set; when the socket is there, it answers.
+
+    Raises:
+        ConsiliumError: the socket's folder is missing, its path is too long, or another service has it.
+    """
+    desk = Desk(home, register, clock, log)
+    with _listening(socket, desk) as server:
+        while not stop.is_set():
+            server.handle_request()
+
+
+class _Server(unix_http.Server):
+    timeout = 0.1
+
+    def __init__(self, path: Path, desk: Desk) -> None:
+        self.desk, self._free = desk, threading.BoundedSemaphore(_AT_ONCE)
+        super().__init__(str(path), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = _PATIENCE
+    server_version, sys_version = "consilium", ""
+    default_request_version = "HTTP/1.0"
+
+    def do_POST(self) -> None:
+        """The one call there is."""
+        length = self.headers.get("Content-Length", "")
+        if self.path != PATH:
+            self.send_error(404)
+        elif not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
+            self.send_error(400)
+        elif len(length) > 9 or int(length) > _LARGEST_BODY:
+            self.send_error(413)
+        else:
+            body = self.rfile.read(int(length))
+            self._reply(*(self.server.desk.answer(body) if len(body) == int(length) else (400, {"error": "The request is cut short."})))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Everything else, in the same form; called by the base class too."""
+        status = {404: 404, 405: 404, 413: 413, 501: 404}.get(code, 400)
+        words = {
+            400: "This is not a request that is understood here.",
+            404: f"Only POST {PATH} is served here.",
+            413: "The request is too large.",
+        }
+        self.close_connection = True
+        self._reply(status, {"error": words[status]})
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Requests are logged by the desk, without what they hold."""
+
+    def _reply(self, status: int, answer: Mapping[str, str]) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+@contextmanager
+def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
+    """Bind under another name, then rename: a socket that can be seen listens. The lock tells a left-over socket from one in use."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE)
+    except OSError as error:
+        raise ConsiliumError(
+            f"The folder {path.parent} of the enrolment socket cannot be used ({error.strerror}); make it first."
+        ) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink(missing_ok=True)
+            server = _Server(draft, desk)
+        except BlockingIOError:
+            raise ConsiliumError(f"Another enrolment service uses {path}; stop that one first.") from None
+        except OSError as error:
+            raise ConsiliumError(f"The enrolment socket {path} cannot be made ({error.strerror or error}).") from None
+        with server:
+            draft.chmod(files.FILE)
+            draft.replace(path)
+            yield server
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def _parsed(body: bytes) -> dict[str, str]:
+    refusal = AdmissionError(400, f"The request must be a JSON object of {', '.join(FIELDS)}, each a text.", "not the expected JSON")
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        raise refusal from None
+    if not isinstance(asked, dict) or set(asked) != set(FIELDS) or not all(isinstance(v, str) and v.isascii() for v in asked.values()):
+        raise refusal
+    if not config.NAME.fullmatch(asked["site"]):
+        raise AdmissionError(400, f"A hospital's name has {config.NAME_RULE}.", "not a hospital's name")
+    return asked
+
+
+def _keys(asked: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
+    """The three public keys: TLS, identity, node."""
+    try:
+        certificates.check_key(asked["node_key"].encode(), "node")
+        tls, identity, node = (certificates.key_in(asked[field].encode()) for field in ("tls_request", "identity_request", "node_key"))
+    except CertificateError as error:
+        raise AdmissionError(400, str(error), str(error)) from None
+    return tls, identity, node
+
+
+def _refuse_shared(node: bytes, sites: Mapping[str, RegisteredSite]) -> None:
+    for name, site in sites.items():
+        if any(e.node_key_sha256 == _sha256(node) for e in (site.enrolled, *site.revoked) if e is not None):
+            raise AdmissionError(409, "This node key was enrolled before; make new keys in a new, empty folder.", f"node key of {name}")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

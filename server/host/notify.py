@@ -1,0 +1,139 @@
+"""The bell: tells a waiting hospital that there is a question for somebody, and the waiting coordinator that somebody has answered.
+
+Without it, each hospital would have to ask the SuperLink several times a second, and every question would come late by half that pause. The
+bell carries one number that grows at each ring, and nothing else; who misses a ring asks at the old, slow pace.
+
+    GET /v1/bell?after=N      a hospital waits until the number of questions exceeds N, 25 seconds at most
+    POST /v1/bell             a hospital has answered
+    GET /answers?after=N      the coordinator's process waits for an answer (not reachable through the proxy)
+    POST /questions           the coordinator's process has asked
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from server.host import unix_http
+
+LONGEST = 25.0
+_WAITS = {"/v1/bell": "questions", "/answers": "answers"}
+_RINGS = {"/v1/bell": "answers", "/questions": "questions"}
+
+
+class Notifier:
+    """Two counters that can be waited for."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._counts = {"questions": 0, "answers": 0}
+
+    def ring(self, name: str) -> None:
+        """Count one up and wake who waits."""
+        with self._changed:
+            self._counts[name] += 1
+            self._changed.notify_all()
+
+    def wait(self, name: str, after: int, seconds: float) -> int:
+        """The count, as soon as it differs from ``after``; a restarted server counts from 0 again."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._counts[name] != after, seconds)
+            return self._counts[name]
+
+
+@contextmanager
+def serve(bell: Notifier, path: Path) -> Iterator[None]:
+    """Serve the bell on a Unix socket."""
+    path.unlink(missing_ok=True)
+    with unix_http.serving(_Server(path, bell), path, "bell"):
+        yield
+
+
+class NotifyClient:
+    """The coordinator's process at the bell; a missing bell only costs time.
+
+    Args:
+        path: the bell's socket.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._after = path, -1
+
+    def asked(self) -> None:
+        """Ring for the hospitals."""
+        self._call("POST", "/questions", 5.0)
+
+    def wait(self, seconds: float) -> None:
+        """Until an answer came, or so many seconds."""
+        began = self._call("GET", f"/answers?after={self._after}&seconds={seconds:.3f}", seconds + 5.0)
+        if began is None:
+            threading.Event().wait(seconds)
+        else:
+            self._after = int(began)
+
+    def _call(self, method: str, target: str, seconds: float) -> bytes | None:
+        connection = _UnixConnection(self._path, seconds)
+        try:
+            connection.request(method, target, headers={"Content-Length": "0"})
+            answer = connection.getresponse()
+            content = answer.read(32)
+            return content if answer.status == 200 else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        import socket  # noqa: PLC0415  # a Unix socket, which http.client does not open by itself
+
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(os.fspath(self._path))
+
+
+class _Server(unix_http.Server):
+    request_queue_size = 1024
+
+    def __init__(self, path: Path, bell: Notifier) -> None:
+        self.bell = bell
+        super().__init__(str(path), _Handler)
+
+
+class _Handler(unix_http.Handler):
+    server: _Server
+    timeout = 2 * LONGEST
+
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
+        """Wait."""
+        target = urlsplit(self.path)
+        asked = parse_qs(target.query)
+        try:
+            after, seconds = int(asked.get("after", ["-1"])[0]), float(asked.get("seconds", [LONGEST])[0])
+        except ValueError:
+            self.reply(400)
+            return
+        if target.path not in _WAITS or not 0 <= seconds <= LONGEST:
+            self.reply(404)
+            return
+        self.reply(200, str(self.server.bell.wait(_WAITS[target.path], after, seconds)).encode())
+
+    def do_POST(self) -> None:  # noqa: N802 - named by the base class
+        """Ring."""
+        name = _RINGS.get(self.path)
+        if name is None or self.headers.get("Content-Length", "0") != "0":
+            self.close_connection = True
+            self.reply(404)
+            return
+        self.server.bell.ring(name)
+        self.reply(200)

@@ -1,0 +1,60 @@
+"""The process of one run: becomes the ServerApp of a run that waits.
+
+The host that starts it writes on its standard input what it must know, so that the run's token is on no command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from server import app
+from server.host.superlink import Address, LinkGrid
+
+
+def main() -> int:
+    """Read ``{"superlink", "authority", "token", "home"}`` as JSON and run it to the end."""
+    given = json.loads(sys.stdin.read())
+    signal.signal(signal.SIGTERM, _stop)
+    home = Path(given["home"])
+    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
+    status, details = "failed", "the server was stopped"
+    pid: Path | None = None
+    try:
+        context = grid.open()
+        folder = _folder(home / "runs", context.run_config.get("run"))
+        pid = folder / "pid"
+        pid.write_text(f"{os.getpid()}\n", "utf-8")
+        os.environ[app.REQUEST] = str(folder / "order.json")
+        app.app(grid, context)
+        status, details = "completed", ""
+    except KeyboardInterrupt:
+        status, details = "stopped", "stopped by the coordinator"
+    except Exception as error:
+        details = f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"{details}\n")
+    finally:
+        if pid is not None:
+            pid.unlink(missing_ok=True)
+        grid.close(status, details)
+    return 0 if status == "completed" else 1
+
+
+def _folder(runs: Path, name: object) -> Path:
+    """A run's folder; the name comes over the network and must be one of the folders that are there."""
+    known = {folder.name: folder for folder in runs.iterdir() if folder.is_dir()}
+    if not isinstance(name, str) or name not in known:
+        raise ValueError("the run that was submitted has no folder on this server")
+    return known[name]
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

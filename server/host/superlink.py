@@ -1,0 +1,196 @@
+"""The coordinator's connection to its SuperLink: the one file of the server's side that depends on Flower's Runtime API.
+
+A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside them as files (``server/host/vector_store.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flwr.app import Context, Message, RecordDict
+from flwr.common.serde import context_from_proto, message_from_proto, run_from_proto
+from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
+from flwr.proto.node_pb2 import Node
+from flwr.proto.runtime_pb2 import (
+    AcquireTaskRequest,
+    GetNodesRequest,
+    PullAppMessagesRequest,
+    PullTaskInputRequest,
+    PushAppMessagesRequest,
+    PushTaskOutputRequest,
+)
+from flwr.serverapp import Grid
+from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
+from flwr.supercore.inflatable.inflatable_protobuf_utils import make_pull_object_fn_protobuf, make_push_object_fn_protobuf
+from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor, RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
+from flwr.supercore.retry import make_simple_http_retry_invoker
+from flwr.supercore.run import Run
+from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supercore.task_identity import TaskIdentity
+
+from common.protocol import flower_objects, flower_records
+from common.protocol.envelopes import Envelope
+from common.update import Vector
+from server.host.notify import NotifyClient
+from server.host.vector_store import VectorStore
+
+_ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
+_SUPERLINK_NODE = 1
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the SuperLink listens, and the certificate authority that vouches for it."""
+
+    host_and_port: str
+    authority: Path
+
+    def client(self, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
+        """A client of the Runtime API."""
+        version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
+        return RuntimeHttpClient.from_server_address(
+            self.host_and_port, False, self.authority.read_bytes(), [version, *interceptors], retry_invoker=make_simple_http_retry_invoker()
+        )
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """A run that waits for its ServerApp, and the token that entitles to be it."""
+
+    run_id: int
+    token: str
+
+
+class Queue:
+    """The runs that wait; the executor's secret entitles to take one."""
+
+    def __init__(self, address: Address, secret: bytes) -> None:
+        self._client = address.client(SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE}))
+
+    def take(self) -> RunTask | None:
+        """The oldest run that waits, or None."""
+        answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=["flwr-serverapp"]))
+        return RunTask(answer.task.run_id, answer.token) if answer.HasField("task") and answer.token else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+class LinkGrid(Grid):
+    """Flower's grid over the Runtime API, for one run."""
+
+    shares_memory = True
+
+    def __init__(self, address: Address, token: str, home: Path) -> None:
+        self._home, self._ringer = home, NotifyClient(home / "run" / "bell.sock")
+        self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
+        self._node = Node(node_id=_SUPERLINK_NODE)
+        self._run: Run | None = None
+        self._freight: VectorStore | None = None
+        self._heart = HeartbeatSender(make_task_heartbeat_fn_http(self._client))
+
+    def open(self) -> Context:
+        """Claim the run; from now on its heart beats."""
+        self._heart.start()
+        given = self._client.PullTaskInput(PullTaskInputRequest())
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = given.run.run_id, given.context.node_id, given.task_id
+        self._run = run_from_proto(given.run)
+        self._freight = VectorStore(self._home, self._run.run_id)
+        context = context_from_proto(given.context)
+        context.run_config = dict(self._run.override_config)
+        return context
+
+    def close(self, status: str, details: str) -> None:
+        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"."""
+        self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
+        if self._freight is not None:
+            self._freight.clear()
+        if self._heart.is_running:
+            self._heart.stop()
+        self._client.close()
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Numbers of the hospitals that are online."""
+        return list(self.names())
+
+    def names(self) -> dict[int, str]:
+        """Names under which the hospitals that are online were enrolled, by number."""
+        return {node.node_id: node.name for node in self._client.GetNodes(GetNodesRequest()).nodes}
+
+    def wait(self, seconds: float) -> None:
+        """Until an answer may have come, or so many seconds."""
+        self._ringer.wait(seconds)
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Send; what messages share is sent once."""
+        messages = list(messages)
+        packed: dict[int, flower_objects.Content] = {}
+        for message in messages:
+            key = id(message.content)
+            packed[key] = packed.get(key) or self._packed(flower_records.unpack(message.content))
+            message.content = packed[key]
+        envelopes = [flower_objects.envelope(message) for message in messages]
+        request = PushAppMessagesRequest(
+            messages_list=[proto for proto, _ in envelopes], message_object_trees=[tree for _, tree in envelopes]
+        )
+        response = self._client.PushMessages(request)
+        push = make_push_object_fn_protobuf(self._client.PushObject, self._node, self.run.run_id, response.session_id)
+        flower_objects.send(messages, set(response.objects_to_push), push)
+        self._ringer.asked()
+        return list(response.message_ids)
+
+    def _packed(self, letter: Envelope) -> flower_objects.Content:
+        return flower_objects.Content(letter.text, None if letter.vector is None else self.freight.reference(letter.vector))
+
+    def park(self, model: Vector) -> Vector:
+        """The model as a view of the file from which hospitals get it: no memory is needed while they train."""
+        return self.freight.keep(model)
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
+        """The answers that have come, each fetched when it is asked for."""
+        response = self._client.PullMessages(PullAppMessagesRequest(message_ids=message_ids))
+        for proto, tree in zip(response.messages_list, response.message_object_trees, strict=True):
+            yield self._complete(message_from_proto(proto), tree)
+
+    def _complete(self, message: Message, tree: ObjectTree) -> Message:
+        if message.has_error():
+            return message
+        pull = make_pull_object_fn_protobuf(self._client.PullObject, self._node, self.run.run_id)
+        text, reference = flower_objects.receive(tree, pull)
+        asked = message.metadata.reply_to_message_id
+        message.content = flower_records.pack(
+            Envelope(text, None if reference is None else self.freight.take(asked, reference)), shared=True
+        )
+        request = ConfirmMessageReceivedRequest(node=self._node, run_id=self.run.run_id, message_object_id=message.metadata.message_id)
+        self._client.ConfirmMessageReceived(request)
+        return message
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        """Not used: it would hold every answer at once."""
+        raise NotImplementedError("Consilium folds answers one at a time; see server/transport.py.")
+
+    def create_message(self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None) -> Message:
+        """A message to one node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def set_run(self, run: Run) -> None:
+        """The run comes with :meth:`open`."""
+        self._run = run
+
+    @property
+    def freight(self) -> VectorStore:
+        """The run's vectors."""
+        if self._freight is None:
+            raise RuntimeError("The run is not open yet.")
+        return self._freight
+
+    @property
+    def run(self) -> Run:
+        """The run that this grid works for."""
+        if self._run is None:
+            raise RuntimeError("The run is not open yet.")
+        return self._run

@@ -1,0 +1,178 @@
+"""Sections of the report for a reviewer: what left each hospital, what the server could see of it, and how the secure sums went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server.report import site_results
+from server.report.html import bullets, grid, pairs, paragraph, points, section
+from server.report.wording import finite, listed, plural, table, text, whole
+
+Report = Mapping[str, Any]
+SIMULATED = ("inline", "ray")
+_MOST_ROUNDS = 40
+_SUMS = {"True": "on: the server can read sums only", "False": "off: the server can read each hospital's change"}
+_UPDATES = {
+    "plain": "sent as they are, not masked",
+    "masked": "masked: alone, a hospital's change cannot be told from random numbers",
+}
+_EXPLAINED = {
+    "sums": (
+        "What the server can read",
+        (
+            "Every two hospitals agree on random masks that cancel in the sum over hospitals and nowhere else. A hospital shares masks only with "
+            "those on the signed roster, and itself refuses a sum over fewer than its own policy asks for."
+        ),
+    ),
+    "collusion": (
+        "Who would have to work together",
+        "A sum is opened only when enough hospitals have signed the same list of those who are in it; the number is below.",
+    ),
+    "shared": (
+        "What hospitals told of themselves",
+        "Each hospital's own policy decides this. The server cannot ask for more.",
+    ),
+    "subtraction": (
+        "What several sums tell together",
+        (
+            "This happens where a hospital misses a sum that the others make, or is the only one that keeps its numbers. "
+            "With federation.weight = “equal” the rounds' sums tell no numbers."
+        ),
+    ),
+    "open": (
+        "What is not protected",
+        "Whoever has the model can question it, and models remember some of what they saw. Two sums that differ by one hospital tell something of it.",
+    ),
+    "compared": (
+        "Models for comparison",
+        "They need all hospitals' folders on one computer, so a real federation has none.",
+    ),
+}
+
+
+def privacy(report: Report) -> str:
+    """What left each hospital, what stayed, and which protections were on."""
+    found = table(report.get("privacy"))
+    simulated = (
+        "This run was a simulation: all hospitals were folders on one computer, so “left” means handed to the part that plays the server."
+    )
+    said = table(found.get("points"))
+    explained = points((name, _point(said[key], why)) for key, (name, why) in _EXPLAINED.items() if said.get(key))
+    return section(
+        "privacy",
+        "Privacy",
+        explained or paragraph(str(found.get("statement") or ""), "lead small"),
+        paragraph("What left each hospital:"),
+        bullets(_left(report, found)),
+        paragraph("Images, labels, names, patient identifiers and file names stayed where they were."),
+        paragraph(
+            "Pictures of computed phantoms were sent for this page; no patient is in them." if report.get("pictures") is True else ""
+        ),
+        pairs(_protections(found)),
+        paragraph(simulated, "note") if report.get("engine") in SIMULATED else "",
+    )
+
+
+def _point(sentence: object, why: str) -> str:
+    return paragraph(str(sentence)) + paragraph(why, "note")
+
+
+def _left(report: Report, found: Report) -> list[str]:
+    counts, metrics = "numbers of patients and images", "metrics and losses averaged over many images"
+    if found.get("updates") != "masked":
+        return ["changes of the model's weights, after every round", counts, metrics]
+    return [
+        "masked changes of the model's weights, after every round",
+        _who(report, "counts", counts),
+        _who(report, "metrics", metrics),
+        "the kind of computer that it trains on, and a sentence where something failed",
+    ]
+
+
+def _who(report: Report, kind: str, what: str) -> str:
+    names = site_results.sites(report)
+    kept = sum(site_results.keeps(report, site, kind) for site in names)
+    if kept == 0:
+        return what
+    return f"{what}, masked" if kept == len(names) else f"{what}, masked at {kept} of {plural(len(names), 'hospital')}"
+
+
+def _protections(found: Report) -> list[tuple[str, str]]:
+    details, updates = table(found.get("details")), str(found.get("updates", "not recorded"))
+    colluders = whole(details.get("colluders"))
+    shown = [
+        ("Model changes", _UPDATES.get(updates, updates)),
+        ("Secure aggregation", _SUMS.get(str(found.get("secure_aggregation")), "not recorded")),
+    ]
+    if finite(details.get("threshold")) is not None:
+        shown += [
+            ("Smallest sum allowed", f"over {plural(whole(details.get('min_cohort')), 'hospital')}"),
+            (
+                "Needed to open a sum",
+                f"signatures and shares of {whole(details['threshold'])} of {plural(whole(details.get('hospitals')), 'hospital')}",
+            ),
+            ("Reckons with", f"{plural(colluders, 'hospital') if colluders else 'no hospital'} working together with the server"),
+            ("Masked weight", f"{whole(details.get('ring_bits'))} bits"),
+        ]
+    return [*shown, ("Differential privacy", _noise(found))]
+
+
+def _noise(privacy_: Report) -> str:
+    if "differential_privacy" not in privacy_:
+        return "not recorded"
+    found = privacy_["differential_privacy"]
+    if not found:
+        return "off: no noise is added, so there is no formal bound on what a change reveals"
+    return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, Mapping) else str(found)
+
+
+def sums(rounds: Sequence[Mapping[str, Any]]) -> str:
+    """How the rounds were summed under masks: smooth ones in one line, each with a missing hospital, a new attempt or no result in its own."""
+    summed = [(r, table(r.get("secure"))) for r in rounds if r.get("secure") or _void(r)]
+    if not summed:
+        return ""
+    smooth = [s for r, s in summed if _is_smooth(r)]
+    rough = [(r, s) for r, s in summed if not _is_smooth(r)]
+    rows = [[plural(len(smooth), "round"), "all that were asked", "none", *_tries(smooth)]] if smooth else []
+    rows += [_round(r, s) for r, s in rough[:_MOST_ROUNDS]]
+    void = sum(bool(_void(r)) for r, _ in summed)
+    absent = len({site for _, s in rough for site in _dropped(s)})
+    counts = [plural(absent, "hospital") if absent else "none", *_tries([s for _, s in summed if s])]
+    foot = [f"All {plural(len(summed), 'round')}", f"{void} came to nothing" if void else "every round was summed", *counts]
+    caption = (
+        "Changes of the model are added up under masks. Where a hospital is missing, the others' sum is opened; where too few are left, it is tried "
+        "again with new keys; where that is too late, the round comes to nothing and the model stays as it is."
+    )
+    rest = len(rough) - _MOST_ROUNDS
+    more = paragraph(f"{plural(rest, 'more round is', 'more rounds are')} listed in rounds.jsonl.", "note") if rest > 0 else ""
+    heads = ["Rounds", "Hospitals in the sum", "Missing", "Attempts", "Exchanges"]
+    return section("sums", "Secure sums", grid(caption, heads, rows, [foot] if len(rows) > 1 else (), "words"), more)
+
+
+def _void(line: Mapping[str, Any]) -> str:
+    """Why a round came to nothing, or empty."""
+    why = line.get("void")
+    return why if isinstance(why, str) else ""
+
+
+def _is_smooth(line: Mapping[str, Any]) -> bool:
+    found = table(line.get("secure"))
+    return not _void(line) and not _dropped(found) and whole(found.get("attempts")) <= 1
+
+
+def _dropped(found: Mapping[str, Any]) -> list[str]:
+    dropped = found.get("dropped")
+    return [str(site) for site in dropped] if isinstance(dropped, (list, tuple)) else []
+
+
+def _tries(sums_: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(sum(whole(s.get(key)) for s in sums_)) for key in ("attempts", "exchanges")]
+
+
+def _round(line: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    name = f"Round {whole(line.get('round'))}"
+    if _void(line):
+        return [name, f'None. <small class="say">{text(_void(line))}</small>']
+    missing = text(listed(_dropped(found))) or "none"
+    return [name, f"{whole(found.get('survivors'))} of {whole(found.get('cohort'))}", missing, *_tries([found])]

@@ -1,0 +1,112 @@
+"""What a run leaves behind: ``study.toml``, ``rounds.jsonl`` while it runs, ``report.json`` and ``report.html`` at its end or when stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from common import networks
+from common.protocol.envelopes import finite_or_none
+from common.protocol.sum_specs import COUNTS
+from common.study import toml
+from common.study.study import Study
+from server import checkpoint
+from server.evaluate import Scores
+from server.participants import Participants
+from server.report import disclosure, page
+from server.rounds import RoundRecord
+
+_SHOWN = ("consilium", "flwr", "torch", "monai", "numpy")
+
+
+class FinishedRun:
+    """The folder of one run."""
+
+    def __init__(self, folder: Path, study: Study) -> None:
+        self.folder = folder
+        self.rounds: list[dict[str, Any]] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in ("audit/heads.jsonl", "report.json", "report.html", "model/weights.safetensors", "model/model.json"):
+            (folder / stale).unlink(missing_ok=True)  # an earlier run's, which must not stand beside this one's rounds
+        (folder / "study.toml").write_text(toml.dumps(study.to_table()), "utf-8")
+        (folder / "rounds.jsonl").write_text("", "utf-8")
+
+    def add(self, record: RoundRecord, learning_rate: float, validation: Scores | None) -> None:
+        """Append a round to ``rounds.jsonl``, and the heads of the hospitals' records to ``audit/heads.jsonl``."""
+        line = {**dataclasses.asdict(record), "learning_rate": learning_rate}
+        signed = line.pop("heads")
+        if signed:
+            (self.folder / "audit").mkdir(exist_ok=True)
+            with (self.folder / "audit" / "heads.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"round": record.round, "heads": signed}) + "\n")
+        if validation is not None:
+            line |= {"validation": validation.sites, "validation_mean": validation.mean(), "validation_hospitals": validation.hospitals}
+        self.rounds.append(finite_or_none(line))
+        with (self.folder / "rounds.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(self.rounds[-1], allow_nan=False) + "\n")
+
+    def finish(self, report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``report.json`` and ``report.html``."""
+        checkpoint.write_json(self.folder / "report.json", report)
+        (self.folder / "report.html").write_text(page.render(report, self.rounds, examples), "utf-8")
+
+
+def assemble(  # one argument for each part of the report
+    study: Study,
+    status: str,
+    roster: Participants,
+    rounds: Sequence[Mapping[str, Any]],
+    scores: Mapping[str, Scores],
+    cross: Mapping[str, Any] | None,
+    seconds: float,
+    traffic: Mapping[str, int],
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The content of ``report.json`` (keys as in the outside contract, and more)."""
+    task = networks.task(study)
+    training = sum(r["training_seconds"] for r in rounds)
+    in_rounds = sum(r["seconds"] for r in rounds)
+    refused = [{"round": r["round"], **item} for r in rounds for item in r["refused"]]
+    named = {"name": study.name, "description": study.description, "task": study.task.name, "hash": study.digest}
+    report = {
+        "study": {**named, "model": study.model.name, "strategy": study.strategy.name},
+        "status": status,
+        "rounds": len(rounds),
+        "rounds_planned": study.federation.rounds,
+        "seed": study.seed,
+        "sites": {m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {} for m in roster.members},
+        "totals": _totals(roster),
+        "excluded": dict(roster.excluded),
+        "primary": task.primary,
+        "higher_is_better": dict(task.higher_is_better),
+        "metrics": {name: s.to_json() for name, s in scores.items()},
+        "seconds": {"total": seconds, "training": training, "overhead": in_rounds - training},
+        "bytes": dict(traffic),
+        "refused": refused,
+        "privacy": disclosure.privacy(study, roster, rounds, scores),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _SHOWN}},
+        **more,
+    }
+    if cross is not None:
+        report["cross"] = cross
+    cleaned: dict[str, Any] = finite_or_none(report)
+    return cleaned
+
+
+def _totals(roster: Participants) -> dict[str, int]:
+    """Counts over all hospitals: from the masked sum, or added up where every hospital told its own; empty where neither is so."""
+    if roster.totals or not all(m.counts for m in roster.members):
+        return dict(roster.totals)
+    return {key: sum(m.counts.get(key, 0) for m in roster.members) for key in COUNTS}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

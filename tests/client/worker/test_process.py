@@ -1,0 +1,161 @@
+"""The worker as a real process inside its walls: it answers whole studies, and it can be stopped at any moment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from client.isolation import sandbox
+from client.isolation.ipc import IpcError, WorkerClient
+from common import networks
+from common.protocol import envelopes
+from common.protocol.envelopes import Envelope, Question, Reply
+from common.study import study as studies
+from tests import small
+
+HOUSE = Path(__file__).resolve().parents[3]
+WORKER = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from client import serve
+from client.policy.policy import OPEN
+from client.site import Site
+home, data, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+def tells(text, vector):
+    if text == "slow":
+        (home / "logs" / "slow").touch()
+        time.sleep(600)
+    if text == "kept":
+        for folder in (home / "worker" / "state", Path(os.environ["TMPDIR"]), Path(os.environ["NUMBA_CACHE_DIR"]).parent):
+            (folder / "x").write_text("x")
+    if text == "data":
+        (data / "x").write_text("x")
+    return text, vector
+site = Site("north", (data,), home / "worker" / "state", "cpu", resident=True, policy=OPEN)
+log = lambda text: print(text, flush=True)
+serve.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells)
+print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])
+"""
+pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A short path: that of a socket may have 107 bytes."""
+    path = Path(tempfile.mkdtemp())
+    for name in ("run", "logs"):
+        (path / name).mkdir(mode=0o700)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return small.hospital(tmp_path / "data")
+
+
+@pytest.fixture
+def started(home: Path, data: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", WORKER, str(home), str(data), request.param]
+    process = subprocess.Popen(
+        command, cwd=HOUSE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
+DESK, OWN = (pytest.mark.parametrize("started", [how], indirect=True) for how in ("desk", "own"))
+
+
+def ended(process: subprocess.Popen[str]) -> list[str]:
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate()[0].splitlines()
+    assert process.returncode == 0, output
+    return output
+
+
+@DESK
+def test_a_whole_study_is_answered_inside_the_walls(started: subprocess.Popen[str], home: Path, data: Path, tmp_path: Path) -> None:
+    study = studies.read(small.study(tmp_path / "study.toml"))
+    table, start = study.to_table(), networks.build(study)
+    layout, weights = networks.layout(start).digest, networks.pack(start)
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+
+    def ask(plan: Question) -> Reply:
+        letter = envelopes.write_question(plan)
+        reply = envelopes.read_reply(Envelope.received(*gateway.ask(letter.text, letter.vector)))
+        assert reply.fault == "", (home / "worker" / "state" / "site.log").read_text()
+        return reply
+
+    assert ask(Question("join", table)).values["train"] > 0
+    update = ask(Question("train", table, 1, layout, weights))
+    assert update.delta is not None and update.delta.size == weights.size and np.abs(update.delta).max() > 0
+    assert "dice" in str(ask(Question("evaluate", table, 1, layout, weights, {"part": "test"})).values)
+    log = ended(started)
+    assert log[0].startswith("wall: no network") and log[1].startswith("wall: only files named")
+    assert log[-2:] == ["worker stopped", "[]"] and not (home / "run" / "worker.sock").exists()
+
+
+@DESK
+def test_a_hostile_letter_is_answered_with_a_fault(started: subprocess.Popen[str], home: Path) -> None:
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    for text, vector in (("no json", None), ("{}", None), ('{"version":1,"kind":"train"}', b"abc"), ("{}", b"")):
+        assert envelopes.read_reply(Envelope.received(*gateway.ask(text, vector))).fault
+    ended(started)
+
+
+@OWN
+def test_it_keeps_files_in_its_own_folders_only(started: subprocess.Popen[str], home: Path) -> None:
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    assert gateway.ask("kept", None) == ("kept", None)
+    with pytest.raises(IpcError):
+        gateway.ask("data", None)
+    assert "PermissionError" in "".join(ended(started))
+
+
+@OWN
+def test_it_is_stopped_in_the_middle_of_an_answer(started: subprocess.Popen[str], home: Path) -> None:
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            WorkerClient(home / "run" / "worker.sock", patience=60).ask("slow", None)
+        except IpcError as error:
+            said.append(error.public)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not (home / "logs" / "slow").exists():
+        time.sleep(0.01)
+    assert ended(started)[-1] == "worker stops in the middle of an answer, which is abandoned"
+    asking.join()
+    assert "stopped during the answer" in said[0] and not (home / "run" / "worker.sock").exists()
+
+
+@OWN
+def test_what_a_killed_worker_left_in_its_temporary_folder_is_removed(started: subprocess.Popen[str], home: Path, data: Path) -> None:
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    gateway.ask("kept", None)
+    started.kill()
+    started.wait()
+    assert (home / "worker" / "tmp" / "x").exists()
+    command = [sys.executable, "-c", WORKER, str(home), str(data), "own"]
+    with subprocess.Popen(command, cwd=HOUSE, text=True, stdout=subprocess.PIPE) as again:
+        assert gateway.ask("x", None) == ("x", None)
+        assert not (home / "worker" / "tmp" / "x").exists() and (home / "worker" / "state" / "x").exists()
+        ended(again)

@@ -1,0 +1,177 @@
+"""Messages survive the way there and back; a broken one is refused before anything changes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
+
+from common.errors import WireError
+from common.protocol import envelopes, flower_records
+from common.protocol.envelopes import Envelope, Question, Reply
+
+VECTOR = np.linspace(-1, 1, 11, dtype=np.float32)
+PLAN = Question("train", {"name": "x"}, 3, "f" * 64, VECTOR, {"repeat": 2}, {"signature": "x"})
+REPLY = Reply("north", "train", 3, "f" * 64, {"weight": 7, "loss": 0.25}, VECTOR)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_question_survives(shared: bool) -> None:
+    packed = flower_records.pack(envelopes.write_question(PLAN), shared=shared)
+    plan = envelopes.read_question(flower_records.unpack(packed))
+    assert (plan.kind, plan.study, plan.round, plan.layout, plan.settings, plan.seal) == (
+        "train",
+        {"name": "x"},
+        3,
+        "f" * 64,
+        {"repeat": 2},
+        {"signature": "x"},
+    )
+    assert plan.model is not None and plan.model.tobytes() == VECTOR.tobytes()
+    assert flower_records.is_shared(packed) is shared
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_answer_survives(shared: bool) -> None:
+    reply = envelopes.read_reply(flower_records.unpack(flower_records.pack(envelopes.write_reply(REPLY), shared=shared)))
+    assert (reply.site, reply.values, reply.fault) == ("north", {"weight": 7, "loss": 0.25}, "")
+    assert reply.delta is not None and reply.delta.tobytes() == VECTOR.tobytes()
+
+
+def test_a_copied_vector_does_not_share_memory() -> None:
+    vector = VECTOR.copy()
+    packed = flower_records.pack(envelopes.write_reply(Reply("a", "train", delta=vector)), shared=False)
+    vector[0] = 99
+    decoded = flower_records.unpack(packed).vector
+    assert decoded is not None and decoded[0] == -1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_messages_of_secure_sums_survive(shared: bool) -> None:
+    said = (b"", b"\0\xff", bytes(range(256)) * 40)
+    plan = envelopes.read_question(
+        flower_records.unpack(flower_records.pack(envelopes.write_question(Question("agree", {}, secure=said)), shared=shared))
+    )
+    reply = envelopes.read_reply(
+        flower_records.unpack(flower_records.pack(envelopes.write_reply(Reply("north", "agree", secure=said)), shared=shared))
+    )
+    assert plan.secure == reply.secure == said and plan.model is None and reply.delta is None
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_masked_words_keep_every_bit_also_those_that_look_like_no_number(shared: bool) -> None:
+    words = np.array([0x7F800001, 0xFF800001, 0x7FC12345, 0x80000000, 1, 0xFFFFFFFF], np.uint32)
+    packed = flower_records.pack(envelopes.write_reply(Reply("north", "train", delta=words.view(np.float32))), shared=shared)
+    reply = envelopes.read_reply(flower_records.unpack(packed))
+    assert reply.delta is not None and reply.delta.tobytes() == words.tobytes()
+
+
+def test_silence_does_not_travel() -> None:
+    letter = envelopes.write_reply(Reply("north", "train", fault="No answer.", silent=True))
+    assert "silent" not in letter.text and not envelopes.read_reply(letter).silent
+
+
+@pytest.mark.parametrize("kind", ["join", "agree", "tally"])
+def test_short_questions_carry_no_model(kind: str) -> None:
+    assert envelopes.read_question(envelopes.write_question(Question(kind, {}))).kind == kind
+    with pytest.raises(WireError, match=f"A {kind} message came with a model"):
+        envelopes.read_question(envelopes.write_question(Question(kind, {}, model=VECTOR)))
+
+
+def test_undefined_numbers_travel_as_null() -> None:
+    values = {"metrics": {"auc": float("nan")}, "list": [float("inf"), 1.0]}
+    assert envelopes.read_reply(envelopes.write_reply(Reply("a", "evaluate", values=values))).values == {
+        "metrics": {"auc": None},
+        "list": [None, 1.0],
+    }
+
+
+def test_size_counts_header_and_vector() -> None:
+    assert 44 < envelopes.write_reply(REPLY).size < 400
+
+
+def _packed(header: Any, vector: Any = None) -> RecordDict:
+    text = header if isinstance(header, str) else json.dumps(header)
+    packed = RecordDict({"header": ConfigRecord({"json": text})})
+    if vector is not None:
+        packed["vector"] = vector
+    return packed
+
+
+HEADER = {"version": 2, "kind": "train", "study": {}, "round": 1, "layout": "", "settings": {}, "seal": {}, "secure": []}
+BROKEN: dict[str, tuple[RecordDict, str]] = {
+    "empty": (RecordDict(), "records"),
+    "foreign record": (RecordDict({"header": ConfigRecord({"json": "{}"}), "more": MetricRecord({"a": 1})}), "more"),
+    "not JSON": (_packed("{"), "not valid JSON"),
+    "NaN in JSON": (_packed('{"version": NaN}'), "not valid JSON"),
+    "deep JSON": (_packed("[" * 100_000), "not valid JSON"),
+    "list": (_packed("[]"), "version"),
+    "other version": (_packed({**HEADER, "version": 1}), "version 1"),
+    "unknown kind": (_packed({**HEADER, "kind": "exec"}), "exec"),
+    "no model": (_packed(HEADER), "without a model"),
+    "round as text": (_packed({**HEADER, "round": "1"}), "round"),
+    "round as truth": (_packed({**HEADER, "round": True}), "round"),
+    "study as list": (_packed({**HEADER, "study": []}), "study"),
+    "secure as text": (_packed({**HEADER, "secure": "x"}), "secure is of type str"),
+    "no secure part": (_packed({k: v for k, v in HEADER.items() if k != "secure"}), "secure is of type NoneType"),
+    "secure as numbers": (_packed({**HEADER, "secure": [1]}), "list of at most 4096 texts"),
+    "secure without end": (_packed({**HEADER, "secure": [""] * 4097}), "list of at most 4096 texts"),
+    "secure not base64": (_packed({**HEADER, "secure": ["AA=", "!"]}), "not base64"),
+    "secure not ASCII": (_packed({**HEADER, "secure": ["é"]}), "not base64"),
+    "double": (_packed(HEADER, ArrayRecord({"vector": Array("float64", (1,), "consilium.float32", b"12345678")})), "float64"),
+    "matrix": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (1, 1), "consilium.float32", b"1234")})), r"\[1, 1\]"),
+    "pickle": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (1,), "pickle", b"1234")})), "pickle"),
+    "short": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (2,), "consilium.float32", b"1234")})), "4 bytes for 2"),
+    "two arrays": (_packed(HEADER, ArrayRecord({k: Array("float32", (1,), "consilium.float32", b"1234") for k in "ab"})), "exactly one"),
+    "vector as config": (_packed(HEADER, ConfigRecord({"a": 1})), "exactly one"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_question_is_refused(name: str) -> None:
+    packed, reason = BROKEN[name]
+    with pytest.raises(WireError, match=reason):
+        envelopes.read_question(flower_records.unpack(packed))
+
+
+def test_a_join_question_carries_no_model() -> None:
+    with pytest.raises(WireError, match="with a model"):
+        envelopes.read_question(envelopes.write_question(Question("join", {}, model=VECTOR)))
+
+
+def test_raw_bytes_become_a_letter() -> None:
+    letter = Envelope.received("{}", bytearray(VECTOR.tobytes()))
+    assert letter.vector is not None and letter.vector.tobytes() == VECTOR.tobytes()
+    assert Envelope.received("{}", None).vector is None
+    with pytest.raises(WireError, match="7 bytes"):
+        Envelope.received("{}", b"1234567")
+
+
+def test_a_letter_of_any_length_is_not_read() -> None:
+    with pytest.raises(WireError, match="characters"):
+        envelopes.read_reply(Envelope(" " * (envelopes.LARGEST_TEXT + 1)))
+
+
+TOLD = {"code": "data", "room": "client.dataset.manifest", "id": "0a1b2c3d"}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (TOLD, "No images. [data, client.dataset.manifest, 0a1b2c3d]"),
+        ({**TOLD, "code": "secure sum", "accused": "south"}, "No images. [secure sum, client.dataset.manifest, 0a1b2c3d]"),
+        ({**TOLD, "room": ""}, "No images. [data, 0a1b2c3d]"),
+        ({}, "No images."),
+        *(({**TOLD, key: value}, "No images.") for key in TOLD for value in ("<b>", "a\nb", "x" * 90, "A1", "é", 3, None, ["data"], {})),
+        ({**TOLD, "id": "0a1b2c3"}, "No images."),
+        ({**TOLD, "id": "0a1b2c3d4"}, "No images."),
+        ({**TOLD, "code": ""}, "No images."),
+    ],
+    ids=str,
+)
+def test_a_refusal_says_its_code_room_and_id_where_they_are_such(values: dict[str, Any], told: str) -> None:
+    reply = envelopes.read_reply(envelopes.write_reply(Reply("north", "", values=values, fault="No images.")))
+    assert reply.refusal == told and reply.fault == "No images."

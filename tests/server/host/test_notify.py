@@ -1,0 +1,120 @@
+"""The bell over its real socket: who waits is woken, who has no bell only waits, and what else is asked is refused."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from server.host import notify
+from server.host.notify import Notifier, NotifyClient
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """A short path: that of a socket may have 107 bytes."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder / "bell.sock"
+    shutil.rmtree(folder)
+
+
+def asked(path: Path, line: str, headers: str = "") -> tuple[int, bytes]:
+    """Status and body of one raw request."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(10)
+        door.connect(str(path))
+        door.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        answer = http.client.HTTPResponse(door)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+def test_a_ring_wakes_who_waits() -> None:
+    tower, woken = Notifier(), threading.Event()
+
+    def waits() -> None:
+        assert tower.wait("answers", 0, 60.0) == 1
+        woken.set()
+
+    thread = threading.Thread(target=waits)
+    thread.start()
+    tower.ring("questions")  # another bell's ring wakes nobody
+    assert not woken.wait(0.05)
+    tower.ring("answers")
+    thread.join(30)
+    assert woken.is_set()
+
+
+def test_a_ring_that_was_missed_is_told_at_once_and_nothing_new_after_the_wait() -> None:
+    tower = Notifier()
+    for _ in range(3):
+        tower.ring("questions")
+    assert tower.wait("questions", 1, 60.0) == 3
+    assert tower.wait("questions", 3, 0.01) == 3
+
+
+def test_a_restarted_server_counts_anew_and_keeps_nobody_waiting(path: Path) -> None:
+    for rings in (3, 0):
+        tower = Notifier()
+        with notify.serve(tower, path):
+            for _ in range(rings):
+                tower.ring("questions")
+            assert asked(path, "GET /v1/bell?after=7&seconds=20") == (200, str(rings).encode())
+
+
+def test_hospital_and_coordinator_wake_each_other(path: Path) -> None:
+    heard: list[tuple[int, bytes]] = []
+    with notify.serve(Notifier(), path):
+        assert path.stat().st_mode & 0o777 == 0o600
+        hospital = threading.Thread(target=lambda: heard.append(asked(path, "GET /v1/bell?after=0&seconds=20")))
+        hospital.start()
+        ringer = NotifyClient(path)
+        ringer.wait(5.0)  # the first one only learns the count
+        ringer.asked()
+        hospital.join(30)
+        assert heard == [(200, b"1")]
+        assert asked(path, "POST /v1/bell") == (200, b"")
+        began = time.monotonic()
+        ringer.wait(20.0)
+        assert time.monotonic() - began < 15  # it was rung for, and did not wait to the end
+
+
+def test_without_a_bell_the_coordinator_only_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+    monkeypatch.setattr(threading.Event, "wait", lambda _, seconds=None: waited.append(seconds))
+    ringer = NotifyClient(path)
+    ringer.asked()
+    assert waited == []
+    ringer.wait(0.25)
+    assert waited == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("GET /v1/bell?after=x", "", 400),
+        ("GET /v1/bell?seconds=long", "", 400),
+        ("GET /v1/bell?seconds=26", "", 404),
+        ("GET /v1/bell?seconds=-1", "", 404),
+        ("GET /v1/bell?seconds=nan", "", 404),
+        ("GET /questions", "", 404),
+        ("GET /", "", 404),
+        ("POST /answers", "", 404),
+        ("POST /v1/bell?x=1", "", 404),
+        ("POST /v1/bell", "Content-Length: 4\r\n", 404),
+        ("DELETE /v1/bell", "", 501),
+    ],
+)
+def test_bad_requests_are_refused_and_ring_nothing(path: Path, line: str, headers: str, status: int) -> None:
+    tower = Notifier()
+    with notify.serve(tower, path):
+        assert asked(path, line, headers)[0] == status
+        assert tower.wait("answers", 1, 0.0) == 0 == tower.wait("questions", 1, 0.0)
+        assert asked(path, "GET /answers?after=1&seconds=0") == (200, b"0")

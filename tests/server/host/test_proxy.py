@@ -1,0 +1,240 @@
+"""The reverse proxy: who is in the map of members, and what the real nginx lets through with the real configuration."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from common.errors import ConsiliumError
+from common.storage import files
+from common.study import toml
+from common.trust import certificates, consortium
+from common.trust.certificates import Credential
+from common.trust.consortium import Consortium
+from server.commands.provision import provision
+from server.host import notify, proxy
+from server.host.notify import Notifier
+from server.host.proxy import Proxy, configuration, members
+from server.host.site_registry import Enrolment, RegisteredSite
+
+NOW = datetime.now(UTC)
+KEYS = {name: certificates.public_bytes(certificates.private_key("node")) for name in ("north", "valley")}
+
+
+def enrolled(key: bytes, serial: str) -> Enrolment:
+    return Enrolment("2026-03-01T12:00:00+00:00", serial, "", hashlib.sha256(key).hexdigest(), "", "", "")
+
+
+def hospital(key: bytes, serial: str) -> RegisteredSite:
+    return RegisteredSite("", "2026-03-15T12:00:00+00:00", enrolled(key, serial))
+
+
+def free() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A provisioned home, at a path with a space in it."""
+    top = Path(tempfile.mkdtemp())
+    table = {"name": "chest-4", "address": "localhost", "port": free(), "link_port": free(), "sites": ["north", "valley"]}
+    (top / "c.toml").write_text(toml.dumps(table))
+    home = top / "my home"
+    provision(top / "c.toml", home, NOW)
+    for name in ("run", "logs"):
+        files.folder(home / name)
+    yield home
+    shutil.rmtree(top)
+
+
+def settings(home: Path) -> Consortium:
+    return consortium.read(home / "consortium.toml")
+
+
+def test_a_member_is_written_as_nginx_writes_its_serial_number() -> None:
+    sites = {"valley": hospital(KEYS["valley"], "0abc"), "north": hospital(KEYS["north"], "7f3")}
+    keys = {name: base64.b64encode(key).decode() for name, key in KEYS.items()}
+    expected = f'"07F3" "{keys["north"]}";\n"0ABC" "{keys["valley"]}";\n'
+    assert members(sites, KEYS.values()).decode() == expected
+
+
+def test_who_is_revoked_not_enrolled_or_unknown_to_the_superlink_is_out() -> None:
+    north = hospital(KEYS["north"], "aa")
+    assert members({"north": north}, KEYS.values()) != b""
+    assert members({"north": north.renewed("token", NOW)}, KEYS.values()) == b""
+    assert members({"north": replace(north, enrolled=None)}, KEYS.values()) == b""
+    assert members({"north": north}, [KEYS["valley"]]) == b""
+    again = replace(north.renewed("token", NOW), enrolled=enrolled(KEYS["valley"], "bb"))
+    assert members({"north": again}, KEYS.values()).startswith(b'"BB"')
+
+
+def test_a_long_serial_number_from_a_real_certificate_is_whole_bytes(made: Path) -> None:
+    ca = Credential((made / "ca.crt").read_bytes(), (made / "ca.key").read_bytes())
+    key = certificates.private_key("tls")
+    granted = certificates.grant(ca, certificates.request("north", key), "north", "client", NOW, 30)
+    serial = str(certificates.details(granted)["serial"])
+    line = members({"north": hospital(KEYS["north"], serial)}, KEYS.values()).decode()
+    found = line.split('"')[1]
+    assert len(found) % 2 == 0 and int(found, 16) == int(serial, 16) and found == found.upper()
+
+
+@pytest.mark.parametrize(("least", "protocols"), [("1.3", "TLSv1.3"), ("1.2", "TLSv1.2 TLSv1.3")])
+def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, protocols: str) -> None:
+    text = configuration(made, replace(settings(made), min_tls=least))
+    assert f"ssl_protocols {protocols};" in text
+    (made / "run" / "members.map").write_bytes(members({"north": hospital(KEYS["north"], "aa")}, KEYS.values()))
+    (made / "run" / "trial.conf").write_text(text)
+    command = [
+        proxy.program(),
+        "-t",
+        "-p",
+        str(made / "run"),
+        "-c",
+        str(made / "run" / "trial.conf"),
+        "-e",
+        str(made / "logs" / "proxy.log"),
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_there_are_six_places_of_which_one_is_for_guests(made: Path) -> None:
+    places = dict(
+        re.findall(
+            r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})", configuration(made, settings(made)), re.MULTILINE | re.DOTALL
+        )
+    )
+    assert places.pop("/").strip() == "return 404;"
+    assert "client_verify" not in places.pop("= /v1/enrol")
+    fleet = places["/v1/fleet/"]
+    assert [place.strip('~= "^').split("/")[2] for place in places] == ["fleet", "bell", "models", "updates"]
+    assert all("if ($ssl_client_verify != SUCCESS) { return 403; }" in inside for inside in places.values())
+    assert all('if ($member = "") { return 403; }' in inside for inside in places.values())
+    assert "if ($http_flwr_public_key != $member) { return 403; }" in fleet
+
+
+def test_a_refused_configuration_is_one_sentence(made: Path) -> None:
+    with pytest.raises(ConsiliumError, match=r"nginx refuses its configuration: unexpected end of file"):
+        Proxy(made, settings(made)).start(b'"unfinished')
+
+
+class Door:
+    """Real nginx before a real bell, and hospitals' certificates."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.settings = home, settings(home)
+        self.ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
+        self.front = Proxy(home, self.settings)
+
+    def certificate(self, name: str, ca: Credential | None = None) -> tuple[Path, str]:
+        """A file with certificate and key, and the serial number."""
+        key = certificates.private_key("tls")
+        granted = certificates.grant(ca or self.ca, certificates.request(name, key), name, "client", NOW, 30)
+        path = self.home.parent / f"{name}-{time.monotonic_ns()}.pem"
+        path.write_bytes(granted + key)
+        return path, str(certificates.details(granted)["serial"])
+
+    def get(self, place: str, pem: Path | None = None, least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, key: str = "") -> int:
+        """Status of an answer."""
+        context = ssl.create_default_context(cafile=self.home / "ca.crt")
+        context.minimum_version = context.maximum_version = least
+        if pem is not None:
+            context.load_cert_chain(pem)
+        with httpx.Client(verify=context, trust_env=False, timeout=20) as http:
+            return http.get(f"https://localhost:{self.settings.port}{place}", headers={"flwr-public-key": key}).status_code
+
+
+@pytest.fixture(scope="module")
+def door(made: Path) -> Iterator[Door]:
+    there = Door(made)
+    with notify.serve(Notifier(), made / "run" / "bell.sock"):
+        there.front.start(b"")
+        try:
+            until(lambda: reached(there))
+            yield there
+        finally:
+            there.front.stop()
+
+
+def reached(door: Door) -> bool:
+    assert door.front.alive()
+    try:
+        return door.get("/") == 404
+    except httpx.TransportError:
+        return False
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+GUARDED = ("/v1/bell", "/v1/fleet/x", f"/v1/models/1/{64 * 'a'}")
+PLACES = [
+    "/",
+    "/questions",
+    "/answers",
+    "/v1/bell/",
+    "/v1/control/list-runs",
+    "/v1/runtime/get-nodes",
+    "/v1/fleet",
+    "/v1/fleet/../control/x",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_nothing_else_is_reached_even_with_a_member_s_certificate(door: Door, place: str) -> None:
+    pem, serial = door.certificate("north")
+    door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
+    until(lambda: door.get("/v1/bell?after=5", pem) == 200)
+    assert door.get(place, pem) in ((301, 404) if place == "/v1/fleet" else (404,))
+
+
+def test_only_members_come_in_and_a_revoked_one_no_longer(door: Door) -> None:
+    pem, serial = door.certificate("north")
+    guest, _ = door.certificate("north")
+    assert [door.get(place, who) for place in GUARDED for who in (None, pem, guest)] == [403] * 9
+    assert door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
+    until(lambda: door.get("/v1/bell?after=5", pem) == 200)
+    assert door.get("/v1/bell?after=5", guest) == 403 == door.get("/v1/bell?after=5")
+    assert not door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
+    assert door.front.update(b"")
+    until(lambda: door.get("/v1/bell?after=5", pem) == 403)
+
+
+def test_a_member_may_not_use_another_member_s_node_key(door: Door) -> None:
+    pem, serial = door.certificate("north")
+    door.front.update(members({"north": hospital(KEYS["north"], serial), "valley": hospital(KEYS["valley"], "01")}, KEYS.values()))
+    keys = {name: base64.b64encode(key).decode() for name, key in KEYS.items()}
+    # Let in; no SuperLink stands behind it here. For a moment after a reload a worker with the old list may still take a connection.
+    until(lambda: door.get("/v1/fleet/x", pem, key=keys["north"]) == 502)
+    assert door.get("/v1/fleet/x", pem, key=keys["valley"]) == 403
+
+
+def test_a_certificate_of_another_consortium_is_refused(door: Door) -> None:
+    pem, _ = door.certificate("north", certificates.authority("chest-4", NOW, 30))
+    assert door.get("/v1/bell", pem) in (400, 403)
+
+
+def test_an_older_tls_is_refused(door: Door) -> None:
+    with pytest.raises(httpx.TransportError):
+        door.get("/", least=ssl.TLSVersion.TLSv1_2)
