@@ -38,4 +38,7 @@ def answer(message: Message, context: Context) -> Message:
         letter = handler.answer(site, flower_records.unpack(message.content))
     except WireError as error:
         letter = handler.fault(site, error)
-    return Message(flower_records.pack(letter, shared=flower_records.is_shared(message.content)), reply_to=message)
+    return Message(
+        flower_records.pack(letter, shared=flower_records.is_shared(message.content)),
+        reply_to=message,
+    )

@@ -56,7 +56,10 @@ class KitSettings:
     address: str = setting(doc="the coordinator's host name or IP address")
     port: int = setting(443, doc="the coordinator's port", low=1, high=65535)
     min_tls: str = setting("1.3", doc="lowest version of TLS", choices=("1.3", "1.2"))
-    proxy: str = setting("", doc='web proxy, e.g. "http://proxy.example.org:3128"; "": from HTTPS_PROXY and NO_PROXY; "none": no proxy')
+    proxy: str = setting(
+        "",
+        doc='web proxy, e.g. "http://proxy.example.org:3128"; "": from HTTPS_PROXY and NO_PROXY; "none": no proxy',
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +68,28 @@ class SiteSettings(KitSettings):
 
     data: str = setting(doc="folder with the scans; only ever read")
     device: str = setting("auto", doc="where models are trained", choices=("auto", "cpu", "cuda"))
-    walls: str = setting("required", doc="whether to refuse to start where the kernel lacks a wall", choices=("required", "where possible"))
+    walls: str = setting(
+        "required",
+        doc="whether to refuse to start where the kernel lacks a wall",
+        choices=("required", "where possible"),
+    )
     poll: float = setting(
-        0.1, doc="longest time between two questions to the coordinator while nothing happens, in seconds", low=0.01, high=60.0
+        0.1,
+        doc="longest time between two questions to the coordinator while nothing happens, in seconds",
+        low=0.01,
+        high=60.0,
     )
 
     def to_toml(self) -> str:
         """The file with every default spelled out and every field explained."""
-        meanings = {place.removeprefix("site."): doc for place, _, _, doc in config.describe(SiteSettings, "site")}
-        return toml.dumps(config.to_table(self), {"": "This hospital, as made by: consilium site enrol", **meanings})
+        meanings = {
+            place.removeprefix("site."): doc
+            for place, _, _, doc in config.describe(SiteSettings, "site")
+        }
+        return toml.dumps(
+            config.to_table(self),
+            {"": "This hospital, as made by: consilium site enrol", **meanings},
+        )
 
 
 def settings(cls: type[T], values: dict[str, Any], where: str) -> T:
@@ -217,11 +233,17 @@ class SiteHome:
         """
         home = cls(path)
         if not path.is_dir():
-            raise InputError(f"{path} is not a folder; give the one that consilium site enrol made.")
+            raise InputError(
+                f"{path} is not a folder; give the one that consilium site enrol made."
+            )
         if (path / "consortium.toml").is_file():
-            raise InputError(f"{path} is a coordinator's folder; for it the commands are those of: consilium server.")
+            raise InputError(
+                f"{path} is a coordinator's folder; for it the commands are those of: consilium server."
+            )
         if home.enrolling.exists():
-            raise InputError(f"{path} is only half enrolled; run consilium site enrol with the same kit and folder again.")
+            raise InputError(
+                f"{path} is only half enrolled; run consilium site enrol with the same kit and folder again."
+            )
         for file, forbidden in home._needed(part):
             _check_mode(file, forbidden)
         return home
@@ -231,10 +253,20 @@ class SiteHome:
         yield from ((self.path, 0o027), (self.run, 0o027), (self.logs, 0o007))
         yield from ((self.site_toml, 0o027), (self.ca, 0o022), (self.coordinator, 0o022))
         if part in ("all", "gateway"):
-            yield from ((self.gateway, 0o077), (self.tls_key, 0o077), (self.tls_crt, 0o022), (self.node_key, 0o077))
+            yield from (
+                (self.gateway, 0o077),
+                (self.tls_key, 0o077),
+                (self.tls_crt, 0o022),
+                (self.node_key, 0o077),
+            )
         if part in ("all", "worker"):
             yield from ((self.roster_crt, 0o022), (self.policy_toml, 0o027))
-            yield from ((self.worker, 0o077), (self.state, 0o077), (self.identity_key, 0o077), (self.identity_crt, 0o022))
+            yield from (
+                (self.worker, 0o077),
+                (self.state, 0o077),
+                (self.identity_key, 0o077),
+                (self.identity_crt, 0o022),
+            )
 
 
 def _check_mode(path: Path, forbidden: int) -> None:
@@ -242,16 +274,22 @@ def _check_mode(path: Path, forbidden: int) -> None:
         found = path.stat()
     except FileNotFoundError:
         if path.name in _EMPTY:
-            raise InputError(f"{path} is missing; make it again: mkdir -m 700 {path}, as the user that works there.") from None
+            raise InputError(
+                f"{path} is missing; make it again: mkdir -m 700 {path}, as the user that works there."
+            ) from None
         raise InputError(
             f"{path} is missing; restore it from a backup, or ask the coordinator for a new kit and enrol in a new folder."
         ) from None
     except OSError as error:
-        raise InputError(f"{path} cannot be looked at ({error.strerror}); run this as the user that enrolled.") from None
+        raise InputError(
+            f"{path} cannot be looked at ({error.strerror}); run this as the user that enrolled."
+        ) from None
     mode = stat.S_IMODE(found.st_mode)
     if mode & forbidden:
         allowed = (0o777 if stat.S_ISDIR(found.st_mode) else 0o666) & ~forbidden
-        raise InputError(f"{path} has mode {mode:04o}; at most {allowed:04o} is allowed, run: chmod {mode & ~forbidden:04o} {path}")
+        raise InputError(
+            f"{path} has mode {mode:04o}; at most {allowed:04o} is allowed, run: chmod {mode & ~forbidden:04o} {path}"
+        )
 
 
 def _check_proxy(proxy: str, place: str) -> None:
@@ -259,7 +297,12 @@ def _check_proxy(proxy: str, place: str) -> None:
         return
     parts = urlsplit(proxy)
     try:
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and bool(parts.port) and parts.path in ("", "/")
+        fits = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and bool(parts.port)
+            and parts.path in ("", "/")
+        )
     except ValueError:
         fits = False
     if not fits:

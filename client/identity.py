@@ -43,9 +43,22 @@ class Identity:
             SignatureError: it is not.
         """
         before = self.roster(state, now)
-        roster = rosters.verify(signed, self.roster_key, self.authority, self.consortium, now, before.version if before else 0)
-        if before is not None and roster.version == before.version and roster.digest != before.digest:
-            raise SignatureError(f"There are two different rosters of version {roster.version}; the coordinator must sign a newer one.")
+        roster = rosters.verify(
+            signed,
+            self.roster_key,
+            self.authority,
+            self.consortium,
+            now,
+            before.version if before else 0,
+        )
+        if (
+            before is not None
+            and roster.version == before.version
+            and roster.digest != before.digest
+        ):
+            raise SignatureError(
+                f"There are two different rosters of version {roster.version}; the coordinator must sign a newer one."
+            )
         if before is None or roster.version > before.version:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             files.replace(state / _KEPT, rosters.dumps(signed))
@@ -60,7 +73,13 @@ class Identity:
             content = (state / _KEPT).read_bytes()
         except FileNotFoundError:
             return None
-        return _verified(content, self.roster_key, self.authority, self.consortium, now.replace(second=0, microsecond=0))
+        return _verified(
+            content,
+            self.roster_key,
+            self.authority,
+            self.consortium,
+            now.replace(second=0, microsecond=0),
+        )
 
     def keys(self, roster: Roster, now: datetime) -> dict[str, bytes]:
         """Ed25519 public keys of the roster's hospitals whose certificates are good now, to the minute."""
@@ -68,7 +87,9 @@ class Identity:
 
 
 @lru_cache(maxsize=64)
-def _verified(content: bytes, roster_key: bytes, authority: bytes, consortium: str, now: datetime) -> Roster:
+def _verified(
+    content: bytes, roster_key: bytes, authority: bytes, consortium: str, now: datetime
+) -> Roster:
     return rosters.verify(rosters.loads(content), roster_key, authority, consortium, now)
 
 
@@ -85,5 +106,7 @@ def raw_key(key_pem: bytes) -> bytes:
     """
     key = certificates.load_key(key_pem)
     if not isinstance(key, Ed25519PrivateKey):
-        raise CertificateError("A hospital speaks with an Ed25519 key; restore worker/identity.key from a backup.")
+        raise CertificateError(
+            "A hospital speaks with an Ed25519 key; restore worker/identity.key from a backup."
+        )
     return key.private_bytes_raw()

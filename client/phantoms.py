@@ -22,5 +22,9 @@ def only(folder: Path) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = (f for part in ("dicom", "images") for f in sorted((folder / part).rglob("*")) if f.is_file())
-    return {f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+    files = (
+        f for part in ("dicom", "images") for f in sorted((folder / part).rglob("*")) if f.is_file()
+    )
+    return {
+        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
+    }

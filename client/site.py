@@ -105,13 +105,31 @@ def from_node(node_config: Mapping[str, object]) -> Site:
     """
     number, sites = node_config.get("partition-id"), os.environ.get(SITES)
     if not isinstance(number, int) or sites is None:
-        raise SiteError(f"This node is not a hospital of a simulation ({SITES} and partition-id are needed).")
+        raise SiteError(
+            f"This node is not a hospital of a simulation ({SITES} and partition-id are needed)."
+        )
     folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
     device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
     if number >= len(folders):
-        return Site(POOLED, tuple(folders), state / ".pooled", device, pooled=True, resident=resident, policy=OPEN)
+        return Site(
+            POOLED,
+            tuple(folders),
+            state / ".pooled",
+            device,
+            pooled=True,
+            resident=resident,
+            policy=OPEN,
+        )
     folder, kept = folders[number], state / folders[number].name
-    return Site(folder.name, (folder,), kept, device, resident=resident, policy=_rules(folder), identity=_identity(state, folder.name))
+    return Site(
+        folder.name,
+        (folder,),
+        kept,
+        device,
+        resident=resident,
+        policy=_rules(folder),
+        identity=_identity(state, folder.name),
+    )
 
 
 def _rules(folder: Path) -> Policy:
@@ -126,4 +144,9 @@ def _identity(state: Path, name: str) -> Identity | None:
     if not (made / "roster.crt").is_file():
         return None
     key = raw_key((made / name / "identity.key").read_bytes())
-    return Identity(virtual_consortium.NAME, key, (made / "ca.crt").read_bytes(), (made / "roster.crt").read_bytes())
+    return Identity(
+        virtual_consortium.NAME,
+        key,
+        (made / "ca.crt").read_bytes(),
+        (made / "roster.crt").read_bytes(),
+    )

@@ -25,4 +25,11 @@ class Trust:
         Raises:
             SignatureError: the coordinator has not signed this very study, or not for now.
         """
-        return study_signature.verify(plan.seal, self.coordinator, self.authority, self.consortium, study.digest, datetime.now(UTC))
+        return study_signature.verify(
+            plan.seal,
+            self.coordinator,
+            self.authority,
+            self.consortium,
+            study.digest,
+            datetime.now(UTC),
+        )

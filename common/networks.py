@@ -25,7 +25,9 @@ from common.update import Layout, Vector
 
 def task(study: Study) -> Task:
     """The study's task."""
-    created: Task = plugins.load("common.tasks", study.task.name, "TASK").create(study.task.options, study.data.dimensions)
+    created: Task = plugins.load("common.tasks", study.task.name, "TASK").create(
+        study.task.options, study.data.dimensions
+    )
     return created
 
 
@@ -41,18 +43,28 @@ def build(study: Study) -> nn.Module:
 
 def tensors(network: nn.Module) -> dict[str, Tensor]:
     """The tensors that travel, by name, in layout order."""
-    return {name: value for name, value in network.state_dict(keep_vars=True).items() if value.is_floating_point()}
+    return {
+        name: value
+        for name, value in network.state_dict(keep_vars=True).items()
+        if value.is_floating_point()
+    }
 
 
 def counters(network: nn.Module) -> dict[str, Tensor]:
     """The network's whole-number scalars, by name."""
-    return {name: value for name, value in network.named_buffers() if value.dim() == 0 and value.dtype == torch.int64}
+    return {
+        name: value
+        for name, value in network.named_buffers()
+        if value.dim() == 0 and value.dtype == torch.int64
+    }
 
 
 def layout(network: nn.Module) -> Layout:
     """The layout of a network's vector."""
     named = tensors(network)
-    return Layout(tuple(named), tuple(tuple(t.shape) for t in named.values()), tuple(counters(network)))
+    return Layout(
+        tuple(named), tuple(tuple(t.shape) for t in named.values()), tuple(counters(network))
+    )
 
 
 def pack(network: nn.Module, out: Vector | None = None) -> Vector:
@@ -66,12 +78,19 @@ def pack(network: nn.Module, out: Vector | None = None) -> Vector:
 def unpack(network: nn.Module, vector: Vector) -> None:
     """Load a vector into the network, in place."""
     values = [t.detach() for t in tensors(network).values()]
-    flat = torch.from_numpy(vector) if vector.flags.writeable else torch.frombuffer(vector.data, dtype=torch.float32)
+    flat = (
+        torch.from_numpy(vector)
+        if vector.flags.writeable
+        else torch.frombuffer(vector.data, dtype=torch.float32)
+    )
     torch._foreach_copy_(values, _split(flat, values))
 
 
 def _split(flat: Tensor, like: list[Tensor]) -> list[Tensor]:
-    return [part.view(t.shape) for part, t in zip(flat.split([t.numel() for t in like]), like, strict=True)]
+    return [
+        part.view(t.shape)
+        for part, t in zip(flat.split([t.numel() for t in like]), like, strict=True)
+    ]
 
 
 def start_weights(study: Study, base: Path) -> tuple[Layout, Vector, str]:
@@ -91,7 +110,9 @@ def start_weights(study: Study, base: Path) -> tuple[Layout, Vector, str]:
     try:
         stored = load_file(path)
     except Exception as error:  # safetensors raises its own type beside OSError
-        raise StudyError(f"training.pretrained is {str(path)!r}, which is not a readable safetensors file ({error}).") from None
+        raise StudyError(
+            f"training.pretrained is {str(path)!r}, which is not a readable safetensors file ({error})."
+        ) from None
     named = tensors(network)
     fits = [n for n, t in named.items() if n in stored and stored[n].shape == t.shape]
     if not fits:
@@ -101,7 +122,11 @@ def start_weights(study: Study, base: Path) -> tuple[Layout, Vector, str]:
     with torch.no_grad():
         for name in fits:
             named[name].copy_(stored[name])
-    return layout(network), pack(network), _told(fits, sorted(set(named) - set(fits)), sorted(set(stored) - set(fits)), path.name)
+    return (
+        layout(network),
+        pack(network),
+        _told(fits, sorted(set(named) - set(fits)), sorted(set(stored) - set(fits)), path.name),
+    )
 
 
 def _told(fits: list[str], missing: list[str], unused: list[str], name: str) -> str:

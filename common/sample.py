@@ -71,7 +71,9 @@ class Batch:
         """A copy with some fields replaced."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
-    def to(self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format) -> Batch:
+    def to(
+        self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Batch:
         """The batch on a device; image memory is laid out as asked (channels-last where it is faster)."""
 
         def move(value: Tensor) -> Tensor:
@@ -92,9 +94,17 @@ def stack(samples: list[Sample]) -> Batch:
     first = samples[0]
     return Batch(
         images=torch.stack([s.image for s in samples]),
-        labels=None if first.label is None else torch.stack([s.label for s in samples if s.label is not None]),
-        masks=None if first.mask is None else torch.stack([s.mask for s in samples if s.mask is not None]),
-        boxes=None if first.boxes is None else tuple(s.boxes for s in samples if s.boxes is not None),
-        classes=None if first.classes is None else tuple(s.classes for s in samples if s.classes is not None),
+        labels=None
+        if first.label is None
+        else torch.stack([s.label for s in samples if s.label is not None]),
+        masks=None
+        if first.mask is None
+        else torch.stack([s.mask for s in samples if s.mask is not None]),
+        boxes=None
+        if first.boxes is None
+        else tuple(s.boxes for s in samples if s.boxes is not None),
+        classes=None
+        if first.classes is None
+        else tuple(s.classes for s in samples if s.classes is not None),
         spacing=first.spacing,
     )

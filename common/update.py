@@ -74,6 +74,10 @@ class Update:
 
     def __post_init__(self) -> None:
         if self.delta.ndim != 1 or self.delta.dtype != np.float32:
-            raise WireError(f"An update is {self.delta.dtype} with {self.delta.ndim} axes; float32 with one axis is allowed.")
+            raise WireError(
+                f"An update is {self.delta.dtype} with {self.delta.ndim} axes; float32 with one axis is allowed."
+            )
         if not (math.isfinite(self.weight) and self.weight > 0):
-            raise WireError(f"An update has the weight {self.weight!r}; a finite number above 0 is allowed.")
+            raise WireError(
+                f"An update has the weight {self.weight!r}; a finite number above 0 is allowed."
+            )

@@ -129,14 +129,24 @@ def open_session(order: RunRequest, transport: Transport, reporter: Reporter) ->
             reporter.say(f"  {member.site}: {' '.join(member.reasons)}")
     session = Session(order, study, run, transport, reporter, roster, layout, start, began)
     if study.secure_aggregation.enabled:
-        session.sums, session.roster, session.total = tally.hold(transport, study, order.run, order.roster, roster)
+        session.sums, session.roster, session.total = tally.hold(
+            transport, study, order.run, order.roster, roster
+        )
         telling = [m.site for m in session.roster.members if m.counts or m.tells_metrics]
-        own = f"; by their policies these also tell their own numbers: {', '.join(telling)}" if telling else ""
-        reporter.say(f"secure aggregation over {len(session.roster.members)} hospitals: the server reads sums of changes only{own}")
+        own = (
+            f"; by their policies these also tell their own numbers: {', '.join(telling)}"
+            if telling
+            else ""
+        )
+        reporter.say(
+            f"secure aggregation over {len(session.roster.members)} hospitals: the server reads sums of changes only{own}"
+        )
     return session
 
 
-def _joined(order: RunRequest, transport: Transport, study: Study, reporter: Reporter) -> Participants:
+def _joined(
+    order: RunRequest, transport: Transport, study: Study, reporter: Reporter
+) -> Participants:
     """Who takes part; whom the run waits for stands in its folder meanwhile, for ``consilium server status``."""
     note = Path(order.out) / WAITING
 
@@ -153,13 +163,19 @@ def _joined(order: RunRequest, transport: Transport, study: Study, reporter: Rep
 
 def federate(session: Session) -> None:
     """The federated rounds; the model on disk is always that of the last finished round."""
-    federation = replace(_federation(session, session.roster.trainers), sums=session.sums, total=session.total)
+    federation = replace(
+        _federation(session, session.roster.trainers), sums=session.sums, total=session.total
+    )
     watch = session.reporter.phase("round", session.study.federation.rounds)
     settings = {"part": "validation"}
     try:
-        for record in rounds.run(federation, session.transport, lambda number, site, done, of: watch(site, done, of)):
+        for record in rounds.run(
+            federation, session.transport, lambda number, site, done, of: watch(site, done, of)
+        ):
             validation = None
-            if _is_due(session.study, record.round) and not record.void:  # a model that did not move has been scored
+            if (
+                _is_due(session.study, record.round) and not record.void
+            ):  # a model that did not move has been scored
                 validation = evaluate.score(
                     session.transport,
                     session.study,
@@ -171,16 +187,28 @@ def federate(session: Session) -> None:
                     session.sums,
                 )
                 checkpoint.save(
-                    session.run.folder / "model", session.study, session.layout, federation.model, record.round, federation.counted
+                    session.run.folder / "model",
+                    session.study,
+                    session.layout,
+                    federation.model,
+                    record.round,
+                    federation.counted,
                 )
             session.run.add(record, _rate(session.study, record.round), validation)
             watch(_line(session, record, validation), 0, 0)
     finally:
         if federation.rounds_done:
             checkpoint.save(
-                session.run.folder / "model", session.study, session.layout, federation.model, federation.rounds_done, federation.counted
+                session.run.folder / "model",
+                session.study,
+                session.layout,
+                federation.model,
+                federation.rounds_done,
+                federation.counted,
             )
-    session.scores["federated"] = _final(session, federation.model, examples=True, secure=session.sums)
+    session.scores["federated"] = _final(
+        session, federation.model, examples=True, secure=session.sums
+    )
     session.transport.traffic.take()
     session.bytes = dict(session.transport.traffic.total)
 
@@ -193,14 +221,20 @@ def compare(session: Session) -> None:
     """
     kept = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
     if session.order.compare and kept:
-        raise ArgumentError(f"--compare needs every hospital's counts and metrics; the policy of {', '.join(kept)} keeps them.")
+        raise ArgumentError(
+            f"--compare needs every hospital's counts and metrics; the policy of {', '.join(kept)} keeps them."
+        )
     if "local" in session.order.compare:
         for member in session.roster.trainers:
-            session.local_models[member.site] = _trained(session, [member], f"{member.site} alone", 1)
+            session.local_models[member.site] = _trained(
+                session, [member], f"{member.site} alone", 1
+            )
         session.scores["local"] = _own(session)
     if "pooled" in session.order.compare:
         if session.roster.pooled is None:
-            raise ArgumentError("--compare pooled needs all hospitals' folders on one machine; it works in simulation only.")
+            raise ArgumentError(
+                "--compare pooled needs all hospitals' folders on one machine; it works in simulation only."
+            )
         model = _trained(session, [session.roster.pooled], "pooled", len(session.roster.trainers))
         session.scores["pooled"] = _final(session, model)
 
@@ -214,7 +248,15 @@ def conclude(session: Session) -> None:
     session.transport.traffic.take()
     moved = session.bytes or session.transport.traffic.total
     content = report.assemble(
-        session.study, session.status, session.roster, session.run.rounds, session.scores, session.cross, seconds, moved, more
+        session.study,
+        session.status,
+        session.roster,
+        session.run.rounds,
+        session.scores,
+        session.cross,
+        seconds,
+        moved,
+        more,
     )
     examples = session.scores["federated"].examples if "federated" in session.scores else []
     session.run.finish(content, examples)
@@ -227,7 +269,11 @@ def _federation(session: Session, members: Sequence[Member], repeat: int = 1) ->
 def _trained(session: Session, members: Sequence[Member], name: str, repeat: int) -> Vector:
     """A model for comparison; one "hospital" alone has nobody to hide among."""
     alone = replace(session.study.federation, min_sites=1, fraction=1.0)
-    study = replace(session.study, federation=alone, secure_aggregation=replace(session.study.secure_aggregation, enabled=False))
+    study = replace(
+        session.study,
+        federation=alone,
+        secure_aggregation=replace(session.study.secure_aggregation, enabled=False),
+    )
     federation = replace(_federation(session, members, repeat), study=study)
     watch = session.reporter.phase(name, study.federation.rounds)
     for record in rounds.run(federation, session.transport, lambda number, site, done, of: None):
@@ -247,17 +293,34 @@ def _own(session: Session) -> Scores:
                 getattr(own, part)[site] = getattr(scores, part)[site]
     federated = session.scores["federated"].sites
     values.append([federated.get(m.site, {}).get(key) for m in members])
-    session.cross = {"metric": key, "models": [*session.local_models, "federated"], "sites": [m.site for m in members], "values": values}
+    session.cross = {
+        "metric": key,
+        "models": [*session.local_models, "federated"],
+        "sites": [m.site for m in members],
+        "values": values,
+    }
     return own
 
 
-def _final(session: Session, model: Vector, examples: bool = False, secure: Sums | None = None) -> Scores:
+def _final(
+    session: Session, model: Vector, examples: bool = False, secure: Sums | None = None
+) -> Scores:
     settings = {"part": "test", "intervals": True, "examples": examples}
-    return evaluate.score(session.transport, session.study, session.layout, model, session.roster.members, settings, secure=secure)
+    return evaluate.score(
+        session.transport,
+        session.study,
+        session.layout,
+        model,
+        session.roster.members,
+        settings,
+        secure=secure,
+    )
 
 
 def _is_due(study: Study, number: int) -> bool:
-    return study.evaluation.every > 0 and (number % study.evaluation.every == 0 or number == study.federation.rounds)
+    return study.evaluation.every > 0 and (
+        number % study.evaluation.every == 0 or number == study.federation.rounds
+    )
 
 
 def _rate(study: Study, number: int) -> float:

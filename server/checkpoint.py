@@ -18,14 +18,27 @@ from common.study.study import Study
 from common.update import Layout, Vector
 
 
-def save(folder: Path, study: Study, layout: Layout, model: Vector, rounds: int, counted: Mapping[str, int] | None = None) -> None:
+def save(
+    folder: Path,
+    study: Study,
+    layout: Layout,
+    model: Vector,
+    rounds: int,
+    counted: Mapping[str, int] | None = None,
+) -> None:
     """Write a model folder; each file is replaced in one step. ``counted``: what the network's counters counted at all hospitals."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / "weights.partial"
     counters = {name: np.array((counted or {}).get(name, 0), np.int64) for name in layout.counters}
     save_file({**dict(layout.views(model)), **counters}, partial)
     os.replace(partial, folder / "weights.safetensors")
-    about = {"format": 1, "rounds": rounds, "study_hash": study.digest, "layout": layout.digest, "study": study.to_table()}
+    about = {
+        "format": 1,
+        "rounds": rounds,
+        "study_hash": study.digest,
+        "layout": layout.digest,
+        "study": study.to_table(),
+    }
     write_json(folder / "model.json", about)
 
 
@@ -39,11 +52,15 @@ def load(folder: Path) -> tuple[Study, Layout, Vector]:
         about: Mapping[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
         stored = load_file(folder / "weights.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{folder} is not a readable model ({error}); give the model folder of a run, e.g. runs/demo/model.") from None
+        raise InputError(
+            f"{folder} is not a readable model ({error}); give the model folder of a run, e.g. runs/demo/model."
+        ) from None
     study = studies.parse(about["study"])
     layout, model = _assemble(study, stored)
     if layout.digest != about.get("layout"):
-        raise InputError(f"{folder}: weights.safetensors does not belong to model.json; take both files from one run.")
+        raise InputError(
+            f"{folder}: weights.safetensors does not belong to model.json; take both files from one run."
+        )
     return study, layout, model
 
 
@@ -58,9 +75,15 @@ def _assemble(study: Study, stored: Mapping[str, np.ndarray]) -> tuple[Layout, V
     from common import networks  # noqa: PLC0415  # torch is loaded only where a model is read back
 
     layout = networks.layout(networks.build(study))
-    missing = [name for name, shape in zip(layout.names, layout.shapes, strict=True) if stored.get(name, np.empty(0)).shape != shape]
+    missing = [
+        name
+        for name, shape in zip(layout.names, layout.shapes, strict=True)
+        if stored.get(name, np.empty(0)).shape != shape
+    ]
     if missing or not set(stored) - set(layout.counters) <= set(layout.names):
-        raise InputError(f"weights.safetensors does not fit the study's network: {len(missing)} tensors are missing or of another shape.")
+        raise InputError(
+            f"weights.safetensors does not fit the study's network: {len(missing)} tensors are missing or of another shape."
+        )
     vector = np.empty(layout.size, np.float32)
     for name, view in layout.views(vector):
         view[...] = stored[name]

@@ -58,7 +58,12 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``report.json``."""
-        return {"sites": self.sites, "mean": self.mean(), "intervals": self.intervals, "hospitals": self.hospitals}
+        return {
+            "sites": self.sites,
+            "mean": self.mean(),
+            "intervals": self.intervals,
+            "hospitals": self.hospitals,
+        }
 
 
 def score(
@@ -97,12 +102,21 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
     def order(cohort: int) -> SumSpec:
         part = str(plan.settings["part"])
         return sum_specs.order(
-            study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, metrics=metrics
+            study,
+            "evaluate",
+            cohort,
+            number=plan.round,
+            part=part,
+            model=plan.model,
+            layout=plan.layout,
+            metrics=metrics,
         )
 
     scores = Scores()
     try:
-        found = secure.collect(plan, order, [m.site for m in members], deadline=study.federation.deadline)
+        found = secure.collect(
+            plan, order, [m.site for m in members], deadline=study.federation.deadline
+        )
     except RoundError as error:
         scores.faults = {m.site: str(error) for m in members}
         return scores
@@ -110,7 +124,9 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
     scores.summed = len(found.survivors)
     for metric in metrics:
         count = found.lanes[sum_specs.defined(metric)]
-        scores.means[metric] = found.lanes[metric] / count if count >= study.secure_aggregation.min_cohort else None
+        scores.means[metric] = (
+            found.lanes[metric] / count if count >= study.secure_aggregation.min_cohort else None
+        )
     for site, values in found.values.items():
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
@@ -124,14 +140,24 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         scores.faults[site] = reply.refusal
         return
     metrics = reply.values.get("metrics")
-    if not isinstance(metrics, dict) or not all(v is None or isinstance(v, int | float) for v in metrics.values()):
+    if not isinstance(metrics, dict) or not all(
+        v is None or isinstance(v, int | float) for v in metrics.values()
+    ):
         scores.faults[site] = "The answer holds no table of metrics."
         return
     scores.sites[site] = {str(k): v for k, v in metrics.items()}
     images, examples = reply.values.get("images"), reply.values.get("examples")
     scores.images[site] = images if isinstance(images, int) else 0
-    scores.intervals[site] = {key: pair for key, pair in _table(reply.values.get("intervals")).items() if isinstance(pair, list)}
-    scores.examples += [{**e, "site": site} for e in examples if isinstance(e, dict)] if isinstance(examples, list) else []
+    scores.intervals[site] = {
+        key: pair
+        for key, pair in _table(reply.values.get("intervals")).items()
+        if isinstance(pair, list)
+    }
+    scores.examples += (
+        [{**e, "site": site} for e in examples if isinstance(e, dict)]
+        if isinstance(examples, list)
+        else []
+    )
     scores.compute.update(_table(reply.values.get("compute")))
 
 

@@ -63,7 +63,12 @@ class Participants:
         return tuple(m for m in self.members if m.trains)
 
 
-def join(transport: Transport, study: Study, scoring: bool = False, say: Callable[[str], None] = lambda line: None) -> Participants:
+def join(
+    transport: Transport,
+    study: Study,
+    scoring: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Participants:
     """Ask every connected node to introduce itself, and those at which a person must still approve the study again and again.
 
     Args:
@@ -74,15 +79,24 @@ def join(transport: Transport, study: Study, scoring: bool = False, say: Callabl
         InputError: fewer usable hospitals than ``federation.min_sites``.
     """
     found = _Joining(study, scoring, transport.names())
-    plan, nodes = Question("join", study.to_table(), settings={"scoring": scoring}), list(transport.nodes())
+    plan, nodes = (
+        Question("join", study.to_table(), settings={"scoring": scoring}),
+        list(transport.nodes()),
+    )
     patience, told, pause = time.monotonic() + study.federation.approval, "", _FIRST_PAUSE
     while True:
-        waiting = [node for node, reply in transport.ask(dict.fromkeys(nodes, plan)) if found.must_wait(node, reply, bool(told))]
+        waiting = [
+            node
+            for node, reply in transport.ask(dict.fromkeys(nodes, plan))
+            if found.must_wait(node, reply, bool(told))
+        ]
         if not waiting or time.monotonic() >= patience:
             return found.roster()
         names = ", ".join(sorted(found.name(node) for node in waiting))
         if names != told:
-            say(f"waiting for a person's approval at {names}, up to {study.federation.approval / 3600:.3g} hours (federation.approval)")
+            say(
+                f"waiting for a person's approval at {names}, up to {study.federation.approval / 3600:.3g} hours (federation.approval)"
+            )
             told = names
         transport.pause(min(pause, max(0.1, patience - time.monotonic())))
         pause = min(2 * pause, _LONGEST_PAUSE)
@@ -112,29 +126,39 @@ class _Joining:
             self._excluded[site] = str(error)
             return reply.values.get("code") == ApprovalError.code or (reply.silent and again)
         if site in self._members:
-            self._excluded[f"{site} (second)"] = f"A hospital named {site!r} has already joined; give each hospital its own name."
+            self._excluded[f"{site} (second)"] = (
+                f"A hospital named {site!r} has already joined; give each hospital its own name."
+            )
         else:
             self._members[site] = member
         return False
 
     def roster(self) -> Participants:
         pooled = next((m for m in self._members.values() if m.pooled), None)
-        real = tuple(sorted((m for m in self._members.values() if not m.pooled), key=lambda m: m.site))
+        real = tuple(
+            sorted((m for m in self._members.values() if not m.pooled), key=lambda m: m.site)
+        )
         least = 1 if self._scoring else self._study.federation.min_sites
         if sum(m.trains or self._scoring for m in real) < least:
             few = f"{len(real)} usable hospitals joined; federation.min_sites asks for {self._study.federation.min_sites}."
             scorers = [m.site for m in real if not m.trains]
-            only = f" {', '.join(scorers)}: trains no models." if scorers and not self._scoring else ""
+            only = (
+                f" {', '.join(scorers)}: trains no models." if scorers and not self._scoring else ""
+            )
             raise InputError(f"{few}{only} {grouped(self._excluded)}".strip())
         return Participants(real, self._excluded, pooled)
 
 
-def gather(transport: Transport, expected: int, least: int, say: Callable[[str], None], grace: float = 60.0) -> None:
+def gather(
+    transport: Transport, expected: int, least: int, say: Callable[[str], None], grace: float = 60.0
+) -> None:
     """Wait until the hospitals are connected: all that are expected, or the study's least number and no more for ``grace`` seconds."""
     told, since = -1, time.monotonic()
     while (here := len(transport.nodes())) < expected:
         if here != told:
-            say(f"waiting for hospitals: {here} of {expected} are connected, at least {least} are needed")
+            say(
+                f"waiting for hospitals: {here} of {expected} are connected, at least {least} are needed"
+            )
             told, since = here, time.monotonic()
         if here >= least and time.monotonic() - since > grace:
             return
@@ -152,7 +176,9 @@ def grouped(reasons: Mapping[str, str]) -> str:
 
 def _check_name(member: Member, enrolled: Mapping[int, str]) -> None:
     if enrolled and enrolled.get(member.node) != member.site:
-        raise InputError(f"It calls itself {member.site!r}, which is not the name that it was enrolled under.")
+        raise InputError(
+            f"It calls itself {member.site!r}, which is not the name that it was enrolled under."
+        )
 
 
 def _member(node: int, reply: Reply, scoring: bool) -> Member:
@@ -165,7 +191,13 @@ def _member(node: int, reply: Reply, scoring: bool) -> Member:
         raise InputError("It declared reasons that are not a list.")
     told = tuple(str(r)[:300] for r in reasons[:20])
     return Member(
-        node, reply.site, counts, told, values.get("pooled") is True, values.get("metrics") != "kept", values.get("trains") is not False
+        node,
+        reply.site,
+        counts,
+        told,
+        values.get("pooled") is True,
+        values.get("metrics") != "kept",
+        values.get("trains") is not False,
     )
 
 
@@ -174,7 +206,9 @@ def _counts(values: Mapping[str, Any], scoring: bool) -> dict[str, int]:
     for key in COUNTS:
         value = values.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_IMAGES:
-            raise InputError(f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} is allowed.")
+            raise InputError(
+                f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} is allowed."
+            )
         counts[key] = value
     if not scoring and not (counts["train"] and counts["train_patients"]):
         raise InputError("It has no training images.")

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 
 _BAR = 14  # characters: with the counts and both times, 30 of 80 columns are left for words
@@ -23,11 +32,29 @@ class Reporter:
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
-        name = TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
-        times = (TimeElapsedColumn(_whole()), TextColumn("left", table_column=_whole()), TimeRemainingColumn(table_column=_whole()))
-        columns = (SpinnerColumn(), name, BarColumn(_BAR), MofNCompleteColumn(table_column=_whole()), *times)
-        own_output = sys.stdout.isatty()  # output that goes elsewhere must not be drawn on this terminal
-        self._bar = Progress(*columns, console=self._console, transient=True, expand=True, redirect_stdout=own_output)
+        name = TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        )
+        times = (
+            TimeElapsedColumn(_whole()),
+            TextColumn("left", table_column=_whole()),
+            TimeRemainingColumn(table_column=_whole()),
+        )
+        columns = (
+            SpinnerColumn(),
+            name,
+            BarColumn(_BAR),
+            MofNCompleteColumn(table_column=_whole()),
+            *times,
+        )
+        own_output = (
+            sys.stdout.isatty()
+        )  # output that goes elsewhere must not be drawn on this terminal
+        self._bar = Progress(
+            *columns, console=self._console, transient=True, expand=True, redirect_stdout=own_output
+        )
         self._task: TaskID | None = None
 
     def __enter__(self) -> Reporter:
@@ -35,7 +62,12 @@ class Reporter:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._live:
             self._bar.stop()
 
@@ -54,7 +86,9 @@ class Reporter:
                 self.say(f"{name} {done}/{steps}: {note}")
             if task is not None and task == self._task:
                 share = min(part / parts, 0.999) if parts else 0.0
-                self._bar.update(task, completed=done + share, description=f"{name}: {note}" if parts else name)
+                self._bar.update(
+                    task, completed=done + share, description=f"{name}: {note}" if parts else name
+                )
 
         return advance
 

@@ -102,7 +102,9 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rou
     chosen = draw(federation.study, federation.members, number)
     plan, notes = training_question(federation, number), _Notes(number, chosen, watch)
     mean = (
-        plain_mean(federation, transport, plan, notes) if federation.sums is None else masked_mean(federation, federation.sums, plan, notes)
+        plain_mean(federation, transport, plan, notes)
+        if federation.sums is None
+        else masked_mean(federation, federation.sums, plan, notes)
     )
     if mean is None:
         federation.rounds_done += 1
@@ -112,7 +114,9 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rou
     return notes.record(time.perf_counter() - began, transport.traffic.take())
 
 
-def plain_mean(federation: Federation, transport: Transport, plan: Question, notes: _Notes) -> Vector:
+def plain_mean(
+    federation: Federation, transport: Transport, plan: Question, notes: _Notes
+) -> Vector:
     """Ask, screen and fold one answer at a time: the weighted mean of the accepted updates.
 
     Raises:
@@ -121,7 +125,9 @@ def plain_mean(federation: Federation, transport: Transport, plan: Question, not
     study, rule = federation.study.federation, federation.study.federation.weight
     asked = {m.node: m for m in notes.chosen}
     screen = Screen(plan.round, federation.layout, study.largest_change)
-    total = WeightedSum(federation.layout.size, study.largest_change, sum(m.weight(rule) for m in notes.chosen))
+    total = WeightedSum(
+        federation.layout.size, study.largest_change, sum(m.weight(rule) for m in notes.chosen)
+    )
     for node, reply in transport.ask(dict.fromkeys(asked, plan), study.deadline):
         site = asked[node].site
         try:
@@ -143,7 +149,9 @@ def plain_mean(federation: Federation, transport: Transport, plan: Question, not
     return total.mean()
 
 
-def masked_mean(federation: Federation, secure: Sums, plan: Question, notes: _Notes) -> Vector | None:
+def masked_mean(
+    federation: Federation, secure: Sums, plan: Question, notes: _Notes
+) -> Vector | None:
     """Ask, add masked vectors as they arrive, take the masks off the sum: the same mean, of changes that nobody sees; None if the sum is void.
 
     Raises:
@@ -174,7 +182,9 @@ def masked_mean(federation: Federation, secure: Sums, plan: Question, notes: _No
         notes.void = f"The hospitals' weights add up to {weight:g}; above 0 and at most the tally's {federation.total} is possible."
         return None
     notes.summed(found, federation.total / weight)
-    federation.count({name: int(found.lanes[sum_specs.counter(name)]) for name in federation.layout.counters})
+    federation.count(
+        {name: int(found.lanes[sum_specs.counter(name)]) for name in federation.layout.counters}
+    )
     return found.added.mean(weight)
 
 
@@ -183,22 +193,38 @@ def draw(study: Study, members: Sequence[Member], number: int) -> list[Member]:
     wanted = max(study.federation.min_sites, round(study.federation.fraction * len(members)), 1)
     if wanted >= len(members):
         return list(members)
-    order = np.random.default_rng(seeds.derive(study.seed, "draw", number)).permutation(len(members))
+    order = np.random.default_rng(seeds.derive(study.seed, "draw", number)).permutation(
+        len(members)
+    )
     return [members[i] for i in sorted(order[:wanted])]
 
 
 def training_question(federation: Federation, number: int) -> Question:
     """The question that starts a hospital's training."""
-    settings: dict[str, Any] = {"repeat": federation.repeat, **({"heads": federation.heads} if federation.heads else {})}
-    return Question("train", federation.study.to_table(), number, federation.layout.digest, federation.model, settings)
+    settings: dict[str, Any] = {
+        "repeat": federation.repeat,
+        **({"heads": federation.heads} if federation.heads else {}),
+    }
+    return Question(
+        "train",
+        federation.study.to_table(),
+        number,
+        federation.layout.digest,
+        federation.model,
+        settings,
+    )
 
 
 def advance(federation: Federation, mean: Vector) -> None:
     """Strategy's server half, then the new model; refuses a step that is not finite."""
-    strategy: Strategy = plugins.load("common.strategies", federation.study.strategy.name, "STRATEGY")
+    strategy: Strategy = plugins.load(
+        "common.strategies", federation.study.strategy.name, "STRATEGY"
+    )
     memory, step = strategy.step(federation.study.strategy.options, federation.memory, mean)
     if not np.isfinite(step.sum(dtype=np.float64)):
-        raise RoundError("The strategy's step is not finite; the model stays as it was. Lower strategy.server_rate.")
+        raise RoundError(
+            "The strategy's step is not finite; the model stays as it was. Lower strategy.server_rate."
+        )
     step += federation.model
     federation.model, federation.memory = step, memory
     federation.rounds_done += 1
@@ -240,7 +266,9 @@ class _Notes:
         self.loss[site], self.weights[site] = update.loss, update.weight
         self.seconds += update.seconds
         self._say(site, said)
-        self.mean_loss = sum(self.loss[s] * w for s, w in self.weights.items()) / sum(self.weights.values())
+        self.mean_loss = sum(self.loss[s] * w for s, w in self.weights.items()) / sum(
+            self.weights.values()
+        )
         self._told(site)
 
     def heard(self, site: str, reply: Reply) -> None:
@@ -252,7 +280,9 @@ class _Notes:
         self.accepted += found.survivors
         for site, why in found.late.items():
             self.said[site] = why[:500]
-        self.refused += [{"site": site, "reason": reason} for site, reason in sorted(found.dropped.items())]
+        self.refused += [
+            {"site": site, "reason": reason} for site, reason in sorted(found.dropped.items())
+        ]
         for site, values in found.values.items():
             self._say(site, values.get("notes"))
             self.head(site, values.get("head"))
@@ -261,7 +291,11 @@ class _Notes:
                     kept[site] = float(values[key])
         self.seconds += found.lanes["seconds"]
         self.mean_loss = found.lanes["loss"] * scale
-        names = {"cohort": found.cohort, "survivors": len(found.survivors), "dropped": sorted(found.dropped)}
+        names = {
+            "cohort": found.cohort,
+            "survivors": len(found.survivors),
+            "dropped": sorted(found.dropped),
+        }
         self.secure = {**names, "attempts": found.attempts, "exchanges": found.exchanges}
 
     def _say(self, site: str, said: object) -> None:
@@ -273,7 +307,17 @@ class _Notes:
         self.watch(self.number, site, self.answers, len(self.chosen))
 
     def record(self, seconds: float, traffic: Mapping[str, int]) -> RoundRecord:
-        loss, weights = ({site: values[site] for site in sorted(values)} for values in (self.loss, self.weights))
+        loss, weights = (
+            {site: values[site] for site in sorted(values)} for values in (self.loss, self.weights)
+        )
         accepted, refused = tuple(sorted(self.accepted)), tuple(self.refused)
-        clear = (self.said, self.mean_loss, self.secure, self.void, dict(sorted(self.heads.items())))
-        return RoundRecord(self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear)
+        clear = (
+            self.said,
+            self.mean_loss,
+            self.secure,
+            self.void,
+            dict(sorted(self.heads.items())),
+        )
+        return RoundRecord(
+            self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear
+        )

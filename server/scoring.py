@@ -26,7 +26,9 @@ def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> d
     with Reporter(quiet) as reporter:
         roster = join(transport, study, scoring=True)
         reporter.say(f"{study.name}: scoring {len(roster.members)} hospitals ({split})")
-        scores = evaluate.score(transport, study, layout, weights, roster.members, {"part": split, "intervals": True})
+        scores = evaluate.score(
+            transport, study, layout, weights, roster.members, {"part": split, "intervals": True}
+        )
         faults = {**roster.excluded, **scores.faults}
         for site, fault in sorted(faults.items()):
             reporter.say(f"  not scored: {site}: {fault}")

@@ -69,7 +69,9 @@ class Transport:
         """Wait so long, or until something arrives."""
         self._pause(seconds)
 
-    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(
+        self, plans: Mapping[int, Question], deadline: float | None = None
+    ) -> Iterator[tuple[int, Reply]]:
         """Send each node its question; yield ``(node, answer)`` in order of arrival.
 
         A node that fails, breaks the protocol or misses the deadline (seconds) yields an answer whose ``fault`` says so.
@@ -86,14 +88,20 @@ class Transport:
                     answers.clear()
                     continue
                 arrived = True
-                yield node, self._reply(answers.pop(), plans[node])  # popped: nothing here keeps the answer alive
+                yield (
+                    node,
+                    self._reply(answers.pop(), plans[node]),
+                )  # popped: nothing here keeps the answer alive
             wait = _SHORTEST_WAIT if arrived else min(2 * wait, _LONGEST_WAIT)
             if open_questions and time.monotonic() > last:
                 break
             if open_questions and not arrived:
                 self.pause(wait)
         for node in open_questions.values():
-            yield node, Reply("", plans[node].kind, fault="No answer before the deadline.", silent=True)
+            yield (
+                node,
+                Reply("", plans[node].kind, fault="No answer before the deadline.", silent=True),
+            )
 
     def _push(self, plans: Mapping[int, Question]) -> dict[str, int]:
         packed: dict[int, tuple[RecordDict, int]] = {}
@@ -104,13 +112,17 @@ class Transport:
                 packed[id(plan)] = flower_records.pack(letter, shared=self._shared), letter.size
             content, size = packed[id(plan)]
             self.traffic.down += size
-            messages.append(Message(content, node, envelopes.KINDS[plan.kind], group_id=str(plan.round)))
+            messages.append(
+                Message(content, node, envelopes.KINDS[plan.kind], group_id=str(plan.round))
+            )
             nodes.append(node)
         return dict(zip(self._grid.push_messages(messages), nodes, strict=True))
 
     def _reply(self, message: Message, plan: Question) -> Reply:
         if message.has_error():
-            fault = f"The hospital's process failed (code {message.error.code}); its own log says why."
+            fault = (
+                f"The hospital's process failed (code {message.error.code}); its own log says why."
+            )
             return Reply("", plan.kind, fault=fault, silent=True)
         try:
             letter = flower_records.unpack(message.content)

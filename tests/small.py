@@ -12,7 +12,9 @@ from PIL import Image
 from common.study import toml
 
 
-def hospital(folder: Path, images: int = 8, size: int = 32, seed: int = 0, patients: int | None = None) -> Path:
+def hospital(
+    folder: Path, images: int = 8, size: int = 32, seed: int = 0, patients: int | None = None
+) -> Path:
     """Write one hospital; image ``i`` belongs to patient ``i % patients``; every other image holds a disc."""
     generator = np.random.default_rng(seed)
     for part in ("images", "masks"):
@@ -24,8 +26,14 @@ def hospital(folder: Path, images: int = 8, size: int = 32, seed: int = 0, patie
         grey = generator.normal(90, 10, (size, size)) + 90 * mask
         Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / "images" / name)
         Image.fromarray((mask * 255).astype(np.uint8)).save(folder / "masks" / name)
-        rows.append({"file": name, "finding": int(disc), "patient_id": f"P{i % (patients or images):03}"})
-        boxes[name] = {"width": size, "height": size, "objects": [{"label": "disc", "box_xyxy": _box(mask)}] if disc else []}
+        rows.append(
+            {"file": name, "finding": int(disc), "patient_id": f"P{i % (patients or images):03}"}
+        )
+        boxes[name] = {
+            "width": size,
+            "height": size,
+            "objects": [{"label": "disc", "box_xyxy": _box(mask)}] if disc else [],
+        }
     with (folder / "labels.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ["file", "finding", "patient_id"])
         writer.writeheader()
@@ -45,7 +53,12 @@ TABLE = {
     "name": "small",
     "task": {"name": "segmentation", "classes": ["disc"]},
     "model": {"name": "unet", "channels": [4, 8], "strides": [2]},
-    "data": {"test_fraction": 0.25, "validation_fraction": 0.125, "prepare": [{"step": "standardise"}], "augment": [{"step": "flip"}]},
+    "data": {
+        "test_fraction": 0.25,
+        "validation_fraction": 0.125,
+        "prepare": [{"step": "standardise"}],
+        "augment": [{"step": "flip"}],
+    },
     "training": {"batch_size": 4, "local_steps": 2, "precision": "float32"},
     "federation": {"rounds": 2},
     "evaluation": {"every": 1, "bootstrap": 20},

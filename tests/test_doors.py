@@ -28,9 +28,18 @@ KEPT_IN = {
         "common/simulation/inline.py",
         "common/simulation/ray.py",
     ),
-    "pydicom": ("client/dicom/*", "client/deidentify/*", "client/intake/*", "common/simulation/phantoms/write.py"),
+    "pydicom": (
+        "client/dicom/*",
+        "client/deidentify/*",
+        "client/intake/*",
+        "common/simulation/phantoms/write.py",
+    ),
     "nibabel": ("client/readers/nifti.py", "client/ingest/convert_nifti.py"),
-    "PIL": ("client/readers/raster.py", "client/ingest/convert_raster.py", "common/simulation/phantoms/write.py"),
+    "PIL": (
+        "client/readers/raster.py",
+        "client/ingest/convert_raster.py",
+        "common/simulation/phantoms/write.py",
+    ),
     "numba": ("server/aggregation/weighted_sum.py", "server/aggregation/kernels.py"),
     "ray": ("common/simulation/ray.py",),
     "torch": (
@@ -76,14 +85,21 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from ((node.lineno, "." * node.level + f"{node.module or ''}.{alias.name}") for alias in node.names)
+            yield from (
+                (node.lineno, "." * node.level + f"{node.module or ''}.{alias.name}")
+                for alias in node.names
+            )
 
 
 def by_name(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """``(line, name)`` of every import through a function; the name is empty where it is not written out."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            called = (
+                node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else getattr(node.func, "id", "")
+            )
             if called in ("import_module", "__import__", "run_path", "run_module", "exec_module"):
                 yield node.lineno, beginning(node.args[0]) if node.args else ""
 
@@ -132,7 +148,12 @@ def test_there_is_something_to_read() -> None:
     """The test above is not green because it looked in the wrong place."""
     files = {room: list((HOUSE / room).rglob("*.py")) for room in ROOMS}
     assert all(files.values())
-    read = {name.split(".")[0] for room in ROOMS for path in files[room] for _, name in imports(ast.parse(path.read_text("utf-8")))}
+    read = {
+        name.split(".")[0]
+        for room in ROOMS
+        for path in files[room]
+        for _, name in imports(ast.parse(path.read_text("utf-8")))
+    }
     assert {"common", "server", "client", "torch", "flwr"} <= read
 
 
@@ -149,7 +170,11 @@ def test_the_table_names_files_that_exist() -> None:
         ("server/x.py", "from client import site", "server does not enter client"),
         ("client/ingest/x.py", "from server.rounds import run", "client does not enter server"),
         ("common/x.py", "import server", "common does not enter server"),
-        ("common/tasks/x.py", "def f():\n    from client.dataset.loader import load", "common does not enter client"),
+        (
+            "common/tasks/x.py",
+            "def f():\n    from client.dataset.loader import load",
+            "common does not enter client",
+        ),
         ("common/x.py", "from tests import test_doors", "common does not enter tests"),
         ("server/rounds.py", "from flwr.app import Message", "flwr is kept in server/app.py"),
         ("client/training/local_training.py", "import flwr", "flwr is kept in"),
@@ -166,8 +191,16 @@ def test_the_table_names_files_that_exist() -> None:
         ("server/x.py", "from . import rounds", "relative imports hide the room"),
         ("server/x.py", "from .rounds import run", "relative imports hide the room"),
         ("common/x.py", "from common.errors import *", "import * hides what is used"),
-        ("server/x.py", "import importlib\nimportlib.import_module('client.site')", "imports client.site through a function"),
-        ("common/x.py", "from importlib import import_module\nimport_module(name)", "made up while running through a function"),
+        (
+            "server/x.py",
+            "import importlib\nimportlib.import_module('client.site')",
+            "imports client.site through a function",
+        ),
+        (
+            "common/x.py",
+            "from importlib import import_module\nimport_module(name)",
+            "made up while running through a function",
+        ),
         (
             "client/readers/_registry.py",
             "import importlib\nimportlib.import_module(f'server.{name}')",
@@ -186,10 +219,22 @@ def test_a_planted_violation_is_caught(tmp_path: Path, file: str, line: str, wor
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("server/app.py", "from flwr.app import Context\nfrom server import rounds\nfrom common import study"),
-        ("client/readers/dicom/opening.py", "import pydicom\nimport torch\nfrom client.readers import Scan"),
-        ("common/tasks/segmentation.py", "import torch\nfrom monai.losses import DiceLoss\nfrom common.sample import Batch"),
-        ("common/simulation/run.py", "import importlib\nimportlib.import_module('client.worker.worker')"),
+        (
+            "server/app.py",
+            "from flwr.app import Context\nfrom server import rounds\nfrom common import study",
+        ),
+        (
+            "client/readers/dicom/opening.py",
+            "import pydicom\nimport torch\nfrom client.readers import Scan",
+        ),
+        (
+            "common/tasks/segmentation.py",
+            "import torch\nfrom monai.losses import DiceLoss\nfrom common.sample import Batch",
+        ),
+        (
+            "common/simulation/run.py",
+            "import importlib\nimportlib.import_module('client.worker.worker')",
+        ),
         ("common/x.py", "import json, flwrx\nfrom torchlike import a"),
     ],
 )

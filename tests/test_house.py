@@ -11,8 +11,35 @@ import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
 ROOMS = ("server", "client", "common")
-TEXTS = (".py", ".toml", ".txt", ".md", ".yaml", ".yml", ".sh", ".css", ".js", ".html", ".service", ".cfg", ".conf", "")
-SKIPPED = (".git", ".venv", "runs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "build", "dist", "LICENSE")
+TEXTS = (
+    ".py",
+    ".toml",
+    ".txt",
+    ".md",
+    ".yaml",
+    ".yml",
+    ".sh",
+    ".css",
+    ".js",
+    ".html",
+    ".service",
+    ".cfg",
+    ".conf",
+    "",
+)
+SKIPPED = (
+    ".git",
+    ".venv",
+    "runs",
+    "__pycache__",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".hypothesis",
+    "build",
+    "dist",
+    "LICENSE",
+)
 
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 CALLS = {
@@ -29,7 +56,10 @@ CALLS = {
     "pickle.loads": "nothing is unpickled",
     "os.system": "no shell",
 }
-REGISTRIES = re.compile(r"\b(?:pypi\.org|pythonhosted\.org|download\.pytorch\.org|anaconda\.org)|--(?:extra-)?index-url", re.IGNORECASE)
+REGISTRIES = re.compile(
+    r"\b(?:pypi\.org|pythonhosted\.org|download\.pytorch\.org|anaconda\.org)|--(?:extra-)?index-url",
+    re.IGNORECASE,
+)
 MACHINE_PATHS = re.compile(r"(?<![\w.:/-])/(?:work|home|root|Users|tmp|mnt|media|scratch)/\w")
 SIMULATED = re.compile(r"\b(?:is_|in_)?simulat(?:ed|ion|ing)\b")
 LEFT_OVER = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
@@ -42,7 +72,9 @@ def calls(tree: ast.Module, _: str) -> Finding:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in CALLS:
             yield f"{node.lineno} calls {name}: {CALLS[name]}"
-        if isinstance(node, ast.Call) and any(k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in node.keywords):
+        if isinstance(node, ast.Call) and any(
+            k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in node.keywords
+        ):
             yield f"{node.lineno} allows pickle"
 
 
@@ -51,7 +83,9 @@ def statements(tree: ast.Module, _: str) -> Finding:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert):
             yield f"{node.lineno} asserts: raise an error from common/errors.py"
-        if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "BaseException"):
+        if isinstance(node, ast.ExceptHandler) and (
+            node.type is None or ast.unparse(node.type) == "BaseException"
+        ):
             yield f"{node.lineno} catches everything, also Ctrl-C"
         if isinstance(node, ast.If | ast.IfExp) and SIMULATED.search(ast.unparse(node.test)):
             yield f"{node.lineno} asks whether it is simulated: simulation and deployment run the same lines"
@@ -80,7 +114,9 @@ def described(tree: ast.Module, _: str) -> Finding:
 
 def _described(scope: ast.Module | ast.ClassDef) -> Finding:
     for node in scope.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+        if isinstance(
+            node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and not node.name.startswith("_"):
             if ast.get_docstring(node) is None:
                 yield f"{node.lineno} {node.name} has no docstring"
             if isinstance(node, ast.ClassDef):
@@ -96,12 +132,23 @@ def left_over(_: ast.Module, text: str) -> Finding:
 
 def future(tree: ast.Module, _: str) -> Finding:
     """Files with annotations that are evaluated at import."""
-    names = [ast.unparse(node) for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    names = [
+        ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+    ]
     if len(tree.body) > 1 and "from __future__ import annotations" not in names:
         yield "1 does not start with: from __future__ import annotations"
 
 
-RULES: tuple[Callable[[ast.Module, str], Finding], ...] = (calls, statements, lengths, described, left_over, future)
+RULES: tuple[Callable[[ast.Module, str], Finding], ...] = (
+    calls,
+    statements,
+    lengths,
+    described,
+    left_over,
+    future,
+)
 
 
 def findings(house: Path, rule: Callable[[ast.Module, str], Finding]) -> Finding:
@@ -109,14 +156,21 @@ def findings(house: Path, rule: Callable[[ast.Module, str], Finding]) -> Finding
     for room in ROOMS:
         for path in sorted((house / room).rglob("*.py")):
             text = path.read_text("utf-8")
-            yield from (f"{path.relative_to(house).as_posix()}:{found}" for found in rule(ast.parse(text), text))
+            yield from (
+                f"{path.relative_to(house).as_posix()}:{found}"
+                for found in rule(ast.parse(text), text)
+            )
 
 
 def texts(house: Path) -> Iterator[tuple[str, str]]:
     """``(file, text)`` of every text file of the house."""
     for path in sorted(house.rglob("*")):
         name = path.relative_to(house)
-        if path.is_file() and path.suffix in TEXTS and not any(part in SKIPPED or part.endswith(".egg-info") for part in name.parts):
+        if (
+            path.is_file()
+            and path.suffix in TEXTS
+            and not any(part in SKIPPED or part.endswith(".egg-info") for part in name.parts)
+        ):
             yield name.as_posix(), path.read_text("utf-8", errors="replace")
 
 
@@ -124,7 +178,11 @@ def matches(house: Path, pattern: re.Pattern[str]) -> Finding:
     """``file:line text`` wherever the pattern stands, this file aside."""
     for file, text in texts(house):
         if file != Path(__file__).relative_to(HOUSE).as_posix():
-            yield from (f"{file}:{n} {line.strip()[:100]}" for n, line in enumerate(text.splitlines(), 1) if pattern.search(line))
+            yield from (
+                f"{file}:{n} {line.strip()[:100]}"
+                for n, line in enumerate(text.splitlines(), 1)
+                if pattern.search(line)
+            )
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -132,7 +190,9 @@ def test_every_room_keeps_the_rule(rule: Callable[[ast.Module, str], Finding]) -
     assert list(findings(HOUSE, rule)) == []
 
 
-@pytest.mark.parametrize("pattern", [REGISTRIES, MACHINE_PATHS], ids=["registries", "machine paths"])
+@pytest.mark.parametrize(
+    "pattern", [REGISTRIES, MACHINE_PATHS], ids=["registries", "machine paths"]
+)
 def test_no_file_names_a_place_that_only_one_machine_has(pattern: re.Pattern[str]) -> None:
     assert list(matches(HOUSE, pattern)) == []
 
@@ -140,7 +200,14 @@ def test_no_file_names_a_place_that_only_one_machine_has(pattern: re.Pattern[str
 def test_the_rules_look_at_the_whole_house() -> None:
     """The tests above are not green because they looked in the wrong place."""
     files = dict(texts(HOUSE))
-    assert {"run", "pyproject.toml", "constraints.txt", "common/study/study.py", "server/rounds.py", "client/app.py"} <= set(files)
+    assert {
+        "run",
+        "pyproject.toml",
+        "constraints.txt",
+        "common/study/study.py",
+        "server/rounds.py",
+        "client/app.py",
+    } <= set(files)
     assert not any(file.startswith((".venv/", ".git/", "runs/")) for file in files)
 
 
@@ -167,7 +234,9 @@ PLANTED = [
 
 
 @pytest.mark.parametrize(("rule", "text", "words"), PLANTED)
-def test_a_planted_fault_is_caught(tmp_path: Path, rule: Callable[[ast.Module, str], Finding], text: str, words: str) -> None:
+def test_a_planted_fault_is_caught(
+    tmp_path: Path, rule: Callable[[ast.Module, str], Finding], text: str, words: str
+) -> None:
     (tmp_path / "server").mkdir()
     (tmp_path / "server" / "x.py").write_text(text, "utf-8")
     [found] = findings(tmp_path, rule)
@@ -200,5 +269,7 @@ def test_a_planted_place_is_caught(tmp_path: Path, pattern: re.Pattern[str], tex
 
 
 def test_a_web_address_is_not_a_machine_path(tmp_path: Path) -> None:
-    (tmp_path / "x.md").write_text("https://example.org/home/page and runs/tmp/x and ./work/x\n", "utf-8")
+    (tmp_path / "x.md").write_text(
+        "https://example.org/home/page and runs/tmp/x and ./work/x\n", "utf-8"
+    )
     assert list(matches(tmp_path, MACHINE_PATHS)) == []

@@ -13,8 +13,15 @@ from packaging.version import Version
 
 HOUSE = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text("utf-8"))
-LINES = [line for line in (HOUSE / "constraints.txt").read_text("utf-8").splitlines() if not line.startswith("#")]
-WANTED = [*PROJECT["project"]["dependencies"], *(r for extra in PROJECT["project"]["optional-dependencies"].values() for r in extra)]
+LINES = [
+    line
+    for line in (HOUSE / "constraints.txt").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+]
+WANTED = [
+    *PROJECT["project"]["dependencies"],
+    *(r for extra in PROJECT["project"]["optional-dependencies"].values() for r in extra),
+]
 
 
 def test_every_version_is_exact() -> None:
@@ -26,7 +33,9 @@ def test_every_version_is_exact() -> None:
 def test_a_requirement_is_pinned_within_its_range(text: str) -> None:
     requirement = Requirement(text)
     [version] = [
-        line.partition("==")[2] for line in LINES if canonicalize_name(line.partition("==")[0]) == canonicalize_name(requirement.name)
+        line.partition("==")[2]
+        for line in LINES
+        if canonicalize_name(line.partition("==")[0]) == canonicalize_name(requirement.name)
     ]
     assert Version(version) in requirement.specifier
 
@@ -46,6 +55,10 @@ def test_the_bundle_holds_no_code() -> None:
 
 
 def test_the_packages_are_the_three_rooms() -> None:
-    assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["server", "client", "common"]
+    assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [
+        "server",
+        "client",
+        "common",
+    ]
     assert PROJECT["project"]["license"] == "Apache-2.0"
     assert "Apache License" in (HOUSE / "LICENSE").read_text("utf-8")[:200]

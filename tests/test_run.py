@@ -41,7 +41,11 @@ class Door:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "a checkout"
         self.log = folder / "log"
-        self.environment = {"FAKE_LOG": str(self.log), "FAKE_VERSION": "3.12", "PATH": f"{folder / 'bin'}:/usr/bin:/bin"}
+        self.environment = {
+            "FAKE_LOG": str(self.log),
+            "FAKE_VERSION": "3.12",
+            "PATH": f"{folder / 'bin'}:/usr/bin:/bin",
+        }
         self.folder.mkdir()
         shutil.copy(HOUSE / "run", self.folder / "run")
         for name in ("pyproject.toml", "constraints.txt"):
@@ -56,7 +60,15 @@ class Door:
         self.log.write_text("")
         program = [str(self.folder / "run"), *words]
         environment = {**self.environment, **changes}
-        return subprocess.run(program, cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            program,
+            cwd="/",
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     @property
     def asked(self) -> list[str]:
@@ -217,7 +229,13 @@ def test_clean_leaves_the_runs(door: Door) -> None:
     (door.folder / "runs").mkdir()
     (door.folder / "common" / "__pycache__").mkdir(parents=True)
     assert door("clean").returncode == 0
-    assert sorted(path.name for path in door.folder.iterdir()) == ["common", "constraints.txt", "pyproject.toml", "run", "runs"]
+    assert sorted(path.name for path in door.folder.iterdir()) == [
+        "common",
+        "constraints.txt",
+        "pyproject.toml",
+        "run",
+        "runs",
+    ]
     assert not (door.folder / "common" / "__pycache__").exists()
 
 
@@ -237,9 +255,20 @@ def test_wheels_are_collected_with_their_checksums(shop: Door, tmp_path: Path) -
         assert [line.replace(str(out), "OUT") for line in shop.asked][-1:] == [
             "pip -m pip wheel --progress-bar off -c constraints.txt -w OUT .[server,test]"
         ]
-        names = ["SHA256SUMS", "consilium-1.0-any.whl", "constraints.txt", "install.sh", "torch-2.0-any.whl"]
+        names = [
+            "SHA256SUMS",
+            "consilium-1.0-any.whl",
+            "constraints.txt",
+            "install.sh",
+            "torch-2.0-any.whl",
+        ]
         assert sorted(path.name for path in out.iterdir()) == names
-        assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=False).returncode == 0
+        assert (
+            subprocess.run(
+                ["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=out, check=False
+            ).returncode
+            == 0
+        )
         assert hashlib.sha256((out / "SHA256SUMS").read_bytes()).hexdigest() in done.stderr
         (out / "old-1.0-any.whl").write_text("of an earlier version")
 

@@ -58,10 +58,14 @@ def note(state: Path, **values: Any) -> None:
     schema.check(values)
     with files.alone(private(state) / NAME) as handle:
         tree = _caught_up(state / NAME, handle)
-        if os.fstat(handle).st_size > tree.read:  # what a machine that lost power left of a line; it was never answered
+        if (
+            os.fstat(handle).st_size > tree.read
+        ):  # what a machine that lost power left of a line; it was never answered
             os.ftruncate(handle, tree.read)
         place = {"seq": tree.tree.size, "prev": tree.last, "salt": secrets.token_hex(16)}
-        line = json.dumps({**place, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **values})
+        line = json.dumps(
+            {**place, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
+        )
         content = line.encode() + b"\n"
         try:
             if os.pwrite(handle, content, tree.read) != len(content):
@@ -88,9 +92,15 @@ def studies(state: Path) -> list[dict[str, Any]]:
     runs: dict[str, dict[str, Any]] = {}
     for line in (one for one in _lines(state / NAME) if "event" not in one):
         run = runs.setdefault(
-            line.get("run") or "refused", {"run": line.get("run") or "refused", "first": line["at"], "rounds": 0, "questions": 0}
+            line.get("run") or "refused",
+            {"run": line.get("run") or "refused", "first": line["at"], "rounds": 0, "questions": 0},
         )
-        run.update(study=line.get("study", ""), digest=line.get("digest", ""), last=line["at"], fault=line.get("fault", ""))
+        run.update(
+            study=line.get("study", ""),
+            digest=line.get("digest", ""),
+            last=line["at"],
+            fault=line.get("fault", ""),
+        )
         run["questions"] += 1
         run["rounds"] = max(run["rounds"], line.get("round", 0))
     return list(runs.values())

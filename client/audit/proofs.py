@@ -27,7 +27,9 @@ LARGEST = 1 << 20
 """Most bytes of a proof."""
 
 
-def entry(state: Path, number: int, signed: Mapping[str, Any], certificate: bytes) -> dict[str, Any]:
+def entry(
+    state: Path, number: int, signed: Mapping[str, Any], certificate: bytes
+) -> dict[str, Any]:
     """A proof of one entry.
 
     Args:
@@ -41,9 +43,15 @@ def entry(state: Path, number: int, signed: Mapping[str, Any], certificate: byte
     """
     lines = list(verification.lines(state))[: signed["size"]]
     if not 0 <= number < len(lines):
-        raise InputError(f"The signed record has entries 0 to {len(lines) - 1}; entry {number} is not among them.")
+        raise InputError(
+            f"The signed record has entries 0 to {len(lines) - 1}; entry {number} is not among them."
+        )
     path = merkle.inclusion([merkle.leaf(line) for line in lines], number)
-    told = {"entry": base64.b64encode(lines[number]).decode(), "number": number, "path": _texts(path)}
+    told = {
+        "entry": base64.b64encode(lines[number]).decode(),
+        "number": number,
+        "path": _texts(path),
+    }
     return {"form": ENTRY, **told, "head": dict(signed), "certificate": certificate.decode()}
 
 
@@ -56,11 +64,19 @@ def growth(state: Path, old: int, new: int, certificate: bytes) -> dict[str, Any
     signed = {head["size"]: head for head in witness.own(state)}
     for size in (old, new):
         if size not in signed or size < 1:
-            near = ", ".join(str(known) for known in sorted(signed, key=lambda known: (abs(known - size), known))[:5]) or "none"
+            near = (
+                ", ".join(
+                    str(known)
+                    for known in sorted(signed, key=lambda known: (abs(known - size), known))[:5]
+                )
+                or "none"
+            )
             raise InputError(f"No head was signed over {size} entries; near it there are: {near}.")
     leaves = [merkle.leaf(line) for line in verification.lines(state)][:new]
     if not old <= new == len(leaves):
-        raise InputError(f"A record of {new} entries is to grow from one of {old}, and {len(leaves)} are here; give the smaller one first.")
+        raise InputError(
+            f"A record of {new} entries is to grow from one of {old}, and {len(leaves)} are here; give the smaller one first."
+        )
     ends = {"old": signed[old], "new": signed[new], "path": _texts(merkle.consistency(leaves, old))}
     return {"form": GROWTH, **ends, "certificate": certificate.decode()}
 
@@ -82,11 +98,15 @@ def check(proof: Any, trusted: bytes) -> dict[str, Any]:
     kinds = {ENTRY: _check_entry, GROWTH: _check_growth}
     form = proof.get("form") if isinstance(proof, Mapping) else None
     if not isinstance(form, str) or form not in kinds:
-        raise InputError(f"The file is no proof; one of the form {' or '.join(map(repr, kinds))} is allowed.")
+        raise InputError(
+            f"The file is no proof; one of the form {' or '.join(map(repr, kinds))} is allowed."
+        )
     try:
         return kinds[form](proof, trusted)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"The proof is damaged ({type(error).__name__}); ask for it again.") from None
+        raise InputError(
+            f"The proof is damaged ({type(error).__name__}); ask for it again."
+        ) from None
     except (SignatureError, CertificateError) as error:
         raise InputError(f"The proof does not hold: {error}") from None
 
@@ -96,7 +116,9 @@ def _check_entry(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
     raw = base64.b64decode(proof["entry"], validate=True)
     if type(number) is not int:
         raise TypeError
-    if not merkle.is_included(merkle.leaf(raw), number, head.size, _hashes(proof["path"]), bytes.fromhex(head.root)):
+    if not merkle.is_included(
+        merkle.leaf(raw), number, head.size, _hashes(proof["path"]), bytes.fromhex(head.root)
+    ):
         raise InputError("The proof does not hold: the entry is not in the record that was signed.")
     whose = {"site": head.site, "consortium": head.consortium, "number": number}
     return {**whose, "size": head.size, "signed": head.at, "entry": json.loads(raw)}
@@ -105,9 +127,19 @@ def _check_entry(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
 def _check_growth(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
     old, new = (_head(proof, end, trusted) for end in ("old", "new"))
     roots = bytes.fromhex(old.root), bytes.fromhex(new.root)
-    if (old.site, old.consortium) != (new.site, new.consortium) or not merkle.is_grown(old.size, new.size, *roots, _hashes(proof["path"])):
-        raise InputError("The proof does not hold: the newer record did not grow from the older one, or is another hospital's.")
-    return {"site": new.site, "consortium": new.consortium, "old": old.size, "new": new.size, "signed": new.at}
+    if (old.site, old.consortium) != (new.site, new.consortium) or not merkle.is_grown(
+        old.size, new.size, *roots, _hashes(proof["path"])
+    ):
+        raise InputError(
+            "The proof does not hold: the newer record did not grow from the older one, or is another hospital's."
+        )
+    return {
+        "site": new.site,
+        "consortium": new.consortium,
+        "old": old.size,
+        "new": new.size,
+        "signed": new.at,
+    }
 
 
 def _head(proof: Mapping[str, Any], name: str, trusted: bytes) -> Head:
@@ -116,13 +148,18 @@ def _head(proof: Mapping[str, Any], name: str, trusted: bytes) -> Head:
     if trusted.lstrip()[:1] == b"{":
         key = _listed(rosters.loads(trusted), head, certificate)
     else:
-        key = rosters.public_key(certificate, trusted, head.site, datetime.fromisoformat(head.at).astimezone(UTC))
+        key = rosters.public_key(
+            certificate, trusted, head.site, datetime.fromisoformat(head.at).astimezone(UTC)
+        )
     return tree_heads.verify(proof[name], key, head.consortium)
 
 
 def _listed(signed: Mapping[str, Any], head: Head, certificate: bytes) -> bytes:
     roster = signed["roster"]
-    if roster["consortium"] != head.consortium or roster["sites"].get(head.site, "").encode().strip() != certificate.strip():
+    if (
+        roster["consortium"] != head.consortium
+        or roster["sites"].get(head.site, "").encode().strip() != certificate.strip()
+    ):
         raise SignatureError(f"The roster does not list {head.site!r} with this certificate.")
     key = load_pem_public_key(certificates.key_in(certificate))
     if not isinstance(key, Ed25519PublicKey):

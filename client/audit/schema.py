@@ -36,11 +36,16 @@ def check(values: Mapping[str, Any]) -> None:
         raise _refused(f"event {event!r:.80} is unknown")
     for name, value in values.items():
         if name != "event" and not (name in allowed and _FIELDS[name](value)):
-            raise _refused(f"{name} = {value!r:.80} has no place in an entry of the event {event!r}")
+            raise _refused(
+                f"{name} = {value!r:.80} has no place in an entry of the event {event!r}"
+            )
 
 
 def _refused(why: str) -> EntryError:
-    return EntryError("An entry has a field or a value that this hospital's record does not take; nothing was written.", why)
+    return EntryError(
+        "An entry has a field or a value that this hospital's record does not take; nothing was written.",
+        why,
+    )
 
 
 def _text(value: Any) -> bool:
@@ -65,14 +70,40 @@ def _texts(value: Any) -> bool:
 
 def _heads(value: Any) -> bool:
     """Name of a hospital: number of entries of its record, and the root over them."""
-    pairs = isinstance(value, dict) and len(value) <= _MOST and all(isinstance(pair, list) and len(pair) == 2 for pair in value.values())
-    return pairs and all(_text(name) and _whole(size) and _hash(root) for name, (size, root) in value.items())
+    pairs = (
+        isinstance(value, dict)
+        and len(value) <= _MOST
+        and all(isinstance(pair, list) and len(pair) == 2 for pair in value.values())
+    )
+    return pairs and all(
+        _text(name) and _whole(size) and _hash(root) for name, (size, root) in value.items()
+    )
 
 
 _FIELDS: Mapping[str, Form] = {
-    **dict.fromkeys(("kind", "run", "study", "fault", "code", "room", "id", "by", "until", "use", "user", "reason", "site", "part"), _text),
+    **dict.fromkeys(
+        (
+            "kind",
+            "run",
+            "study",
+            "fault",
+            "code",
+            "room",
+            "id",
+            "by",
+            "until",
+            "use",
+            "user",
+            "reason",
+            "site",
+            "part",
+        ),
+        _text,
+    ),
     **dict.fromkeys(("digest", "model"), _hash),
-    **dict.fromkeys(("round", "bytes", "received", "out", "patients", "version", "hospitals", "number"), _whole),
+    **dict.fromkeys(
+        ("round", "bytes", "received", "out", "patients", "version", "hospitals", "number"), _whole
+    ),
     **dict.fromkeys(("seconds", "norm", "allowed"), _number),
     **dict.fromkeys(("left", "refused"), _texts),
     "heads": _heads,

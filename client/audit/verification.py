@@ -49,7 +49,11 @@ class AuditVerdict:
 
 
 def verify(
-    state: Path, key: bytes | None = None, consortium: str = "", name: str = "", held: Mapping[str, Any] | None = None
+    state: Path,
+    key: bytes | None = None,
+    consortium: str = "",
+    name: str = "",
+    held: Mapping[str, Any] | None = None,
 ) -> AuditVerdict:
     """Check a record: numbers, chain, root, the heads that this hospital signed, and the one that somebody else holds of it.
 
@@ -80,15 +84,21 @@ def verify(
             _compare(found, wanted.pop(tree.size), tree.size, tree.root.hex())
     found.entries, found.root, found.heads = tree.size, tree.root.hex(), len(signed)
     for size in sorted(wanted):
-        found.add(f"The record had {size} entries once, and has {tree.size}: entries are missing at its end.")
+        found.add(
+            f"The record had {size} entries once, and has {tree.size}: entries are missing at its end."
+        )
     if witness.damaged(state):
-        found.add(f"{witness.damaged(state)} lines of {witness.OWN} are no heads; they were changed after they were written.")
+        found.add(
+            f"{witness.damaged(state)} lines of {witness.OWN} are no heads; they were changed after they were written."
+        )
     if key is not None:
         _check_signatures(found, signed, key, consortium, name)
     return found
 
 
-def add_others(found: AuditVerdict, state: Path, keys: Mapping[str, bytes], consortium: str) -> None:
+def add_others(
+    found: AuditVerdict, state: Path, keys: Mapping[str, bytes], consortium: str
+) -> None:
     """Check the heads of other hospitals that are kept here, and tell what was noted against anybody.
 
     Args:
@@ -109,7 +119,9 @@ def add_others(found: AuditVerdict, state: Path, keys: Mapping[str, bytes], cons
                 found.add(f"{witness.OTHERS}: a head of {told!r} stands as that of {name!r}.")
     for event in witness.ALARMS:
         for line in show(state, _MOST_WRONG, event):
-            found.evidence.append(f"{event}: entry {line.get('seq')}, {line.get('site', 'this hospital')}: {line.get('reason')}")
+            found.evidence.append(
+                f"{event}: entry {line.get('seq')}, {line.get('site', 'this hospital')}: {line.get('reason')}"
+            )
 
 
 def show(state: Path, last: int = 0, event: str = "") -> list[dict[str, Any]]:
@@ -126,7 +138,9 @@ def show(state: Path, last: int = 0, event: str = "") -> list[dict[str, Any]]:
             line = json.loads(raw)
         except (ValueError, RecursionError):
             continue
-        if isinstance(line, dict) and (not event or event in f"{line.get('event', '')} {line.get('kind', '')}"):
+        if isinstance(line, dict) and (
+            not event or event in f"{line.get('event', '')} {line.get('kind', '')}"
+        ):
             entries.append(line)
     return entries[-last:] if last else entries
 
@@ -152,13 +166,17 @@ def _entry(found: AuditVerdict, raw: bytes, number: int, prev: str) -> None:
     if seq != number:
         found.add(f"Entry {number} calls itself {seq!r}.")
     if said != prev:
-        found.add(f"Entry {number} does not follow the entry before it; one of the two was changed.")
+        found.add(
+            f"Entry {number} does not follow the entry before it; one of the two was changed."
+        )
     found.newest = str(at)
 
 
 def _compare(found: AuditVerdict, roots: set[str], size: int, root: str) -> None:
     if roots - {root}:
-        found.add(f"The record of the first {size} entries had another root: one of them was changed afterwards.")
+        found.add(
+            f"The record of the first {size} entries had another root: one of them was changed afterwards."
+        )
 
 
 def _written(found: AuditVerdict, state: Path) -> tuple[int, str] | None:
@@ -174,7 +192,9 @@ def _written(found: AuditVerdict, state: Path) -> tuple[int, str] | None:
     return None
 
 
-def _check_signatures(found: AuditVerdict, signed: list[dict[str, Any]], key: bytes, consortium: str, name: str) -> None:
+def _check_signatures(
+    found: AuditVerdict, signed: list[dict[str, Any]], key: bytes, consortium: str, name: str
+) -> None:
     for head in signed:
         try:
             told = tree_heads.verify(head, key, consortium)

@@ -36,7 +36,9 @@ def sign(site: Site, run: str, number: int) -> dict[str, Any] | None:
         return None
     size, root = audit_log.head(site.state)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    signed = tree_heads.sign(Head(site.name, site.identity.consortium, run, number, size, root, now), site.identity.key)
+    signed = tree_heads.sign(
+        Head(site.name, site.identity.consortium, run, number, size, root, now), site.identity.key
+    )
     _append(site.state / OWN, signed)
     return signed
 
@@ -60,7 +62,9 @@ def take(site: Site, brought: Any, run: str) -> None:
             if head.site != name:
                 raise SignatureError(f"A head of {head.site!r} is passed on as that of {name!r}.")
         except SignatureError as error:
-            audit_log.note(site.state, event="head refused", run=run, site=str(name), reason=str(error))
+            audit_log.note(
+                site.state, event="head refused", run=run, site=str(name), reason=str(error)
+            )
             continue
         if name == site.name:
             _check_own(site, signed, run)
@@ -109,7 +113,10 @@ def _is_news(site: Site, before: Any, signed: Mapping[str, Any], head: Head, run
         return True
     why = tree_heads.contradict(old, head)
     if why:
-        _append(site.state / EVIDENCE, {"site": head.site, "why": why, "one": before, "two": dict(signed)})
+        _append(
+            site.state / EVIDENCE,
+            {"site": head.site, "why": why, "one": before, "two": dict(signed)},
+        )
         audit_log.note(site.state, event="history rewritten", run=run, site=head.site, reason=why)
         return False
     return head.size > old.size or (head.size == old.size and head.at > old.at)
@@ -120,7 +127,10 @@ def _check_own(site: Site, signed: Mapping[str, Any], run: str) -> None:
     line = _line({**vars(tree_heads.read(signed)), "signature": signed["signature"]})
     if line not in _content(site.state / OWN):
         audit_log.note(
-            site.state, event="unknown own head", run=run, reason="a head signed with this hospital's key is not in its own list"
+            site.state,
+            event="unknown own head",
+            run=run,
+            reason="a head signed with this hospital's key is not in its own list",
         )
 
 
@@ -152,9 +162,13 @@ def _line(value: Mapping[str, Any]) -> bytes:
 def _append(path: Path, value: Mapping[str, Any]) -> None:
     """Add a line; it is on the disk when this returns."""
     private(path.parent)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "rb+", buffering=0) as file:
+    with os.fdopen(
+        os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "rb+", buffering=0
+    ) as file:
         whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)  # what a machine that lost power left of a line; it never left the hospital
+        file.truncate(
+            whole
+        )  # what a machine that lost power left of a line; it never left the hospital
         line = _line(value)
         if file.write(line) != len(line):
             raise OSError(errno.ENOSPC, "a part of the line was written")

@@ -24,17 +24,26 @@ def offers(given: Namespace) -> int:
     from client.policy import approvals  # noqa: PLC0415
 
     state, now = SiteHome.open(given.home.absolute(), "worker").state, datetime.now(UTC)
-    waiting = [{"study": s.name, "digest": s.digest, "asked": at} for at, s in approvals.offers(state)]
-    known = [{**{k: v for k, v in vars(a).items() if k != "table"}, "holds": a.holds(now)} for a in approvals.all_of(state)]
+    waiting = [
+        {"study": s.name, "digest": s.digest, "asked": at} for at, s in approvals.offers(state)
+    ]
+    known = [
+        {**{k: v for k, v in vars(a).items() if k != "table"}, "holds": a.holds(now)}
+        for a in approvals.all_of(state)
+    ]
     if given.json:
         console.out_json({"waiting": waiting, "approvals": known})
         return 0
     for offer in waiting:
-        console.out(f"waits     {offer['study']}  {offer['digest'][:16]}  asked first on {offer['asked'][:16]}")
+        console.out(
+            f"waits     {offer['study']}  {offer['digest'][:16]}  asked first on {offer['asked'][:16]}"
+        )
     for entry in known:
         word = "approved" if entry["holds"] else "withdrawn" if entry["withdrawn"] else "ended"
         use = "" if entry["use"] == "train" else ", scoring only"
-        console.out(f"{word:<9} {entry['name']}  {entry['digest'][:16]}  by {entry['by']}, until {entry['until'][:10]}{use}")
+        console.out(
+            f"{word:<9} {entry['name']}  {entry['digest'][:16]}  by {entry['by']}, until {entry['until'][:10]}{use}"
+        )
     if not waiting and not known:
         console.out("No study has asked yet.")
     return 0
@@ -55,16 +64,30 @@ def approve(given: Namespace) -> int:
             console.out(f"  {line}")
     use = "evaluate" if given.evaluate_only else "train"
     if not given.yes and not sys.stdin.isatty():
-        raise InputError("Nobody is at a terminal to confirm the study; run it there, or give --yes if it was read before.")
-    if not given.yes and not console.agreed(f"Approve this study for {use} as {given.by!r} for {given.days} days? Type yes: "):
+        raise InputError(
+            "Nobody is at a terminal to confirm the study; run it there, or give --yes if it was read before."
+        )
+    if not given.yes and not console.agreed(
+        f"Approve this study for {use} as {given.by!r} for {given.days} days? Type yes: "
+    ):
         raise InputError("Nothing was approved; type yes to approve.")
     made = approvals.grant(home.state, study, given.by, use, datetime.now(UTC), given.days)
-    audit_log.note(home.state, event="approved", study=made.name, digest=made.digest, by=made.by, until=made.until, user=stop.user())
+    audit_log.note(
+        home.state,
+        event="approved",
+        study=made.name,
+        digest=made.digest,
+        by=made.by,
+        until=made.until,
+        user=stop.user(),
+    )
     hand_over(home.state, audit_log.NAME, audit_log.HEAD, approvals.NAME)
     if given.json:
         console.out_json({k: v for k, v in vars(made).items() if k != "table"})
     else:
-        console.out(f"approved by {made.by} until {made.until[:10]}; it holds from the next question on")
+        console.out(
+            f"approved by {made.by} until {made.until[:10]}; it holds from the next question on"
+        )
     return 0
 
 
@@ -79,13 +102,23 @@ def _study(state: Path, wanted: str) -> Study:
 
     if wanted.endswith(".toml") or Path(wanted).is_file():
         return studies.read(Path(wanted))
-    waiting = [s for _, s in approvals.offers(state)] + [studies.parse(a.table) for a in approvals.all_of(state)]
-    found = {s.digest: s for s in waiting if s.name == wanted or (len(wanted) >= 8 and s.digest.startswith(wanted))}
+    waiting = [s for _, s in approvals.offers(state)] + [
+        studies.parse(a.table) for a in approvals.all_of(state)
+    ]
+    found = {
+        s.digest: s
+        for s in waiting
+        if s.name == wanted or (len(wanted) >= 8 and s.digest.startswith(wanted))
+    }
     newest = [s for _, s in approvals.offers(state) if s.digest in found]
     chosen = newest or list(found.values())
     if len(chosen) != 1:
-        names = ", ".join(sorted({f"{s.name} {s.digest[:16]}" for s in chosen or waiting})) or "none"
-        raise InputError(f"{wanted!r} fits {len(chosen)} studies; give a study file, or the first digits of one of: {names}.")
+        names = (
+            ", ".join(sorted({f"{s.name} {s.digest[:16]}" for s in chosen or waiting})) or "none"
+        )
+        raise InputError(
+            f"{wanted!r} fits {len(chosen)} studies; give a study file, or the first digits of one of: {names}."
+        )
     return chosen[0]
 
 
@@ -99,7 +132,10 @@ def _shown(study: Study, before: Any) -> list[str]:
         return [f"{place} = {shown(value)}" for place, _, value in changes]
     if not changes:
         return ["the same as the study that was approved last"]
-    return ["changed since the study that was approved last:", *(f"{place}: {_side(old)} -> {_side(new)}" for place, old, new in changes)]
+    return [
+        "changed since the study that was approved last:",
+        *(f"{place}: {_side(old)} -> {_side(new)}" for place, old, new in changes),
+    ]
 
 
 def _side(value: Any) -> str:
@@ -126,7 +162,13 @@ def withdraw(given: Namespace) -> int:
     else:
         ended = approvals.withdraw(state, given.study, datetime.now(UTC))
         for approval in ended:
-            audit_log.note(state, event="withdrawn", study=approval.name, digest=approval.digest, user=stop.user())
+            audit_log.note(
+                state,
+                event="withdrawn",
+                study=approval.name,
+                digest=approval.digest,
+                user=stop.user(),
+            )
         told = {"study": given.study, "approvals_ended": len(ended)}
         line = f"{len(ended)} approval{'s' if len(ended) > 1 else ''} of {given.study} ended; the next question is refused"
     hand_over(state, audit_log.NAME, audit_log.HEAD, approvals.NAME, withdrawals.NAME)
@@ -147,7 +189,10 @@ def _present(folder: Path, patient: str, anyway: bool) -> list[str]:
     from client.deidentify.pseudonyms import Pseudonyms  # noqa: PLC0415
 
     key = folder.with_name(f"{folder.name}.key")
-    names = [patient.strip(), *([Pseudonyms.open(key).patient(patient.strip(), "")] if key.is_file() else [])]
+    names = [
+        patient.strip(),
+        *([Pseudonyms.open(key).patient(patient.strip(), "")] if key.is_file() else []),
+    ]
     there = patients.listed(folder)
     found = [name for name in names if name in there]
     if not found and not anyway:

@@ -29,7 +29,9 @@ def verify(given: Namespace) -> int:
     key = rosters.public_key(certificate, home.ca.read_bytes(), settings.name, _within(certificate))
     held = None if given.held is None else _held(given.held, settings.name)
     found = verification.verify(home.state, key, settings.consortium, settings.name, held)
-    verification.add_others(found, home.state, _keys(home, settings.consortium), settings.consortium)
+    verification.add_others(
+        found, home.state, _keys(home, settings.consortium), settings.consortium
+    )
     if given.json:
         console.out_json({"ok": not found.wrong, **vars(found)})
     else:
@@ -39,7 +41,9 @@ def verify(given: Namespace) -> int:
         for sentence in found.evidence:
             console.out(_plain(f"noted: {sentence}"))
         if not found.wrong:
-            console.out(f"The record is whole and says what was signed{f'; its last entry is of {found.newest}' if found.newest else ''}.")
+            console.out(
+                f"The record is whole and says what was signed{f'; its last entry is of {found.newest}' if found.newest else ''}."
+            )
     return 1 if found.wrong else 0
 
 
@@ -52,9 +56,17 @@ def show(given: Namespace) -> int:
         console.out_json({"entries": entries})
         return 0
     for entry in entries:
-        told = "  ".join(f"{key} {entry[key]}" for key in _SHOWN if entry.get(key) not in (None, ""))
-        left = f"  left: {', '.join(entry['left'])} ({entry['bytes']} bytes)" if entry.get("left") else ""
-        console.out(_plain(f"{entry.get('seq', '?'):>6}  {str(entry.get('at', ''))[:19]}  {told}{left}"))
+        told = "  ".join(
+            f"{key} {entry[key]}" for key in _SHOWN if entry.get(key) not in (None, "")
+        )
+        left = (
+            f"  left: {', '.join(entry['left'])} ({entry['bytes']} bytes)"
+            if entry.get("left")
+            else ""
+        )
+        console.out(
+            _plain(f"{entry.get('seq', '?'):>6}  {str(entry.get('at', ''))[:19]}  {told}{left}")
+        )
     if not entries:
         console.out("The record has no such entry.")
     return 0
@@ -73,11 +85,18 @@ def prove(given: Namespace) -> int:
         old, new = given.between
         return _write(given, proofs.growth(home.state, old, new, home.identity_crt.read_bytes()))
     settings = home.settings()
-    identity = Identity(settings.consortium, raw_key(home.identity_key.read_bytes()), home.ca.read_bytes(), home.roster_crt.read_bytes())
+    identity = Identity(
+        settings.consortium,
+        raw_key(home.identity_key.read_bytes()),
+        home.ca.read_bytes(),
+        home.roster_crt.read_bytes(),
+    )
     signed = witness.sign(Site(settings.name, (), home.state, identity=identity), "", 0)
     if signed is None:
         raise InputError("This hospital has no identity; enrol it.")
-    return _write(given, proofs.entry(home.state, given.entry, signed, home.identity_crt.read_bytes()))
+    return _write(
+        given, proofs.entry(home.state, given.entry, signed, home.identity_crt.read_bytes())
+    )
 
 
 def _write(given: Namespace, proof: dict[str, Any]) -> int:
@@ -91,7 +110,9 @@ def _write(given: Namespace, proof: dict[str, Any]) -> int:
     if given.json:
         console.out_json({"proof": str(given.out)})
     else:
-        console.out(f"The proof is in {given.out}; check it anywhere: consilium site audit verify --proof {given.out} --ca ca.crt")
+        console.out(
+            f"The proof is in {given.out}; check it anywhere: consilium site audit verify --proof {given.out} --ca ca.crt"
+        )
     return 0
 
 
@@ -99,7 +120,9 @@ def _verify_proof(given: Namespace) -> int:
     from client.audit import proofs  # noqa: PLC0415
 
     if given.ca is None:
-        raise InputError("--proof needs --ca FILE, the certificate of the consortium's authority (ca.crt) or its roster (roster.json).")
+        raise InputError(
+            "--proof needs --ca FILE, the certificate of the consortium's authority (ca.crt) or its roster (roster.json)."
+        )
     found = proofs.check(_json(given.proof), _read(given.ca))
     if given.json:
         console.out_json({"ok": True, **found})
@@ -150,14 +173,18 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_LARGEST)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give the file as it was made.") from None
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); give the file as it was made."
+        ) from None
 
 
 def _json(path: Path) -> Any:
     try:
         return json.loads(_read(path))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({type(error).__name__}); give the file as it was made.") from None
+        raise InputError(
+            f"{path} cannot be read as JSON ({type(error).__name__}); give the file as it was made."
+        ) from None
 
 
 def _within(certificate: bytes) -> datetime:

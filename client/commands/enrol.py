@@ -71,7 +71,9 @@ def enrol(
         tls, identity = _certified(found, route, keys, now)
         _finish(place, found, site, tls, identity)
     except OSError as error:
-        raise ConsiliumError(f"{home} cannot be written ({error.strerror or error}); mend that and run the same command again.") from None
+        raise ConsiliumError(
+            f"{home} cannot be written ({error.strerror or error}); mend that and run the same command again."
+        ) from None
     until = certificates.details(tls)["not_after"]
     return [
         f"{site.name} belongs to consortium {site.consortium} now; its certificate is good until {until:%Y-%m-%d}.",
@@ -87,10 +89,14 @@ def _data(data: Path, home: Path) -> Path:
     if not data.is_dir():
         raise InputError(f"The data folder {data} does not exist; give the folder with the scans.")
     if not os.access(data, os.R_OK | os.X_OK):
-        raise InputError(f"The data folder {data} cannot be read by this user; allow it to read there.")
+        raise InputError(
+            f"The data folder {data} cannot be read by this user; allow it to read there."
+        )
     inner, outer = data.resolve(), home.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise InputError(f"The data folder {data} and HOME {home} lie within each other; keep keys and scans in separate folders.")
+        raise InputError(
+            f"The data folder {data} and HOME {home} lie within each other; keep keys and scans in separate folders."
+        )
     return inner
 
 
@@ -122,19 +128,27 @@ def _check_mark(home: SiteHome, mark: dict[str, str]) -> None:
     except ValueError:
         earlier = None
     if earlier != mark:
-        raise InputError(f"In HOME {home.path} another hospital's enrolment was interrupted; give its kit or a new folder.")
+        raise InputError(
+            f"In HOME {home.path} another hospital's enrolment was interrupted; give its kit or a new folder."
+        )
 
 
 def _keys(home: SiteHome) -> dict[str, bytes]:
     """The three private keys, made where they are not there yet."""
-    kinds: dict[Kind, Path] = {"tls": home.tls_key, "node": home.node_key, "identity": home.identity_key}
+    kinds: dict[Kind, Path] = {
+        "tls": home.tls_key,
+        "node": home.node_key,
+        "identity": home.identity_key,
+    }
     for kind, path in kinds.items():
         if not path.exists():
             files.replace(path, certificates.private_key(kind))
     return {kind: path.read_bytes() for kind, path in kinds.items()}
 
 
-def _certified(found: Kit, route: KitSettings, keys: dict[str, bytes], now: datetime) -> tuple[bytes, bytes]:
+def _certified(
+    found: Kit, route: KitSettings, keys: dict[str, bytes], now: datetime
+) -> tuple[bytes, bytes]:
     name = found.settings.name
     asked = {
         "site": name,
@@ -144,14 +158,18 @@ def _certified(found: Kit, route: KitSettings, keys: dict[str, bytes], now: date
         "node_key": certificates.public_bytes(keys["node"]).decode(),
     }
     answer = _post(found, route, asked)
-    tls, identity = (_text(answer, field).encode() for field in ("tls_certificate", "identity_certificate"))
+    tls, identity = (
+        _text(answer, field).encode() for field in ("tls_certificate", "identity_certificate")
+    )
     for certificate, key in ((tls, keys["tls"]), (identity, keys["identity"])):
         try:
             certificates.check(certificate, found.ca, name, now)
         except CertificateError as error:
             raise CertificateError(f"The coordinator's answer cannot be used: {error}") from None
         if certificates.key_in(certificate) != certificates.public_bytes(key):
-            raise CertificateError("The coordinator certified another key than this hospital's; ask the coordinator for a new kit.")
+            raise CertificateError(
+                "The coordinator certified another key than this hospital's; ask the coordinator for a new kit."
+            )
     return tls, identity
 
 
@@ -184,7 +202,9 @@ def _object(response: httpx.Response) -> dict[str, Any]:
 def _text(answer: dict[str, Any], field: str) -> str:
     value = answer.get(field)
     if not isinstance(value, str):
-        raise ConsiliumError(f"The coordinator's answer lacks {field}; both sides must run the same version of Consilium.")
+        raise ConsiliumError(
+            f"The coordinator's answer lacks {field}; both sides must run the same version of Consilium."
+        )
     return value
 
 

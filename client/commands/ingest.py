@@ -27,11 +27,21 @@ def ingest(given: Namespace) -> int:
         console.note(f"looking through {where.source}")
         done = pipeline.ingest(where, tuple(given.keep), _progress(), cleared)
         report = readiness_report.report(done, where.site.name)
-        layout.write(where.local("readiness.json"), json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")
+        layout.write(
+            where.local("readiness.json"),
+            json.dumps(report, indent=1, allow_nan=False).encode() + b"\n",
+        )
         layout.write(where.local("readiness.html"), readiness_page.render(report).encode())
     stops = sum(finding["severity"] == "stop" for finding in report["findings"])
     if given.json:
-        console.out_json({"ok": not stops, "folder": str(where.site), "readiness": str(where.local("readiness.html")), **report})
+        console.out_json(
+            {
+                "ok": not stops,
+                "folder": str(where.site),
+                "readiness": str(where.local("readiness.html")),
+                **report,
+            }
+        )
     else:
         _tell(report, str(where.local("readiness.html")), str(where.local("quarantine.csv")))
     return int(stops > 0)
@@ -57,7 +67,9 @@ def pseudonym(given: Namespace) -> int:
     from client.deidentify.pseudonyms import Pseudonyms  # noqa: PLC0415
 
     if not given.key.is_file():
-        raise ArgumentError(f"--key is {str(given.key)!r}, which is no file; give the key with which the folder was made.")
+        raise ArgumentError(
+            f"--key is {str(given.key)!r}, which is no file; give the key with which the folder was made."
+        )
     name = Pseudonyms.open(given.key).patient(given.patient, given.issuer)
     if given.json:
         console.out_json({"pseudonym": name})
@@ -72,7 +84,9 @@ def _cleared(path: Path) -> frozenset[str]:
     sheet = table_files.read(path)
     column = sheet.column("file")
     if column is None:
-        raise ArgumentError(f"--cleared is {str(path)!r}, which has no column file; give rows of the quarantine list.")
+        raise ArgumentError(
+            f"--cleared is {str(path)!r}, which has no column file; give rows of the quarantine list."
+        )
     return frozenset(row.get(column, "").removeprefix("'") for row in sheet.rows)
 
 

@@ -53,7 +53,13 @@ def read(path: Path, now: datetime) -> Kit:
         raise InputError(f"The kit {path} is damaged; {_AGAIN}.") from None
     if not token:
         raise InputError(f"The kit {path} has an empty token; {_AGAIN}.")
-    kit = Kit(settings(KitSettings, values, "kit"), found["ca.crt"], found["coordinator.crt"], found["roster.crt"], token)
+    kit = Kit(
+        settings(KitSettings, values, "kit"),
+        found["ca.crt"],
+        found["coordinator.crt"],
+        found["roster.crt"],
+        token,
+    )
     try:
         certificates.check_authority(kit.ca, now)
         certificates.check(kit.coordinator, kit.ca, certificates.COORDINATOR, now)
@@ -67,27 +73,39 @@ def read(path: Path, now: datetime) -> Kit:
 def _folder(path: Path) -> dict[str, bytes]:
     present = [name for name in _NEEDED if (path / name).is_file()]
     _check_complete(path, present)
-    return {name: _small(path, name, (path / name).stat().st_size, (path / name).read_bytes) for name in present}
+    return {
+        name: _small(path, name, (path / name).stat().st_size, (path / name).read_bytes)
+        for name in present
+    }
 
 
 def _archive(path: Path) -> dict[str, bytes]:
     if not path.is_file():
-        raise InputError(f"The kit {path} is not there; give the folder or .kit file that the coordinator sent.")
+        raise InputError(
+            f"The kit {path} is not there; give the folder or .kit file that the coordinator sent."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
             if any(name not in _ALLOWED for name in names) or len(set(names)) != len(names):
-                raise InputError(f"The kit {path} holds other files than {', '.join(_ALLOWED)}; do not use it, {_AGAIN}.")
+                raise InputError(
+                    f"The kit {path} holds other files than {', '.join(_ALLOWED)}; do not use it, {_AGAIN}."
+                )
             _check_complete(path, names)
-            return {e.filename: _small(path, e.filename, e.file_size, partial(archive.read, e)) for e in entries}
+            return {
+                e.filename: _small(path, e.filename, e.file_size, partial(archive.read, e))
+                for e in entries
+            }
     except _DAMAGED:
         raise InputError(f"The kit {path} is damaged or not a kit; {_AGAIN}.") from None
 
 
 def _small(path: Path, name: str, size: int, content: Callable[[], bytes]) -> bytes:
     if size > _LARGEST:
-        raise InputError(f"{name} in the kit {path} has {size} bytes; at most {_LARGEST} are allowed, {_AGAIN}.")
+        raise InputError(
+            f"{name} in the kit {path} has {size} bytes; at most {_LARGEST} are allowed, {_AGAIN}."
+        )
     return content()
 
 

@@ -29,7 +29,9 @@ def enrol(given: Namespace) -> int:
     """Join a consortium."""
     from client.commands import enrol as enrolment  # noqa: PLC0415
 
-    lines = enrolment.enrol(given.kit, given.home, given.data, datetime.now(UTC), given.proxy, given.device, given.walls)
+    lines = enrolment.enrol(
+        given.kit, given.home, given.data, datetime.now(UTC), given.proxy, given.device, given.walls
+    )
     for line in lines:
         console.out(line)
     return 0
@@ -64,7 +66,9 @@ def studies(given: Namespace) -> int:
         return 0
     for study in found:
         fault = f", last answer: {study['fault']}" if study["fault"] else ""
-        console.out(f"{study['run']}  study {study['study'] or '-'}  rounds {study['rounds']}  last {study['last'][:19]}{fault}")
+        console.out(
+            f"{study['run']}  study {study['study'] or '-'}  rounds {study['rounds']}  last {study['last'][:19]}{fault}"
+        )
     if not found:
         console.out("No study has asked anything yet.")
     return 0
@@ -79,14 +83,20 @@ def fingerprint(given: Namespace) -> int:
         return 0
     console.out(f"{found['site']}  {found['fingerprint']}")
     if not found["version"]:
-        console.out("No signed roster has come yet; the others' fingerprints are known with the first study.")
+        console.out(
+            "No signed roster has come yet; the others' fingerprints are known with the first study."
+        )
         return 0
     console.out(f"Signed roster, version {found['version']} of {found['issued']}:")
     width = max(map(len, found["sites"]))
     for name, digits in found["sites"].items():
-        console.out(f"  {name.ljust(width)}  {digits}{'' if name in found['usable'] else '  (certificate not valid now)'}")
+        console.out(
+            f"  {name.ljust(width)}  {digits}{'' if name in found['usable'] else '  (certificate not valid now)'}"
+        )
     if found["sites"].get(found["site"]) != found["fingerprint"]:
-        console.note("This hospital is not on that roster with its own key; tell the coordinator by telephone.")
+        console.note(
+            "This hospital is not on that roster with its own key; tell the coordinator by telephone."
+        )
     return 0
 
 
@@ -105,13 +115,26 @@ def _fingerprints(home: SiteHome, settings: SiteSettings, now: datetime) -> dict
     from common.trust import roster as rosters  # noqa: PLC0415
 
     own = rosters.fingerprint(home.identity_crt.read_bytes())
-    found: dict[str, Any] = {"site": settings.name, "fingerprint": own, "version": 0, "issued": "", "sites": {}, "usable": []}
+    found: dict[str, Any] = {
+        "site": settings.name,
+        "fingerprint": own,
+        "version": 0,
+        "issued": "",
+        "sites": {},
+        "usable": [],
+    }
     if not home.roster_json.exists():
         return found
     ca, signed = home.ca.read_bytes(), rosters.loads(home.roster_json.read_bytes())
     roster = rosters.verify(signed, home.roster_crt.read_bytes(), ca, settings.consortium, now)
     others = {name: rosters.fingerprint(text.encode()) for name, text in roster.sites.items()}
-    return {**found, "version": roster.version, "issued": roster.issued, "sites": others, "usable": list(rosters.keys(roster, ca, now))}
+    return {
+        **found,
+        "version": roster.version,
+        "issued": roster.issued,
+        "sites": others,
+        "usable": list(rosters.keys(roster, ca, now)),
+    }
 
 
 def _worker(home: SiteHome, settings: SiteSettings, stop: threading.Event) -> None:
@@ -124,11 +147,28 @@ def _worker(home: SiteHome, settings: SiteSettings, stop: threading.Event) -> No
 
     authority, rules = home.ca.read_bytes(), policy.read(home.policy_toml)
     trust = Trust(settings.consortium, home.coordinator.read_bytes(), authority)
-    identity = Identity(settings.consortium, raw_key(home.identity_key.read_bytes()), authority, home.roster_crt.read_bytes())
-    site = Site(settings.name, (Path(settings.data),), home.state, settings.device, policy=rules, identity=identity, trust=trust)
+    identity = Identity(
+        settings.consortium,
+        raw_key(home.identity_key.read_bytes()),
+        authority,
+        home.roster_crt.read_bytes(),
+    )
+    site = Site(
+        settings.name,
+        (Path(settings.data),),
+        home.state,
+        settings.device,
+        policy=rules,
+        identity=identity,
+        trust=trust,
+    )
     audit_log.note(home.state, event="started")
-    audit_log.note(home.state, event="policy", digest=hashlib.sha256(home.policy_toml.read_bytes()).hexdigest())
-    process.run(site, home.path, home.socket, _log(home.worker_log), settings.walls == "required", stop)
+    audit_log.note(
+        home.state, event="policy", digest=hashlib.sha256(home.policy_toml.read_bytes()).hexdigest()
+    )
+    process.run(
+        site, home.path, home.socket, _log(home.worker_log), settings.walls == "required", stop
+    )
     audit_log.note(home.state, event="ended")
 
 
@@ -136,7 +176,9 @@ def _gateway(home: SiteHome, settings: SiteSettings, stop: threading.Event) -> N
     from client.isolation import file_access  # noqa: PLC0415
 
     log = _log(home.gateway_log)
-    file_access.gateway(home.path).shut(log, settings.walls == "required", network=True, hidden=[Path(settings.data)])
+    file_access.gateway(home.path).shut(
+        log, settings.walls == "required", network=True, hidden=[Path(settings.data)]
+    )
     _carry(home, settings, stop)
 
 
@@ -147,7 +189,13 @@ def _carry(home: SiteHome, settings: SiteSettings, stop: threading.Event) -> Non
 
     log, key = _log(home.gateway_log), node_key(home.node_key)
     with connection.client(settings, home.ca.read_bytes(), (home.tls_crt, home.tls_key)) as http:
-        fleet = Fleet(connection.base_url(settings), http, key, stop, lambda error: log(connection.explain(error, settings)))
+        fleet = Fleet(
+            connection.base_url(settings),
+            http,
+            key,
+            stop,
+            lambda error: log(connection.explain(error, settings)),
+        )
         relay.run(settings.name, fleet, WorkerClient(home.socket), settings.poll, stop, log)
 
 
@@ -170,9 +218,13 @@ def _both(home: SiteHome, stop: threading.Event) -> None:
         ended = [part for part in _PARTS if part not in running or running[part].poll() is not None]
         for part in ended:
             if part in running:
-                console.note(f"the {part} ended with code {running[part].returncode}; it is started again")
+                console.note(
+                    f"the {part} ended with code {running[part].returncode}; it is started again"
+                )
             with (home.logs / f"{part}.log").open("ab") as log:
-                running[part] = subprocess.Popen([*command, part], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                running[part] = subprocess.Popen(
+                    [*command, part], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
         pause = _WAIT if ended and pause else 0.5
     for process in reversed(running.values()):
         process.terminate()
@@ -190,7 +242,9 @@ def _log(path: Path) -> Callable[[str], None]:
 
     def write(text: str) -> None:
         line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8"
+        ) as file:
             file.write(line)
 
     return write

@@ -45,12 +45,21 @@ def examine(path: Path, part: str = "all") -> list[CheckResult]:
         settings = home.settings()
     except InputError as error:
         return [checks.wrong("folder", str(error)), *packages.look(small=part == "gateway")]
-    found.append(checks.ok("folder", f"{settings.name} of {settings.consortium}; files and their modes are right"))
+    found.append(
+        checks.ok(
+            "folder", f"{settings.name} of {settings.consortium}; files and their modes are right"
+        )
+    )
     now = datetime.now(UTC)
     found += checks.attempt("certificates", lambda: list(_certificates(home, settings, part, now)))
     if part != "worker":
         found += checks.attempt("way", lambda: _way(home, settings))
-    found += checks.attempt("disk", lambda: checks.disk(shutil.disk_usage(home.path).free, preflight.LEAST_DISK, str(home.path)))
+    found += checks.attempt(
+        "disk",
+        lambda: checks.disk(
+            shutil.disk_usage(home.path).free, preflight.LEAST_DISK, str(home.path)
+        ),
+    )
     if part != "gateway":
         found += checks.attempt("policy", lambda: _policy(home))
         found += checks.attempt("data", lambda: _data(Path(settings.data)))
@@ -60,7 +69,9 @@ def examine(path: Path, part: str = "all") -> list[CheckResult]:
     return [*found, _worker(home), *([] if part == "worker" else [_gateway(home)])]
 
 
-def _certificates(home: SiteHome, settings: SiteSettings, part: str, now: datetime) -> Iterator[CheckResult]:
+def _certificates(
+    home: SiteHome, settings: SiteSettings, part: str, now: datetime
+) -> Iterator[CheckResult]:
     ca = home.ca.read_bytes()
     yield checks.certificate("ca.crt", ca, ca, None, now, _RENEW)
     for path, holder in preflight.own_certificates(home, part, settings.name):
@@ -73,8 +84,14 @@ def _policy(home: SiteHome) -> CheckResult:
 
     rules = policy.read(home.policy_toml)
     if rules.plain_updates:
-        return checks.ok("policy", "plain updates are allowed: whoever runs the server can read this hospital's change")
-    return checks.ok("policy", f"changes leave under masks only, in sums over {rules.min_cohort} hospitals or more")
+        return checks.ok(
+            "policy",
+            "plain updates are allowed: whoever runs the server can read this hospital's change",
+        )
+    return checks.ok(
+        "policy",
+        f"changes leave under masks only, in sums over {rules.min_cohort} hospitals or more",
+    )
 
 
 def _way(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
@@ -83,7 +100,10 @@ def _way(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
     ca = home.ca.read_bytes()
     found = [checks.ok("proxy", "none is used")] if proxy is None else []
     hops = connection.reach(settings, ca, certificate, _BELL)
-    found += [checks.ok(hop.name, hop.found) if hop.ok else checks.wrong(hop.name, hop.found) for hop in hops]
+    found += [
+        checks.ok(hop.name, hop.found) if hop.ok else checks.wrong(hop.name, hop.found)
+        for hop in hops
+    ]
     try:
         with connection.client(settings, ca, certificate) as http:
             date = http.get(_BELL).headers.get("Date")
@@ -94,14 +114,22 @@ def _way(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
 
 def _data(folder: Path) -> CheckResult:
     if not folder.is_dir():
-        return checks.wrong("data", f"{folder} does not exist", "mount it, or correct data in site.toml")
+        return checks.wrong(
+            "data", f"{folder} does not exist", "mount it, or correct data in site.toml"
+        )
     if not os.access(folder, os.R_OK | os.X_OK):
-        return checks.wrong("data", f"{folder} cannot be read by this user", "allow it to read there")
+        return checks.wrong(
+            "data", f"{folder} cannot be read by this user", "allow it to read there"
+        )
     if not any(folder.iterdir()):
-        return checks.warning("data", f"{folder} is empty", "put the scans there, or correct data in site.toml")
+        return checks.warning(
+            "data", f"{folder} is empty", "put the scans there, or correct data in site.toml"
+        )
     if os.access(folder, os.W_OK):
         return checks.warning(
-            "data", f"{folder} can be read and also written to by this user", "mount it read-only, or take the right to write away"
+            "data",
+            f"{folder} can be read and also written to by this user",
+            "mount it read-only, or take the right to write away",
         )
     return checks.ok("data", f"{folder} can be read and not written to")
 
@@ -118,7 +146,12 @@ def _walls(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
         why[0].removeprefix("client.isolation.sandbox.SandboxError: ").rstrip("."),
         "use Linux 5.13 or newer with Landlock, or containers",
     )
-    return [*found, checks.wrong("walls", sentence, advice) if settings.walls == "required" else checks.warning("walls", sentence, advice)]
+    return [
+        *found,
+        checks.wrong("walls", sentence, advice)
+        if settings.walls == "required"
+        else checks.warning("walls", sentence, advice),
+    ]
 
 
 def _gpu(device: str) -> CheckResult:
@@ -129,10 +162,18 @@ def _gpu(device: str) -> CheckResult:
     if not torch.cuda.is_available():
         if device == "auto":
             return checks.ok("GPU", "CPU: torch sees no GPU here")
-        return checks.wrong("GPU", f"device is {device}, but torch sees no usable GPU", "install its driver, or set device to cpu or auto")
+        return checks.wrong(
+            "GPU",
+            f"device is {device}, but torch sees no usable GPU",
+            "install its driver, or set device to cpu or auto",
+        )
     free, total = torch.cuda.mem_get_info()
     found = f"{torch.cuda.get_device_name()}, {free / (1 << 30):.1f} of {total / (1 << 30):.1f} GiB free"
-    return checks.ok("GPU", found) if free >= _LEAST_GPU else checks.warning("GPU", found, "end what else uses it")
+    return (
+        checks.ok("GPU", found)
+        if free >= _LEAST_GPU
+        else checks.warning("GPU", found, "end what else uses it")
+    )
 
 
 def _worker(home: SiteHome) -> CheckResult:
@@ -140,7 +181,11 @@ def _worker(home: SiteHome) -> CheckResult:
 
     if home.socket.exists() and WorkerClient(home.socket).healthy():
         return checks.ok("worker", "answers at its socket")
-    return checks.warning("worker", f"does not answer at {home.socket}", f"start it; if it was started, {home.worker_log} says why")
+    return checks.warning(
+        "worker",
+        f"does not answer at {home.socket}",
+        f"start it; if it was started, {home.worker_log} says why",
+    )
 
 
 def _gateway(home: SiteHome) -> CheckResult:
@@ -148,10 +193,15 @@ def _gateway(home: SiteHome) -> CheckResult:
     words = ["site", "start", "--home", str(home.path), "--only", "gateway"]
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if place.read_bytes().decode("utf-8", "replace").split("\0")[:-1][-len(words) :] == words:
+            if (
+                place.read_bytes().decode("utf-8", "replace").split("\0")[:-1][-len(words) :]
+                == words
+            ):
                 return checks.ok("gateway", f"runs as process {place.parent.name}")
         except OSError:  # it has just ended, or is hidden from this user
             continue
     return checks.warning(
-        "gateway", "is not among the processes that this user sees", f"start it; if it was started, {home.gateway_log} says why"
+        "gateway",
+        "is not among the processes that this user sees",
+        f"start it; if it was started, {home.gateway_log} says why",
     )

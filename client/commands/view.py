@@ -40,7 +40,11 @@ def stop(given: Namespace) -> int:
 
     state = SiteHome.open(given.home.absolute(), "worker").state
     made = button.stop(state, given.reason, datetime.now(UTC), console.note)
-    return _say(given, {"stopped": vars(made)}, f"stopped at {made.at} by {made.by}; nothing is answered until consilium site resume")
+    return _say(
+        given,
+        {"stopped": vars(made)},
+        f"stopped at {made.at} by {made.by}; nothing is answered until consilium site resume",
+    )
 
 
 def resume(given: Namespace) -> int:
@@ -49,7 +53,11 @@ def resume(given: Namespace) -> int:
 
     state = SiteHome.open(given.home.absolute(), "worker").state
     ended = button.resume(state)
-    line = "this hospital was not stopped" if ended is None else f"resumed; it was stopped at {ended.at} by {ended.by}"
+    line = (
+        "this hospital was not stopped"
+        if ended is None
+        else f"resumed; it was stopped at {ended.at} by {ended.by}"
+    )
     return _say(given, {"stopped": None, "ended": vars(ended) if ended else None}, line)
 
 
@@ -67,7 +75,9 @@ def view(given: Namespace) -> int:
             )
         console.out(server.address)
         sys.stdout.flush()
-        console.note("open this address in a browser of this machine; it holds the key, so do not pass it on. Ctrl-C ends it")
+        console.note(
+            "open this address in a browser of this machine; it holds the key, so do not pass it on. Ctrl-C ends it"
+        )
         ended.wait()
     return 0
 

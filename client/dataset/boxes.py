@@ -42,7 +42,10 @@ class Boxes:
     def on(self, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """The corners in the pixels of an image of ``shape`` H, W[, D]."""
         width_first = (shape[1], shape[0], *shape[2:])
-        factors = np.array([have / drawn for have, drawn in zip(width_first, self.size, strict=True)] * 2, np.float64)
+        factors = np.array(
+            [have / drawn for have, drawn in zip(width_first, self.size, strict=True)] * 2,
+            np.float64,
+        )
         return np.asarray(self.corners * factors, np.float32)
 
 
@@ -61,9 +64,13 @@ def read_boxes(folder: Path, names: LabelNames | None = None) -> dict[str, Any]:
             )
         entries = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once)
     except FileNotFoundError:
-        raise SiteError("The folder has no boxes.json; give one with width, height and objects for each image.") from None
+        raise SiteError(
+            "The folder has no boxes.json; give one with width, height and objects for each image."
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SiteError("boxes.json cannot be read; give valid JSON.", f"{path}: {error!r}") from None
+        raise SiteError(
+            "boxes.json cannot be read; give valid JSON.", f"{path}: {error!r}"
+        ) from None
     if not isinstance(entries, dict):
         raise SiteError("boxes.json is no object; give {file: {width, height, objects}}.")
     names = label_names.read(folder) if names is None else names
@@ -80,7 +87,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         again = len(pairs) - len(found)
-        raise SiteError(f"boxes.json states {again} names twice in one object; keep one entry for each image and one value for each name.")
+        raise SiteError(
+            f"boxes.json states {again} names twice in one object; keep one entry for each image and one value for each name."
+        )
     return found
 
 
@@ -94,27 +103,48 @@ def parse_boxes(entry: Any, task: Task, dimensions: int) -> Boxes:
     try:
         size = tuple(float(entry[side]) for side in ("width", "height", "depth")[:dimensions])
         labels = [str(item["label"]) for item in entry["objects"]]
-        corners = np.array([[float(v) for v in item[name]] for item in entry["objects"]], np.float64).reshape(len(labels), 2 * dimensions)
+        corners = np.array(
+            [[float(v) for v in item[name]] for item in entry["objects"]], np.float64
+        ).reshape(len(labels), 2 * dimensions)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         wanted = ", ".join(("width", "height", "depth")[:dimensions])
         rule = f"give {wanted} and objects, each with label and {name}"
         raise CaseError(f"The entry in boxes.json is malformed; {rule}.", repr(error)) from None
     if not all(math.isfinite(side) and side > 0 for side in size):
-        raise CaseError("The image size in boxes.json is not positive; give the size on which the boxes were drawn.", f"{size}")
+        raise CaseError(
+            "The image size in boxes.json is not positive; give the size on which the boxes were drawn.",
+            f"{size}",
+        )
     strangers = [label for label in labels if label not in task.classes]
     if strangers:
         names = ", ".join(task.classes)
-        raise CaseError(f"{len(strangers)} of {len(labels)} boxes have a label that the study does not name: {names}.", f"{strangers}")
+        raise CaseError(
+            f"{len(strangers)} of {len(labels)} boxes have a label that the study does not name: {names}.",
+            f"{strangers}",
+        )
     _check_inside(corners, size)
     corners = np.clip(corners, 0.0, np.array(size * 2))
-    return Boxes(corners.astype(np.float32), np.array([task.classes.index(t) for t in labels], np.int64), size)
+    return Boxes(
+        corners.astype(np.float32),
+        np.array([task.classes.index(t) for t in labels], np.int64),
+        size,
+    )
 
 
 def _check_inside(corners: npt.NDArray[np.float64], size: tuple[float, ...]) -> None:
     low, high = corners[:, : len(size)], corners[:, len(size) :]
-    good = np.isfinite(corners).all(1) & (low >= -_ROUNDING).all(1) & (high <= np.array(size) + _ROUNDING).all(1)
+    good = (
+        np.isfinite(corners).all(1)
+        & (low >= -_ROUNDING).all(1)
+        & (high <= np.array(size) + _ROUNDING).all(1)
+    )
     good &= (np.minimum(high, size) > np.maximum(low, 0.0)).all(1)
     if not good.all():
         bad = int((~good).sum())
-        rule = "a box needs 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height" + (" and 0 <= z0 < z1 <= depth" if len(size) > 2 else "")
-        raise CaseError(f"{bad} of {len(corners)} boxes lie outside the image or have no area; {rule}.", f"{corners[~good].tolist()}")
+        rule = "a box needs 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height" + (
+            " and 0 <= z0 < z1 <= depth" if len(size) > 2 else ""
+        )
+        raise CaseError(
+            f"{bad} of {len(corners)} boxes lie outside the image or have no area; {rule}.",
+            f"{corners[~good].tolist()}",
+        )

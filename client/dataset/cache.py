@@ -38,7 +38,15 @@ _EXACT = 2.0**-8
 class ImageCache:
     """One folder: its cases, its split, and the samples decoded so far in compact form."""
 
-    def __init__(self, folder: Path, study: Study, task: Task, log: Log, memory: int, gone: Gone | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        study: Study,
+        task: Task,
+        log: Log,
+        memory: int,
+        gone: Gone | None = None,
+    ) -> None:
         self.study, self.task, self.log = study, task, log
         self.manifest = index(folder, task, study.data, log, gone)
         self.parts = split(self.manifest, study.data, study.seed)
@@ -78,12 +86,20 @@ class ImageCache:
         if part in self._loaded:
             return
         with ThreadPoolExecutor(min(8, torch.get_num_threads())) as pool:
-            good = [i for chunk in _chunks(self.parts[part]) for i, ok in zip(chunk, self._take(chunk, pool), strict=True) if ok]
+            good = [
+                i
+                for chunk in _chunks(self.parts[part])
+                for i, ok in zip(chunk, self._take(chunk, pool), strict=True)
+                if ok
+            ]
         self.parts[part] = tuple(good)
         self._loaded.add(part)
 
     def _take(self, chunk: Sequence[int], pool: ThreadPoolExecutor) -> list[bool]:
-        return [self._keep(i, result) for i, result in zip(chunk, pool.map(self._attempt, chunk), strict=True)]
+        return [
+            self._keep(i, result)
+            for i, result in zip(chunk, pool.map(self._attempt, chunk), strict=True)
+        ]
 
     def _keep(self, i: int, result: Sample | CaseError) -> bool:
         if isinstance(result, CaseError):
@@ -96,7 +112,9 @@ class ImageCache:
         if self._room >= 0:
             self.kept[i] = result
         elif not full:
-            self.log(f"Decoded images fill the memory set aside for them; {len(self.kept)} are kept, others are decoded at each use.")
+            self.log(
+                f"Decoded images fill the memory set aside for them; {len(self.kept)} are kept, others are decoded at each use."
+            )
         return True
 
     def _attempt(self, i: int) -> Sample | CaseError:
@@ -131,7 +149,10 @@ def _prepared(step: Named, sample: Sample, path: Path) -> Sample:
     except CaseError as error:
         raise CaseError(error.public, f"{path}: {error.local}") from None
     except (ValueError, RuntimeError, IndexError) as error:
-        raise CaseError(f"The step {step.name} of data.prepare cannot be applied to the image.", f"{path}: {error!r}") from None
+        raise CaseError(
+            f"The step {step.name} of data.prepare cannot be applied to the image.",
+            f"{path}: {error!r}",
+        ) from None
 
 
 def _compact(sample: Sample) -> Sample:

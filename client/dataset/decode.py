@@ -39,10 +39,17 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
             sample = sample.with_(label=torch.tensor(case.label, dtype=kind))
         if case.mask is not None:
             sample = sample.with_(
-                mask=torch.from_numpy(masks.read_mask(case.mask, case.image, shape, task, scan.affine if case.volume else None))
+                mask=torch.from_numpy(
+                    masks.read_mask(
+                        case.mask, case.image, shape, task, scan.affine if case.volume else None
+                    )
+                )
             )
         if case.boxes is not None:
-            sample = sample.with_(boxes=torch.from_numpy(case.boxes.on(shape)), classes=torch.from_numpy(case.boxes.classes))
+            sample = sample.with_(
+                boxes=torch.from_numpy(case.boxes.on(shape)),
+                classes=torch.from_numpy(case.boxes.classes),
+            )
         return sample
     except CaseError as error:
         raise CaseError(error.public, f"{case.image}: {error.local}") from None
@@ -63,11 +70,15 @@ def _channels(image: Tensor, wanted: int) -> Tensor:
         return luma[None]
     if have == 1:
         return image.repeat(wanted, *[1] * (image.dim() - 1))
-    raise CaseError(f"The image has {have} channels; the study takes grey or RGB and makes {wanted} of it.")
+    raise CaseError(
+        f"The image has {have} channels; the study takes grey or RGB and makes {wanted} of it."
+    )
 
 
 def _check(image: Tensor, data: Data) -> None:
     if image.dim() - 1 != data.dimensions:
-        raise CaseError(f"The image has {image.dim() - 1} dimensions; the study asks for {data.dimensions} (data.dimensions).")
+        raise CaseError(
+            f"The image has {image.dim() - 1} dimensions; the study asks for {data.dimensions} (data.dimensions)."
+        )
     if not bool(torch.isfinite(image).all()):
         raise CaseError("The image holds values that are not finite; replace them.")

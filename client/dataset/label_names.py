@@ -42,7 +42,9 @@ class LabelNames:
     labels: Mapping[str, str] = field(default_factory=dict)
     masks: Mapping[int, str] = field(default_factory=dict)
 
-    def rows(self, columns: list[str], records: list[dict[str, str]]) -> tuple[list[str], list[dict[str, str]]]:
+    def rows(
+        self, columns: list[str], records: list[dict[str, str]]
+    ) -> tuple[list[str], list[dict[str, str]]]:
         """A table under the study's column names."""
         if not self.columns:
             return columns, records
@@ -56,12 +58,18 @@ class LabelNames:
     def entry(self, entry: Any) -> Any:
         """An entry of boxes.json under the study's names, without the objects that are not used; a malformed one as it is."""
         objects = entry.get("objects") if isinstance(entry, dict) else None
-        if not self.labels or not isinstance(objects, list) or not all(isinstance(item, dict) and "label" in item for item in objects):
+        if (
+            not self.labels
+            or not isinstance(objects, list)
+            or not all(isinstance(item, dict) and "label" in item for item in objects)
+        ):
             return entry
         named = [{**item, "label": self.label(str(item["label"]))} for item in objects]
         return {**entry, "objects": [item for item in named if item["label"]]}
 
-    def classes(self, stored: npt.NDArray[np.generic], classes: tuple[str, ...]) -> npt.NDArray[np.uint8]:
+    def classes(
+        self, stored: npt.NDArray[np.generic], classes: tuple[str, ...]
+    ) -> npt.NDArray[np.uint8]:
         """Class numbers of a mask; 0 where the study does not ask for the class.
 
         Raises:
@@ -74,7 +82,9 @@ class LabelNames:
             if name in classes:
                 result[here] = classes.index(name) + 1
         if not listed.all():
-            raise CaseError("The mask holds values that the hospital's labels.toml does not list under [masks]; list every one but 0.")
+            raise CaseError(
+                "The mask holds values that the hospital's labels.toml does not list under [masks]; list every one but 0."
+            )
         return result
 
 
@@ -90,9 +100,15 @@ def read(folder: Path) -> LabelNames:
             return LabelNames()
         table = tomllib.loads(_limits.table_bytes(path, _LARGEST).decode("utf-8-sig"))
         strangers = [name for name in table if name not in _SECTIONS]
-        if strangers or not all(isinstance(v, str) for section in table.values() for v in section.values()):
+        if strangers or not all(
+            isinstance(v, str) for section in table.values() for v in section.values()
+        ):
             raise ValueError(f"{strangers}")
-        names = LabelNames(table.get("columns", {}), table.get("labels", {}), {int(k): v for k, v in table.get("masks", {}).items()})
+        names = LabelNames(
+            table.get("columns", {}),
+            table.get("labels", {}),
+            {int(k): v for k, v in table.get("masks", {}).items()},
+        )
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise SiteError(f"{FILE} cannot be read; {_RULE}.", f"{path}: {error!r}") from None
     if len(set(names.columns.values())) < len(names.columns):
@@ -102,7 +118,11 @@ def read(folder: Path) -> LabelNames:
 
 def dumps(names: LabelNames) -> str:
     """The names as :func:`read` takes them."""
-    table = {"columns": dict(names.columns), "labels": dict(names.labels), "masks": {str(k): v for k, v in names.masks.items()}}
+    table = {
+        "columns": dict(names.columns),
+        "labels": dict(names.labels),
+        "masks": {str(k): v for k, v in names.masks.items()},
+    }
     return toml.dumps({name: section for name, section in table.items() if section})
 
 

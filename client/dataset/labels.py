@@ -49,7 +49,9 @@ def read_table(folder: Path, task: Task) -> Table:
     for name in _TABLES:
         if not (folder / name).is_file():
             continue
-        columns, records = names.rows(*_read_csv(folder / name, lambda c: names.columns.get(c, c) in ("file", *wanted)))
+        columns, records = names.rows(
+            *_read_csv(folder / name, lambda c: names.columns.get(c, c) in ("file", *wanted))
+        )
         present += [c for c in columns if c not in present]
         for record in records:
             file = _registry.key(record["file"])
@@ -70,20 +72,31 @@ def patients(folder: Path) -> set[str]:
     Raises:
         SiteError: a table cannot be read.
     """
-    tables = [_read_csv(folder / name, lambda column: column == PATIENT) for name in _TABLES if (folder / name).is_file()]
+    tables = [
+        _read_csv(folder / name, lambda column: column == PATIENT)
+        for name in _TABLES
+        if (folder / name).is_file()
+    ]
     return {record.get(PATIENT, "") for _, records in tables for record in records} - {""}
 
 
 def _check_columns(wanted: tuple[str, ...], present: list[str]) -> None:
     missing = [c for c in wanted if c not in present]
     if missing and not present:
-        raise SiteError(f"The folder has no labels.csv; give one with the columns file and {', '.join(wanted)}.")
+        raise SiteError(
+            f"The folder has no labels.csv; give one with the columns file and {', '.join(wanted)}."
+        )
     if missing:
         public = f"labels.csv has no column {', '.join(missing)} among its {len(present)} columns; the hospital's own log names them."
-        raise SiteError(public, f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.")
+        raise SiteError(
+            public,
+            f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.",
+        )
 
 
-def _read_csv(path: Path, keep: Callable[[str], bool] = lambda column: True) -> tuple[list[str], list[dict[str, str]]]:
+def _read_csv(
+    path: Path, keep: Callable[[str], bool] = lambda column: True
+) -> tuple[list[str], list[dict[str, str]]]:
     """Column names, and rows of those columns that are kept.
 
     Separator comma, semicolon or tab; UTF-8 or UTF-16 with mark, else UTF-8, else Windows-1252.
@@ -94,14 +107,22 @@ def _read_csv(path: Path, keep: Callable[[str], bool] = lambda column: True) -> 
         columns = next(reader, [])
         at = [i for i, column in enumerate(columns) if keep(column)]
         place = columns.index("file") if "file" in columns else len(columns)
-        rows = [{columns[i]: row[i] for i in at if i < len(row)} for row in reader if len(row) > place]
+        rows = [
+            {columns[i]: row[i] for i in at if i < len(row)} for row in reader if len(row) > place
+        ]
     except (OSError, ValueError, csv.Error) as error:
-        raise SiteError(f"{path.name} cannot be read; save it as comma-separated UTF-8 text.", f"{path}: {error!r}") from None
+        raise SiteError(
+            f"{path.name} cannot be read; save it as comma-separated UTF-8 text.",
+            f"{path}: {error!r}",
+        ) from None
     except CaseError as error:
         raise SiteError(f"{path.name} {error.public}", f"{path}: {error.local}") from None
     if "file" not in columns:  # the first line may then be data: it is counted, not quoted
         found = f"{path}: first line {columns[:_MOST_NAMED]!r}"
-        raise SiteError(f"{path.name} has no column file among its {len(columns)} columns; begin it with a line of column names.", found)
+        raise SiteError(
+            f"{path.name} has no column file among its {len(columns)} columns; begin it with a line of column names.",
+            found,
+        )
     return columns, rows
 
 
@@ -120,7 +141,9 @@ class Lines:
             self._lines += 1
             self._characters += len(line)
             if self._characters > _LONGEST:
-                raise CaseError(f"has a row of more than {_LONGEST} characters; close every quote and end every row with a line break.")
+                raise CaseError(
+                    f"has a row of more than {_LONGEST} characters; close every quote and end every row with a line break."
+                )
             if self._lines > _MOST_LINES:
                 raise CaseError(f"has more than {_MOST_LINES} lines; give one row for each image.")
             yield line
@@ -131,7 +154,9 @@ class Lines:
             self._characters = 0
             cells = [cell.strip() for cell in row]
             if len(cells) > _MOST_COLUMNS:
-                raise CaseError(f"has more than {_MOST_COLUMNS} columns; give the columns that the study asks for.")
+                raise CaseError(
+                    f"has more than {_MOST_COLUMNS} columns; give the columns that the study asks for."
+                )
             if any(cells):
                 yield cells
 
@@ -178,7 +203,10 @@ def _position(text: str, allowed: tuple[str, ...]) -> int:
     for i, candidate in enumerate(allowed):
         if number is not None and number == _number(candidate):
             return i
-    raise CaseError(f"The label is not one that the study names: {', '.join(allowed)}.", f"label {text!r}; allowed: {', '.join(allowed)}.")
+    raise CaseError(
+        f"The label is not one that the study names: {', '.join(allowed)}.",
+        f"label {text!r}; allowed: {', '.join(allowed)}.",
+    )
 
 
 def _number(text: str) -> float | None:

@@ -72,7 +72,12 @@ class SiteDataset:
         patients = self._patients()
         counts = {part: len(self._places(part)) for part in PARTS}
         left_out = sum(shelf.left_out.total() for shelf in self._shelves)
-        return {**counts, "patients": len(set().union(*patients.values())), "train_patients": len(patients["train"]), "left_out": left_out}
+        return {
+            **counts,
+            "patients": len(set().union(*patients.values())),
+            "train_patients": len(patients["train"]),
+            "left_out": left_out,
+        }
 
     def fewest_patients(self) -> int:
         """Patients of the part that has the fewest, of those parts that have any."""
@@ -80,7 +85,10 @@ class SiteDataset:
 
     def _patients(self) -> dict[str, set[tuple[ImageCache, int]]]:
         """Who has usable images in each part."""
-        return {part: {(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)} for part in PARTS}
+        return {
+            part: {(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)}
+            for part in PARTS
+        }
 
     def check_shapes(self) -> None:
         """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.
@@ -95,7 +103,9 @@ class SiteDataset:
         shapes = set(kinds)
         if len(shapes) > 1 and self._crops:
             generator = torch.Generator().manual_seed(0)
-            shapes = {tuple(sample.image.shape) for sample in self._cropped(kinds.values(), generator)}
+            shapes = {
+                tuple(sample.image.shape) for sample in self._cropped(kinds.values(), generator)
+            }
         _check_one(shapes)
 
     @property
@@ -128,11 +138,20 @@ class SiteDataset:
         places = self._places("train")
         if not places:
             raise SiteError("No training image can be used; see the reasons under left_out.")
-        order = _order(len(places), steps, min(batch_size, len(places)), torch.Generator().manual_seed(derive(seed, "order")))
+        order = _order(
+            len(places),
+            steps,
+            min(batch_size, len(places)),
+            torch.Generator().manual_seed(derive(seed, "order")),
+        )
         whole = None if self._crops else self._stack(places)
         generator = torch.Generator().manual_seed(derive(seed, "crop"))
         for chosen in order:
-            yield _select(whole, chosen, self._device) if whole else self._collate([places[i] for i in chosen.tolist()], generator)
+            yield (
+                _select(whole, chosen, self._device)
+                if whole
+                else self._collate([places[i] for i in chosen.tolist()], generator)
+            )
 
     def to(self, device: torch.device) -> SiteDataset:
         """Feed a device from now on; the same bank.
@@ -161,7 +180,9 @@ class SiteDataset:
             if len({sample.image.dtype for sample in samples}) > 1:
                 samples = [expanded(sample) for sample in samples]
             whole = stack(samples)
-            for i, (place, sample) in enumerate(zip(places, samples, strict=True)):  # views, so that nothing is held twice
+            for i, (place, sample) in enumerate(
+                zip(places, samples, strict=True)
+            ):  # views, so that nothing is held twice
                 mask = None if whole.masks is None else whole.masks[i]
                 if len(self._shelves) == 1:
                     place.shelf.kept[place.index] = sample.with_(image=whole.images[i], mask=mask)
@@ -177,7 +198,9 @@ class SiteDataset:
         samples = [place.sample() for place in places]
         for step in self._crops:
             crop = transform(step.name).crop
-            samples = [crop(step.options, sample, generator) for sample in samples] if crop else samples
+            samples = (
+                [crop(step.options, sample, generator) for sample in samples] if crop else samples
+            )
         return samples
 
 
@@ -192,7 +215,9 @@ def augment(batch: Batch, study: Study, generator: torch.Generator) -> Batch:
 def _check_one(shapes: Set[tuple[int, ...]]) -> None:
     if len(shapes) > 1:
         fix = "add resize or pad to data.prepare, or random_crop to data.augment"
-        raise SiteError(f"Training images have {len(shapes)} different sizes and cannot form a batch; {fix}.")
+        raise SiteError(
+            f"Training images have {len(shapes)} different sizes and cannot form a batch; {fix}."
+        )
 
 
 class _Place:

@@ -132,7 +132,9 @@ def check_share(unusable: int, total: int, left_out: Counter[str], data: Data) -
     """
     if unusable > data.max_bad_fraction * total:
         limit = f"at most {data.max_bad_fraction:.0%} are allowed (data.max_bad_fraction)"
-        raise SiteError(f"{unusable} of {total} images are unusable and {limit}; {_reasons(left_out)}")
+        raise SiteError(
+            f"{unusable} of {total} images are unusable and {limit}; {_reasons(left_out)}"
+        )
 
 
 def split(manifest: Manifest, data: Data, seed: int) -> dict[str, tuple[int, ...]]:
@@ -146,10 +148,15 @@ def split(manifest: Manifest, data: Data, seed: int) -> dict[str, tuple[int, ...
     seats = _seats(manifest.patients, data)
     part_of: dict[int, str] = {}
     for part in ("test", "validation"):
-        for stratum, take in zip(strata, _spread([len(s) for s in strata], seats[part]), strict=True):
+        for stratum, take in zip(
+            strata, _spread([len(s) for s in strata], seats[part]), strict=True
+        ):
             part_of.update(dict.fromkeys(stratum[:take], part))
             del stratum[:take]
-    parts = ["" if case.patient in manifest.withdrawn else part_of.get(case.patient, "train") for case in manifest.cases]
+    parts = [
+        "" if case.patient in manifest.withdrawn else part_of.get(case.patient, "train")
+        for case in manifest.cases
+    ]
     return {name: tuple(i for i, part in enumerate(parts) if part == name) for name in PARTS}
 
 
@@ -168,18 +175,29 @@ def _images(folder: Path) -> dict[str, Path]:
             if ending or room == "dicom":
                 found.setdefault(_registry.key(path.relative_to(folder / room).as_posix()), path)
     if not found:
-        raise SiteError("The folder has no images; expected PNG, JPEG, TIFF, BMP or NIfTI in images/ or DICOM in dicom/.", f"{folder}")
+        raise SiteError(
+            "The folder has no images; expected PNG, JPEG, TIFF, BMP or NIfTI in images/ or DICOM in dicom/.",
+            f"{folder}",
+        )
     return found
 
 
-def _finder(folder: Path, task: Task, data: Data, table: Table) -> Callable[[str], dict[str, Any] | None]:
+def _finder(
+    folder: Path, task: Task, data: Data, table: Table
+) -> Callable[[str], dict[str, Any] | None]:
     """What the hospital knows about an image by its name: fields of :class:`Case`, or None."""
     if task.needs == "mask":
         files = masks.find_masks(folder)
-        return lambda name: {"mask": files[_registry.stem(name)]} if _registry.stem(name) in files else None
+        return lambda name: (
+            {"mask": files[_registry.stem(name)]} if _registry.stem(name) in files else None
+        )
     if task.needs == "boxes":
         entries = boxes.read_boxes(folder)
-        return lambda name: {"boxes": boxes.parse_boxes(entries[name], task, data.dimensions)} if name in entries else None
+        return lambda name: (
+            {"boxes": boxes.parse_boxes(entries[name], task, data.dimensions)}
+            if name in entries
+            else None
+        )
 
     def target(name: str) -> dict[str, Any] | None:
         number = labels.read_target(table.rows.get(name, {}), task)
@@ -191,18 +209,26 @@ def _finder(folder: Path, task: Task, data: Data, table: Table) -> Callable[[str
 def _identity(image: Image, table: Table) -> str:
     """Who the patient is: the table's word, else the file's, else the file stands for a patient of its own."""
     if any(name in table.torn for name in image.names):
-        raise CaseError("The rows of labels.csv and cases.csv for the image contradict each other; keep one row for each image.")
-    stated = next(filter(None, (table.rows.get(name, {}).get(labels.PATIENT) for name in image.names)), None)
+        raise CaseError(
+            "The rows of labels.csv and cases.csv for the image contradict each other; keep one row for each image."
+        )
+    stated = next(
+        filter(None, (table.rows.get(name, {}).get(labels.PATIENT) for name in image.names)), None
+    )
     reader = _registry.reader_of(image.path)
     if not stated:
-        stated = image.volume.patient if image.volume else reader.patient(image.path) if reader else None
+        stated = (
+            image.volume.patient if image.volume else reader.patient(image.path) if reader else None
+        )
     return f"patient {stated}" if stated else f"file {image.names[0]}"
 
 
 def _is_out(image: Image, identity: str, gone: Callable[[str], bool]) -> bool:
     """Whether the patient takes no further part, by the table's word or the file's own."""
     reader = _registry.reader_of(image.path)
-    stated = image.volume.patient if image.volume else reader.patient(image.path) if reader else None
+    stated = (
+        image.volume.patient if image.volume else reader.patient(image.path) if reader else None
+    )
     return gone(identity.partition(" ")[2]) or (stated is not None and gone(stated))
 
 
@@ -214,10 +240,14 @@ def _check_enough(manifest: Manifest, data: Data) -> None:
     total = len(manifest.cases) + manifest.unusable
     check_share(manifest.unusable, total, manifest.left_out, data)
     if not manifest.cases:
-        raise SiteError(f"None of the {manifest.left_out.total()} images can be used; {_reasons(manifest.left_out)}")
+        raise SiteError(
+            f"None of the {manifest.left_out.total()} images can be used; {_reasons(manifest.left_out)}"
+        )
     there = manifest.patients - len(manifest.withdrawn)
     if there < data.min_patients:
-        raise SiteError(f"Patients with usable images: {there}; at least {data.min_patients} are needed (data.min_patients).")
+        raise SiteError(
+            f"Patients with usable images: {there}; at least {data.min_patients} are needed (data.min_patients)."
+        )
 
 
 def _reasons(left_out: Counter[str]) -> str:
@@ -240,8 +270,16 @@ def _strata(manifest: Manifest, seed: int) -> list[list[int]]:
 
 def _seats(patients: int, data: Data) -> dict[str, int]:
     """How many patients test and validation get."""
-    test = max(1, int(data.test_fraction * patients + 0.5)) if data.test_fraction and patients >= 2 else 0
-    validation = max(1, int(data.validation_fraction * patients + 0.5)) if data.validation_fraction and patients >= 2 + bool(test) else 0
+    test = (
+        max(1, int(data.test_fraction * patients + 0.5))
+        if data.test_fraction and patients >= 2
+        else 0
+    )
+    validation = (
+        max(1, int(data.validation_fraction * patients + 0.5))
+        if data.validation_fraction and patients >= 2 + bool(test)
+        else 0
+    )
     while test + validation >= patients:
         test, validation = (test - 1, validation) if test >= validation else (test, validation - 1)
     return {"test": test, "validation": validation}
@@ -251,7 +289,9 @@ def _spread(sizes: list[int], seats: int) -> list[int]:
     """Part ``seats`` among strata by size: each gets one before any gets two, and its last patient only when nothing else is left."""
     taken, patients = [0] * len(sizes), sum(sizes)
     for _ in range(seats):
-        free = [i for i, size in enumerate(sizes) if size - taken[i] > 1] or [i for i, size in enumerate(sizes) if size > taken[i]]
+        free = [i for i, size in enumerate(sizes) if size - taken[i] > 1] or [
+            i for i, size in enumerate(sizes) if size > taken[i]
+        ]
         best = max(free, key=lambda i: (taken[i] == 0, seats * sizes[i] / patients - taken[i]))
         taken[best] += 1
     return taken

@@ -31,14 +31,18 @@ def find_masks(folder: Path) -> dict[str, Path]:
     room = folder / "masks"
     files = _registry.files(room)
     if not files and not room.is_dir():
-        raise SiteError("The folder has no masks/; give one mask for each image, with the image's name.")
+        raise SiteError(
+            "The folder has no masks/; give one mask for each image, with the image's name."
+        )
     found: dict[str, Path] = {}
     for path in (p for p in files if not p.name.startswith(".") and _registry.ending(p.name)):
         found.setdefault(_registry.stem(path.relative_to(room).as_posix()), path)
     return found
 
 
-def read_mask(path: Path, image: Path, shape: tuple[int, ...], task: Task, affine: Affine | None = None) -> npt.NDArray[np.uint8]:
+def read_mask(
+    path: Path, image: Path, shape: tuple[int, ...], task: Task, affine: Affine | None = None
+) -> npt.NDArray[np.uint8]:
     """Class numbers ``[1, H, W[, D]]`` of the mask of an image of ``shape`` H, W[, D].
 
     Args:
@@ -55,8 +59,12 @@ def read_mask(path: Path, image: Path, shape: tuple[int, ...], task: Task, affin
     array, place = _one_channel(path)
     if array.shape[1:] != shape:
         sizes = f"{path}: {array.shape[1:]}, image {shape}"
-        raise CaseError("The mask has another size than its image; give masks of the image's size.", sizes)
-    if _registry.reader_of(path) is _registry.reader_of(image) is nifti.READER and not nifti.aligned(image, path):
+        raise CaseError(
+            "The mask has another size than its image; give masks of the image's size.", sizes
+        )
+    if _registry.reader_of(path) is _registry.reader_of(
+        image
+    ) is nifti.READER and not nifti.aligned(image, path):
         raise CaseError(_ELSEWHERE, f"{path}")
     if affine is not None and place is not None and not _together(affine, place, shape):
         raise CaseError(_ELSEWHERE, f"{path}")
@@ -85,11 +93,16 @@ def _one_channel(path: Path) -> tuple[npt.NDArray[np.generic], Affine | None]:
 def _class_numbers(array: npt.NDArray[np.generic], task: Task, path: Path) -> npt.NDArray[np.uint8]:
     whole = array.dtype.kind in "bui"
     found: npt.NDArray[Any] = array
-    stored = found if whole else np.rint(found)  # in its own depth: a mask in 64 bit may fill the memory by itself
+    stored = (
+        found if whole else np.rint(found)
+    )  # in its own depth: a mask in 64 bit may fill the memory by itself
     with np.errstate(invalid="ignore"):  # infinite less infinite is no number, and so no whole one
         exact = whole or bool((np.abs(stored - found) <= _FRACTION).all())
     if not exact:
-        raise CaseError("The mask holds values that are no whole numbers; give one class number a pixel.", f"{path}")
+        raise CaseError(
+            "The mask holds values that are no whole numbers; give one class number a pixel.",
+            f"{path}",
+        )
     names = label_names.beside(path)
     if names.masks:
         return names.classes(stored, task.classes)
@@ -102,7 +115,10 @@ def _class_numbers(array: npt.NDArray[np.generic], task: Task, path: Path) -> np
     strange = int(((result == 0) & (stored != 0)).sum())
     if strange:
         allowed = ", ".join(map(str, values))
-        raise CaseError(f"The mask holds values that the study does not name; allowed: 0, {allowed}.", f"{path}: {strange} pixels")
+        raise CaseError(
+            f"The mask holds values that the study does not name; allowed: 0, {allowed}.",
+            f"{path}: {strange} pixels",
+        )
     return result
 
 
@@ -112,5 +128,8 @@ def _one_class(stored: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.ui
     values = stored[inside]
     if values.size and bool((values != values[0]).any()):
         rule = "allowed: 0 and one other value, as the study names one class; or list every value in task.classes and task.mask_values"
-        raise CaseError(f"The mask holds several values beside 0; {rule}.", f"{path}: {len(np.unique(values))} values beside 0")
+        raise CaseError(
+            f"The mask holds several values beside 0; {rule}.",
+            f"{path}: {len(np.unique(values))} values beside 0",
+        )
     return np.asarray(inside, np.uint8)

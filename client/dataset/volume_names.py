@@ -46,13 +46,24 @@ def images(files: Mapping[str, Path], dimensions: int) -> tuple[list[Image], lis
     Returns:
         images, and what among the DICOM files is no volume.
     """
-    sliced = {name: path for name, path in files.items() if dimensions == 3 and _registry.reader_of(path) is dicom.READER}
+    sliced = {
+        name: path
+        for name, path in files.items()
+        if dimensions == 3 and _registry.reader_of(path) is dicom.READER
+    }
     found = [Image(path, (name,)) for name, path in files.items() if name not in sliced]
     volumes, refused = series.sort(sliced.values()) if sliced else ((), ())
     name_of = {path: name for name, path in sliced.items()}
     crowded = _crowded(volumes, name_of)
-    found += [Image(v.files[0], tuple(_names(v, name_of, crowded)), v) for v in volumes if v.kind == "volume"]
-    return sorted(found, key=lambda image: image.names[0]), [*refused, *(_flat(v) for v in volumes if v.kind == "image")]
+    found += [
+        Image(v.files[0], tuple(_names(v, name_of, crowded)), v)
+        for v in volumes
+        if v.kind == "volume"
+    ]
+    return sorted(found, key=lambda image: image.names[0]), [
+        *refused,
+        *(_flat(v) for v in volumes if v.kind == "image"),
+    ]
 
 
 def first(image: Image, find: Callable[[str], T | None]) -> T | None:

@@ -17,7 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, RLELossless, RTDoseStorage, SegmentationStorage, SurfaceSegmentationStorage
+from pydicom.uid import (
+    UID,
+    RLELossless,
+    RTDoseStorage,
+    SegmentationStorage,
+    SurfaceSegmentationStorage,
+)
 
 from client.deidentify import glyphs
 from client.readers.dicom import codecs
@@ -69,14 +75,25 @@ def burned_in(dataset: Dataset, pixels: Frame | Iterable[Frame] | None) -> str |
     if pixels is None:
         return UNSEEN if must_be_seen(dataset) else None
     inner = _INNER if "ImageOrientationPatient" in dataset and not must_be_seen(dataset) else None
-    return PRINTED if any(_near_border(row, inner) for frame in _frames(dataset, pixels) for row in glyphs.rows(frame)) else None
+    return (
+        PRINTED
+        if any(
+            _near_border(row, inner)
+            for frame in _frames(dataset, pixels)
+            for row in glyphs.rows(frame)
+        )
+        else None
+    )
 
 
 def must_be_seen(dataset: Dataset) -> bool:
     """Whether the header alone cannot clear an image: its kind often carries text, or it was made from others."""
     sop_class, kinds = str(dataset.get("SOPClassUID") or ""), dataset.get("ImageType") or ()
     often = any(sop_class == one or sop_class.startswith(f"{one}.") for one in _OFTEN)
-    return often or any(str(kind).strip().upper() in _MADE for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    return often or any(
+        str(kind).strip().upper() in _MADE
+        for kind in ([kinds] if isinstance(kinds, str) else kinds)
+    )
 
 
 def look(dataset: Dataset) -> str | None:
@@ -90,7 +107,9 @@ def look(dataset: Dataset) -> str | None:
 
 
 def _decoded(dataset: Dataset) -> Frame | Iterator[Frame]:
-    if dataset.file_meta.TransferSyntaxUID == RLELossless:  # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
+    if (
+        dataset.file_meta.TransferSyntaxUID == RLELossless
+    ):  # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
         return iter_pixels(dataset, raw=True, decoding_plugin="pydicom")
     return codecs.decode(dataset)
 
@@ -108,7 +127,9 @@ def _near_border(row: glyphs.Row, inner: tuple[float, float] | None) -> bool:
 def _frames(dataset: Dataset, pixels: Frame | Iterable[Frame]) -> Iterator[Frame]:
     if not isinstance(pixels, np.ndarray):
         yield from pixels
-    elif pixels.ndim == 2 or (pixels.ndim == 3 and int(dataset.get("SamplesPerPixel") or 1) == pixels.shape[-1] > 1):
+    elif pixels.ndim == 2 or (
+        pixels.ndim == 3 and int(dataset.get("SamplesPerPixel") or 1) == pixels.shape[-1] > 1
+    ):
         yield pixels
     else:
         yield from pixels

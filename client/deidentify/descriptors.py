@@ -22,7 +22,11 @@ def harmless(text: str) -> bool:
     """Whether a text holds words of anatomy and technique only, and at most two numbers of at most two digits."""
     found = [word.casefold() for word in _WORD.findall(text)]
     unknown = [word for word in found if word not in vocabulary()]
-    return len(text) <= _LONGEST and len(unknown) <= _NUMBERS and all(word.isascii() and _NUMBER.fullmatch(word) for word in unknown)
+    return (
+        len(text) <= _LONGEST
+        and len(unknown) <= _NUMBERS
+        and all(word.isascii() and _NUMBER.fullmatch(word) for word in unknown)
+    )
 
 
 @cache

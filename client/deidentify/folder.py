@@ -73,9 +73,15 @@ def cleared(path: Path) -> frozenset[str]:
         ArgumentError: it cannot be read, or a line is none of such a list.
     """
     try:
-        return frozenset(str(json.loads(line)["sha256"]) for line in path.read_text("utf-8").splitlines() if line.strip())
+        return frozenset(
+            str(json.loads(line)["sha256"])
+            for line in path.read_text("utf-8").splitlines()
+            if line.strip()
+        )
     except (OSError, ValueError, TypeError, KeyError):
-        raise ArgumentError("The list of cleared files cannot be read; give lines of the quarantine list of an earlier run.") from None
+        raise ArgumentError(
+            "The list of cleared files cannot be read; give lines of the quarantine list of an earlier run."
+        ) from None
 
 
 def run(
@@ -114,15 +120,28 @@ def run(
 
 def _check(source: Path, out: Path, key: Path) -> None:
     if not source.is_dir():
-        raise ArgumentError("The folder to de-identify does not exist or is no folder; name a folder with DICOM files.")
+        raise ArgumentError(
+            "The folder to de-identify does not exist or is no folder; name a folder with DICOM files."
+        )
     one, other, secret = source.resolve(), out.resolve(), key.resolve()
     if one.is_relative_to(other) or other.is_relative_to(one):
-        raise ArgumentError("One of the two folders lies in the other; give an output folder apart from what is read (--out).")
+        raise ArgumentError(
+            "One of the two folders lies in the other; give an output folder apart from what is read (--out)."
+        )
     if secret.is_relative_to(other):
-        raise ArgumentError("The key lies in the output folder and would be handed on with it; keep it elsewhere (--key).")
+        raise ArgumentError(
+            "The key lies in the output folder and would be handed on with it; keep it elsewhere (--key)."
+        )
 
 
-def _one(path: Path, out: Path, names: Pseudonyms, options: Options, passed: frozenset[str], result: FolderResult) -> None:
+def _one(
+    path: Path,
+    out: Path,
+    names: Pseudonyms,
+    options: Options,
+    passed: frozenset[str],
+    result: FolderResult,
+) -> None:
     try:
         with guarded(path):
             header = open_header(path, pixels=True)
@@ -154,11 +173,19 @@ def _digest(path: Path) -> str:
 
 def _check_object(header: Dataset) -> None:
     meta = getattr(header, "file_meta", Dataset())
-    if "DirectoryRecordSequence" in header or meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+    if (
+        "DirectoryRecordSequence" in header
+        or meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
+    ):
         raise CaseError(DIRECTORY)
-    if not all(isinstance(header.get(name), str) and header.get(name) for name in ("SOPClassUID", "SOPInstanceUID")):
+    if not all(
+        isinstance(header.get(name), str) and header.get(name)
+        for name in ("SOPClassUID", "SOPInstanceUID")
+    ):
         raise CaseError(NO_OBJECT)
-    if "Image Storage" in UID(str(header.SOPClassUID)).name and not any(name in header for name in _PIXELS):
+    if "Image Storage" in UID(str(header.SOPClassUID)).name and not any(
+        name in header for name in _PIXELS
+    ):
         raise CaseError(TORN)
 
 

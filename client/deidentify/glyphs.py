@@ -70,8 +70,13 @@ def rows(picture: npt.NDArray[np.generic]) -> list[Row]:
         for grey in _sizes(plane):
             for strokes, ground in _strokes(grey):
                 found += _rows(strokes, ground, _LOOKS)
-                turned = _rows(strokes.T, ground.T, [look for look in _LOOKS if look[0] >= _UPRIGHT])
-                found += [Row((row.box[1], row.box[0], row.box[3], row.box[2]), row.letters) for row in turned]
+                turned = _rows(
+                    strokes.T, ground.T, [look for look in _LOOKS if look[0] >= _UPRIGHT]
+                )
+                found += [
+                    Row((row.box[1], row.box[0], row.box[3], row.box[2]), row.letters)
+                    for row in turned
+                ]
     return found
 
 
@@ -98,7 +103,9 @@ def _reduced(plane: Grey, step: int) -> Grey:
     if step == 1:
         return plane
     height, width = (side // step * step for side in plane.shape)
-    means: Grey = plane[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+    means: Grey = (
+        plane[:height, :width].reshape(height // step, step, width // step, step).mean(axis=(1, 3))
+    )
     return means
 
 
@@ -116,7 +123,9 @@ def _rows(strokes: Grey, grey: Grey, looks: Sequence[tuple[float, int]]) -> list
             letters = round((box[3] - box[1]) / (_LETTER * (box[2] - box[0])))
             if letters >= LETTERS and _printed(mask, strokes, grey, box, crossings):
                 high, wide = grey.shape
-                found.append(Row((box[0] / high, box[1] / wide, box[2] / high, box[3] / wide), letters))
+                found.append(
+                    Row((box[0] / high, box[1] / wide, box[2] / high, box[3] / wide), letters)
+                )
     return found
 
 
@@ -125,10 +134,20 @@ def _letters(mask: Mask) -> Boxes:
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     if not count:
         return np.empty((0, 4), np.int64)
-    boxes: Boxes = np.array([(down.start, across.start, down.stop, across.stop) for down, across in ndimage.find_objects(labels)])
+    boxes: Boxes = np.array(
+        [
+            (down.start, across.start, down.stop, across.stop)
+            for down, across in ndimage.find_objects(labels)
+        ]
+    )
     height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    fits = (height >= _LOWEST) & (height <= _HIGHEST) & (width <= _WIDEST * height) & (area >= _THINNEST * height * width)
+    fits = (
+        (height >= _LOWEST)
+        & (height <= _HIGHEST)
+        & (width <= _WIDEST * height)
+        & (area >= _THINNEST * height * width)
+    )
     ordered: Boxes = boxes[fits][np.argsort(boxes[fits, 1], kind="stable")]
     return ordered
 
@@ -142,19 +161,32 @@ def _lines(letters: Boxes) -> Iterator[Box]:
     for first in range(len(letters)):
         if not used[first]:
             line = _line(letters, first, bottoms, used)
-            yield int(letters[line, 0].min()), int(letters[line, 1].min()), int(letters[line, 2].max()), int(letters[line, 3].max())
+            yield (
+                int(letters[line, 0].min()),
+                int(letters[line, 1].min()),
+                int(letters[line, 2].max()),
+                int(letters[line, 3].max()),
+            )
 
 
 def _line(letters: Boxes, first: int, bottoms: dict[int, list[int]], used: Mask) -> list[int]:
     top, _, bottom, right = (int(edge) for edge in letters[first])
     height, line, reach = bottom - top, [first], max(1, (bottom - top) // 5)
     used[first] = True
-    near = sorted(n for level in range(bottom - reach, bottom + reach + 1) for n in bottoms.get(level, ()) if n > first and not used[n])
+    near = sorted(
+        n
+        for level in range(bottom - reach, bottom + reach + 1)
+        for n in bottoms.get(level, ())
+        if n > first and not used[n]
+    )
     for number in near:
         box = letters[number]
         if box[1] - right > height:
             break
-        if 0.6 * height <= box[2] - box[0] <= 1.6 * height and abs(int(box[2]) - int(letters[line[-1], 2])) <= reach:
+        if (
+            0.6 * height <= box[2] - box[0] <= 1.6 * height
+            and abs(int(box[2]) - int(letters[line[-1], 2])) <= reach
+        ):
             line.append(number)
             used[number] = True
             right, height = max(right, int(box[3])), max(height, int(box[2] - box[0]))
@@ -170,13 +202,21 @@ def _printed(mask: Mask, strokes: Grey, grey: Grey, box: Box, fewest: int) -> bo
     typical = float(np.median(crossings[int(0.15 * height) : max(int(0.85 * height), 1)]))
     if typical < fewest or typical * height < _DENSITY * width:
         return False
-    beside = np.concatenate([mask[max(0, top - 3) : max(0, top - 1), left:right], mask[bottom + 1 : bottom + 3, left:right]])
+    beside = np.concatenate(
+        [
+            mask[max(0, top - 3) : max(0, top - 1), left:right],
+            mask[bottom + 1 : bottom + 3, left:right],
+        ]
+    )
     if beside.size and beside.mean() > _BESIDE * inside.mean():
         return False
     contrast = float(np.median(strokes[top:bottom, left:right][inside]))
     around = grey[max(0, top - 2) : bottom + 2, max(0, left - 2) : right + 2]
     steps = np.concatenate([np.abs(np.diff(around, axis=axis)).ravel() for axis in (0, 1)])
-    return bool(np.percentile(steps, 95) >= _SHARP * contrast and _spread(grey[top:bottom, left:right], inside) <= _SPREAD * contrast)
+    return bool(
+        np.percentile(steps, 95) >= _SHARP * contrast
+        and _spread(grey[top:bottom, left:right], inside) <= _SPREAD * contrast
+    )
 
 
 def _spread(grey: Grey, inside: Mask) -> float:

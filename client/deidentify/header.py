@@ -25,7 +25,9 @@ from client.deidentify.pseudonyms import Pseudonyms
 from client.deidentify.values import elements, texts
 from common.errors import CaseError
 
-config.settings.reading_validation_mode = config.IGNORE  # pydicom's warnings would quote the values of elements
+config.settings.reading_validation_mode = (
+    config.IGNORE
+)  # pydicom's warnings would quote the values of elements
 config.settings.writing_validation_mode = config.IGNORE
 
 _PATIENT_NAME, _PATIENT_ID, _ISSUER, _CHARACTERS = 0x00100010, 0x00100020, 0x00100021, 0x00080005
@@ -35,17 +37,42 @@ _PATIENT = 0x0010
 _TIMES = ("DA", "DT", "TM")
 _FREE = ("LT", "ST", "UT", "UC", "UR")
 _DESCRIPTIVE = ("LO", "SH", "LT", "ST", "UT", "UC")
-_TELLING = ("Comment", "Comments", "Description", "Explanation", "Notes", "Text", "Label", "UserGroupName", "Creator")
+_TELLING = (
+    "Comment",
+    "Comments",
+    "Description",
+    "Explanation",
+    "Notes",
+    "Text",
+    "Label",
+    "UserGroupName",
+    "Creator",
+)
 """Ends of keywords of short texts that people type; what segments are called stays, since that is what is learned."""
 _TEXT = (*_DESCRIPTIVE, "UR", "CS", "AE", "PN")
 _BINARY = ("OB", "OD", "OF", "OL", "OV", "OW")
 _STRUCTURE = frozenset(
-    ("ValueType", "RelationshipType", "ContinuityOfContent", "GraphicType", "GraphicAnnotationUnits", "BoundingBoxAnnotationUnits")
+    (
+        "ValueType",
+        "RelationshipType",
+        "ContinuityOfContent",
+        "GraphicType",
+        "GraphicAnnotationUnits",
+        "BoundingBoxAnnotationUnits",
+    )
 )
 """Codes that say how a sequence is built, and nothing about anybody."""
 _NUMBERS = re.compile(r"[0-9.]{1,64}")
 """What a UID is made of (PS3.5 9.1)."""
-_CLASSES = ("ClassUID", "ClassUIDInFile", "TransferSyntaxUID", "ClassesInStudy", "ClassesInSeries", "CodingSchemeUID", "ContextUID")
+_CLASSES = (
+    "ClassUID",
+    "ClassUIDInFile",
+    "TransferSyntaxUID",
+    "ClassesInStudy",
+    "ClassesInSeries",
+    "CodingSchemeUID",
+    "ContextUID",
+)
 _METHODS = {
     "113100": "Basic Application Confidentiality Profile",
     "113105": "Clean Descriptors Option",
@@ -69,7 +96,11 @@ class Options:
     @property
     def codes(self) -> tuple[str, ...]:
         """Codes of CID 7050 for what was done."""
-        return ("113100", *(["113105"] if self.clean_descriptors else []), *(["113107"] if self.modified_dates else []))
+        return (
+            "113100",
+            *(["113105"] if self.clean_descriptors else []),
+            *(["113107"] if self.modified_dates else []),
+        )
 
 
 BASIC_AND_BOTH = Options()
@@ -116,7 +147,9 @@ class _Work:
         """An item of a sequence that the table wants replaced: its form stays, every value in it is a dummy."""
         return self._all(source, self._hollowed)
 
-    def _all(self, source: Dataset, treat: Callable[[DataElement, Dataset], DataElement | None]) -> Dataset:
+    def _all(
+        self, source: Dataset, treat: Callable[[DataElement, Dataset], DataElement | None]
+    ) -> Dataset:
         made = Dataset()
         for element in elements(source):
             treated = treat(element, source) if _known(element) else None
@@ -128,7 +161,11 @@ class _Work:
         rule = profile.rule(int(element.tag))
         if element.tag in (_PATIENT_ID, _PATIENT_NAME) and not element.is_empty:
             number, issuer = (_text(item, tag) for tag in (_PATIENT_ID, _ISSUER))
-            return _with(element, self.names.patient(number, issuer)) if number else dummies.empty(element)
+            return (
+                _with(element, self.names.patient(number, issuer))
+                if number
+                else dummies.empty(element)
+            )
         if rule is None:
             return self._unlisted(element)
         if rule.dates and self.options.modified_dates and element.VR in _TIMES:
@@ -159,7 +196,9 @@ class _Work:
         if element.VR == "UI":
             return element if _names_a_class(element) else self._uids(element)
         if element.VR in _TIMES:
-            return (self._moved(element) if self.options.modified_dates else None) or dummies.dummy(element)
+            return (self._moved(element) if self.options.modified_dates else None) or dummies.dummy(
+                element
+            )
         return _plain(element)
 
     def _hollowed(self, element: DataElement, item: Dataset) -> DataElement | None:
@@ -184,7 +223,11 @@ class _Work:
         if element.is_empty:
             return element
         values = [dates.moved(text, element.VR, self.days) for text in texts(element)]
-        return None if None in values else _with(element, [value for value in values if value is not None])
+        return (
+            None
+            if None in values
+            else _with(element, [value for value in values if value is not None])
+        )
 
 
 def _text(dataset: Dataset, tag: int) -> str:
@@ -194,7 +237,12 @@ def _text(dataset: Dataset, tag: int) -> str:
 def _known(element: DataElement) -> bool:
     """Whether an attribute is in the dictionary (PS3.6), of a known kind, and of a group that is kept."""
     group = element.tag.group
-    if element.tag.is_private or element.tag.element == 0 or group in _DROPPED_GROUPS or group >> 8 in (0x50, 0x60):
+    if (
+        element.tag.is_private
+        or element.tag.element == 0
+        or group in _DROPPED_GROUPS
+        or group >> 8 in (0x50, 0x60)
+    ):
         return False
     if element.VR == "UN" or element.tag == _CHARACTERS:
         return False
@@ -202,21 +250,32 @@ def _known(element: DataElement) -> bool:
         stated = get_entry(element.tag)[0].split(" or ")
     except KeyError:
         return False
-    for alike in (_TEXT, _BINARY):  # text in place of a number, or bytes in place of a text, may be anything
+    for alike in (
+        _TEXT,
+        _BINARY,
+    ):  # text in place of a number, or bytes in place of a text, may be anything
         if element.VR in alike:
             return not set(stated).isdisjoint(alike)
     return True
 
 
 def _names_a_class(element: DataElement) -> bool:
-    return element.keyword.endswith(_CLASSES) and all(_NUMBERS.fullmatch(text) for text in texts(element))
+    return element.keyword.endswith(_CLASSES) and all(
+        _NUMBERS.fullmatch(text) for text in texts(element)
+    )
 
 
 def _plain(element: DataElement) -> DataElement | None:
     """An unlisted attribute that is neither a UID nor a date: what people type becomes a dummy, or goes if it is about the patient."""
-    if element.tag.group == _PATIENT and element.VR in _DESCRIPTIVE:  # e.g. a date of birth in another calendar
+    if (
+        element.tag.group == _PATIENT and element.VR in _DESCRIPTIVE
+    ):  # e.g. a date of birth in another calendar
         return None
-    told = element.VR in _DESCRIPTIVE and element.keyword.endswith(_TELLING) and element.keyword != "SegmentLabel"
+    told = (
+        element.VR in _DESCRIPTIVE
+        and element.keyword.endswith(_TELLING)
+        and element.keyword != "SegmentLabel"
+    )
     if element.VR == "PN" or ((told or element.VR in _FREE) and not _harmless(element)):
         return dummies.dummy(element)
     return element
@@ -228,7 +287,9 @@ def _harmless(element: DataElement) -> bool:
 
 def _with(element: DataElement, value: str | list[str]) -> DataElement:
     one = value[0] if isinstance(value, list) and len(value) == 1 else value
-    return DataElement(element.tag, element.VR, MultiValue(str, one) if isinstance(one, list) else one)
+    return DataElement(
+        element.tag, element.VR, MultiValue(str, one) if isinstance(one, list) else one
+    )
 
 
 def _blanked(element: DataElement) -> DataElement:
@@ -241,9 +302,14 @@ def _say_so(made: Dataset, options: Options) -> None:
     """What was done and by which edition (PS3.15 E.1.1: (0012,0062), (0012,0063), (0012,0064), (0028,0303))."""
     made.SpecificCharacterSet = "ISO_IR 192"
     made.PatientIdentityRemoved = "YES"
-    made.DeidentificationMethod = [f"DICOM PS3.15 {profile.EDITION} Annex E", *(_METHODS[code] for code in options.codes)]
+    made.DeidentificationMethod = [
+        f"DICOM PS3.15 {profile.EDITION} Annex E",
+        *(_METHODS[code] for code in options.codes),
+    ]
     made.DeidentificationMethodCodeSequence = Sequence([_code(code) for code in options.codes])
-    made.LongitudinalTemporalInformationModified = "MODIFIED" if options.modified_dates else "REMOVED"
+    made.LongitudinalTemporalInformationModified = (
+        "MODIFIED" if options.modified_dates else "REMOVED"
+    )
 
 
 def _code(code: str) -> Dataset:
@@ -256,18 +322,28 @@ def _meta(source: Dataset, made: Dataset, work: _Work) -> FileMetaDataset:
     """Group 0002 written anew: what the sender, its program and its address were does not go along."""
     old = getattr(source, "file_meta", Dataset())
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(str(made.get("SOPClassUID") or old.get("MediaStorageSOPClassUID") or ""))
-    meta.MediaStorageSOPInstanceUID = UID(str(made.get("SOPInstanceUID") or work.uid(str(old.get("MediaStorageSOPInstanceUID") or ""))))
+    meta.MediaStorageSOPClassUID = UID(
+        str(made.get("SOPClassUID") or old.get("MediaStorageSOPClassUID") or "")
+    )
+    meta.MediaStorageSOPInstanceUID = UID(
+        str(
+            made.get("SOPInstanceUID") or work.uid(str(old.get("MediaStorageSOPInstanceUID") or ""))
+        )
+    )
     meta.TransferSyntaxUID = UID(str(old.get("TransferSyntaxUID") or _syntax(source)))
     if not meta.TransferSyntaxUID.is_transfer_syntax:
-        raise CaseError("The DICOM file states a transfer syntax that PS3.6 does not know; export it uncompressed.")
+        raise CaseError(
+            "The DICOM file states a transfer syntax that PS3.6 does not know; export it uncompressed."
+        )
     return meta
 
 
 def _syntax(source: Dataset) -> UID:
     implicit, little = source.original_encoding
     if implicit is None:
-        raise CaseError("The DICOM data states no transfer syntax; give files with a DICOM header (PS3.10).")
+        raise CaseError(
+            "The DICOM data states no transfer syntax; give files with a DICOM header (PS3.10)."
+        )
     if little:
         return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return ExplicitVRBigEndian

@@ -14,7 +14,17 @@ from pathlib import Path
 
 EDITION = "2026c"
 """Edition of PS3.15 whose basic actions the table holds."""
-CHOSEN = {"X": "X", "Z": "Z", "D": "D", "U": "U", "X/Z": "Z", "X/D": "D", "Z/D": "D", "X/Z/D": "D", "X/Z/U*": "U"}
+CHOSEN = {
+    "X": "X",
+    "Z": "Z",
+    "D": "D",
+    "U": "U",
+    "X/Z": "Z",
+    "X/D": "D",
+    "Z/D": "D",
+    "X/Z/D": "D",
+    "X/Z/U*": "U",
+}
 """Action code of the table: what is done. X removes, Z empties, D puts in a dummy, U replaces UIDs."""
 _FILE = Path(__file__).with_name("profile.csv")
 
@@ -42,7 +52,9 @@ class Rule:
 def rule(tag: int) -> Rule | None:
     """The rule for a tag (group * 65536 + element), or None where the table does not list it."""
     repeating = tag & 0xFF00FFFF
-    return rules().get(tag) or rules().get(repeating if tag >> 24 == 0x60 else tag & 0xFF000000 if tag >> 24 == 0x50 else tag)
+    return rules().get(tag) or rules().get(
+        repeating if tag >> 24 == 0x60 else tag & 0xFF000000 if tag >> 24 == 0x50 else tag
+    )
 
 
 @cache

@@ -33,9 +33,13 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         if len(key) != _BYTES:
-            raise InputError(f"The de-identification key has {len(key)} bytes; it must have {_BYTES}. Name the right file.")
+            raise InputError(
+                f"The de-identification key has {len(key)} bytes; it must have {_BYTES}. Name the right file."
+            )
         purposes = (b"patient", b"uid", b"days")
-        self._patient, self._uid, self._days = (primitives.hkdf(key, b"", b"consilium/deidentify/1/" + one) for one in purposes)
+        self._patient, self._uid, self._days = (
+            primitives.hkdf(key, b"", b"consilium/deidentify/1/" + one) for one in purposes
+        )
 
     @classmethod
     def open(cls, path: Path) -> Pseudonyms:
@@ -48,7 +52,9 @@ class Pseudonyms:
             if not path.exists():
                 writing.new(path, secrets.token_bytes(_BYTES))
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise InputError("Others than its owner may read the de-identification key; allow its owner only (chmod 600).")
+                raise InputError(
+                    "Others than its owner may read the de-identification key; allow its owner only (chmod 600)."
+                )
             with path.open("rb") as file:
                 return cls(file.read(_BYTES + 1))
         except OSError as error:

@@ -15,7 +15,18 @@ from pydicom.dataelem import DataElement
 from client.deidentify import dummies
 from client.deidentify.values import elements, texts
 
-_NUMBERS = (0x00080050, 0x00380010, 0x00321064, 0x00400009, 0x00401001, 0x00400253, 0x00402016, 0x00402017, 0x00120040, 0x00120042)
+_NUMBERS = (
+    0x00080050,
+    0x00380010,
+    0x00321064,
+    0x00400009,
+    0x00401001,
+    0x00400253,
+    0x00402016,
+    0x00402017,
+    0x00120040,
+    0x00120042,
+)
 """Identifying numbers outside the patient group: accession, admission, requested and performed procedures, orders, trial subject."""
 _PATIENT = 0x0010
 _TEXTS = ("LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE", "UR")
@@ -38,7 +49,9 @@ def remove(made: Dataset, known: frozenset[str]) -> None:
             for item in element.value:
                 remove(item, known)
         elif element.VR in _TEXTS and any(_told(text, known) for text in texts(element)):
-            made[element.tag] = DataElement(element.tag, element.VR, dummies.TEXT if element.VR != "UR" else dummies.ADDRESS)
+            made[element.tag] = DataElement(
+                element.tag, element.VR, dummies.TEXT if element.VR != "UR" else dummies.ADDRESS
+            )
 
 
 def _told(text: str, known: frozenset[str]) -> bool:
@@ -46,7 +59,11 @@ def _told(text: str, known: frozenset[str]) -> bool:
     return (
         not known.isdisjoint(words)
         or not known.isdisjoint({"".join(words)})
-        or any(one in text.casefold() for one in known if len(one) > _SHORTEST and any(letter.isdigit() for letter in one))
+        or any(
+            one in text.casefold()
+            for one in known
+            if len(one) > _SHORTEST and any(letter.isdigit() for letter in one)
+        )
     )
 
 
@@ -58,5 +75,9 @@ def _identifiers(source: Dataset) -> Iterator[str]:
         elif element.VR == "PN":
             words = [word for text in texts(element) for word in _WORD.findall(text)]
             yield from (word.casefold() for word in words if len(word) >= _SHORTEST_NAME)
-        elif element.tag in _NUMBERS or (element.tag.group == _PATIENT and element.VR in ("LO", "SH")):
-            yield from (text.strip().casefold() for text in texts(element) if len(text.strip()) >= _SHORTEST)
+        elif element.tag in _NUMBERS or (
+            element.tag.group == _PATIENT and element.VR in ("LO", "SH")
+        ):
+            yield from (
+                text.strip().casefold() for text in texts(element) if len(text.strip()) >= _SHORTEST
+            )

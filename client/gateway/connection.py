@@ -69,12 +69,16 @@ def context(route: Route, ca: bytes, certificate: tuple[Path, Path] | None) -> s
     try:
         made.load_verify_locations(cadata=ca.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError):
-        raise InputError("The consortium's certificate ca.crt is damaged; take it from the kit again.") from None
+        raise InputError(
+            "The consortium's certificate ca.crt is damaged; take it from the kit again."
+        ) from None
     if certificate is not None:
         try:
             made.load_cert_chain(*certificate)
         except ssl.SSLError:
-            raise InputError(f"{certificate[0]} and {certificate[1]} are damaged or not a pair; restore them from a backup.") from None
+            raise InputError(
+                f"{certificate[0]} and {certificate[1]} are damaged or not a pair; restore them from a backup."
+            ) from None
         except OSError as error:
             raise InputError(
                 f"{certificate[0]} or {certificate[1]} cannot be read ({error.strerror}); run this as the user that enrolled."
@@ -98,13 +102,17 @@ class _Walk:
     route: Route
     hops: list[Hop] = field(default_factory=list)
 
-    def step(self, name: str, found: str, call: Callable[[], socket.socket | None]) -> socket.socket | None:
+    def step(
+        self, name: str, found: str, call: Callable[[], socket.socket | None]
+    ) -> socket.socket | None:
         """Try one hop."""
         try:
             result = call()
         except (OSError, httpx.HTTPError) as error:
             broken = diagnosis.fault(error, self.route)
-            self.hops.append(Hop(broken.hop if broken.hop in (CLIENT, HTTP) else name, False, broken.sentence))
+            self.hops.append(
+                Hop(broken.hop if broken.hop in (CLIENT, HTTP) else name, False, broken.sentence)
+            )
             raise _EndError from error
         self.hops.append(Hop(name, True, found))
         return result
@@ -114,7 +122,9 @@ class _EndError(Exception):
     """The way ends here."""
 
 
-def reach(route: Route, ca: bytes, certificate: tuple[Path, Path] | None, path: str, seconds: float = 10.0) -> list[Hop]:
+def reach(
+    route: Route, ca: bytes, certificate: tuple[Path, Path] | None, path: str, seconds: float = 10.0
+) -> list[Hop]:
     """Walk the way to the coordinator hop by hop, up to the first that breaks.
 
     Args:
@@ -136,18 +146,40 @@ def reach(route: Route, ca: bytes, certificate: tuple[Path, Path] | None, path: 
     return walk.hops
 
 
-def _walk(walk: _Walk, stack: ExitStack, tls: ssl.SSLContext, proxy: str | None, path: str, seconds: float, certified: bool) -> None:
+def _walk(
+    walk: _Walk,
+    stack: ExitStack,
+    tls: ssl.SSLContext,
+    proxy: str | None,
+    path: str,
+    seconds: float,
+    certified: bool,
+) -> None:
     route, kept = walk.route, _Kept(stack)
     there = f"{route.address}:{route.port}"
     parts = urlsplit(proxy or base_url(route))
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    walk.step(NAME, f"{host} is known", lambda: _nothing(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-    walk.step(PORT, f"{host}:{port} takes connections", lambda: kept.set(socket.create_connection((host, port), seconds)))
+    walk.step(
+        NAME,
+        f"{host} is known",
+        lambda: _nothing(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)),
+    )
+    walk.step(
+        PORT,
+        f"{host}:{port} takes connections",
+        lambda: kept.set(socket.create_connection((host, port), seconds)),
+    )
     if proxy:
         secure = _proxy_context(proxy)
         if secure is not None:
-            walk.step(PROXY, f"{place(proxy)} speaks TLS", lambda: kept.set(secure.wrap_socket(kept.now, server_hostname=host)))
-        walk.step(PROXY, f"{place(proxy)} connects to {there}", lambda: _tunnel(kept.now, route, proxy))
+            walk.step(
+                PROXY,
+                f"{place(proxy)} speaks TLS",
+                lambda: kept.set(secure.wrap_socket(kept.now, server_hostname=host)),
+            )
+        walk.step(
+            PROXY, f"{place(proxy)} connects to {there}", lambda: _tunnel(kept.now, route, proxy)
+        )
     walk.step(
         TLS,
         f"{there} shows a certificate of {route.consortium}",
@@ -155,7 +187,9 @@ def _walk(walk: _Walk, stack: ExitStack, tls: ssl.SSLContext, proxy: str | None,
     )
     walk.step(
         CLIENT,
-        f"{there} does not refuse this hospital's certificate" if certified else "no certificate was asked for",
+        f"{there} does not refuse this hospital's certificate"
+        if certified
+        else "no certificate was asked for",
         lambda: _unrefused(kept.now, seconds),
     )
     walk.step(HTTP, f"{there} answers", lambda: _ask(kept.now, route, path))
@@ -205,10 +239,15 @@ def _unrefused(connection: socket.socket, seconds: float) -> None:
 
 def _ask(connection: socket.socket, route: Route, path: str) -> None:
     host = base_url(route).removeprefix("https://")
-    status, _ = _exchange(connection, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: consilium\r\nConnection: close\r\n\r\n")
+    status, _ = _exchange(
+        connection,
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: consilium\r\nConnection: close\r\n\r\n",
+    )
     if status not in _SERVED:
         url = f"{base_url(route)}{path}"
-        raise httpx.HTTPStatusError(str(status), request=httpx.Request("GET", url), response=httpx.Response(status))
+        raise httpx.HTTPStatusError(
+            str(status), request=httpx.Request("GET", url), response=httpx.Response(status)
+        )
 
 
 def _exchange(connection: socket.socket, head: str) -> tuple[int, str]:
@@ -222,7 +261,9 @@ def _exchange(connection: socket.socket, head: str) -> tuple[int, str]:
         answer += part
     line = bytes(answer).split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
     if len(line) < 2 or not line[0].startswith("HTTP/") or not line[1].isdigit():
-        raise httpx.RemoteProtocolError("the answer is not HTTP" if answer else "closed without an answer")
+        raise httpx.RemoteProtocolError(
+            "the answer is not HTTP" if answer else "closed without an answer"
+        )
     return int(line[1]), line[2] if len(line) > 2 else ""
 
 

@@ -16,7 +16,14 @@ from client.home import Route
 from common.errors import InputError
 from common.study.config import shown
 
-NAME, PROXY, PORT, TLS, CLIENT, HTTP = "name", "proxy", "port", "TLS", "client certificate", "answer"
+NAME, PROXY, PORT, TLS, CLIENT, HTTP = (
+    "name",
+    "proxy",
+    "port",
+    "TLS",
+    "client certificate",
+    "answer",
+)
 HOPS = (NAME, PROXY, PORT, TLS, CLIENT, HTTP)
 """The hops in the order in which they are passed; there is no proxy hop without a proxy, and with one no name or port is looked at behind it."""
 _VERSION_WORDS = ("PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW")
@@ -69,12 +76,19 @@ def fault(error: BaseException, route: Route) -> Fault:
     proxy, there = proxy_of(route), f"{route.address}:{route.port}"
     through = f" through the proxy {place(proxy)}" if proxy else ""
     for cause in _causes(error):
-        found = _of_tls(cause, route, through) or _of_network(cause, proxy, there) or _of_http(cause, proxy, there)
+        found = (
+            _of_tls(cause, route, through)
+            or _of_network(cause, proxy, there)
+            or _of_http(cause, proxy, there)
+        )
         if found is not None:
             return found
     text = str(error).strip() or type(error).__name__
     why = f"{there} broke off{through} ({shown(text[:200])})"
-    return Fault(HTTP, f"{why}; it may be restarting, or not accept this hospital's certificate: run consilium doctor.")
+    return Fault(
+        HTTP,
+        f"{why}; it may be restarting, or not accept this hospital's certificate: run consilium doctor.",
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -96,7 +110,8 @@ def _of_tls(error: BaseException, route: Route, through: str) -> Fault | None:
     reason = error.reason or str(error)
     if any(word in reason for word in _VERSION_WORDS):
         return Fault(
-            TLS, f"{there} does not offer TLS {route.min_tls}{through}; the coordinator, or a firewall that opens TLS, must be mended."
+            TLS,
+            f"{there} does not offer TLS {route.min_tls}{through}; the coordinator, or a firewall that opens TLS, must be mended.",
         )
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
         return Fault(
@@ -104,16 +119,22 @@ def _of_tls(error: BaseException, route: Route, through: str) -> Fault | None:
             f"{there} refuses this hospital's client certificate ({_words(reason)}); it is missing, expired or revoked, ask the coordinator.",
         )
     if "WRONG_VERSION_NUMBER" in reason or "HTTP_REQUEST" in reason:
-        return Fault(TLS, f"{there} does not speak TLS{through}; check that the port {route.port} is the coordinator's.")
+        return Fault(
+            TLS,
+            f"{there} does not speak TLS{through}; check that the port {route.port} is the coordinator's.",
+        )
     return Fault(
-        TLS, f"the TLS handshake with {there} failed{through} ({_words(reason)}); a firewall may be cutting it, ask your network team."
+        TLS,
+        f"the TLS handshake with {there} failed{through} ({_words(reason)}); a firewall may be cutting it, ask your network team.",
     )
 
 
 def _distrust(error: ssl.SSLCertVerificationError, route: Route, through: str) -> str:
     there = f"the certificate of {route.address}:{route.port}"
     if error.verify_code in _EXPIRED:
-        return f"{there} has expired; ask the coordinator to renew it, and check this machine's clock."
+        return (
+            f"{there} has expired; ask the coordinator to renew it, and check this machine's clock."
+        )
     if error.verify_code in _EARLY:
         return f"{there} is not valid yet; check this machine's clock."
     if error.verify_code in _OTHER_NAME:
@@ -129,14 +150,31 @@ def _of_network(error: BaseException, proxy: str | None, there: str) -> Fault | 
     if isinstance(error, socket.gaierror):
         name = target.rpartition(":")[0]
         return Fault(
-            PROXY if proxy else NAME, f"the name of {name} is not known here ({error.strerror}); check it, and this machine's DNS."
+            PROXY if proxy else NAME,
+            f"the name of {name} is not known here ({error.strerror}); check it, and this machine's DNS.",
         )
     if isinstance(error, ConnectionRefusedError):
-        return Fault(hop, f"{target} refuses connections; check address and port, and whether a service runs there.")
-    if isinstance(error, OSError) and error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM):
-        return Fault(hop, f"there is no way to {target} ({error.strerror}); check this machine's network and firewall.")
-    if isinstance(error, httpx.ConnectTimeout) or (isinstance(error, TimeoutError) and not isinstance(error, ssl.SSLError)):
-        return Fault(hop, f"{target} does not answer in time; a firewall may drop outbound TCP to it, ask your network team.")
+        return Fault(
+            hop,
+            f"{target} refuses connections; check address and port, and whether a service runs there.",
+        )
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+        errno.EACCES,
+        errno.EPERM,
+    ):
+        return Fault(
+            hop,
+            f"there is no way to {target} ({error.strerror}); check this machine's network and firewall.",
+        )
+    if isinstance(error, httpx.ConnectTimeout) or (
+        isinstance(error, TimeoutError) and not isinstance(error, ssl.SSLError)
+    ):
+        return Fault(
+            hop,
+            f"{target} does not answer in time; a firewall may drop outbound TCP to it, ask your network team.",
+        )
     return None
 
 
@@ -144,12 +182,21 @@ def _of_http(error: BaseException, proxy: str | None, there: str) -> Fault | Non
     if isinstance(error, httpx.ProxyError):
         status, where = str(error).strip(), f"the proxy {place(proxy)}" if proxy else "a proxy"
         if status.startswith("407"):
-            return Fault(PROXY, f"{where} wants a user and a password (407); put them into site.proxy: http://user:password@host:port.")
-        return Fault(PROXY, f"{where} does not connect to {there} ({shown(status[:80])}); ask your network team to allow it.")
+            return Fault(
+                PROXY,
+                f"{where} wants a user and a password (407); put them into site.proxy: http://user:password@host:port.",
+            )
+        return Fault(
+            PROXY,
+            f"{where} does not connect to {there} ({shown(status[:80])}); ask your network team to allow it.",
+        )
     if isinstance(error, httpx.HTTPStatusError):
         return of_status(error.response.status_code, there)
     if isinstance(error, httpx.TimeoutException):
-        return Fault(HTTP, f"{there} took the request and gives no answer in time; ask the coordinator whether its service runs.")
+        return Fault(
+            HTTP,
+            f"{there} took the request and gives no answer in time; ask the coordinator whether its service runs.",
+        )
     return None
 
 
@@ -157,11 +204,18 @@ def of_status(status: int, there: str) -> Fault:
     """What an HTTP status says about the hop behind TLS."""
     if status in (400, 401, 403, 495, 496):
         return Fault(
-            CLIENT, f"{there} does not accept this hospital (status {status}); ask the coordinator whether its enrolment was revoked."
+            CLIENT,
+            f"{there} does not accept this hospital (status {status}); ask the coordinator whether its enrolment was revoked.",
         )
     if status in (502, 503, 504):
-        return Fault(HTTP, f"{there} answers, but the service behind it does not (status {status}); ask the coordinator to start it.")
-    return Fault(HTTP, f"{there} answers with status {status}; check that address and port are the coordinator's.")
+        return Fault(
+            HTTP,
+            f"{there} answers, but the service behind it does not (status {status}); ask the coordinator to start it.",
+        )
+    return Fault(
+        HTTP,
+        f"{there} answers with status {status}; check that address and port are the coordinator's.",
+    )
 
 
 def _words(reason: str) -> str:

@@ -18,7 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from flwr.app import Message
 from flwr.common.serde import message_from_proto
-from flwr.proto.fleet_pb2 import ActivateNodeRequest, DeactivateNodeRequest, PullMessagesRequest, PushMessagesRequest
+from flwr.proto.fleet_pb2 import (
+    ActivateNodeRequest,
+    DeactivateNodeRequest,
+    PullMessagesRequest,
+    PushMessagesRequest,
+)
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.proto.node_pb2 import Node
 from flwr.supercore.error import FlowerError
@@ -85,7 +90,10 @@ class _Client(FleetHttpClient):
 
     def __init__(self, base_url: str, http: httpx.Client, key: EllipticCurvePrivateKey) -> None:
         self._base_url = base_url.rstrip("/")
-        self._interceptors = (RuntimeVersionHttpInterceptor(component_name="SuperNode"), NodeAuthHttpInterceptor(key, key.public_key()))
+        self._interceptors = (
+            RuntimeVersionHttpInterceptor(component_name="SuperNode"),
+            NodeAuthHttpInterceptor(key, key.public_key()),
+        )
         self._retry_invoker = None
         self._client = http
 
@@ -130,21 +138,34 @@ class Fleet:
 
     def receive(self) -> Delivery | None:
         """The next question, complete, or None."""
-        response = self._try(lambda: self._client.PullMessages(PullMessagesRequest(node=self._node)))
+        response = self._try(
+            lambda: self._client.PullMessages(PullMessagesRequest(node=self._node))
+        )
         if not response.messages_list:
             return None
-        message, tree = message_from_proto(response.messages_list[0]), response.message_object_trees[0]
+        message, tree = (
+            message_from_proto(response.messages_list[0]),
+            response.message_object_trees[0],
+        )
         run, name = message.metadata.run_id, message.metadata.message_id
-        pull = make_pull_object_fn_protobuf(lambda request: self._try(lambda: self._client.PullObject(request)), self._node, run)
+        pull = make_pull_object_fn_protobuf(
+            lambda request: self._try(lambda: self._client.PullObject(request)), self._node, run
+        )
         letter, fault = Envelope(""), ""
         try:
             text, reference = flower_objects.receive(tree, pull)
-            vector = None if reference is None else vector_client.fetch(self._http, self._base_url, run, reference, self._try)
+            vector = (
+                None
+                if reference is None
+                else vector_client.fetch(self._http, self._base_url, run, reference, self._try)
+            )
             letter = Envelope(text, vector)
         except WireError as error:
             fault = str(error)
         confirm = make_confirm_message_received_fn_protobuf(
-            lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)), self._node, run
+            lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)),
+            self._node,
+            run,
         )
         confirm(name)
         return Delivery(message, letter, fault)
@@ -152,7 +173,9 @@ class Fleet:
     def wait(self, seconds: float) -> None:
         """Until the coordinator may have asked something: it rings; without its bell, so many seconds."""
         try:
-            response = self._http.get(f"{self._base_url}/v1/bell", params={"after": self._rung}, timeout=_LONGEST_RING)
+            response = self._http.get(
+                f"{self._base_url}/v1/bell", params={"after": self._rung}, timeout=_LONGEST_RING
+            )
             response.raise_for_status()
             self._rung = int(response.text)
         except (httpx.HTTPError, ValueError):
@@ -161,16 +184,35 @@ class Fleet:
     def answer(self, question: Delivery, letter: Envelope, seconds: float) -> None:
         """Send an answer."""
         run = question.message.metadata.run_id
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = run, self._node.node_id, 0  # where Flower reads the sender
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
+            run,
+            self._node.node_id,
+            0,
+        )  # where Flower reads the sender
         reference = None
         if letter.vector is not None:
-            reference = vector_client.send(self._http, self._base_url, run, question.message.metadata.message_id, letter.vector, self._try)
+            reference = vector_client.send(
+                self._http,
+                self._base_url,
+                run,
+                question.message.metadata.message_id,
+                letter.vector,
+                self._try,
+            )
         message = Message(flower_objects.Content(letter.text, reference), reply_to=question.message)
         proto, tree = flower_objects.envelope(message)
-        request = PushMessagesRequest(node=self._node, messages_list=[proto], message_object_trees=[tree], clientapp_runtime_list=[seconds])
+        request = PushMessagesRequest(
+            node=self._node,
+            messages_list=[proto],
+            message_object_trees=[tree],
+            clientapp_runtime_list=[seconds],
+        )
         response = self._try(lambda: self._client.PushMessages(request))
         push = make_push_object_fn_protobuf(
-            lambda one: self._try(lambda: self._client.PushObject(one)), self._node, run, response.session_id
+            lambda one: self._try(lambda: self._client.PushObject(one)),
+            self._node,
+            run,
+            response.session_id,
         )
         flower_objects.send([message], set(response.objects_to_push), push)
         try:
@@ -183,7 +225,10 @@ class Fleet:
         while not self._stop.wait(_HEARTBEAT / 3):
             try:
                 self._client.SendNodeHeartbeat(request)
-            except (httpx.HTTPError, RuntimeError):  # the main loop tells; the next beat tries again
+            except (
+                httpx.HTTPError,
+                RuntimeError,
+            ):  # the main loop tells; the next beat tries again
                 continue
 
     def _try(self, call: Callable[[], R]) -> R:
@@ -194,7 +239,9 @@ class Fleet:
                 result = call()
             except httpx.HTTPError as error:
                 if _is_over(error):
-                    raise OverError("The run has ended at the coordinator; its question is dropped.") from None
+                    raise OverError(
+                        "The run has ended at the coordinator; its question is dropped."
+                    ) from None
                 if _is_final(error) and time.monotonic() - began > _GRACE:
                     raise _refusal(error) from None
                 if not failed or wait >= _LONGEST_WAIT:
@@ -208,12 +255,18 @@ class Fleet:
 
 
 def _is_final(error: httpx.HTTPError) -> bool:
-    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in (*_PASSING, _UNAVAILABLE)
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code not in (
+        *_PASSING,
+        _UNAVAILABLE,
+    )
 
 
 def _is_over(error: httpx.HTTPError) -> bool:
     """Whether this is Flower's answer to a call about a run that was stopped; its status is that of a hospital that is refused."""
-    if not isinstance(error, httpx.HTTPStatusError) or error.response.status_code != httpx.codes.FORBIDDEN:
+    if (
+        not isinstance(error, httpx.HTTPStatusError)
+        or error.response.status_code != httpx.codes.FORBIDDEN
+    ):
         return False
     try:
         told = FlowerError.from_json(error.response.text)

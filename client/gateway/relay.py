@@ -19,7 +19,9 @@ from common.protocol.envelopes import Envelope, Reply
 Log = Callable[[str], None]
 
 
-def run(site: str, fleet: Fleet, port: WorkerClient, poll: float, stop: threading.Event, log: Log) -> None:
+def run(
+    site: str, fleet: Fleet, port: WorkerClient, poll: float, stop: threading.Event, log: Log
+) -> None:
     """Carry letters until told to stop. ``poll``: seconds between two looks where the coordinator has no bell."""
     with fleet:
         log("connected to the coordinator")
@@ -37,7 +39,9 @@ def run(site: str, fleet: Fleet, port: WorkerClient, poll: float, stop: threadin
 def carry(site: str, question: Delivery, fleet: Fleet, port: WorkerClient, log: Log) -> None:
     """One question to the worker and its answer back."""
     began, about = time.monotonic(), question.message.metadata
-    trace = f"run {about.run_id} message {about.message_id[:12]} {about.message_type} {about.group_id}"
+    trace = (
+        f"run {about.run_id} message {about.message_id[:12]} {about.message_type} {about.group_id}"
+    )
     log(f"{trace}: in {question.letter.size} bytes")
     answer = _answered(site, question, port, lambda text: log(f"{trace}: {text}"))
     fleet.answer(question, answer, time.monotonic() - began)

@@ -21,7 +21,9 @@ _BLOCK = 1 << 18
 _WHOLE, _PART = 200, 206
 
 
-def fetch(http: httpx.Client, base_url: str, run_id: int, reference: Reference, retry: Retry) -> Vector:
+def fetch(
+    http: httpx.Client, base_url: str, run_id: int, reference: Reference, retry: Retry
+) -> Vector:
     """The model that a question refers to.
 
     Raises:
@@ -29,18 +31,28 @@ def fetch(http: httpx.Client, base_url: str, run_id: int, reference: Reference, 
     """
     url = f"{base_url}/v1/models/{run_id}/{reference.sha256}"
     vector = np.empty(reference.size, "<f4")
-    buffer, digest, filled = vector.data.cast("B") if vector.size else memoryview(b""), hashlib.sha256(), 0
+    buffer, digest, filled = (
+        vector.data.cast("B") if vector.size else memoryview(b""),
+        hashlib.sha256(),
+        0,
+    )
 
     def go_on() -> None:
         nonlocal filled
-        with http.stream("GET", url, headers={"Range": f"bytes={filled}-"} if filled else {}) as response:
+        with http.stream(
+            "GET", url, headers={"Range": f"bytes={filled}-"} if filled else {}
+        ) as response:
             response.raise_for_status()
             if response.status_code != (_PART if filled else _WHOLE):
-                raise WireError(f"The coordinator answers {response.status_code} where a model is asked for.")
+                raise WireError(
+                    f"The coordinator answers {response.status_code} where a model is asked for."
+                )
             for chunk in response.iter_raw():
                 end = filled + len(chunk)
                 if end > len(buffer):
-                    raise WireError("The coordinator sends a longer model than its message announces.")
+                    raise WireError(
+                        "The coordinator sends a longer model than its message announces."
+                    )
                 buffer[filled:end] = chunk
                 digest.update(chunk)
                 filled = end
@@ -50,11 +62,15 @@ def fetch(http: httpx.Client, base_url: str, run_id: int, reference: Reference, 
     if vector.size:
         retry(go_on)
     if digest.hexdigest() != reference.sha256:
-        raise WireError("The coordinator's model is not the one that its message announces: the SHA-256 differs.")
+        raise WireError(
+            "The coordinator's model is not the one that its message announces: the SHA-256 differs."
+        )
     return vector
 
 
-def send(http: httpx.Client, base_url: str, run_id: int, message: str, vector: Vector, retry: Retry) -> Reference:
+def send(
+    http: httpx.Client, base_url: str, run_id: int, message: str, vector: Vector, retry: Retry
+) -> Reference:
     """Send the vector of an answer, under the name of the question."""
     view = vector.data.cast("B") if vector.size else memoryview(b"")
     digest = hashlib.sha256()
@@ -69,7 +85,9 @@ def send(http: httpx.Client, base_url: str, run_id: int, message: str, vector: V
         nonlocal digest
         digest = hashlib.sha256()
         headers = {"Content-Length": str(len(view)), "Content-Type": "application/octet-stream"}
-        http.put(f"{base_url}/v1/updates/{run_id}/{message}", content=blocks(), headers=headers).raise_for_status()
+        http.put(
+            f"{base_url}/v1/updates/{run_id}/{message}", content=blocks(), headers=headers
+        ).raise_for_status()
 
     retry(put)
     return Reference(vector.size, digest.hexdigest())

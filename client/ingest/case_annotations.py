@@ -61,11 +61,17 @@ class Written:
     blanked: int
 
 
-def read(tables: Mapping[str, Path], sources: Sequence[Source], find: Finder, known: Identifiers) -> Records:
+def read(
+    tables: Mapping[str, Path], sources: Sequence[Source], find: Finder, known: Identifiers
+) -> Records:
     """Read the tables and tell whose row is whose; identifiers in them are noted."""
     records = Records()
     try:
-        records.listed = frozenset(label_names.read(tables[label_names.FILE].parent).labels) if label_names.FILE in tables else frozenset()
+        records.listed = (
+            frozenset(label_names.read(tables[label_names.FILE].parent).labels)
+            if label_names.FILE in tables
+            else frozenset()
+        )
     except SiteError as error:
         records.faults[label_names.FILE] = error.public
     for name in ("labels.csv", "cases.csv", "table.csv"):
@@ -94,7 +100,11 @@ def spoken(tables: Mapping[str, Path], masks: Iterable[str]) -> frozenset[str]:
                 columns = [c for c in (sheet.column("file"), sheet.column("sop")) if c]
                 names += [row[c] for row in sheet.rows for c in columns if row.get(c)]
     with contextlib.suppress(SiteError):
-        names += boxes.read_boxes(tables["boxes.json"].parent, label_names.LabelNames()) if "boxes.json" in tables else []
+        names += (
+            boxes.read_boxes(tables["boxes.json"].parent, label_names.LabelNames())
+            if "boxes.json" in tables
+            else []
+        )
     return frozenset(_registry.stem(name) for name in names)
 
 
@@ -104,13 +114,17 @@ def _match(name: str, records: Records, sources: Sequence[Source], find: Finder)
     number, patients = sheet.column("patient"), _by_number(sources)
     found: list[list[int]] = []
     for row in sheet.rows:
-        hits = [place for place in (find(row[c]) for c in keys if row.get(c)) if place is not None][:1]
+        hits = [place for place in (find(row[c]) for c in keys if row.get(c)) if place is not None][
+            :1
+        ]
         if not hits and number and not any(row.get(c) for c in keys):
             hits = patients.get(row.get(number, ""), [])
         records.unmatched[name] += not hits
         found.append(hits)
         if number and row.get(number):
-            records.numbers.update({place: row[number] for place in hits if place not in records.numbers})
+            records.numbers.update(
+                {place: row[number] for place in hits if place not in records.numbers}
+            )
     records.places[name] = found
 
 
@@ -122,7 +136,13 @@ def _by_number(sources: Sequence[Source]) -> dict[str, list[int]]:
     return found
 
 
-def table(name: str, records: Records, case: Mapping[int, tuple[str, str]], wanted: Iterable[str], known: Identifiers) -> Written:
+def table(
+    name: str,
+    records: Records,
+    case: Mapping[int, tuple[str, str]],
+    wanted: Iterable[str],
+    known: Identifiers,
+) -> Written:
     """A table of cases in the new names.
 
     Args:
@@ -131,20 +151,40 @@ def table(name: str, records: Records, case: Mapping[int, tuple[str, str]], want
         wanted: columns that are kept whatever they look like.
     """
     sheet = records.sheets.get(name, Sheet((), ()))
-    pairs = [(row, place) for row, hits in zip(sheet.rows, records.places.get(name, []), strict=True) for place in hits if place in case]
+    pairs = [
+        (row, place)
+        for row, hits in zip(sheet.rows, records.places.get(name, []), strict=True)
+        for place in hits
+        if place in case
+    ]
     flat = Sheet(sheet.columns, tuple(row for row, _ in pairs))
-    columns = table_files.stays(flat, [case[place][1] for _, place in pairs], wanted, known, records.listed)
-    rows = ({"file": case[place][0], "patient_id": case[place][1], **{c: row.get(c, "") for c in columns}} for row, place in pairs)
+    columns = table_files.stays(
+        flat, [case[place][1] for _, place in pairs], wanted, known, records.listed
+    )
+    rows = (
+        {
+            "file": case[place][0],
+            "patient_id": case[place][1],
+            **{c: row.get(c, "") for c in columns},
+        }
+        for row, place in pairs
+    )
     clean, blanked = table_files.cleaned(rows, known)
     return Written(columns, clean, [c for c in sheet.others if c not in columns], blanked)
 
 
-def side_table(records: Records, names: Names, patients: set[str], wanted: Iterable[str], known: Identifiers) -> Written:
+def side_table(
+    records: Records, names: Names, patients: set[str], wanted: Iterable[str], known: Identifiers
+) -> Written:
     """table.csv in the new names: rows of patients who have a case."""
     sheet = records.sheets.get("table.csv", Sheet((), ()))
     number = sheet.column("patient")
-    owners = [names.patient(row[number]) if number and row.get(number) else "" for row in sheet.rows]
-    kept = [(row, owner) for row, owner in zip(sheet.rows, owners, strict=True) if owner in patients]
+    owners = [
+        names.patient(row[number]) if number and row.get(number) else "" for row in sheet.rows
+    ]
+    kept = [
+        (row, owner) for row, owner in zip(sheet.rows, owners, strict=True) if owner in patients
+    ]
     flat = Sheet(sheet.columns, tuple(row for row, _ in kept))
     columns = table_files.stays(flat, [owner for _, owner in kept], wanted, known, records.listed)
     rows = ({"patient_id": owner, **{c: row.get(c, "") for c in columns}} for row, owner in kept)
@@ -152,7 +192,9 @@ def side_table(records: Records, names: Names, patients: set[str], wanted: Itera
     return Written(columns, clean, [c for c in sheet.others if c not in columns], blanked)
 
 
-def drawn(folder: Path, find: Finder, case: Mapping[int, tuple[str, str]], known: Identifiers) -> tuple[dict[str, Any], int]:
+def drawn(
+    folder: Path, find: Finder, case: Mapping[int, tuple[str, str]], known: Identifiers
+) -> tuple[dict[str, Any], int]:
     """boxes.json in the new names, only its numbers and labels; and how many entries fit no case or cannot be kept.
 
     Raises:
@@ -175,10 +217,16 @@ def _entry(entry: Any, known: Identifiers) -> dict[str, Any] | None:
         objects: list[dict[str, Any]] = []
         for item in entry["objects"]:
             corners = {
-                name: [float(v) for v in item[name]] for name, count in _CORNERS.items() if name in item and len(item[name]) == count
+                name: [float(v) for v in item[name]]
+                for name, count in _CORNERS.items()
+                if name in item and len(item[name]) == count
             }
             objects.append({"label": str(item["label"])[:100], **corners})
         json.dumps([size, objects], allow_nan=False)
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None
-    return None if any(known.within(item["label"]) for item in objects) else {**size, "objects": objects}
+    return (
+        None
+        if any(known.within(item["label"]) for item in objects)
+        else {**size, "objects": objects}
+    )

@@ -92,7 +92,11 @@ class Seen:
 
     def same(self, other: Seen) -> bool:
         """Whether both show exactly the same."""
-        close = bool(np.allclose(self.spacing, other.spacing, rtol=1e-4)) if len(self.spacing) == len(other.spacing) else False
+        close = (
+            bool(np.allclose(self.spacing, other.spacing, rtol=1e-4))
+            if len(self.spacing) == len(other.spacing)
+            else False
+        )
         return self.shape == other.shape and self.values == other.values and close
 
 
@@ -107,7 +111,9 @@ def seen(scan: Scan) -> Seen:
         values = block.astype(np.float64) + 0.0  # one zero
         values[np.isnan(values)] = np.nan  # and one that is no number
         if bool((np.abs(values[np.isfinite(values)]) > _LARGEST).any()):
-            raise CaseError("The image holds values beyond those of 32-bit numbers; store it anew in a smaller range.")
+            raise CaseError(
+                "The image holds values beyond those of 32-bit numbers; store it anew in a smaller range."
+            )
         found.update(values.tobytes())
     return Seen(scan.array.shape, scan.spacing, found.hexdigest())
 
@@ -122,7 +128,9 @@ def of(scan: Scan, **known: Any) -> Facts:
     low, high, mean = (low, high, mean / count) if count else (0.0, 0.0, 0.0)
     counts, spread = np.zeros(BINS, np.int64), 0.0
     for values in map(_finite, _blocks(scan.array)):
-        counts += np.histogram(values, BINS, (low, high if high > low else low + max(1.0, abs(low))))[0]
+        counts += np.histogram(
+            values, BINS, (low, high if high > low else low + max(1.0, abs(low)))
+        )[0]
         spread += float(np.square(values - mean).sum())
     return Facts(
         kind="volume" if scan.array.ndim == 4 else "image",
@@ -182,6 +190,8 @@ def _shrunk(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float6
     for i in range(SIDE):
         start, end = i * length / SIDE, (i + 1) * length / SIDE
         first, last = int(start), min(int(np.ceil(end)), length)
-        inside = np.minimum(np.arange(first + 1, last + 1), end) - np.maximum(np.arange(first, last), start)
+        inside = np.minimum(np.arange(first + 1, last + 1), end) - np.maximum(
+            np.arange(first, last), start
+        )
         means[i] = np.tensordot(inside, turned[first:last], 1) * (SIDE / length)
     return np.moveaxis(means, 0, axis)

@@ -81,7 +81,12 @@ class Finder:
     def __call__(self, name: str) -> int | None:
         """Index of the case that a table calls by this name."""
         key = _registry.key(name)
-        for alias in (key, _registry.stem(key), key.rsplit("/", 1)[-1], _registry.stem(key.rsplit("/", 1)[-1])):
+        for alias in (
+            key,
+            _registry.stem(key),
+            key.rsplit("/", 1)[-1],
+            _registry.stem(key.rsplit("/", 1)[-1]),
+        ):
             found = self._places.get(alias)
             if found is not None:
                 return found

@@ -62,7 +62,9 @@ def take_mask(path: Path, case: Facts, site: Path) -> Facts:
     return replace(case, mask=target.relative_to(site).as_posix())
 
 
-def place(content: bytes, target: Path, site: Path, expected: Seen, mask: Path | None = None) -> Scan:
+def place(
+    content: bytes, target: Path, site: Path, expected: Seen, mask: Path | None = None
+) -> Scan:
     """Write a file that reads as ``expected`` under its name, whole or not at all.
 
     Raises:
@@ -75,7 +77,9 @@ def place(content: bytes, target: Path, site: Path, expected: Seen, mask: Path |
         target.parent.mkdir(exist_ok=True)
         draft.write_bytes(content)
         scan = _registry.read(draft)
-        if not case_facts.seen(scan).same(expected) or (mask is not None and not _same_numbers(draft, mask)):
+        if not case_facts.seen(scan).same(expected) or (
+            mask is not None and not _same_numbers(draft, mask)
+        ):
             raise CaseError(_CHANGED)
         _name(draft, target)
         return scan
@@ -84,7 +88,10 @@ def place(content: bytes, target: Path, site: Path, expected: Seen, mask: Path |
             return scan
         raise CaseError(_TAKEN, f"{target}") from None
     except OSError as error:
-        raise SiteError(f"The hospital's folder cannot be written ({error.strerror}); make room or mend its rights.", f"{error}") from None
+        raise SiteError(
+            f"The hospital's folder cannot be written ({error.strerror}); make room or mend its rights.",
+            f"{error}",
+        ) from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -109,8 +116,18 @@ def _convert(source: Source, patient: str, names: Pseudonyms) -> Made:
 
 def _plain(path: Path, look: bool = False) -> Made:
     shown = _looked_at(path, look)
-    content, ending = convert_nifti.bare(path) if (_registry.ending(path.name) or "").startswith(".nii") else convert_raster.bare(path)
-    return Made(content, "images", ending, shown, {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}.get(ending, "NIfTI"))
+    content, ending = (
+        convert_nifti.bare(path)
+        if (_registry.ending(path.name) or "").startswith(".nii")
+        else convert_raster.bare(path)
+    )
+    return Made(
+        content,
+        "images",
+        ending,
+        shown,
+        {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}.get(ending, "NIfTI"),
+    )
 
 
 def _looked_at(path: Path, look: bool) -> Seen:
@@ -129,6 +146,8 @@ def _holds(path: Path, content: bytes) -> bool:
 def _same_numbers(draft: Path, mask: Path) -> bool:
     """Whether a palette picture kept its numbers, which a mask may mean rather than the colours."""
     try:
-        return bool(np.array_equal(raster.read_indices(draft).array, raster.read_indices(mask).array))
+        return bool(
+            np.array_equal(raster.read_indices(draft).array, raster.read_indices(mask).array)
+        )
     except CaseError:
         return True

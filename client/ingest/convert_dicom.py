@@ -80,7 +80,12 @@ def listed(files: Sequence[Found], spoken: Set[str]) -> Listed:
     key = {file.path: file.key for file in files}
     found, unusable = sorting.sort(file.path for file in files)
     cases: list[Source] = []
-    refused = [(key[path], entry.public) for entry in unusable if entry.reason not in _NO_CASE for path in entry.files]
+    refused = [
+        (key[path], entry.public)
+        for entry in unusable
+        if entry.reason not in _NO_CASE
+        for path in entry.files
+    ]
     for one in found:
         if one.kind in ("volume", "image"):
             try:
@@ -88,7 +93,12 @@ def listed(files: Sequence[Found], spoken: Set[str]) -> Listed:
             except CaseError as error:
                 refused += [(key[path], error.public) for path in one.files]
     aside = Counter({_NO_CASE[entry.reason]: 0 for entry in unusable if entry.reason in _NO_CASE})
-    aside.update(_NO_CASE[entry.reason] for entry in unusable if entry.reason in _NO_CASE for _ in entry.files)
+    aside.update(
+        _NO_CASE[entry.reason]
+        for entry in unusable
+        if entry.reason in _NO_CASE
+        for _ in entry.files
+    )
     drawings = [one for one in found if one.kind in ("segments", "structures")]
     return Listed(cases, drawings, refused, aside, _identifiers(file.path for file in files))
 
@@ -107,15 +117,29 @@ def convert(source: Source, patient: str, names: Pseudonyms) -> Made:
     with guarded(source.files[0]):
         made = deidentify(first, names)
         made.PatientID = made.PatientName = patient
-        scanner = " ".join(str(made.get(name) or "").strip() for name in ("Manufacturer", "ManufacturerModelName")).strip()
+        scanner = " ".join(
+            str(made.get(name) or "").strip() for name in ("Manufacturer", "ManufacturerModelName")
+        ).strip()
         content = _content(made) if source.kind == "dicom image" else b""
     if source.kind == "dicom image":
-        return Made(content, "dicom", ".dcm", seen(dicom.read(source.files[0])), source.series.modality or "DICOM", scanner)
+        return Made(
+            content,
+            "dicom",
+            ".dcm",
+            seen(dicom.read(source.files[0])),
+            source.series.modality or "DICOM",
+            scanner,
+        )
     scan = sorting.read(source.series)
     if len(scan.array) > 1 or scan.affine is None:
         raise CaseError(_COLOUR)
     return Made(
-        convert_nifti.volume(scan.array[0], scan.affine), "images", ".nii.gz", seen(scan), source.series.modality or "DICOM", scanner
+        convert_nifti.volume(scan.array[0], scan.affine),
+        "images",
+        ".nii.gz",
+        seen(scan),
+        source.series.modality or "DICOM",
+        scanner,
     )
 
 
@@ -123,7 +147,9 @@ def printed(array: npt.NDArray[np.generic]) -> str | None:
     """Why a human must look at a picture ``[C, H, W]`` before it goes on, or None."""
     step = -(-max(array.shape[1:]) // _SIDE)
     shown = _smaller(array, step) if array[0].size > _LARGE and step > 1 else array
-    return burned_in.burned_in(Dataset(), [shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)])
+    return burned_in.burned_in(
+        Dataset(), [shown[0] if len(shown) == 1 else np.moveaxis(shown, 0, -1)]
+    )
 
 
 def _smaller(array: npt.NDArray[np.generic], step: int) -> npt.NDArray[np.float32]:
@@ -131,20 +157,39 @@ def _smaller(array: npt.NDArray[np.generic], step: int) -> npt.NDArray[np.float3
     height, width = (side // step for side in array.shape[1:])
     small = np.empty((min(len(array), 2), height, width), np.float32)
     for row in range(height):
-        strip = np.nan_to_num(array[:, row * step : (row + 1) * step, : width * step].astype(np.float32), posinf=0, neginf=0)
+        strip = np.nan_to_num(
+            array[:, row * step : (row + 1) * step, : width * step].astype(np.float32),
+            posinf=0,
+            neginf=0,
+        )
         for place, plane in enumerate((strip.max(0), strip.min(0))[: len(small)]):
             small[place, row] = plane.reshape(step, width, step).mean((0, 2))
     return small
 
 
 def _sources(one: Series, keys: Sequence[str], spoken: Set[str]) -> list[Source]:
-    apart = one.kind == "volume" and one.part == 0 and len(keys) > 1 and sum(bool(cases.aliases(key) & spoken) for key in keys) > 1
+    apart = (
+        one.kind == "volume"
+        and one.part == 0
+        and len(keys) > 1
+        and sum(bool(cases.aliases(key) & spoken) for key in keys) > 1
+    )
     if one.kind == "image" or apart:
         return [_image(one, place, key) for place, key in enumerate(keys)]
     number, issuer = _owner(one.files[0])
     uids = (one.uid, *one.instances) if one.part == 0 else one.instances
     names = cases.of_series(keys, uids)
-    return [Source("dicom volume", one.files, f"series {one.uid} {one.part} {one.instances[0]}", names, number, issuer, one)]
+    return [
+        Source(
+            "dicom volume",
+            one.files,
+            f"series {one.uid} {one.part} {one.instances[0]}",
+            names,
+            number,
+            issuer,
+            one,
+        )
+    ]
 
 
 def _image(one: Series, place: int, key: str) -> Source:
@@ -175,8 +220,15 @@ def _check(path: Path, all_files: Sequence[Path]) -> None:
     """Hold what the pixels of a file take in memory, times the files of its volume, against its size, before one is decoded."""
     with guarded(path):
         header = open_header(path)
-        samples = pixels.frames(header) * whole(header, "Rows") * whole(header, "Columns") * whole(header, "SamplesPerPixel", 1)
-        _limits.check_growth(_SAMPLE * samples, path.stat().st_size, _FREE // len(all_files), _RATIO)
+        samples = (
+            pixels.frames(header)
+            * whole(header, "Rows")
+            * whole(header, "Columns")
+            * whole(header, "SamplesPerPixel", 1)
+        )
+        _limits.check_growth(
+            _SAMPLE * samples, path.stat().st_size, _FREE // len(all_files), _RATIO
+        )
 
 
 def _looked_at(path: Path, cleared: bool) -> Dataset:

@@ -23,7 +23,10 @@ from client.readers import nifti as reader
 from common.errors import CaseError
 
 _CHUNK = 1 << 20
-_TEXTS = {348: ((4, 10), (14, 18), (148, 80), (228, 24), (328, 16)), 540: ((240, 80), (320, 24), (508, 16), (525, 15))}
+_TEXTS = {
+    348: ((4, 10), (14, 18), (148, 80), (228, 24), (328, 16)),
+    540: ((240, 80), (320, 24), (508, 16), (525, 15)),
+}
 """Start and length of the header's texts, by size of the header."""
 _MAGIC = {348: 344, 540: 4}
 """Where the header says that the voxels follow in the same file."""
@@ -39,8 +42,14 @@ def bare(path: Path) -> tuple[bytes, str]:
     packed = path.name.lower().endswith(".gz")
     try:
         with reader.opened(path) as (image, file):
-            size, order, start = image.header.sizeof_hdr, image.header.endianness, image.dataobj.offset
-            length = int(np.prod(image.shape, dtype=np.int64)) * image.header.get_data_dtype().itemsize
+            size, order, start = (
+                image.header.sizeof_hdr,
+                image.header.endianness,
+                image.dataobj.offset,
+            )
+            length = (
+                int(np.prod(image.shape, dtype=np.int64)) * image.header.get_data_dtype().itemsize
+            )
             file.seek(0)
             head = file.read(size)
             if head[_MAGIC[size] :][:3] not in (b"n+1", b"n+2"):
@@ -53,7 +62,9 @@ def bare(path: Path) -> tuple[bytes, str]:
         raise CaseError(_DAMAGED, f"{path}: {error!r}") from None
 
 
-def volume(array: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], packed: bool = True) -> bytes:
+def volume(
+    array: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], packed: bool = True
+) -> bytes:
     """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres: whole numbers as int16 or int32, else float32."""
     values = _smallest(array)
     image = nib.Nifti1Image(values, affine)
@@ -101,5 +112,7 @@ def _header(head: bytes, order: str, size: int) -> bytes:
     new = bytearray(head)
     for start, length in _TEXTS[size]:
         new[start : start + length] = bytes(length)
-    struct.pack_into(f"{order}f" if size == 348 else f"{order}q", new, 108 if size == 348 else 168, size + 4)
+    struct.pack_into(
+        f"{order}f" if size == 348 else f"{order}q", new, 108 if size == 348 else 168, size + 4
+    )
     return bytes(new) + bytes(4)

@@ -57,7 +57,12 @@ def draw(array: npt.NDArray[np.generic], ending: str) -> bytes:
     values = np.ascontiguousarray(np.clip(array, 0, np.iinfo(kind).max).astype(kind))
     image = Image.fromarray(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1))
     out = io.BytesIO()
-    image.save(out, {".png": "PNG", ".bmp": "BMP"}.get(ending, "JPEG" if ending in (".jpg", ".jpeg") else "TIFF"))
+    image.save(
+        out,
+        {".png": "PNG", ".bmp": "BMP"}.get(
+            ending, "JPEG" if ending in (".jpg", ".jpeg") else "TIFF"
+        ),
+    )
     return out.getvalue()
 
 
@@ -76,7 +81,8 @@ def _may_turn(chunk: tuple[bytes, Body]) -> bool:
     """Whether a chunk of a PNG may state an orientation: Exif, or a text in which programs keep Exif or XMP."""
     kind, body = chunk
     return kind == b"eXIf" or (
-        kind in (b"tEXt", b"zTXt", b"iTXt") and bytes(body[:16]).startswith((b"Raw profile type", b"XML:com.adobe.xm"))
+        kind in (b"tEXt", b"zTXt", b"iTXt")
+        and bytes(body[:16]).startswith((b"Raw profile type", b"XML:com.adobe.xm"))
     )
 
 
@@ -90,7 +96,10 @@ def _png(raw: bytes, count: int) -> bytes:
         elif kind in _KEPT:
             kept.append((kind, body))
     chunks = [*kept, (b"IDAT", _stream(b"".join(pixels), _BESIDE + 9 * count)), (b"IEND", b"")]
-    return _PNG + b"".join(b"".join((struct.pack(">I", len(b)), k, b, struct.pack(">I", zlib.crc32(b, zlib.crc32(k))))) for k, b in chunks)
+    return _PNG + b"".join(
+        b"".join((struct.pack(">I", len(b)), k, b, struct.pack(">I", zlib.crc32(b, zlib.crc32(k)))))
+        for k, b in chunks
+    )
 
 
 def _stream(packed: bytes, most: int) -> Body:
@@ -102,7 +111,9 @@ def _stream(packed: bytes, most: int) -> Body:
             most -= len(stream.decompress(rest, _STEP))
             rest = stream.unconsumed_tail
             if most < 0:
-                raise CaseError("The picture's file unpacks to more than its pixels; save the picture anew.")
+                raise CaseError(
+                    "The picture's file unpacks to more than its pixels; save the picture anew."
+                )
         if stream.eof:
             return view[: min(start + _STEP, len(packed)) - len(stream.unused_data)]
     raise CaseError(_DAMAGED)
@@ -144,7 +155,9 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 def _exif(turn: int) -> bytes:
     """Exif with one number in it: the orientation (TIFF 6.0 section 2: one entry, tag 0x0112, type SHORT)."""
-    tiff = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHH", _ORIENTATION, 3, 1, turn, 0) + b"\0\0\0\0"
+    tiff = (
+        b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHH", _ORIENTATION, 3, 1, turn, 0) + b"\0\0\0\0"
+    )
     return _segment(0xE1, b"Exif\0\0" + tiff)
 
 
@@ -154,7 +167,9 @@ def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
     while place + 4 <= len(raw):
         left -= 1
         if left < 0:
-            raise CaseError("The JPEG file is made of too many parts beside its pixels; save the picture anew.")
+            raise CaseError(
+                "The JPEG file is made of too many parts beside its pixels; save the picture anew."
+            )
         if raw[place] != 0xFF:
             raise CaseError(_DAMAGED)
         marker = raw[place + 1]

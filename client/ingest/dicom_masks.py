@@ -33,7 +33,11 @@ _READ = {"segments": dicom_seg.read, "structures": rtstruct.read}
 
 
 def take(
-    drawn: Iterable[Series], sources: Mapping[str, Source], cases: dict[str, Facts], site: Path, known: Identifiers
+    drawn: Iterable[Series],
+    sources: Mapping[str, Source],
+    cases: dict[str, Facts],
+    site: Path,
+    known: Identifiers,
 ) -> Iterator[tuple[Path, str]]:
     """Write a mask for each volume that was drawn on; cases get their masks.
 
@@ -82,11 +86,18 @@ def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str,
     raise CaseError(SENTENCES[Reason.REFERENCE], f"{path}: no volume of the export fits")
 
 
-def _numbers(site: Path, found: Iterable[Sequence[tuple[Path, Masks]]], known: Identifiers) -> dict[str, int]:
+def _numbers(
+    site: Path, found: Iterable[Sequence[tuple[Path, Masks]]], known: Identifiers
+) -> dict[str, int]:
     """One number for each name; those that labels.toml of the hospital's folder has stay."""
     names = label_names.read(site)
     numbers = {name: number for number, name in names.masks.items()}
-    new = {_clean(name, known) for objects in found for _, masks in objects for name in masks.names.values()} - set(numbers)
+    new = {
+        _clean(name, known)
+        for objects in found
+        for _, masks in objects
+        for name in masks.names.values()
+    } - set(numbers)
     first = max(numbers.values(), default=0) + 1
     numbers |= {name: first + i for i, name in enumerate(sorted(new))}
     if new:
@@ -101,7 +112,9 @@ def _clean(name: str, known: Identifiers) -> str:
     return "unnamed" if not text or known.within(text) else text
 
 
-def _merged(objects: Sequence[Masks], numbers: Mapping[str, int], known: Identifiers) -> npt.NDArray[np.float32]:
+def _merged(
+    objects: Sequence[Masks], numbers: Mapping[str, int], known: Identifiers
+) -> npt.NDArray[np.float32]:
     """``[H, W, D]`` numbers of the segments of all objects."""
     whole: npt.NDArray[np.float32] | None = None
     for masks in objects:
@@ -125,5 +138,10 @@ def _written(case: Facts, array: npt.NDArray[np.float32], site: Path) -> Facts:
     if scan.affine is None:
         raise CaseError(SENTENCES[Reason.REFERENCE])
     target = site / "masks" / f"{stem(case.name)}.nii.gz"
-    convert.place(convert_nifti.volume(array, scan.affine), target, site, case_facts.seen(Scan(array[None], scan.spacing, scan.affine)))
+    convert.place(
+        convert_nifti.volume(array, scan.affine),
+        target,
+        site,
+        case_facts.seen(Scan(array[None], scan.spacing, scan.affine)),
+    )
     return replace(case, mask=target.relative_to(site).as_posix())

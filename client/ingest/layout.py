@@ -40,15 +40,23 @@ class Places:
         source, site = source.resolve(), site.resolve()
         key = (key or site.parent / f"{site.name}.key").resolve()
         if not source.is_dir():
-            raise ArgumentError(f"DIR is {str(source)!r}, which is not a folder; give the folder that holds the export.")
+            raise ArgumentError(
+                f"DIR is {str(source)!r}, which is not a folder; give the folder that holds the export."
+            )
         if source == site or source.is_relative_to(site) or site.is_relative_to(source):
-            raise ArgumentError("--out lies in DIR or DIR in --out; give a folder apart, so that originals and new files cannot mix.")
+            raise ArgumentError(
+                "--out lies in DIR or DIR in --out; give a folder apart, so that originals and new files cannot mix."
+            )
         if key.is_relative_to(site) or key.is_relative_to(source):
-            raise ArgumentError("--key lies in DIR or in --out; keep the key apart from both, since it tells which case is whose.")
+            raise ArgumentError(
+                "--key lies in DIR or in --out; keep the key apart from both, since it tells which case is whose."
+            )
         try:
             site.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ArgumentError(f"--out {str(site)!r} cannot be made ({error.strerror}); give a folder that can be written.") from None
+            raise ArgumentError(
+                f"--out {str(site)!r} cannot be made ({error.strerror}); give a folder that can be written."
+            ) from None
         return cls(source, site, key)
 
     def local(self, what: str) -> Path:
@@ -62,7 +70,9 @@ def known_cases(places: Places) -> dict[str, Facts]:
     try:
         lines = journal.read_text("utf-8").splitlines() if journal.exists() else []
     except (OSError, ValueError) as error:
-        raise InputError(f"{journal.name} cannot be read ({error}); mend its rights, or remove it to take everything in anew.") from None
+        raise InputError(
+            f"{journal.name} cannot be read ({error}); mend its rights, or remove it to take everything in anew."
+        ) from None
     found = {stem(facts.name): facts for facts in map(Facts.parse, lines) if facts is not None}
     return {name: facts for name, facts in found.items() if (places.site / facts.name).is_file()}
 
@@ -81,7 +91,9 @@ def write(path: Path, content: bytes) -> None:
     try:
         files.replace(path, content)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); make room or mend its rights.") from None
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); make room or mend its rights."
+        ) from None
 
 
 def share(path: Path, content: bytes) -> None:
@@ -98,5 +110,7 @@ def quarantine(rows: Iterable[tuple[str, str]]) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(("file", "reason"))
-    writer.writerows([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows)
+    writer.writerows(
+        [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in row] for row in rows
+    )
     return out.getvalue().encode("utf-8", "backslashreplace")

@@ -30,7 +30,9 @@ from client.readers import _registry
 from common.errors import CaseError, SiteError
 
 VERSION = 1
-_EDITION = f"DICOM PS3.15 {profile.EDITION} Annex E, Basic Application Level Confidentiality Profile"
+_EDITION = (
+    f"DICOM PS3.15 {profile.EDITION} Annex E, Basic Application Level Confidentiality Profile"
+)
 _TWICE = "Another file has the same UID and other content; find out which one is right and leave out the other."
 Tell = Callable[[int, int], None]
 
@@ -65,7 +67,12 @@ class Intake:
     loose_masks: int = 0
 
 
-def ingest(where: Places, keep: Sequence[str] = (), tell: Tell = lambda done, total: None, cleared: Collection[str] = ()) -> Intake:
+def ingest(
+    where: Places,
+    keep: Sequence[str] = (),
+    tell: Tell = lambda done, total: None,
+    cleared: Collection[str] = (),
+) -> Intake:
     """Take in everything below ``where.source``.
 
     Args:
@@ -85,31 +92,54 @@ def ingest(where: Places, keep: Sequence[str] = (), tell: Tell = lambda done, to
     find = Finder(found)
     told = case_annotations.read(folder.tables, found, find, known)
     intake.faults, intake.unmatched = told.faults, told.unmatched
-    patients = [_patient(source, told.numbers.get(place), names) for place, source in enumerate(found)]
+    patients = [
+        _patient(source, told.numbers.get(place), names) for place, source in enumerate(found)
+    ]
     intake.cases = layout.known_cases(where)
     named = _named(found, patients, names, intake)
     try:
         _take(where, (found, named, patients), names, intake, tell)
         _labels(where, folder, intake, known)
         _masks(where, folder, find, named, intake)
-        _drawn(where, drawn, {named[i]: one for i, one in enumerate(found) if one.kind == "dicom volume"}, intake, known)
+        _drawn(
+            where,
+            drawn,
+            {named[i]: one for i, one in enumerate(found) if one.kind == "dicom volume"},
+            intake,
+            known,
+        )
     finally:
         shutil.rmtree(where.site / convert.DRAFTS, ignore_errors=True)
-    nobody = (place for place, source in enumerate(found) if not (source.number or source.issuer or place in told.numbers))
+    nobody = (
+        place
+        for place, source in enumerate(found)
+        if not (source.number or source.issuer or place in told.numbers)
+    )
     intake.unowned = sum(named[place] in intake.cases for place in nobody)
-    _tables(where, folder, told, {i: n for i, n in named.items() if n in intake.cases}, intake, (names, find, known, keep))
+    _tables(
+        where,
+        folder,
+        told,
+        {i: n for i, n in named.items() if n in intake.cases},
+        intake,
+        (names, find, known, keep),
+    )
     _manifest(where, intake)
     layout.write(where.local("quarantine.csv"), layout.quarantine(intake.refused))
     return intake
 
 
-def _dicom(folder: Folder, intake: Intake, names: Names, known: Identifiers) -> tuple[list[Source], list[Any]]:
+def _dicom(
+    folder: Folder, intake: Intake, names: Names, known: Identifiers
+) -> tuple[list[Source], list[Any]]:
     """Cases and segmentations among the DICOM files."""
     if not folder.dicom:
         return [], []
     from client.ingest import convert_dicom  # noqa: PLC0415  # opens DICOM; only where there is any
 
-    listed = convert_dicom.listed(folder.dicom, case_annotations.spoken(folder.tables, [mask.key for mask in folder.masks]))
+    listed = convert_dicom.listed(
+        folder.dicom, case_annotations.spoken(folder.tables, [mask.key for mask in folder.masks])
+    )
     intake.refused += listed.refused
     intake.aside += listed.aside
     known.add(listed.identifiers)
@@ -118,7 +148,9 @@ def _dicom(folder: Folder, intake: Intake, names: Names, known: Identifiers) -> 
 
 
 def _cleared(where: Places, source: Source, cleared: Collection[str]) -> Source:
-    return replace(source, cleared=frozenset(path for path in source.files if _below(where, path) in cleared))
+    return replace(
+        source, cleared=frozenset(path for path in source.files if _below(where, path) in cleared)
+    )
 
 
 def _patient(source: Source, stated: str | None, names: Names) -> str:
@@ -130,7 +162,9 @@ def _patient(source: Source, stated: str | None, names: Names) -> str:
     return names.patient(source.identity, "file")
 
 
-def _named(found: Sequence[Source], patients: Sequence[str], names: Names, intake: Intake) -> dict[int, str]:
+def _named(
+    found: Sequence[Source], patients: Sequence[str], names: Names, intake: Intake
+) -> dict[int, str]:
     """The name of each case; one that was taken in before keeps it, also if it has become known since whose it is."""
     before = {_own(name): name for name in intake.cases}
     named: dict[int, str] = {}
@@ -138,7 +172,9 @@ def _named(found: Sequence[Source], patients: Sequence[str], names: Names, intak
         name = names.case(patients[place], source.identity)
         named[place] = before.get(_own(name), name)
         if named[place] in intake.cases:
-            intake.cases[named[place]] = replace(intake.cases[named[place]], patient=patients[place])
+            intake.cases[named[place]] = replace(
+                intake.cases[named[place]], patient=patients[place]
+            )
     return named
 
 
@@ -147,7 +183,13 @@ def _own(name: str) -> str:
     return name.rpartition("_")[2]
 
 
-def _take(where: Places, plan: tuple[list[Source], dict[int, str], list[str]], names: Names, intake: Intake, tell: Tell) -> None:
+def _take(
+    where: Places,
+    plan: tuple[list[Source], dict[int, str], list[str]],
+    names: Names,
+    intake: Intake,
+    tell: Tell,
+) -> None:
     found, named, patients = plan
     seen: set[str] = set()
     journal = os.open(where.local("cases.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -160,7 +202,9 @@ def _take(where: Places, plan: tuple[list[Source], dict[int, str], list[str]], n
                 intake.changed += intake.cases[name].stamp != source.stamp
             else:
                 try:
-                    intake.cases[name] = convert.take(source, name, patients[place], names.pseudonyms, where.site)
+                    intake.cases[name] = convert.take(
+                        source, name, patients[place], names.pseudonyms, where.site
+                    )
                     intake.fresh += 1
                     lines.write(intake.cases[name].line() + "\n")
                     lines.flush()
@@ -170,7 +214,9 @@ def _take(where: Places, plan: tuple[list[Source], dict[int, str], list[str]], n
             tell(place + 1, len(found))
 
 
-def _masks(where: Places, folder: Folder, find: Finder, named: dict[int, str], intake: Intake) -> None:
+def _masks(
+    where: Places, folder: Folder, find: Finder, named: dict[int, str], intake: Intake
+) -> None:
     for mask in folder.masks:
         place = find(_registry.key(mask.key))
         case = intake.cases.get(named[place]) if place is not None else None
@@ -183,12 +229,16 @@ def _masks(where: Places, folder: Folder, find: Finder, named: dict[int, str], i
             intake.refused.append((mask.key, f"Mask: {error.public}"))
 
 
-def _drawn(where: Places, drawn: list[Any], volumes: dict[str, Source], intake: Intake, known: Identifiers) -> None:
+def _drawn(
+    where: Places, drawn: list[Any], volumes: dict[str, Source], intake: Intake, known: Identifiers
+) -> None:
     if drawn:
         from client.ingest import dicom_masks  # noqa: PLC0415  # opens DICOM; only where there is any
 
         found = dicom_masks.take(drawn, volumes, intake.cases, where.site, known)
-        intake.refused += [(_below(where, path), f"Segmentation: {reason}") for path, reason in found]
+        intake.refused += [
+            (_below(where, path), f"Segmentation: {reason}") for path, reason in found
+        ]
 
 
 def _tables(
@@ -201,7 +251,10 @@ def _tables(
 ) -> None:
     """labels.csv, cases.csv, table.csv and boxes.json anew; rows of earlier runs whose source is gone stay."""
     names, find, known, keep = tools
-    case = {place: (intake.cases[name].name.split("/", 1)[1], intake.cases[name].patient) for place, name in named.items()}
+    case = {
+        place: (intake.cases[name].name.split("/", 1)[1], intake.cases[name].patient)
+        for place, name in named.items()
+    }
     for name in ("labels.csv", "cases.csv"):
         if name in told.sheets or name == "cases.csv":
             intake.tables[name] = case_annotations.table(name, told, case, keep, known)
@@ -212,7 +265,9 @@ def _tables(
         if facts.name.split("/", 1)[1] not in have
     ]
     if "table.csv" in told.sheets:
-        intake.tables["table.csv"] = case_annotations.side_table(told, names, {f.patient for f in intake.cases.values()}, keep, known)
+        intake.tables["table.csv"] = case_annotations.side_table(
+            told, names, {f.patient for f in intake.cases.values()}, keep, known
+        )
     for name, written in intake.tables.items():
         _write_table(where.site / name, written)
     if "boxes.json" in folder.tables:
@@ -221,7 +276,11 @@ def _tables(
 
 def _labels(where: Places, folder: Folder, intake: Intake, known: Identifiers) -> None:
     """The hospital's own labels.toml, unless the hospital's folder has one; its comments stay behind."""
-    if label_names.FILE not in folder.tables or (where.site / label_names.FILE).exists() or label_names.FILE in intake.faults:
+    if (
+        label_names.FILE not in folder.tables
+        or (where.site / label_names.FILE).exists()
+        or label_names.FILE in intake.faults
+    ):
         return
     content = label_names.dumps(label_names.read(where.source))
     if known.within(content):
@@ -247,7 +306,13 @@ def _standing(path: Path, keys: Iterable[str]) -> list[dict[str, str]]:
     return [dict(row) for row in sheet.rows] if set(keys) <= set(sheet.columns) else []
 
 
-def _boxes(where: Places, find: Finder, case: dict[int, tuple[str, str]], intake: Intake, known: Identifiers) -> None:
+def _boxes(
+    where: Places,
+    find: Finder,
+    case: dict[int, tuple[str, str]],
+    intake: Intake,
+    known: Identifiers,
+) -> None:
     path = where.site / "boxes.json"
     try:
         entries, left = case_annotations.drawn(where.source, find, case, known)
@@ -263,8 +328,14 @@ def _boxes(where: Places, find: Finder, case: dict[int, tuple[str, str]], intake
 def _manifest(where: Places, intake: Intake) -> None:
     cases = [intake.cases[name].public() for name in sorted(intake.cases)]
     document = {"version": VERSION, "profile": _EDITION, "cases": cases}
-    layout.share(where.site / "manifest.json", json.dumps(document, indent=1, allow_nan=False).encode() + b"\n")
-    layout.write(where.local("cases.jsonl"), "".join(intake.cases[name].line() + "\n" for name in sorted(intake.cases)).encode())
+    layout.share(
+        where.site / "manifest.json",
+        json.dumps(document, indent=1, allow_nan=False).encode() + b"\n",
+    )
+    layout.write(
+        where.local("cases.jsonl"),
+        "".join(intake.cases[name].line() + "\n" for name in sorted(intake.cases)).encode(),
+    )
 
 
 def _below(where: Places, path: Path) -> str:

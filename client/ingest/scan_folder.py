@@ -83,13 +83,17 @@ def look(root: Path) -> Folder:
             by_use["images"].append(file)
         else:
             aside["pictures outside images/ and masks/"] += 1
-    return Folder(tuple(by_use["dicom"]), tuple(by_use["images"]), tuple(by_use["masks"]), tables, aside)
+    return Folder(
+        tuple(by_use["dicom"]), tuple(by_use["images"]), tuple(by_use["masks"]), tables, aside
+    )
 
 
 def _files(root: Path, aside: Counter[str]) -> Iterator[Found]:
     def refuse(error: OSError) -> None:
         if Path(error.filename) == root:
-            raise InputError(f"{error.filename} cannot be listed ({error.strerror}); let this user read it.")
+            raise InputError(
+                f"{error.filename} cannot be listed ({error.strerror}); let this user read it."
+            )
         aside[UNREADABLE] += 1
 
     home = root.resolve()
@@ -159,4 +163,8 @@ def _bare(head: bytes) -> bool:
 
 
 def _why(file: Found) -> str:
-    return "archives, which are not opened" if file.key.lower().endswith(_ARCHIVES) else "files of no known kind"
+    return (
+        "archives, which are not opened"
+        if file.key.lower().endswith(_ARCHIVES)
+        else "files of no known kind"
+    )

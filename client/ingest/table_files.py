@@ -70,10 +70,15 @@ def read(path: Path) -> Sheet:
     try:
         raw = _limits.table_bytes(path, _LARGEST)
         if sum(map(raw.count, (b",", b";", b"\t", b"\n"))) > _MOST_CELLS:
-            raise CaseError(f"has more than {_MOST_CELLS} cells; give a table with one row for each image and few columns.")
+            raise CaseError(
+                f"has more than {_MOST_CELLS} cells; give a table with one row for each image and few columns."
+            )
         columns, rows = _rows(labels.Lines(raw))
     except (OSError, ValueError, csv.Error) as error:
-        raise SiteError(f"{path.name} cannot be read; save it as comma-separated UTF-8 text.", f"{path}: {error!r}") from None
+        raise SiteError(
+            f"{path.name} cannot be read; save it as comma-separated UTF-8 text.",
+            f"{path}: {error!r}",
+        ) from None
     except CaseError as error:
         raise SiteError(f"{path.name} {error.public}", f"{path}: {error.local}") from None
     return Sheet(columns, tuple(rows))
@@ -112,9 +117,15 @@ def _rows(lines: labels.Lines) -> tuple[tuple[str, ...], list[_Cells]]:
     needed = 0
     for cells in told:
         texts = cells[: len(columns)]
-        needed += _ROW + 8 * len(texts) + sum(_TEXT + sys.getsizeof(text) for text in texts if text not in known)
+        needed += (
+            _ROW
+            + 8 * len(texts)
+            + sum(_TEXT + sys.getsizeof(text) for text in texts if text not in known)
+        )
         if len(rows) == _MOST_ROWS or needed > _MOST_BYTES:
-            raise CaseError(f"has more than {len(rows)} rows, which is all that fits; give one row for each image and few columns.")
+            raise CaseError(
+                f"has more than {len(rows)} rows, which is all that fits; give one row for each image and few columns."
+            )
         rows.append(_Cells(places, tuple(known.setdefault(text, text) for text in texts)))
     return columns, rows
 
@@ -140,11 +151,19 @@ class Identifiers:
 
 
 def stays(
-    sheet: Sheet, owners: Sequence[str | None], wanted: Iterable[str], known: Identifiers, listed: Set[str] = frozenset()
+    sheet: Sheet,
+    owners: Sequence[str | None],
+    wanted: Iterable[str],
+    known: Identifiers,
+    listed: Set[str] = frozenset(),
 ) -> list[str]:
     """Columns that are kept: those that read like labels (``listed``: values that labels.toml names), and the wanted ones."""
     asked = set(wanted)
-    return [name for name in sheet.others if name in asked or _is_label(name, sheet.rows, owners, known, listed)]
+    return [
+        name
+        for name in sheet.others
+        if name in asked or _is_label(name, sheet.rows, owners, known, listed)
+    ]
 
 
 def cleaned(rows: Iterable[Row], known: Identifiers) -> tuple[list[Row], int]:
@@ -154,7 +173,9 @@ def cleaned(rows: Iterable[Row], known: Identifiers) -> tuple[list[Row], int]:
     for row in rows:
         clean: Row = {}
         for name, value in row.items():
-            bad = name not in ("file", "patient_id") and verdicts.setdefault(value, known.within(value))
+            bad = name not in ("file", "patient_id") and verdicts.setdefault(
+                value, known.within(value)
+            )
             clean[name] = "" if bad else value
             blanked += bad
         result.append(clean)
@@ -170,7 +191,13 @@ def text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
     return out.getvalue().encode()
 
 
-def _is_label(name: str, rows: Sequence[Mapping[str, str]], owners: Sequence[str | None], known: Identifiers, listed: Set[str]) -> bool:
+def _is_label(
+    name: str,
+    rows: Sequence[Mapping[str, str]],
+    owners: Sequence[str | None],
+    known: Identifiers,
+    listed: Set[str],
+) -> bool:
     if any(map(_PERSONAL_WORD.fullmatch, _words(name))) or known.within(name):
         return False
     people: dict[str, set[str | None]] = defaultdict(set)
@@ -189,8 +216,20 @@ def _is_label(name: str, rows: Sequence[Mapping[str, str]], owners: Sequence[str
 
 
 def _reads_as_label(value: str, known: Identifiers) -> bool:
-    return len(value) <= _LONGEST and bool(_WORDS.fullmatch(value)) and not _NUMBER.search(value) and not known.within(value)
+    return (
+        len(value) <= _LONGEST
+        and bool(_WORDS.fullmatch(value))
+        and not _NUMBER.search(value)
+        and not known.within(value)
+    )
 
 
 def _words(name: str) -> list[str]:
-    return re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower().replace("_", " ").replace("-", " ").replace(".", " ").split()
+    return (
+        re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+        .lower()
+        .replace("_", " ")
+        .replace("-", " ")
+        .replace(".", " ")
+        .split()
+    )

@@ -46,7 +46,14 @@ class FileAccess:
     devices: Sequence[Path]
     names: Sequence[Path]
 
-    def shut(self, log: Callable[[str], None], required: bool, *, network: bool = False, hidden: Sequence[Path] = ()) -> None:
+    def shut(
+        self,
+        log: Callable[[str], None],
+        required: bool,
+        *,
+        network: bool = False,
+        hidden: Sequence[Path] = (),
+    ) -> None:
         """Raise the walls around this process; they stand until it ends.
 
         Args:
@@ -59,7 +66,11 @@ class FileAccess:
             WallError: a required wall cannot be raised, or one does not hold.
         """
         raises = [] if network else [sandbox.no_network]
-        raises.append(lambda: sandbox.only_files(self.read, self.write, devices=self.devices, names=self.names, hidden=hidden))
+        raises.append(
+            lambda: sandbox.only_files(
+                self.read, self.write, devices=self.devices, names=self.names, hidden=hidden
+            )
+        )
         for wall in raises:
             try:
                 wall()
@@ -79,11 +90,23 @@ def worker(data: Sequence[Path], home: Path, socket: Path) -> FileAccess:
         home: the hospital's home; of it the worker reads what is its own and what everybody may know.
         socket: the inner wall's socket.
     """
-    own = [home / name for name in ("site.toml", "policy.toml", "ca.crt", "coordinator.crt", "roster.crt", "worker")]
+    own = [
+        home / name
+        for name in (
+            "site.toml",
+            "policy.toml",
+            "ca.crt",
+            "coordinator.crt",
+            "roster.crt",
+            "worker",
+        )
+    ]
     kept = [home / "worker" / name for name in ("state", "cache", "tmp")]
     devices = [found for pattern in _GPU for found in (_ROOT / "dev").glob(pattern)]
     read = [*data, *own, *_python(), *_under("", _SYSTEM), *_under("etc", _SETTINGS)]
-    return FileAccess(read, [*kept, home / "logs", socket.parent], [*_under("dev", _PLAIN), *devices], [_HOUSE])
+    return FileAccess(
+        read, [*kept, home / "logs", socket.parent], [*_under("dev", _PLAIN), *devices], [_HOUSE]
+    )
 
 
 def gateway(home: Path) -> FileAccess:
@@ -95,12 +118,21 @@ def gateway(home: Path) -> FileAccess:
 
 def _python() -> Iterator[Path]:
     """Python, the installed packages, and our own two."""
-    yield from (Path(prefix) for prefix in sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}))
+    yield from (
+        Path(prefix)
+        for prefix in sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix})
+    )
     yield from (_HOUSE / "client", _HOUSE / "common")
     here = {Path.cwd(), _HOUSE}  # where somebody happens to stand may be the folder above the data
-    yield from (Path(entry) for entry in sys.path if os.path.isabs(entry) and Path(entry) not in here)
+    yield from (
+        Path(entry) for entry in sys.path if os.path.isabs(entry) and Path(entry) not in here
+    )
     for name in _LIBRARIES:
-        yield from (Path(entry) for entry in os.environ.get(name, "").split(os.pathsep) if os.path.isabs(entry))
+        yield from (
+            Path(entry)
+            for entry in os.environ.get(name, "").split(os.pathsep)
+            if os.path.isabs(entry)
+        )
 
 
 def _under(folder: str, names: Sequence[str]) -> list[Path]:

@@ -57,11 +57,15 @@ def join(frames: Iterable[bytes]) -> tuple[str, memoryview | None]:
         elif kind == b"V" and vector is not None:
             filled = _fill(vector, filled, body)
         else:
-            raise WireError(f"A letter has a frame {kind!r} where none is allowed; install the same release on both sides.")
+            raise WireError(
+                f"A letter has a frame {kind!r} where none is allowed; install the same release on both sides."
+            )
     if text is None:
         raise WireError("A letter has no text.")
     if vector is not None and filled != len(vector):
-        raise WireError(f"A letter's vector ends after {filled} bytes; {len(vector)} were announced.")
+        raise WireError(
+            f"A letter's vector ends after {filled} bytes; {len(vector)} were announced."
+        )
     return text, vector
 
 
@@ -75,7 +79,9 @@ def _frames(head: bytes, body: memoryview | None) -> Iterator[bytes]:
 
 def _flat(vector: Memory) -> memoryview:
     view = vector.data if isinstance(vector, np.ndarray) else memoryview(vector)
-    return view.cast("B") if view.nbytes else memoryview(b"")  # a view with a zero in its shape cannot be cast
+    return (
+        view.cast("B") if view.nbytes else memoryview(b"")
+    )  # a view with a zero in its shape cannot be cast
 
 
 def _text(body: memoryview) -> str:
@@ -88,19 +94,27 @@ def _text(body: memoryview) -> str:
 
 def _space(body: memoryview) -> memoryview:
     if len(body) != 8:
-        raise WireError(f"A letter announces its vector's length in {len(body)} bytes; 8 are allowed.")
+        raise WireError(
+            f"A letter announces its vector's length in {len(body)} bytes; 8 are allowed."
+        )
     length = int.from_bytes(body, "little")
     _check("vector", length, LARGEST_VECTOR)
     try:
-        return np.empty(length, np.uint8).data  # not bytearray: it would write zeros into every page first
+        return np.empty(
+            length, np.uint8
+        ).data  # not bytearray: it would write zeros into every page first
     except MemoryError:
-        raise WireError(f"A letter's vector has {length} bytes; this process has no memory for it.") from None
+        raise WireError(
+            f"A letter's vector has {length} bytes; this process has no memory for it."
+        ) from None
 
 
 def _fill(vector: memoryview, at: int, body: memoryview) -> int:
     end = at + len(body)
     if not at < end <= len(vector):
-        raise WireError(f"A letter's vector has a frame of {len(body)} bytes after {at}; {len(vector)} in all were announced.")
+        raise WireError(
+            f"A letter's vector has a frame of {len(body)} bytes after {at}; {len(vector)} in all were announced."
+        )
     vector[at:end] = body
     return end
 

@@ -62,7 +62,9 @@ class WorkerClient:
     def __init__(self, socket: Path, patience: float = 10.0) -> None:
         self._socket, self._patience = socket, patience
 
-    def ask(self, text: str, vector: Memory | None, timeout: float | None = None) -> tuple[str, memoryview | None]:
+    def ask(
+        self, text: str, vector: Memory | None, timeout: float | None = None
+    ) -> tuple[str, memoryview | None]:
         """Carry a question to the worker and its answer back.
 
         Args:
@@ -77,7 +79,10 @@ class WorkerClient:
         self._check_folder()
         with self._channel() as channel:
             if not _hears(channel, self._patience):
-                raise IpcError("The hospital's worker is not running.", f"nobody answers at {self._socket}; start the worker")
+                raise IpcError(
+                    "The hospital's worker is not running.",
+                    f"nobody answers at {self._socket}; start the worker",
+                )
             call = channel.stream_stream(f"/{_SERVICE}/Answer")
             try:
                 return framing.join(call(question, timeout=timeout))
@@ -98,7 +103,8 @@ class WorkerClient:
         folder = self._socket.parent
         if not folder.is_dir():
             raise IpcError(
-                "The folder of the worker's socket is missing; start the worker first.", f"{folder} is missing; start the worker first"
+                "The folder of the worker's socket is missing; start the worker first.",
+                f"{folder} is missing; start the worker first",
             )
         if not os.access(folder, os.X_OK):
             local = f"{folder} cannot be entered by the user {os.geteuid()}; put gateway and worker into the group of that folder"
@@ -166,7 +172,9 @@ def _alone(socket: Path) -> Iterator[None]:
     """Hold the socket's lock, which the kernel releases when this process dies, however it dies."""
     length = len(os.fsencode(socket.absolute()))
     if length > _LONGEST_PATH:
-        raise IpcError(f"The path of the worker's socket has {length} bytes; at most {_LONGEST_PATH} are allowed; use a shorter folder.")
+        raise IpcError(
+            f"The path of the worker's socket has {length} bytes; at most {_LONGEST_PATH} are allowed; use a shorter folder."
+        )
     lock = _lock(socket)
     try:
         yield
@@ -176,18 +184,28 @@ def _alone(socket: Path) -> Iterator[None]:
 
 def _lock(socket: Path) -> int:
     try:
-        lock = os.open(socket.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = os.open(
+            socket.with_suffix(".lock"),
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            0o600,
+        )
     except FileNotFoundError:
         raise IpcError(
-            "The folder of the worker's socket is missing; make it first.", f"{socket.parent} is missing; make it first"
+            "The folder of the worker's socket is missing; make it first.",
+            f"{socket.parent} is missing; make it first",
         ) from None
     except OSError as error:
-        raise IpcError("The folder of the worker's socket cannot be written to.", str(error)) from None
+        raise IpcError(
+            "The folder of the worker's socket cannot be written to.", str(error)
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise IpcError("Another worker already listens at this hospital's socket; stop it first.", f"{socket} is in use") from None
+        raise IpcError(
+            "Another worker already listens at this hospital's socket; stop it first.",
+            f"{socket} is in use",
+        ) from None
     return lock
 
 
@@ -207,7 +225,8 @@ def _bind(server: grpc.Server, socket: Path) -> None:
             socket.chmod(0o660)
         except OSError as error:
             raise IpcError(
-                "The worker's socket cannot be given to its folder's group.", f"{error}; put the worker's user into it"
+                "The worker's socket cannot be given to its folder's group.",
+                f"{error}; put the worker's user into it",
             ) from None
 
 

@@ -34,9 +34,13 @@ def check(home: SiteHome, part: str, now: datetime) -> None:
             raise CertificateError(f"{path} cannot be used: {error}") from None
     free = shutil.disk_usage(home.path).free
     if free < LEAST_DISK:
-        raise InputError(f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room.")
+        raise InputError(
+            f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room."
+        )
     if part != "gateway" and not Path(settings.data).is_dir():
-        raise InputError(f"The data folder {settings.data} does not exist; mount it, or correct data in {home.site_toml}.")
+        raise InputError(
+            f"The data folder {settings.data} does not exist; mount it, or correct data in {home.site_toml}."
+        )
 
 
 def own_certificates(home: SiteHome, part: str, site: str) -> list[tuple[Path, str]]:

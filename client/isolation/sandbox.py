@@ -32,14 +32,29 @@ _MACHINES = {  # linux/audit.h AUDIT_ARCH_*; asm/unistd_64.h and asm-generic/uni
 _IO_URING_SETUP = 425  # the same on every machine, as is Landlock
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06  # linux/bpf_common.h: LD|W|ABS, JMP|JEQ|K, JMP|JGE|K, RET|K
-_ALLOW, _ERRNO, _KILL = 0x7FFF_0000, 0x0005_0000, 0x8000_0000  # linux/seccomp.h SECCOMP_RET_ALLOW, _ERRNO, _KILL_PROCESS
-_NUMBER, _ARCH, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; the first argument's low half (both machines are little-endian)
+_LOAD, _EQUAL, _AT_LEAST, _RETURN = (
+    0x20,
+    0x15,
+    0x35,
+    0x06,
+)  # linux/bpf_common.h: LD|W|ABS, JMP|JEQ|K, JMP|JGE|K, RET|K
+_ALLOW, _ERRNO, _KILL = (
+    0x7FFF_0000,
+    0x0005_0000,
+    0x8000_0000,
+)  # linux/seccomp.h SECCOMP_RET_ALLOW, _ERRNO, _KILL_PROCESS
+_NUMBER, _ARCH, _ARGUMENT = (
+    0,
+    4,
+    16,
+)  # offsets in struct seccomp_data; the first argument's low half (both machines are little-endian)
 _X32 = 0x4000_0000
 _FILTER, _ALL_THREADS = 1, 1  # SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC
 
 _EXECUTE, _WRITE, _READ, _LIST = 1, 2, 4, 8  # linux/landlock.h LANDLOCK_ACCESS_FS_*
-_CHANGE = 0x10 | 0x20 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000  # remove folder, file; make folder, file, socket, pipe, link
+_CHANGE = (
+    0x10 | 0x20 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000
+)  # remove folder, file; make folder, file, socket, pipe, link
 _DEVICES = 0x40 | 0x800  # make character, block device: handled, granted to nobody
 _REFER, _TRUNCATE, _IOCTL = 0x2000, 0x4000, 0x8000
 _NEWER = {2: _REFER, 3: _TRUNCATE, 5: _IOCTL}
@@ -59,7 +74,12 @@ class SandboxError(SiteError):
 class _Instruction(ctypes.Structure):
     """struct sock_filter (linux/filter.h)."""
 
-    _fields_ = (("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32))
+    _fields_ = (
+        ("code", ctypes.c_uint16),
+        ("jt", ctypes.c_uint8),
+        ("jf", ctypes.c_uint8),
+        ("k", ctypes.c_uint32),
+    )
 
 
 class _Program(ctypes.Structure):
@@ -95,10 +115,19 @@ def no_network() -> None:
     _no_new_privileges()
     program = _network_filter(table)
     array = (_Instruction * len(program))(*program)
-    _system(table["seccomp"], "seccomp", _FILTER, _ALL_THREADS, ctypes.byref(_Program(len(program), array)))
+    _system(
+        table["seccomp"],
+        "seccomp",
+        _FILTER,
+        _ALL_THREADS,
+        ctypes.byref(_Program(len(program), array)),
+    )
     if _libc().socket(_AF_INET, _SOCK_STREAM, 0) != -1 or ctypes.get_errno() != errno.EACCES:
         raise SandboxError("The wall against the network does not hold: a socket could be opened.")
-    _raised.append("no network: seccomp refuses every socket but Unix sockets" + ("; own empty network namespace" if apart else ""))
+    _raised.append(
+        "no network: seccomp refuses every socket but Unix sockets"
+        + ("; own empty network namespace" if apart else "")
+    )
 
 
 def only_files(
@@ -126,15 +155,32 @@ def only_files(
     """
     version = landlock()
     if not version:
-        raise SandboxError("This kernel offers no Landlock (Linux 5.13, enabled); walls between files are not possible here.")
+        raise SandboxError(
+            "This kernel offers no Landlock (Linux 5.13, enabled); walls between files are not possible here."
+        )
     if not _alone():
-        raise SandboxError("Walls between files were to be raised after other threads had been started; raise them first.")
+        raise SandboxError(
+            "Walls between files were to be raised after other threads had been started; raise them first."
+        )
     _check_apart(read, write)
-    full = _READ | _LIST | _EXECUTE | _WRITE | _CHANGE | _DEVICES | sum(right for since, right in _NEWER.items() if version >= since)
+    full = (
+        _READ
+        | _LIST
+        | _EXECUTE
+        | _WRITE
+        | _CHANGE
+        | _DEVICES
+        | sum(right for since, right in _NEWER.items() if version >= since)
+    )
     change = _READ | _LIST | _WRITE | _CHANGE | _REFER | _TRUNCATE
     ruleset = _ruleset(full, version)
     try:
-        for paths, rights in ((read, _READ | _LIST | _EXECUTE), (write, change), (devices, _READ | _WRITE | _IOCTL), (names, _LIST)):
+        for paths, rights in (
+            (read, _READ | _LIST | _EXECUTE),
+            (write, change),
+            (devices, _READ | _WRITE | _IOCTL),
+            (names, _LIST),
+        ):
             for path in paths:
                 _allow(ruleset, path, rights & full)
         _no_new_privileges()
@@ -143,7 +189,9 @@ def only_files(
         os.close(ruleset)
     for path in (*hidden, *_root((*read, *write, *names))):
         _check_closed(path)
-    _raised.append(f"only files named: Landlock version {version}, {len(read)} paths to read, {len(write)} to write")
+    _raised.append(
+        f"only files named: Landlock version {version}, {len(read)} paths to read, {len(write)} to write"
+    )
 
 
 def standing() -> list[str]:
@@ -154,7 +202,15 @@ def standing() -> list[str]:
 def landlock() -> int:
     """The version of Landlock that this kernel offers (landlock(7)); 0 if none."""
     return (
-        max(0, _libc().syscall(ctypes.c_long(_CREATE_RULESET), None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG)))
+        max(
+            0,
+            _libc().syscall(
+                ctypes.c_long(_CREATE_RULESET),
+                None,
+                ctypes.c_size_t(0),
+                ctypes.c_uint32(_VERSION_FLAG),
+            ),
+        )
         if sys.platform == "linux"
         else 0
     )
@@ -187,7 +243,13 @@ def _network_filter(table: dict[str, int]) -> list[_Instruction]:
 def _ruleset(rights: int, version: int) -> int:
     attributes = _Ruleset(rights, 0, _SCOPES if version >= _SCOPED_SINCE else 0)
     size = 24 if version >= _SCOPED_SINCE else 16 if version >= 4 else 8
-    return _system(_CREATE_RULESET, "landlock_create_ruleset", ctypes.byref(attributes), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    return _system(
+        _CREATE_RULESET,
+        "landlock_create_ruleset",
+        ctypes.byref(attributes),
+        ctypes.c_size_t(size),
+        ctypes.c_uint32(0),
+    )
 
 
 def _allow(ruleset: int, path: Path, rights: int) -> None:
@@ -198,7 +260,14 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
     try:
         folder = stat.S_ISDIR(os.fstat(place).st_mode)
         beneath = _Beneath(rights if folder else rights & _FILE_RIGHTS, place)
-        _system(_ADD_RULE, "landlock_add_rule", ctypes.c_int(ruleset), _PATH_BENEATH, ctypes.byref(beneath), 0)
+        _system(
+            _ADD_RULE,
+            "landlock_add_rule",
+            ctypes.c_int(ruleset),
+            _PATH_BENEATH,
+            ctypes.byref(beneath),
+            0,
+        )
     finally:
         os.close(place)
 
@@ -207,7 +276,10 @@ def _check_apart(read: Iterable[Path], write: Sequence[Path]) -> None:
     for one in read:
         for other in write:
             if one.resolve().is_relative_to(other.resolve()):
-                raise SandboxError("A folder that is only to be read lies in one that may be written to.", f"{one} lies in {other}")
+                raise SandboxError(
+                    "A folder that is only to be read lies in one that may be written to.",
+                    f"{one} lies in {other}",
+                )
 
 
 def _root(paths: Iterable[Path]) -> Iterator[Path]:
@@ -219,14 +291,19 @@ def _root(paths: Iterable[Path]) -> Iterator[Path]:
 def _check_closed(path: Path) -> None:
     with suppress(PermissionError, FileNotFoundError, NotADirectoryError):
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        raise SandboxError("The wall between files does not hold: a closed folder could be opened.", f"{path} could be opened")
+        raise SandboxError(
+            "The wall between files does not hold: a closed folder could be opened.",
+            f"{path} could be opened",
+        )
 
 
 def _machine() -> dict[str, int]:
     table = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or table is None or sys.maxsize < 1 << 32:
         found = f"{sys.platform} on {platform.machine()}"
-        raise SandboxError(f"Walls against the network are not possible on {found}; they need 64-bit Linux on {' or '.join(_MACHINES)}.")
+        raise SandboxError(
+            f"Walls against the network are not possible on {found}; they need 64-bit Linux on {' or '.join(_MACHINES)}."
+        )
     return table
 
 
@@ -243,8 +320,12 @@ def _no_new_privileges() -> None:
 
 def _system(number: int, name: str, *arguments: object) -> int:
     result: int = _libc().syscall(ctypes.c_long(number), *arguments)
-    if result < 0 or (name == "seccomp" and result > 0):  # seccomp tells the thread that could not follow
-        raise SandboxError(f"This kernel refuses {name} ({os.strerror(ctypes.get_errno())}); a wall is missing.")
+    if result < 0 or (
+        name == "seccomp" and result > 0
+    ):  # seccomp tells the thread that could not follow
+        raise SandboxError(
+            f"This kernel refuses {name} ({os.strerror(ctypes.get_errno())}); a wall is missing."
+        )
     return result
 
 

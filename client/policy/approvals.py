@@ -52,7 +52,9 @@ class Approval:
 
     def holds(self, now: datetime) -> bool:
         """Whether it is neither over nor taken back."""
-        return not self.withdrawn and datetime.fromisoformat(self.at) <= now < datetime.fromisoformat(self.until)
+        return not self.withdrawn and datetime.fromisoformat(
+            self.at
+        ) <= now < datetime.fromisoformat(self.until)
 
     def permits(self, use: str, now: datetime) -> bool:
         """Whether it holds for this use."""
@@ -71,7 +73,10 @@ def all_of(state: Path) -> tuple[Approval, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise PolicyError("The list of approved studies cannot be read; the hospital's IT must look.", f"{NAME}: {error!r}") from None
+        raise PolicyError(
+            "The list of approved studies cannot be read; the hospital's IT must look.",
+            f"{NAME}: {error!r}",
+        ) from None
 
 
 def check(state: Path, study: Study, use: str, now: datetime) -> None:
@@ -84,12 +89,18 @@ def check(state: Path, study: Study, use: str, now: datetime) -> None:
     if any(a.permits(use, now) for a in known):
         return
     if any(a.holds(now) for a in known):
-        raise ApprovalError("This hospital has approved the study for scoring models only; it sends no update.")
+        raise ApprovalError(
+            "This hospital has approved the study for scoring models only; it sends no update."
+        )
     if known:
         why = "was withdrawn" if known[-1].withdrawn else f"ended on {known[-1].until[:10]}"
-        raise ApprovalError(f"This hospital's approval of the study {why}; ask its people to approve it again.")
+        raise ApprovalError(
+            f"This hospital's approval of the study {why}; ask its people to approve it again."
+        )
     offer(state, study, now)
-    raise ApprovalError("This hospital has not approved the study yet; it waits there for a person (consilium site approve).")
+    raise ApprovalError(
+        "This hospital has not approved the study yet; it waits there for a person (consilium site approve)."
+    )
 
 
 def offer(state: Path, study: Study, now: datetime) -> None:
@@ -100,7 +111,10 @@ def offer(state: Path, study: Study, now: datetime) -> None:
     path = folder / f"{study.digest}.json"
     if path.exists():
         return
-    files.replace(path, json.dumps({"at": now.isoformat(timespec="seconds"), "study": study.to_table()}).encode())
+    files.replace(
+        path,
+        json.dumps({"at": now.isoformat(timespec="seconds"), "study": study.to_table()}).encode(),
+    )
     os.chmod(path, 0o600)
     for old in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-_MOST_OFFERS]:
         old.unlink(missing_ok=True)
@@ -116,7 +130,12 @@ def offers(state: Path) -> tuple[tuple[str, Study], ...]:
             found.append((str(entry["at"]), studies.parse(entry["study"])))
         except (OSError, ValueError, KeyError, TypeError, RecursionError, ConsiliumError):
             continue
-    return tuple(sorted(((at, study) for at, study in found if study.digest not in known), key=lambda pair: pair[0]))
+    return tuple(
+        sorted(
+            ((at, study) for at, study in found if study.digest not in known),
+            key=lambda pair: pair[0],
+        )
+    )
 
 
 def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int) -> Approval:
@@ -128,13 +147,20 @@ def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int
     """
     name = " ".join(by.split())
     if not 2 <= len(name) <= 100 or not name.isprintable():
-        raise InputError(f"--by is {by[:120]!r}; give the name of the person who approves, 2 to 100 characters.")
+        raise InputError(
+            f"--by is {by[:120]!r}; give the name of the person who approves, 2 to 100 characters."
+        )
     if use not in USES:
         raise InputError(f"The use is {use!r}; allowed: {', '.join(USES)}.")
     until = now + timedelta(days=days)
-    made = Approval(study.digest, study.name, name, _text(now), _text(until), use, "", study.to_table())
+    made = Approval(
+        study.digest, study.name, name, _text(now), _text(until), use, "", study.to_table()
+    )
     with files.alone(private(state), os.O_DIRECTORY):
-        earlier = tuple(replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a for a in all_of(state))
+        earlier = tuple(
+            replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a
+            for a in all_of(state)
+        )
         _write(state, (*earlier, made))
     (state / OFFERS / f"{study.digest}.json").unlink(missing_ok=True)
     return made
@@ -148,7 +174,12 @@ def withdraw(state: Path, wanted: str, now: datetime) -> tuple[Approval, ...]:
     """
     with files.alone(private(state), os.O_DIRECTORY):
         known = all_of(state)
-        chosen = [a for a in known if a.holds(now) and (a.name == wanted or (len(wanted) >= 8 and a.digest.startswith(wanted)))]
+        chosen = [
+            a
+            for a in known
+            if a.holds(now)
+            and (a.name == wanted or (len(wanted) >= 8 and a.digest.startswith(wanted)))
+        ]
         if not chosen:
             names = ", ".join(sorted({a.name for a in known if a.holds(now)})) or "none"
             raise InputError(f"No approval holds for {wanted!r}; approved studies: {names}.")
@@ -164,12 +195,20 @@ def last(state: Path, name: str) -> Approval | None:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """``(place, value before, value after)`` of each setting of two study tables that differs; None where it is not there."""
     one, two = dict(_flat(before, "")), dict(_flat(after, ""))
-    return [(place, one.get(place), two.get(place)) for place in sorted(one.keys() | two.keys()) if one.get(place) != two.get(place)]
+    return [
+        (place, one.get(place), two.get(place))
+        for place in sorted(one.keys() | two.keys())
+        if one.get(place) != two.get(place)
+    ]
 
 
 def _flat(value: Any, place: str) -> list[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        return [pair for key, inner in value.items() for pair in _flat(inner, f"{place}.{key}" if place else str(key))]
+        return [
+            pair
+            for key, inner in value.items()
+            for pair in _flat(inner, f"{place}.{key}" if place else str(key))
+        ]
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         return [pair for i, item in enumerate(value) for pair in _flat(item, f"{place}[{i}]")]
     return [(place, value)]
@@ -183,7 +222,11 @@ def _write(state: Path, approvals: tuple[Approval, ...]) -> None:
 
 def _approval(entry: Any) -> Approval:
     texts = {field: entry[field] for field in _FIELDS}
-    if not all(isinstance(text, str) for text in texts.values()) or texts["use"] not in USES or not isinstance(entry["table"], dict):
+    if (
+        not all(isinstance(text, str) for text in texts.values())
+        or texts["use"] not in USES
+        or not isinstance(entry["table"], dict)
+    ):
         raise TypeError
     for field in ("at", "until"):
         if datetime.fromisoformat(texts[field]).tzinfo is None:

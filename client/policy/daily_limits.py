@@ -84,7 +84,9 @@ def _parsed(content: bytes, day: date) -> Spent:
         raise _damaged(error) from None
     if not all(type(n) is int and n >= 0 for n in vars(spent).values() if n is not spent.day):
         raise _damaged(content)
-    return spent if spent.day >= day.isoformat() else Spent(day.isoformat())  # a clock that was set back begins no new day
+    return (
+        spent if spent.day >= day.isoformat() else Spent(day.isoformat())
+    )  # a clock that was set back begins no new day
 
 
 def _check(spent: Spent, policy: Policy) -> None:
@@ -99,4 +101,7 @@ def _check(spent: Spent, policy: Policy) -> None:
 
 
 def _damaged(error: object) -> PolicyError:
-    return PolicyError("The record of what left this hospital today cannot be read; its IT must look.", f"worker/state/{NAME}: {error!r}")
+    return PolicyError(
+        "The record of what left this hospital today cannot be read; its IT must look.",
+        f"worker/state/{NAME}: {error!r}",
+    )

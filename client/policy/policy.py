@@ -25,42 +25,98 @@ class Policy:
     """What this hospital allows."""
 
     plain_updates: bool = setting(
-        False, doc="take part in studies without secure aggregation: whoever runs the server can read this hospital's change"
+        False,
+        doc="take part in studies without secure aggregation: whoever runs the server can read this hospital's change",
     )
-    share_counts: bool = setting(False, doc="tell the server this hospital's numbers of patients and images; else only sums over hospitals")
-    share_metrics: bool = setting(False, doc="tell the server this hospital's own loss and metrics; else only sums over hospitals")
-    min_cohort: int = setting(3, doc="take part in sums over so many hospitals or more", low=3, high=1000)
+    share_counts: bool = setting(
+        False,
+        doc="tell the server this hospital's numbers of patients and images; else only sums over hospitals",
+    )
+    share_metrics: bool = setting(
+        False,
+        doc="tell the server this hospital's own loss and metrics; else only sums over hospitals",
+    )
+    min_cohort: int = setting(
+        3, doc="take part in sums over so many hospitals or more", low=3, high=1000
+    )
     colluders: int = setting(
-        -1, doc="hospitals that may work together with the server without learning more; -1: a fifth of them", low=-1, high=500
+        -1,
+        doc="hospitals that may work together with the server without learning more; -1: a fifth of them",
+        low=-1,
+        high=500,
     )
-    max_rounds: int = setting(1000, doc="rounds of one run in which this hospital takes part", low=1, high=100_000)
+    max_rounds: int = setting(
+        1000, doc="rounds of one run in which this hospital takes part", low=1, high=100_000
+    )
     largest_norm: float = setting(
-        0.0, doc="a change with a larger Euclidean norm is scaled down to it; 0: changes stay as they are", low=0.0, high=1e9
+        0.0,
+        doc="a change with a larger Euclidean norm is scaled down to it; 0: changes stay as they are",
+        low=0.0,
+        high=1e9,
     )
-    largest_change: float = setting(32.0, doc="a change of a single weight above this is refused", low=1e-6, high=1024.0)
-    layouts: tuple[str, ...] = setting((), doc="layouts of networks (SHA-256) that may be trained; empty: that of the signed study")
+    largest_change: float = setting(
+        32.0, doc="a change of a single weight above this is refused", low=1e-6, high=1024.0
+    )
+    layouts: tuple[str, ...] = setting(
+        (), doc="layouts of networks (SHA-256) that may be trained; empty: that of the signed study"
+    )
 
-    training: bool = setting(True, doc="train; false: only score models on this hospital's images, which sends back metrics and no weights")
-    approval: bool = setting(True, doc="a named person approves each study (consilium site approve) before it is answered")
-    studies: tuple[str, ...] = setting((), doc="names of studies that may ask; empty: every approved one")
+    training: bool = setting(
+        True,
+        doc="train; false: only score models on this hospital's images, which sends back metrics and no weights",
+    )
+    approval: bool = setting(
+        True,
+        doc="a named person approves each study (consilium site approve) before it is answered",
+    )
+    studies: tuple[str, ...] = setting(
+        (), doc="names of studies that may ask; empty: every approved one"
+    )
     coordinators: tuple[str, ...] = setting(
-        (), doc="fingerprints of the keys whose studies are taken (30 digits); empty: the key that came with the kit"
+        (),
+        doc="fingerprints of the keys whose studies are taken (30 digits); empty: the key that came with the kit",
     )
-    tasks: tuple[str, ...] = setting((), doc="tasks that may be trained, e.g. classification; empty: every installed one")
-    models: tuple[str, ...] = setting((), doc="networks that may be trained, e.g. unet; empty: every installed one")
+    tasks: tuple[str, ...] = setting(
+        (), doc="tasks that may be trained, e.g. classification; empty: every installed one"
+    )
+    models: tuple[str, ...] = setting(
+        (), doc="networks that may be trained, e.g. unet; empty: every installed one"
+    )
     min_noise: float = setting(
-        0.0, doc="least noise multiplier of a study's differential privacy; studies without noise are refused above 0", low=0.0, high=1e6
+        0.0,
+        doc="least noise multiplier of a study's differential privacy; studies without noise are refused above 0",
+        low=0.0,
+        high=1e6,
     )
-    floor: int = setting(10, doc="no count or metric over fewer patients of this hospital is told", low=0, high=100_000)
-    metrics: tuple[str, ...] = setting((), doc="metrics that may leave, by themselves or in a sum; empty: those of the study's task")
-    rounds_per_day: int = setting(2000, doc="training rounds of a day, all studies together", low=0, high=1_000_000)
-    megabytes_per_day: float = setting(200_000.0, doc="megabytes (10^6 bytes) that leave in a day, all studies together", low=0.0, high=1e9)
-    hours: tuple[str, ...] = setting((), doc='when studies may ask, by this machine\'s clock, e.g. "20:00-06:30"; empty: always')
+    floor: int = setting(
+        10,
+        doc="no count or metric over fewer patients of this hospital is told",
+        low=0,
+        high=100_000,
+    )
+    metrics: tuple[str, ...] = setting(
+        (),
+        doc="metrics that may leave, by themselves or in a sum; empty: those of the study's task",
+    )
+    rounds_per_day: int = setting(
+        2000, doc="training rounds of a day, all studies together", low=0, high=1_000_000
+    )
+    megabytes_per_day: float = setting(
+        200_000.0,
+        doc="megabytes (10^6 bytes) that leave in a day, all studies together",
+        low=0.0,
+        high=1e9,
+    )
+    hours: tuple[str, ...] = setting(
+        (), doc='when studies may ask, by this machine\'s clock, e.g. "20:00-06:30"; empty: always'
+    )
 
     def __post_init__(self) -> None:
         for hours in self.hours:
             if not _HOURS.fullmatch(hours):
-                raise StudyError(f'policy.hours holds {config.shown(hours)}; give times of day as "20:00-06:30".')
+                raise StudyError(
+                    f'policy.hours holds {config.shown(hours)}; give times of day as "20:00-06:30".'
+                )
 
     def is_open(self, now: datetime) -> bool:
         """Whether studies may ask at this time of day."""
@@ -69,8 +125,14 @@ class Policy:
 
     def to_toml(self) -> str:
         """The file with every default spelled out and every field explained."""
-        meanings = {place.removeprefix("policy."): doc for place, _, _, doc in config.describe(Policy, "policy")}
-        return toml.dumps(config.to_table(self), {"": "This hospital's own rules; the worker reads them when it starts", **meanings})
+        meanings = {
+            place.removeprefix("policy."): doc
+            for place, _, _, doc in config.describe(Policy, "policy")
+        }
+        return toml.dumps(
+            config.to_table(self),
+            {"": "This hospital's own rules; the worker reads them when it starts", **meanings},
+        )
 
     def check(self, study: Study, layout: str = "") -> None:
         """Whether this hospital takes part in a study.
@@ -88,21 +150,34 @@ class Policy:
             raise PolicyError(
                 f"The study has {study.federation.rounds} rounds; this hospital's policy (max_rounds) allows {self.max_rounds}."
             )
-        if study.secure_aggregation.enabled and study.federation.largest_change > self.largest_change:
+        if (
+            study.secure_aggregation.enabled
+            and study.federation.largest_change > self.largest_change
+        ):
             raise PolicyError(
                 f"federation.largest_change is {study.federation.largest_change:g}; this hospital's policy allows {self.largest_change:g}."
             )
         if layout and self.layouts and layout not in self.layouts:
-            raise PolicyError(f"The network's layout {layout[:16]} is not among those that this hospital's policy (layouts) allows.")
+            raise PolicyError(
+                f"The network's layout {layout[:16]} is not among those that this hospital's policy (layouts) allows."
+            )
 
     def _check_names(self, study: Study) -> None:
-        named = (("studies", "study", study.name), ("tasks", "task", study.task.name), ("models", "network", study.model.name))
+        named = (
+            ("studies", "study", study.name),
+            ("tasks", "task", study.task.name),
+            ("models", "network", study.model.name),
+        )
         for rule, what, found in named:
             allowed = getattr(self, rule)
             if allowed and found not in allowed:
-                raise PolicyError(f"The {what} is {found!r}; this hospital's policy ({rule}) allows: {', '.join(allowed)}.")
+                raise PolicyError(
+                    f"The {what} is {found!r}; this hospital's policy ({rule}) allows: {', '.join(allowed)}."
+                )
         if self.min_noise > 0:
-            raise PolicyError(f"The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of {self.min_noise:g}.")
+            raise PolicyError(
+                f"The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of {self.min_noise:g}."
+            )
 
 
 OPEN = Policy(

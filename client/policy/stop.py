@@ -53,7 +53,9 @@ def check(state: Path) -> None:
     """
     found = read(state)
     if found is not None:
-        raise PolicyError(SENTENCE, f"stopped by {found.by} at {found.at}: {found.reason or 'no reason given'}")
+        raise PolicyError(
+            SENTENCE, f"stopped by {found.by} at {found.at}: {found.reason or 'no reason given'}"
+        )
 
 
 def read(state: Path) -> Stop | None:
@@ -71,7 +73,11 @@ def read(state: Path) -> Stop | None:
         at, by, reason = (found[key] for key in ("at", "by", "reason"))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return _unreadable()
-    return Stop(at, by, reason) if all(isinstance(text, str) for text in (at, by, reason)) else _unreadable()
+    return (
+        Stop(at, by, reason)
+        if all(isinstance(text, str) for text in (at, by, reason))
+        else _unreadable()
+    )
 
 
 def stop(state: Path, by: str, reason: str, now: datetime) -> Stop:
@@ -108,7 +114,9 @@ def resume(state: Path) -> Stop | None:
     try:
         (state / NAME).unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{state / NAME} cannot be removed ({error.strerror}); remove it as the user that owns it.") from None
+        raise InputError(
+            f"{state / NAME} cannot be removed ({error.strerror}); remove it as the user that owns it."
+        ) from None
     return found
 
 
@@ -123,7 +131,9 @@ def user() -> str:
 def _checked(reason: str) -> str:
     plain = " ".join(reason.split())
     if len(plain) > LONGEST_REASON or not plain.isprintable():
-        raise InputError(f"The reason has {len(plain)} characters; give up to {LONGEST_REASON} that can be printed.")
+        raise InputError(
+            f"The reason has {len(plain)} characters; give up to {LONGEST_REASON} that can be printed."
+        )
     return plain
 
 

@@ -36,11 +36,15 @@ def add(state: Path, patient: str) -> int:
     """
     name = patient.strip()
     if not name:
-        raise InputError("--patient is empty; give the patient's identifier as it stands in patient_id or in the DICOM files.")
+        raise InputError(
+            "--patient is empty; give the patient's identifier as it stands in patient_id or in the DICOM files."
+        )
     with files.alone(private(state), os.O_DIRECTORY):
         key, gone = _read(state)
         gone = gone | {_digest(key, name)}
-        files.replace(state / NAME, json.dumps({"key": key.hex(), "patients": sorted(gone)}).encode())
+        files.replace(
+            state / NAME, json.dumps({"key": key.hex(), "patients": sorted(gone)}).encode()
+        )
         return len(gone)
 
 
@@ -83,4 +87,7 @@ def _digest(key: bytes, patient: str) -> str:
 
 
 def _damaged(error: object) -> PolicyError:
-    return PolicyError("The list of withdrawn patients cannot be read; the hospital's IT must look.", f"worker/state/{NAME}: {error!r}")
+    return PolicyError(
+        "The list of withdrawn patients cannot be read; the hospital's IT must look.",
+        f"worker/state/{NAME}: {error!r}",
+    )

@@ -51,7 +51,10 @@ def read(path: Path) -> Scan:
     """
     reader = reader_of(path)
     if reader is None:
-        raise CaseError("The file is of an unknown format; give PNG, JPEG, TIFF, BMP, NIfTI or DICOM.", f"{path}: unknown format.")
+        raise CaseError(
+            "The file is of an unknown format; give PNG, JPEG, TIFF, BMP, NIfTI or DICOM.",
+            f"{path}: unknown format.",
+        )
     return reader.read(path)
 
 
@@ -67,10 +70,14 @@ def files(room: Path) -> list[Path]:
             raise error
 
     try:
-        listed = [Path(place, name) for place, _, names in os.walk(room, onerror=refuse) for name in names]
+        listed = [
+            Path(place, name) for place, _, names in os.walk(room, onerror=refuse) for name in names
+        ]
         return sorted(path for path in listed if path.is_file())
     except OSError as error:
-        raise SiteError("The folder cannot be listed; let the software's user read it.", f"{error}") from None
+        raise SiteError(
+            "The folder cannot be listed; let the software's user read it.", f"{error}"
+        ) from None
 
 
 def key(name: str) -> str:

@@ -25,7 +25,9 @@ from client.readers import Reader, Scan
 from client.readers._limits import Unpacked, check_packed
 from common.errors import CaseError
 
-logging.getLogger("nibabel").setLevel(logging.CRITICAL)  # a damaged file would fill the log; what matters is raised
+logging.getLogger("nibabel").setLevel(
+    logging.CRITICAL
+)  # a damaged file would fill the log; what matters is raised
 
 Array = npt.NDArray[np.generic]
 _turns: Any = _untyped
@@ -57,7 +59,10 @@ def read(path: Path) -> Scan:
     except CaseError as error:
         raise CaseError(error.public, f"{path}: {error.local}") from None
     except Exception as error:  # nibabel and zlib raise nearly anything on a damaged file
-        raise CaseError("The NIfTI file cannot be decoded; give an undamaged .nii or .nii.gz file.", f"{path}: {error!r}") from None
+        raise CaseError(
+            "The NIfTI file cannot be decoded; give an undamaged .nii or .nii.gz file.",
+            f"{path}: {error!r}",
+        ) from None
 
 
 def aligned(first: Path, second: Path) -> bool:
@@ -67,7 +72,9 @@ def aligned(first: Path, second: Path) -> bool:
             apart = np.linalg.norm(_corners(one) - _corners(two), axis=1).max()
             voxels = np.linalg.norm(one.affine[:3, :3], axis=0)
         return bool(apart <= voxels[voxels > 0].min() / 2)
-    except Exception:  # nibabel raises nearly anything on a damaged file; one that states no place lies in none
+    except (
+        Exception
+    ):  # nibabel raises nearly anything on a damaged file; one that states no place lies in none
         return False
 
 
@@ -83,11 +90,15 @@ def opened(path: Path) -> Iterator[tuple[Any, BinaryIO]]:
     with Unpacked(path) if packed else path.open("rb") as source:
         file = cast(BinaryIO, source)
         kind = _kind(file)
-        header = kind.header_class(file.read(kind.header_class.sizeof_hdr))  # extensions stay unread: they may state any size
+        header = kind.header_class(
+            file.read(kind.header_class.sizeof_hdr)
+        )  # extensions stay unread: they may state any size
         _check(header, os.stat(path).st_size, packed)
         affine = header.get_best_affine()
         if not np.isfinite(affine).all():
-            raise CaseError("The NIfTI header states a place that is no number; store a valid qform or sform.")
+            raise CaseError(
+                "The NIfTI header states a place that is no number; store a valid qform or sform."
+            )
         image = kind(nib.arrayproxy.ArrayProxy(file, header, mmap=False), affine, header)
         yield image, file
 
@@ -97,7 +108,9 @@ def _kind(file: BinaryIO) -> Any:
     start = file.read(nib.Nifti2Image.header_class.sizeof_hdr)
     file.seek(0)
     for kind in (nib.Nifti1Image, nib.Nifti2Image):
-        if len(start) >= kind.header_class.sizeof_hdr and kind.header_class.may_contain_header(start):
+        if len(start) >= kind.header_class.sizeof_hdr and kind.header_class.may_contain_header(
+            start
+        ):
             return kind
     raise CaseError("The file is no NIfTI image; give a .nii or .nii.gz file.")
 
@@ -106,21 +119,33 @@ def _check(header: Any, size: int, packed: bool) -> None:
     """Hold what the header states against the limits and against the ``size`` of the file in bytes; nothing else was read yet."""
     shape = header.get_data_shape()
     if len(shape) < 2 or min(shape) < 1 or np.prod([float(n) for n in shape]) > _LARGEST:
-        raise CaseError(f"The NIfTI header states a shape that cannot be used; give 2 or 3 axes of space and at most {_LARGEST} voxels.")
+        raise CaseError(
+            f"The NIfTI header states a shape that cannot be used; give 2 or 3 axes of space and at most {_LARGEST} voxels."
+        )
     if header.get_data_dtype().kind == "c":
         raise CaseError("The NIfTI file holds complex numbers; give magnitudes.")
     if not np.isfinite([float(z) for z in header.get_zooms()[:3]]).all():
-        raise CaseError("The NIfTI header states a voxel size that is no number; store it in millimetres.")
+        raise CaseError(
+            "The NIfTI header states a voxel size that is no number; store it in millimetres."
+        )
     begin = header.get_data_offset()
     if not header.sizeof_hdr <= begin <= _FURTHEST:
         allowed = f"from {header.sizeof_hdr} to {_FURTHEST}"
-        raise CaseError(f"The NIfTI header lets the voxels begin at a byte that is not {allowed}; give an undamaged file.", f"byte {begin}")
+        raise CaseError(
+            f"The NIfTI header lets the voxels begin at a byte that is not {allowed}; give an undamaged file.",
+            f"byte {begin}",
+        )
     voxels, width = int(np.prod(shape, dtype=np.int64)), int(header.get_data_dtype().itemsize)
     if packed:
         plain = header.get_slope_inter() in ((None, None), (1.0, 0.0))
-        check_packed(begin + voxels * width, voxels * (width + (0 if plain else max(width, 8))), size)
+        check_packed(
+            begin + voxels * width, voxels * (width + (0 if plain else max(width, 8))), size
+        )
     elif begin + voxels * width > size:
-        raise CaseError("The NIfTI file ends before its last voxel; give an undamaged file.", f"{begin + voxels * width} bytes of {size}")
+        raise CaseError(
+            "The NIfTI file ends before its last voxel; give an undamaged file.",
+            f"{begin + voxels * width} bytes of {size}",
+        )
 
 
 def _flat(image: Any) -> bool:
@@ -135,7 +160,9 @@ def _four_axes(image: Any) -> Array:
         array = array if array.ndim > 3 else array[:, :, None]
     further = [n for n in array.shape[3:] if n > 1]
     if len(further) > 1:
-        raise CaseError("The NIfTI file has more than one axis beyond space; give one volume a file.")
+        raise CaseError(
+            "The NIfTI file has more than one axis beyond space; give one volume a file."
+        )
     space = array.shape[:3] if array.ndim > 2 else (*array.shape, 1)
     shaped: Array = array.reshape(*space, *(further or [1]))
     return shaped
@@ -169,7 +196,9 @@ def _spacing(image: Any, turn: npt.NDArray[Any]) -> tuple[float, ...]:
     stored = [abs(float(z)) * factor for z in image.header.get_zooms()[:3]] + [1.0]
     turned = [1.0, 1.0, 1.0]
     for axis in range(3):
-        turned[int(turn[axis, 0])] = stored[axis] if np.isfinite(stored[axis]) and stored[axis] > 0 else 1.0
+        turned[int(turn[axis, 0])] = (
+            stored[axis] if np.isfinite(stored[axis]) and stored[axis] > 0 else 1.0
+        )
     return tuple(turned)
 
 
@@ -188,7 +217,9 @@ def _corners(image: Any) -> npt.NDArray[np.float64]:
 
 def _affine(image: Any, turn: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """From the turned array's axes to RAS+ millimetres, ``[4, 4]``."""
-    affine: npt.NDArray[np.float64] = image.affine @ _turns.inv_ornt_aff(turn, (*image.shape, 1)[:3])
+    affine: npt.NDArray[np.float64] = image.affine @ _turns.inv_ornt_aff(
+        turn, (*image.shape, 1)[:3]
+    )
     affine[:3] *= _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
     return affine
 

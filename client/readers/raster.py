@@ -24,7 +24,9 @@ from PIL import Image
 from client.readers import Reader, Scan
 from common.errors import CaseError
 
-warnings.filterwarnings("ignore", module=r"PIL\b")  # a damaged file would fill the log; what matters is raised
+warnings.filterwarnings(
+    "ignore", module=r"PIL\b"
+)  # a damaged file would fill the log; what matters is raised
 
 Array = npt.NDArray[np.generic]
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # no other decoder of Pillow ever sees a hospital's file
@@ -74,7 +76,9 @@ def read_indices(path: Path) -> Scan:
 def _array(path: Path, convert: Callable[[Image.Image], Array]) -> Array:
     with opened(path) as (image, _):
         array = convert(image)
-        upright = _TURNS.get(image.getexif().get(_ORIENTATION, 1))  # only now: of a TIFF, Pillow itself turns the pixels as it reads them
+        upright = _TURNS.get(
+            image.getexif().get(_ORIENTATION, 1)
+        )  # only now: of a TIFF, Pillow itself turns the pixels as it reads them
         return _channels_first(array if upright is None else upright(array))
 
 
@@ -95,7 +99,10 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, _Counted]]:
     except Image.DecompressionBombError:
         raise CaseError(_TOO_LARGE, f"{path}: {_TOO_LARGE}") from None
     except Exception as error:  # decoders raise nearly anything on a damaged file
-        raise CaseError("The image file cannot be decoded; give an undamaged PNG, JPEG, TIFF or BMP file.", f"{path}: {error!r}") from None
+        raise CaseError(
+            "The image file cannot be decoded; give an undamaged PNG, JPEG, TIFF or BMP file.",
+            f"{path}: {error!r}",
+        ) from None
 
 
 class _Counted(io.FileIO):
@@ -119,11 +126,15 @@ class _Counted(io.FileIO):
         Raises:
             CaseError: more calls or bytes than are allowed.
         """
-        content: Any = super().read(-1 if size is None else size if size < 0 else min(size, self.size))
+        content: Any = super().read(
+            -1 if size is None else size if size < 0 else min(size, self.size)
+        )
         self._calls -= 1
         self.left -= len(content)
         if self._calls < 0 or self.left < 0:
-            raise CaseError("The image file is made of too many or too large parts beside its pixels; save the picture anew.")
+            raise CaseError(
+                "The image file is made of too many or too large parts beside its pixels; save the picture anew."
+            )
         return bytes(content)
 
 
@@ -136,9 +147,14 @@ def _check(image: Image.Image, file: _Counted) -> None:
     width = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
     if pixels * width > max(_FREE, _RATIO * file.size):
         rule = f"above {_FREE} bytes at most {_RATIO} times are allowed; give an undamaged or less compressed file"
-        raise CaseError(f"The image grows more than {_RATIO} times; {rule}.", f"{pixels * width} bytes from {file.size}")
+        raise CaseError(
+            f"The image grows more than {_RATIO} times; {rule}.",
+            f"{pixels * width} bytes from {file.size}",
+        )
     if not _covered(image, file.size):
-        raise CaseError("The image file holds less than the width and height it states; give an undamaged file.")
+        raise CaseError(
+            "The image file holds less than the width and height it states; give an undamaged file."
+        )
     file.left = float("inf")
     if image.format in ("JPEG", "MPO") and _scans(file) > _SCANS:
         raise CaseError(f"The JPEG file has more than {_SCANS} scans; save the picture anew.")
@@ -149,7 +165,10 @@ def _covered(image: Image.Image, size: int) -> bool:
     pieces: list[Any] = getattr(image, "tile", [])
     places = [piece.extents for piece in pieces if piece.extents] or [(0, 0, 0, 0)]
     right, bottom = max(p[2] for p in places), max(p[3] for p in places)
-    sides = ((image.width, image.height), (image.height, image.width))  # the pieces of a TIFF lie as before its turn
+    sides = (
+        (image.width, image.height),
+        (image.height, image.width),
+    )  # the pieces of a TIFF lie as before its turn
     reached = any(right >= width and bottom >= height for width, height in sides)
     raw = any(piece.codec_name == "raw" for piece in pieces)
     return reached and not (raw and image.width * image.height > 8 * size)
@@ -195,7 +214,9 @@ def _pixels(image: Image.Image) -> Array:
 
 def _indices(image: Image.Image) -> Array:
     if image.mode != "P":
-        raise CaseError("The mask holds colours; give one grey value or one palette number a class.")
+        raise CaseError(
+            "The mask holds colours; give one grey value or one palette number a class."
+        )
     return _stored(image)
 
 

@@ -32,7 +32,13 @@ def accept(site: Site, signed: Any) -> None:
     identity.accept(signed, site.state, now)
     roster = identity.roster(site.state, now)
     if roster is not None and roster != before:
-        audit_log.note(site.state, event="roster", version=roster.version, digest=roster.digest.hex(), hospitals=len(roster.sites))
+        audit_log.note(
+            site.state,
+            event="roster",
+            version=roster.version,
+            digest=roster.digest.hex(),
+            hospitals=len(roster.sites),
+        )
 
 
 def party(site: Site, run: str, study: Study) -> Participation:
@@ -49,15 +55,28 @@ def party(site: Site, run: str, study: Study) -> Participation:
         now = datetime.now(UTC)
         roster = identity.roster(site.state, now)
         if roster is None:
-            raise SecureSumError("This hospital has no signed roster yet; the first question of a secure sum must bring it.")
+            raise SecureSumError(
+                "This hospital has no signed roster yet; the first question of a secure sum must bring it."
+            )
         return Roll(roster.digest, identity.keys(roster, now))
 
-    limits = Limits(max(site.policy.min_cohort, study.secure_aggregation.min_cohort), site.policy.colluders)
+    limits = Limits(
+        max(site.policy.min_cohort, study.secure_aggregation.min_cohort), site.policy.colluders
+    )
     vault = OpenSums() if site.trust is not None or site.resident else SharedOpenSums(site.state)
-    return Participation(Me(site.name, identity.key, limits), identity.consortium, run, roll, vault, OpenedSums(site.state, study.digest))
+    return Participation(
+        Me(site.name, identity.key, limits),
+        identity.consortium,
+        run,
+        roll,
+        vault,
+        OpenedSums(site.state, study.digest),
+    )
 
 
 def _identity(site: Site) -> Identity:
     if site.identity is None:
-        raise SecureSumError("This hospital has no identity for secure sums; a simulation makes one where the study asks for them.")
+        raise SecureSumError(
+            "This hospital has no identity for secure sums; a simulation makes one where the study asks for them."
+        )
     return site.identity

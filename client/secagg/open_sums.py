@@ -93,7 +93,10 @@ class SharedOpenSums(OpenSums):
         private(self._path.parent)
         draft = self._path.with_suffix(f".{os.getpid()}")
         draft.touch(0o600)
-        entries = [{**_table(one), "order": None if about is None else about.encode().hex()} for one, about in self._open.values()]
+        entries = [
+            {**_table(one), "order": None if about is None else about.encode().hex()}
+            for one, about in self._open.values()
+        ]
         draft.write_text(json.dumps(entries), "utf-8")
         draft.replace(self._path)
 
@@ -104,7 +107,9 @@ class SharedOpenSums(OpenSums):
     def _read(self) -> None:
         self._open.clear()
         for entry in json.loads(self._path.read_text("utf-8")) if self._path.exists() else ():
-            order = None if entry["order"] is None else SumSpec.decode(bytes.fromhex(entry["order"]))
+            order = (
+                None if entry["order"] is None else SumSpec.decode(bytes.fromhex(entry["order"]))
+            )
             OpenSums.put(self, _state(entry), order)
 
 
@@ -114,9 +119,15 @@ def _table(state: ParticipantState) -> dict[str, Any]:
         "step": state.step,
         "terms": state.terms.encode().hex(),
         "identities": {name: key.hex() for name, key in state.identities.items()},
-        "fresh": None if fresh is None else [one.hex() for one in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials)],
+        "fresh": None
+        if fresh is None
+        else [
+            one.hex() for one in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials)
+        ],
         "adverts": [advert.encode().hex() for advert in state.adverts.values()],
-        "shares": {name: [share.hex() for share in shares] for name, shares in state.shares.items()},
+        "shares": {
+            name: [share.hex() for share in shares] for name, shares in state.shares.items()
+        },
         "context": state.context.hex(),
         "canary_pads": {name: words.hex() for name, words in state.canary_pads.items()},
         "survivors": state.survivors,

@@ -45,7 +45,9 @@ class OpenedSums:
             SecureSumError: one was.
         """
         if any(line["run"] == run for line in self._same(order)):
-            raise SecureSumError(f"A secure sum for {order.kind} in round {order.round} was opened before; a second one is refused.")
+            raise SecureSumError(
+                f"A secure sum for {order.kind} in round {order.round} was opened before; a second one is refused."
+            )
 
     def note(self, terms: Terms, order: SumSpec, survivors: tuple[str, ...]) -> None:
         """Write down that a sum is opened; it is on disk when this returns.
@@ -55,16 +57,27 @@ class OpenedSums:
                 cannot be written.
         """
         over = hashlib.sha256("\0".join(survivors).encode()).hexdigest()
-        line = {"run": terms.run, "number": terms.number, **self._about(order), "survivors": over, "hospitals": len(survivors)}
+        line = {
+            "run": terms.run,
+            "number": terms.number,
+            **self._about(order),
+            "survivors": over,
+            "hospitals": len(survivors),
+        }
         try:
             with files.alone(private(self._state) / _NAME) as handle:
                 self.check(terms.run, order)
                 self._check_cohort(order, over)
                 self._append(handle, json.dumps(line).encode() + b"\n")
-                told = {key: line[key] for key in ("run", "number", "kind", "part", "round", "model", "hospitals")}
+                told = {
+                    key: line[key]
+                    for key in ("run", "number", "kind", "part", "round", "model", "hospitals")
+                }
                 audit_log.note(self._state, event="opened", **told)
         except OSError:
-            raise SecureSumError("This hospital cannot write down which sums it opens; its disk may be full.") from None
+            raise SecureSumError(
+                "This hospital cannot write down which sums it opens; its disk may be full."
+            ) from None
 
     def _check_cohort(self, order: SumSpec, over: str) -> None:
         if any(line["survivors"] != over for line in self._same(order)):
@@ -84,11 +97,26 @@ class OpenedSums:
     def _same(self, order: SumSpec) -> list[dict[str, Any]]:
         """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""
         about = self._about(order)
-        alike = [line for line in self._load() if all(line[key] == about[key] for key in ("study", "kind", "part"))]
-        return [line for line in alike if line["round"] == about["round"] or (order.kind == "evaluate" and line["model"] == about["model"])]
+        alike = [
+            line
+            for line in self._load()
+            if all(line[key] == about[key] for key in ("study", "kind", "part"))
+        ]
+        return [
+            line
+            for line in alike
+            if line["round"] == about["round"]
+            or (order.kind == "evaluate" and line["model"] == about["model"])
+        ]
 
     def _about(self, order: SumSpec) -> dict[str, Any]:
-        return {"study": self._study, "kind": order.kind, "part": order.part, "round": order.round, "model": order.model.hex()}
+        return {
+            "study": self._study,
+            "kind": order.kind,
+            "part": order.part,
+            "round": order.round,
+            "model": order.model.hex(),
+        }
 
     def _load(self) -> list[dict[str, Any]]:
         """Every line; what was read before is not read again."""
@@ -110,6 +138,8 @@ class OpenedSums:
 def _line(content: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(content)
     texts = [found[key] for key in ("run", "study", "kind", "part", "model", "survivors")]
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(found[key], int) for key in ("number", "round")):
+    if not all(isinstance(text, str) for text in texts) or not all(
+        isinstance(found[key], int) for key in ("number", "round")
+    ):
         raise TypeError
     return found

@@ -22,7 +22,16 @@ from common.secagg import fixed_point, mask_streams
 from common.secagg import participant as steps
 from common.secagg.encoding import Message, tag_of
 from common.secagg.mask_streams import Pad
-from common.secagg.messages import Advert, Bundle, Confirm, Parcel, SumResult, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    Advert,
+    Bundle,
+    Confirm,
+    Parcel,
+    SumResult,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 from common.secagg.participant import Fresh, Me
 from common.update import Vector
 
@@ -60,7 +69,15 @@ class Participation:
         refused: why steps of the last question were refused, where others were answered.
     """
 
-    def __init__(self, me: Me, consortium: str, run: str, roll: Callable[[], Roll], vault: OpenSums, ledger: OpenedSums) -> None:
+    def __init__(
+        self,
+        me: Me,
+        consortium: str,
+        run: str,
+        roll: Callable[[], Roll],
+        vault: OpenSums,
+        ledger: OpenedSums,
+    ) -> None:
         self._me, self._consortium, self._run, self._roll = me, consortium, run, roll
         self._vault, self._ledger = vault, ledger
         self.refused: tuple[str, ...] = ()
@@ -97,19 +114,27 @@ class Participation:
             return ()
         bundle = Bundle.decode(blob)
         if {tag_of(item) for item in bundle.items} == {Advert.TAG}:
-            state, parcels = steps.share(self._me, self._vault.get(bundle.terms), bundle.opened(Advert))
+            state, parcels = steps.share(
+                self._me, self._vault.get(bundle.terms), bundle.opened(Advert)
+            )
             self._vault.put(state)
             return (Bundle.of(bundle.terms, parcels).encode(),)
         return (self._reveal(bundle).encode(),)
 
     def _advertise(self, terms: Terms) -> Message:
         if terms.consortium != self._consortium or (self._run and terms.run != self._run):
-            raise SecureSumError("The terms of a secure sum name another consortium or run than the signed study.")
+            raise SecureSumError(
+                "The terms of a secure sum name another consortium or run than the signed study."
+            )
         roll = self._roll()
         if terms.roster != roll.digest:
-            raise SecureSumError("The terms of a secure sum are not about the signed roster that this hospital has.")
+            raise SecureSumError(
+                "The terms of a secure sum are not about the signed roster that this hospital has."
+            )
         if terms.number <= max(self._ledger.last(terms.run), self._vault.last):
-            raise SecureSumError(f"A secure sum has the number {terms.number}, which was used before; numbers rise.")
+            raise SecureSumError(
+                f"A secure sum has the number {terms.number}, which was used before; numbers rise."
+            )
         fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
         state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
         self._vault.put(state)
@@ -127,7 +152,9 @@ class Participation:
         """Take note of a sum's result."""
         self._vault.put(steps.close(self._vault.get(result.terms), result))
 
-    def prepare(self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]) -> Sealing:
+    def prepare(
+        self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]
+    ) -> Sealing:
         """Before any work: open the shares for this sum and bind its order.
 
         Args:
@@ -153,13 +180,19 @@ class Participation:
         return Sealing(bundle.terms, order, pad)
 
     def _result(self, result: SumResult, expected: SumSpec) -> None:
-        if not self._vault.awaits(result.terms):  # it is of a sum that went on without this hospital
+        if not self._vault.awaits(
+            result.terms
+        ):  # it is of a sum that went on without this hospital
             return
         self.close(result)
         if any(result.model) and result.model != expected.model:
-            raise SecureSumError("The model is not the one that the last secure sum is said to have led to.")
+            raise SecureSumError(
+                "The model is not the one that the last secure sum is said to have led to."
+            )
 
-    def seal(self, sealing: Sealing, values: Vector, scale: float, lanes: Mapping[str, float | int]) -> tuple[Vector, tuple[bytes, ...]]:
+    def seal(
+        self, sealing: Sealing, values: Vector, scale: float, lanes: Mapping[str, float | int]
+    ) -> tuple[Vector, tuple[bytes, ...]]:
         """Encode, mask and vouch for this hospital's vector.
 
         Args:
@@ -181,7 +214,9 @@ class Participation:
             fixed_point.encode_lane(lanes[lane], sum_specs.is_exact(lane)) for lane in order.lanes
         ]
         sealing.pad.add(tail)
-        state, masked = steps.mask(self._me, self._vault.get(sealing.terms), steps.vector_digest(buffer.data))
+        state, masked = steps.mask(
+            self._me, self._vault.get(sealing.terms), steps.vector_digest(buffer.data)
+        )
         self._vault.put(state)
         return buffer.view(np.float32), (masked.encode(),)
 
@@ -189,9 +224,15 @@ class Participation:
 def _only(messages: Sequence[bytes], kind: type[M]) -> M:
     found = [kind.decode(blob) for blob in messages if tag_of(blob) == kind.TAG]
     if len(found) != 1:
-        raise SecureSumError(f"A question in a secure sum has {len(found)} messages of kind {kind.__name__}; 1 is expected.")
+        raise SecureSumError(
+            f"A question in a secure sum has {len(found)} messages of kind {kind.__name__}; 1 is expected."
+        )
     return found[0]
 
 
 def _differences(order: SumSpec, expected: SumSpec) -> list[str]:
-    return [name for name in order.__dataclass_fields__ if getattr(order, name) != getattr(expected, name)]
+    return [
+        name
+        for name in order.__dataclass_fields__
+        if getattr(order, name) != getattr(expected, name)
+    ]

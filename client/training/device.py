@@ -51,7 +51,12 @@ class Compute:
 
     def to_json(self) -> dict[str, object]:
         """For the report."""
-        shown = {"device": _name(self.device), "precision": self.precision, "channels_last": self.channels_last, "note": self.note}
+        shown = {
+            "device": _name(self.device),
+            "precision": self.precision,
+            "channels_last": self.channels_last,
+            "note": self.note,
+        }
         return {**shown, "threads": torch.get_num_threads()}
 
 
@@ -73,7 +78,9 @@ def device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise ArgumentError(f"--device is {wanted!r}, but torch sees no usable GPU here; use cpu or auto.")
+        raise ArgumentError(
+            f"--device is {wanted!r}, but torch sees no usable GPU here; use cpu or auto."
+        )
     return torch.device(wanted)
 
 
@@ -89,14 +96,22 @@ def choose(wanted: str, precision: str, trial: Callable[[Compute], None]) -> Com
     where = device(wanted)
     if where.type == "cuda":
         if precision == "auto":
-            precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+            precision = (
+                "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+            )
         return Compute(where, precision, True, "GPU: mixed precision and channels-last")
     if precision != "auto":
         return Compute(where, precision, precision == "bf16", "set by the study")
-    ways = [Compute(where, kind, last) for kind, last in (("float32", False), ("bf16", False), ("bf16", True))]
+    ways = [
+        Compute(where, kind, last)
+        for kind, last in (("float32", False), ("bf16", False), ("bf16", True))
+    ]
     seconds = {way: _seconds(trial, way) for way in ways}
     best = min(ways, key=lambda way: seconds[way] * (1.0 if way == ways[0] else _FASTER))
-    gains = [f"{seconds[ways[0]] / seconds[way]:.2f} x {'channels-last' if way.channels_last else 'contiguous'}" for way in ways[1:]]
+    gains = [
+        f"{seconds[ways[0]] / seconds[way]:.2f} x {'channels-last' if way.channels_last else 'contiguous'}"
+        for way in ways[1:]
+    ]
     return replace(best, note=f"measured here: speed of bf16 against float32: {', '.join(gains)}")
 
 

@@ -20,7 +20,14 @@ from common.tasks import Row, Task
 _EXAMPLES = 2
 
 
-def score(network: nn.Module, task: Task, samples: Sequence[Sample], study: Study, compute: Compute, intervals: bool) -> dict[str, Any]:
+def score(
+    network: nn.Module,
+    task: Task,
+    samples: Sequence[Sample],
+    study: Study,
+    compute: Compute,
+    intervals: bool,
+) -> dict[str, Any]:
     """Metrics of a set of images.
 
     Returns:
@@ -35,17 +42,23 @@ def score(network: nn.Module, task: Task, samples: Sequence[Sample], study: Stud
     metrics = task.summarise(rows) if rows else {}
     result = {"metrics": metrics, "images": len(rows), "patients": len(set(patients.tolist()))}
     if intervals and rows and study.evaluation.bootstrap:
-        result["intervals"] = bootstrap(task, rows, patients, study.evaluation.bootstrap, seeds.derive(study.seed, "bootstrap"))
+        result["intervals"] = bootstrap(
+            task, rows, patients, study.evaluation.bootstrap, seeds.derive(study.seed, "bootstrap")
+        )
     return result
 
 
-def bootstrap(task: Task, rows: Sequence[Row], patients: np.ndarray, draws: int, seed: int) -> dict[str, list[float]]:
+def bootstrap(
+    task: Task, rows: Sequence[Row], patients: np.ndarray, draws: int, seed: int
+) -> dict[str, list[float]]:
     """95 % percentile intervals over patients drawn with replacement (Efron 1979): images of one patient are drawn together."""
     generator = np.random.default_rng(seed)
     by_patient = [np.flatnonzero(patients == p) for p in np.unique(patients)]
     drawn: dict[str, list[float]] = {}
     for _ in range(draws):
-        chosen = np.concatenate([by_patient[i] for i in generator.integers(len(by_patient), size=len(by_patient))])
+        chosen = np.concatenate(
+            [by_patient[i] for i in generator.integers(len(by_patient), size=len(by_patient))]
+        )
         for key, value in task.summarise([rows[i] for i in chosen]).items():
             drawn.setdefault(key, []).append(value)
     intervals = {}
@@ -56,7 +69,9 @@ def bootstrap(task: Task, rows: Sequence[Row], patients: np.ndarray, draws: int,
     return intervals
 
 
-def examples(network: nn.Module, task: Task, samples: Sequence[Sample], compute: Compute) -> list[dict[str, str]]:
+def examples(
+    network: nn.Module, task: Task, samples: Sequence[Sample], compute: Compute
+) -> list[dict[str, str]]:
     """Pictures of a few phantoms with truth and prediction; the caller has made sure that no patient is in them."""
     shown = sorted(range(len(samples)), key=lambda i: -_interest(samples[i]))[:_EXAMPLES]
     made = []
@@ -72,7 +87,9 @@ def _interest(sample: Sample) -> float:
     return 0.0 if sample.boxes is None else float(len(sample.boxes))
 
 
-def _predict(network: nn.Module, task: Task, samples: Sequence[Sample], compute: Compute) -> list[dict[str, torch.Tensor]]:
+def _predict(
+    network: nn.Module, task: Task, samples: Sequence[Sample], compute: Compute
+) -> list[dict[str, torch.Tensor]]:
     network.eval()
     images = torch.stack([s.image.float() for s in samples])
     images = images.to(compute.device, memory_format=compute.memory_format(images.dim() - 2))

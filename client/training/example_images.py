@@ -22,7 +22,11 @@ _TRUTH, _PREDICTION = (0, 158, 115), (230, 97, 0)
 
 def picture(sample: Sample, prediction: Mapping[str, Tensor]) -> dict[str, str]:
     """Base64 PNGs ``{"image", "truth", "prediction"}`` of the middle slice."""
-    shown = {"image": _grey(sample), "truth": np.zeros((1, 1, 4), np.uint8), "prediction": np.zeros((1, 1, 4), np.uint8)}
+    shown = {
+        "image": _grey(sample),
+        "truth": np.zeros((1, 1, 4), np.uint8),
+        "prediction": np.zeros((1, 1, 4), np.uint8),
+    }
     if sample.mask is not None and "mask" in prediction:
         shown["truth"] = _outline(_slice(sample.mask), _TRUTH)
         shown["prediction"] = _outline(_slice(prediction["mask"]), _PREDICTION)
@@ -38,7 +42,12 @@ def png(pixels: Pixels) -> bytes:
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, 6 if channels == 4 else 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows, 9)) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", zlib.compress(rows, 9))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -59,18 +68,28 @@ def _grey(sample: Sample) -> Pixels:
 
 def _outline(mask: npt.NDArray[np.float32], colour: tuple[int, int, int]) -> Pixels:
     inside = np.pad(mask > 0, 1)
-    core = inside[1:-1, 1:-1] & inside[:-2, 1:-1] & inside[2:, 1:-1] & inside[1:-1, :-2] & inside[1:-1, 2:]
+    core = (
+        inside[1:-1, 1:-1]
+        & inside[:-2, 1:-1]
+        & inside[2:, 1:-1]
+        & inside[1:-1, :-2]
+        & inside[1:-1, 2:]
+    )
     edge = inside[1:-1, 1:-1] & ~core
     return _coloured(edge, colour)
 
 
 def _frames(boxes: Tensor, size: tuple[int, int], colour: tuple[int, int, int]) -> Pixels:
     edge = np.zeros(size, bool)
-    for x0, y0, x1, y1 in boxes[:, [0, 1, -2, -1]].round().int().clamp(min=0).tolist() if boxes.shape[1] == 4 else []:
+    for x0, y0, x1, y1 in (
+        boxes[:, [0, 1, -2, -1]].round().int().clamp(min=0).tolist() if boxes.shape[1] == 4 else []
+    ):
         edge[[min(y0, size[0] - 1), min(y1, size[0]) - 1], x0:x1] = True
         edge[y0:y1, [min(x0, size[1] - 1), min(x1, size[1]) - 1]] = True
     return _coloured(edge, colour)
 
 
 def _coloured(edge: npt.NDArray[np.bool_], colour: tuple[int, int, int]) -> Pixels:
-    return np.where(edge[..., None], np.array([*colour, 255], np.uint8), np.uint8(0)).astype(np.uint8)
+    return np.where(edge[..., None], np.array([*colour, 255], np.uint8), np.uint8(0)).astype(
+        np.uint8
+    )

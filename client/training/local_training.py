@@ -41,10 +41,16 @@ class Trainer:
     def __post_init__(self) -> None:
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = optimizer(self.study.training, self.parameters)
-        self.scaler = torch.amp.GradScaler(self.compute.device.type, enabled=self.compute.precision == "fp16")
-        self.strategy: Strategy = plugins.load("common.strategies", self.study.strategy.name, "STRATEGY")
+        self.scaler = torch.amp.GradScaler(
+            self.compute.device.type, enabled=self.compute.precision == "fp16"
+        )
+        self.strategy: Strategy = plugins.load(
+            "common.strategies", self.study.strategy.name, "STRATEGY"
+        )
 
-    def run(self, task: Task, bank: SiteDataset, site: str, round_number: int, steps: int) -> tuple[float, float]:
+    def run(
+        self, task: Task, bank: SiteDataset, site: str, round_number: int, steps: int
+    ) -> tuple[float, float]:
         """Train for ``steps`` optimiser steps from the weights that the network holds.
 
         Returns:
@@ -53,21 +59,32 @@ class Trainer:
         Raises:
             SiteError: the loss is not finite, or the GPU's memory does not even hold one image.
         """
-        began, seed = time.perf_counter(), seeds.derive(self.study.seed, "train", site, round_number)
+        began, seed = (
+            time.perf_counter(),
+            seeds.derive(self.study.seed, "train", site, round_number),
+        )
         generator = torch.Generator().manual_seed(seeds.derive(seed, "augment"))
         torch.manual_seed(seeds.derive(seed, "dropout"))
-        anchors = [p.detach().clone() for p in self.parameters] if self.strategy.needs_anchors else []
+        anchors = (
+            [p.detach().clone() for p in self.parameters] if self.strategy.needs_anchors else []
+        )
         total = torch.zeros((), device=self.compute.device)
         self.network.train()
-        for step, batch in enumerate(self._batches(bank, steps, seeds.derive(seed, "batches"), generator)):
+        for step, batch in enumerate(
+            self._batches(bank, steps, seeds.derive(seed, "batches"), generator)
+        ):
             self._set_rate(round_number - 1 + step / steps)
             total += self._step(task, batch, anchors)
         loss = float(total) / steps
         if not math.isfinite(loss):
-            raise SiteError("The training loss became NaN or infinite; lower training.learning_rate.")
+            raise SiteError(
+                "The training loss became NaN or infinite; lower training.learning_rate."
+            )
         return loss, time.perf_counter() - began
 
-    def _batches(self, bank: SiteDataset, steps: int, seed: int, generator: torch.Generator) -> Iterator[Batch]:
+    def _batches(
+        self, bank: SiteDataset, steps: int, seed: int, generator: torch.Generator
+    ) -> Iterator[Batch]:
         layout = self.compute.memory_format(self.study.data.dimensions)
         for batch in bank.batches(steps, self.study.training.batch_size, seed):
             yield augment(batch.to(self.compute.device, layout), self.study, generator)
@@ -104,7 +121,9 @@ class Trainer:
         self.parts = min(2 * self.parts, images)
         self.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
-        self.notes.append(f"GPU memory was full: each batch of {images} is now computed in {self.parts} parts.")
+        self.notes.append(
+            f"GPU memory was full: each batch of {images} is now computed in {self.parts} parts."
+        )
 
     def _set_rate(self, rounds_done: float) -> None:
         for group in self.optimizer.param_groups:
@@ -125,7 +144,11 @@ class Trainer:
         for key, value in moments.items():
             number, name = key.split(".", 1)
             parameter = self.parameters[int(number)]
-            copy = torch.empty_like(parameter) if name in _MOMENTS else torch.empty_like(value, device=self.compute.device)
+            copy = (
+                torch.empty_like(parameter)
+                if name in _MOMENTS
+                else torch.empty_like(value, device=self.compute.device)
+            )
             self.optimizer.state[parameter][name] = copy.copy_(value)
 
 
@@ -133,8 +156,17 @@ def optimizer(training: Training, parameters: list[nn.Parameter]) -> torch.optim
     """The study's local optimiser, fused: one pass over the weights."""
     rate, decay = training.learning_rate, training.weight_decay
     if training.optimizer == "sgd":
-        return torch.optim.SGD(parameters, rate, momentum=training.momentum, weight_decay=decay, nesterov=training.momentum > 0, fused=True)
-    return torch.optim.AdamW(parameters, rate, betas=(training.momentum, 0.999), weight_decay=decay, fused=True)
+        return torch.optim.SGD(
+            parameters,
+            rate,
+            momentum=training.momentum,
+            weight_decay=decay,
+            nesterov=training.momentum > 0,
+            fused=True,
+        )
+    return torch.optim.AdamW(
+        parameters, rate, betas=(training.momentum, 0.999), weight_decay=decay, fused=True
+    )
 
 
 def steps_per_round(training: Training, images: int, repeat: int) -> int:
@@ -148,15 +180,25 @@ def steps_per_round(training: Training, images: int, repeat: int) -> int:
     return max(1, round(training.local_epochs * images / min(training.batch_size, images)))
 
 
-def measured(task: Task, bank: SiteDataset, study: Study, build: Callable[[], nn.Module]) -> Callable[[Compute], None]:
+def measured(
+    task: Task, bank: SiteDataset, study: Study, build: Callable[[], nn.Module]
+) -> Callable[[Compute], None]:
     """A function that does one training step with a throw-away network, to measure ways to compute."""
-    batch = augment(next(iter(bank.batches(1, study.training.batch_size, 0))), study, torch.Generator().manual_seed(0))
+    batch = augment(
+        next(iter(bank.batches(1, study.training.batch_size, 0))),
+        study,
+        torch.Generator().manual_seed(0),
+    )
     trainers: dict[Compute, Trainer] = {}
 
     def trial(way: Compute) -> None:
         if way not in trainers:
             trainers[way] = Trainer(way.place(build(), study.data.dimensions).train(), study, way)
-        trainers[way]._step(task, batch.to(way.device, way.memory_format(study.data.dimensions)), list(trainers[way].parameters))
+        trainers[way]._step(
+            task,
+            batch.to(way.device, way.memory_format(study.data.dimensions)),
+            list(trainers[way].parameters),
+        )
 
     return trial
 

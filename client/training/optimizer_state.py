@@ -28,7 +28,10 @@ class OptimizerStore:
     def put(self, moments: Moments) -> None:
         """Keep what the optimiser remembers now."""
         self.clear()
-        if not (self._resident and _remember(self._path, {key: value.detach().cpu() for key, value in moments.items()})):
+        if not (
+            self._resident
+            and _remember(self._path, {key: value.detach().cpu() for key, value in moments.items()})
+        ):
             _write(self._path, moments)
 
     def take(self) -> Moments:

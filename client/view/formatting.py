@@ -8,14 +8,22 @@ from datetime import datetime
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 _LONGEST = 500
-QUESTIONS = {"join": "taking part", "agree": "keys for masks", "tally": "counts", "train": "training", "evaluate": "scoring"}
+QUESTIONS = {
+    "join": "taking part",
+    "agree": "keys for masks",
+    "tally": "counts",
+    "train": "training",
+    "evaluate": "scoring",
+}
 """Kinds of questions as people call them."""
 
 
 def plain(value: object) -> str:
     """A text in one line, each character of it visible."""
     text = str(value)[:_LONGEST]
-    return "".join("\ufffd" if unicodedata.category(letter) in _HIDDEN else letter for letter in text)
+    return "".join(
+        "\ufffd" if unicodedata.category(letter) in _HIDDEN else letter for letter in text
+    )
 
 
 def markup(value: object) -> str:

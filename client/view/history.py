@@ -14,7 +14,20 @@ from typing import Any
 from client.view.tail import Tail, parsed
 
 _MOST_RUNS, _MOST_REFUSALS, _MOST_EVENTS = 200, 50, 25
-_COUNTS = frozenset(("train", "validation", "test", "patients", "train_patients", "left_out", "weight", "steps", "counted", "images"))
+_COUNTS = frozenset(
+    (
+        "train",
+        "validation",
+        "test",
+        "patients",
+        "train_patients",
+        "left_out",
+        "weight",
+        "steps",
+        "counted",
+        "images",
+    )
+)
 _SCORES = frozenset(("loss", "seconds", "intervals"))
 _SENTENCES = frozenset(("notes", "reasons", "refused"))
 _PLAIN = frozenset(("pooled", "trains", "compute", "counts"))
@@ -24,7 +37,11 @@ _ROUTINE = frozenset(("asked", "opened", "clipped", "heads"))
 """Events of every round; they are in ``consilium site audit show``."""
 _ALARMS = frozenset(("history rewritten", "unknown own head", "head refused"))
 """Events that mean that somebody does not tell the truth about a journal (``client/audit/witness.py``)."""
-_SUMMED = {"train": "weight changes, masked", "tally": "counts, masked", "evaluate": "scores, masked"}
+_SUMMED = {
+    "train": "weight changes, masked",
+    "tally": "counts, masked",
+    "evaluate": "scores, masked",
+}
 CLEAR = ("weight changes in clear", "counts in clear", "scores in clear")
 """Kinds of what left that are this hospital's own and not hidden in a sum."""
 
@@ -148,14 +165,23 @@ class SiteHistory:
     def _happen(self, line: dict[str, Any]) -> None:
         if line["event"] == "asked":
             self._begin(line)
-        elif line["event"] in ("started", "ended"):  # what another worker did not finish, nobody works on
+        elif line["event"] in (
+            "started",
+            "ended",
+        ):  # what another worker did not finish, nobody works on
             self.busy = "" if self.busy is not None else None
         elif line["event"] == "policy":
             self.policy = _text(line, "digest")
         if _text(line, "event") in _ROUTINE:
             return
-        about = ", ".join(f"{key} {line[key]}" for key in _ABOUT if isinstance(line.get(key), str | int) and line[key] != "")
-        event = Event(self.last, _text(line, "event"), about[:1000], _text(line, "event") in _ALARMS)
+        about = ", ".join(
+            f"{key} {line[key]}"
+            for key in _ABOUT
+            if isinstance(line.get(key), str | int) and line[key] != ""
+        )
+        event = Event(
+            self.last, _text(line, "event"), about[:1000], _text(line, "event") in _ALARMS
+        )
         self.events.appendleft(event)
         if event.alarm:
             self.alarms.appendleft(event)
@@ -167,7 +193,9 @@ class SiteHistory:
         run.received = (run.received or 0) + size
         day = _day(self.last)
         if day is not None:
-            self._received = {key: value for key, value in self._received.items() if (day - key).days < 2}
+            self._received = {
+                key: value for key, value in self._received.items() if (day - key).days < 2
+            }
             self._received[day] = self._received.get(day, 0) + size
 
     def _run(self, line: dict[str, Any]) -> RunHistory:
@@ -176,7 +204,10 @@ class SiteHistory:
         self.runs[name] = run  # the last one asked is the last one here
         if len(self.runs) > _MOST_RUNS:
             del self.runs[next(iter(self.runs))]
-        run.study, run.digest = _text(line, "study") or run.study, _text(line, "digest") or run.digest
+        run.study, run.digest = (
+            _text(line, "study") or run.study,
+            _text(line, "digest") or run.digest,
+        )
         run.last, run.round = self.last, max(run.round, _whole(line, "round"))
         return run
 
@@ -205,7 +236,9 @@ class SiteHistory:
     def _refuse(self, line: dict[str, Any]) -> None:
         self.refused += 1
         texts = {key: _text(line, key) for key in ("at", "run", "study", "kind", "code", "id")}
-        self.refusals.appendleft(Refusal(**texts, round=_whole(line, "round"), reason=_text(line, "fault")))
+        self.refusals.appendleft(
+            Refusal(**texts, round=_whole(line, "round"), reason=_text(line, "fault"))
+        )
 
 
 def kinds(question: str, left: Any, refused: bool) -> list[str]:
@@ -223,13 +256,23 @@ def kinds(question: str, left: Any, refused: bool) -> list[str]:
     if "vector" in names:
         found.append(_SUMMED.get(question, "sums, masked") if "Masked" in names else CLEAR[0])
     found += [CLEAR[1]] if names & _COUNTS else []
-    found += [CLEAR[2]] if names & _SCORES or ("metrics" in names and question == "evaluate") else []
+    found += (
+        [CLEAR[2]] if names & _SCORES or ("metrics" in names and question == "evaluate") else []
+    )
     found += ["keys for masks"] if names & (_KEYS - {"Masked"}) else []
     found += ["notes"] if names & _SENTENCES else []
     found += ["pictures of phantoms"] if "examples" in names else []
     found += ["readiness"] if names & _PLAIN else []
     found += ["signed head of the journal"] if "head" in names else []
-    strange = names - _COUNTS - _SCORES - _SENTENCES - _PLAIN - _KEYS - {"vector", "metrics", "examples", "head"}
+    strange = (
+        names
+        - _COUNTS
+        - _SCORES
+        - _SENTENCES
+        - _PLAIN
+        - _KEYS
+        - {"vector", "metrics", "examples", "head"}
+    )
     return found + [f"other: {name}" for name in sorted(strange)]
 
 
@@ -240,7 +283,11 @@ def _text(line: dict[str, Any], key: str) -> str:
 
 def _whole(line: dict[str, Any], key: str) -> int:
     value = line.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 60 else 0
+    return (
+        value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 60
+        else 0
+    )
 
 
 def _day(at: str) -> date | None:

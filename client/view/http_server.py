@@ -64,7 +64,9 @@ class Server(ThreadingHTTPServer):
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
-            raise InputError(f"{host}, port {port}, cannot be listened at ({error.strerror}); give another --port or --host.") from None
+            raise InputError(
+                f"{host}, port {port}, cannot be listened at ({error.strerror}); give another --port or --host."
+            ) from None
         self.loopback = _is_loopback(str(self.server_address[0]))
         shown = f"[{host}]" if ":" in host else host
         self.origin = f"http://{shown}:{self.server_address[1]}"
@@ -146,13 +148,20 @@ class _Handler(BaseHTTPRequestHandler):
         if target.path == "/" and target.query:
             self._enter(target.query)
         elif not self._has_ticket():
-            self._refuse(HTTPStatus.FORBIDDEN, "Open the address that consilium site view has printed; it holds the key.")
+            self._refuse(
+                HTTPStatus.FORBIDDEN,
+                "Open the address that consilium site view has printed; it holds the key.",
+            )
         elif self.path == self.server.base:
-            self._send(HTTPStatus.OK, _HTML, status_page.render(self.server.status(), self.server.csrf))
+            self._send(
+                HTTPStatus.OK, _HTML, status_page.render(self.server.status(), self.server.csrf)
+            )
         elif self.path == f"{self.server.base}status.json":
             status = self.server.status()
             more = {"mark": status_page.mark(status), "clock": status_page.clock(status)}
-            self._send(HTTPStatus.OK, _JSON, json.dumps({**status.to_json(), **more}, allow_nan=False))
+            self._send(
+                HTTPStatus.OK, _JSON, json.dumps({**status.to_json(), **more}, allow_nan=False)
+            )
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
 
@@ -166,7 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif what not in ("stop", "resume"):
             self._refuse(HTTPStatus.NOT_FOUND, "There is no such button.")
         elif not hmac.compare_digest(form.get("csrf", "").encode(), self.server.csrf.encode()):
-            self._refuse(HTTPStatus.FORBIDDEN, "The form is of an earlier view; load the page again.")
+            self._refuse(
+                HTTPStatus.FORBIDDEN, "The form is of an earlier view; load the page again."
+            )
         else:
             self._press(what, form.get("reason", ""))
 
@@ -182,10 +193,17 @@ class _Handler(BaseHTTPRequestHandler):
         """The key for the cookie."""
         key = parse_qs(query, max_num_fields=4).get("key", [""])[0]
         if not self.server.opens(key):
-            self._refuse(HTTPStatus.FORBIDDEN, "This key is of an earlier view; open the address that was printed last.")
+            self._refuse(
+                HTTPStatus.FORBIDDEN,
+                "This key is of an earlier view; open the address that was printed last.",
+            )
             return
-        cookie = f"{_COOKIE}={self.server.ticket}; Path={self.server.base}; HttpOnly; SameSite=Strict"
-        self._send(HTTPStatus.SEE_OTHER, _TEXT, "", Location=self.server.base, **{"Set-Cookie": cookie})
+        cookie = (
+            f"{_COOKIE}={self.server.ticket}; Path={self.server.base}; HttpOnly; SameSite=Strict"
+        )
+        self._send(
+            HTTPStatus.SEE_OTHER, _TEXT, "", Location=self.server.base, **{"Set-Cookie": cookie}
+        )
 
     def _is_ours(self) -> bool:
         """Whether the request is meant for this server and small; else it is answered here."""
@@ -212,14 +230,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _form(self) -> dict[str, str] | None:
         """The fields of a form; None if it is too long or broken, which is answered here."""
         length = self.headers.get("Content-Length", "")
-        if self.headers.get("Transfer-Encoding") or not (length.isascii() and length.isdigit() and len(length) < 10):
+        if self.headers.get("Transfer-Encoding") or not (
+            length.isascii() and length.isdigit() and len(length) < 10
+        ):
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "A form needs its length.")
             return None
-        content = self.rfile.read(min(int(length), _MOST_READ))  # also of one that is refused, or the browser would not see why
+        content = self.rfile.read(
+            min(int(length), _MOST_READ)
+        )  # also of one that is refused, or the browser would not see why
         if int(length) > _LARGEST_BODY:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The form is too long.")
         elif self.headers.get_content_type() != "application/x-www-form-urlencoded":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Only the page's own form is understood.")
+            self._refuse(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Only the page's own form is understood."
+            )
         else:
             try:
                 found = parse_qs(content.decode(), max_num_fields=8, keep_blank_values=True)
@@ -251,7 +275,10 @@ class _Handler(BaseHTTPRequestHandler):
         """One plain sentence, without what was asked and without this server's version."""
         self.request_version, self.command = "HTTP/1.0", self.command or ""
         self._refuse(
-            HTTPStatus(code), "This request is not understood." if code != HTTPStatus.NOT_IMPLEMENTED else "Only GET and POST are."
+            HTTPStatus(code),
+            "This request is not understood."
+            if code != HTTPStatus.NOT_IMPLEMENTED
+            else "Only GET and POST are.",
         )
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's word)

@@ -41,7 +41,9 @@ def look(home: SiteHome, proc: Path = Path("/proc")) -> tuple[Process, Process]:
     states = [RUNNING if answers else GONE, RUNNING if gateway else GONE]
     if answers is None:
         states[0] = RUNNING if worker else UNKNOWN
-    if (answers and worker is None) or _hides(proc):  # the worker is in a container of its own, and so would be the gateway
+    if (answers and worker is None) or _hides(
+        proc
+    ):  # the worker is in a container of its own, and so would be the gateway
         states[1] = RUNNING if gateway else UNKNOWN
     return Process("worker", states[0], worker), Process("gateway", states[1], gateway)
 

@@ -156,7 +156,9 @@ class Viewer:
         except ConsiliumError as error:
             self._problems.append(str(error))
         except OSError as error:
-            self._problems.append(f"What {what} says is unknown: it cannot be read here ({error.strerror}).")
+            self._problems.append(
+                f"What {what} says is unknown: it cannot be read here ({error.strerror})."
+            )
         return None
 
     def _words(self, now: datetime) -> tuple[tuple[Word, ...], dict[str, int]]:
@@ -168,7 +170,9 @@ class Viewer:
         for a in reversed(known):
             held = "approved" if a.holds(now) else "withdrawn" if a.withdrawn else "ended"
             words.append(Word(a.name, a.digest, a.by, a.at, a.until, a.use, held))
-        lengths = {s.digest: s.federation.rounds for _, s in waiting} | {a.digest: _rounds(a.table) for a in known}
+        lengths = {s.digest: s.federation.rounds for _, s in waiting} | {
+            a.digest: _rounds(a.table) for a in known
+        }
         return tuple(words), lengths
 
     def _spent(self, rules: Policy | None, here: datetime) -> TodaysUse:
@@ -186,16 +190,27 @@ class Viewer:
     def _check(self, alive: tuple[Process, ...], now: datetime) -> None:
         """Problems that no single file shows."""
         if self._record.damaged:
-            self._problems.append(f"{self._record.damaged} lines of the journal cannot be read; the hospital's IT must look at it.")
-        self._problems += [f"{moment(alarm.at, now)}, {alarm.event}: {alarm.about}" for alarm in self._record.alarms]
+            self._problems.append(
+                f"{self._record.damaged} lines of the journal cannot be read; the hospital's IT must look at it."
+            )
+        self._problems += [
+            f"{moment(alarm.at, now)}, {alarm.event}: {alarm.about}"
+            for alarm in self._record.alarms
+        ]
         wanted = self._record.policy
-        if alive[0].state == processes.RUNNING and wanted and _sha256(self._home.policy_toml) not in ("", wanted):
+        if (
+            alive[0].state == processes.RUNNING
+            and wanted
+            and _sha256(self._home.policy_toml) not in ("", wanted)
+        ):
             self._problems.append(
                 "policy.toml was changed after the worker started; restart the worker, which still works by the old rules."
             )
 
 
-def _state(stopped: Stop | None, alive: tuple[Process, ...], rules: Policy | None, here: datetime) -> str:
+def _state(
+    stopped: Stop | None, alive: tuple[Process, ...], rules: Policy | None, here: datetime
+) -> str:
     if stopped is not None:
         return STOPPED
     if rules is None or any(process.state == processes.GONE for process in alive):
@@ -206,8 +221,16 @@ def _state(stopped: Stop | None, alive: tuple[Process, ...], rules: Policy | Non
 def _rules(found: Policy) -> tuple[PolicyRule, ...]:
     made = Policy()
     return tuple(
-        PolicyRule(name, config.shown(getattr(found, name)), meaning, getattr(found, name) != getattr(made, name))
-        for name, meaning in ((place.removeprefix("policy."), doc) for place, _, _, doc in config.describe(Policy, "policy"))
+        PolicyRule(
+            name,
+            config.shown(getattr(found, name)),
+            meaning,
+            getattr(found, name) != getattr(made, name),
+        )
+        for name, meaning in (
+            (place.removeprefix("policy."), doc)
+            for place, _, _, doc in config.describe(Policy, "policy")
+        )
     )
 
 

@@ -82,25 +82,44 @@ def _title(status: Status) -> str:
 
 def _section(name: str, heading: str, *content: str) -> str:
     """A section with its heading in the margin; it is exchanged alone when it changes."""
-    return (
-        f'<section id="{name}" data-part aria-labelledby="{name}-h"><h2 id="{name}-h">{heading}</h2><div>{"".join(content)}</div></section>'
-    )
+    return f'<section id="{name}" data-part aria-labelledby="{name}-h"><h2 id="{name}-h">{heading}</h2><div>{"".join(content)}</div></section>'
 
 
 def _now(status: Status, now: datetime) -> str:
     kind, lead = _LEADS[status.state]
     facts = [
-        (p.name.capitalize(), p.state + (f", process {p.pid}" if p.pid else ""), "look" if p.state == GONE else "")
+        (
+            p.name.capitalize(),
+            p.state + (f", process {p.pid}" if p.pid else ""),
+            "look" if p.state == GONE else "",
+        )
         for p in status.processes
     ]
     busy = (
-        "unknown" if status.busy is None else f"being worked on since {moment(status.busy, now)}" if status.busy else "none at the moment"
+        "unknown"
+        if status.busy is None
+        else f"being worked on since {moment(status.busy, now)}"
+        if status.busy
+        else "none at the moment"
     )
     if status.stopped:
         found = status.stopped
-        facts.insert(0, ("Stopped", f"{moment(found.at, now)} by {found.by}{f': {found.reason}' if found.reason else ''}", "look"))
+        facts.insert(
+            0,
+            (
+                "Stopped",
+                f"{moment(found.at, now)} by {found.by}{f': {found.reason}' if found.reason else ''}",
+                "look",
+            ),
+        )
     facts.append(("Question", busy, ""))
-    return _section("now", "Now", f'<p class="lead {kind}" role="status">{lead}</p>', _pairs(facts), _unknown(status))
+    return _section(
+        "now",
+        "Now",
+        f'<p class="lead {kind}" role="status">{lead}</p>',
+        _pairs(facts),
+        _unknown(status),
+    )
 
 
 def _unknown(status: Status) -> str:
@@ -116,13 +135,23 @@ def _button(status: Status, csrf: str) -> str:
     hidden = f'<input type="hidden" name="csrf" value="{markup(csrf)}">'
     if status.stopped:
         form = f'<form method="post" action="resume">{hidden}<button class="go" id="press">Answer again</button></form>'
-        return _section("stop", "Resume", form, '<p class="note">Approvals, budget and state are as they were before the stop.</p>')
+        return _section(
+            "stop",
+            "Resume",
+            form,
+            '<p class="note">Approvals, budget and state are as they were before the stop.</p>',
+        )
     field = (
         '<div class="field"><label for="reason">Reason, for your own people (optional; it does not leave)</label>'
         f'<input type="text" id="reason" name="reason" maxlength="{LONGEST_REASON}" autocomplete="off"></div>'
     )
     note = '<p class="note">Nothing leaves from that moment on, also no answer that is being worked on, until somebody here resumes. The other hospitals go on.</p>'
-    return _section("stop", "Stop", f'<form method="post" action="stop">{hidden}{field}<button id="press">Stop now</button></form>', note)
+    return _section(
+        "stop",
+        "Stop",
+        f'<form method="post" action="stop">{hidden}{field}<button id="press">Stop now</button></form>',
+        note,
+    )
 
 
 def _today(spent: TodaysUse) -> str:
@@ -137,11 +166,21 @@ def _today(spent: TodaysUse) -> str:
             facts.append(f"<dt>{name}</dt><dd>unknown</dd>")
             continue
         limit = f" of {shown(allowed)} that the policy allows" if allowed is not None else ""
-        bar = f'<meter min="0" max="{allowed:.0f}" value="{value}" aria-label="{name}"></meter>' if allowed else ""
+        bar = (
+            f'<meter min="0" max="{allowed:.0f}" value="{value}" aria-label="{name}"></meter>'
+            if allowed
+            else ""
+        )
         facts.append(f"<dt>{name}</dt><dd>{shown(value)}{limit}{bar}</dd>")
-    kinds = "".join(f"<li{_look(kind)}>{markup(kind)}, in {plural(count, 'answer')}</li>" for kind, count in sorted(spent.left.items()))
+    kinds = "".join(
+        f"<li{_look(kind)}>{markup(kind)}, in {plural(count, 'answer')}</li>"
+        for kind, count in sorted(spent.left.items())
+    )
     return _section(
-        "today", "What left today", f"<dl>{''.join(facts)}</dl>", f"<ul>{kinds}</ul>" if kinds else "<p>Nothing has left today.</p>"
+        "today",
+        "What left today",
+        f"<dl>{''.join(facts)}</dl>",
+        f"<ul>{kinds}</ul>" if kinds else "<p>Nothing has left today.</p>",
     )
 
 
@@ -161,9 +200,19 @@ def _problems(problems: Sequence[str]) -> str:
 def _runs(runs: Sequence[RunHistory], now: datetime) -> str:
     if not runs:
         return _section("runs", "Studies", "<p>No study has asked anything yet.</p>")
-    heads = (("Study", ""), ("Round", "num"), ("Answers", "num"), ("Left", "num"), ("What left", "wide"), ("Last", "when"))
+    heads = (
+        ("Study", ""),
+        ("Round", "num"),
+        ("Answers", "num"),
+        ("Left", "num"),
+        ("What left", "wide"),
+        ("Last", "when"),
+    )
     return _section(
-        "runs", "Studies", _grid("runs", "Studies that asked", heads, [_run(run, now) for run in runs[:_MOST]]), _more(len(runs))
+        "runs",
+        "Studies",
+        _grid("runs", "Studies that asked", heads, [_run(run, now) for run in runs[:_MOST]]),
+        _more(len(runs)),
     )
 
 
@@ -197,7 +246,13 @@ def _refusals(status: Status, now: datetime) -> str:
         for one in status.refusals[:_MOST]
     ]
     note = '<p class="note">Under its id the hospital\'s own log, <code>worker/state/site.log</code>, has the rest of each.</p>'
-    return _section("refused", "What was refused", note, _grid("refused", "Refused questions", heads, rows), _more(status.refused))
+    return _section(
+        "refused",
+        "What was refused",
+        note,
+        _grid("refused", "Refused questions", heads, rows),
+        _more(status.refused),
+    )
 
 
 def _words(words: Sequence[Word]) -> str:
@@ -207,7 +262,9 @@ def _words(words: Sequence[Word]) -> str:
     rows = [
         [
             f"{markup(word.study)}<small><code>{markup(word.digest[:16])}</code></small>",
-            '<span class="look">waits for a person</span>' if word.state == "waits" else markup(word.state),
+            '<span class="look">waits for a person</span>'
+            if word.state == "waits"
+            else markup(word.state),
             markup(word.by) or "–",
             day(word.until) if word.until else "–",
             {"train": "training", "evaluate": "scoring only"}.get(word.use, "–"),
@@ -215,18 +272,39 @@ def _words(words: Sequence[Word]) -> str:
         for word in words[:_MOST]
     ]
     waits = any(word.state == "waits" for word in words)
-    note = '<p class="note">A study that waits is read and approved with <code>consilium site approve</code>.</p>' if waits else ""
-    return _section("approvals", "Approvals", note, _grid("approvals", "Approvals", heads, rows), _more(len(words)))
+    note = (
+        '<p class="note">A study that waits is read and approved with <code>consilium site approve</code>.</p>'
+        if waits
+        else ""
+    )
+    return _section(
+        "approvals",
+        "Approvals",
+        note,
+        _grid("approvals", "Approvals", heads, rows),
+        _more(len(words)),
+    )
 
 
 def _policy(status: Status) -> str:
     if not status.rules:
         return _section("policy", "Own rules", "<p>Unknown: policy.toml cannot be read.</p>")
     own = [rule for rule in status.rules if rule.own]
-    first = _pairs((rule.name, rule.value, "") for rule in own) if own else "<p>Every rule is as it was made.</p>"
-    lead = f"<p>{plural(len(own), 'rule differs', 'rules differ')} from how a policy is made:</p>" if own else ""
+    first = (
+        _pairs((rule.name, rule.value, "") for rule in own)
+        if own
+        else "<p>Every rule is as it was made.</p>"
+    )
+    lead = (
+        f"<p>{plural(len(own), 'rule differs', 'rules differ')} from how a policy is made:</p>"
+        if own
+        else ""
+    )
     heads = (("Rule", ""), ("Value", "wide"), ("Meaning", "wide"))
-    rows = [[f"<code>{rule.name}</code>", f"<code>{markup(rule.value)}</code>", markup(rule.meaning)] for rule in status.rules]
+    rows = [
+        [f"<code>{rule.name}</code>", f"<code>{markup(rule.value)}</code>", markup(rule.meaning)]
+        for rule in status.rules
+    ]
     fold = f'<details id="rules"><summary>All {len(rows)} rules</summary>{_grid("policy", "All rules", heads, rows)}</details>'
     return _section("policy", "Own rules", lead, first, fold)
 
@@ -234,33 +312,53 @@ def _policy(status: Status) -> str:
 def _journal(status: Status, now: datetime) -> str:
     if not status.last:
         return _section("journal", "Journal", "<p>Nothing is in it yet.</p>")
-    count = f"{plural(status.entries, 'entry', 'entries')}, each" if status.entries else "Each entry is"
+    count = (
+        f"{plural(status.entries, 'entry', 'entries')}, each" if status.entries else "Each entry is"
+    )
     text = f"<p>{count} chained to the one before; the last is of {moment(status.last, now)}. <code>consilium site audit verify</code> checks it.</p>"
     heads = (("When", "when"), ("Event", ""), ("About", "wide"))
     rows = [
-        [moment(one.at, now), f"<span{_kind('look' if one.alarm else '')}>{markup(one.event)}</span>", markup(one.about)]
+        [
+            moment(one.at, now),
+            f"<span{_kind('look' if one.alarm else '')}>{markup(one.event)}</span>",
+            markup(one.about),
+        ]
         for one in status.events
     ]
-    return _section("journal", "Journal", text, _grid("journal", "Events besides questions", heads, rows) if rows else "")
+    return _section(
+        "journal",
+        "Journal",
+        text,
+        _grid("journal", "Events besides questions", heads, rows) if rows else "",
+    )
 
 
 def _pairs(items: Iterable[tuple[str, str, str]]) -> str:
-    rows = "".join(f"<dt>{markup(name)}</dt><dd{_kind(kind)}>{markup(value)}</dd>" for name, value, kind in items)
+    rows = "".join(
+        f"<dt>{markup(name)}</dt><dd{_kind(kind)}>{markup(value)}</dd>"
+        for name, value, kind in items
+    )
     return f"<dl>{rows}</dl>"
 
 
-def _grid(name: str, label: str, heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
+def _grid(
+    name: str, label: str, heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]
+) -> str:
     """A table that scrolls sideways where it must, also by keyboard; cells are markup, the first one of a row is its heading.
 
     Each part says what it is, since the style sheet stacks the cells on narrow screens.
     """
     kinds = [_kind(kind) for _, kind in heads]
     names = [head for head, _ in heads]
-    top = "".join(f'<th scope="col" role="columnheader"{kind}>{head}</th>' for head, kind in zip(names, kinds, strict=True))
+    top = "".join(
+        f'<th scope="col" role="columnheader"{kind}>{head}</th>'
+        for head, kind in zip(names, kinds, strict=True)
+    )
     body = "".join(
         f'<tr role="row"><th scope="row" role="rowheader"{kinds[0]}>{row[0]}</th>'
         + "".join(
-            f'<td role="cell" data-head="{head}"{kind}>{cell}</td>' for head, cell, kind in zip(names[1:], row[1:], kinds[1:], strict=True)
+            f'<td role="cell" data-head="{head}"{kind}>{cell}</td>'
+            for head, cell, kind in zip(names[1:], row[1:], kinds[1:], strict=True)
         )
         + "</tr>"
         for row in rows
@@ -270,4 +368,8 @@ def _grid(name: str, label: str, heads: Sequence[tuple[str, str]], rows: Iterabl
 
 
 def _more(count: int) -> str:
-    return f'<p class="note">The last {_MOST} of {whole(count)}; consilium site status --json has more.</p>' if count > _MOST else ""
+    return (
+        f'<p class="note">The last {_MOST} of {whole(count)}; consilium site status --json has more.</p>'
+        if count > _MOST
+        else ""
+    )

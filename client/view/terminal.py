@@ -34,15 +34,22 @@ def lines(status: Status) -> Iterator[str]:
     if status.last:
         entries = f"{plural(status.entries, 'entry', 'entries')}, " if status.entries else ""
         yield f"journal: {entries}last {moment(status.last, now)}"
-    yield from (f"  {moment(event.at, now)}  {plain(event.event)}  {plain(event.about)}" for event in status.events[:_MOST])
+    yield from (
+        f"  {moment(event.at, now)}  {plain(event.event)}  {plain(event.about)}"
+        for event in status.events[:_MOST]
+    )
     yield from (f"! {plain(problem)}" for problem in status.problems)
 
 
 def today(spent: TodaysUse) -> str:
     """What a day has used of what the policy allows."""
-    rounds = "an unknown number of rounds" if spent.rounds is None else plural(spent.rounds, "round")
+    rounds = (
+        "an unknown number of rounds" if spent.rounds is None else plural(spent.rounds, "round")
+    )
     rounds += f" of {whole(spent.rounds_allowed)}" if spent.rounds_allowed is not None else ""
-    sent = f"{size(spent.sent)} left" + (f" of {size(spent.sent_allowed)}" if spent.sent_allowed is not None else "")
+    sent = f"{size(spent.sent)} left" + (
+        f" of {size(spent.sent_allowed)}" if spent.sent_allowed is not None else ""
+    )
     return f"{rounds}, {sent}, {size(spent.received)} came in"
 
 
@@ -74,6 +81,10 @@ def _words(status: Status) -> Iterator[str]:
     if status.words:
         yield "approvals:"
     for word in status.words[:_MOST]:
-        until = f" by {plain(word.by)} until {day(word.until)}" if word.by else f", asked first on {day(word.at)}"
+        until = (
+            f" by {plain(word.by)} until {day(word.until)}"
+            if word.by
+            else f", asked first on {day(word.at)}"
+        )
         use = ", scoring only" if word.use == "evaluate" else ""
         yield f"  {plain(word.study)}  {plain(word.digest)[:16]}  {word.state}{until}{use}"

@@ -25,13 +25,24 @@ def check(site: Site, plan: Question, study: Study) -> None:
     stop.check(site.state)
     policy.check(study)
     if plan.kind == "train" and not policy.training:
-        raise PolicyError("This hospital's policy (training) lets models be scored here, not trained.")
+        raise PolicyError(
+            "This hospital's policy (training) lets models be scored here, not trained."
+        )
     if not policy.is_open(here):
-        raise PolicyError(f"This hospital's policy (hours) answers at {', '.join(policy.hours)} by its own clock; ask again then.")
-    if site.trust is not None:  # in a simulation study and hospitals belong to one person, who has nobody to ask
+        raise PolicyError(
+            f"This hospital's policy (hours) answers at {', '.join(policy.hours)} by its own clock; ask again then."
+        )
+    if (
+        site.trust is not None
+    ):  # in a simulation study and hospitals belong to one person, who has nobody to ask
         _check_coordinator(site, site.trust.coordinator)
         if policy.approval:
-            approvals.check(site.state, study, "evaluate" if plan.kind in _SCORING else "train", datetime.now(UTC))
+            approvals.check(
+                site.state,
+                study,
+                "evaluate" if plan.kind in _SCORING else "train",
+                datetime.now(UTC),
+            )
     if plan.kind == "train":
         daily_limits.check(site.state, policy, here.date(), rounds=1)
 
@@ -43,10 +54,14 @@ def trains(site: Site, study: Study) -> bool:
     if site.trust is None or not site.policy.approval:
         return True
     now = datetime.now(UTC)
-    return any(a.permits("train", now) for a in approvals.all_of(site.state) if a.digest == study.digest)
+    return any(
+        a.permits("train", now) for a in approvals.all_of(site.state) if a.digest == study.digest
+    )
 
 
 def _check_coordinator(site: Site, certificate: bytes) -> None:
     allowed = site.policy.coordinators
     if allowed and rosters.fingerprint(certificate) not in allowed:
-        raise PolicyError("The study is signed with a key that this hospital's policy (coordinators) does not list.")
+        raise PolicyError(
+            "The study is signed with a key that this hospital's policy (coordinators) does not list."
+        )

@@ -25,7 +25,9 @@ class Engine:
         self.compute = device.choose(wanted, study.training.precision, trial)
         built = networks.build(study)
         self.layout: Layout = networks.layout(built)
-        self.trainer = Trainer(self.compute.place(built, study.data.dimensions), study, self.compute)
+        self.trainer = Trainer(
+            self.compute.place(built, study.data.dimensions), study, self.compute
+        )
 
     def load(self, plan: Question) -> Vector:
         """Put a plan's weights into the network and return them.
@@ -36,7 +38,9 @@ class Engine:
         model = plan.model
         if model is None or model.size != self.layout.size or plan.layout != self.layout.digest:
             found = "none" if model is None else model.size
-            raise WireError(f"The message's model has {found} weights of another layout; the study's network has {self.layout.size}.")
+            raise WireError(
+                f"The message's model has {found} weights of another layout; the study's network has {self.layout.size}."
+            )
         networks.unpack(self.trainer.network, model)
         for value in networks.counters(self.trainer.network).values():
             value.zero_()
@@ -56,7 +60,12 @@ def clip(delta: Vector, largest: float) -> float:
     """Scale a change down, in place, to a Euclidean norm of at most ``largest`` (0: as it is); returns the norm that it had."""
     if largest <= 0:
         return 0.0
-    norm = math.sqrt(sum(float(np.dot(part, part)) for part in np.array_split(delta.astype(np.float64), max(1, delta.size >> 16))))
+    norm = math.sqrt(
+        sum(
+            float(np.dot(part, part))
+            for part in np.array_split(delta.astype(np.float64), max(1, delta.size >> 16))
+        )
+    )
     if norm > largest:
         delta *= np.float32(largest / norm * (1 - 1e-6))
     return norm

@@ -46,9 +46,16 @@ def _noted(site: Site, letter: Envelope, about: Mapping[str, Any], began: float)
     if site.trust is None and site.identity is None:
         return letter
     try:
-        audit_log.note(site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size)
+        audit_log.note(
+            site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size
+        )
     except OSError as error:
-        return outbox.fault(site, SiteError("The hospital's journal cannot be written; its disk may be full.", repr(error)))[0]
+        return outbox.fault(
+            site,
+            SiteError(
+                "The hospital's journal cannot be written; its disk may be full.", repr(error)
+            ),
+        )[0]
     except EntryError as error:
         return outbox.fault(site, error)[0]
     return letter
@@ -70,12 +77,20 @@ def _answer(site: Site, question: Envelope, about: dict[str, Any]) -> Envelope:
         witness.take(site, plan.settings.get("heads"), run)
         reply = workers.resident(site, plan, run).answer(plan)
         if plan.kind == "train":
-            reply = replace(reply, values={**reply.values, "head": witness.sign(site, run, plan.round)})
+            reply = replace(
+                reply, values={**reply.values, "head": witness.sign(site, run, plan.round)}
+            )
         letter = outbox.release(site, plan, study, reply)
         about |= {"refused": reply.values["refused"]} if "refused" in reply.values else {}
-        about["left"] = [*outbox.names(letter), *(["vector"] if reply.delta is not None else []), *messages.kinds(reply.secure)]
+        about["left"] = [
+            *outbox.names(letter),
+            *(["vector"] if reply.delta is not None else []),
+            *messages.kinds(reply.secure),
+        ]
         return letter
-    except Exception as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
+    except (
+        Exception
+    ) as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
         letter, said = outbox.fault(site, error, study)
         about |= said
         return letter

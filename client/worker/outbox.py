@@ -51,9 +51,17 @@ def release(site: Site, plan: Question, study: Study, reply: Reply) -> Envelope:
     told = _told(door, reply)
     _check_vector(door, reply)
     heading = plan.round if reply.round else 0, plan.layout if reply.layout else ""
-    letter = envelopes.write_reply(Reply(site.name, plan.kind, *heading, told, reply.delta, reply.secure))
+    letter = envelopes.write_reply(
+        Reply(site.name, plan.kind, *heading, told, reply.delta, reply.secure)
+    )
     if site.policy is not OPEN:  # a simulation without a policy has no days
-        daily_limits.spend(site.state, site.policy, datetime.now(UTC).astimezone().date(), letter.size, int(plan.kind == "train"))
+        daily_limits.spend(
+            site.state,
+            site.policy,
+            datetime.now(UTC).astimezone().date(),
+            letter.size,
+            int(plan.kind == "train"),
+        )
     return letter
 
 
@@ -62,7 +70,9 @@ def names(letter: Envelope) -> list[str]:
     return sorted(envelopes.read_reply(letter).values)
 
 
-def fault(site: Site, error: Exception, study: Study | None = None) -> tuple[Envelope, dict[str, str]]:
+def fault(
+    site: Site, error: Exception, study: Study | None = None
+) -> tuple[Envelope, dict[str, str]]:
     """The letter of a failure, and what it says: ``{"fault", "code", "room", "id"}``."""
     said = refusals.told(site, error, study)
     values = {key: text for key, text in said.items() if key != "fault"}
@@ -74,14 +84,18 @@ def _told(door: ReleaseContext, reply: Reply) -> dict[str, Any]:
     rules, told = RULES[door.plan.kind], dict[str, Any]()
     about = reply.round in (0, door.plan.round) and reply.layout in ("", door.plan.layout)
     if reply.kind != door.plan.kind or reply.site != door.site.name or reply.fault or not about:
-        raise OutboxError("An answer is not to the question that was asked; nothing of it has left.", f"{reply.kind} to {door.plan.kind}")
+        raise OutboxError(
+            "An answer is not to the question that was asked; nothing of it has left.",
+            f"{reply.kind} to {door.plan.kind}",
+        )
     values = _snapshot(reply.values)
     shown = _shown(door, values.pop(FEWEST, None))
     for name, value in values.items():
         rule, switch = rules.get(name, (None, ""))
         if rule is None or not rule(door, value):
             raise OutboxError(
-                "An answer holds a value that has no leave to go; nothing of it has left.", f"{reply.kind}: {name} = {value!r:.200}"
+                "An answer holds a value that has no leave to go; nothing of it has left.",
+                f"{reply.kind}: {name} = {value!r:.200}",
             )
         if not switch or switch in shown:
             told[name] = _chosen(door, value) if name in ("metrics", "intervals") else value
@@ -95,7 +109,10 @@ def _snapshot(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(json.loads(json.dumps(dict(values))))
     except (TypeError, ValueError, RecursionError) as error:
-        raise OutboxError("An answer holds a value that has no leave to go; nothing of it has left.", f"values: {error!r:.200}") from None
+        raise OutboxError(
+            "An answer holds a value that has no leave to go; nothing of it has left.",
+            f"values: {error!r:.200}",
+        ) from None
 
 
 def _shown(door: ReleaseContext, fewest: Any) -> set[str]:
@@ -122,12 +139,21 @@ def _said(door: ReleaseContext, blobs: tuple[bytes, ...]) -> list[Signed]:
     """The messages of an answer, bundles opened: each whole, of a kind that the question calls for, in this hospital's name and signed by it."""
     known = {kind.TAG: kind for kind in _SPOKEN[door.plan.kind] if door.secure}
     try:
-        items = [item for blob in blobs for item in (Bundle.decode(blob).items if tag_of(blob) == Bundle.TAG else (blob,))]
+        items = [
+            item
+            for blob in blobs
+            for item in (Bundle.decode(blob).items if tag_of(blob) == Bundle.TAG else (blob,))
+        ]
         found: list[Signed] = [known[tag_of(item)].decode(item) for item in items]
         for message in found:
-            message.check_signature(ed25519_public(door.site.identity.key) if door.site.identity else None)
+            message.check_signature(
+                ed25519_public(door.site.identity.key) if door.site.identity else None
+            )
     except (KeyError, SecureSumError) as error:
-        raise OutboxError("An answer holds a message that its question does not call for; nothing of it has left.", repr(error)) from None
+        raise OutboxError(
+            "An answer holds a message that its question does not call for; nothing of it has left.",
+            repr(error),
+        ) from None
     if any(message.site != door.site.name for message in found):
         raise OutboxError("An answer holds a message in another's name; nothing of it has left.")
     return found
@@ -138,7 +164,11 @@ def _check_vector(door: ReleaseContext, reply: Reply) -> None:
     words = [message for message in _said(door, reply.secure) if isinstance(message, Masked)]
     if reply.delta is None:
         return
-    if type(reply.delta) is not np.ndarray or reply.delta.dtype != np.float32 or reply.delta.ndim != 1:
+    if (
+        type(reply.delta) is not np.ndarray
+        or reply.delta.dtype != np.float32
+        or reply.delta.ndim != 1
+    ):
         raise OutboxError("A vector has another form than the model's; nothing of it has left.")
     if len(words) == 1 and door.secure:
         if words[0].vector != hashlib.sha256(reply.delta.data).digest():
@@ -152,11 +182,16 @@ def _check_vector(door: ReleaseContext, reply: Reply) -> None:
 def _check_plain(door: ReleaseContext, delta: Any) -> None:
     model, policy = door.plan.model, door.site.policy
     if model is None or delta.shape != model.shape:
-        raise OutboxError("An update has another form than the model's vector; nothing of it has left.")
+        raise OutboxError(
+            "An update has another form than the model's vector; nothing of it has left."
+        )
     if not np.isfinite(delta).all():
-        raise OutboxError("An update holds NaN or infinity; nothing of it has left. Lower the learning rate.")
+        raise OutboxError(
+            "An update holds NaN or infinity; nothing of it has left. Lower the learning rate."
+        )
     norm, largest = float(np.linalg.norm(delta)), float(np.abs(delta).max(initial=0.0))
     if 0 < policy.largest_norm * 1.001 < norm or largest > policy.largest_change:
         raise OutboxError(
-            "An update is larger than this hospital's policy allows; nothing of it has left.", f"norm {norm:g}, largest {largest:g}"
+            "An update is larger than this hospital's policy allows; nothing of it has left.",
+            f"norm {norm:g}, largest {largest:g}",
         )

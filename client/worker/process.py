@@ -36,7 +36,15 @@ _CACHES = (
 """Where libraries keep compiled code; each gets a folder of the worker's, since the user's home is closed to it."""
 
 
-def run(site: Site, home: Path, socket: Path, log: Log, required_walls: bool, stop: threading.Event, answer: Answer | None = None) -> None:
+def run(
+    site: Site,
+    home: Path,
+    socket: Path,
+    log: Log,
+    required_walls: bool,
+    stop: threading.Event,
+    answer: Answer | None = None,
+) -> None:
     """Be the worker until ``stop`` is set. A running answer then has a few seconds to end; after that this ends the whole process.
 
     Call it before anything that starts threads is imported (numpy, torch, grpc).

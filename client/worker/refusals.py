@@ -28,7 +28,12 @@ def told(site: Site, error: Exception, study: Study | None) -> dict[str, str]:
         study: whose words may stand in the sentence; None where the question had none.
     """
     code = error.code if isinstance(error, ConsiliumError) else "unexpected"
-    said = {"fault": _public(site, error, study), "code": code, "room": _room(error), "id": secrets.token_hex(4)}
+    said = {
+        "fault": _public(site, error, study),
+        "code": code,
+        "room": _room(error),
+        "id": secrets.token_hex(4),
+    }
     with contextlib.suppress(OSError):  # a full disk
         site.log(f"[{said['id']}] {_local(error)}")
     accused = getattr(error, "accused", "")
@@ -57,6 +62,8 @@ def _local(error: Exception) -> str:
 
 def _room(error: Exception) -> str:
     """The innermost file of ours that the error passed, as a module's name; it says nothing about data."""
-    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = [
+        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
+    ]
     ours = [name for name in frames if str(name).split(".", maxsplit=1)[0] in ("client", "common")]
     return str(ours[-1]) if ours else ""

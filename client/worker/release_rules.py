@@ -51,7 +51,11 @@ class ReleaseContext:
     @property
     def _hospitals(self) -> tuple[str, ...]:
         """Names on the signed roster: a step of a secure sum may be refused because of another hospital."""
-        roster = self.site.identity.roster(self.site.state, datetime.now(UTC)) if self.site.identity else None
+        roster = (
+            self.site.identity.roster(self.site.state, datetime.now(UTC))
+            if self.site.identity
+            else None
+        )
         return tuple(roster.sites) if roster else ()
 
 
@@ -72,24 +76,32 @@ def _flag(door: ReleaseContext, value: Any) -> bool:
 
 
 def _sentences(door: ReleaseContext, value: Any) -> bool:
-    return isinstance(value, list) and len(value) <= _MOST and all(door.sentence(text) for text in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST
+        and all(door.sentence(text) for text in value)
+    )
 
 
 def _counted(door: ReleaseContext, value: Any) -> bool:
-    return isinstance(value, Mapping) and all(_COUNTER.fullmatch(str(name)) and _whole(door, count) for name, count in value.items())
+    return isinstance(value, Mapping) and all(
+        _COUNTER.fullmatch(str(name)) and _whole(door, count) for name, count in value.items()
+    )
 
 
 def _metrics(door: ReleaseContext, value: Any) -> bool:
     known = networks.task(door.study).higher_is_better
     return isinstance(value, Mapping) and all(
-        name in known and (v is None or isinstance(v, float) or _number(door, v)) for name, v in value.items()
+        name in known and (v is None or isinstance(v, float) or _number(door, v))
+        for name, v in value.items()
     )
 
 
 def _intervals(door: ReleaseContext, value: Any) -> bool:
     known = networks.task(door.study).higher_is_better
     return isinstance(value, Mapping) and all(
-        name in known and len(pair) == 2 and all(_number(door, end) for end in pair) for name, pair in value.items()
+        name in known and len(pair) == 2 and all(_number(door, end) for end in pair)
+        for name, pair in value.items()
     )
 
 
@@ -102,13 +114,21 @@ def _compute(door: ReleaseContext, value: Any) -> bool:
         "note": door.sentence,
         "threads": lambda count: _whole(door, count),
     }
-    return isinstance(value, Mapping) and all(name in checks and checks[name](told) for name, told in value.items())
+    return isinstance(value, Mapping) and all(
+        name in checks and checks[name](told) for name, told in value.items()
+    )
 
 
 def _examples(door: ReleaseContext, value: Any) -> bool:
     """Pictures leave only where every image of the folder is a phantom."""
-    pictures = isinstance(value, list) and all(isinstance(e, dict) and set(e) <= set(_PICTURES) for e in value)
-    return pictures and door.site.synthetic and all(isinstance(text, str) for e in value for text in e.values())
+    pictures = isinstance(value, list) and all(
+        isinstance(e, dict) and set(e) <= set(_PICTURES) for e in value
+    )
+    return (
+        pictures
+        and door.site.synthetic
+        and all(isinstance(text, str) for e in value for text in e.values())
+    )
 
 
 def _head(door: ReleaseContext, value: Any) -> bool:

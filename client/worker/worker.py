@@ -83,7 +83,10 @@ class Worker:
         self._signed: Any = None
         self._withdrawn = (0, 0)
         self._done: tuple[tuple[int, bytes], Update] | None = None
-        self._scores_only, self._data = scoring, replace(study.data, min_patients=1) if scoring else study.data
+        self._scores_only, self._data = (
+            scoring,
+            replace(study.data, min_patients=1) if scoring else study.data,
+        )
         self._drawer = OptimizerStore(site, study.digest)
         self._keeps_moments = study.training.optimizer_state == "keep"
 
@@ -99,8 +102,16 @@ class Worker:
             vars(self).pop("_task", None)
             self._done = None
         if self._scores_only and plan.kind in ("tally", "train"):
-            raise WireError("A question asks for training after this hospital was asked to join for scoring only; ask it to join anew.")
-        kinds = {"join": self._join, "agree": self._agree, "tally": self._tally, "train": self._train, "evaluate": self._evaluate}
+            raise WireError(
+                "A question asks for training after this hospital was asked to join for scoring only; ask it to join anew."
+            )
+        kinds = {
+            "join": self._join,
+            "agree": self._agree,
+            "tally": self._tally,
+            "train": self._train,
+            "evaluate": self._evaluate,
+        }
         return kinds[plan.kind](plan)
 
     @cached_property
@@ -111,7 +122,9 @@ class Worker:
     def _bank(self) -> SiteDataset:
         self._withdrawn = withdrawals.version(self._site.state)
         study, gone = replace(self._study, data=self._data), withdrawals.reader(self._site.state)
-        bank = SiteDataset.open(self._site.folders, study, self._general_task, self._site.log, gone=gone)
+        bank = SiteDataset.open(
+            self._site.folders, study, self._general_task, self._site.log, gone=gone
+        )
         return bank.to(device.device(self._site.device))
 
     @cached_property
@@ -138,7 +151,9 @@ class Worker:
             "pooled": self._site.pooled,
             "trains": admission.trains(self._site, self._study),
         }
-        return Reply(self._site.name, plan.kind, values={**values, FEWEST: self._bank.fewest_patients()})
+        return Reply(
+            self._site.name, plan.kind, values={**values, FEWEST: self._bank.fewest_patients()}
+        )
 
     def _agree(self, plan: Question) -> Reply:
         signed = plan.settings.get("roster")
@@ -146,10 +161,18 @@ class Worker:
             membership.accept(self._site, signed)
             self._signed = signed
         answers, refused = self._party.agree(plan.secure), self._party.refused
-        return Reply(self._site.name, plan.kind, plan.round, values={"refused": list(refused)} if refused else {}, secure=answers)
+        return Reply(
+            self._site.name,
+            plan.kind,
+            plan.round,
+            values={"refused": list(refused)} if refused else {},
+            secure=answers,
+        )
 
     def _tally(self, plan: Question) -> Reply:
-        sealing = self._party.prepare(plan.secure, lambda cohort, total: sum_specs.order(self._study, "tally", cohort))
+        sealing = self._party.prepare(
+            plan.secure, lambda cohort, total: sum_specs.order(self._study, "tally", cohort)
+        )
         weight = int(self._weight()) if admission.trains(self._site, self._study) else 0
         lanes = {"weight": weight, **self._bank.counts}
         vector, said = self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
@@ -160,17 +183,37 @@ class Worker:
         self._site.policy.check(self._study, self._engine.layout.digest)
         if not self._study.secure_aggregation.enabled:
             update = self._update(plan, start)
-            return Reply(self._site.name, plan.kind, plan.round, plan.layout, self._told(update), update.delta)
-        sealing = self._party.prepare(plan.secure, lambda cohort, total: self._order(plan, cohort, total))
+            return Reply(
+                self._site.name,
+                plan.kind,
+                plan.round,
+                plan.layout,
+                self._told(update),
+                update.delta,
+            )
+        sealing = self._party.prepare(
+            plan.secure, lambda cohort, total: self._order(plan, cohort, total)
+        )
         about = sealing.order.round, sealing.order.model
-        if self._done is None or self._done[0] != about:  # else a new sum, with fresh keys, asks for the same once more
+        if (
+            self._done is None or self._done[0] != about
+        ):  # else a new sum, with fresh keys, asks for the same once more
             self._done = about, self._update(plan, start)
         update = self._done[1]
-        share = update.weight / max(update.weight, sealing.order.total)  # a total that is too small is not refused: that would weigh us
-        lanes = {"weight": int(update.weight), "steps": update.steps, "loss": share * update.loss, "seconds": update.seconds}
+        share = update.weight / max(
+            update.weight, sealing.order.total
+        )  # a total that is too small is not refused: that would weigh us
+        lanes = {
+            "weight": int(update.weight),
+            "steps": update.steps,
+            "loss": share * update.loss,
+            "seconds": update.seconds,
+        }
         lanes |= {sum_specs.counter(name): count for name, count in update.counted.items()}
         vector, said = self._party.seal(sealing, update.delta, share, lanes)
-        return Reply(self._site.name, plan.kind, plan.round, plan.layout, self._told(update), vector, said)
+        return Reply(
+            self._site.name, plan.kind, plan.round, plan.layout, self._told(update), vector, said
+        )
 
     def _order(self, plan: Question, cohort: int, total: int) -> SumSpec:
         """The order that the signed study calls for in this round.
@@ -179,9 +222,13 @@ class Worker:
             SecureSumError: the round is not one of the study's, or hospitals are to train unequally.
         """
         if not 1 <= plan.round <= self._study.federation.rounds:
-            raise SecureSumError(f"Round {plan.round} is asked for; the study has rounds 1 to {self._study.federation.rounds}.")
+            raise SecureSumError(
+                f"Round {plan.round} is asked for; the study has rounds 1 to {self._study.federation.rounds}."
+            )
         if plan.settings.get("repeat", 1) != 1:
-            raise SecureSumError("A question asks for more training than the signed study; in a secure sum all hospitals train alike.")
+            raise SecureSumError(
+                "A question asks for more training than the signed study; in a secure sum all hospitals train alike."
+            )
         layout = self._engine.layout
         return sum_specs.order(
             self._study,
@@ -197,7 +244,9 @@ class Worker:
     def _update(self, plan: Question, start: Vector) -> Update:
         """Train, and scale the change down where the policy limits its norm."""
         images = len(self._bank.samples("train"))
-        steps = local_training.steps_per_round(self._study.training, images, _whole(plan.settings, "repeat", 1))
+        steps = local_training.steps_per_round(
+            self._study.training, images, _whole(plan.settings, "repeat", 1)
+        )
         trainer = self._engine.trainer
         trainer.restore(self._drawer.take() if self._keeps_moments and plan.round > 1 else {})
         loss, seconds = trainer.run(self._task, self._bank, self._site.name, plan.round, steps)
@@ -206,44 +255,94 @@ class Worker:
         norm = clip(delta, self._site.policy.largest_norm)
         if norm > self._site.policy.largest_norm > 0:
             told = {"norm": norm, "allowed": float(self._site.policy.largest_norm)}
-            audit_log.note(self._site.state, event="clipped", run=self._run, round=plan.round, **told)
+            audit_log.note(
+                self._site.state, event="clipped", run=self._run, round=plan.round, **told
+            )
         return Update(delta, self._weight(), loss, steps, seconds, self._engine.counted())
 
     def _told(self, update: Update) -> dict[str, Any]:
         """What is known beside an update; the outbox takes out what the policy keeps."""
         notes, self._engine.trainer.notes = self._engine.trainer.notes, []
-        told = {"notes": notes, "weight": update.weight, "steps": update.steps, "counted": update.counted}
-        return {**told, "loss": update.loss, "seconds": update.seconds, FEWEST: self._bank.counts["train_patients"]}
+        told = {
+            "notes": notes,
+            "weight": update.weight,
+            "steps": update.steps,
+            "counted": update.counted,
+        }
+        return {
+            **told,
+            "loss": update.loss,
+            "seconds": update.seconds,
+            FEWEST: self._bank.counts["train_patients"],
+        }
 
     def _evaluate(self, plan: Question) -> Reply:
         self._engine.load(plan)
         part = plan.settings.get("part")
         if part not in ("train", "validation", "test", "all"):
-            raise WireError(f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all.")
+            raise WireError(
+                f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all."
+            )
         secure, policy = self._study.secure_aggregation.enabled, self._site.policy
         if secure and not plan.secure and not policy.share_metrics:
-            raise SecureSumError("This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under masks only.")
-        sealing = self._party.prepare(plan.secure, lambda cohort, total: self._scoring(plan, cohort)) if plan.secure else None
+            raise SecureSumError(
+                "This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under masks only."
+            )
+        sealing = (
+            self._party.prepare(plan.secure, lambda cohort, total: self._scoring(plan, cohort))
+            if plan.secure
+            else None
+        )
         samples, network_ = self._bank.samples(part), self._engine.trainer.network
-        values = evaluation.score(network_, self._task, samples, self._study, self._engine.compute, bool(plan.settings.get("intervals")))
+        values = evaluation.score(
+            network_,
+            self._task,
+            samples,
+            self._study,
+            self._engine.compute,
+            bool(plan.settings.get("intervals")),
+        )
         lanes = _lanes(values["metrics"], policy.metrics)
-        sealed = (None, ()) if sealing is None else self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
+        sealed = (
+            (None, ())
+            if sealing is None
+            else self._party.seal(sealing, np.empty(0, np.float32), 0.0, lanes)
+        )
         if plan.settings.get("examples") and self._site.synthetic:
-            values["examples"] = evaluation.examples(network_, self._task, samples, self._engine.compute)
+            values["examples"] = evaluation.examples(
+                network_, self._task, samples, self._engine.compute
+            )
         values |= {"compute": self._engine.compute.to_json(), FEWEST: values["patients"]}
         return Reply(self._site.name, plan.kind, plan.round, plan.layout, values, *sealed)
 
     def _scoring(self, plan: Question, cohort: int) -> SumSpec:
         if not 0 <= plan.round <= self._study.federation.rounds:
-            raise SecureSumError(f"Scores for round {plan.round} are asked for; the study has {self._study.federation.rounds} rounds.")
-        part, layout, metrics = str(plan.settings["part"]), self._engine.layout.digest, tuple(self._general_task.higher_is_better)
+            raise SecureSumError(
+                f"Scores for round {plan.round} are asked for; the study has {self._study.federation.rounds} rounds."
+            )
+        part, layout, metrics = (
+            str(plan.settings["part"]),
+            self._engine.layout.digest,
+            tuple(self._general_task.higher_is_better),
+        )
         return sum_specs.order(
-            self._study, "evaluate", cohort, number=plan.round, part=part, model=plan.model, layout=layout, metrics=metrics
+            self._study,
+            "evaluate",
+            cohort,
+            number=plan.round,
+            part=part,
+            model=plan.model,
+            layout=layout,
+            metrics=metrics,
         )
 
     def _weight(self) -> float:
         rule, counts = self._study.federation.weight, self._bank.counts
-        return 1.0 if rule == "equal" else float(counts["train_patients" if rule == "patients" else "train"])
+        return (
+            1.0
+            if rule == "equal"
+            else float(counts["train_patients" if rule == "patients" else "train"])
+        )
 
     def _keep(self, round_number: int) -> None:
         if self._keeps_moments and round_number < self._study.federation.rounds:
@@ -255,7 +354,9 @@ class Worker:
 def _whole(settings: Any, key: str, default: int) -> int:
     value = settings.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
-        raise WireError(f"A message's {key} is {value!r}; a whole number from 1 to 100000 is allowed.")
+        raise WireError(
+            f"A message's {key} is {value!r}; a whole number from 1 to 100000 is allowed."
+        )
     return value
 
 
@@ -264,5 +365,8 @@ def _lanes(metrics: Mapping[str, float | None], allowed: Sequence[str]) -> dict[
     lanes: dict[str, float | int] = {}
     for metric, value in metrics.items():
         known = value is not None and math.isfinite(value) and (not allowed or metric in allowed)
-        lanes |= {sum_specs.defined(metric): int(known), metric: float(value) if known and value is not None else 0.0}
+        lanes |= {
+            sum_specs.defined(metric): int(known),
+            metric: float(value) if known and value is not None else 0.0,
+        }
     return lanes

@@ -23,7 +23,10 @@ _NEW = (
     "consilium study new lungs --task segmentation",
     "consilium study new nodules --task detection --dimensions 3 --out studies/nodules.toml",
 )
-_CHECK = ("consilium study check lungs.toml", "consilium study check lungs.toml --site hospitals/north")
+_CHECK = (
+    "consilium study check lungs.toml",
+    "consilium study check lungs.toml --site hospitals/north",
+)
 _SHOW = ("consilium study show lungs.toml", "consilium study show --fields")
 _SIMULATE = (
     "consilium simulate lungs.toml --sites hospitals/",
@@ -39,7 +42,9 @@ class Parser(argparse.ArgumentParser):
     """argparse whose complaints are one sentence with the closest allowed word."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        super().__init__(
+            allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings
+        )
 
     def options(self) -> list[str]:
         """Every option that this command knows."""
@@ -55,8 +60,12 @@ class Parser(argparse.ArgumentParser):
         allowed = sorted(map(str, action.choices))
         hint = did_you_mean(str(value), allowed)
         if not action.option_strings:
-            raise ArgumentError(f"{value!r} is not a command of '{self.prog}'{hint}; commands: {', '.join(allowed)}.")
-        raise ArgumentError(f"{action.option_strings[0]} is {value!r}{hint}; allowed: {', '.join(allowed)}.")
+            raise ArgumentError(
+                f"{value!r} is not a command of '{self.prog}'{hint}; commands: {', '.join(allowed)}."
+            )
+        raise ArgumentError(
+            f"{action.option_strings[0]} is {value!r}{hint}; allowed: {', '.join(allowed)}."
+        )
 
 
 class _Version(argparse.Action):
@@ -74,7 +83,9 @@ def build() -> Parser:
     """The parser; ``parser`` in what it reads is that of the sub-command, whose ``prog`` tells which one it is."""
     parser = Parser(prog="consilium", description=_PROMISE, epilog=_TOUR)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
-    parser.add_argument("--debug", action="store_true", help="print the full trace of an unexpected error")
+    parser.add_argument(
+        "--debug", action="store_true", help="print the full trace of an unexpected error"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     _add_study(commands)
     _add_simulate(commands)
@@ -86,68 +97,144 @@ def build() -> Parser:
 
 def _add(commands: Any, name: str, text: str, examples: Iterable[str] = ()) -> Parser:
     epilog = "\n".join(["examples:", *(f"  {e}" for e in examples)]) if examples else None
-    parser: Parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog)
-    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="print the full trace of an unexpected error")
+    parser: Parser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog
+    )
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="print the full trace of an unexpected error",
+    )
     parser.set_defaults(parser=parser)
     return parser
 
 
 def _add_study(commands: Any) -> None:
-    group = _add(commands, "study", "write, check and explain study files").add_subparsers(metavar="COMMAND", title="commands")
+    group = _add(commands, "study", "write, check and explain study files").add_subparsers(
+        metavar="COMMAND", title="commands"
+    )
     new = _add(group, "new", "write a commented study file with every default", _NEW)
     new.add_argument("name", metavar="NAME", type=_name, help="name of the study")
-    new.add_argument("--task", required=True, metavar="TASK", help="what the network is for, e.g. segmentation")
+    new.add_argument(
+        "--task", required=True, metavar="TASK", help="what the network is for, e.g. segmentation"
+    )
     new.add_argument("--model", metavar="MODEL", help="network; default: a common one for the task")
-    new.add_argument("--strategy", metavar="STRATEGY", default="fedavg", help="how updates become one model (default: fedavg)")
-    new.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="2 for images, 3 for volumes (default: 2)")
+    new.add_argument(
+        "--strategy",
+        metavar="STRATEGY",
+        default="fedavg",
+        help="how updates become one model (default: fedavg)",
+    )
+    new.add_argument(
+        "--dimensions",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="2 for images, 3 for volumes (default: 2)",
+    )
     new.add_argument("--out", type=_path, metavar="FILE", help="file to write (default: NAME.toml)")
     new.add_argument("--force", action="store_true", help="replace an existing file")
     check = _add(group, "check", "read and validate a study file, down to its network", _CHECK)
     check.add_argument("study", metavar="STUDY", type=_path, help="study file")
-    check.add_argument("--site", type=_folder, metavar="SITE", help="also look whether this hospital's folder serves the study")
-    check.add_argument("--names", type=_path, metavar="FILE", help="with --site: a labels.toml in place of the folder's own")
+    check.add_argument(
+        "--site",
+        type=_folder,
+        metavar="SITE",
+        help="also look whether this hospital's folder serves the study",
+    )
+    check.add_argument(
+        "--names",
+        type=_path,
+        metavar="FILE",
+        help="with --site: a labels.toml in place of the folder's own",
+    )
     _add_device(check)
     show = _add(group, "show", "print a study with every default spelled out", _SHOW)
-    show.add_argument("study", metavar="STUDY", type=_path, nargs="?", help="study file; may be left out with --fields")
-    show.add_argument("--fields", action="store_true", help="table of every field: default, limits, meaning")
+    show.add_argument(
+        "study",
+        metavar="STUDY",
+        type=_path,
+        nargs="?",
+        help="study file; may be left out with --fields",
+    )
+    show.add_argument(
+        "--fields", action="store_true", help="table of every field: default, limits, meaning"
+    )
     _add_json(check)
     _add_json(show)
 
 
 def _add_simulate(commands: Any) -> None:
-    parser = _add(commands, "simulate", "run a study over hospital folders on this machine", _SIMULATE)
+    parser = _add(
+        commands, "simulate", "run a study over hospital folders on this machine", _SIMULATE
+    )
     parser.add_argument("study", metavar="STUDY", type=_path, help="study file")
     _add_sites(parser)
-    parser.add_argument("--out", type=_path, metavar="RUN", help="folder for the results (default: runs/ and the study file's name)")
+    parser.add_argument(
+        "--out",
+        type=_path,
+        metavar="RUN",
+        help="folder for the results (default: runs/ and the study file's name)",
+    )
     engine = "inline: one process (default); ray: Flower's engine"
     parser.add_argument("--engine", choices=("inline", "ray"), default="inline", help=engine)
     arms = "also train: local (each hospital alone), pooled (all data in one place)"
     parser.add_argument("--compare", type=_comparisons, default=(), metavar="LIST", help=arms)
-    parser.add_argument("--rounds", type=_whole(1), metavar="N", help="number of rounds, instead of the study's")
-    parser.add_argument("--seed", type=_whole(0, _LARGEST_SEED), metavar="N", help="seed, instead of the study's")
+    parser.add_argument(
+        "--rounds", type=_whole(1), metavar="N", help="number of rounds, instead of the study's"
+    )
+    parser.add_argument(
+        "--seed", type=_whole(0, _LARGEST_SEED), metavar="N", help="seed, instead of the study's"
+    )
     _add_device(parser)
     _add_json(parser)
 
 
 def _add_evaluate(commands: Any) -> None:
-    parser = _add(commands, "evaluate", "score a trained model on hospital folders, also ones never trained on", _EVALUATE)
+    parser = _add(
+        commands,
+        "evaluate",
+        "score a trained model on hospital folders, also ones never trained on",
+        _EVALUATE,
+    )
     parser.add_argument("model", metavar="RUN/model", type=_model, help="model folder of a run")
     _add_sites(parser)
     parser.add_argument(
-        "--split", choices=("test", "all"), default="test", help="the hospitals' own test patients (default) or every image"
+        "--split",
+        choices=("test", "all"),
+        default="test",
+        help="the hospitals' own test patients (default) or every image",
     )
     _add_device(parser)
     _add_json(parser)
 
 
 def _add_demo(commands: Any) -> None:
-    parser = _add(commands, "demo", "make phantom hospitals, train over them and write a report", ("consilium demo",))
-    parser.add_argument("--out", type=_path, metavar="RUN", default=Path("runs/demo"), help="folder for the results (default: runs/demo)")
+    parser = _add(
+        commands,
+        "demo",
+        "make phantom hospitals, train over them and write a report",
+        ("consilium demo",),
+    )
+    parser.add_argument(
+        "--out",
+        type=_path,
+        metavar="RUN",
+        default=Path("runs/demo"),
+        help="folder for the results (default: runs/demo)",
+    )
     _add_json(parser)
 
 
 def _add_sites(parser: Parser) -> None:
-    parser.add_argument("--sites", type=_folder, required=True, metavar="DIR", help="folder in which every sub-folder is one hospital")
+    parser.add_argument(
+        "--sites",
+        type=_folder,
+        required=True,
+        metavar="DIR",
+        help="folder in which every sub-folder is one hospital",
+    )
 
 
 def _add_device(parser: Parser) -> None:
@@ -156,7 +243,9 @@ def _add_device(parser: Parser) -> None:
 
 
 def _add_json(parser: Parser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else there")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on stdout and nothing else there"
+    )
 
 
 def _name(text: str) -> str:
@@ -177,7 +266,9 @@ def _folder(text: str) -> Path:
     try:
         there = bool(text.strip()) and Path(text).is_dir()
     except OSError as error:
-        raise ArgumentTypeError(f"{text!r} cannot be opened ({error.strerror}); give a folder that can be read") from None
+        raise ArgumentTypeError(
+            f"{text!r} cannot be opened ({error.strerror}); give a folder that can be read"
+        ) from None
     if not there:
         raise ArgumentTypeError(f"{text!r} is not a folder; give one that exists")
     return Path(text)
@@ -190,7 +281,9 @@ def _model(text: str) -> Path:
     except OSError:  # the command itself says why it cannot be read
         return path
     if is_run:
-        raise ArgumentTypeError(f"{text!r} is the folder of a run; did you mean {str(path / 'model')!r}?")
+        raise ArgumentTypeError(
+            f"{text!r} is the folder of a run; did you mean {str(path / 'model')!r}?"
+        )
     return path
 
 
@@ -211,7 +304,11 @@ def _comparisons(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in _COMPARISONS:
             hint = did_you_mean(name, _COMPARISONS)
-            raise ArgumentTypeError(f"{name!r} is not a comparison{hint}; allowed: {', '.join(_COMPARISONS)}, or both with a comma")
+            raise ArgumentTypeError(
+                f"{name!r} is not a comparison{hint}; allowed: {', '.join(_COMPARISONS)}, or both with a comma"
+            )
     if not names:
-        raise ArgumentTypeError(f"{text!r} names no comparison; allowed: {', '.join(_COMPARISONS)}, or both with a comma")
+        raise ArgumentTypeError(
+            f"{text!r} names no comparison; allowed: {', '.join(_COMPARISONS)}, or both with a comma"
+        )
     return names

@@ -51,18 +51,27 @@ def wrong(name: str, found: str, advice: str = "") -> CheckResult:
     return CheckResult(name, "wrong", found.rstrip("."), advice)
 
 
-def lines(findings: Sequence[CheckResult], paint: Callable[[str, str], str] = lambda text, style: text) -> list[str]:
+def lines(
+    findings: Sequence[CheckResult], paint: Callable[[str, str], str] = lambda text, style: text
+) -> list[str]:
     """One line for each finding and one that sums up; ``paint`` gives a text a style of common/cli/console.py."""
     width = max((len(finding.name) for finding in findings), default=0)
-    rows = [f"{paint(f.state.ljust(7), _STYLES[f.state])}  {f.name.ljust(width)}  {f.text}" for f in findings]
+    rows = [
+        f"{paint(f.state.ljust(7), _STYLES[f.state])}  {f.name.ljust(width)}  {f.text}"
+        for f in findings
+    ]
     return [*rows, summary(findings)]
 
 
 def summary(findings: Sequence[CheckResult]) -> str:
     """The last line."""
-    bad, odd = (sum(finding.state == state for finding in findings) for state in ("wrong", "warning"))
+    bad, odd = (
+        sum(finding.state == state for finding in findings) for state in ("wrong", "warning")
+    )
     told = f"{bad} wrong" if bad else "Nothing is wrong"
-    return f"{told}, {odd} {'warning' if odd == 1 else 'warnings'}, {len(findings)} things looked at."
+    return (
+        f"{told}, {odd} {'warning' if odd == 1 else 'warnings'}, {len(findings)} things looked at."
+    )
 
 
 def to_json(findings: Sequence[CheckResult]) -> dict[str, Any]:
@@ -75,7 +84,9 @@ def show(findings: Sequence[CheckResult], as_json: bool) -> int:
     if as_json:
         console.out_json(to_json(findings))
     else:
-        console.out("\n".join(lines(findings, lambda text, style: console.paint(text, style, sys.stdout))))
+        console.out(
+            "\n".join(lines(findings, lambda text, style: console.paint(text, style, sys.stdout)))
+        )
     return exit_code(findings)
 
 
@@ -91,11 +102,19 @@ def attempt(name: str, call: Callable[[], CheckResult | list[CheckResult]]) -> l
     except ConsiliumError as error:
         return [wrong(name, str(error))]
     except OSError as error:
-        return [wrong(name, f"{error.filename or 'a file'} cannot be used ({error.strerror or error})", "mend that and look again")]
+        return [
+            wrong(
+                name,
+                f"{error.filename or 'a file'} cannot be used ({error.strerror or error})",
+                "mend that and look again",
+            )
+        ]
     return [found] if isinstance(found, CheckResult) else found
 
 
-def certificate(name: str, own: bytes, authority: bytes, holder: str | None, now: datetime, advice: str) -> CheckResult:
+def certificate(
+    name: str, own: bytes, authority: bytes, holder: str | None, now: datetime, advice: str
+) -> CheckResult:
     """Whether a certificate (PEM) is the consortium's, for ``holder``, valid now and for a while yet; the authority's own if both are one."""
     try:
         if own == authority:
@@ -106,7 +125,11 @@ def certificate(name: str, own: bytes, authority: bytes, holder: str | None, now
         return wrong(name, str(error))
     until = certificates.details(own)["not_after"]
     found = f"good until {until:%Y-%m-%d}"
-    return ok(name, found) if until - now > RENEW_BEFORE else warning(name, f"{found}, for {(until - now).days} more days", advice)
+    return (
+        ok(name, found)
+        if until - now > RENEW_BEFORE
+        else warning(name, f"{found}, for {(until - now).days} more days", advice)
+    )
 
 
 def clock(date: str | None, now: datetime) -> CheckResult:
@@ -114,11 +137,17 @@ def clock(date: str | None, now: datetime) -> CheckResult:
     try:
         there = parsedate_to_datetime(date or "")
     except ValueError:
-        return warning("clock", "not compared: the coordinator told no time", "mend the way to it first")
+        return warning(
+            "clock", "not compared: the coordinator told no time", "mend the way to it first"
+        )
     apart = (now - there).total_seconds()
     found = f"{abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the coordinator's"
     if abs(apart) > CLOCK_WRONG:
-        return wrong("clock", found, f"set it, e.g. with NTP: from {CLOCK_WRONG:.0f} s on every message is refused")
+        return wrong(
+            "clock",
+            found,
+            f"set it, e.g. with NTP: from {CLOCK_WRONG:.0f} s on every message is refused",
+        )
     if abs(apart) > CLOCK_WARNING:
         return warning("clock", found, f"set it, e.g. with NTP, before it is {CLOCK_WRONG:.0f} s")
     return ok("clock", f"within {max(2, abs(apart)):.0f} s of the coordinator's")
@@ -129,10 +158,16 @@ def disk(free: int, least: int, place: str) -> CheckResult:
     found = f"{free / (1 << 30):.1f} GiB free at {place}"
     if free < least:
         return wrong("disk", found, f"make room, at least {least >> 20} MiB are needed")
-    return ok("disk", found) if free >= 10 * least else warning("disk", found, "make room before it is full")
+    return (
+        ok("disk", found)
+        if free >= 10 * least
+        else warning("disk", found, "make room before it is full")
+    )
 
 
-def versions(installed: Mapping[str, str], required: Iterable[tuple[str, str, bool | None]]) -> list[CheckResult]:
+def versions(
+    installed: Mapping[str, str], required: Iterable[tuple[str, str, bool | None]]
+) -> list[CheckResult]:
     """Whether what is installed is what the installed packages ask for.
 
     Args:
@@ -146,12 +181,22 @@ def versions(installed: Mapping[str, str], required: Iterable[tuple[str, str, bo
         if not met
     ]
     if faults:
-        return [wrong("versions", f"version mismatch: {'; '.join(faults[:3])}", "install anew, with the constraints file")]
+        return [
+            wrong(
+                "versions",
+                f"version mismatch: {'; '.join(faults[:3])}",
+                "install anew, with the constraints file",
+            )
+        ]
     return [ok("versions", told)]
 
 
 def roots(
-    doubles: Mapping[str, Sequence[str]], ours: Mapping[str, str], home: str | None, python_path: str, user_site: str
+    doubles: Mapping[str, Sequence[str]],
+    ours: Mapping[str, str],
+    home: str | None,
+    python_path: str,
+    user_site: str,
 ) -> list[CheckResult]:
     """Whether every package comes from one place.
 
@@ -163,17 +208,47 @@ def roots(
         user_site: the user's own packages' folder, "" if it is not looked into.
     """
     name, one = "packages", "keep one environment for Consilium and install into that"
-    found = [wrong(name, f"{package} is installed twice, in {' and in '.join(places)}", one) for package, places in doubles.items()]
-    strange = {package: place for package, place in ours.items() if home is not None and place != home}
-    found += [wrong(name, f"{package} is imported from {place} instead of {home}", one) for package, place in strange.items()]
+    found = [
+        wrong(name, f"{package} is installed twice, in {' and in '.join(places)}", one)
+        for package, places in doubles.items()
+    ]
+    strange = {
+        package: place for package, place in ours.items() if home is not None and place != home
+    }
+    found += [
+        wrong(name, f"{package} is imported from {place} instead of {home}", one)
+        for package, place in strange.items()
+    ]
     if home is None and len(set(ours.values())) > 1:
-        found.append(wrong(name, f"our own packages come from {' and from '.join(sorted(set(ours.values())))}", one))
+        found.append(
+            wrong(
+                name,
+                f"our own packages come from {' and from '.join(sorted(set(ours.values())))}",
+                one,
+            )
+        )
     elif home is None:
-        found.append(warning(name, f"Consilium is not installed and runs from {next(iter(ours.values()), 'nowhere')}", "install it"))
+        found.append(
+            warning(
+                name,
+                f"Consilium is not installed and runs from {next(iter(ours.values()), 'nowhere')}",
+                "install it",
+            )
+        )
     if python_path:
-        found.append(warning(name, f"PYTHONPATH is set to {python_path}", "unset it: it puts other packages before the installed ones"))
+        found.append(
+            warning(
+                name,
+                f"PYTHONPATH is set to {python_path}",
+                "unset it: it puts other packages before the installed ones",
+            )
+        )
     if user_site:
         found.append(
-            warning(name, f"packages of this user in {user_site} are used too", "use a virtual environment, or set PYTHONNOUSERSITE=1")
+            warning(
+                name,
+                f"packages of this user in {user_site} are used too",
+                "use a virtual environment, or set PYTHONNOUSERSITE=1",
+            )
         )
     return found or [ok(name, f"all from one place, {home}")]

@@ -93,7 +93,9 @@ def _run(words: Sequence[str]) -> int:
     chosen: arguments.Parser = getattr(given, "parser", parser)
     if extra:
         hint = did_you_mean(extra[0], chosen.options())
-        raise ArgumentError(f"{extra[0]!r} is not an argument of '{chosen.prog}'{hint}; see '{chosen.prog} --help'.")
+        raise ArgumentError(
+            f"{extra[0]!r} is not an argument of '{chosen.prog}'{hint}; see '{chosen.prog} --help'."
+        )
     command = _COMMANDS.get(chosen.prog) or _deployed(chosen.prog)
     if command is None:
         console.note(chosen.format_help().rstrip("\n"))
@@ -103,7 +105,9 @@ def _run(words: Sequence[str]) -> int:
 
 def _deployed(words: str) -> Callable[[Namespace], int] | None:
     """A command of the coordinator's or the hospital's side; each side's code is loaded only where its commands are typed."""
-    room = {"provision": "server", "server": "server", "site": "client"}.get(words.removeprefix("consilium ").split()[0])
+    room = {"provision": "server", "server": "server", "site": "client"}.get(
+        words.removeprefix("consilium ").split()[0]
+    )
     if room is None:
         return None
     side = (
@@ -151,7 +155,10 @@ def _evaluate(given: Namespace) -> int:
     with console.work():
         _check_device(given.device)
         scored = run.evaluate(given.model, given.sites, split=given.split, device=given.device)
-    rows = {**{site: {"mean": values} for site, values in scored["metrics"]["sites"].items()}, "mean": scored["metrics"]}
+    rows = {
+        **{site: {"mean": values} for site, values in scored["metrics"]["sites"].items()},
+        "mean": scored["metrics"],
+    }
     return _answer(scored, given.json, rows, "")
 
 
@@ -170,7 +177,9 @@ def _check_device(wanted: str) -> None:
     import torch  # noqa: PLC0415
 
     if not torch.cuda.is_available():
-        raise ArgumentError("--device is 'cuda', but torch sees no usable GPU here; give cpu or auto.")
+        raise ArgumentError(
+            "--device is 'cuda', but torch sees no usable GPU here; give cpu or auto."
+        )
 
 
 @contextlib.contextmanager
@@ -205,7 +214,10 @@ def _answer(result: dict[str, Any], as_json: bool, rows: dict[str, Any], last: s
         return 0
     width = max(map(len, rows), default=0)
     for name, row in rows.items():
-        values = (f"{metric} {'undefined' if value is None else f'{value:.3f}'}" for metric, value in row["mean"].items())
+        values = (
+            f"{metric} {'undefined' if value is None else f'{value:.3f}'}"
+            for metric, value in row["mean"].items()
+        )
         console.out(f"{name.ljust(width)}  {'  '.join(values)}")
     if last:
         console.out(last)
@@ -226,13 +238,17 @@ def _explain(error: Exception, debug: bool) -> None:
         console.note(trace.rstrip("\n"))
         _complain(f"unexpected {type(error).__name__}; its trace stands above.")
         return
-    with tempfile.NamedTemporaryFile("w", prefix="consilium-", suffix=".log", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="consilium-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
         file.write(trace)
     _complain(f"unexpected {type(error).__name__}: {error}; full trace written to {file.name}.")
 
 
 _COMMANDS: dict[str, Callable[[Namespace], int]] = {
-    **dict.fromkeys(("consilium study new", "consilium study check", "consilium study show"), _study),
+    **dict.fromkeys(
+        ("consilium study new", "consilium study check", "consilium study show"), _study
+    ),
     "consilium simulate": _simulate,
     "consilium evaluate": _evaluate,
     "consilium demo": _demo,

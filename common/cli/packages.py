@@ -28,12 +28,21 @@ def look(*, small: bool = False) -> list[CheckResult]:
     told = {name: version for name in _TOLD if (version := _version(name)) is not None}
     wanted = _required("consilium")
     if small:
-        wanted = (entry for entry in wanted if entry[2] is not None or (entry[0] == "consilium" and Requirement(entry[1]).name in _GATEWAY))
+        wanted = (
+            entry
+            for entry in wanted
+            if entry[2] is not None
+            or (entry[0] == "consilium" and Requirement(entry[1]).name in _GATEWAY)
+        )
     found = checks.versions(told, wanted)
     places = {name: place for name in _OURS if (place := _place(name))}
     python_path, user = os.environ.get("PYTHONPATH", ""), site.getusersitepackages()
     return found + checks.roots(
-        _doubles(sys.path), places, _installed(), python_path, user if user in sys.path and any(Path(user).glob("*")) else ""
+        _doubles(sys.path),
+        places,
+        _installed(),
+        python_path,
+        user if user in sys.path and any(Path(user).glob("*")) else "",
     )
 
 
@@ -52,7 +61,11 @@ def _required(first: str) -> Iterator[tuple[str, str, bool | None]]:
         seen.add((canonicalize_name(who), extras))
         for wanted in _requirements(who, extras):
             version = _version(wanted.name)
-            yield who, f"{wanted.name}{wanted.specifier}", None if version is None else wanted.specifier.contains(version, prereleases=True)
+            yield (
+                who,
+                f"{wanted.name}{wanted.specifier}",
+                None if version is None else wanted.specifier.contains(version, prereleases=True),
+            )
             entry = (wanted.name, frozenset(wanted.extras))
             if version is not None and (canonicalize_name(entry[0]), entry[1]) not in seen:
                 todo.append(entry)
@@ -69,7 +82,9 @@ def _requirements(who: str, extras: frozenset[str]) -> Iterator[Requirement]:
             wanted = Requirement(text)
         except InvalidRequirement:  # of an old package; pip has looked at it when it was installed
             continue
-        if wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+        if wanted.marker is None or any(
+            wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)
+        ):
             yield wanted
 
 
@@ -79,14 +94,20 @@ def _doubles(path: Sequence[str]) -> dict[str, list[str]]:
     for distribution in metadata.distributions(path=list(path)):
         name = distribution.metadata["Name"]
         if name:
-            places.setdefault(canonicalize_name(name), set()).add(str(Path(str(distribution.locate_file(""))).resolve()))
+            places.setdefault(canonicalize_name(name), set()).add(
+                str(Path(str(distribution.locate_file(""))).resolve())
+            )
     return {name: sorted(found) for name, found in sorted(places.items()) if len(found) > 1}
 
 
 def _place(name: str) -> str:
     """The folder that one of our own packages is imported from."""
     found = util.find_spec(name)
-    return "" if found is None or found.origin is None else str(Path(found.origin).resolve().parent.parent)
+    return (
+        ""
+        if found is None or found.origin is None
+        else str(Path(found.origin).resolve().parent.parent)
+    )
 
 
 def _installed() -> str | None:

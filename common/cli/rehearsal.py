@@ -55,6 +55,8 @@ def _invented(study: Study, generator: torch.Generator) -> Sample:
         mask[patch] = 1
         return sample.with_(mask=mask)
     if needs == "boxes":
-        box = torch.tensor([[side // 4] * dimensions + [side // 2] * dimensions], dtype=torch.float32)
+        box = torch.tensor(
+            [[side // 4] * dimensions + [side // 2] * dimensions], dtype=torch.float32
+        )
         return sample.with_(boxes=box, classes=torch.zeros(1, dtype=torch.int64))
     return sample

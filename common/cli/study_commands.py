@@ -28,11 +28,25 @@ _SECTIONS: dict[str, type] = {
     "evaluation": studies.Evaluation,
 }
 _TOP: tuple[Row, ...] = (
-    ("name", "required", "a text in quotes", "name of the study, in reports and folders: letters, digits, . - _"),
-    ("description", '""', "a text in quotes", "what the study is for; hospitals read it before they agree"),
+    (
+        "name",
+        "required",
+        "a text in quotes",
+        "name of the study, in reports and folders: letters, digits, . - _",
+    ),
+    (
+        "description",
+        '""',
+        "a text in quotes",
+        "what the study is for; hospitals read it before they agree",
+    ),
     ("seed", "1", "a whole number, 0 to 2^63 - 1", "start of every random draw of the training"),
 )
-_PLUGINS = {"task": ("common.tasks", "TASK"), "model": ("common.models", "MODEL"), "strategy": ("common.strategies", "STRATEGY")}
+_PLUGINS = {
+    "task": ("common.tasks", "TASK"),
+    "model": ("common.models", "MODEL"),
+    "strategy": ("common.strategies", "STRATEGY"),
+}
 _FIRST_CHOICE = ("unet", "resnet", "retinanet")
 _STEPS = {"prepare": ("resize", "standardise"), "augment": ("flip", "affine", "intensity")}
 _SIDE = {2: 128, 3: 64}
@@ -44,12 +58,16 @@ def new(arguments: Namespace) -> int:
     """Write a commented study file with every default spelled out."""
     path = arguments.out or Path(f"{arguments.name}.toml")
     model = arguments.model or _model_for(arguments.task)
-    table = _template(arguments.name, arguments.task, model, arguments.strategy, arguments.dimensions)
+    table = _template(
+        arguments.name, arguments.task, model, arguments.strategy, arguments.dimensions
+    )
     text = toml.dumps(table, _notes(table))
     studies.parse(table)
     _write(path, text, arguments.force)
     marked = ", ".join(f"{place} = {toml.inline(value)}" for place, value in _examples(table))
-    console.note(f"{path} is written{f'; put your own in place of {marked}' if marked else ''}. Then: consilium study check {path}")
+    console.note(
+        f"{path} is written{f'; put your own in place of {marked}' if marked else ''}. Then: consilium study check {path}"
+    )
     return 0
 
 
@@ -60,9 +78,13 @@ def _write(path: Path, text: str, replace: bool) -> None:
         with path.open("w" if replace else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ArgumentError(f"{path} exists; give another name, another --out, or --force to replace it.") from None
+        raise ArgumentError(
+            f"{path} exists; give another name, another --out, or --force to replace it."
+        ) from None
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give another file with --out.") from None
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}); give another file with --out."
+        ) from None
 
 
 def check(arguments: Namespace) -> int:
@@ -89,15 +111,17 @@ def check(arguments: Namespace) -> int:
         console.out_json({**facts, "ok": served["ok"], "site": served} if arguments.site else facts)
         return checks.exit_code(found)
     what = f"{study.task.name} with {study.model.name} ({weights:,} weights), {study.strategy.name}, {study.federation.rounds} rounds"
-    console.out(f"{arguments.study} is a valid study: {study.name}, {what}, hash {study.digest[:16]}")
+    console.out(
+        f"{arguments.study} is a valid study: {study.name}, {what}, hash {study.digest[:16]}"
+    )
     return checks.show(found, False) if arguments.site else 0
 
 
 def _fitness(arguments: Namespace, study: studies.Study) -> list[checks.CheckResult]:
     """What stands between a hospital's folder and the study; only the hospital's side opens the folder."""
-    found: list[checks.CheckResult] = importlib.import_module("client.ingest.readiness.fitness").check(
-        arguments.site, study, arguments.names, arguments.device
-    )
+    found: list[checks.CheckResult] = importlib.import_module(
+        "client.ingest.readiness.fitness"
+    ).check(arguments.site, study, arguments.names, arguments.device)
     return found
 
 
@@ -106,14 +130,18 @@ def _start(study: studies.Study, base: Path) -> int:
     wanted = study.training.pretrained
     if wanted and not (base / wanted).is_file():
         place = f"training.pretrained is {toml.inline(wanted)}"
-        raise StudyError(f"{place}, but there is no file {base / wanted}; give a safetensors file, relative to the study file.")
+        raise StudyError(
+            f"{place}, but there is no file {base / wanted}; give a safetensors file, relative to the study file."
+        )
     return networks.start_weights(study, base)[0].size
 
 
 def show(arguments: Namespace) -> int:
     """Print a study with every default spelled out, or the table of all fields."""
     if not arguments.fields and arguments.study is None:
-        raise ArgumentError("STUDY is missing; give a study file, or --fields for the table of every field.")
+        raise ArgumentError(
+            "STUDY is missing; give a study file, or --fields for the table of every field."
+        )
     study = studies.read(arguments.study) if arguments.study else None
     if arguments.fields:
         _show_fields(study, arguments.json)
@@ -132,20 +160,35 @@ def fields(study: studies.Study | None = None) -> Iterator[tuple[str, str, list[
     for section, (package, export) in _PLUGINS.items():
         for name in plugins.names(package) if study is None else [getattr(study, section).name]:
             options = plugins.load(package, name, export).options
-            yield f'[{section}] name = "{name}"', _summary(package, name), list(config.describe(options, section))
+            yield (
+                f'[{section}] name = "{name}"',
+                _summary(package, name),
+                list(config.describe(options, section)),
+            )
     used = None if study is None else {step.name for step in (*study.prepare, *study.augment)}
     for name in plugins.names("common.transforms"):
         if used is None or name in used:
             transform = plugins.load("common.transforms", name, "TRANSFORM")
             place = "data.prepare" if transform.kind == "prepare" else "data.augment"
-            yield f'[[{place}]] step = "{name}"', _summary("common.transforms", name), list(config.describe(transform.options, place))
+            yield (
+                f'[[{place}]] step = "{name}"',
+                _summary("common.transforms", name),
+                list(config.describe(transform.options, place)),
+            )
 
 
 def _show_fields(study: studies.Study | None, as_json: bool) -> None:
     groups = list(fields(study))
     if as_json:
         keys = ("field", "default", "allowed", "meaning")
-        listed = [{"group": h, "meaning": m, "fields": [dict(zip(keys, row, strict=True)) for row in rows]} for h, m, rows in groups]
+        listed = [
+            {
+                "group": h,
+                "meaning": m,
+                "fields": [dict(zip(keys, row, strict=True)) for row in rows],
+            }
+            for h, m, rows in groups
+        ]
         console.out_json({"groups": listed})
         return
     for header, meaning, rows in groups:
@@ -172,22 +215,37 @@ def _named(section: str, name: str) -> dict[str, Any]:
 
 
 def _step(name: str, dimensions: int) -> dict[str, Any]:
-    given = {"size": [_SIDE[dimensions]] * dimensions, "keep_aspect": True} if name == "resize" else {}
-    return {"step": name, **_defaults(plugins.load("common.transforms", name, "TRANSFORM").options), **given}
+    given = (
+        {"size": [_SIDE[dimensions]] * dimensions, "keep_aspect": True} if name == "resize" else {}
+    )
+    return {
+        "step": name,
+        **_defaults(plugins.load("common.transforms", name, "TRANSFORM").options),
+        **given,
+    }
 
 
 def _model_for(task: str) -> str:
     plugins.load("common.tasks", task, "TASK", "--task")
-    serving = [n for n in plugins.names("common.models") if task in plugins.load("common.models", n, "MODEL").tasks]
+    serving = [
+        n
+        for n in plugins.names("common.models")
+        if task in plugins.load("common.models", n, "MODEL").tasks
+    ]
     if not serving:
-        raise ArgumentError(f"--task is {task!r}, which no installed network serves; give another task.")
+        raise ArgumentError(
+            f"--task is {task!r}, which no installed network serves; give another task."
+        )
     return next((n for n in _FIRST_CHOICE if n in serving), serving[0])
 
 
 def _defaults(cls: type) -> dict[str, Any]:
     """Every default, an example where there is none; fields that are None are left out, as TOML has no form for it."""
     hints = typing.get_type_hints(cls)
-    values = {f.name: _example(hints[f.name], f) if f.default is dataclasses.MISSING else f.default for f in dataclasses.fields(cls)}
+    values = {
+        f.name: _example(hints[f.name], f) if f.default is dataclasses.MISSING else f.default
+        for f in dataclasses.fields(cls)
+    }
     return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v is not None}
 
 
@@ -201,7 +259,9 @@ def _example(hint: Any, field: dataclasses.Field[Any]) -> Any:
 
 def _examples(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Fields of the task that have no default, with the example that the template holds."""
-    for place, default, _, _ in config.describe(plugins.load("common.tasks", table["task"]["name"], "TASK").options, "task"):
+    for place, default, _, _ in config.describe(
+        plugins.load("common.tasks", table["task"]["name"], "TASK").options, "task"
+    ):
         if default == "required":
             yield place, table["task"][place.removeprefix("task.")]
 
@@ -213,13 +273,19 @@ def _notes(table: Mapping[str, Any]) -> dict[str, str]:
         notes |= {name: _meaning(cls), **_notes_of(cls, name, name)}
     for section, (package, export) in _PLUGINS.items():
         name = table[section]["name"]
-        notes |= {section: _summary(package, name), **_notes_of(plugins.load(package, name, export).options, section, section)}
+        notes |= {
+            section: _summary(package, name),
+            **_notes_of(plugins.load(package, name, export).options, section, section),
+        }
         notes[f"{section}.name"] = f"installed: {', '.join(plugins.names(package))}"
     for kind in _STEPS:
         for i, step in enumerate(table["data"][kind]):
             options = plugins.load("common.transforms", step["step"], "TRANSFORM").options
             place = f"data.{kind}[{i}]"
-            notes |= {place: _summary("common.transforms", step["step"]), **_notes_of(options, f"data.{kind}", place)}
+            notes |= {
+                place: _summary("common.transforms", step["step"]),
+                **_notes_of(options, f"data.{kind}", place),
+            }
     return notes
 
 

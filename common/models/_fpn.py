@@ -11,7 +11,9 @@ from common.models._norm import norm_layer
 from common.models._sound import Convolution2d, Convolution3d
 
 
-def convolution(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1, bias: bool = False) -> nn.Module:
+def convolution(
+    dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1, bias: bool = False
+) -> nn.Module:
     """A 2-D or 3-D convolution that keeps the extent (divided by the stride, rounded up)."""
     kind = Convolution2d if dimensions == 2 else Convolution3d
     return kind(inputs, outputs, size, stride, size // 2, bias=bias)
@@ -31,7 +33,11 @@ class Residual(nn.Module):
         self.first = unit(dimensions, inputs, outputs, norm, stride)
         self.second = convolution(dimensions, outputs, outputs)
         self.norm = norm_layer(norm, outputs, dimensions)
-        self.shortcut = nn.Identity() if inputs == outputs and stride == 1 else convolution(dimensions, inputs, outputs, 1, stride)
+        self.shortcut = (
+            nn.Identity()
+            if inputs == outputs and stride == 1
+            else convolution(dimensions, inputs, outputs, 1, stride)
+        )
         nn.init.zeros_(self.norm.get_parameter("weight"))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,12 +56,21 @@ class Backbone(nn.Module):
         norm: one of :data:`common.models._norm.NORMS`.
     """
 
-    def __init__(self, dimensions: int, inputs: int, widths: Sequence[int], blocks: int, norm: str) -> None:
+    def __init__(
+        self, dimensions: int, inputs: int, widths: Sequence[int], blocks: int, norm: str
+    ) -> None:
         super().__init__()
         self.stem = unit(dimensions, inputs, widths[0], norm, stride=2)
         stages, before = [], widths[0]
         for width in widths:
-            stages.append(nn.Sequential(*(Residual(dimensions, width if n else before, width, norm, 1 if n else 2) for n in range(blocks))))
+            stages.append(
+                nn.Sequential(
+                    *(
+                        Residual(dimensions, width if n else before, width, norm, 1 if n else 2)
+                        for n in range(blocks)
+                    )
+                )
+            )
             before = width
         self.stages = nn.ModuleList(stages)
 
@@ -79,12 +94,18 @@ class Pyramid(nn.Module):
 
     def __init__(self, dimensions: int, inputs: Sequence[int], width: int) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(convolution(dimensions, channels, width, 1, bias=True) for channels in inputs)
-        self.smooth = nn.ModuleList(convolution(dimensions, width, width, bias=True) for _ in inputs)
+        self.lateral = nn.ModuleList(
+            convolution(dimensions, channels, width, 1, bias=True) for channels in inputs
+        )
+        self.smooth = nn.ModuleList(
+            convolution(dimensions, width, width, bias=True) for _ in inputs
+        )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Levels ``[B, width, ...]``, finest first, as large as the features."""
         levels = [lateral(x) for lateral, x in zip(self.lateral, features, strict=True)]
         for fine in range(len(levels) - 2, -1, -1):
-            levels[fine] = levels[fine] + F.interpolate(levels[fine + 1], size=levels[fine].shape[2:])
+            levels[fine] = levels[fine] + F.interpolate(
+                levels[fine + 1], size=levels[fine].shape[2:]
+            )
         return [smooth(x) for smooth, x in zip(self.smooth, levels, strict=True)]

@@ -34,7 +34,9 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, C, H, W[, D]]`` to the same shape and memory layout."""
-        return _like(torch.group_norm(x.contiguous(), self.num_groups, self.weight, self.bias, self.eps), x)
+        return _like(
+            torch.group_norm(x.contiguous(), self.num_groups, self.weight, self.bias, self.eps), x
+        )
 
 
 class InstanceNorm(GroupNorm):
@@ -56,7 +58,11 @@ class InstanceNorm(GroupNorm):
 
 def groups(channels: int) -> int:
     """The most groups, 8 at most, that divide the channels and leave four or more in each; 1 where there is no such number."""
-    fitting = (g for g in range(_MOST_GROUPS, 1, -1) if channels % g == 0 and channels // g >= _FEWEST_CHANNELS)
+    fitting = (
+        g
+        for g in range(_MOST_GROUPS, 1, -1)
+        if channels % g == 0 and channels // g >= _FEWEST_CHANNELS
+    )
     return next(fitting, 1)
 
 
@@ -89,7 +95,9 @@ def normalised(network: nn.Module, kind: str, dimensions: int, divisible: int = 
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):
             if isinstance(layer, (_NormBase, nn.GroupNorm)):
-                new = exchanged.setdefault(id(layer), norm_layer(kind, _channels(layer), dimensions))
+                new = exchanged.setdefault(
+                    id(layer), norm_layer(kind, _channels(layer), dimensions)
+                )
                 setattr(module, name, new)
     if kind != "batch":
         _refuse_batch_statistics(network)
@@ -113,4 +121,8 @@ def _like(x: Tensor, layout: Tensor) -> Tensor:
     if layout.is_contiguous() or layout.dim() not in (4, 5):
         return x
     channels_last = torch.channels_last if layout.dim() == 4 else torch.channels_last_3d
-    return x.contiguous(memory_format=channels_last) if layout.is_contiguous(memory_format=channels_last) else x
+    return (
+        x.contiguous(memory_format=channels_last)
+        if layout.is_contiguous(memory_format=channels_last)
+        else x
+    )

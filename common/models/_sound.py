@@ -17,7 +17,11 @@ _NARROW = 2  # pixels
 class _Sound(nn.Module):
     def forward(self, x: Tensor, *more: Any) -> Tensor:
         """As the convolution itself."""
-        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and min(x.shape[2:]) <= _NARROW:
+        if (
+            x.device.type == "cpu"
+            and torch.is_autocast_enabled("cpu")
+            and min(x.shape[2:]) <= _NARROW
+        ):
             with torch.autocast("cpu", enabled=False):
                 narrow: Tensor = super().forward(x.float(), *more)
                 return narrow

@@ -20,10 +20,19 @@ from common.study.config import setting
 class Options:
     """Settings of the network."""
 
-    channels: tuple[int, ...] = setting((8, 16, 32, 64), doc="channels of each level, finest first", low=2, high=2048)
-    strides: tuple[int, ...] = setting((2, 2, 2), doc="reduction from each level to the next; one fewer than channels", low=1, high=4)
+    channels: tuple[int, ...] = setting(
+        (8, 16, 32, 64), doc="channels of each level, finest first", low=2, high=2048
+    )
+    strides: tuple[int, ...] = setting(
+        (2, 2, 2),
+        doc="reduction from each level to the next; one fewer than channels",
+        low=1,
+        high=4,
+    )
     kernel_size: int = setting(3, doc="side of each convolution in pixels", choices=(3, 5, 7))
-    dropout: float = setting(0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9
+    )
     norm: str = norm_setting()
 
 

@@ -16,9 +16,13 @@ from common.study.config import setting
 class Options:
     """Settings of the network."""
 
-    channels: tuple[int, ...] = setting((16, 32, 64), doc="channels of each stage; every stage halves the image", low=1, high=2048)
+    channels: tuple[int, ...] = setting(
+        (16, 32, 64), doc="channels of each stage; every stage halves the image", low=1, high=2048
+    )
     depth: int = setting(2, doc="convolutions in each stage", low=1, high=16)
-    dropout: float = setting(0.1, doc="share of the pooled features dropped in training", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.1, doc="share of the pooled features dropped in training", low=0.0, high=0.9
+    )
     norm: str = norm_setting()
 
 
@@ -31,7 +35,13 @@ class Network(nn.Module):
         inputs = shape.inputs
         for channels in options.channels:
             for position in range(options.depth):
-                layers += _block(options.norm, shape.dimensions, inputs, channels, stride=2 if position == 0 else 1)
+                layers += _block(
+                    options.norm,
+                    shape.dimensions,
+                    inputs,
+                    channels,
+                    stride=2 if position == 0 else 1,
+                )
                 inputs = channels
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(options.dropout)

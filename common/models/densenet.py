@@ -19,9 +19,14 @@ class Options:
     features: int = setting(24, doc="channels of the first convolution", low=4, high=512)
     growth: int = setting(12, doc="channels that each layer adds", low=1, high=256)
     blocks: tuple[int, ...] = setting(
-        (4, 4, 4, 4), doc="layers of each dense block; between two blocks the image is halved", low=1, high=64
+        (4, 4, 4, 4),
+        doc="layers of each dense block; between two blocks the image is halved",
+        low=1,
+        high=64,
     )
-    dropout: float = setting(0.0, doc="share of each layer's new channels dropped in training", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.0, doc="share of each layer's new channels dropped in training", low=0.0, high=0.9
+    )
     norm: str = norm_setting()
 
 

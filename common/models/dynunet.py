@@ -21,11 +21,16 @@ class Options:
     """Settings of the network."""
 
     channels: tuple[int, ...] = setting(
-        (16, 32, 64, 128), doc="channels of each level, finest first; each level halves the image", low=1, high=2048
+        (16, 32, 64, 128),
+        doc="channels of each level, finest first; each level halves the image",
+        low=1,
+        high=2048,
     )
     kernel_size: int = setting(3, doc="side of each convolution in pixels", choices=(3, 5, 7))
     residual: bool = setting(False, doc="blocks with a shortcut")
-    dropout: float = setting(0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9
+    )
     norm: str = norm_setting("instance")
 
 
@@ -37,7 +42,9 @@ def build(options: Options, shape: Shape) -> nn.Module:
     """
     levels = len(options.channels)
     if levels < _FEWEST_LEVELS:
-        raise StudyError(f"model.channels has {levels} entries; give {_FEWEST_LEVELS} or more, one for each level.")
+        raise StudyError(
+            f"model.channels has {levels} entries; give {_FEWEST_LEVELS} or more, one for each level."
+        )
     from monai.networks.nets.dynunet import DynUNet  # noqa: PLC0415 (slow to import)
 
     network = DynUNet(

@@ -18,7 +18,11 @@ from common.study.config import setting
 class Options:
     """Settings of the network."""
 
-    size: str = setting("b0", doc="scaling of width, depth and dropout as published", choices=("b0", "b1", "b2", "b3", "b4"))
+    size: str = setting(
+        "b0",
+        doc="scaling of width, depth and dropout as published",
+        choices=("b0", "b1", "b2", "b3", "b4"),
+    )
     norm: str = norm_setting()
 
 

@@ -21,10 +21,16 @@ _STAGES = 4
 class Options:
     """Settings of the network."""
 
-    channels: tuple[int, ...] = setting((16, 32, 64, 128), doc="channels of the four stages", low=4, high=2048)
-    layers: tuple[int, ...] = setting((2, 2, 2, 2), doc="blocks in each of the four stages", low=1, high=64)
+    channels: tuple[int, ...] = setting(
+        (16, 32, 64, 128), doc="channels of the four stages", low=4, high=2048
+    )
+    layers: tuple[int, ...] = setting(
+        (2, 2, 2, 2), doc="blocks in each of the four stages", low=1, high=64
+    )
     block: str = setting(
-        "basic", doc="basic: two 3x3 convolutions; bottleneck: 1x1, 3x3, 1x1 with four times the output", choices=("basic", "bottleneck")
+        "basic",
+        doc="basic: two 3x3 convolutions; bottleneck: 1x1, 3x3, 1x1 with four times the output",
+        choices=("basic", "bottleneck"),
     )
     norm: str = norm_setting()
 
@@ -37,7 +43,9 @@ def build(options: Options, shape: Shape) -> nn.Module:
     """
     for name in ("channels", "layers"):
         if len(getattr(options, name)) != _STAGES:
-            raise StudyError(f"model.{name} has {len(getattr(options, name))} entries; give {_STAGES}, one for each stage.")
+            raise StudyError(
+                f"model.{name} has {len(getattr(options, name))} entries; give {_STAGES}, one for each stage."
+            )
     from monai.networks.nets.resnet import ResNet  # noqa: PLC0415 (slow to import)
 
     network = ResNet(

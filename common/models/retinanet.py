@@ -29,7 +29,12 @@ _PRIOR = 0.01  # start probability of every class at every anchor, so that backg
 class Options:
     """Settings of the network ([model])."""
 
-    widths: tuple[int, ...] = setting((32, 64, 128, 192), doc="channels of the stages with strides 4, 8, 16, ...", low=4, high=2048)
+    widths: tuple[int, ...] = setting(
+        (32, 64, 128, 192),
+        doc="channels of the stages with strides 4, 8, 16, ...",
+        low=4,
+        high=2048,
+    )
     blocks: int = setting(1, doc="residual blocks per stage", low=1, high=32)
     finest_stride: int = setting(
         4,
@@ -39,14 +44,25 @@ class Options:
     pyramid_width: int = setting(64, doc="channels of the pyramid and the heads", low=4, high=1024)
     head_depth: int = setting(1, doc="convolutions of each head before its last", low=0, high=8)
     anchor_size: float = setting(
-        12.0, doc="edge in pixels of the anchors of the finest level; it doubles from level to level", low=1.0, high=4096.0
+        12.0,
+        doc="edge in pixels of the anchors of the finest level; it doubles from level to level",
+        low=1.0,
+        high=4096.0,
     )
     anchor_scales: tuple[float, ...] = setting(
-        (1.0,), doc="sizes of the anchors at one place, as multiples of the edge", low=0.05, high=20.0
+        (1.0,),
+        doc="sizes of the anchors at one place, as multiples of the edge",
+        low=0.05,
+        high=20.0,
     )
-    anchor_aspects: tuple[float, ...] = setting((1.0,), doc="height divided by width of the anchors, at equal area", low=0.05, high=20.0)
+    anchor_aspects: tuple[float, ...] = setting(
+        (1.0,), doc="height divided by width of the anchors, at equal area", low=0.05, high=20.0
+    )
     anchor_depths: tuple[float, ...] = setting(
-        (1.0,), doc="volumes: extent along D of the anchors as multiples of the edge", low=0.05, high=20.0
+        (1.0,),
+        doc="volumes: extent along D of the anchors as multiples of the edge",
+        low=0.05,
+        high=20.0,
     )
     norm: str = norm_setting("group")
 
@@ -90,9 +106,14 @@ class RetinaNet(nn.Module):
         """Anchors ``[A_l, 2 * d]`` of levels with extents ``H_l, W_l[, D_l]``: row by row, at each place all shapes in order."""
         result = []
         for number, (extent, stride) in enumerate(zip(extents, self.strides, strict=True)):
-            grid = torch.meshgrid(*(torch.arange(n, device=device, dtype=torch.float32) for n in extent), indexing="ij")
+            grid = torch.meshgrid(
+                *(torch.arange(n, device=device, dtype=torch.float32) for n in extent),
+                indexing="ij",
+            )
             row, column, *rest = [(axis + 0.5) * stride for axis in grid]
-            centre = torch.stack([column, row, *rest], -1).flatten(0, -2)[:, None]  # x lies along W, y along H, z along D
+            centre = torch.stack([column, row, *rest], -1).flatten(0, -2)[
+                :, None
+            ]  # x lies along W, y along H, z along D
             half = torch.tensor(self.shapes, device=device) * (2**number / 2)
             result.append(torch.cat([centre - half, centre + half], -1).flatten(0, 1))
         return result
@@ -102,9 +123,13 @@ def anchor_shapes(options: Options, dimensions: int) -> list[tuple[float, ...]]:
     """Extents along x, y[, z] in pixels of the anchors of the finest level."""
     depths = options.anchor_depths if dimensions == 3 else (1.0,)
     shapes = []
-    for scale, aspect, depth in itertools.product(options.anchor_scales, options.anchor_aspects, depths):
+    for scale, aspect, depth in itertools.product(
+        options.anchor_scales, options.anchor_aspects, depths
+    ):
         edge = options.anchor_size * scale
-        shapes.append((edge / math.sqrt(aspect), edge * math.sqrt(aspect), edge * depth)[:dimensions])
+        shapes.append(
+            (edge / math.sqrt(aspect), edge * math.sqrt(aspect), edge * depth)[:dimensions]
+        )
     return shapes
 
 
@@ -135,7 +160,10 @@ def _initialise(network: RetinaNet) -> None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    for head, bias in ((network.classes[-1], -math.log((1 - _PRIOR) / _PRIOR)), (network.boxes[-1], 0.0)):
+    for head, bias in (
+        (network.classes[-1], -math.log((1 - _PRIOR) / _PRIOR)),
+        (network.boxes[-1], 0.0),
+    ):
         nn.init.normal_(head.get_parameter("weight"), std=0.01)
         nn.init.constant_(head.get_parameter("bias"), bias)
 

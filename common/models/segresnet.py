@@ -16,10 +16,18 @@ from common.study.config import setting
 class Options:
     """Settings of the network."""
 
-    features: int = setting(8, doc="channels of the finest level; each further level has twice as many", low=1, high=256)
-    down: tuple[int, ...] = setting((1, 2, 2, 4), doc="residual blocks of each encoder level, finest first", low=1, high=32)
-    up: tuple[int, ...] = setting((1, 1, 1), doc="residual blocks of each decoder level; one fewer than down", low=1, high=32)
-    dropout: float = setting(0.0, doc="share of the first layer's values dropped in training", low=0.0, high=0.9)
+    features: int = setting(
+        8, doc="channels of the finest level; each further level has twice as many", low=1, high=256
+    )
+    down: tuple[int, ...] = setting(
+        (1, 2, 2, 4), doc="residual blocks of each encoder level, finest first", low=1, high=32
+    )
+    up: tuple[int, ...] = setting(
+        (1, 1, 1), doc="residual blocks of each decoder level; one fewer than down", low=1, high=32
+    )
+    dropout: float = setting(
+        0.0, doc="share of the first layer's values dropped in training", low=0.0, high=0.9
+    )
     norm: str = norm_setting()
 
 

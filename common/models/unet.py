@@ -20,13 +20,22 @@ from common.study.config import setting
 class Options:
     """Settings of the network."""
 
-    channels: tuple[int, ...] = setting((16, 32, 64, 128), doc="channels of each level, finest first", low=1, high=2048)
-    strides: tuple[int, ...] = setting(
-        (2, 2, 2), doc="reduction from each level to the next, the image first; one fewer than channels", low=1, high=4
+    channels: tuple[int, ...] = setting(
+        (16, 32, 64, 128), doc="channels of each level, finest first", low=1, high=2048
     )
-    residual_units: int = setting(2, doc="convolutions with a shortcut in each level; 0: one plain convolution", low=0, high=8)
+    strides: tuple[int, ...] = setting(
+        (2, 2, 2),
+        doc="reduction from each level to the next, the image first; one fewer than channels",
+        low=1,
+        high=4,
+    )
+    residual_units: int = setting(
+        2, doc="convolutions with a shortcut in each level; 0: one plain convolution", low=0, high=8
+    )
     kernel_size: int = setting(3, doc="side of each convolution in pixels", choices=(3, 5, 7))
-    dropout: float = setting(0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9
+    )
     norm: str = norm_setting("instance")
 
 
@@ -62,9 +71,13 @@ def check_levels(channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
         StudyError: fewer than two levels, or not one stride fewer than levels.
     """
     if len(channels) < 2:
-        raise StudyError(f"model.channels has {len(channels)} entries; give two or more, one for each level.")
+        raise StudyError(
+            f"model.channels has {len(channels)} entries; give two or more, one for each level."
+        )
     if len(strides) != len(channels) - 1:
-        raise StudyError(f"model.strides has {len(strides)} entries; give {len(channels) - 1}, one fewer than model.channels.")
+        raise StudyError(
+            f"model.strides has {len(strides)} entries; give {len(channels) - 1}, one fewer than model.channels."
+        )
 
 
 MODEL = Model(tasks=("segmentation",), options=Options, build=build)

@@ -21,7 +21,13 @@ from common.errors import WireError
 from common.update import Vector
 
 VERSION = 2
-KINDS = {"join": "query", "agree": "query", "tally": "query", "train": "train", "evaluate": "evaluate"}
+KINDS = {
+    "join": "query",
+    "agree": "query",
+    "tally": "query",
+    "train": "train",
+    "evaluate": "evaluate",
+}
 """Our questions and the Flower message category that carries each."""
 _WITH_MODEL = ("train", "evaluate")
 _MOST_MESSAGES = 4096
@@ -114,7 +120,9 @@ class Envelope:
         if buffer is None:
             return Envelope(text)
         if len(buffer) % 4:
-            raise WireError(f"A message's vector has {len(buffer)} bytes; a multiple of 4 is allowed.")
+            raise WireError(
+                f"A message's vector has {len(buffer)} bytes; a multiple of 4 is allowed."
+            )
         return Envelope(text, np.frombuffer(buffer, dtype="<f4"))
 
 
@@ -144,7 +152,9 @@ def read_question(letter: Envelope) -> Question:
     if plan.kind not in KINDS:
         raise WireError(f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.")
     if (plan.model is not None) != (plan.kind in _WITH_MODEL):
-        raise WireError(f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model.")
+        raise WireError(
+            f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model."
+        )
     return plan
 
 
@@ -189,7 +199,9 @@ def _write(header: Mapping[str, Any], vector: Vector | None) -> Envelope:
 
 def _read(letter: Envelope) -> Mapping[str, Any]:
     if len(letter.text) > LARGEST_TEXT:
-        raise WireError(f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are allowed.")
+        raise WireError(
+            f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are allowed."
+        )
     try:
         header = json.loads(letter.text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -209,7 +221,9 @@ def _to_text(messages: tuple[bytes, ...]) -> list[str]:
 def _from_text(header: Mapping[str, Any]) -> tuple[bytes, ...]:
     texts = _get(header, "secure", list)
     if len(texts) > _MOST_MESSAGES or not all(isinstance(text, str) for text in texts):
-        raise WireError(f"A message's secure part must be a list of at most {_MOST_MESSAGES} texts.")
+        raise WireError(
+            f"A message's secure part must be a list of at most {_MOST_MESSAGES} texts."
+        )
     try:
         return tuple(base64.b64decode(text, validate=True) for text in texts)
     except ValueError:
@@ -223,5 +237,7 @@ def _refuse_constant(name: str) -> None:
 def _get(header: Mapping[str, Any], key: str, kind: type) -> Any:
     value = header.get(key)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise WireError(f"A message's {key} is of type {type(value).__name__}; {kind.__name__} is allowed.")
+        raise WireError(
+            f"A message's {key} is of type {type(value).__name__}; {kind.__name__} is allowed."
+        )
     return value

@@ -19,7 +19,12 @@ from flwr.common.serde import message_to_proto
 from flwr.proto.message_pb2 import Message as MessageProto
 from flwr.proto.message_pb2 import ObjectTree
 from flwr.supercore.constant import HEAD_BODY_DIVIDER
-from flwr.supercore.inflatable.inflatable_object import InflatableObject, add_header_to_object_body, get_object_tree, no_object_id_recompute
+from flwr.supercore.inflatable.inflatable_object import (
+    InflatableObject,
+    add_header_to_object_body,
+    get_object_tree,
+    no_object_id_recompute,
+)
 from flwr.supercore.inflatable.inflatable_utils import ObjectUnavailableError
 
 from common.errors import WireError
@@ -52,7 +57,9 @@ class Reference:
         """
         size, sha256 = about["size"], about["sha256"]
         if len(about) != 2 or type(size) is not int or not 0 <= size <= LARGEST_VECTOR:
-            raise WireError(f"A message announces a vector of {size!r} values; at most {LARGEST_VECTOR} are allowed.")
+            raise WireError(
+                f"A message announces a vector of {size!r} values; at most {LARGEST_VECTOR} are allowed."
+            )
         if not isinstance(sha256, str) or len(sha256) != 64 or not set(sha256) <= _HEX:
             raise WireError("A message's SHA-256 of its vector is not 64 hexadecimal digits.")
         return Reference(size, sha256)
@@ -63,7 +70,9 @@ class Content(RecordDict):
 
     def __init__(self, text: str, reference: Reference | None) -> None:
         super().__init__()
-        self._body = json.dumps({"text": text, "vector": None if reference is None else asdict(reference)}).encode()
+        self._body = json.dumps(
+            {"text": text, "vector": None if reference is None else asdict(reference)}
+        ).encode()
 
     @property
     def children(self) -> dict[str, InflatableObject]:
@@ -94,7 +103,9 @@ def send(messages: Sequence[Message], wanted: set[str], push: Push) -> None:
     for message in messages:
         if message.metadata.message_id in wanted:
             push(message.metadata.message_id, message.deflate())
-    for name, content in {message.content.object_id: message.content for message in messages}.items():
+    for name, content in {
+        message.content.object_id: message.content for message in messages
+    }.items():
         if name in wanted:
             push(name, content.deflate())
 
@@ -123,7 +134,9 @@ def _opened(content: bytes) -> memoryview:
     kind, _, length = content[:end].decode().split(" ")
     body = memoryview(content)[end + len(HEAD_BODY_DIVIDER) :]
     if kind != RecordDict.__qualname__ or int(length) != len(body):
-        raise WireError(f"A message's object is {kind} with {len(body)} bytes; RecordDict with {length} was announced.")
+        raise WireError(
+            f"A message's object is {kind} with {len(body)} bytes; RecordDict with {length} was announced."
+        )
     return body
 
 
@@ -134,6 +147,8 @@ def _patiently(pull: Pull, name: str) -> bytes:
             return pull(name)
         except ObjectUnavailableError:
             if time.monotonic() > last:
-                raise WireError(f"A message's object did not arrive within {_PATIENCE:.0f} s.") from None
+                raise WireError(
+                    f"A message's object did not arrive within {_PATIENCE:.0f} s."
+                ) from None
             time.sleep(wait)
             wait = min(2 * wait, 0.5)

@@ -18,8 +18,19 @@ def pack(letter: Envelope, *, shared: bool) -> RecordDict:
     """A letter as Flower records. ``shared``: the vector's memory is handed over as it is (same process), not copied to bytes."""
     records = RecordDict({"header": ConfigRecord({"json": letter.text})})
     if letter.vector is not None:
-        record = ArrayRecord({"vector": Array("float32", letter.vector.shape, _STYPE, b"" if shared else letter.vector.tobytes())})
-        if shared:  # Flower reads the bytes through memoryview() only, so that a view serves as well
+        record = ArrayRecord(
+            {
+                "vector": Array(
+                    "float32",
+                    letter.vector.shape,
+                    _STYPE,
+                    b"" if shared else letter.vector.tobytes(),
+                )
+            }
+        )
+        if (
+            shared
+        ):  # Flower reads the bytes through memoryview() only, so that a view serves as well
             record["vector"].data = letter.vector.data.cast("B")  # type: ignore[assignment]
         records["vector"] = record
     return records
@@ -52,12 +63,21 @@ def is_shared(records: RecordDict) -> bool:
 
 def _vector(array: Array) -> Vector:
     if array.dtype != "float32" or array.stype != _STYPE or len(array.shape) != 1:
-        raise WireError(f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 with one axis is allowed.")
+        raise WireError(
+            f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 with one axis is allowed."
+        )
     if len(memoryview(array.data)) != 4 * array.shape[0]:
-        raise WireError(f"A message's vector has {len(memoryview(array.data))} bytes for {array.shape[0]} values; 4 a value are allowed.")
+        raise WireError(
+            f"A message's vector has {len(memoryview(array.data))} bytes for {array.shape[0]} values; 4 a value are allowed."
+        )
     return np.frombuffer(array.data, dtype="<f4")
 
 
 def _arrays(records: RecordDict) -> Iterator[Array]:
     """Every array of a message. RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for long."""
-    return (array for record in records.values() if isinstance(record, ArrayRecord) for array in record.values())
+    return (
+        array
+        for record in records.values()
+        if isinstance(record, ArrayRecord)
+        for array in record.values()
+    )

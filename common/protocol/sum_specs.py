@@ -81,7 +81,9 @@ def order(
         kind=kind,
         round=number,
         part=part,
-        model=bytes(32) if model is None else hashlib.sha256(np.ascontiguousarray(model).data.cast("B")).digest(),
+        model=bytes(32)
+        if model is None
+        else hashlib.sha256(np.ascontiguousarray(model).data.cast("B")).digest(),
         layout=layout,
         size=model.size if kind == "train" and model is not None else 0,
         ring_bits=ring,

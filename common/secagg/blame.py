@@ -32,21 +32,38 @@ def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Openin
     silent = sorted(set(state.survivors) - set(claims))
     who = ", ".join(guilty) or "somebody unknown"
     unheard = f" ({', '.join(silent)} did not reveal)" if silent else ""
-    raise CheatError(f"The canaries of the sum are wrong; the mask of {who} does not fit{unheard}.", guilty)
+    raise CheatError(
+        f"The canaries of the sum are wrong; the mask of {who} does not fit{unheard}.", guilty
+    )
 
 
-def _refuted(state: CoordinatorState, order: SumSpec, opening: Opening, claims: Claims) -> list[str]:
+def _refuted(
+    state: CoordinatorState, order: SumSpec, opening: Opening, claims: Claims
+) -> list[str]:
     """Those whose words do not fit their own vector, or what the server has rebuilt."""
-    return [site for site, said in sorted(claims.items()) if not _fits(state, order, opening, site, said)]
+    return [
+        site
+        for site, said in sorted(claims.items())
+        if not _fits(state, order, opening, site, said)
+    ]
 
 
-def _fits(state: CoordinatorState, order: SumSpec, opening: Opening, site: str, said: Mapping[str, bytes]) -> bool:
-    rebuilt = {peer: derive.canary_words(opening.pairs[site, peer], order) for peer in said if (site, peer) in opening.pairs}
+def _fits(
+    state: CoordinatorState, order: SumSpec, opening: Opening, site: str, said: Mapping[str, bytes]
+) -> bool:
+    rebuilt = {
+        peer: derive.canary_words(opening.pairs[site, peer], order)
+        for peer in said
+        if (site, peer) in opening.pairs
+    }
     if any(said[peer] != words for peer, words in rebuilt.items()):
         return False
     expected = [1 + word for word in _words(derive.canary_words(opening.own[site], order))]
     for peer, words in said.items():
-        expected = [total + derive.sign_of(site, peer) * word for total, word in zip(expected, _words(words), strict=True)]
+        expected = [
+            total + derive.sign_of(site, peer) * word
+            for total, word in zip(expected, _words(words), strict=True)
+        ]
     return tuple(total % _RING for total in expected) == state.canaries[site]
 
 
@@ -54,7 +71,9 @@ def _contradicted(claims: Claims) -> list[str]:
     """Those whom most others contradict."""
     disputes = Counter[str]()
     for site, said in claims.items():
-        disputes[site] = sum(peer in claims and claims[peer][site] != words for peer, words in said.items())
+        disputes[site] = sum(
+            peer in claims and claims[peer][site] != words for peer, words in said.items()
+        )
     most = max(disputes.values(), default=0)
     return sorted(site for site, count in disputes.items() if count == most) if most else []
 

@@ -15,7 +15,18 @@ from typing import TypeVar
 
 from common.errors import SecureSumError
 from common.secagg import derive, primitives, shamir
-from common.secagg.messages import CANARIES, Advert, Bundle, Confirm, Masked, Parcel, Reveal, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    CANARIES,
+    Advert,
+    Bundle,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 
 S = TypeVar("S", Advert, Masked, Confirm, Reveal)
 STEPS = ("keys", "shares", "order", "vectors", "confirmations", "revelations", "opened")
@@ -146,12 +157,17 @@ def start(state: CoordinatorState, order: SumSpec) -> tuple[CoordinatorState, di
     state.needs("order")
     context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], order)
     held = {
-        site: Bundle.of(state.terms.digest, [state.parcels[dealer][site] for dealer in sorted(state.parcels)]) for site in state.parcels
+        site: Bundle.of(
+            state.terms.digest, [state.parcels[dealer][site] for dealer in sorted(state.parcels)]
+        )
+        for site in state.parcels
     }
     return dataclasses.replace(state, step="vectors", order=order, context=context), held
 
 
-def masked(state: CoordinatorState, message: Masked, vector: bytes, tail: Sequence[int]) -> CoordinatorState:
+def masked(
+    state: CoordinatorState, message: Masked, vector: bytes, tail: Sequence[int]
+) -> CoordinatorState:
     """Take note of a vector that is about to be added up.
 
     Args:
@@ -175,7 +191,9 @@ def survivors(state: CoordinatorState) -> tuple[CoordinatorState, Survivors]:
     state.needs("vectors")
     _enough(state.masked, state.least, "sent vectors")
     names = tuple(sorted(state.masked))
-    return dataclasses.replace(state, step="confirmations", survivors=names), Survivors(state.terms.digest, names)
+    return dataclasses.replace(state, step="confirmations", survivors=names), Survivors(
+        state.terms.digest, names
+    )
 
 
 def confirm(state: CoordinatorState, message: Confirm) -> CoordinatorState:
@@ -200,18 +218,30 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
     state.needs("revelations")
     _check(state, message, state.confirms)
     dropped = sorted(set(state.parcels) - set(state.survivors))
-    named = tuple(name for name, _ in message.seed_shares), tuple(name for name, _ in message.key_shares)
+    named = (
+        tuple(name for name, _ in message.seed_shares),
+        tuple(name for name, _ in message.key_shares),
+    )
     if named != (state.survivors, tuple(dropped)):
-        raise CheatError(f"{message.site!r} revealed shares of other hospitals than it should.", [message.site])
+        raise CheatError(
+            f"{message.site!r} revealed shares of other hospitals than it should.", [message.site]
+        )
     for kind, shares in (("seed", message.seed_shares), ("key", message.key_shares)):
         for dealer, share in shares:
             parcel = state.parcels[dealer][message.site]
             vouched = parcel.seed_hash if kind == "seed" else parcel.key_hash
             if derive.share_hash(kind, state.terms.digest, dealer, message.site, share) != vouched:
-                raise CheatError(f"{message.site!r} revealed a wrong share of {dealer!r}.", [message.site])
+                raise CheatError(
+                    f"{message.site!r} revealed a wrong share of {dealer!r}.", [message.site]
+                )
     peers = sorted(set(state.parcels) - {message.site})
-    if [name for name, _ in message.canaries] != peers or any(len(words) != _WORD * CANARIES for _, words in message.canaries):
-        raise CheatError(f"{message.site!r} revealed the canaries' masks of other hospitals than it should.", [message.site])
+    if [name for name, _ in message.canaries] != peers or any(
+        len(words) != _WORD * CANARIES for _, words in message.canaries
+    ):
+        raise CheatError(
+            f"{message.site!r} revealed the canaries' masks of other hospitals than it should.",
+            [message.site],
+        )
     return dataclasses.replace(state, reveals=_added(state.reveals, message))
 
 
@@ -224,8 +254,14 @@ def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
     """
     state.needs("revelations")
     _enough(state.reveals, state.terms.threshold, "revealed their shares")
-    own = {site: derive.own_seed(_rebuilt(state, site, "seed"), state.context, site) for site in state.survivors}
-    keys = {gone: _rebuilt(state, gone, "key") for gone in sorted(set(state.parcels) - set(state.survivors))}
+    own = {
+        site: derive.own_seed(_rebuilt(state, site, "seed"), state.context, site)
+        for site in state.survivors
+    }
+    keys = {
+        gone: _rebuilt(state, gone, "key")
+        for gone in sorted(set(state.parcels) - set(state.survivors))
+    }
     pairs = {
         (site, gone): derive.pair_seed(key, state.adverts[site].mask_key, state.context, gone, site)
         for gone, key in keys.items()
@@ -236,7 +272,10 @@ def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
 
 def _rebuilt(state: CoordinatorState, dealer: str, kind: str) -> bytes:
     position = {site: i for i, site in enumerate(sorted(state.adverts), 1)}
-    held = {position[r.site]: dict(r.seed_shares if kind == "seed" else r.key_shares)[dealer] for r in state.reveals.values()}
+    held = {
+        position[r.site]: dict(r.seed_shares if kind == "seed" else r.key_shares)[dealer]
+        for r in state.reveals.values()
+    }
     used = dict(sorted(held.items())[: state.terms.threshold])
     try:
         secret = shamir.combine(used)

@@ -17,7 +17,9 @@ def commitment(seed: bytes, terms: bytes) -> bytes:
 
 def share_hash(kind: str, terms: bytes, dealer: str, holder: str, share: bytes) -> bytes:
     """What a dealer publishes about a share, which has 256 random bits and is therefore not given away by its hash."""
-    return hashlib.sha256(DOMAIN + b"share" + terms + counted(kind, dealer, holder) + share).digest()
+    return hashlib.sha256(
+        DOMAIN + b"share" + terms + counted(kind, dealer, holder) + share
+    ).digest()
 
 
 def context(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
@@ -29,13 +31,17 @@ def context(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
 
 def channel(private: bytes, public: bytes, terms: bytes, dealer: str, holder: str) -> bytes:
     """Key that seals the one parcel from dealer to holder."""
-    return primitives.hkdf(primitives.x25519(private, public), terms, DOMAIN + b"parcel" + counted(dealer, holder))
+    return primitives.hkdf(
+        primitives.x25519(private, public), terms, DOMAIN + b"parcel" + counted(dealer, holder)
+    )
 
 
 def pair_seed(private: bytes, public: bytes, context_: bytes, one: str, other: str) -> bytes:
     """Seed of the mask that two hospitals share."""
     low, high = sorted((one, other))
-    return primitives.hkdf(primitives.x25519(private, public), context_, DOMAIN + b"pair" + counted(low, high))
+    return primitives.hkdf(
+        primitives.x25519(private, public), context_, DOMAIN + b"pair" + counted(low, high)
+    )
 
 
 def own_seed(seed: bytes, context_: bytes, site: str) -> bytes:
@@ -53,7 +59,9 @@ def polynomials(seed: bytes, terms: bytes, length: int) -> tuple[bytes, bytes]:
     made = []
     for purpose in (b"seed", b"key"):
         buffer = bytearray(length)
-        primitives.Keystream(primitives.hkdf(seed, terms, DOMAIN + b"polynomial" + purpose)).into(buffer)
+        primitives.Keystream(primitives.hkdf(seed, terms, DOMAIN + b"polynomial" + purpose)).into(
+            buffer
+        )
         made.append(bytes(buffer))
     return made[0], made[1]
 

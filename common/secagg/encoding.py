@@ -53,7 +53,9 @@ class Message:
             SecureSumError: they are not exactly one message of this kind.
         """
         if blob[:2] != bytes((cls.TAG, _VERSION)):
-            raise SecureSumError(f"A secure sum's message is not a {cls.__name__} of version {_VERSION}.")
+            raise SecureSumError(
+                f"A secure sum's message is not a {cls.__name__} of version {_VERSION}."
+            )
         rest, values = memoryview(blob)[2:], []
         for field in dataclasses.fields(cls):
             content, rest = _take(rest)
@@ -80,7 +82,9 @@ def counted(*texts: str) -> bytes:
 
 def _counted(content: bytes) -> bytes:
     if len(content) > _LONGEST:
-        raise SecureSumError(f"A field of a secure sum's message has {len(content)} bytes; at most {_LONGEST} are allowed.")
+        raise SecureSumError(
+            f"A field of a secure sum's message has {len(content)} bytes; at most {_LONGEST} are allowed."
+        )
     return struct.pack(">I", len(content)) + content
 
 
@@ -89,7 +93,9 @@ def _take(rest: memoryview) -> tuple[memoryview, memoryview]:
         raise SecureSumError("A secure sum's message is cut short.")
     (length,) = struct.unpack(">I", rest[:4])
     if length > min(_LONGEST, len(rest) - 4):
-        raise SecureSumError(f"A secure sum's message announces {length} bytes and has {len(rest) - 4}.")
+        raise SecureSumError(
+            f"A secure sum's message announces {length} bytes and has {len(rest) - 4}."
+        )
     return rest[4 : 4 + length], rest[4 + length :]
 
 
@@ -140,7 +146,9 @@ def _finite(value: float) -> float:
 
 def _to_number(value: int) -> bytes:
     if not 0 <= value < 1 << 64:
-        raise SecureSumError(f"A secure sum's message has the number {value}; 0 to 2^64 - 1 is allowed.")
+        raise SecureSumError(
+            f"A secure sum's message has the number {value}; 0 to 2^64 - 1 is allowed."
+        )
     return value.to_bytes(8)
 
 
@@ -164,16 +172,22 @@ _WRITE: dict[str, Callable[[Any], bytes]] = {
     "texts": lambda value: b"".join(_counted(_from_text(item)) for item in value),
     "numbers": lambda value: b"".join(_counted(_to_number(item)) for item in value),
     "blobs": lambda value: b"".join(_counted(item) for item in value),
-    "pairs": lambda value: b"".join(_counted(_from_text(name)) + _counted(item) for name, item in value),
+    "pairs": lambda value: b"".join(
+        _counted(_from_text(name)) + _counted(item) for name, item in value
+    ),
 }
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> Any:
     form = field.metadata["form"]
     if form == "raw" and len(value) != field.metadata["length"]:
-        raise SecureSumError(f"A secure sum's {field.name} has {len(value)} bytes; {field.metadata['length']} are expected.")
+        raise SecureSumError(
+            f"A secure sum's {field.name} has {len(value)} bytes; {field.metadata['length']} are expected."
+        )
     if form in ("texts", "numbers", "blobs", "pairs") and len(value) > _MOST:
-        raise SecureSumError(f"A secure sum's {field.name} has {len(value)} entries; at most {_MOST} are allowed.")
+        raise SecureSumError(
+            f"A secure sum's {field.name} has {len(value)} entries; at most {_MOST} are allowed."
+        )
     return value
 
 

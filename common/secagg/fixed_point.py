@@ -35,7 +35,9 @@ def fraction_bits(limit: float, sites: int, ring_bits: int = 32) -> int:
         SecureSumError: the limit is no positive number, or fewer than 8 bits fit.
     """
     if not (math.isfinite(limit) and limit > 0 and sites > 0):
-        raise SecureSumError(f"A secure sum has the limit {limit:g} over {sites} hospitals; both must be above 0 and finite.")
+        raise SecureSumError(
+            f"A secure sum has the limit {limit:g} over {sites} hospitals; both must be above 0 and finite."
+        )
     room, largest = Fraction(2) ** (ring_bits - 1) - Fraction(sites, 2), Fraction(limit)
     for bits in range(_MOST_BITS, _FEWEST_BITS - 1, -1):
         if largest * 2**bits < room:
@@ -68,14 +70,22 @@ class Encoder:
         """
         count, signed = values.size, _signed(out)
         largest = self._limit * self._scale
-        if not (largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)):  # half a unit: the largest may be rounded up
-            raise SecureSumError(f"Values up to {self._limit:g} times {self._scale:g} do not fit {8 * out.itemsize} bits.")
+        if not (
+            largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)
+        ):  # half a unit: the largest may be rounded up
+            raise SecureSumError(
+                f"Values up to {self._limit:g} times {self._scale:g} do not fit {8 * out.itemsize} bits."
+            )
         size, wide = self._size[:count], self._wide[:count]
         np.abs(values, out=size)
         found = float(size.max(initial=0.0))
         if not found <= self._limit:
-            what = "NaN or infinite" if not math.isfinite(found) else "too large"  # how large is the hospital's own business
-            raise SecureSumError(f"A value of the update is {what}; at most {self._limit:g} is allowed, so nothing of it is sent.")
+            what = (
+                "NaN or infinite" if not math.isfinite(found) else "too large"
+            )  # how large is the hospital's own business
+            raise SecureSumError(
+                f"A value of the update is {what}; at most {self._limit:g} is allowed, so nothing of it is sent."
+            )
         np.copyto(wide, values)
         np.multiply(wide, self._scale, out=wide)
         np.rint(wide, out=wide)
@@ -105,7 +115,9 @@ def check_sizes(values: Vector, out: Words) -> None:
         SecureSumError: their lengths differ, or one is no float32 vector or the other no unsigned words.
     """
     if values.dtype != np.float32 or values.shape != out.shape or values.ndim != 1:
-        raise SecureSumError(f"A float32 vector is encoded into as many words; found {values.dtype} {values.shape} and {out.shape}.")
+        raise SecureSumError(
+            f"A float32 vector is encoded into as many words; found {values.dtype} {values.shape} and {out.shape}."
+        )
     _signed(out)
 
 
@@ -138,7 +150,9 @@ def encode_lane(value: float, exact: bool) -> int:
     """
     if exact:
         if not 0 <= value < _LARGEST_EXACT or value != int(value):
-            raise SecureSumError("A counted lane holds no whole number from 0 to below 2^53; nothing else is allowed.")
+            raise SecureSumError(
+                "A counted lane holds no whole number from 0 to below 2^53; nothing else is allowed."
+            )
         return int(value)
     if not abs(value) < _LARGEST_REAL:
         raise SecureSumError("A measured lane is not finite or not below 2^23 in size.")

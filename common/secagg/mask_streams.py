@@ -49,7 +49,9 @@ class Pad:
             SecureSumError: they are not such words.
         """
         if words.dtype not in (np.uint32, np.uint64) or words.ndim != 1:
-            raise SecureSumError(f"A mask is added to a row of uint32 or uint64 words; found {words.dtype} {words.shape}.")
+            raise SecureSumError(
+                f"A mask is added to a row of uint32 or uint64 words; found {words.dtype} {words.shape}."
+            )
         step = BLOCK // words.itemsize
         for start in range(0, words.size, step):
             self._block(words[start : start + step])

@@ -212,6 +212,11 @@ class Bundle(Message):
 
 def kinds(blobs: Sequence[bytes]) -> list[str]:
     """What messages are, for a record: ``["Masked"]``; a bundle is called by what is in it."""
-    names = {kind.TAG: kind.__name__ for kind in (Terms, SumSpec, Advert, Parcel, Masked, Survivors, Confirm, Reveal, SumResult)}
-    inside = [Bundle.decode(blob).items[:1] if tag_of(blob) == Bundle.TAG else (blob,) for blob in blobs]
+    names = {
+        kind.TAG: kind.__name__
+        for kind in (Terms, SumSpec, Advert, Parcel, Masked, Survivors, Confirm, Reveal, SumResult)
+    }
+    inside = [
+        Bundle.decode(blob).items[:1] if tag_of(blob) == Bundle.TAG else (blob,) for blob in blobs
+    ]
     return [names.get(tag_of(blob), "unknown") for items in inside for blob in items]

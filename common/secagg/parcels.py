@@ -12,23 +12,48 @@ Shares = tuple[bytes, bytes]
 """A share of the seed of the dealer's own mask, and one of its mask key."""
 
 
-def deal(terms: Terms, seed: bytes, mask_key: bytes, polynomials: bytes, holders: Sequence[str]) -> dict[str, Shares]:
+def deal(
+    terms: Terms, seed: bytes, mask_key: bytes, polynomials: bytes, holders: Sequence[str]
+) -> dict[str, Shares]:
     """Shares of a hospital's two secrets for every holder, who have the places 1, 2, ... in the order given."""
-    random = derive.polynomials(polynomials, terms.digest, (terms.threshold - 1) * shamir.COEFFICIENT)
+    random = derive.polynomials(
+        polynomials, terms.digest, (terms.threshold - 1) * shamir.COEFFICIENT
+    )
     seeds, keys = (
-        shamir.split(secret, terms.threshold, len(holders), drawn) for secret, drawn in zip((seed, mask_key), random, strict=True)
+        shamir.split(secret, terms.threshold, len(holders), drawn)
+        for secret, drawn in zip((seed, mask_key), random, strict=True)
     )
     return dict(zip(holders, zip(seeds, keys, strict=True), strict=True))
 
 
-def seal(terms: bytes, dealer: Advert, channel_key: bytes, holder: Advert, shares: Shares, signing_key: bytes) -> Parcel:
+def seal(
+    terms: bytes,
+    dealer: Advert,
+    channel_key: bytes,
+    holder: Advert,
+    shares: Shares,
+    signing_key: bytes,
+) -> Parcel:
     """A holder's shares, for nobody else to read, with what lets everybody see a changed one."""
     key = derive.channel(channel_key, holder.channel_key, terms, dealer.site, holder.site)
     sealed = primitives.seal(key, b"".join(shares), terms)
-    return Parcel(terms, dealer.site, bytes(64), holder.site, sealed, *hashes(terms, dealer.site, holder.site, shares)).signed(signing_key)
+    return Parcel(
+        terms,
+        dealer.site,
+        bytes(64),
+        holder.site,
+        sealed,
+        *hashes(terms, dealer.site, holder.site, shares),
+    ).signed(signing_key)
 
 
-def open_parcel(parcel: Parcel, dealers: Mapping[str, Advert], identities: Mapping[str, bytes], holder: str, channel_key: bytes) -> Shares:
+def open_parcel(
+    parcel: Parcel,
+    dealers: Mapping[str, Advert],
+    identities: Mapping[str, bytes],
+    holder: str,
+    channel_key: bytes,
+) -> Shares:
     """The shares in a parcel.
 
     Raises:
@@ -46,12 +71,19 @@ def open_parcel(parcel: Parcel, dealers: Mapping[str, Advert], identities: Mappi
     except SecureSumError:
         raise SecureSumError(f"The sealed shares of {dealer!r} do not open.", dealer) from None
     shares = plain[: shamir.SHARE], plain[shamir.SHARE :]
-    if len(plain) != 2 * shamir.SHARE or hashes(terms, dealer, holder, shares) != (parcel.seed_hash, parcel.key_hash):
-        raise SecureSumError(f"The shares that {dealer!r} dealt are not those that it vouched for.", dealer)
+    if len(plain) != 2 * shamir.SHARE or hashes(terms, dealer, holder, shares) != (
+        parcel.seed_hash,
+        parcel.key_hash,
+    ):
+        raise SecureSumError(
+            f"The shares that {dealer!r} dealt are not those that it vouched for.", dealer
+        )
     return shares
 
 
 def hashes(terms: bytes, dealer: str, holder: str, shares: Shares) -> tuple[bytes, bytes]:
     """What the dealer vouches for."""
     seed, key = shares
-    return derive.share_hash("seed", terms, dealer, holder, seed), derive.share_hash("key", terms, dealer, holder, key)
+    return derive.share_hash("seed", terms, dealer, holder, seed), derive.share_hash(
+        "key", terms, dealer, holder, key
+    )

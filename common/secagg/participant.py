@@ -16,7 +16,18 @@ from dataclasses import dataclass, field
 from common.errors import SecureSumError
 from common.secagg import derive, parcels, primitives
 from common.secagg.mask_streams import Pad
-from common.secagg.messages import CANARIES, Advert, Confirm, Masked, Parcel, Reveal, SumResult, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    CANARIES,
+    Advert,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    SumResult,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 from common.secagg.terms import Limits
 
 STEPS: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +53,9 @@ class Fresh:
     def __post_init__(self) -> None:
         secrets = (self.mask_key, self.channel_key, self.seed, self.polynomials)
         if any(len(secret) != 32 for secret in secrets) or len(set(secrets)) != 4:
-            raise SecureSumError("The secrets of a secure sum are four different values of 32 bytes.")
+            raise SecureSumError(
+                "The secrets of a secure sum are four different values of 32 bytes."
+            )
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,9 @@ class ParticipantState:
             SecureSumError: it is not.
         """
         if self.step not in STEPS[step]:
-            raise SecureSumError(f"A secure sum that is {self.step} cannot {step}; allowed when {' or '.join(STEPS[step])}.")
+            raise SecureSumError(
+                f"A secure sum that is {self.step} cannot {step}; allowed when {' or '.join(STEPS[step])}."
+            )
 
     @property
     def secrets(self) -> Fresh:
@@ -91,7 +106,9 @@ class ParticipantState:
         return self.fresh
 
 
-def advertise(me: Me, terms: Terms, identities: Mapping[str, bytes], fresh: Fresh) -> tuple[ParticipantState, Advert]:
+def advertise(
+    me: Me, terms: Terms, identities: Mapping[str, bytes], fresh: Fresh
+) -> tuple[ParticipantState, Advert]:
     """Begin a sum: check its terms, publish fresh keys.
 
     Args:
@@ -116,7 +133,9 @@ def advertise(me: Me, terms: Terms, identities: Mapping[str, bytes], fresh: Fres
     return ParticipantState("advertised", terms, known, fresh, {me.site: advert}), advert
 
 
-def share(me: Me, state: ParticipantState, adverts: Sequence[Advert]) -> tuple[ParticipantState, tuple[Parcel, ...]]:
+def share(
+    me: Me, state: ParticipantState, adverts: Sequence[Advert]
+) -> tuple[ParticipantState, tuple[Parcel, ...]]:
     """Deal shares of the own secrets to everybody who advertised keys, oneself included.
 
     Raises:
@@ -137,14 +156,23 @@ def share(me: Me, state: ParticipantState, adverts: Sequence[Advert]) -> tuple[P
     if len(set(keys)) != len(keys):
         raise SecureSumError("Two keys in a secure sum are the same.")
     _check_enough(len(by_site), me, state.terms, "sent keys")
-    held, fresh, own = {name: by_site[name] for name in sorted(by_site)}, state.secrets, by_site[me.site]
+    held, fresh, own = (
+        {name: by_site[name] for name in sorted(by_site)},
+        state.secrets,
+        by_site[me.site],
+    )
     dealt = parcels.deal(state.terms, fresh.seed, fresh.mask_key, fresh.polynomials, list(held))
     digest = state.terms.digest
-    made = tuple(parcels.seal(digest, own, fresh.channel_key, held[to], shares, me.key) for to, shares in dealt.items())
+    made = tuple(
+        parcels.seal(digest, own, fresh.channel_key, held[to], shares, me.key)
+        for to, shares in dealt.items()
+    )
     return dataclasses.replace(state, step="shared", adverts=held), made
 
 
-def arm(me: Me, state: ParticipantState, delivered: Sequence[Parcel], order: SumSpec) -> tuple[ParticipantState, Pad]:
+def arm(
+    me: Me, state: ParticipantState, delivered: Sequence[Parcel], order: SumSpec
+) -> tuple[ParticipantState, Pad]:
     """Open the shares that are for this hospital, bind the order, and get the masks of all vectors of this sum.
 
     Returns:
@@ -157,22 +185,30 @@ def arm(me: Me, state: ParticipantState, delivered: Sequence[Parcel], order: Sum
     shares = {}
     for parcel in delivered:
         _check_ours(parcel.terms, state)
-        shares[parcel.site] = parcels.open_parcel(parcel, state.adverts, state.identities, me.site, state.secrets.channel_key)
+        shares[parcel.site] = parcels.open_parcel(
+            parcel, state.adverts, state.identities, me.site, state.secrets.channel_key
+        )
     if len(shares) != len(delivered):
         raise SecureSumError("Two parcels in a secure sum are of one hospital.")
     if me.site not in shares:
-        raise SecureSumError("The server does not list this hospital among those that dealt shares.")
+        raise SecureSumError(
+            "The server does not list this hospital among those that dealt shares."
+        )
     _check_enough(len(shares), me, state.terms, "dealt shares")
     context = derive.context(state.terms, [state.adverts[name] for name in shares], order)
     seeds = {
-        peer: derive.pair_seed(state.secrets.mask_key, state.adverts[peer].mask_key, context, me.site, peer)
+        peer: derive.pair_seed(
+            state.secrets.mask_key, state.adverts[peer].mask_key, context, me.site, peer
+        )
         for peer in sorted(shares)
         if peer != me.site
     }
     canaries = {peer: derive.canary_words(seed, order) for peer, seed in seeds.items()}
     own = derive.own_seed(state.secrets.seed, context, me.site)
     pad = Pad([(own, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())])
-    return dataclasses.replace(state, step="armed", shares=shares, context=context, canary_pads=canaries), pad
+    return dataclasses.replace(
+        state, step="armed", shares=shares, context=context, canary_pads=canaries
+    ), pad
 
 
 def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantState, Masked]:
@@ -196,20 +232,30 @@ def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[Particip
     _check_ours(named.terms, state)
     if state.confirmed is not None:
         if named.sites != state.survivors:
-            raise SecureSumError("The server names other survivors than those that this hospital has confirmed.")
+            raise SecureSumError(
+                "The server names other survivors than those that this hospital has confirmed."
+            )
         return state, state.confirmed
     if tuple(sorted(set(named.sites))) != named.sites:
         raise SecureSumError("The survivors of a secure sum are not in order or stand twice.")
     if me.site not in named.sites:
-        raise SecureSumError("The server counts this hospital, which sent its vector, among the dropped.")
+        raise SecureSumError(
+            "The server counts this hospital, which sent its vector, among the dropped."
+        )
     if not set(named.sites) <= set(state.shares):
-        raise SecureSumError("The server counts a hospital among the survivors that dealt no shares.")
+        raise SecureSumError(
+            "The server counts a hospital among the survivors that dealt no shares."
+        )
     _check_enough(len(named.sites), me, state.terms, "sent vectors")
-    said = Confirm(state.terms.digest, me.site, bytes(64), state.context, named.sites).signed(me.key)
+    said = Confirm(state.terms.digest, me.site, bytes(64), state.context, named.sites).signed(
+        me.key
+    )
     return dataclasses.replace(state, step="confirmed", survivors=named.sites, confirmed=said), said
 
 
-def reveal(me: Me, state: ParticipantState, confirms: Sequence[Confirm]) -> tuple[ParticipantState, Reveal]:
+def reveal(
+    me: Me, state: ParticipantState, confirms: Sequence[Confirm]
+) -> tuple[ParticipantState, Reveal]:
     """Give the shares that open this very sum, after t hospitals signed the same survivors; then forget every secret.
 
     For a survivor the share of its own mask's seed, for a dropped hospital that of its mask key, never both.
@@ -221,13 +267,17 @@ def reveal(me: Me, state: ParticipantState, confirms: Sequence[Confirm]) -> tupl
     for said in confirms:
         _check_ours(said.terms, state)
         if said.context != state.context or said.survivors != state.survivors:
-            raise SecureSumError(f"{said.site!r} has confirmed other survivors, keys or another order than this hospital.")
+            raise SecureSumError(
+                f"{said.site!r} has confirmed other survivors, keys or another order than this hospital."
+            )
         if said.site not in state.survivors:
             raise SecureSumError(f"A confirmation is of {said.site!r}, who is no survivor.")
         said.check_signature(state.identities.get(said.site))
     count = len({said.site for said in confirms})
     if count < state.terms.threshold:
-        raise SecureSumError(f"{count} hospitals confirm the survivors; {state.terms.threshold} are needed.")
+        raise SecureSumError(
+            f"{count} hospitals confirm the survivors; {state.terms.threshold} are needed."
+        )
     if state.revealed is not None:
         return state, state.revealed
     dropped = sorted(set(state.shares) - set(state.survivors))
@@ -239,7 +289,9 @@ def reveal(me: Me, state: ParticipantState, confirms: Sequence[Confirm]) -> tupl
         tuple((name, state.shares[name][1]) for name in dropped),
         tuple(sorted(state.canary_pads.items())),
     ).signed(me.key)
-    return dataclasses.replace(state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares), said_shares
+    return dataclasses.replace(
+        state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares
+    ), said_shares
 
 
 def close(state: ParticipantState, result: SumResult) -> ParticipantState:
@@ -251,7 +303,9 @@ def close(state: ParticipantState, result: SumResult) -> ParticipantState:
     state.needs("close")
     _check_ours(result.terms, state)
     if result.canaries != (len(state.survivors),) * CANARIES:
-        raise SecureSumError("The canaries of a secure sum are wrong: what the server computed is not the survivors' sum.")
+        raise SecureSumError(
+            "The canaries of a secure sum are wrong: what the server computed is not the survivors' sum."
+        )
     return dataclasses.replace(state, step="closed", revealed=None)
 
 

@@ -25,7 +25,9 @@ _ZEROS = memoryview(bytes(1 << 18))
 
 def x25519_public(private: bytes) -> bytes:
     """The public key of a private one (RFC 7748 section 5)."""
-    return X25519PrivateKey.from_private_bytes(_sized(private, _KEY)).public_key().public_bytes_raw()
+    return (
+        X25519PrivateKey.from_private_bytes(_sized(private, _KEY)).public_key().public_bytes_raw()
+    )
 
 
 def x25519(private: bytes, public: bytes) -> bytes:
@@ -34,11 +36,16 @@ def x25519(private: bytes, public: bytes) -> bytes:
     Raises:
         SecureSumError: a key has another length, or the secret is zero: the public key lies in a small subgroup.
     """
-    own, other = X25519PrivateKey.from_private_bytes(_sized(private, _KEY)), X25519PublicKey.from_public_bytes(_sized(public, _KEY))
+    own, other = (
+        X25519PrivateKey.from_private_bytes(_sized(private, _KEY)),
+        X25519PublicKey.from_public_bytes(_sized(public, _KEY)),
+    )
     try:
         return own.exchange(other)
     except ValueError:
-        raise SecureSumError("A public key in a secure sum shares a secret of zero with everybody; it is refused.") from None
+        raise SecureSumError(
+            "A public key in a secure sum shares a secret of zero with everybody; it is refused."
+        ) from None
 
 
 def check_public(public: bytes) -> None:
@@ -80,7 +87,9 @@ def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:
         SecureSumError: the length is below 1 or above 255 hashes.
     """
     if not 1 <= length <= _LONGEST_DERIVED:
-        raise SecureSumError(f"A key of {length} bytes is asked for; HKDF-SHA256 gives 1 to {_LONGEST_DERIVED}.")
+        raise SecureSumError(
+            f"A key of {length} bytes is asked for; HKDF-SHA256 gives 1 to {_LONGEST_DERIVED}."
+        )
     return HKDF(SHA256(), length, salt, info).derive(secret)
 
 
@@ -114,7 +123,9 @@ class Keystream:
 
     def __init__(self, seed: bytes, offset: int = 0) -> None:
         if offset % _AES_BLOCK or not 0 <= offset < _LARGEST_OFFSET:
-            raise SecureSumError(f"A keystream begins at a multiple of {_AES_BLOCK} bytes below 2^132; {offset} is asked for.")
+            raise SecureSumError(
+                f"A keystream begins at a multiple of {_AES_BLOCK} bytes below 2^132; {offset} is asked for."
+            )
         counter = (offset // _AES_BLOCK).to_bytes(_AES_BLOCK, "big")
         self._cipher = Cipher(algorithms.AES256(_sized(seed, _KEY)), modes.CTR(counter)).encryptor()
 
@@ -128,5 +139,7 @@ class Keystream:
 
 def _sized(value: bytes, length: int) -> bytes:
     if len(value) != length:
-        raise SecureSumError(f"A key in a secure sum has {len(value)} bytes; {length} are expected.")
+        raise SecureSumError(
+            f"A key in a secure sum has {len(value)} bytes; {length} are expected."
+        )
     return value

@@ -28,11 +28,18 @@ def split(secret: bytes, threshold: int, count: int, coefficients: bytes) -> tup
     Raises:
         SecureSumError: a length or number does not fit, or the threshold is 1, where every share is the secret.
     """
-    if len(secret) != _SECRET or not _LEAST_THRESHOLD <= threshold <= count or len(coefficients) != (threshold - 1) * COEFFICIENT:
+    if (
+        len(secret) != _SECRET
+        or not _LEAST_THRESHOLD <= threshold <= count
+        or len(coefficients) != (threshold - 1) * COEFFICIENT
+    ):
         raise SecureSumError(
             "A secret of 32 bytes is shared with 2 <= threshold <= count and 48 random bytes for each further coefficient."
         )
-    drawn = [int.from_bytes(coefficients[i : i + COEFFICIENT]) % PRIME for i in range(0, len(coefficients), COEFFICIENT)]
+    drawn = [
+        int.from_bytes(coefficients[i : i + COEFFICIENT]) % PRIME
+        for i in range(0, len(coefficients), COEFFICIENT)
+    ]
     polynomial = [*reversed(drawn), int.from_bytes(secret)]
     return tuple(_value(polynomial, x).to_bytes(SHARE) for x in range(1, count + 1))
 
@@ -46,7 +53,9 @@ def combine(shares: Mapping[int, bytes]) -> bytes:
     if not shares or any(not 1 <= x < PRIME for x in shares):
         raise SecureSumError("A secret is put together from one share or more, with x from 1 on.")
     values = {x: int.from_bytes(share) for x, share in shares.items()}
-    if any(len(share) != SHARE for share in shares.values()) or any(value >= PRIME for value in values.values()):
+    if any(len(share) != SHARE for share in shares.values()) or any(
+        value >= PRIME for value in values.values()
+    ):
         raise SecureSumError("A share is not an element of the field.")
     total = 0
     for x, value in values.items():

@@ -52,16 +52,24 @@ class Limits:
         """
         count = len(terms.cohort)
         if tuple(sorted(set(terms.cohort))) != terms.cohort:
-            raise SecureSumError("The cohort of a secure sum is not in order or names a hospital twice.")
+            raise SecureSumError(
+                "The cohort of a secure sum is not in order or names a hospital twice."
+            )
         strangers = [name for name in terms.cohort if name not in identities]
         if strangers:
-            raise SecureSumError(f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does not hold as valid.")
+            raise SecureSumError(
+                f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does not hold as valid."
+            )
         if count > MOST:
-            raise SecureSumError(f"A secure sum over {count} hospitals is proposed; at most {MOST} are allowed.")
+            raise SecureSumError(
+                f"A secure sum over {count} hospitals is proposed; at most {MOST} are allowed."
+            )
         if site not in terms.cohort:
             raise SecureSumError("The cohort of a secure sum does not name this hospital.")
         if count < self.min_cohort:
-            raise SecureSumError(f"A secure sum over {count} hospitals is proposed; this hospital's policy asks for {self.min_cohort}.")
+            raise SecureSumError(
+                f"A secure sum over {count} hospitals is proposed; this hospital's policy asks for {self.min_cohort}."
+            )
         wanted = threshold(count, self.colluders)
         if not wanted <= terms.threshold <= count:
             raise SecureSumError(

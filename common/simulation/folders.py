@@ -14,10 +14,16 @@ def hospital_folders(sites: Path) -> list[Path]:
         InputError: there is none.
     """
     if not sites.is_dir():
-        raise InputError(f"--sites is {str(sites)!r}, which is not a folder; give a folder with one sub-folder per hospital.")
+        raise InputError(
+            f"--sites is {str(sites)!r}, which is not a folder; give a folder with one sub-folder per hospital."
+        )
     folders = sorted(f for f in sites.iterdir() if f.is_dir() and not f.name.startswith("."))
     if {"images", "dicom"} & {f.name for f in folders}:
-        raise InputError(f"--sites is {str(sites)!r}, which is one hospital; give the folder above it, with one sub-folder per hospital.")
+        raise InputError(
+            f"--sites is {str(sites)!r}, which is one hospital; give the folder above it, with one sub-folder per hospital."
+        )
     if not folders:
-        raise InputError(f"--sites {str(sites)!r} has no sub-folder; each hospital is one sub-folder with images/ or dicom/.")
+        raise InputError(
+            f"--sites {str(sites)!r} has no sub-folder; each hospital is one sub-folder with images/ or dicom/."
+        )
     return folders

@@ -31,9 +31,16 @@ class InlineGrid(Grid):
     shares_memory = True
 
     def __init__(self, client: ClientApp, nodes: int) -> None:
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1  # Flower reads the sender of a message from here
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
+            1,
+            0,
+            1,
+        )  # Flower reads the sender of a message from here
         self._client = client
-        self._contexts = [Context(1, i + 1, {"partition-id": i, "num-partitions": nodes}, RecordDict(), {}) for i in range(nodes)]
+        self._contexts = [
+            Context(1, i + 1, {"partition-id": i, "num-partitions": nodes}, RecordDict(), {})
+            for i in range(nodes)
+        ]
         self._open: dict[str, Message] = {}
         self._numbers = itertools.count(1)
 
@@ -65,11 +72,20 @@ class InlineGrid(Grid):
             log.error("node %d: %s", message.metadata.dst_node_id, type(error).__name__)
             return Message(Error(_FAILED, type(error).__name__), reply_to=message)
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
         """Push, then pull everything."""
         return list(self.pull_messages(self.push_messages(messages)))
 
-    def create_message(self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None) -> Message:
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
         """A message to one node."""
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 

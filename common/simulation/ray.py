@@ -31,12 +31,19 @@ def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None
         import ray  # noqa: PLC0415  # optional: large, needed by this engine only
         from flwr.simulation import run_simulation  # noqa: PLC0415
     except ImportError:
-        raise ArgumentError("--engine is 'ray', but Ray is not installed; install consilium[ray] or use --engine inline.") from None
+        raise ArgumentError(
+            "--engine is 'ray', but Ray is not installed; install consilium[ray] or use --engine inline."
+        ) from None
     cores = max(1, (os.cpu_count() or 1) // min(nodes, os.cpu_count() or 1))
     logging.getLogger("flwr").setLevel(logging.ERROR)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="consilium-ray-") as own:
         warnings.simplefilter("ignore")
-        start_up = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1", "_temp_dir": own}
+        start_up = {
+            "include_dashboard": False,
+            "log_to_driver": False,
+            "_node_ip_address": "127.0.0.1",
+            "_temp_dir": own,
+        }
         backend = {"client_resources": {"num_cpus": cores, "num_gpus": gpus}, "init_args": start_up}
         run_simulation(server, client, nodes, backend_config=backend)  # type: ignore[arg-type]
         ray.shutdown()

@@ -21,7 +21,16 @@ from common.study import study as studies
 SERVER, CLIENT = "server.app:app", "client.app:app"
 _ENGINES = ("inline", "ray")
 _COMPARISONS = ("local", "pooled")
-_LEFT_BY_A_RUN = ("study.toml", "rounds.jsonl", "model", "report.json", "report.html", "state", "order.json", "hospitals")
+_LEFT_BY_A_RUN = (
+    "study.toml",
+    "rounds.jsonl",
+    "model",
+    "report.json",
+    "report.html",
+    "state",
+    "order.json",
+    "hospitals",
+)
 
 
 def simulate(
@@ -68,7 +77,9 @@ def simulate(
     return report
 
 
-def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto", quiet: bool = False) -> dict[str, Any]:
+def evaluate(
+    model: Path, sites: Path, split: str = "test", device: str = "auto", quiet: bool = False
+) -> dict[str, Any]:
     """Score a saved model on every hospital folder in ``sites``, also ones never trained on.
 
     Returns:
@@ -77,8 +88,13 @@ def evaluate(model: Path, sites: Path, split: str = "test", device: str = "auto"
     folders = hospital_folders(sites)
     scoring = importlib.import_module("server.scoring")
     inline = importlib.import_module("common.simulation.inline")
-    with tempfile.TemporaryDirectory(prefix="consilium-") as state, _environment(sites, Path(state), device, "inline"):
-        transport = importlib.import_module("server.transport").Transport(inline.InlineGrid(_app(CLIENT), len(folders)))
+    with (
+        tempfile.TemporaryDirectory(prefix="consilium-") as state,
+        _environment(sites, Path(state), device, "inline"),
+    ):
+        transport = importlib.import_module("server.transport").Transport(
+            inline.InlineGrid(_app(CLIENT), len(folders))
+        )
         scored: dict[str, Any] = scoring.score_model(transport, model, split, quiet)
     return scored
 
@@ -90,7 +106,9 @@ def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
     run_folder(out, hospitals)
     if hospitals.exists():
         if not all((f / "PHANTOM").is_file() for f in hospitals.iterdir()):
-            raise InputError(f"{hospitals} exists and is not the demo's; nothing was changed. Give another folder with --out.")
+            raise InputError(
+                f"{hospitals} exists and is not the demo's; nothing was changed. Give another folder with --out."
+            )
         shutil.rmtree(hospitals)
     phantom.write(hospitals)
     with _one_thread():
@@ -122,17 +140,29 @@ def run_folder(out: Path, sites: Path) -> None:
     """
     folder, data = out.resolve(), sites.resolve()
     if folder == data or data in folder.parents:
-        raise InputError(f"--out is {str(out)!r}, which lies in the hospitals' folder; give a folder outside {str(sites)!r}.")
+        raise InputError(
+            f"--out is {str(out)!r}, which lies in the hospitals' folder; give a folder outside {str(sites)!r}."
+        )
     if (folder / "state").resolve() in (data, *data.parents):
-        raise InputError(f"--sites is {str(sites)!r}, which lies in the state folder of the run; move the hospitals elsewhere.")
+        raise InputError(
+            f"--sites is {str(sites)!r}, which lies in the state folder of the run; move the hospitals elsewhere."
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        foreign = sorted(f.name for f in out.iterdir() if f.name not in _LEFT_BY_A_RUN and not f.name.startswith("."))
+        foreign = sorted(
+            f.name
+            for f in out.iterdir()
+            if f.name not in _LEFT_BY_A_RUN and not f.name.startswith(".")
+        )
         if foreign and not (out / "order.json").is_file():
-            raise InputError(f"--out is {str(out)!r}, which holds {foreign[0]!r} and is not an earlier run; give a new folder.")
+            raise InputError(
+                f"--out is {str(out)!r}, which holds {foreign[0]!r} and is not an earlier run; give a new folder."
+            )
         (out / "order.json").touch()
     except OSError as error:
-        raise InputError(f"--out is {str(out)!r}, which cannot be written ({error.strerror}); give another folder.") from None
+        raise InputError(
+            f"--out is {str(out)!r}, which cannot be written ({error.strerror}); give another folder."
+        ) from None
 
 
 def _start(engine: str, nodes: int, device: str) -> None:
@@ -158,8 +188,14 @@ def _app(reference: str) -> Any:
 def _consortium(folder: Path, names: list[str]) -> dict[str, Any]:
     """A make-believe consortium, and what the server is told of it."""
     virtual_consortium.make(folder, names, datetime.now(UTC))
-    public = {name: (folder / f"{file}.crt").read_text("ascii") for name, file in (("roster_key", "roster"), ("authority", "ca"))}
-    return {"run": virtual_consortium.NAME, "roster": {"signed": json.loads((folder / "roster.json").read_bytes()), **public}}
+    public = {
+        name: (folder / f"{file}.crt").read_text("ascii")
+        for name, file in (("roster_key", "roster"), ("authority", "ca"))
+    }
+    return {
+        "run": virtual_consortium.NAME,
+        "roster": {"signed": json.loads((folder / "roster.json").read_bytes()), **public},
+    }
 
 
 @contextmanager
@@ -175,7 +211,11 @@ def _environment(sites: Path, state: Path, device: str, engine: str) -> Iterator
     """What the two apps find in their environment while a simulation runs; what hospitals kept from an earlier run is removed."""
     if state.exists():
         shutil.rmtree(state)
-    names = {"CONSILIUM_SITES": str(sites.absolute()), "CONSILIUM_STATE": str(state.absolute()), "CONSILIUM_DEVICE": device}
+    names = {
+        "CONSILIUM_SITES": str(sites.absolute()),
+        "CONSILIUM_STATE": str(state.absolute()),
+        "CONSILIUM_DEVICE": device,
+    }
     names["CONSILIUM_RESIDENT"] = "1" if engine == "inline" else "0"
     try:
         with _variables(names):

@@ -53,11 +53,15 @@ def make(folder: Path, sites: Sequence[str], now: datetime) -> None:
         members[name] = identity.certificate.decode()
         _write(files.folder(folder / name) / "identity.key", identity.key)
     signed = rosters.sign(Roster(NAME, 1, now.isoformat(timespec="seconds"), members), signer.key)
-    for name, content in zip(_FILES, (ca.certificate, signer.certificate, rosters.dumps(signed)), strict=True):
+    for name, content in zip(
+        _FILES, (ca.certificate, signer.certificate, rosters.dumps(signed)), strict=True
+    ):
         _write(folder / name, content)
 
 
 def _write(path: Path, content: bytes) -> None:
     """Private from its first byte; unlike a real hospital's key it need not outlast a power cut."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, files.FILE), "wb") as file:
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, files.FILE), "wb"
+    ) as file:
         file.write(content)

@@ -12,7 +12,9 @@ from common.study.config import setting
 class Options:
     """Settings of FedAvg."""
 
-    server_rate: float = setting(1.0, doc="share of the mean delta that the global model moves by", low=0.01, high=10.0)
+    server_rate: float = setting(
+        1.0, doc="share of the mean delta that the global model moves by", low=0.01, high=10.0
+    )
 
 
 def step(options: Options, state: State, mean_delta: Vector) -> tuple[State, Vector]:

@@ -17,8 +17,15 @@ from common.study.config import setting
 class Options:
     """Settings of FedOpt."""
 
-    optimizer: str = setting("momentum", doc="server optimiser", choices=("momentum", "adam", "yogi"))
-    server_rate: float = setting(1.0, doc="server learning rate; 1 suits momentum, about 0.01 adam and yogi", low=1e-6, high=10.0)
+    optimizer: str = setting(
+        "momentum", doc="server optimiser", choices=("momentum", "adam", "yogi")
+    )
+    server_rate: float = setting(
+        1.0,
+        doc="server learning rate; 1 suits momentum, about 0.01 adam and yogi",
+        low=1e-6,
+        high=10.0,
+    )
     beta1: float = setting(0.9, doc="decay of the first moment", low=0.0, high=0.999)
     beta2: float = setting(0.99, doc="decay of the second moment", low=0.0, high=0.9999)
     tau: float = setting(1e-3, doc="adaptivity: smallest denominator", low=1e-10, high=1.0)
@@ -27,9 +34,15 @@ class Options:
 def step(options: Options, state: State, mean_delta: Vector) -> tuple[State, Vector]:
     """Server half: first moment, second moment (adam, yogi), then the step."""
     if options.optimizer == "momentum":
-        moment = state["m"] * np.float32(options.beta1) + mean_delta if "m" in state else mean_delta.copy()
+        moment = (
+            state["m"] * np.float32(options.beta1) + mean_delta
+            if "m" in state
+            else mean_delta.copy()
+        )
         return {"m": moment}, moment * np.float32(options.server_rate)
-    first = state.get("m", np.zeros_like(mean_delta)) * np.float32(options.beta1) + mean_delta * np.float32(1 - options.beta1)
+    first = state.get("m", np.zeros_like(mean_delta)) * np.float32(
+        options.beta1
+    ) + mean_delta * np.float32(1 - options.beta1)
     square = mean_delta * mean_delta
     second = state.get("v", np.full_like(mean_delta, options.tau**2))
     if options.optimizer == "adam":

@@ -52,7 +52,9 @@ def load(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     for name in table:
         if name not in fields:
             hint = did_you_mean(name, fields)
-            raise StudyError(f"{where}.{name} is not a setting{hint}; allowed here: {', '.join(sorted(fields))}.")
+            raise StudyError(
+                f"{where}.{name} is not a setting{hint}; allowed here: {', '.join(sorted(fields))}."
+            )
     hints = typing.get_type_hints(cls)
     values = {}
     for name, field in fields.items():
@@ -60,7 +62,9 @@ def load(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         if name in table:
             values[name] = _checked(_converted(table[name], hints[name], place), field, place)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise StudyError(f"{place} is missing; give {_word(hints[name])}: {field.metadata['doc']}.")
+            raise StudyError(
+                f"{place} is missing; give {_word(hints[name])}: {field.metadata['doc']}."
+            )
     return cls(**values)
 
 
@@ -69,7 +73,12 @@ def describe(cls: type, where: str) -> Iterator[tuple[str, str, str, str]]:
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         default = "required" if field.default is dataclasses.MISSING else _toml(field.default)
-        yield f"{where}.{field.name}", default, _allowed(field, hints[field.name]), field.metadata["doc"]
+        yield (
+            f"{where}.{field.name}",
+            default,
+            _allowed(field, hints[field.name]),
+            field.metadata["doc"],
+        )
 
 
 def shown(value: Any) -> str:
@@ -93,7 +102,11 @@ def to_table(value: Any) -> dict[str, Any]:
 
 
 def _converted(value: Any, hint: Any, place: str) -> Any:
-    origin, arguments, found = typing.get_origin(hint), typing.get_args(hint), f"{place} is {shown(value)}"
+    origin, arguments, found = (
+        typing.get_origin(hint),
+        typing.get_args(hint),
+        f"{place} is {shown(value)}",
+    )
     if origin in (types.UnionType, typing.Union):
         return _converted(value, next(a for a in arguments if a is not type(None)), place)
     if origin is tuple:
@@ -113,7 +126,9 @@ def _checked(value: Any, field: dataclasses.Field[Any], place: str) -> Any:
     for item in value if isinstance(value, tuple) else (value,):
         low, high, choices = (field.metadata[k] for k in ("low", "high", "choices"))
         if choices is not None and item not in choices:
-            raise StudyError(f"{place} is {shown(item)}{closest(item, choices)}; allowed: {', '.join(map(shown, choices))}.")
+            raise StudyError(
+                f"{place} is {shown(item)}{closest(item, choices)}; allowed: {', '.join(map(shown, choices))}."
+            )
         below, above = low is not None and not item >= low, high is not None and not item <= high
         if below or above:
             raise StudyError(f"{place} is {shown(item)}; allowed: {_range(low, high)}.")

@@ -17,6 +17,8 @@ def rate_factor(study: Study, rounds_done: float) -> float:
         return 0.1 + 0.9 * rounds_done / training.warmup_rounds
     if training.schedule == "constant":
         return 1.0
-    share = min(1.0, (rounds_done - training.warmup_rounds) / max(1e-9, rounds - training.warmup_rounds))
+    share = min(
+        1.0, (rounds_done - training.warmup_rounds) / max(1e-9, rounds - training.warmup_rounds)
+    )
     fall = share if training.schedule == "linear" else (1 - math.cos(math.pi * share)) / 2
     return 1.0 - (1.0 - training.final_factor) * fall

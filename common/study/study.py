@@ -38,11 +38,24 @@ class Data:
     """What a hospital's folder must hold and how images are prepared ([data])."""
 
     dimensions: int = setting(2, doc="2 for images, 3 for volumes", choices=(2, 3))
-    channels: int = setting(1, doc="channels of the network's input: 1 grey, 3 RGB; grey and RGB files are converted", choices=(1, 3))
-    test_fraction: float = setting(0.2, doc="share of each hospital's patients kept for the final test", low=0.0, high=0.9)
-    validation_fraction: float = setting(0.1, doc="share of each hospital's patients kept for the learning curve", low=0.0, high=0.5)
+    channels: int = setting(
+        1,
+        doc="channels of the network's input: 1 grey, 3 RGB; grey and RGB files are converted",
+        choices=(1, 3),
+    )
+    test_fraction: float = setting(
+        0.2, doc="share of each hospital's patients kept for the final test", low=0.0, high=0.9
+    )
+    validation_fraction: float = setting(
+        0.1, doc="share of each hospital's patients kept for the learning curve", low=0.0, high=0.5
+    )
     min_patients: int = setting(2, doc="a hospital with fewer patients does not take part", low=1)
-    max_bad_fraction: float = setting(0.2, doc="a hospital with a larger share of unusable images does not take part", low=0.0, high=1.0)
+    max_bad_fraction: float = setting(
+        0.2,
+        doc="a hospital with a larger share of unusable images does not take part",
+        low=0.0,
+        high=1.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -54,19 +67,43 @@ class Training:
     weight_decay: float = setting(1e-4, doc="decoupled for AdamW, L2 for SGD", low=0.0, high=1.0)
     momentum: float = setting(0.9, doc="momentum of SGD; beta1 of AdamW", low=0.0, high=0.999)
     optimizer_state: str = setting(
-        "keep", doc="keep the optimiser's moments at the hospital between rounds, or reset them", choices=("keep", "reset")
+        "keep",
+        doc="keep the optimiser's moments at the hospital between rounds, or reset them",
+        choices=("keep", "reset"),
     )
-    schedule: str = setting("cosine", doc="learning rate over the rounds", choices=("constant", "cosine", "linear"))
-    warmup_rounds: float = setting(1.0, doc="rounds over which the learning rate rises from a tenth to its peak", low=0.0)
-    final_factor: float = setting(0.02, doc="learning rate at the end of the schedule, as a share of the peak", low=0.0, high=1.0)
+    schedule: str = setting(
+        "cosine", doc="learning rate over the rounds", choices=("constant", "cosine", "linear")
+    )
+    warmup_rounds: float = setting(
+        1.0, doc="rounds over which the learning rate rises from a tenth to its peak", low=0.0
+    )
+    final_factor: float = setting(
+        0.02,
+        doc="learning rate at the end of the schedule, as a share of the peak",
+        low=0.0,
+        high=1.0,
+    )
     batch_size: int = setting(8, doc="images per step", low=1, high=4096)
-    local_steps: int = setting(0, doc="optimiser steps per round at every hospital; 0: use local_epochs", low=0)
-    local_epochs: float = setting(1.0, doc="passes over the hospital's training images per round, if local_steps is 0", low=0.01)
-    gradient_clip: float = setting(1.0, doc="largest norm of the gradient of a step; 0 switches clipping off", low=0.0)
-    precision: str = setting(
-        "auto", doc="auto measures bf16 against float32 on the device and takes the faster", choices=("auto", "float32", "bf16", "fp16")
+    local_steps: int = setting(
+        0, doc="optimiser steps per round at every hospital; 0: use local_epochs", low=0
     )
-    pretrained: str = setting("", doc="local safetensors file to start from, relative to the study file; empty: random start")
+    local_epochs: float = setting(
+        1.0,
+        doc="passes over the hospital's training images per round, if local_steps is 0",
+        low=0.01,
+    )
+    gradient_clip: float = setting(
+        1.0, doc="largest norm of the gradient of a step; 0 switches clipping off", low=0.0
+    )
+    precision: str = setting(
+        "auto",
+        doc="auto measures bf16 against float32 on the device and takes the faster",
+        choices=("auto", "float32", "bf16", "fp16"),
+    )
+    pretrained: str = setting(
+        "",
+        doc="local safetensors file to start from, relative to the study file; empty: random start",
+    )
 
 
 @dataclass(frozen=True)
@@ -80,7 +117,9 @@ class FederationSettings:
         choices=("patients", "images", "equal"),
     )
     min_sites: int = setting(1, doc="a round with fewer accepted updates fails", low=1)
-    fraction: float = setting(1.0, doc="share of the hospitals drawn for each round", low=0.001, high=1.0)
+    fraction: float = setting(
+        1.0, doc="share of the hospitals drawn for each round", low=0.001, high=1.0
+    )
     approval: float = setting(
         604800.0,
         doc="seconds for which a run waits until the people of all hospitals have approved the study; then it begins without the others",
@@ -88,22 +127,49 @@ class FederationSettings:
         high=31_536_000.0,
     )
     deadline: float = setting(
-        86_400.0, doc="seconds to wait for a hospital's training; it then misses the round", low=1.0, high=10_000_000.0
+        86_400.0,
+        doc="seconds to wait for a hospital's training; it then misses the round",
+        low=1.0,
+        high=10_000_000.0,
     )
-    largest_change: float = setting(32.0, doc="an update with a larger change of any single weight is refused", low=1e-6, high=1024.0)
+    largest_change: float = setting(
+        32.0,
+        doc="an update with a larger change of any single weight is refused",
+        low=1e-6,
+        high=1024.0,
+    )
 
 
 @dataclass(frozen=True)
 class SecureAggregation:
     """How the hospitals' changes are summed under masks, so that nobody sees a single one ([secure_aggregation])."""
 
-    enabled: bool = setting(False, doc="sum under masks; hospitals' own policies usually insist on it")
-    ring_bits: int = setting(32, doc="bits of a masked weight: 32 travels like float32, 64 is more exact", choices=(32, 64))
-    min_cohort: int = setting(3, doc="a sum over fewer hospitals is not opened; a hospital's own policy may ask for more", low=3, high=1000)
-    colluders: int = setting(
-        -1, doc="hospitals that may work together with the server without learning more; -1: a fifth of them", low=-1, high=500
+    enabled: bool = setting(
+        False, doc="sum under masks; hospitals' own policies usually insist on it"
     )
-    patience: float = setting(60.0, doc="seconds to wait for a hospital's answer in the short exchanges", low=1.0, high=86_400.0)
+    ring_bits: int = setting(
+        32,
+        doc="bits of a masked weight: 32 travels like float32, 64 is more exact",
+        choices=(32, 64),
+    )
+    min_cohort: int = setting(
+        3,
+        doc="a sum over fewer hospitals is not opened; a hospital's own policy may ask for more",
+        low=3,
+        high=1000,
+    )
+    colluders: int = setting(
+        -1,
+        doc="hospitals that may work together with the server without learning more; -1: a fifth of them",
+        low=-1,
+        high=500,
+    )
+    patience: float = setting(
+        60.0,
+        doc="seconds to wait for a hospital's answer in the short exchanges",
+        low=1.0,
+        high=86_400.0,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,7 +177,12 @@ class Evaluation:
     """How results are measured ([evaluation])."""
 
     every: int = setting(5, doc="rounds between two points of the learning curve; 0: none", low=0)
-    bootstrap: int = setting(1000, doc="bootstrap samples over patients for the 95 % confidence intervals; 0: none", low=0, high=100_000)
+    bootstrap: int = setting(
+        1000,
+        doc="bootstrap samples over patients for the 95 % confidence intervals; 0: none",
+        low=0,
+        high=100_000,
+    )
     batch_size: int = setting(16, doc="images per prediction step", low=1, high=4096)
 
 
@@ -150,7 +221,11 @@ class Study:
         return hashlib.sha256(json.dumps(self.to_table(), sort_keys=True).encode()).hexdigest()
 
 
-_PLUGINS = {"task": ("common.tasks", "TASK"), "model": ("common.models", "MODEL"), "strategy": ("common.strategies", "STRATEGY")}
+_PLUGINS = {
+    "task": ("common.tasks", "TASK"),
+    "model": ("common.models", "MODEL"),
+    "strategy": ("common.strategies", "STRATEGY"),
+}
 _SECTIONS = {
     "data": Data,
     "training": Training,
@@ -169,10 +244,14 @@ def read(path: Path) -> Study:
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise StudyError(f"Study file {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed.")
+            raise StudyError(
+                f"Study file {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed."
+            )
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise StudyError(f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study file.") from None
+        raise StudyError(
+            f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study file."
+        ) from None
     except UnicodeDecodeError:
         raise StudyError(f"Study file {path} is not UTF-8 text; save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
@@ -188,7 +267,9 @@ def parse(table: Mapping[str, Any]) -> Study:
     """
     for key in table:
         if key not in _TOP:
-            raise StudyError(f"{key} is not a section of a study{did_you_mean(key, _TOP)}; allowed: {', '.join(_TOP)}.")
+            raise StudyError(
+                f"{key} is not a section of a study{did_you_mean(key, _TOP)}; allowed: {', '.join(_TOP)}."
+            )
     values = dict(table)
     data = dict(_table(values.get("data", {}), "data"))
     steps = {kind: _steps(data.pop(kind, []), f"data.{kind}") for kind in ("prepare", "augment")}
@@ -204,11 +285,17 @@ def parse(table: Mapping[str, Any]) -> Study:
         prepare=steps["prepare"],
         augment=steps["augment"],
         training=config.load(Training, _table(values.get("training", {}), "training"), "training"),
-        federation=config.load(FederationSettings, _table(values.get("federation", {}), "federation"), "federation"),
-        secure_aggregation=config.load(
-            SecureAggregation, _table(values.get("secure_aggregation", {}), "secure_aggregation"), "secure_aggregation"
+        federation=config.load(
+            FederationSettings, _table(values.get("federation", {}), "federation"), "federation"
         ),
-        evaluation=config.load(Evaluation, _table(values.get("evaluation", {}), "evaluation"), "evaluation"),
+        secure_aggregation=config.load(
+            SecureAggregation,
+            _table(values.get("secure_aggregation", {}), "secure_aggregation"),
+            "secure_aggregation",
+        ),
+        evaluation=config.load(
+            Evaluation, _table(values.get("evaluation", {}), "evaluation"), "evaluation"
+        ),
     )
     _check_together(study)
     return study
@@ -221,13 +308,20 @@ def _check_together(study: Study) -> None:
             f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; task.name is {shown(study.task.name)}."
         )
     if study.data.test_fraction + study.data.validation_fraction >= 1:
-        raise StudyError("data.test_fraction + data.validation_fraction is 1 or more; leave patients for training.")
-    for place, named, kinds in (("prepare", study.prepare, ("prepare",)), ("augment", study.augment, ("crop", "augment"))):
+        raise StudyError(
+            "data.test_fraction + data.validation_fraction is 1 or more; leave patients for training."
+        )
+    for place, named, kinds in (
+        ("prepare", study.prepare, ("prepare",)),
+        ("augment", study.augment, ("crop", "augment")),
+    ):
         for i, step in enumerate(named):
             kind = plugins.load("common.transforms", step.name, "TRANSFORM").kind
             if kind not in kinds:
                 belongs = "prepare" if kind == "prepare" else "augment"
-                raise StudyError(f"data.{place}[{i}].step is {shown(step.name)}, which belongs under data.{belongs}.")
+                raise StudyError(
+                    f"data.{place}[{i}].step is {shown(step.name)}, which belongs under data.{belongs}."
+                )
 
 
 def _plugin(table: Mapping[str, Any], section: str, key: str = "name") -> Named:
@@ -243,20 +337,29 @@ def _named(table: Mapping[str, Any], where: str, key: str, package: str, export:
         raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
     name = table[key]
     if name is None:
-        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(plugins.names(package))}.")
+        raise StudyError(
+            f"{where}.{key} is missing; give one of {', '.join(plugins.names(package))}."
+        )
     if not isinstance(name, str):
         raise StudyError(f"{where}.{key} is {shown(name)}; give one of {', '.join(installed)}.")
     if name not in installed:
-        raise StudyError(f"{where}.{key} is {shown(name)}{closest(name, installed)}; installed: {', '.join(installed)}.")
+        raise StudyError(
+            f"{where}.{key} is {shown(name)}{closest(name, installed)}; installed: {', '.join(installed)}."
+        )
     plugin = plugins.load(package, name, export, f"{where}.{key}")
-    return Named(name, config.load(plugin.options, {k: v for k, v in table.items() if k != key}, where))
+    return Named(
+        name, config.load(plugin.options, {k: v for k, v in table.items() if k != key}, where)
+    )
 
 
 def _steps(tables: Any, where: str) -> tuple[Named, ...]:
     if not isinstance(tables, list):
         raise StudyError(f"{where} is {shown(tables)}; give a list of tables, each with a step.")
     return tuple(
-        _named(_table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM") for i, t in enumerate(tables)
+        _named(
+            _table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM"
+        )
+        for i, t in enumerate(tables)
     )
 
 

@@ -52,20 +52,36 @@ def inline(value: Any) -> str:
     raise TypeError(f"TOML has no form for a value of type {type(value).__name__}.")
 
 
-def _body(table: Mapping[str, Any], header: str, place: str, notes: Mapping[str, str]) -> Iterator[str]:
+def _body(
+    table: Mapping[str, Any], header: str, place: str, notes: Mapping[str, str]
+) -> Iterator[str]:
     inner = {k: v for k, v in table.items() if isinstance(v, Mapping) or _is_tables(v)}
-    plain = [(f"{_key(k)} = {inline(v)}", notes.get(_join(place, k), "")) for k, v in table.items() if k not in inner]
+    plain = [
+        (f"{_key(k)} = {inline(v)}", notes.get(_join(place, k), ""))
+        for k, v in table.items()
+        if k not in inner
+    ]
     width = max((len(text) for text, note in plain if note), default=0)
     for text, note in plain:
         yield text.ljust(width) + _GAP + note if note else text
     for key, value in inner.items():
         name, there = _join(header, _key(key)), _join(place, key)
         if isinstance(value, Mapping):
-            yield from ("", *_comment(notes.get(there, "")), f"[{name}]", *_body(value, name, there, notes))
+            yield from (
+                "",
+                *_comment(notes.get(there, "")),
+                f"[{name}]",
+                *_body(value, name, there, notes),
+            )
             continue
         for i, item in enumerate(value):
             spot = f"{there}[{i}]"
-            yield from ("", *_comment(notes.get(spot, "")), f"[[{name}]]", *_body(item, name, spot, notes))
+            yield from (
+                "",
+                *_comment(notes.get(spot, "")),
+                f"[[{name}]]",
+                *_body(item, name, spot, notes),
+            )
 
 
 def _comment(text: str) -> list[str]:
@@ -77,7 +93,11 @@ def _join(place: str, key: str) -> str:
 
 
 def _is_tables(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(v, Mapping) for v in value)
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(v, Mapping) for v in value)
+    )
 
 
 def _key(key: str) -> str:

@@ -82,7 +82,9 @@ def clip(boxes: Tensor, extent: Tensor) -> Tensor:
     return torch.minimum(boxes.clamp(min=0), torch.cat([extent, extent]))
 
 
-def assign(anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, present: Tensor, nearest: int) -> Tensor:
+def assign(
+    anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, present: Tensor, nearest: int
+) -> Tensor:
     """Which box each anchor learns: adaptive training sample selection (Zhang et al. 2020, "ATSS", algorithm 1).
 
     A box's candidates are the ``nearest`` anchors of each level; those become its own whose centre lies inside it and whose IoU is at
@@ -102,7 +104,11 @@ def assign(anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, present: Ten
     if boxes.shape[1] == 0:
         return torch.full((boxes.shape[0], anchors.shape[0]), -1, device=boxes.device)
     centre = _centre(anchors)
-    distance = torch.cdist(_centre(boxes), centre.expand(boxes.shape[0], -1, -1), compute_mode="donot_use_mm_for_euclid_dist")
+    distance = torch.cdist(
+        _centre(boxes),
+        centre.expand(boxes.shape[0], -1, -1),
+        compute_mode="donot_use_mm_for_euclid_dist",
+    )
     parts, start = [], 0
     for part in distance.split(levels, -1):
         parts.append(part.topk(min(nearest, part.shape[-1]), -1, largest=False).indices + start)
@@ -115,7 +121,9 @@ def assign(anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, present: Ten
     inside = ((where > boxes[:, :, None, :d]) & (where < boxes[:, :, None, d:])).all(-1)
     own = inside & (iou >= (iou.mean(-1) + iou.std(-1, correction=0))[..., None])
     best = torch.zeros_like(own).scatter_(-1, iou.argmax(-1, keepdim=True), True)
-    rank = torch.where(own, iou, torch.where(best & ~own.any(-1, keepdim=True), 1 + iou, -1))  # a last resort goes first
+    rank = torch.where(
+        own, iou, torch.where(best & ~own.any(-1, keepdim=True), 1 + iou, -1)
+    )  # a last resort goes first
     rank = torch.where(present[..., None], rank, -1)
     claims = torch.full_like(overlap, -1).scatter_(-1, candidates, rank)
     strength, owner = claims.max(1)

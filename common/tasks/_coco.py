@@ -29,7 +29,9 @@ def iou(a: Floats, b: Floats) -> Floats:
     low = np.maximum(a[:, None, :d], b[None, :, :d])
     high = np.minimum(a[:, None, d:], b[None, :, d:])
     shared = (high - low).clip(min=0).prod(-1)
-    union = (a[:, d:] - a[:, :d]).prod(-1)[:, None] + (b[:, d:] - b[:, :d]).prod(-1)[None, :] - shared
+    union = (
+        (a[:, d:] - a[:, :d]).prod(-1)[:, None] + (b[:, d:] - b[:, :d]).prod(-1)[None, :] - shared
+    )
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
@@ -47,7 +49,9 @@ def match(overlap: Floats) -> Bools:
     lines = np.arange(len(THRESHOLDS))
     for number in np.flatnonzero(overlap.max(1) >= least[0]):
         open_ = np.where(free, overlap[number], -1.0)
-        last = open_.shape[1] - 1 - open_[:, ::-1].argmax(1)  # of equal overlaps the reference takes the last
+        last = (
+            open_.shape[1] - 1 - open_[:, ::-1].argmax(1)
+        )  # of equal overlaps the reference takes the last
         hit = open_[lines, last] >= least
         right[number] = hit
         free[lines[hit], last[hit]] = False
@@ -55,7 +59,12 @@ def match(overlap: Floats) -> Bools:
 
 
 def score_image(
-    boxes: Floats, scores: Floats, classes: Integers, true_boxes: Floats, true_classes: Integers, count: int
+    boxes: Floats,
+    scores: Floats,
+    classes: Integers,
+    true_boxes: Floats,
+    true_classes: Integers,
+    count: int,
 ) -> dict[str, np.ndarray]:
     """What scoring keeps of one image.
 
@@ -108,7 +117,9 @@ def _interpolated(right: Bools, truths: int) -> Floats:
     hits = np.cumsum(right.T, axis=1)
     precision = hits / np.arange(1, len(right) + 1)
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    needed = np.searchsorted(np.arange(truths + 1) / truths, _RECALLS)  # fewest hits that reach each recall
+    needed = np.searchsorted(
+        np.arange(truths + 1) / truths, _RECALLS
+    )  # fewest hits that reach each recall
     places = np.stack([np.searchsorted(line, needed) for line in hits])
     reached = places < len(right)
     values = np.take_along_axis(precision, np.minimum(places, len(right) - 1), 1)

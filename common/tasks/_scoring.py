@@ -44,7 +44,9 @@ def area_under_roc(scores: Array, positive: Array) -> float:
 
 def mean_recall(predicted: Array, truth: Array) -> float:
     """Balanced accuracy: share found of each class that occurs in ``truth`` ``[N]``, averaged over those classes (Brodersen 2010)."""
-    return mean_defined(np.array([np.mean(predicted[truth == number] == number) for number in np.unique(truth)]))
+    return mean_defined(
+        np.array([np.mean(predicted[truth == number] == number) for number in np.unique(truth)])
+    )
 
 
 def dice(predicted: Mask, truth: Mask) -> float:
@@ -89,7 +91,10 @@ def _surface(mask: Mask) -> Mask:
     padded = np.pad(mask, 1)
     inside = mask.copy()
     for axis, start in itertools.product(range(mask.ndim), (0, 2)):
-        shifted = tuple(slice(start, start + n) if a == axis else slice(1, 1 + n) for a, n in enumerate(mask.shape))
+        shifted = tuple(
+            slice(start, start + n) if a == axis else slice(1, 1 + n)
+            for a, n in enumerate(mask.shape)
+        )
         inside &= padded[shifted]
     surface: Mask = mask & ~inside
     return surface

@@ -27,14 +27,29 @@ _LARGEST_WEIGHT = 10.0
 class Options:
     """Settings of the task."""
 
-    target: tuple[str, ...] = setting(doc="column of labels.csv to predict; with multi_label any number of columns")
-    classes: tuple[str, ...] = setting(("0", "1"), doc="values in the column, in class number order; of two, the last is the finding")
-    multi_label: bool = setting(False, doc="each column is a target of its own that is there or not")
-    loss: str = setting("cross_entropy", doc="focal weighs images down that are already told apart", choices=("cross_entropy", "focal"))
-    class_weights: str = setting(
-        "none", doc="balanced: classes that are rare at the hospital weigh more, up to 10 times", choices=("none", "balanced")
+    target: tuple[str, ...] = setting(
+        doc="column of labels.csv to predict; with multi_label any number of columns"
     )
-    label_smoothing: float = setting(0.0, doc="share of the label spread over all classes", low=0.0, high=0.5)
+    classes: tuple[str, ...] = setting(
+        ("0", "1"),
+        doc="values in the column, in class number order; of two, the last is the finding",
+    )
+    multi_label: bool = setting(
+        False, doc="each column is a target of its own that is there or not"
+    )
+    loss: str = setting(
+        "cross_entropy",
+        doc="focal weighs images down that are already told apart",
+        choices=("cross_entropy", "focal"),
+    )
+    class_weights: str = setting(
+        "none",
+        doc="balanced: classes that are rare at the hospital weigh more, up to 10 times",
+        choices=("none", "balanced"),
+    )
+    label_smoothing: float = setting(
+        0.0, doc="share of the label spread over all classes", low=0.0, high=0.5
+    )
     flip_average: bool = setting(False, doc="predict the mean over all mirror images")
 
 
@@ -44,7 +59,11 @@ class Classification:
     needs: Needs = "label"
     mask_values: tuple[int, ...] | None = None
     primary = "auc"
-    higher_is_better: Mapping[str, bool] = {"auc": True, "balanced_accuracy": True, "accuracy": True}
+    higher_is_better: Mapping[str, bool] = {
+        "auc": True,
+        "balanced_accuracy": True,
+        "accuracy": True,
+    }
 
     def __init__(self, options: Options, dimensions: int) -> None:
         _check(options)
@@ -65,7 +84,9 @@ class Classification:
         adapted = copy.copy(self)
         if self.multi_label:
             present = labels.sum(0)
-            adapted.weights = balanced_weights(torch.stack([len(samples) - present, present], dim=1))
+            adapted.weights = balanced_weights(
+                torch.stack([len(samples) - present, present], dim=1)
+            )
         else:
             adapted.weights = balanced_weights(torch.bincount(labels, minlength=self.outputs))
         return adapted
@@ -82,7 +103,9 @@ class Classification:
             return terms(logits.float(), labels).mean()
 
     def _single_label_terms(self, logits: Tensor, labels: Tensor) -> Tensor:
-        terms = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=self.options.label_smoothing)
+        terms = functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.options.label_smoothing
+        )
         if self.options.loss == "focal":
             terms = terms * (1 - logits.softmax(1).gather(1, labels[:, None])[:, 0]).pow(_FOCUS)
         return terms if self.weights is None else terms * self.weights.to(logits.device)[labels]
@@ -106,12 +129,19 @@ class Classification:
             return logits.sigmoid() if self.multi_label else logits.softmax(1)
 
         with torch.no_grad():
-            found = over_flips(probabilities, images, follow=False) if self.options.flip_average else probabilities(images)
+            found = (
+                over_flips(probabilities, images, follow=False)
+                if self.options.flip_average
+                else probabilities(images)
+            )
         return [{"probabilities": p} for p in found.float().cpu()]
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
         """``probabilities`` float32 ``[outputs]`` and ``label`` as in the sample."""
-        return {"probabilities": prediction["probabilities"].numpy(), "label": _label(sample).numpy()}
+        return {
+            "probabilities": prediction["probabilities"].numpy(),
+            "label": _label(sample).numpy(),
+        }
 
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
         """``auc``, ``balanced_accuracy`` and ``accuracy`` from 0 to 1.
@@ -124,14 +154,30 @@ class Classification:
         probabilities = np.stack([r["probabilities"] for r in rows])
         labels = np.stack([r["label"] for r in rows])
         truth = labels > 0.5 if self.multi_label else labels[:, None] == np.arange(self.outputs)
-        scored = [self.outputs - 1] if self.outputs == 2 and not self.multi_label else range(self.outputs)
-        auc = mean_defined(np.array([area_under_roc(probabilities[:, k], truth[:, k]) for k in scored]))
+        scored = (
+            [self.outputs - 1]
+            if self.outputs == 2 and not self.multi_label
+            else range(self.outputs)
+        )
+        auc = mean_defined(
+            np.array([area_under_roc(probabilities[:, k], truth[:, k]) for k in scored])
+        )
         found = probabilities >= 0.5 if self.multi_label else probabilities.argmax(1)
         if self.multi_label:
             both = truth.any(0) & ~truth.all(0)
-            recall = mean_defined(np.array([mean_recall(found[:, k], truth[:, k]) for k in np.flatnonzero(both)]))
-            return {"auc": auc, "balanced_accuracy": recall, "accuracy": float(np.mean(found == truth))}
-        return {"auc": auc, "balanced_accuracy": mean_recall(found, labels), "accuracy": float(np.mean(found == labels))}
+            recall = mean_defined(
+                np.array([mean_recall(found[:, k], truth[:, k]) for k in np.flatnonzero(both)])
+            )
+            return {
+                "auc": auc,
+                "balanced_accuracy": recall,
+                "accuracy": float(np.mean(found == truth)),
+            }
+        return {
+            "auc": auc,
+            "balanced_accuracy": mean_recall(found, labels),
+            "accuracy": float(np.mean(found == labels)),
+        }
 
 
 def balanced_weights(counts: Tensor) -> Tensor:
@@ -142,13 +188,17 @@ def balanced_weights(counts: Tensor) -> Tensor:
     counts = counts.float()
     occurring = (counts > 0).sum(-1, keepdim=True)
     weights = counts.sum(-1, keepdim=True) / (occurring * counts.clamp(min=1))
-    return torch.where(counts > 0, weights.clamp(1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT), torch.ones_like(weights))
+    return torch.where(
+        counts > 0, weights.clamp(1 / _LARGEST_WEIGHT, _LARGEST_WEIGHT), torch.ones_like(weights)
+    )
 
 
 def _check(options: Options) -> None:
     targets, classes = len(options.target), len(options.classes)
     if targets == 0 or (targets > 1 and not options.multi_label):
-        raise StudyError(f"task.target has {targets} columns; give exactly one, or set task.multi_label = true for several.")
+        raise StudyError(
+            f"task.target has {targets} columns; give exactly one, or set task.multi_label = true for several."
+        )
     if classes < 2 or (classes > 2 and options.multi_label):
         allowed = "exactly two, absent and present" if options.multi_label else "two or more"
         raise StudyError(f"task.classes has {classes} entries; give {allowed}.")
@@ -159,7 +209,9 @@ def _check(options: Options) -> None:
 
 def _given(labels: Tensor | None) -> Tensor:
     if labels is None:
-        raise SiteError("Images of the hospital have no class label; add the study's target column to labels.csv.")
+        raise SiteError(
+            "Images of the hospital have no class label; add the study's target column to labels.csv."
+        )
     return labels
 
 

@@ -28,15 +28,36 @@ T = TypeVar("T")
 class Options:
     """Settings of the task ([task])."""
 
-    classes: tuple[str, ...] = setting(doc="labels of the boxes that are sought, as they stand in boxes.json")
-    score_threshold: float = setting(0.02, doc="boxes with a lower score are not reported", low=0.0, high=1.0)
-    nms_iou: float = setting(
-        0.5, doc="of two boxes of one class that overlap by more, the one with the lower score goes", low=0.0, high=1.0
+    classes: tuple[str, ...] = setting(
+        doc="labels of the boxes that are sought, as they stand in boxes.json"
     )
-    max_detections: int = setting(100, doc="boxes reported per image; the metrics count at most 100 per class", low=1, high=1000)
-    nearest: int = setting(9, doc="anchors per pyramid level that are considered for a box", low=1, high=100)
-    box_weight: float = setting(2.0, doc="weight of the box loss; the class loss has weight 1", low=0.0, high=100.0)
-    focus: float = setting(2.0, doc="exponent that takes weight from anchors already classified well", low=0.0, high=5.0)
+    score_threshold: float = setting(
+        0.02, doc="boxes with a lower score are not reported", low=0.0, high=1.0
+    )
+    nms_iou: float = setting(
+        0.5,
+        doc="of two boxes of one class that overlap by more, the one with the lower score goes",
+        low=0.0,
+        high=1.0,
+    )
+    max_detections: int = setting(
+        100,
+        doc="boxes reported per image; the metrics count at most 100 per class",
+        low=1,
+        high=1000,
+    )
+    nearest: int = setting(
+        9, doc="anchors per pyramid level that are considered for a box", low=1, high=100
+    )
+    box_weight: float = setting(
+        2.0, doc="weight of the box loss; the class loss has weight 1", low=0.0, high=100.0
+    )
+    focus: float = setting(
+        2.0,
+        doc="exponent that takes weight from anchors already classified well",
+        low=0.0,
+        high=5.0,
+    )
 
 
 class Detection:
@@ -55,7 +76,9 @@ class Detection:
 
     def __init__(self, options: Options, dimensions: int) -> None:
         if not options.classes or len(set(options.classes)) < len(options.classes):
-            raise StudyError(f"task.classes is {list(options.classes)!r}; name at least one label, each once.")
+            raise StudyError(
+                f"task.classes is {list(options.classes)!r}; name at least one label, each once."
+            )
         self.options = options
         self.dimensions = dimensions
         self.classes = options.classes
@@ -76,23 +99,42 @@ class Detection:
         with torch.autocast(batch.images.device.type, enabled=False):
             return self._loss(found, boxes, classes)
 
-    def _loss(self, found: Candidates, boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> Tensor:
+    def _loss(
+        self, found: Candidates, boxes: Sequence[Tensor], classes: Sequence[Tensor]
+    ) -> Tensor:
         logits, offsets = found.logits.float(), found.offsets.float()
-        true_boxes = nn.utils.rnn.pad_sequence([b.float().reshape(-1, 2 * self.dimensions) for b in boxes], batch_first=True)
+        true_boxes = nn.utils.rnn.pad_sequence(
+            [b.float().reshape(-1, 2 * self.dimensions) for b in boxes], batch_first=True
+        )
         true_classes = nn.utils.rnn.pad_sequence([c.reshape(-1) for c in classes], batch_first=True)
-        owner = _boxes.assign(found.anchors, found.levels, true_boxes, _boxes.volume(true_boxes) > 0, self.options.nearest)
+        owner = _boxes.assign(
+            found.anchors,
+            found.levels,
+            true_boxes,
+            _boxes.volume(true_boxes) > 0,
+            self.options.nearest,
+        )
         image, anchor = (owner >= 0).nonzero(as_tuple=True)
         mine = owner[image, anchor]
-        iou, giou = _boxes.overlaps(_boxes.decode(found.anchors[anchor], offsets[image, anchor]), true_boxes[image, mine])
+        iou, giou = _boxes.overlaps(
+            _boxes.decode(found.anchors[anchor], offsets[image, anchor]), true_boxes[image, mine]
+        )
         target = torch.zeros_like(logits)
         target[image, anchor, true_classes[image, mine]] = iou.detach()
         count = max(len(image), 1)
-        return (_quality_focal(logits, target, self.options.focus).sum() + self.options.box_weight * (1 - giou).sum()) / count
+        return (
+            _quality_focal(logits, target, self.options.focus).sum()
+            + self.options.box_weight * (1 - giou).sum()
+        ) / count
 
     @torch.no_grad()
     def predict(self, network: nn.Module, images: Tensor) -> list[dict[str, Tensor]]:
         """``{"boxes": float32 [N, 2 * d], "scores": float32 [N], "classes": int64 [N]}`` per image, highest score first, on the CPU."""
-        extent = torch.tensor([images.shape[3], images.shape[2], *images.shape[4:]], dtype=torch.float32, device=images.device)
+        extent = torch.tensor(
+            [images.shape[3], images.shape[2], *images.shape[4:]],
+            dtype=torch.float32,
+            device=images.device,
+        )
         found: Candidates = network(images)
         with torch.autocast(images.device.type, enabled=False):
             scores = found.logits.float().sigmoid()
@@ -106,8 +148,14 @@ class Detection:
         place = place[best > self.options.score_threshold]
         anchor, number = place // self.outputs, place % self.outputs
         score = scores[anchor, number]
-        kept = _boxes.suppress(boxes[anchor], score, number, self.options.nms_iou)[: self.options.max_detections]
-        return {"boxes": boxes[anchor[kept]].cpu(), "scores": score[kept].cpu(), "classes": number[kept].cpu()}
+        kept = _boxes.suppress(boxes[anchor], score, number, self.options.nms_iou)[
+            : self.options.max_detections
+        ]
+        return {
+            "boxes": boxes[anchor[kept]].cpu(),
+            "scores": score[kept].cpu(),
+            "classes": number[kept].cpu(),
+        }
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
         """Scores, classes and match flags of the detections and the number of true boxes per class; no coordinate.
@@ -117,10 +165,22 @@ class Detection:
         """
         boxes, classes = _given(sample.boxes), _given(sample.classes)
         if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < self.outputs:
-            raise SiteError(f"A box has a class number outside 0 to {self.outputs - 1}; check the labels in boxes.json.")
-        corners = [b.reshape(-1, 2 * self.dimensions).double().numpy() for b in (prediction["boxes"], boxes)]
+            raise SiteError(
+                f"A box has a class number outside 0 to {self.outputs - 1}; check the labels in boxes.json."
+            )
+        corners = [
+            b.reshape(-1, 2 * self.dimensions).double().numpy()
+            for b in (prediction["boxes"], boxes)
+        ]
         numbers = [c.reshape(-1).numpy().astype(np.int64) for c in (prediction["classes"], classes)]
-        return _coco.score_image(corners[0], prediction["scores"].double().numpy(), numbers[0], corners[1], numbers[1], self.outputs)
+        return _coco.score_image(
+            corners[0],
+            prediction["scores"].double().numpy(),
+            numbers[0],
+            corners[1],
+            numbers[1],
+            self.outputs,
+        )
 
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
         """``map_50`` and ``map_50_95`` in 0 to 1, mean over the classes that occur among the true boxes; ``nan`` if none does."""
@@ -128,12 +188,17 @@ class Detection:
         present = ~np.isnan(precision[0])
         if not present.any():
             return {"map_50": float("nan"), "map_50_95": float("nan")}
-        return {"map_50": float(precision[0, present].mean()), "map_50_95": float(precision[:, present].mean())}
+        return {
+            "map_50": float(precision[0, present].mean()),
+            "map_50_95": float(precision[:, present].mean()),
+        }
 
 
 def _given(value: T | None) -> T:
     if value is None:
-        raise SiteError("Images of the hospital have no boxes; name each in boxes.json, with an empty list of objects if it shows none.")
+        raise SiteError(
+            "Images of the hospital have no boxes; name each in boxes.json, with an empty list of objects if it shows none."
+        )
     return value
 
 

@@ -28,18 +28,41 @@ _WINDOWS_AT_ONCE = {2: 16, 3: 4}
 class Options:
     """Settings of the task."""
 
-    classes: tuple[str, ...] = setting(("foreground",), doc="names of the classes beside the background, in class number order from 1")
+    classes: tuple[str, ...] = setting(
+        ("foreground",),
+        doc="names of the classes beside the background, in class number order from 1",
+    )
     mask_values: tuple[int, ...] = setting(
-        (), doc="pixel value of each class; empty: any but 0 for one class, else 1, 2, 3 ...", low=1, high=65535
+        (),
+        doc="pixel value of each class; empty: any but 0 for one class, else 1, 2, 3 ...",
+        low=1,
+        high=65535,
     )
-    loss: str = setting("dice_ce", doc="dice, or the sum of dice and cross-entropy", choices=("dice", "dice_ce"))
-    batch_dice: bool = setting(False, doc="overlap of a whole batch rather than of each image: steadier where many images lack a class")
-    include_background: bool = setting(False, doc="the background counts as a class in the dice part of the loss")
+    loss: str = setting(
+        "dice_ce", doc="dice, or the sum of dice and cross-entropy", choices=("dice", "dice_ce")
+    )
+    batch_dice: bool = setting(
+        False,
+        doc="overlap of a whole batch rather than of each image: steadier where many images lack a class",
+    )
+    include_background: bool = setting(
+        False, doc="the background counts as a class in the dice part of the loss"
+    )
     sliding_window: tuple[int, ...] = setting(
-        (), doc="window of prediction in pixels along H, W[, D]; empty: the whole image", low=1, high=4096
+        (),
+        doc="window of prediction in pixels along H, W[, D]; empty: the whole image",
+        low=1,
+        high=4096,
     )
-    overlap: float = setting(0.25, doc="share of a window that the next one covers again", low=0.0, high=0.9)
-    divisible: int = setting(0, doc="images are padded to a multiple of this; 0: what the network states, else 16", low=0, high=1024)
+    overlap: float = setting(
+        0.25, doc="share of a window that the next one covers again", low=0.0, high=0.9
+    )
+    divisible: int = setting(
+        0,
+        doc="images are padded to a multiple of this; 0: what the network states, else 16",
+        low=0,
+        high=1024,
+    )
     flip_average: bool = setting(False, doc="predict the mean over all mirror images")
 
 
@@ -59,7 +82,11 @@ class Segmentation:
         self.mask_values = options.mask_values or None
         self.outputs = len(options.classes) + 1
         per_class = [f"dice_{name}" for name in options.classes] if len(options.classes) > 1 else []
-        self.higher_is_better: Mapping[str, bool] = {"dice": True, "hd95": False, **dict.fromkeys(per_class, True)}
+        self.higher_is_better: Mapping[str, bool] = {
+            "dice": True,
+            "hd95": False,
+            **dict.fromkeys(per_class, True),
+        }
 
     def for_site(self, samples: Sequence[Sample]) -> Segmentation:
         """The task itself: nothing of it depends on the hospital."""
@@ -70,7 +97,9 @@ class Segmentation:
         masks = _given(batch.masks)
         logits = self._logits(network, batch.images)
         with torch.autocast(logits.device.type, enabled=False):
-            loss = dice_loss(logits.float(), masks, self.options.include_background, self.options.batch_dice)
+            loss = dice_loss(
+                logits.float(), masks, self.options.include_background, self.options.batch_dice
+            )
             if self.options.loss == "dice_ce":
                 loss = loss + functional.cross_entropy(logits.float(), masks[:, 0].long())
         return loss
@@ -79,10 +108,18 @@ class Segmentation:
         """``{"mask": uint8 [1, H, W[, D]]}`` on the CPU for each image."""
 
         def probabilities(views: Tensor) -> Tensor:
-            return self._windowed(network, views) if self.options.sliding_window else self._logits(network, views).float().softmax(1)
+            return (
+                self._windowed(network, views)
+                if self.options.sliding_window
+                else self._logits(network, views).float().softmax(1)
+            )
 
         with torch.no_grad():
-            found = over_flips(probabilities, images, follow=True) if self.options.flip_average else probabilities(images)
+            found = (
+                over_flips(probabilities, images, follow=True)
+                if self.options.flip_average
+                else probabilities(images)
+            )
         return [{"mask": mask} for mask in found.argmax(1, keepdim=True).to(torch.uint8).cpu()]
 
     def _logits(self, network: nn.Module, images: Tensor) -> Tensor:
@@ -92,7 +129,9 @@ class Segmentation:
         missing = [-side % multiple for side in sides]
         if not any(missing):
             return _whole(network(images), images)
-        padded = functional.pad(images, [p for m in reversed(missing) for p in (0, m)], mode="replicate")
+        padded = functional.pad(
+            images, [p for m in reversed(missing) for p in (0, m)], mode="replicate"
+        )
         logits = _whole(network(padded), padded)
         for axis, side in enumerate(sides, start=2):
             logits = logits.narrow(axis, 0, side)
@@ -120,7 +159,9 @@ class Segmentation:
         """``dice`` and ``hd95`` (mm), float64 ``[classes]``: each foreground class against the background and the other classes."""
         truth, found = _given(sample.mask)[0].numpy(), prediction["mask"][0].numpy()
         if truth.shape != found.shape:
-            raise SiteError(f"A mask has {truth.shape} pixels and its image {found.shape}; give masks of the size of their images.")
+            raise SiteError(
+                f"A mask has {truth.shape} pixels and its image {found.shape}; give masks of the size of their images."
+            )
         pairs = [(found == number, truth == number) for number in range(1, self.outputs)]
         return {
             "dice": np.array([dice(f, t) for f, t in pairs]),
@@ -139,7 +180,9 @@ class Segmentation:
         distances = np.array([mean_defined(r["hd95"]) for r in rows])
         metrics = {"dice": float(overlaps.mean()), "hd95": mean_defined(distances)}
         if len(self.classes) > 1:
-            metrics |= {f"dice_{name}": float(overlaps[:, k].mean()) for k, name in enumerate(self.classes)}
+            metrics |= {
+                f"dice_{name}": float(overlaps[:, k].mean()) for k, name in enumerate(self.classes)
+            }
         return metrics
 
 
@@ -153,7 +196,9 @@ def dice_loss(logits: Tensor, masks: Tensor, include_background: bool, whole_bat
         whole_batch: one overlap for each class over the whole batch rather than for each image.
     """
     first = 0 if include_background else 1
-    numbers = torch.arange(first, logits.shape[1], device=logits.device).view(-1, *(1,) * (logits.dim() - 2))
+    numbers = torch.arange(first, logits.shape[1], device=logits.device).view(
+        -1, *(1,) * (logits.dim() - 2)
+    )
     truth = (masks == numbers).to(logits.dtype)
     chances = logits.softmax(1)[:, first:]
     axes = ([0] if whole_batch else []) + list(range(2, logits.dim()))
@@ -165,23 +210,33 @@ def dice_loss(logits: Tensor, masks: Tensor, include_background: bool, whole_bat
 def _check(options: Options, dimensions: int) -> None:
     classes, values, window = options.classes, options.mask_values, options.sliding_window
     if not classes or len(set(classes)) < len(classes):
-        raise StudyError(f"task.classes is {list(classes)}; name each class beside the background once.")
+        raise StudyError(
+            f"task.classes is {list(classes)}; name each class beside the background once."
+        )
     if values and (len(values) != len(classes) or len(set(values)) < len(values)):
-        raise StudyError(f"task.mask_values is {list(values)}; give {len(classes)} different values, one for each class, or none.")
+        raise StudyError(
+            f"task.mask_values is {list(values)}; give {len(classes)} different values, one for each class, or none."
+        )
     if len(window) not in (0, 1, dimensions):
-        raise StudyError(f"task.sliding_window has {len(window)} entries; give 1 or {dimensions}, or none for the whole image.")
+        raise StudyError(
+            f"task.sliding_window has {len(window)} entries; give 1 or {dimensions}, or none for the whole image."
+        )
 
 
 def _given(masks: Tensor | None) -> Tensor:
     if masks is None:
-        raise SiteError("Images of the hospital have no mask; put one of the same name into masks/.")
+        raise SiteError(
+            "Images of the hospital have no mask; put one of the same name into masks/."
+        )
     return masks
 
 
 def _whole(logits: Tensor, images: Tensor) -> Tensor:
     if logits.shape[2:] != images.shape[2:]:
         sizes = f"{tuple(images.shape[2:])} pixels and gave {tuple(logits.shape[2:])}"
-        raise StudyError(f"The network took {sizes}; set task.divisible to a multiple of the product of its strides.")
+        raise StudyError(
+            f"The network took {sizes}; set task.divisible to a multiple of the product of its strides."
+        )
     return logits
 
 

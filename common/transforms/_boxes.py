@@ -27,10 +27,15 @@ def joined(low: Tensor, high: Tensor) -> Tensor:
     return torch.cat([low[:, order], high[:, order]], dim=1)
 
 
-def clipped(low: Tensor, high: Tensor, classes: Tensor | None, size: Sequence[int], keep: float) -> tuple[Tensor, Tensor | None]:
+def clipped(
+    low: Tensor, high: Tensor, classes: Tensor | None, size: Sequence[int], keep: float
+) -> tuple[Tensor, Tensor | None]:
     """Boxes and classes within an image of ``size``; a box of which less than ``keep`` (or nothing) stays is dropped."""
     limit = torch.tensor(list(size), dtype=low.dtype, device=low.device)
-    inner_low, inner_high = torch.minimum(low.clamp(min=0), limit), torch.minimum(high.clamp(min=0), limit)
+    inner_low, inner_high = (
+        torch.minimum(low.clamp(min=0), limit),
+        torch.minimum(high.clamp(min=0), limit),
+    )
     inside, whole = (inner_high - inner_low).prod(1), (high - low).prod(1)
     stays = (inside > 0) & (inside >= keep * whole)
     return joined(inner_low[stays], inner_high[stays]), None if classes is None else classes[stays]

@@ -43,7 +43,11 @@ def resampling(before: int, after: int, step: float) -> Tensor:
         step: old pixels per new pixel; both fields of view share their centre.
     """
     old = torch.arange(before, dtype=torch.float64) + 0.5
-    weights = (1 - (old - _centres(before, after, step).clamp(0.5, before - 0.5)[:, None]).abs() / max(step, 1.0)).clamp(min=0)
+    weights = (
+        1
+        - (old - _centres(before, after, step).clamp(0.5, before - 0.5)[:, None]).abs()
+        / max(step, 1.0)
+    ).clamp(min=0)
     return (weights / weights.sum(1, keepdim=True)).float()
 
 

@@ -19,7 +19,9 @@ def interval(step: str, name: str, bounds: tuple[float, ...]) -> None:
         StudyError: any other number of values, or the wrong order.
     """
     if len(bounds) != 2 or bounds[0] > bounds[1]:
-        raise StudyError(f"{name} of step {step!r} is {list(bounds)}; give two numbers, the lower first.")
+        raise StudyError(
+            f"{name} of step {step!r} is {list(bounds)}; give two numbers, the lower first."
+        )
 
 
 def axes(step: str, name: str, count: int) -> None:
@@ -29,7 +31,9 @@ def axes(step: str, name: str, count: int) -> None:
         StudyError: no number, or more than three.
     """
     if count not in (1, 2, 3):
-        raise StudyError(f"{name} of step {step!r} has {count} numbers; give one for all axes, or one for each of H, W[, D].")
+        raise StudyError(
+            f"{name} of step {step!r} has {count} numbers; give one for all axes, or one for each of H, W[, D]."
+        )
 
 
 def per_axis(step: str, name: str, values: tuple[V, ...], dimensions: int) -> tuple[V, ...]:
@@ -40,22 +44,36 @@ def per_axis(step: str, name: str, values: tuple[V, ...], dimensions: int) -> tu
     """
     spelled = values * dimensions if len(values) == 1 else values
     if len(spelled) != dimensions:
-        raise StudyError(f"{name} of step {step!r} has {len(values)} numbers; give one, or {dimensions} for images with {dimensions} axes.")
+        raise StudyError(
+            f"{name} of step {step!r} has {len(values)} numbers; give one, or {dimensions} for images with {dimensions} axes."
+        )
     return spelled
 
 
-def uniform(bounds: tuple[float, ...], shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+def uniform(
+    bounds: tuple[float, ...],
+    shape: tuple[int, ...],
+    generator: torch.Generator,
+    device: torch.device,
+) -> Tensor:
     """Float32 ``shape`` drawn evenly between two bounds."""
     return (bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=generator)).to(device)
 
 
-def ratio(bounds: tuple[float, ...], shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
+def ratio(
+    bounds: tuple[float, ...],
+    shape: tuple[int, ...],
+    generator: torch.Generator,
+    device: torch.device,
+) -> Tensor:
     """Float32 ``shape`` drawn between two positive bounds so that a factor and its inverse are equally likely (log-uniform)."""
     logarithms = torch.tensor(bounds, dtype=torch.float64).log().tolist()
     return uniform(tuple(logarithms), shape, generator, torch.device("cpu")).exp().to(device)
 
 
-def chosen(probability: float, count: int, generator: torch.Generator, device: torch.device) -> Tensor:
+def chosen(
+    probability: float, count: int, generator: torch.Generator, device: torch.device
+) -> Tensor:
     """Bool ``[count]``: which images a step changes."""
     return (torch.rand(count, generator=generator) < probability).to(device)
 

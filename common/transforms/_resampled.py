@@ -22,8 +22,13 @@ def resampled(sample: Sample, sizes: Sequence[int], steps: Sequence[float]) -> S
             mask = mask.index_select(axis, _linear.nearest(*place))
     if boxes is not None:
         low, high = edges(boxes)
-        step, offset = low.new_tensor(list(steps)), low.new_tensor([(n - m * s) / 2 for n, m, s in grid])
-        boxes, classes = clipped((low - offset) / step, (high - offset) / step, classes, sizes, keep=0.0)
+        step, offset = (
+            low.new_tensor(list(steps)),
+            low.new_tensor([(n - m * s) / 2 for n, m, s in grid]),
+        )
+        boxes, classes = clipped(
+            (low - offset) / step, (high - offset) / step, classes, sizes, keep=0.0
+        )
     return sample.with_(
         image=_linear.apply(sample.image[None], [_linear.resampling(*place) for place in grid])[0],
         spacing=tuple(mm * step for mm, step in zip(sample.spacing, steps, strict=True)),

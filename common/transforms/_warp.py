@@ -25,9 +25,13 @@ def linear_grid(linear: Tensor, shift: Tensor, size: Sequence[int]) -> Tensor:
     """
     grid = shift.reshape(*shift.shape, *[1] * len(size))
     for axis, length in enumerate(size):
-        place = (torch.arange(length, device=linear.device, dtype=linear.dtype) + 0.5) * (2 / length) - 1
+        place = (torch.arange(length, device=linear.device, dtype=linear.dtype) + 0.5) * (
+            2 / length
+        ) - 1
         along = linear[:, :, axis, None] * place
-        grid = grid + along.reshape(*along.shape[:2], *[length if a == axis else 1 for a in range(len(size))])
+        grid = grid + along.reshape(
+            *along.shape[:2], *[length if a == axis else 1 for a in range(len(size))]
+        )
     return grid
 
 
@@ -42,5 +46,7 @@ def warped(batch: Batch, grid: Tensor, outside: str) -> Batch:
     images = functional.grid_sample(batch.images, grid, "bilinear", outside, align_corners=False)
     if batch.masks is None:
         return batch.with_(images=images)
-    masks = functional.grid_sample(batch.masks.to(grid.dtype), grid, "nearest", outside, align_corners=False)
+    masks = functional.grid_sample(
+        batch.masks.to(grid.dtype), grid, "nearest", outside, align_corners=False
+    )
     return batch.with_(images=images, masks=masks.to(torch.uint8))

@@ -10,7 +10,9 @@ from common.sample import Sample
 from common.transforms._boxes import clipped, edges
 
 
-def window(sample: Sample, starts: Sequence[int], sizes: Sequence[int], fill: float, keep: float = 0.0) -> Sample:
+def window(
+    sample: Sample, starts: Sequence[int], sizes: Sequence[int], fill: float, keep: float = 0.0
+) -> Sample:
     """The window of ``sizes`` pixels that begins at ``starts`` (H, W[, D]; negative where it begins before the image).
 
     Pixels beyond the image become ``fill`` in the image and background in the mask. Boxes are clipped; one of which less than the share

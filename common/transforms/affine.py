@@ -26,12 +26,27 @@ class Options:
     taken as that of the ellipse inscribed in the old box, which is exact for scaling and shifts and for round objects.
     """
 
-    rotation: float = setting(15.0, doc="largest rotation in the H-W plane, degrees, either way", low=0.0, high=180.0)
-    tilt: float = setting(0.0, doc="volumes: largest rotation about the H and W axes, degrees, either way", low=0.0, high=90.0)
-    scale: tuple[float, ...] = setting((0.9, 1.1), doc="smallest and largest magnification", low=0.1, high=10.0)
-    translation: float = setting(0.05, doc="largest shift along each axis, as a share of its length", low=0.0, high=1.0)
-    shear: float = setting(0.0, doc="largest shear in the H-W plane, degrees, either way", low=0.0, high=45.0)
-    outside: str = setting("border", doc="what lies beyond the image, for image and mask alike", choices=OUTSIDE)
+    rotation: float = setting(
+        15.0, doc="largest rotation in the H-W plane, degrees, either way", low=0.0, high=180.0
+    )
+    tilt: float = setting(
+        0.0,
+        doc="volumes: largest rotation about the H and W axes, degrees, either way",
+        low=0.0,
+        high=90.0,
+    )
+    scale: tuple[float, ...] = setting(
+        (0.9, 1.1), doc="smallest and largest magnification", low=0.1, high=10.0
+    )
+    translation: float = setting(
+        0.05, doc="largest shift along each axis, as a share of its length", low=0.0, high=1.0
+    )
+    shear: float = setting(
+        0.0, doc="largest shear in the H-W plane, degrees, either way", low=0.0, high=45.0
+    )
+    outside: str = setting(
+        "border", doc="what lies beyond the image, for image and mask alike", choices=OUTSIDE
+    )
     probability: float = setting(1.0, doc="share of the images changed", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
@@ -50,7 +65,9 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     size = matrix.new_tensor([float(n) for n in batch.images.shape[2:]])
     inverse = torch.linalg.inv(matrix)
     linear = 2 / size[:, None] * inverse * (size / 2)
-    grid = linear_grid(linear, -2 / size * (inverse @ shift[..., None])[..., 0], batch.images.shape[2:])
+    grid = linear_grid(
+        linear, -2 / size * (inverse @ shift[..., None])[..., 0], batch.images.shape[2:]
+    )
     return _with_boxes(warped(batch, grid, options.outside), matrix, shift)
 
 
@@ -69,10 +86,14 @@ def _drawn(options: Options, batch: Batch, generator: torch.Generator) -> tuple[
         matrix = matrix @ _rotation(tilt_h, 1, 2, 3) @ _rotation(tilt_w, 0, 2, 3)
     skew = torch.eye(len(size)).repeat(count, 1, 1)
     skew[:, 1, 0] = shear.tan()
-    millimetres = torch.tensor(batch.spacing) if len(batch.spacing) == len(size) else torch.ones(len(size))
+    millimetres = (
+        torch.tensor(batch.spacing) if len(batch.spacing) == len(size) else torch.ones(len(size))
+    )
     matrix = column(scale, matrix) * (matrix @ skew) * millimetres / millimetres[:, None]
     used = chosen(options.probability, count, generator, cpu)
-    return torch.where(column(used, matrix), matrix, torch.eye(len(size))), torch.where(used[:, None], shift, 0.0)
+    return torch.where(column(used, matrix), matrix, torch.eye(len(size))), torch.where(
+        used[:, None], shift, 0.0
+    )
 
 
 def _rotation(angle: Tensor, first: int, second: int, dimensions: int) -> Tensor:
@@ -88,12 +109,20 @@ def _with_boxes(batch: Batch, matrix: Tensor, shift: Tensor) -> Batch:
         return batch
     low, high, owner = batch_edges(batch.boxes)
     middle = low.new_tensor([n / 2 for n in batch.images.shape[2:]])
-    centre = (matrix[owner] @ ((low + high) / 2 - middle)[..., None])[..., 0] + middle + shift[owner]
+    centre = (
+        (matrix[owner] @ ((low + high) / 2 - middle)[..., None])[..., 0] + middle + shift[owner]
+    )
     half = (matrix[owner] * ((high - low) / 2)[:, None, :]).square().sum(2).sqrt()
     moved = per_image(centre - half, centre + half, batch.boxes)
     classes = batch.classes if batch.classes is not None else (None,) * len(batch)
-    kept = [clipped(*edges(b), c, batch.images.shape[2:], KEEP) for b, c in zip(moved, classes, strict=True)]
-    return batch.with_(boxes=tuple(b for b, _ in kept), classes=None if batch.classes is None else tuple(c for _, c in kept))
+    kept = [
+        clipped(*edges(b), c, batch.images.shape[2:], KEEP)
+        for b, c in zip(moved, classes, strict=True)
+    ]
+    return batch.with_(
+        boxes=tuple(b for b, _ in kept),
+        classes=None if batch.classes is None else tuple(c for _, c in kept),
+    )
 
 
 def _check_angles(options: Options) -> None:

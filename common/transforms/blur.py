@@ -17,7 +17,9 @@ from common.transforms._options import chosen, interval, uniform
 class Options:
     """How wide and how often."""
 
-    sigma: tuple[float, ...] = setting((0.3, 1.2), doc="standard deviation of the Gaussian in pixels", low=0.0, high=64.0)
+    sigma: tuple[float, ...] = setting(
+        (0.3, 1.2), doc="standard deviation of the Gaussian in pixels", low=0.0, high=64.0
+    )
     probability: float = setting(0.3, doc="share of the images blurred", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
@@ -28,7 +30,11 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     """Masks and boxes stay: the outline of a blurred structure is where it was."""
     device = batch.images.device
     sigmas = uniform(options.sigma, (len(batch),), generator, device)
-    which = chosen(options.probability, len(batch), generator, torch.device("cpu")).nonzero()[:, 0].to(device)
+    which = (
+        chosen(options.probability, len(batch), generator, torch.device("cpu"))
+        .nonzero()[:, 0]
+        .to(device)
+    )
     if not len(which):
         return batch
     images = batch.images.clone()

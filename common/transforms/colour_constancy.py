@@ -17,7 +17,12 @@ from common.transforms import Transform
 class Options:
     """How the light is estimated."""
 
-    power: float = setting(6.0, doc="order of the Minkowski mean: 1 is grey world, large is the brightest pixel", low=1.0, high=32.0)
+    power: float = setting(
+        6.0,
+        doc="order of the Minkowski mean: 1 is grey world, large is the brightest pixel",
+        low=1.0,
+        high=32.0,
+    )
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:

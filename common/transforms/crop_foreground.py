@@ -14,8 +14,15 @@ from common.transforms._window import window
 class Options:
     """What counts as foreground, on the grey values that the steps before this one have left."""
 
-    threshold: float = setting(0.0, doc="a pixel is foreground if a channel is above this grey value")
-    margin: int = setting(0, doc="pixels kept around the foreground on every side, as far as the image goes", low=0, high=4096)
+    threshold: float = setting(
+        0.0, doc="a pixel is foreground if a channel is above this grey value"
+    )
+    margin: int = setting(
+        0,
+        doc="pixels kept around the foreground on every side, as far as the image goes",
+        low=0,
+        high=4096,
+    )
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:

@@ -20,7 +20,12 @@ class Options:
     """How many, how large and how often."""
 
     holes: int = setting(1, doc="rectangles per image", low=1, high=64)
-    size: tuple[float, ...] = setting((0.1, 0.25), doc="side of a rectangle, as a share of the image's along each axis", low=0.0, high=1.0)
+    size: tuple[float, ...] = setting(
+        (0.1, 0.25),
+        doc="side of a rectangle, as a share of the image's along each axis",
+        low=0.0,
+        high=1.0,
+    )
     probability: float = setting(0.5, doc="share of the images changed", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
@@ -36,7 +41,9 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
         centre = uniform((0.0, 1.0), (count, options.holes), generator, device)
         place = (torch.arange(length, device=device) + 0.5) / length
         within = (place - centre[..., None]).abs() <= side[..., None] / 2
-        hidden = hidden & within.reshape(count, options.holes, *[length if a == axis else 1 for a in range(2, images.dim())])
+        hidden = hidden & within.reshape(
+            count, options.holes, *[length if a == axis else 1 for a in range(2, images.dim())]
+        )
     mean = column(images.flatten(2).mean(2), images)
     return batch.with_(images=torch.where(hidden.any(1, keepdim=True), mean, images))
 

@@ -24,9 +24,15 @@ from common.transforms._warp import OUTSIDE, linear_grid, warped
 class Options:
     """How strong and how fine."""
 
-    strength: float = setting(0.2, doc="largest shift of a control point, as a share of their distance", low=0.0, high=0.4)
-    cells: int = setting(5, doc="cells of the control grid along each axis: more is finer", low=1, high=64)
-    outside: str = setting("border", doc="what lies beyond the image, for image and mask alike", choices=OUTSIDE)
+    strength: float = setting(
+        0.2, doc="largest shift of a control point, as a share of their distance", low=0.0, high=0.4
+    )
+    cells: int = setting(
+        5, doc="cells of the control grid along each axis: more is finer", low=1, high=64
+    )
+    outside: str = setting(
+        "border", doc="what lies beyond the image, for image and mask alike", choices=OUTSIDE
+    )
     probability: float = setting(0.5, doc="share of the images deformed", low=0.0, high=1.0)
 
 
@@ -39,10 +45,17 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     if batch.boxes is not None:
         raise StudyError("Step 'elastic' cannot move boxes; take affine or flip for detection.")
     size, device = batch.images.shape[2:], batch.images.device
-    control = uniform((-options.strength, options.strength), (len(batch), len(size), *[options.cells + 3] * len(size)), generator, device)
+    control = uniform(
+        (-options.strength, options.strength),
+        (len(batch), len(size), *[options.cells + 3] * len(size)),
+        generator,
+        device,
+    )
     control = control * column(chosen(options.probability, len(batch), generator, device), control)
     shift = apply(control * 2 / options.cells, [spline(n, options.cells).to(device) for n in size])
-    rest = linear_grid(torch.eye(len(size), device=device)[None], torch.zeros(1, len(size), device=device), size)
+    rest = linear_grid(
+        torch.eye(len(size), device=device)[None], torch.zeros(1, len(size), device=device), size
+    )
     return warped(batch, rest + shift, options.outside)
 
 

@@ -19,8 +19,12 @@ from common.transforms._options import chosen, column
 class Options:
     """Which axes, and how often."""
 
-    axes: tuple[int, ...] = setting((1,), doc="axes that may be mirrored: 0 H (up, down), 1 W (left, right), 2 D", low=0, high=2)
-    probability: float = setting(0.5, doc="share of the images mirrored, for each axis by itself", low=0.0, high=1.0)
+    axes: tuple[int, ...] = setting(
+        (1,), doc="axes that may be mirrored: 0 H (up, down), 1 W (left, right), 2 D", low=0, high=2
+    )
+    probability: float = setting(
+        0.5, doc="share of the images mirrored, for each axis by itself", low=0.0, high=1.0
+    )
 
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
@@ -31,9 +35,13 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     """
     dimensions = batch.images.dim() - 2
     if max(options.axes, default=0) >= dimensions:
-        raise StudyError(f"axes of step 'flip' is {list(options.axes)}; images with {dimensions} axes allow 0 to {dimensions - 1}.")
+        raise StudyError(
+            f"axes of step 'flip' is {list(options.axes)}; images with {dimensions} axes allow 0 to {dimensions - 1}."
+        )
     for axis in sorted(set(options.axes)):
-        batch = _mirrored(batch, axis, chosen(options.probability, len(batch), generator, batch.images.device))
+        batch = _mirrored(
+            batch, axis, chosen(options.probability, len(batch), generator, batch.images.device)
+        )
     return batch
 
 
@@ -49,7 +57,11 @@ def _mirrored(batch: Batch, axis: int, which: Tensor) -> Batch:
         new_low[:, axis] = torch.where(moved, length - high[:, axis], low[:, axis])
         new_high[:, axis] = torch.where(moved, length - low[:, axis], high[:, axis])
         boxes = per_image(new_low, new_high, boxes)
-    return batch.with_(images=mirror(batch.images), masks=None if batch.masks is None else mirror(batch.masks), boxes=boxes)
+    return batch.with_(
+        images=mirror(batch.images),
+        masks=None if batch.masks is None else mirror(batch.masks),
+        boxes=boxes,
+    )
 
 
 TRANSFORM = Transform(kind="augment", options=Options, augment=_augment)

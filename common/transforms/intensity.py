@@ -16,9 +16,18 @@ from common.transforms._options import chosen, column, interval, ratio, uniform
 class Options:
     """Ranges of the three; every image draws its own."""
 
-    brightness: tuple[float, ...] = setting((-0.1, 0.1), doc="shift, in standard deviations of the image", low=-10.0, high=10.0)
-    contrast: tuple[float, ...] = setting((0.85, 1.15), doc="factor about the image's mean", low=0.01, high=100.0)
-    gamma: tuple[float, ...] = setting((0.8, 1.25), doc="exponent on the image brought to 0..1; its range is restored", low=0.05, high=20.0)
+    brightness: tuple[float, ...] = setting(
+        (-0.1, 0.1), doc="shift, in standard deviations of the image", low=-10.0, high=10.0
+    )
+    contrast: tuple[float, ...] = setting(
+        (0.85, 1.15), doc="factor about the image's mean", low=0.01, high=100.0
+    )
+    gamma: tuple[float, ...] = setting(
+        (0.8, 1.25),
+        doc="exponent on the image brought to 0..1; its range is restored",
+        low=0.05,
+        high=20.0,
+    )
     probability: float = setting(1.0, doc="share of the images changed", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
@@ -29,7 +38,9 @@ class Options:
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
     """Order: gamma, contrast, brightness; all channels of an image alike."""
     images, count, device = batch.images, len(batch), batch.images.device
-    gamma, contrast = (ratio(bounds, (count,), generator, device) for bounds in (options.gamma, options.contrast))
+    gamma, contrast = (
+        ratio(bounds, (count,), generator, device) for bounds in (options.gamma, options.contrast)
+    )
     brightness = uniform(options.brightness, (count,), generator, device)
     used = column(chosen(options.probability, count, generator, device), images)
     changed = images
@@ -38,7 +49,9 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
         low, width = column(low, images), column((high - low).clamp(min=1e-20), images)
         changed = ((images - low) / width).pow_(column(gamma, images)).mul_(width).add_(low)
     deviation, mean = torch.std_mean(changed.flatten(1), dim=1, correction=0)
-    changed = changed * column(contrast, images) + column(mean * (1 - contrast) + brightness * deviation, images)
+    changed = changed * column(contrast, images) + column(
+        mean * (1 - contrast) + brightness * deviation, images
+    )
     return batch.with_(images=torch.where(used, changed, images))
 
 

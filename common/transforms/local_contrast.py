@@ -16,8 +16,18 @@ from common.transforms._linear import blur
 class Options:
     """How large "local" is."""
 
-    sigma: float = setting(8.0, doc="size of the Gaussian neighbourhood in pixels, a few times the structures' width", low=0.5, high=512.0)
-    floor: float = setting(0.2, doc="smallest local deviation, as a share of the image's: keeps flat areas flat", low=0.001, high=10.0)
+    sigma: float = setting(
+        8.0,
+        doc="size of the Gaussian neighbourhood in pixels, a few times the structures' width",
+        low=0.5,
+        high=512.0,
+    )
+    floor: float = setting(
+        0.2,
+        doc="smallest local deviation, as a share of the image's: keeps flat areas flat",
+        low=0.001,
+        high=10.0,
+    )
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:
@@ -26,7 +36,11 @@ def _prepare(options: Options, sample: Sample) -> Sample:
     detail = image - blur(image, sigma)
     local = blur(detail**2, sigma).sqrt()
     whole = detail.flatten(2).std(2, correction=0).reshape(1, -1, *[1] * sample.dimensions)
-    return sample.with_(image=(detail / (local + options.floor * whole).clamp(min=_TINY * image.abs().max() + 1e-30))[0])
+    return sample.with_(
+        image=(
+            detail / (local + options.floor * whole).clamp(min=_TINY * image.abs().max() + 1e-30)
+        )[0]
+    )
 
 
 _TINY = 1e-6

@@ -19,9 +19,18 @@ from common.transforms._window import window
 class Options:
     """Size of the window and where it falls."""
 
-    size: tuple[int, ...] = setting(doc="pixels along H, W[, D]; one number for all axes", low=1, high=4096)
-    foreground: float = setting(0.0, doc="probability of a window centred on a foreground pixel, or a box", low=0.0, high=1.0)
-    fill: float = setting(0.0, doc="grey value of the padding where the image is smaller than the window")
+    size: tuple[int, ...] = setting(
+        doc="pixels along H, W[, D]; one number for all axes", low=1, high=4096
+    )
+    foreground: float = setting(
+        0.0,
+        doc="probability of a window centred on a foreground pixel, or a box",
+        low=0.0,
+        high=1.0,
+    )
+    fill: float = setting(
+        0.0, doc="grey value of the padding where the image is smaller than the window"
+    )
 
     def __post_init__(self) -> None:
         axes("random_crop", "size", len(self.size))
@@ -35,7 +44,11 @@ def _crop(options: Options, sample: Sample, generator: torch.Generator) -> Sampl
     starts = []
     for axis, (length, wanted) in enumerate(zip(sample.image.shape[1:], size, strict=True)):
         room = length - wanted
-        start = _below(max(room, 0) + 1, generator) if centre is None else min(max(centre[axis] - wanted // 2, 0), max(room, 0))
+        start = (
+            _below(max(room, 0) + 1, generator)
+            if centre is None
+            else min(max(centre[axis] - wanted // 2, 0), max(room, 0))
+        )
         starts.append(start if room > 0 else -(-room // 2))
     return window(sample, starts, size, options.fill, KEEP)
 

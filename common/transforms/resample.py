@@ -19,7 +19,9 @@ _LARGEST = 1 << 28
 class Options:
     """The spacing to reach."""
 
-    spacing: tuple[float, ...] = setting(doc="millimetres per pixel along H, W[, D]; one number for all axes", low=0.01, high=100.0)
+    spacing: tuple[float, ...] = setting(
+        doc="millimetres per pixel along H, W[, D]; one number for all axes", low=0.01, high=100.0
+    )
 
     def __post_init__(self) -> None:
         axes("resample", "spacing", len(self.spacing))
@@ -35,7 +37,9 @@ def _prepare(options: Options, sample: Sample) -> Sample:
     steps = [new / old for new, old in zip(target, sample.spacing, strict=True)]
     sizes = [max(1, round(n / step)) for n, step in zip(sample.image.shape[1:], steps, strict=True)]
     if (pixels := math.prod(sizes)) > _LARGEST:
-        raise CaseError(f"At the study's spacing an image has {pixels} pixels; at most {_LARGEST} are allowed: check its spacing.")
+        raise CaseError(
+            f"At the study's spacing an image has {pixels} pixels; at most {_LARGEST} are allowed: check its spacing."
+        )
     return resampled(sample, sizes, steps).with_(spacing=target)
 
 

@@ -19,8 +19,12 @@ from common.transforms._options import interval
 class Options:
     """Which input range becomes 0..1; a fixed range goes before percentiles."""
 
-    percentiles: tuple[float, ...] = setting((0.5, 99.5), doc="percentiles of each image that become 0 and 1", low=0.0, high=100.0)
-    input_range: tuple[float, ...] | None = setting(None, doc="fixed values that become 0 and 1, e.g. [-160, 240] HU")
+    percentiles: tuple[float, ...] = setting(
+        (0.5, 99.5), doc="percentiles of each image that become 0 and 1", low=0.0, high=100.0
+    )
+    input_range: tuple[float, ...] | None = setting(
+        None, doc="fixed values that become 0 and 1, e.g. [-160, 240] HU"
+    )
     clip: bool = setting(True, doc="cut values below 0 and above 1")
     per_channel: bool = setting(False, doc="percentiles of each channel by itself")
 
@@ -29,7 +33,9 @@ class Options:
         if self.input_range is not None:
             interval("rescale", "input_range", self.input_range)
             if self.input_range[0] == self.input_range[1]:
-                raise StudyError(f"input_range of step 'rescale' is {list(self.input_range)}; give two different numbers.")
+                raise StudyError(
+                    f"input_range of step 'rescale' is {list(self.input_range)}; give two different numbers."
+                )
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:

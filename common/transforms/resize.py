@@ -16,8 +16,13 @@ from common.transforms._window import centred
 class Options:
     """The size to reach."""
 
-    size: tuple[int, ...] = setting(doc="pixels along H, W[, D]; one number for all axes", low=1, high=4096)
-    keep_aspect: bool = setting(False, doc="scale all axes alike and pad the rest evenly on both sides instead of stretching")
+    size: tuple[int, ...] = setting(
+        doc="pixels along H, W[, D]; one number for all axes", low=1, high=4096
+    )
+    keep_aspect: bool = setting(
+        False,
+        doc="scale all axes alike and pad the rest evenly on both sides instead of stretching",
+    )
     fill: float = setting(0.0, doc="grey value of the padding")
 
     def __post_init__(self) -> None:
@@ -25,7 +30,10 @@ class Options:
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:
-    before, size = sample.image.shape[1:], per_axis("resize", "size", options.size, sample.dimensions)
+    before, size = (
+        sample.image.shape[1:],
+        per_axis("resize", "size", options.size, sample.dimensions),
+    )
     steps = [n / m for n, m in zip(before, size, strict=True)]
     if not options.keep_aspect:
         return resampled(sample, size, steps)

@@ -18,7 +18,9 @@ from common.transforms._options import chosen
 class Options:
     """How often."""
 
-    probability: float = setting(0.75, doc="share of the images turned, by one, two or three quarters", low=0.0, high=1.0)
+    probability: float = setting(
+        0.75, doc="share of the images turned, by one, two or three quarters", low=0.0, high=1.0
+    )
 
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
@@ -30,7 +32,9 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     turns = torch.where(turned, drawn if square else torch.full_like(drawn, 2), 0)
     boxes = batch.boxes
     if boxes is not None:
-        boxes = tuple(_turned_boxes(b, int(k), height, width) for b, k in zip(boxes, turns, strict=True))
+        boxes = tuple(
+            _turned_boxes(b, int(k), height, width) for b, k in zip(boxes, turns, strict=True)
+        )
     masks = None if batch.masks is None else _turned(batch.masks, turns)
     return batch.with_(images=_turned(batch.images, turns), masks=masks, boxes=boxes)
 
@@ -49,7 +53,10 @@ def _turned_boxes(boxes: Tensor, turns: int, height: int, width: int) -> Tensor:
     """A counter-clockwise quarter turn takes (row, column) to (W - column, row)."""
     low, high = (e.clone() for e in edges(boxes))
     for _ in range(turns):
-        rows, columns = (low[:, 0].clone(), high[:, 0].clone()), (low[:, 1].clone(), high[:, 1].clone())
+        rows, columns = (
+            (low[:, 0].clone(), high[:, 0].clone()),
+            (low[:, 1].clone(), high[:, 1].clone()),
+        )
         low[:, 0], high[:, 0] = width - columns[1], width - columns[0]
         low[:, 1], high[:, 1] = rows
         height, width = width, height

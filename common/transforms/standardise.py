@@ -16,8 +16,13 @@ from common.transforms import Transform
 class Options:
     """What the mean and variance are taken over."""
 
-    nonzero: bool = setting(False, doc="use and change only pixels that are not 0 (skull-stripped MR, masked background)")
-    per_channel: bool = setting(True, doc="each channel by itself; false keeps the ratios between the channels of one image")
+    nonzero: bool = setting(
+        False,
+        doc="use and change only pixels that are not 0 (skull-stripped MR, masked background)",
+    )
+    per_channel: bool = setting(
+        True, doc="each channel by itself; false keeps the ratios between the channels of one image"
+    )
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:

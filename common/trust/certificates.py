@@ -22,7 +22,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from common.errors import CertificateError
 from common.study.config import shown
-from common.trust.keys import UNREADABLE, Kind, PublicKey, kind_of, load_key, private_key, private_pem, public, public_bytes, public_pem
+from common.trust.keys import (
+    UNREADABLE,
+    Kind,
+    PublicKey,
+    kind_of,
+    load_key,
+    private_key,
+    private_pem,
+    public,
+    public_bytes,
+    public_pem,
+)
 
 __all__ = [
     "Credential",
@@ -50,7 +61,11 @@ RESERVED = (COORDINATOR, SERVER, ROSTER)
 """Names that no hospital may have: certificates carry them."""
 _NEEDED: dict[Usage, Kind] = {"client": "tls", "identity": "identity"}
 _DOCUMENTS = ObjectIdentifier("1.3.6.1.5.5.7.3.36")  # id-kp-documentSigning, RFC 9336 section 3
-_PURPOSE = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH, "identity": _DOCUMENTS}
+_PURPOSE = {
+    "client": ExtendedKeyUsageOID.CLIENT_AUTH,
+    "server": ExtendedKeyUsageOID.SERVER_AUTH,
+    "identity": _DOCUMENTS,
+}
 _SLOW_CLOCKS = timedelta(hours=1)
 """A certificate is valid from an hour before it is made: clocks differ."""
 
@@ -79,7 +94,11 @@ class Details(TypedDict):
 def authority(name: str, now: datetime, days: int) -> Credential:
     """A new consortium's own authority; it certifies holders of keys, never another authority."""
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, key.public_key(), now).issuer_name(_subject(name)).not_valid_after(now + timedelta(days=days))
+    builder = (
+        _builder(name, key.public_key(), now)
+        .issuer_name(_subject(name))
+        .not_valid_after(now + timedelta(days=days))
+    )
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_key_usage(authority=True), critical=True)
     return Credential(_pem(builder.sign(key, hashes.SHA256())), private_pem(key))
@@ -90,7 +109,9 @@ def server(ca: Credential, address: str, now: datetime, days: int) -> Credential
     key = ec.generate_private_key(ec.SECP256R1())
     names = dict.fromkeys((address.lower(), "localhost", "127.0.0.1"))
     alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
-    return Credential(_issue(ca, SERVER, key.public_key(), "server", now, days, alternatives), private_pem(key))
+    return Credential(
+        _issue(ca, SERVER, key.public_key(), "server", now, days, alternatives), private_pem(key)
+    )
 
 
 def signer(ca: Credential, name: str, now: datetime, days: int) -> Credential:
@@ -103,7 +124,9 @@ def request(name: str, key_pem: bytes) -> bytes:
     """A certificate request (PKCS #10, PEM): the name asked for, the public key, and a signature that proves the private one."""
     key = load_key(key_pem)
     builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(name))
-    return builder.sign(key, None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()).public_bytes(pem.Encoding.PEM)
+    return builder.sign(
+        key, None if isinstance(key, Ed25519PrivateKey) else hashes.SHA256()
+    ).public_bytes(pem.Encoding.PEM)
 
 
 def grant(ca: Credential, csr: bytes, name: str, usage: Usage, now: datetime, days: int) -> bytes:
@@ -113,10 +136,14 @@ def grant(ca: Credential, csr: bytes, name: str, usage: Usage, now: datetime, da
         CertificateError: the request is damaged, asks for another name or has the wrong kind of key; the authority has expired.
     """
     if name.lower() in RESERVED:
-        raise CertificateError(f"A hospital cannot be called {shown(name)}; the coordinator's own certificates have that name.")
+        raise CertificateError(
+            f"A hospital cannot be called {shown(name)}; the coordinator's own certificates have that name."
+        )
     found = _request(csr)
     if not found.is_signature_valid:
-        raise CertificateError("The certificate request is not signed by its own key; make a new one.")
+        raise CertificateError(
+            "The certificate request is not signed by its own key; make a new one."
+        )
     if _common_name(found.subject) != name:
         raise CertificateError(
             f"The certificate request asks for {shown(_common_name(found.subject))}; only {shown(name)} may be asked for here."
@@ -144,11 +171,15 @@ def check(certificate: bytes, ca: bytes, name: str | None, now: datetime) -> Non
             f"The certificate of {whose} was not issued by this consortium; use the one that came with its kit."
         ) from None
     if _is_authority(leaf):
-        raise CertificateError(f"The certificate of {whose} is an authority's; give that of a hospital or of the coordinator.")
+        raise CertificateError(
+            f"The certificate of {whose} is an authority's; give that of a hospital or of the coordinator."
+        )
     _in_force(root, "the consortium's authority", now)
     _in_force(leaf, whose, now)
     if name is not None and name.lower() not in (n.lower() for n in _names(leaf)):
-        raise CertificateError(f"The certificate was made for {whose}; {shown(name)} is needed here.")
+        raise CertificateError(
+            f"The certificate was made for {whose}; {shown(name)} is needed here."
+        )
 
 
 def check_authority(ca: bytes, now: datetime) -> None:
@@ -161,9 +192,13 @@ def check_authority(ca: bytes, now: datetime) -> None:
     try:
         root.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature):
-        raise CertificateError("The consortium's certificate is not signed by itself; ask the coordinator for a new kit.") from None
+        raise CertificateError(
+            "The consortium's certificate is not signed by itself; ask the coordinator for a new kit."
+        ) from None
     if not _is_authority(root):
-        raise CertificateError("The consortium's certificate is not an authority's; ask the coordinator for a new kit.")
+        raise CertificateError(
+            "The consortium's certificate is not an authority's; ask the coordinator for a new kit."
+        )
     _in_force(root, "the consortium's authority", now)
 
 
@@ -202,56 +237,98 @@ def check_key(document: bytes, kind: Kind) -> None:
         CertificateError: it is not.
     """
     if kind_of(public(pem.load_pem_public_key(key_in(document)))) != kind:
-        raise CertificateError(f"A public key is of the wrong kind for {kind}; make the keys again with this version of Consilium.")
+        raise CertificateError(
+            f"A public key is of the wrong kind for {kind}; make the keys again with this version of Consilium."
+        )
 
 
 def _issue(
-    ca: Credential, name: str, public: PublicKey, usage: str, now: datetime, days: int, names: x509.SubjectAlternativeName | None = None
+    ca: Credential,
+    name: str,
+    public: PublicKey,
+    usage: str,
+    now: datetime,
+    days: int,
+    names: x509.SubjectAlternativeName | None = None,
 ) -> bytes:
     root, key = _certificate(ca.certificate), load_key(ca.key)
     _in_force(root, "the consortium's authority", now)
     until = min(now + timedelta(days=days), root.not_valid_after_utc)
     builder = _builder(name, public, now).issuer_name(root.subject).not_valid_after(until)
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), critical=True
+    )
     builder = builder.add_extension(_key_usage(authority=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([_PURPOSE[usage]]), critical=usage == "identity")
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(load_key(ca.key).public_key()), critical=False)
+    builder = builder.add_extension(
+        x509.ExtendedKeyUsage([_PURPOSE[usage]]), critical=usage == "identity"
+    )
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(load_key(ca.key).public_key()),
+        critical=False,
+    )
     if names is not None:
         builder = builder.add_extension(names, critical=False)
     return _pem(builder.sign(key, hashes.SHA256()))
 
 
 def _builder(name: str, public: PublicKey, now: datetime) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder().subject_name(_subject(name)).public_key(public).serial_number(x509.random_serial_number())
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_subject(name))
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+    )
+    builder = builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(public), critical=False
+    )
     return builder.not_valid_before(now - _SLOW_CLOCKS)
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:
-    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
-    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **dict.fromkeys(others, False))
+    others = (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+    )
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        **dict.fromkeys(others, False),
+    )
 
 
 def _in_force(certificate: x509.Certificate, whose: str, now: datetime) -> None:
     first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now > last:
-        raise CertificateError(f"The certificate of {whose} expired on {last:%Y-%m-%d %H:%M} UTC; ask the coordinator for a new kit.")
+        raise CertificateError(
+            f"The certificate of {whose} expired on {last:%Y-%m-%d %H:%M} UTC; ask the coordinator for a new kit."
+        )
     if now < first:
-        raise CertificateError(f"The certificate of {whose} is not valid before {first:%Y-%m-%d %H:%M} UTC; check this machine's clock.")
+        raise CertificateError(
+            f"The certificate of {whose} is not valid before {first:%Y-%m-%d %H:%M} UTC; check this machine's clock."
+        )
 
 
 def _certificate(document: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(document)
     except UNREADABLE:
-        raise CertificateError("A certificate is damaged or not PEM; take it from the kit again.") from None
+        raise CertificateError(
+            "A certificate is damaged or not PEM; take it from the kit again."
+        ) from None
 
 
 def _request(document: bytes) -> x509.CertificateSigningRequest:
     try:
         return x509.load_pem_x509_csr(document)
     except UNREADABLE:
-        raise CertificateError("A certificate request is damaged or not PEM; make a new one.") from None
+        raise CertificateError(
+            "A certificate request is damaged or not PEM; make a new one."
+        ) from None
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

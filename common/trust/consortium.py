@@ -16,7 +16,9 @@ from common.study.config import setting, shown
 from common.trust.certificates import RESERVED
 
 _LARGEST_FILE = 1 << 20
-_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
+_HOST = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +28,35 @@ class Consortium:
     name: str = setting(doc=f"the consortium's name: {config.NAME_RULE}")
     address: str = setting(doc="host name or IP address that hospitals dial")
     port: int = setting(443, doc="port that hospitals dial", low=1, high=65535)
-    link_port: int = setting(8000, doc="port of the coordinator's inner service, on its loopback only", low=1, high=65535)
+    link_port: int = setting(
+        8000, doc="port of the coordinator's inner service, on its loopback only", low=1, high=65535
+    )
     token_days: int = setting(14, doc="days for which a kit's token is good", low=1, high=365)
-    certificate_days: int = setting(365, doc="days for which the certificates of hospitals and of the server are good", low=1, high=3650)
-    ca_days: int = setting(3650, doc="days for which the consortium's authority is good", low=1, high=36500)
+    certificate_days: int = setting(
+        365,
+        doc="days for which the certificates of hospitals and of the server are good",
+        low=1,
+        high=3650,
+    )
+    ca_days: int = setting(
+        3650, doc="days for which the consortium's authority is good", low=1, high=36500
+    )
     min_tls: str = setting("1.3", doc="lowest version of TLS", choices=("1.3", "1.2"))
-    parallel_studies: int = setting(1, doc="studies that run beside each other; more wait", low=1, high=64)
+    parallel_studies: int = setting(
+        1, doc="studies that run beside each other; more wait", low=1, high=64
+    )
     sites: tuple[str, ...] = setting(doc="the hospitals' names, unique without regard to case")
 
     def to_toml(self) -> str:
         """The file with every default spelled out and every field explained."""
-        meanings = {f"{place.removeprefix('consortium.')}": doc for place, _, _, doc in config.describe(Consortium, "consortium")}
-        return toml.dumps(config.to_table(self), {"": "Consortium, as resolved by: consilium provision", **meanings})
+        meanings = {
+            f"{place.removeprefix('consortium.')}": doc
+            for place, _, _, doc in config.describe(Consortium, "consortium")
+        }
+        return toml.dumps(
+            config.to_table(self),
+            {"": "Consortium, as resolved by: consilium provision", **meanings},
+        )
 
 
 def read(path: Path) -> Consortium:
@@ -57,10 +76,14 @@ def table(path: Path, what: str) -> dict[str, Any]:
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{what} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed.")
+            raise InputError(
+                f"{what} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed."
+            )
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"{what} {path} cannot be read ({error.strerror}); give the path of a TOML file.") from None
+        raise InputError(
+            f"{what} {path} cannot be read ({error.strerror}); give the path of a TOML file."
+        ) from None
     except UnicodeDecodeError:
         raise InputError(f"{what} {path} is not UTF-8 text; save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
@@ -80,7 +103,9 @@ def parse(values: Mapping[str, Any]) -> Consortium:
     check_name(found.name, "consortium.name")
     check_address(found.address, "consortium.address")
     if found.port == found.link_port:
-        raise InputError(f"consortium.port and consortium.link_port are both {found.port}; give two different ports.")
+        raise InputError(
+            f"consortium.port and consortium.link_port are both {found.port}; give two different ports."
+        )
     _check_sites(found.sites)
     return found
 
@@ -106,7 +131,9 @@ def check_address(address: str, place: str) -> None:
     try:
         ipaddress.ip_address(address)
     except ValueError:
-        raise InputError(f'{place} is {shown(address)}; give a host name or an IP address alone, e.g. "fl.example.org".') from None
+        raise InputError(
+            f'{place} is {shown(address)}; give a host name or an IP address alone, e.g. "fl.example.org".'
+        ) from None
 
 
 def _check_sites(sites: tuple[str, ...]) -> None:
@@ -117,7 +144,11 @@ def _check_sites(sites: tuple[str, ...]) -> None:
         place, key = f"consortium.sites[{i}]", site.lower()
         check_name(site, place)
         if key in RESERVED or key.endswith(".kit"):
-            raise InputError(f"{place} is {shown(site)}, which Consilium uses itself; give the hospital another name.")
+            raise InputError(
+                f"{place} is {shown(site)}, which Consilium uses itself; give the hospital another name."
+            )
         if key in seen:
-            raise InputError(f"{place} is {shown(site)}, but {shown(seen[key])} is listed before; names must differ in more than case.")
+            raise InputError(
+                f"{place} is {shown(site)}, but {shown(seen[key])} is listed before; names must differ in more than case."
+            )
         seen[key] = site

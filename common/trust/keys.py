@@ -22,7 +22,11 @@ _CURVES: dict[Kind, type[ec.EllipticCurve]] = {"tls": ec.SECP256R1, "node": ec.S
 
 def private_key(kind: Kind) -> bytes:
     """A new key as PEM PKCS8: "tls" P-256, "node" P-384, "identity" Ed25519."""
-    return private_pem(Ed25519PrivateKey.generate() if kind == "identity" else ec.generate_private_key(_CURVES[kind]()))
+    return private_pem(
+        Ed25519PrivateKey.generate()
+        if kind == "identity"
+        else ec.generate_private_key(_CURVES[kind]())
+    )
 
 
 def public_bytes(key_pem: bytes) -> bytes:
@@ -39,9 +43,13 @@ def load_key(key_pem: bytes) -> PrivateKey:
     try:
         key = pem.load_pem_private_key(key_pem, None)
     except UNREADABLE:
-        raise CertificateError("A private key is damaged, encrypted or not PEM; restore it from a backup.") from None
+        raise CertificateError(
+            "A private key is damaged, encrypted or not PEM; restore it from a backup."
+        ) from None
     if not isinstance(key, PrivateKey):
-        raise CertificateError(f"A private key is of kind {type(key).__name__}; ECDSA and Ed25519 keys are used here.")
+        raise CertificateError(
+            f"A private key is of kind {type(key).__name__}; ECDSA and Ed25519 keys are used here."
+        )
     return key
 
 
@@ -53,7 +61,9 @@ def public(key: object) -> PublicKey:
     """
     if isinstance(key, PublicKey):
         return key
-    raise CertificateError(f"A public key is of kind {type(key).__name__}; ECDSA and Ed25519 keys are used here.")
+    raise CertificateError(
+        f"A public key is of kind {type(key).__name__}; ECDSA and Ed25519 keys are used here."
+    )
 
 
 def kind_of(key: PublicKey) -> Kind | None:

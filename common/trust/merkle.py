@@ -74,7 +74,9 @@ def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return [*inclusion(leaves[cut:], index - cut), root(leaves[:cut])]
 
 
-def is_included(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root_hash: bytes) -> bool:
+def is_included(
+    leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root_hash: bytes
+) -> bool:
     """Whether the path leads from this entry to the root of a tree of this size (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False

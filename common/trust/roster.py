@@ -70,13 +70,25 @@ def sign(roster: Roster, key_pem: bytes) -> dict[str, Any]:
     """
     key = certificates.load_key(key_pem)
     if not isinstance(key, Ed25519PrivateKey):
-        raise CertificateError("Rosters are signed with an Ed25519 key; give the roster key that provision made.")
-    sealed = {"roster": asdict(roster), "signature": base64.b64encode(key.sign(roster.signed())).decode()}
+        raise CertificateError(
+            "Rosters are signed with an Ed25519 key; give the roster key that provision made."
+        )
+    sealed = {
+        "roster": asdict(roster),
+        "signature": base64.b64encode(key.sign(roster.signed())).decode(),
+    }
     _opened(sealed)
     return sealed
 
 
-def verify(signed: Mapping[str, Any], pinned_pem: bytes, ca_pem: bytes, consortium: str, now: datetime, least_version: int = 0) -> Roster:
+def verify(
+    signed: Mapping[str, Any],
+    pinned_pem: bytes,
+    ca_pem: bytes,
+    consortium: str,
+    now: datetime,
+    least_version: int = 0,
+) -> Roster:
     """The roster, if the pinned roster key has signed it for this consortium.
 
     An expired identity makes that hospital unusable (see :func:`keys`) and leaves the roster as good as it was.
@@ -99,7 +111,9 @@ def verify(signed: Mapping[str, Any], pinned_pem: bytes, ca_pem: bytes, consorti
     roster, signature = _opened(signed)
     key = load_pem_public_key(certificates.key_in(pinned_pem))
     if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError("The roster key's certificate has no Ed25519 key; ask the coordinator for a new kit.")
+        raise SignatureError(
+            "The roster key's certificate has no Ed25519 key; ask the coordinator for a new kit."
+        )
     try:
         key.verify(signature, roster.signed())
     except InvalidSignature:
@@ -107,7 +121,9 @@ def verify(signed: Mapping[str, Any], pinned_pem: bytes, ca_pem: bytes, consorti
             "The roster is not signed by the consortium's roster key; it was changed or comes from somebody else."
         ) from None
     if roster.consortium != consortium:
-        raise SignatureError(f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here.")
+        raise SignatureError(
+            f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
+        )
     if roster.version < least_version:
         raise SignatureError(
             f"The roster has version {roster.version}, and version {least_version} was seen before; "
@@ -152,7 +168,9 @@ def fingerprint(document: bytes) -> str:
         CertificateError: it is none of these.
     """
     key = load_pem_public_key(certificates.key_in(document))
-    found = hashlib.sha256(_FINGERPRINT + key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    found = hashlib.sha256(
+        _FINGERPRINT + key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).digest()
     digits = f"{int.from_bytes(found) % 10**30:030}"
     return " ".join(digits[i : i + 5] for i in range(0, len(digits), 5))
 
@@ -169,7 +187,9 @@ def loads(content: bytes) -> dict[str, Any]:
         SignatureError: it is no JSON object, or too large.
     """
     if len(content) > 2 * LARGEST:
-        raise SignatureError(f"The roster has {len(content)} bytes; at most {2 * LARGEST} are allowed.")
+        raise SignatureError(
+            f"The roster has {len(content)} bytes; at most {2 * LARGEST} are allowed."
+        )
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
@@ -182,23 +202,43 @@ def loads(content: bytes) -> dict[str, Any]:
 def _opened(sealed: Any) -> tuple[Roster, bytes]:
     if not isinstance(sealed, Mapping) or set(sealed) != {"roster", "signature"}:
         raise SignatureError("The roster is not signed: a roster and a signature are expected.")
-    inner, signature, names = sealed["roster"], sealed["signature"], {f.name for f in fields(Roster)}
-    if not isinstance(inner, Mapping) or set(inner) != names or not isinstance(inner["sites"], Mapping):
+    inner, signature, names = (
+        sealed["roster"],
+        sealed["signature"],
+        {f.name for f in fields(Roster)},
+    )
+    if (
+        not isinstance(inner, Mapping)
+        or set(inner) != names
+        or not isinstance(inner["sites"], Mapping)
+    ):
         raise SignatureError(f"The roster is malformed: it must hold {', '.join(sorted(names))}.")
     sites, version = inner["sites"], inner["version"]
     if not 1 <= len(sites) <= MOST_SITES:
-        raise SignatureError(f"The roster has {len(sites)} hospitals; 1 to {MOST_SITES} are allowed.")
+        raise SignatureError(
+            f"The roster has {len(sites)} hospitals; 1 to {MOST_SITES} are allowed."
+        )
     short = (inner["consortium"], inner["issued"], signature, *sites)
-    if not all(_is_text(text, _LONGEST) for text in short) or not all(_is_text(t, _LONGEST_PEM) and t.isascii() for t in sites.values()):
+    if not all(_is_text(text, _LONGEST) for text in short) or not all(
+        _is_text(t, _LONGEST_PEM) and t.isascii() for t in sites.values()
+    ):
         raise SignatureError(
             f"The roster is malformed: texts of at most {_LONGEST} characters and certificates of {_LONGEST_PEM} are allowed."
         )
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= _LAST_VERSION:
-        raise SignatureError("The roster is malformed: its version must be a whole number from 1 on.")
+    if (
+        not isinstance(version, int)
+        or isinstance(version, bool)
+        or not 1 <= version <= _LAST_VERSION
+    ):
+        raise SignatureError(
+            "The roster is malformed: its version must be a whole number from 1 on."
+        )
     _check_time(inner["issued"])
     roster = Roster(**inner)
     if len(roster.signed()) > LARGEST:
-        raise SignatureError(f"The roster has {len(roster.signed())} bytes; at most {LARGEST} are allowed.")
+        raise SignatureError(
+            f"The roster has {len(roster.signed())} bytes; at most {LARGEST} are allowed."
+        )
     try:
         return roster, base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
@@ -211,7 +251,9 @@ def _check_time(text: str) -> None:
     except ValueError:
         zone = None
     if zone is None:
-        raise SignatureError(f"The roster is malformed: it was issued at {shown(text)}, where ISO 8601 in UTC is expected.")
+        raise SignatureError(
+            f"The roster is malformed: it was issued at {shown(text)}, where ISO 8601 in UTC is expected."
+        )
 
 
 def _check_sites(roster: Roster, ca_pem: bytes) -> None:
@@ -220,22 +262,32 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
         certificate = text.encode()
         try:
             about = certificates.details(certificate)
-            inside = min(max(about["not_before"], datetime.fromisoformat(roster.issued)), about["not_after"])
+            inside = min(
+                max(about["not_before"], datetime.fromisoformat(roster.issued)), about["not_after"]
+            )
             certificates.check(certificate, ca_pem, None, inside)
             certificates.check_key(certificate, "identity")
         except CertificateError as error:
-            raise SignatureError(f"The roster's certificate of {shown(name)} is refused: {error}") from None
+            raise SignatureError(
+                f"The roster's certificate of {shown(name)} is refused: {error}"
+            ) from None
         if about["name"] != name:
-            raise SignatureError(f"The roster's certificate of {shown(name)} is refused: it was made for {shown(about['name'])}.")
+            raise SignatureError(
+                f"The roster's certificate of {shown(name)} is refused: it was made for {shown(about['name'])}."
+            )
         other = holders.setdefault(_raw(certificate), name)
         if other != name:
-            raise SignatureError(f"The roster gives {shown(other)} and {shown(name)} one key; every hospital needs its own.")
+            raise SignatureError(
+                f"The roster gives {shown(other)} and {shown(name)} one key; every hospital needs its own."
+            )
 
 
 def _raw(certificate: bytes) -> bytes:
     key = load_pem_public_key(certificates.key_in(certificate))
     if not isinstance(key, Ed25519PublicKey):
-        raise CertificateError("A hospital's identity is not an Ed25519 key; make the keys again with this version of Consilium.")
+        raise CertificateError(
+            "A hospital's identity is not an Ed25519 key; make the keys again with this version of Consilium."
+        )
     return key.public_bytes_raw()
 
 

@@ -48,11 +48,19 @@ def sign(statement: Statement, key_pem: bytes) -> dict[str, Any]:
     key = certificates.load_key(key_pem)
     if not isinstance(key, Ed25519PrivateKey):
         raise CertificateError("Studies are signed with an Ed25519 key; give the coordinator's.")
-    return {"statement": asdict(statement), "signature": base64.b64encode(key.sign(statement.signed())).decode()}
+    return {
+        "statement": asdict(statement),
+        "signature": base64.b64encode(key.sign(statement.signed())).decode(),
+    }
 
 
 def verify(
-    sealed: Mapping[str, Any], certificate_pem: bytes, ca_pem: bytes, consortium: str, study_digest: str, now: datetime
+    sealed: Mapping[str, Any],
+    certificate_pem: bytes,
+    ca_pem: bytes,
+    consortium: str,
+    study_digest: str,
+    now: datetime,
 ) -> Statement:
     """What the coordinator stated, if it did, about this very study, here and now.
 
@@ -66,7 +74,9 @@ def verify(
     statement, signature = _opened(sealed)
     key = load_pem_public_key(certificates.key_in(certificate_pem))
     if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError("The coordinator's certificate has no Ed25519 key; ask the coordinator for a new kit.")
+        raise SignatureError(
+            "The coordinator's certificate has no Ed25519 key; ask the coordinator for a new kit."
+        )
     try:
         key.verify(signature, statement.signed())
     except InvalidSignature:
@@ -81,8 +91,14 @@ def _opened(sealed: Any) -> tuple[Statement, bytes]:
     if not isinstance(sealed, Mapping) or set(sealed) != {"statement", "signature"}:
         raise SignatureError("The study is not signed: a statement and a signature are expected.")
     inner, names = sealed["statement"], {f.name for f in fields(Statement)}
-    if not isinstance(inner, Mapping) or set(inner) != names or not all(_is_text(v) for v in (*inner.values(), sealed["signature"])):
-        raise SignatureError(f"The signed statement must hold {', '.join(sorted(names))}, each a text of at most {_LONGEST} characters.")
+    if (
+        not isinstance(inner, Mapping)
+        or set(inner) != names
+        or not all(_is_text(v) for v in (*inner.values(), sealed["signature"]))
+    ):
+        raise SignatureError(
+            f"The signed statement must hold {', '.join(sorted(names))}, each a text of at most {_LONGEST} characters."
+        )
     try:
         return Statement(**inner), base64.b64decode(sealed["signature"], validate=True)
     except (binascii.Error, ValueError):
@@ -95,22 +111,30 @@ def _check(statement: Statement, consortium: str, study_digest: str, now: dateti
             f"The study is signed for consortium {shown(statement.consortium)}; this hospital belongs to {shown(consortium)}."
         )
     if statement.study != study_digest:
-        raise SignatureError("The signature is that of another study; the one that came was changed after it was signed.")
+        raise SignatureError(
+            "The signature is that of another study; the one that came was changed after it was signed."
+        )
     if now + _SLOW_CLOCKS < _time(statement.issued):
         raise SignatureError(
             f"The study was signed in the future ({statement.issued}); check the clocks of this machine and of the coordinator."
         )
     if now > _time(statement.expires):
-        raise SignatureError(f"The study's signature expired on {statement.expires}; the coordinator must submit it again.")
+        raise SignatureError(
+            f"The study's signature expired on {statement.expires}; the coordinator must submit it again."
+        )
 
 
 def _time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise SignatureError(f"The signed statement has the time {shown(text)}; ISO 8601 in UTC is expected.") from None
+        raise SignatureError(
+            f"The signed statement has the time {shown(text)}; ISO 8601 in UTC is expected."
+        ) from None
     if time.tzinfo is None:
-        raise SignatureError(f"The signed statement has the time {shown(text)} without a time zone; UTC is expected.")
+        raise SignatureError(
+            f"The signed statement has the time {shown(text)} without a time zone; UTC is expected."
+        )
     return time
 
 

@@ -65,8 +65,13 @@ def read(value: Any) -> Head:
     """
     if not isinstance(value, Mapping) or set(value) != {*_TEXTS, "round", "size", "signature"}:
         raise SignatureError("The head of a hospital's record is not a table of its fields.")
-    texts = all(isinstance(value[key], str) and len(value[key]) <= 200 and value[key].isprintable() for key in (*_TEXTS, "signature"))
-    numbers = all(type(value[key]) is int and 0 <= value[key] < 1 << 53 for key in ("round", "size"))
+    texts = all(
+        isinstance(value[key], str) and len(value[key]) <= 200 and value[key].isprintable()
+        for key in (*_TEXTS, "signature")
+    )
+    numbers = all(
+        type(value[key]) is int and 0 <= value[key] < 1 << 53 for key in ("round", "size")
+    )
     if not texts or not numbers or not _ROOT.fullmatch(value["root"]) or not _is_time(value["at"]):
         raise SignatureError("The head of a hospital's record has a field of the wrong form.")
     return Head(**{key: value[key] for key in (*_TEXTS, "round", "size")})

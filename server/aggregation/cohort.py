@@ -43,8 +43,15 @@ class Cohort:
         exchanges: how many there were.
     """
 
-    def __init__(self, transport: Transport, study: Study, standing: Standing, nodes: Mapping[str, int]) -> None:
-        self._transport, self._study, self._standing, self._nodes = transport, study, standing, dict(nodes)
+    def __init__(
+        self, transport: Transport, study: Study, standing: Standing, nodes: Mapping[str, int]
+    ) -> None:
+        self._transport, self._study, self._standing, self._nodes = (
+            transport,
+            study,
+            standing,
+            dict(nodes),
+        )
         self._number = 0
         self._silent: dict[str, int] = {}
         self._caught: dict[str, str] = {}
@@ -65,7 +72,14 @@ class Cohort:
         self._number += 1
         threshold = rules.threshold(len(there), section.colluders)
         standing = self._standing
-        terms = Terms(standing.consortium, standing.run, self._number, there, min(threshold, len(there)), standing.digest)
+        terms = Terms(
+            standing.consortium,
+            standing.run,
+            self._number,
+            there,
+            min(threshold, len(there)),
+            standing.digest,
+        )
         return steps.begin(terms, standing.identities, section.min_cohort)
 
     def awake(self, cohort: Sequence[str]) -> list[str]:
@@ -84,23 +98,36 @@ class Cohort:
 
     def fits(self, ready: CoordinatorState, cohort: Sequence[str]) -> bool:
         """Whether a sum that was prepared will do for this cohort: all who are there were asked, and nobody else is in it."""
-        return set(self.awake(cohort)) <= set(ready.terms.cohort) and set(ready.parcels) <= set(cohort) - set(self._caught)
+        return set(self.awake(cohort)) <= set(ready.terms.cohort) and set(ready.parcels) <= set(
+            cohort
+        ) - set(self._caught)
 
     def exchange(self, messages: Mapping[str, tuple[Message, ...]]) -> Iterator[tuple[str, Reply]]:
         """A short exchange: messages of secure sums out, messages back."""
         table, packed = self._study.to_table(), {}
         for said in messages.values():
             if said not in packed:
-                settings = {"roster": self._standing.signed} if any(isinstance(m, Terms) for m in said) else {}
-                packed[said] = Question("agree", table, settings=settings, secure=tuple(m.encode() for m in said))
-        yield from self.ask({site: packed[said] for site, said in messages.items()}, self._study.secure_aggregation.patience)
+                settings = (
+                    {"roster": self._standing.signed}
+                    if any(isinstance(m, Terms) for m in said)
+                    else {}
+                )
+                packed[said] = Question(
+                    "agree", table, settings=settings, secure=tuple(m.encode() for m in said)
+                )
+        yield from self.ask(
+            {site: packed[said] for site, said in messages.items()},
+            self._study.secure_aggregation.patience,
+        )
 
     def ask(self, plans: Mapping[str, Question], deadline: float) -> Iterator[tuple[str, Reply]]:
         """Send each hospital its question; yield the answers as they come."""
         self.exchanges += 1
         sites = {self._nodes[site]: site for site in plans}
         held: list[Reply] = []
-        for node, reply in self._transport.ask({self._nodes[site]: plan for site, plan in plans.items()}, deadline):
+        for node, reply in self._transport.ask(
+            {self._nodes[site]: plan for site, plan in plans.items()}, deadline
+        ):
             site = sites[node]
             if reply.silent:
                 self._silent[site] = self._silent.get(site, 0) + 1

@@ -35,7 +35,9 @@ class MaskedSum:
         """
         found = 0 if vector is None else vector.nbytes
         if vector is None or found != self._buffer.nbytes:
-            raise SecureSumError(f"A masked vector has {found} bytes; {self._buffer.nbytes} are expected.")
+            raise SecureSumError(
+                f"A masked vector has {found} bytes; {self._buffer.nbytes} are expected."
+            )
         return vector.view(np.uint8)
 
     def tail_of(self, vector: npt.NDArray[np.uint8]) -> list[int]:
@@ -50,7 +52,12 @@ class MaskedSum:
     def add(self, vector: npt.NDArray[np.uint8]) -> None:
         """Add a hospital's vector."""
         body, tail = sum_specs.views(self._order, vector)
-        over_blocks(self._body.size, lambda start, end: np.add(self._body[start:end], body[start:end], out=self._body[start:end]))
+        over_blocks(
+            self._body.size,
+            lambda start, end: np.add(
+                self._body[start:end], body[start:end], out=self._body[start:end]
+            ),
+        )
         np.add(self._tail, tail, out=self._tail)
 
     def unmask(self, opening: Opening) -> None:
@@ -58,7 +65,10 @@ class MaskedSum:
         aligned = _ALIGNED * 8 // self._order.ring_bits
 
         def part(start: int, end: int) -> None:
-            start, end = start - start % aligned, self._body.size if end == self._body.size else end - end % aligned
+            start, end = (
+                start - start % aligned,
+                self._body.size if end == self._body.size else end - end % aligned,
+            )
             Pad(opening.pads, offset=start * self._order.ring_bits // 8).add(self._body[start:end])
 
         if self._body.size:
@@ -77,12 +87,20 @@ class MaskedSum:
         """The lanes' sums by name."""
         words = self._tail[CANARIES:]
         return {
-            lane: fixed_point.decode_lane(int(word), sum_specs.is_exact(lane)) for lane, word in zip(self._order.lanes, words, strict=True)
+            lane: fixed_point.decode_lane(int(word), sum_specs.is_exact(lane))
+            for lane, word in zip(self._order.lanes, words, strict=True)
         }
 
     def mean(self, weight: float) -> Vector:
         """The weighted mean ``[P]``, given the survivors' weight; in the memory of the sum, which it uses up."""
         scale = self._order.total / weight / sum_specs.fraction(self._order)
-        out = self._body.view(np.float32)[: self._body.size] if self._order.ring_bits == 32 else np.empty(self._body.size, np.float32)
-        over_blocks(self._body.size, lambda start, end: fixed_point.decode(self._body[start:end], scale, out[start:end]))
+        out = (
+            self._body.view(np.float32)[: self._body.size]
+            if self._order.ring_bits == 32
+            else np.empty(self._body.size, np.float32)
+        )
+        over_blocks(
+            self._body.size,
+            lambda start, end: fixed_point.decode(self._body[start:end], scale, out[start:end]),
+        )
         return out

@@ -52,15 +52,27 @@ class Screen:
         if reply.fault:
             raise RefusedError(reply.refusal)
         if reply.kind != "train" or reply.round != self.round:
-            raise RefusedError(f"The answer is for {reply.kind} in round {reply.round}; train in round {self.round} was asked.")
+            raise RefusedError(
+                f"The answer is for {reply.kind} in round {reply.round}; train in round {self.round} was asked."
+            )
         if reply.layout != self.layout.digest:
             raise RefusedError("The answer is for another model layout.")
-        if reply.delta is None or reply.delta.shape != (self.layout.size,) or reply.delta.dtype != np.float32:
-            found = "no vector" if reply.delta is None else f"{reply.delta.dtype} {list(reply.delta.shape)}"
+        if (
+            reply.delta is None
+            or reply.delta.shape != (self.layout.size,)
+            or reply.delta.dtype != np.float32
+        ):
+            found = (
+                "no vector"
+                if reply.delta is None
+                else f"{reply.delta.dtype} {list(reply.delta.shape)}"
+            )
             raise RefusedError(f"The update is {found}; float32 [{self.layout.size}] is allowed.")
         weight = self._number(reply, "weight")
         if not 0 < weight <= declared_weight:
-            raise RefusedError(f"The weight is {weight:g}; above 0 and at most the declared {declared_weight:g} is allowed.")
+            raise RefusedError(
+                f"The weight is {weight:g}; above 0 and at most the declared {declared_weight:g} is allowed."
+            )
         self._check_change(reply.delta)
         loss, steps, seconds = (self._number(reply, key) for key in ("loss", "steps", "seconds"))
         return Update(reply.delta, weight, loss, int(steps), seconds, self._counted(reply))
@@ -69,7 +81,10 @@ class Screen:
         counted = reply.values.get("counted", {})
         if not isinstance(counted, dict) or not set(counted) <= set(self.layout.counters):
             raise RefusedError("The answer counts what the network does not.")
-        if not all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 53 for n in counted.values()):
+        if not all(
+            isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 53
+            for n in counted.values()
+        ):
             raise RefusedError("The answer's counters are not whole numbers from 0 on.")
         return counted
 
@@ -78,11 +93,17 @@ class Screen:
         if not math.isfinite(largest):
             raise RefusedError("The update holds NaN or infinite values.")
         if largest > self.largest_change:
-            raise RefusedError(f"The update changes a weight by {largest:.3g}; at most {self.largest_change:g} is allowed.")
+            raise RefusedError(
+                f"The update changes a weight by {largest:.3g}; at most {self.largest_change:g} is allowed."
+            )
 
     @staticmethod
     def _number(reply: Reply, key: str) -> float:
         value = reply.values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
             raise RefusedError(f"The answer's {key} is {value!r}; a finite number is allowed.")
         return float(value)

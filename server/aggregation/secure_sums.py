@@ -22,7 +22,17 @@ from common.secagg import blame
 from common.secagg import coordinator as steps
 from common.secagg.coordinator import CheatError, CoordinatorState, TooFewError
 from common.secagg.encoding import Message, tag_of
-from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumResult, SumSpec
+from common.secagg.messages import (
+    Advert,
+    Bundle,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    Signed,
+    SumResult,
+    SumSpec,
+)
 from server.aggregation.cohort import Cohort
 from server.aggregation.masked_sum import MaskedSum
 
@@ -91,7 +101,12 @@ class Sums:
         self._result: SumResult | None = None
 
     def collect(
-        self, plan: Question, order: Callable[[int], SumSpec], cohort: Sequence[str], say: Say | None = None, deadline: float = 0.0
+        self,
+        plan: Question,
+        order: Callable[[int], SumSpec],
+        cohort: Sequence[str],
+        say: Say | None = None,
+        deadline: float = 0.0,
     ) -> Sum:
         """Have a question answered under masks.
 
@@ -112,45 +127,78 @@ class Sums:
             try:
                 now = self._take(cohort)
                 self._prepare(now)
-                added = self._vectors(now, plan, order(len(now.state.terms.cohort)), say, deadline or self._patience)
+                added = self._vectors(
+                    now, plan, order(len(now.state.terms.cohort)), say, deadline or self._patience
+                )
                 self._confirmed(now, cohort)
             except TooFewError as error:
                 told = f"{error} {now.told if now else ''}".strip()
                 self._next = None
                 continue
             lanes, survivors = self._opened(now, added), now.state.survivors
-            dropped, late = ({site: why for site, why in now.dropped.items() if (site in survivors) is said} for said in (False, True))
+            dropped, late = (
+                {site: why for site, why in now.dropped.items() if (site in survivors) is said}
+                for said in (False, True)
+            )
             took = self._cohort.exchanges - before
-            return Sum(added, lanes, len(now.state.terms.cohort), survivors, dropped, late, now.values, attempt, took)
+            return Sum(
+                added,
+                lanes,
+                len(now.state.terms.cohort),
+                survivors,
+                dropped,
+                late,
+                now.values,
+                attempt,
+                took,
+            )
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {told}")
 
     def _take(self, cohort: Sequence[str]) -> _Attempt:
         """A sum whose keys and shares are dealt with the last one, or a new one."""
         ready, self._next = self._next, None
-        return ready if ready is not None and self._cohort.fits(ready.state, cohort) else _Attempt(self._cohort.terms(cohort))
+        return (
+            ready
+            if ready is not None and self._cohort.fits(ready.state, cohort)
+            else _Attempt(self._cohort.terms(cohort))
+        )
 
     def _prepare(self, now: _Attempt) -> None:
         """Two exchanges for a new sum: terms for keys, keys for parcels."""
         if now.state.step == "order":
             return
-        for site, reply in self._cohort.exchange(dict.fromkeys(now.state.terms.cohort, (now.state.terms,))):
+        for site, reply in self._cohort.exchange(
+            dict.fromkeys(now.state.terms.cohort, (now.state.terms,))
+        ):
             self._take_advert(now, site, reply)
         now.state, keys = steps.adverts(now.state)
         for site, reply in self._cohort.exchange(dict.fromkeys(now.state.adverts, (keys,))):
             self._take_parcels(now, site, reply)
         now.state = steps.ready(now.state)
 
-    def _vectors(self, now: _Attempt, plan: Question, order: SumSpec, say: Say | None, deadline: float) -> MaskedSum:
+    def _vectors(
+        self, now: _Attempt, plan: Question, order: SumSpec, say: Say | None, deadline: float
+    ) -> MaskedSum:
         """First exchange: ask, and add what comes."""
         now.state, parcels = steps.start(now.state, order)
-        before = () if self._result is None else (replace(self._result, model=order.model).encode(),)
+        before = (
+            () if self._result is None else (replace(self._result, model=order.model).encode(),)
+        )
         self._result = None
-        plans = {site: replace(plan, secure=(*before, order.encode(), held.encode())) for site, held in parcels.items()}
+        plans = {
+            site: replace(plan, secure=(*before, order.encode(), held.encode()))
+            for site, held in parcels.items()
+        }
         added = MaskedSum(order)
         for site, reply in self._cohort.ask(plans, deadline):
             try:
                 vector = added.check(reply.delta)
-                now.state = steps.masked(now.state, _only(site, reply, Masked), added.digest(vector), added.tail_of(vector))
+                now.state = steps.masked(
+                    now.state,
+                    _only(site, reply, Masked),
+                    added.digest(vector),
+                    added.tail_of(vector),
+                )
             except SecureSumError as error:
                 now.dropped[site] = reply.refusal or str(error)
                 now.accused.update([str(reply.values.get("accused", ""))])
@@ -232,7 +280,13 @@ class Sums:
         return added.lanes()
 
     def _kept(
-        self, now: _Attempt, site: str, reply: Reply, kind: type[S], take: Callable[[CoordinatorState, S], CoordinatorState], asked: bool
+        self,
+        now: _Attempt,
+        site: str,
+        reply: Reply,
+        kind: type[S],
+        take: Callable[[CoordinatorState, S], CoordinatorState],
+        asked: bool,
     ) -> None:
         if not asked:
             return
@@ -257,7 +311,9 @@ class Sums:
         try:
             bundles = [Bundle.decode(blob) for blob in reply.secure if tag_of(blob) == Bundle.TAG]
             if len(bundles) != 1:
-                raise SecureSumError(f"The answer has {len(bundles)} bundles of parcels; 1 is expected.")
+                raise SecureSumError(
+                    f"The answer has {len(bundles)} bundles of parcels; 1 is expected."
+                )
             offered.state = steps.parcels(offered.state, site, bundles[0].opened(Parcel))
         except SecureSumError as error:
             offered.dropped[site] = _why(reply, error)
@@ -266,7 +322,11 @@ class Sums:
 def _why(reply: Reply, error: SecureSumError) -> str:
     """The hospital's own reason, if it gave one."""
     refused = reply.values.get("refused")
-    said = " ".join(str(sentence) for sentence in refused[:3])[:300] if isinstance(refused, list) else ""
+    said = (
+        " ".join(str(sentence) for sentence in refused[:3])[:300]
+        if isinstance(refused, list)
+        else ""
+    )
     return reply.refusal or said or str(error)
 
 
@@ -278,7 +338,9 @@ def is_finite(value: object) -> bool:
 def _only(site: str, reply: Reply, kind: type[S]) -> S:
     found = [blob for blob in reply.secure if tag_of(blob) == kind.TAG]
     if len(found) != 1:
-        raise SecureSumError(f"The answer has {len(found)} messages of kind {kind.__name__}; 1 is expected.")
+        raise SecureSumError(
+            f"The answer has {len(found)} messages of kind {kind.__name__}; 1 is expected."
+        )
     message = kind.decode(found[0])
     if message.site != site:
         raise SecureSumError(f"{site!r} sent a message of {message.site!r}.")

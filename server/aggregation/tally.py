@@ -21,7 +21,9 @@ from server.participants import Participants, grouped
 from server.transport import Transport
 
 
-def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any], roster: Participants) -> tuple[Sums, Participants, int]:
+def hold(
+    transport: Transport, study: Study, run: str, signed: Mapping[str, Any], roster: Participants
+) -> tuple[Sums, Participants, int]:
     """Open the secure sums of a run and count.
 
     Args:
@@ -39,41 +41,68 @@ def hold(transport: Transport, study: Study, run: str, signed: Mapping[str, Any]
         RoundError: too few hospitals took part in the count, or it cannot be true.
     """
     listed, keys = _listed(signed)
-    strangers = {m.site: "It is not on the signed roster, or its certificate has expired." for m in roster.members if m.site not in keys}
+    strangers = {
+        m.site: "It is not on the signed roster, or its certificate has expired."
+        for m in roster.members
+        if m.site not in keys
+    }
     members = {m.site: m for m in roster.members if m.site not in strangers}
     training, least = sum(m.trains for m in members.values()), study.secure_aggregation.min_cohort
     if len(members) > terms.MOST:
-        raise InputError(f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. Draw fewer with two studies.")
+        raise InputError(
+            f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. Draw fewer with two studies."
+        )
     if training < least:
         raise InputError(
             f"Secure aggregation needs {least} hospitals that train; {training} joined. "
-            f"{grouped({**roster.excluded, **strangers})} Let more hospitals join.".replace("  ", " ")
+            f"{grouped({**roster.excluded, **strangers})} Let more hospitals join.".replace(
+                "  ", " "
+            )
         )
     standing = Standing(listed.consortium, run, signed["signed"], listed.digest, keys)
-    secure = Sums(Cohort(transport, study, standing, {site: m.node for site, m in members.items()}), study.secure_aggregation.patience)
+    secure = Sums(
+        Cohort(transport, study, standing, {site: m.node for site, m in members.items()}),
+        study.secure_aggregation.patience,
+    )
 
     def order(cohort: int) -> SumSpec:
         return sum_specs.order(study, "tally", cohort)
 
-    found = secure.collect(Question("tally", study.to_table()), order, list(members), deadline=study.federation.deadline)
+    found = secure.collect(
+        Question("tally", study.to_table()),
+        order,
+        list(members),
+        deadline=study.federation.deadline,
+    )
     counted = tuple(members[site] for site in found.survivors)
-    totals, weight = {key: int(found.lanes[key]) for key in sum_specs.COUNTS}, int(found.lanes["weight"])
+    totals, weight = (
+        {key: int(found.lanes[key]) for key in sum_specs.COUNTS},
+        int(found.lanes["weight"]),
+    )
     if weight < 1:
         raise RoundError(
             f"The hospitals' weights add up to {weight}; a hospital has sent a wrong count. Nobody can tell which: ask them all."
         )
-    away = {**roster.excluded, **strangers, **{site: f"It was not counted: {why}" for site, why in found.dropped.items()}}
+    away = {
+        **roster.excluded,
+        **strangers,
+        **{site: f"It was not counted: {why}" for site, why in found.dropped.items()},
+    }
     return secure, replace(roster, members=counted, excluded=away, totals=totals), weight
 
 
 def _listed(signed: Mapping[str, Any]) -> tuple[Roster, dict[str, bytes]]:
     """The roster and its hospitals' keys; the hospitals do not take the server's word for it."""
     if not signed:
-        raise InputError("Secure aggregation needs the signed roster, and there is none; sign it with: consilium server roster.")
+        raise InputError(
+            "Secure aggregation needs the signed roster, and there is none; sign it with: consilium server roster."
+        )
     authority, now = str(signed["authority"]).encode(), datetime.now(UTC)
     try:
         name = str(signed["signed"].get("roster", {}).get("consortium"))
-        listed = rosters.verify(signed["signed"], str(signed["roster_key"]).encode(), authority, name, now)
+        listed = rosters.verify(
+            signed["signed"], str(signed["roster_key"]).encode(), authority, name, now
+        )
     except SignatureError as error:
         raise InputError(f"Secure aggregation needs the signed roster: {error}") from None
     return listed, rosters.keys(listed, authority, now)

@@ -22,13 +22,17 @@ _BITS = 38
 
 
 @compiled("int64 int32 uint8")
-def _load(total: npt.NDArray[np.int64], high: npt.NDArray[np.int32], low: npt.NDArray[np.uint8]) -> None:
+def _load(
+    total: npt.NDArray[np.int64], high: npt.NDArray[np.int32], low: npt.NDArray[np.uint8]
+) -> None:
     for i in range(total.size):
         total[i] = (np.int64(high[i]) << 8) | np.int64(low[i])
 
 
 @compiled("int64 int32 uint8")
-def _store(total: npt.NDArray[np.int64], high: npt.NDArray[np.int32], low: npt.NDArray[np.uint8]) -> None:
+def _store(
+    total: npt.NDArray[np.int64], high: npt.NDArray[np.int32], low: npt.NDArray[np.uint8]
+) -> None:
     for i in range(total.size):
         high[i] = np.int32(total[i] >> 8)
         low[i] = np.uint8(total[i] & 255)
@@ -41,9 +45,13 @@ def _fold(total: npt.NDArray[np.int64], delta: Vector, scale: float) -> None:
 
 
 @compiled("int64 read scale read scale")
-def _fold_two(total: npt.NDArray[np.int64], first: Vector, one: float, second: Vector, two: float) -> None:
+def _fold_two(
+    total: npt.NDArray[np.int64], first: Vector, one: float, second: Vector, two: float
+) -> None:
     for i in range(total.size):
-        total[i] += np.int64(np.rint(np.float64(first[i]) * one)) + np.int64(np.rint(np.float64(second[i]) * two))
+        total[i] += np.int64(np.rint(np.float64(first[i]) * one)) + np.int64(
+            np.rint(np.float64(second[i]) * two)
+        )
 
 
 @compiled("float32 int64 scale")
@@ -76,7 +84,9 @@ class WeightedSum:
             RoundError: the weights exceed the limit; the sum is unchanged.
         """
         if self.weight + sum(weights) > self._limit:
-            raise RoundError(f"The weights of the round add up to {self.weight + sum(weights):g}; at most {self._limit:g} were declared.")
+            raise RoundError(
+                f"The weights of the round add up to {self.weight + sum(weights):g}; at most {self._limit:g} were declared."
+            )
         scales = [w / self._limit / self._quantum for w in weights]
         empty = self.count == 0
 
@@ -86,7 +96,9 @@ class WeightedSum:
             else:
                 _load(total, self._high[start:end], self._low[start:end])
             for i in range(0, len(deltas) - 1, 2):
-                _fold_two(total, deltas[i][start:end], scales[i], deltas[i + 1][start:end], scales[i + 1])
+                _fold_two(
+                    total, deltas[i][start:end], scales[i], deltas[i + 1][start:end], scales[i + 1]
+                )
             if len(deltas) % 2:
                 _fold(total, deltas[-1][start:end], scales[-1])
             _store(total, self._high[start:end], self._low[start:end])

@@ -48,13 +48,34 @@ prints it again. Only hospitals whose fingerprint was compared are put on the si
 """
 
 
-def contents(consortium: Consortium, site: str, ca: bytes, coordinator: bytes, roster: bytes, token: str, expires: str) -> dict[str, bytes]:
+def contents(
+    consortium: Consortium,
+    site: str,
+    ca: bytes,
+    coordinator: bytes,
+    roster: bytes,
+    token: str,
+    expires: str,
+) -> dict[str, bytes]:
     """The kit's files by name; ``expires`` is the token's last day."""
-    about = {"site": site, "address": consortium.address, "port": consortium.port, "min_tls": consortium.min_tls}
-    table = {"name": site, "consortium": consortium.name, **{k: v for k, v in about.items() if k != "site"}}
-    readme = _README.format(consortium=consortium.name, expires=expires, version=_version(), **about)
+    about = {
+        "site": site,
+        "address": consortium.address,
+        "port": consortium.port,
+        "min_tls": consortium.min_tls,
+    }
+    table = {
+        "name": site,
+        "consortium": consortium.name,
+        **{k: v for k, v in about.items() if k != "site"},
+    }
+    readme = _README.format(
+        consortium=consortium.name, expires=expires, version=_version(), **about
+    )
     return {
-        "kit.toml": toml.dumps(table, {"": "Kit of one hospital; it is read by: consilium site enrol"}).encode(),
+        "kit.toml": toml.dumps(
+            table, {"": "Kit of one hospital; it is read by: consilium site enrol"}
+        ).encode(),
         "ca.crt": ca,
         "coordinator.crt": coordinator,
         "roster.crt": roster,

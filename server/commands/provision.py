@@ -23,9 +23,7 @@ from server.host import site_registry
 from server.host.site_registry import RegisteredSite, Registry
 
 _OURS = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
-_SIGN = (
-    "When hospitals have enrolled, and again whenever one joins, leaves or gets a new kit: consilium server roster --home {out} --key KEY"
-)
+_SIGN = "When hospitals have enrolled, and again whenever one joins, leaves or gets a new kit: consilium server roster --home {out} --key KEY"
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,15 @@ class _Issuer:
     def issue(self, site: str, kits: Path) -> str:
         """Write one hospital's kit and return its token."""
         token = secrets.token_urlsafe(32)
-        content = kit_writer.contents(self.settings, site, self.ca, self.coordinator, self.roster, token, f"{self.until:%Y-%m-%d}")
+        content = kit_writer.contents(
+            self.settings,
+            site,
+            self.ca,
+            self.coordinator,
+            self.roster,
+            token,
+            f"{self.until:%Y-%m-%d}",
+        )
         kit_writer.write(kits / site, content, single_file=self.single_file)
         return token
 
@@ -56,7 +62,13 @@ class _Issuer:
         return f"Kit of {site}: {kits / site}{single}; its token is good once, until {self.until:%Y-%m-%d}."
 
 
-def provision(consortium_toml: Path, out: Path, now: datetime, single_file: bool = False, renew: Sequence[str] = ()) -> list[str]:
+def provision(
+    consortium_toml: Path,
+    out: Path,
+    now: datetime,
+    single_file: bool = False,
+    renew: Sequence[str] = (),
+) -> list[str]:
     """Make the coordinator's folder ``out``, or extend it by hospitals that the file newly lists.
 
     Args:
@@ -89,9 +101,13 @@ def _check_new(out: Path, renew: Sequence[str]) -> None:
     if not out.absolute().parent.is_dir():
         raise InputError(f"The folder {out.absolute().parent} does not exist; make it first.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is not a coordinator's folder and not empty; give a new folder, or the one that provision made.")
+        raise InputError(
+            f"{out} is not a coordinator's folder and not empty; give a new folder, or the one that provision made."
+        )
     if renew:
-        raise InputError(f"{shown(renew[0])} has no kit yet that could be renewed: {out} is new; run it without renewing.")
+        raise InputError(
+            f"{shown(renew[0])} has no kit yet that could be renewed: {out} is new; run it without renewing."
+        )
 
 
 def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) -> list[str]:
@@ -99,19 +115,28 @@ def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) ->
     ca = certificates.authority(settings.name, now, settings.ca_days)
     coordinator = certificates.signer(ca, certificates.COORDINATOR, now, settings.ca_days)
     roster = certificates.signer(ca, certificates.ROSTER, now, settings.ca_days)
-    issuer = _Issuer(settings, ca.certificate, coordinator.certificate, roster.certificate, now, single_file)
+    issuer = _Issuer(
+        settings, ca.certificate, coordinator.certificate, roster.certificate, now, single_file
+    )
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.new-") as draft:
         home = files.folder(Path(draft) / "home")
         kits = files.folder(home / "kits")
         tls = certificates.server(ca, settings.address, now, settings.certificate_days)
-        for name, credential in (("ca", ca), (SERVER, tls), (certificates.COORDINATOR, coordinator)):
+        for name, credential in (
+            ("ca", ca),
+            (SERVER, tls),
+            (certificates.COORDINATOR, coordinator),
+        ):
             files.create(home / f"{name}.crt", credential.certificate)
             files.create(home / f"{name}.key", credential.key)
         files.create(home / "roster.crt", roster.certificate)
         files.create(files.folder(home / "offline") / "roster.key", roster.key)
         files.create(home / "superexec.secret", secrets.token_hex(32).encode())
         files.create(home / "consortium.toml", settings.to_toml().encode())
-        entries = {site: site_registry.invited(issuer.issue(site, kits), issuer.until) for site in settings.sites}
+        entries = {
+            site: site_registry.invited(issuer.issue(site, kits), issuer.until)
+            for site in settings.sites
+        }
         files.create(home / "sites.json", site_registry.dumps(entries))
         files.move(home, out)
     lines = [issuer.told(site, out / "kits") for site in settings.sites]
@@ -123,12 +148,17 @@ def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) ->
     ]
 
 
-def _extend(settings: Consortium, out: Path, now: datetime, single_file: bool, renew: tuple[str, ...]) -> list[str]:
+def _extend(
+    settings: Consortium, out: Path, now: datetime, single_file: bool, renew: tuple[str, ...]
+) -> list[str]:
     ca = Credential((out / "ca.crt").read_bytes(), (out / "ca.key").read_bytes())
     certificates.check_authority(ca.certificate, now)
     _check_unchanged(settings, out, ca)
     coordinator, roster = ((out / name).read_bytes() for name in ("coordinator.crt", "roster.crt"))
-    registry, issuer = Registry(out), _Issuer(settings, ca.certificate, coordinator, roster, now, single_file)
+    registry, issuer = (
+        Registry(out),
+        _Issuer(settings, ca.certificate, coordinator, roster, now, single_file),
+    )
     with registry.lock():
         known = registry.load()
         new = _new_sites(settings, known)
@@ -138,12 +168,27 @@ def _extend(settings: Consortium, out: Path, now: datetime, single_file: bool, r
             files.create(Path(draft) / "sites.json", site_registry.dumps({**known, **made}))
             files.create(Path(draft) / "consortium.toml", settings.to_toml().encode())
             if SERVER in renew:
-                _write_tls(certificates.server(ca, settings.address, now, settings.certificate_days), Path(draft))
+                _write_tls(
+                    certificates.server(ca, settings.address, now, settings.certificate_days),
+                    Path(draft),
+                )
             _place(Path(draft), out, tuple(made))
     lines = [issuer.told(site, out / "kits") for site in made]
-    lines += [f"The enrolment of {site} so far has ended." for site in again if known[site].enrolled is not None]
-    lines += [f"{site} is not listed any more; it stays registered, as it was." for site in known if site not in settings.sites]
-    lines += ["The server has a new TLS certificate; start it anew to use it."] if SERVER in renew else []
+    lines += [
+        f"The enrolment of {site} so far has ended."
+        for site in again
+        if known[site].enrolled is not None
+    ]
+    lines += [
+        f"{site} is not listed any more; it stays registered, as it was."
+        for site in known
+        if site not in settings.sites
+    ]
+    lines += (
+        ["The server has a new TLS certificate; start it anew to use it."]
+        if SERVER in renew
+        else []
+    )
     return (
         [*lines, *_next(out), _SIGN.format(out=out)]
         if made
@@ -170,9 +215,13 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
         )
     try:
         tls = (out / "server.crt").read_bytes()
-        certificates.check(tls, ca.certificate, settings.address, certificates.details(tls)["not_after"])
+        certificates.check(
+            tls, ca.certificate, settings.address, certificates.details(tls)["not_after"]
+        )
     except CertificateError as error:
-        raise InputError(f"consortium.address is {shown(settings.address)}, which server.crt in {out} does not serve: {error}") from None
+        raise InputError(
+            f"consortium.address is {shown(settings.address)}, which server.crt in {out} does not serve: {error}"
+        ) from None
 
 
 def _new_sites(settings: Consortium, known: dict[str, RegisteredSite]) -> list[str]:
@@ -189,15 +238,23 @@ def _new_sites(settings: Consortium, known: dict[str, RegisteredSite]) -> list[s
 def _renewed(renew: tuple[str, ...], known: dict[str, RegisteredSite]) -> list[str]:
     for site in renew:
         if site not in known and site != SERVER:
-            raise InputError(f"{shown(site)} cannot be renewed{closest(site, known)}; registered: {', '.join(known)}.")
+            raise InputError(
+                f"{shown(site)} cannot be renewed{closest(site, known)}; registered: {', '.join(known)}."
+            )
     return [site for site in renew if site != SERVER]
 
 
-def _kits(issuer: _Issuer, draft: Path, known: dict[str, RegisteredSite], names: Sequence[str]) -> dict[str, RegisteredSite]:
+def _kits(
+    issuer: _Issuer, draft: Path, known: dict[str, RegisteredSite], names: Sequence[str]
+) -> dict[str, RegisteredSite]:
     kits, made = files.folder(draft / "kits"), {}
     for site in names:
         token = issuer.issue(site, kits)
-        made[site] = known[site].renewed(token, issuer.until) if site in known else site_registry.invited(token, issuer.until)
+        made[site] = (
+            known[site].renewed(token, issuer.until)
+            if site in known
+            else site_registry.invited(token, issuer.until)
+        )
     return made
 
 
@@ -229,4 +286,7 @@ def _next(out: Path) -> list[str]:
 
 def _last(out: Path) -> list[str]:
     why = "whoever holds its roster.key and this server could add hospitals of their own to a sum and so read a real one's changes"
-    return [f"Move {out / 'offline'} off this machine now, e.g. to two USB sticks: {why}.", _SIGN.format(out=out)]
+    return [
+        f"Move {out / 'offline'} off this machine now, e.g. to two USB sticks: {why}.",
+        _SIGN.format(out=out),
+    ]

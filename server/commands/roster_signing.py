@@ -97,7 +97,9 @@ def present(home: ServerHome, now: datetime) -> Roster | None:
     return _verified(home, path, now) if path.exists() else None
 
 
-def look(home: ServerHome, now: datetime, key: Path | None = None, without: Sequence[str] = ()) -> Change:
+def look(
+    home: ServerHome, now: datetime, key: Path | None = None, without: Sequence[str] = ()
+) -> Change:
     """Compare the roster with the registry.
 
     Args:
@@ -118,14 +120,23 @@ def look(home: ServerHome, now: datetime, key: Path | None = None, without: Sequ
         kept = _verified(home, copy, now) if copy.exists() else None
         if kept is not None and (before is None or kept.version > before.version):
             before, stale = kept, True
-    enrolled = {n: site.enrolled.identity_certificate for n, site in Registry(home.path).load().items() if site.enrolled is not None}
+    enrolled = {
+        n: site.enrolled.identity_certificate
+        for n, site in Registry(home.path).load().items()
+        if site.enrolled is not None
+    }
     known = {**enrolled, **({} if before is None else before.sites)}
     for name in without:
         if name not in known:
             raise InputError(
                 f"--without names {shown(name)}, which is not enrolled{closest(name, known)}; enrolled: {', '.join(known) or 'none'}."
             )
-    return Change(home.settings.name, before, {name: text for name, text in sorted(enrolled.items()) if name not in without}, stale)
+    return Change(
+        home.settings.name,
+        before,
+        {name: text for name, text in sorted(enrolled.items()) if name not in without},
+        stale,
+    )
 
 
 def sign(home: ServerHome, change: Change, key: Path, now: datetime) -> Roster:
@@ -141,7 +152,9 @@ def sign(home: ServerHome, change: Change, key: Path, now: datetime) -> Roster:
     roster = Roster(change.consortium, version, now.isoformat(timespec="seconds"), change.sites)
     try:
         sealed = rosters.sign(roster, _read_key(key))
-        rosters.verify(sealed, _pinned(home), home.authority.read_bytes(), change.consortium, now, version)
+        rosters.verify(
+            sealed, _pinned(home), home.authority.read_bytes(), change.consortium, now, version
+        )
     except SignatureError as error:
         raise InputError(f"No roster was signed. {error}") from None
     _write(key.absolute().parent / FILE, rosters.dumps(sealed))
@@ -166,7 +179,9 @@ def for_study(home: ServerHome, now: datetime) -> dict[str, Any]:
     """
     found = look(home, now)
     if found.before is None:
-        raise InputError(f"secure_aggregation.enabled needs a signed roster, and there is none yet; run: {command(home)}.")
+        raise InputError(
+            f"secure_aggregation.enabled needs a signed roster, and there is none yet; run: {command(home)}."
+        )
     lacking = [*found.new, *found.renewed]
     if lacking:
         raise InputError(
@@ -178,7 +193,11 @@ def for_study(home: ServerHome, now: datetime) -> dict[str, Any]:
 
 def to_json(change: Change, roster: Roster | None, done: bool) -> dict[str, Any]:
     """``{"consortium", "version", "issued", "sites": {name: fingerprint}, "new", "renewed", "removed", "signed"}``; version 0: none yet."""
-    sites = {} if roster is None else {name: rosters.fingerprint(text.encode()) for name, text in roster.sites.items()}
+    sites = (
+        {}
+        if roster is None
+        else {name: rosters.fingerprint(text.encode()) for name, text in roster.sites.items()}
+    )
     return {
         "consortium": change.consortium,
         "version": 0 if roster is None else roster.version,
@@ -196,40 +215,55 @@ def lines(change: Change) -> list[str]:
     before = {} if change.before is None else change.before.sites
     shown_sites = dict(sorted({**before, **change.sites}.items()))
     width = max(map(len, shown_sites), default=0)
-    return [f"  {n.ljust(width)}  {rosters.fingerprint(text.encode())}  {change.mark(n)}" for n, text in shown_sites.items()]
+    return [
+        f"  {n.ljust(width)}  {rosters.fingerprint(text.encode())}  {change.mark(n)}"
+        for n, text in shown_sites.items()
+    ]
 
 
 def _check_key(home: ServerHome, key: Path) -> None:
     if certificates.public_bytes(_read_key(key)) != certificates.key_in(_pinned(home)):
-        raise InputError(f"{key} is not this consortium's roster key; give the roster.key that provision made together with {home.path}.")
+        raise InputError(
+            f"{key} is not this consortium's roster key; give the roster.key that provision made together with {home.path}."
+        )
 
 
 def _read_key(key: Path) -> bytes:
     try:
         if key.stat().st_size > _LARGEST_KEY:
-            raise CertificateError(f"{key} is too large for a key; give the roster.key that provision made.")
+            raise CertificateError(
+                f"{key} is too large for a key; give the roster.key that provision made."
+            )
         return key.read_bytes()
     except OSError as error:
-        raise InputError(f"The roster key {key} cannot be read ({error.strerror}); plug in the medium with roster.key.") from None
+        raise InputError(
+            f"The roster key {key} cannot be read ({error.strerror}); plug in the medium with roster.key."
+        ) from None
 
 
 def _pinned(home: ServerHome) -> bytes:
     try:
         return (home.path / "roster.crt").read_bytes()
     except OSError as error:
-        raise InputError(f"{home.path / 'roster.crt'} cannot be read ({error.strerror}); restore it from a backup.") from None
+        raise InputError(
+            f"{home.path / 'roster.crt'} cannot be read ({error.strerror}); restore it from a backup."
+        ) from None
 
 
 def _loads(path: Path) -> dict[str, Any]:
     try:
         return rosters.loads(path.read_bytes())
     except (OSError, SignatureError) as error:
-        raise InputError(f"The roster {path} cannot be used ({error}); restore it from a backup.") from None
+        raise InputError(
+            f"The roster {path} cannot be used ({error}); restore it from a backup."
+        ) from None
 
 
 def _verified(home: ServerHome, path: Path, now: datetime) -> Roster:
     try:
-        return rosters.verify(_loads(path), _pinned(home), home.authority.read_bytes(), home.settings.name, now)
+        return rosters.verify(
+            _loads(path), _pinned(home), home.authority.read_bytes(), home.settings.name, now
+        )
     except SignatureError as error:
         raise InputError(f"{path} cannot be used: {error} Restore it from a backup.") from None
 
@@ -238,4 +272,6 @@ def _write(path: Path, content: bytes) -> None:
     try:
         files.replace(path, content)
     except OSError as error:
-        raise ConsiliumError(f"{path} cannot be written ({error.strerror or error}); mend that and run the same command again.") from None
+        raise ConsiliumError(
+            f"{path} cannot be written ({error.strerror or error}); mend that and run the same command again."
+        ) from None

@@ -18,7 +18,13 @@ from server.host.supervisor import Host, ServerHome
 
 def provision(given: Namespace) -> int:
     """Make or extend a coordinator's folder."""
-    for line in make(given.consortium, given.out, study_runs.now(), single_file=given.single_file, renew=given.renew):
+    for line in make(
+        given.consortium,
+        given.out,
+        study_runs.now(),
+        single_file=given.single_file,
+        renew=given.renew,
+    ):
         console.out(line)
     return 0
 
@@ -34,12 +40,16 @@ def start(given: Namespace) -> int:
 def submit(given: Namespace) -> int:
     """Sign and queue a study."""
     name = study_runs.submit(
-        ServerHome.open(given.home), study_runs.Submission(given.study, given.name, given.rounds, given.seed, given.days), study_runs.now()
+        ServerHome.open(given.home),
+        study_runs.Submission(given.study, given.name, given.rounds, given.seed, given.days),
+        study_runs.now(),
     )
     if given.json:
         console.out_json({"run": name})
     else:
-        console.out(f"{name} is queued; follow it with: consilium server status --home {given.home} --watch")
+        console.out(
+            f"{name} is queued; follow it with: consilium server status --home {given.home} --watch"
+        )
     return 0
 
 
@@ -52,7 +62,9 @@ def status(given: Namespace) -> int:
             console.out_json(found)
         else:
             _show(found)
-        if not given.watch or not any(run["state"] in ("pending", "starting", "running") for run in found["runs"]):
+        if not given.watch or not any(
+            run["state"] in ("pending", "starting", "running") for run in found["runs"]
+        ):
             return 0
         time.sleep(given.every)
 
@@ -78,15 +90,23 @@ def roster(given: Namespace) -> int:
     home, now = ServerHome.open(given.home), study_runs.now()
     if given.key is None:
         if given.without:
-            raise InputError("--without takes a hospital off the roster, which has to be signed; give the roster key too: --key KEY.")
+            raise InputError(
+                "--without takes a hospital off the roster, which has to be signed; give the roster key too: --key KEY."
+            )
         change = roster_signing.look(home, now)
-        _tell(given.json, roster_signing.to_json(change, change.before, False), _standing(home, change))
+        _tell(
+            given.json,
+            roster_signing.to_json(change, change.before, False),
+            _standing(home, change),
+        )
         return 0
     change = roster_signing.look(home, now, given.key, given.without)
     if change.nothing:
         if change.stale:
             roster_signing.restore(home, given.key)
-        _tell(given.json, roster_signing.to_json(change, change.before, False), [_unchanged(change)])
+        _tell(
+            given.json, roster_signing.to_json(change, change.before, False), [_unchanged(change)]
+        )
         return 0
     _agree(change, given.yes)
     made = roster_signing.sign(home, change, given.key, now)
@@ -115,13 +135,22 @@ def _tell(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
 def _standing(home: ServerHome, change: Change) -> list[str]:
     before = change.before
     head = (
-        "No roster is signed yet." if before is None else f"Roster of {change.consortium}: version {before.version}, signed {before.issued}"
+        "No roster is signed yet."
+        if before is None
+        else f"Roster of {change.consortium}: version {before.version}, signed {before.issued}"
     )
     told = [f"{name} is enrolled and not on it." for name in change.new]
-    told += [f"{name} has enrolled again with another key than the one on it." for name in change.renewed]
+    told += [
+        f"{name} has enrolled again with another key than the one on it." for name in change.renewed
+    ]
     told += [f"{name} is on it and not enrolled any more." for name in change.removed]
     listed = [] if before is None and change.nothing else roster_signing.lines(change)
-    return [head, *listed, *told, *([] if change.nothing else [f"To sign a new one: {roster_signing.command(home)}"])]
+    return [
+        head,
+        *listed,
+        *told,
+        *([] if change.nothing else [f"To sign a new one: {roster_signing.command(home)}"]),
+    ]
 
 
 def _unchanged(change: Change) -> str:
@@ -134,11 +163,20 @@ def _unchanged(change: Change) -> str:
 def _agree(change: Change, yes: bool) -> None:
     """Let a person compare the fingerprints; what is asked goes to stderr, stdout is for the result."""
     version = 1 if change.before is None else change.before.version + 1
-    console.note("\n".join([f"Version {version} of the roster of {change.consortium}:", *roster_signing.lines(change)]))
+    console.note(
+        "\n".join(
+            [
+                f"Version {version} of the roster of {change.consortium}:",
+                *roster_signing.lines(change),
+            ]
+        )
+    )
     if yes:
         return
     if not sys.stdin.isatty():
-        raise InputError("Nobody is at a terminal to confirm the fingerprints; run it there, or give --yes if they were compared before.")
+        raise InputError(
+            "Nobody is at a terminal to confirm the fingerprints; run it there, or give --yes if they were compared before."
+        )
     console.note(
         "Telephone each hospital marked new or new key, on a number that you know, and let it read its fingerprint (consilium site fingerprint)."
     )
@@ -151,12 +189,16 @@ def _show(found: dict[str, Any]) -> None:
     console.out(f"{found['consortium']}: server {found['server']}")
     width = max(map(len, found["sites"]), default=0)
     for name, site in found["sites"].items():
-        console.out(f"  {name.ljust(width)}  {'connected' if site['online'] else 'not connected'}, {site['state']}")
+        console.out(
+            f"  {name.ljust(width)}  {'connected' if site['online'] else 'not connected'}, {site['state']}"
+        )
     for run in found["runs"]:
         loss = "" if run["loss"] is None else f", loss {run['loss']:.4f}"
         refused = "".join(f", refused {r['site']}: {r['reason']}" for r in run["refused"])
         why = f" ({run['details']})" if run["details"] else ""
-        console.out(f"  {run['run']}: {run['state']}{why}, round {run['round']}/{run['rounds']}{loss}{refused}")
+        console.out(
+            f"  {run['run']}: {run['state']}{why}, round {run['round']}/{run['rounds']}{loss}{refused}"
+        )
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {

@@ -31,10 +31,20 @@ def examine(path: Path) -> list[CheckResult]:
         settings = home.settings
     except InputError as error:
         return [checks.wrong("folder", str(error)), *packages.look()]
-    found = [checks.ok("folder", f"{settings.name}, which hospitals reach at {settings.address}:{settings.port}")]
+    found = [
+        checks.ok(
+            "folder",
+            f"{settings.name}, which hospitals reach at {settings.address}:{settings.port}",
+        )
+    ]
     found += checks.attempt("modes", lambda: _modes(home))
     found += checks.attempt("certificates", lambda: list(_certificates(home, datetime.now(UTC))))
-    found += checks.attempt("disk", lambda: checks.disk(shutil.disk_usage(home.path).free, vector_store.LEAST_DISK, str(home.path)))
+    found += checks.attempt(
+        "disk",
+        lambda: checks.disk(
+            shutil.disk_usage(home.path).free, vector_store.LEAST_DISK, str(home.path)
+        ),
+    )
     running = _running(home)
     found += [running, *_ports(home, running.state == "ok"), _nginx()]
     found += checks.attempt("hospitals", lambda: list(_sites(home, datetime.now(UTC))))
@@ -46,7 +56,10 @@ def _modes(home: ServerHome) -> list[CheckResult]:
     """Secrets that others may read."""
     tokens = sorted((home.path / "kits").glob("*/token"))
     keys = sorted((home.path / "offline").glob("*.key"))
-    found = [_mode(path) for path in (home.path, *(home.path / name for name in _SECRETS), *tokens, *keys)]
+    found = [
+        _mode(path)
+        for path in (home.path, *(home.path / name for name in _SECRETS), *tokens, *keys)
+    ]
     open_to_others = [finding for finding in found if finding is not None]
     return open_to_others or [checks.ok("modes", "secrets can be read by this user only")]
 
@@ -55,20 +68,34 @@ def _mode(path: Path) -> CheckResult | None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & 0o077:
         return None
-    return checks.wrong("modes", f"{path} has mode {mode:04o}", f"run: chmod {mode & 0o700:04o} {path}")
+    return checks.wrong(
+        "modes", f"{path} has mode {mode:04o}", f"run: chmod {mode & 0o700:04o} {path}"
+    )
 
 
 def _certificates(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
     ca = home.authority.read_bytes()
     yield checks.certificate("ca.crt", ca, ca, None, now, "provision a new consortium")
     for name, holder in _HOLDERS.items():
-        advice = "run: consilium provision CONSORTIUM.toml --out HOME --renew server" if name == "server" else "provision a new consortium"
+        advice = (
+            "run: consilium provision CONSORTIUM.toml --out HOME --renew server"
+            if name == "server"
+            else "provision a new consortium"
+        )
         own = (home.path / f"{name}.crt").read_bytes()
-        yield checks.certificate(f"{name}.crt", own, ca, holder or home.settings.address, now, advice)
-        if certificates.key_in(own) != certificates.public_bytes((home.path / f"{name}.key").read_bytes()):
-            yield checks.wrong(f"{name}.crt", f"{name}.key is not its key", "restore both from one backup")
+        yield checks.certificate(
+            f"{name}.crt", own, ca, holder or home.settings.address, now, advice
+        )
+        if certificates.key_in(own) != certificates.public_bytes(
+            (home.path / f"{name}.key").read_bytes()
+        ):
+            yield checks.wrong(
+                f"{name}.crt", f"{name}.key is not its key", "restore both from one backup"
+            )
     pinned = (home.path / "roster.crt").read_bytes()
-    yield checks.certificate("roster.crt", pinned, ca, certificates.ROSTER, now, "provision a new consortium")
+    yield checks.certificate(
+        "roster.crt", pinned, ca, certificates.ROSTER, now, "provision a new consortium"
+    )
 
 
 def _running(home: ServerHome) -> CheckResult:
@@ -77,7 +104,9 @@ def _running(home: ServerHome) -> CheckResult:
             runs = control.runs()
     except ControlError:
         return checks.warning(
-            "SuperLink", f"does not answer at {home.superlink}", f"start it with: consilium server start --home {home.path}"
+            "SuperLink",
+            f"does not answer at {home.superlink}",
+            f"start it with: consilium server start --home {home.path}",
         )
     except OSError as error:
         return checks.wrong("SuperLink", f"cannot be asked ({error.strerror or error})")
@@ -87,7 +116,10 @@ def _running(home: ServerHome) -> CheckResult:
 def _ports(home: ServerHome, running: bool) -> Iterator[CheckResult]:
     """In use while the server runs, free while it does not."""
     settings = home.settings
-    for port, address, place in ((settings.port, "0.0.0.0", "consortium.port"), (settings.link_port, "127.0.0.1", "consortium.link_port")):  # noqa: S104
+    for port, address, place in (
+        (settings.port, "0.0.0.0", "consortium.port"),
+        (settings.link_port, "127.0.0.1", "consortium.link_port"),
+    ):  # noqa: S104
         name = f"port {port}"
         try:
             supervisor.check_port(address, port, place)
@@ -95,7 +127,9 @@ def _ports(home: ServerHome, running: bool) -> Iterator[CheckResult]:
             yield checks.ok(name, "listens") if running else checks.wrong(name, str(error))
         else:
             yield (
-                checks.wrong(name, "nothing listens though the SuperLink runs", "start the server anew")
+                checks.wrong(
+                    name, "nothing listens though the SuperLink runs", "start the server anew"
+                )
                 if running
                 else checks.ok(name, "free")
             )
@@ -117,15 +151,30 @@ def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
     """Who is enrolled and connected, and whose token or certificate has to be renewed."""
     known, states = Registry(home.path).load(), study_runs.status(home, now)["sites"]
     for name, site in known.items():
-        label, advice = f"site {name}", f"make a new kit: consilium provision CONSORTIUM.toml --out {home.path} --renew {name}"
+        label, advice = (
+            f"site {name}",
+            f"make a new kit: consilium provision CONSORTIUM.toml --out {home.path} --renew {name}",
+        )
         here = "connected" if states[name]["online"] else "not connected"
         if site.enrolled is None and now > datetime.fromisoformat(site.token_expires):
             yield checks.warning(label, states[name]["state"], advice)
         elif site.enrolled is None:
             yield checks.ok(label, f"not enrolled yet, {states[name]['state']}")
         else:
-            judged = checks.certificate(label, site.enrolled.tls_certificate.encode(), home.authority.read_bytes(), name, now, advice)
-            yield CheckResult(label, judged.state, f"{states[name]['state']}, {here}, certificate {judged.found}", judged.advice)
+            judged = checks.certificate(
+                label,
+                site.enrolled.tls_certificate.encode(),
+                home.authority.read_bytes(),
+                name,
+                now,
+                advice,
+            )
+            yield CheckResult(
+                label,
+                judged.state,
+                f"{states[name]['state']}, {here}, certificate {judged.found}",
+                judged.advice,
+            )
 
 
 def _roster(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
@@ -139,8 +188,14 @@ def _roster(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
     elif found.before is None:
         yield checks.warning("roster", "not signed yet", advice)
     elif faults:
-        yield checks.warning("roster", f"version {found.before.version}: {'; '.join(faults)}", advice)
+        yield checks.warning(
+            "roster", f"version {found.before.version}: {'; '.join(faults)}", advice
+        )
     else:
         yield checks.ok("roster", f"version {found.before.version} holds every enrolled hospital")
     if (home.path / _ROSTER_KEY).exists():
-        yield checks.warning("roster key", f"{home.path / _ROSTER_KEY} lies on this machine", "move it to a medium that is kept elsewhere")
+        yield checks.warning(
+            "roster key",
+            f"{home.path / _ROSTER_KEY} lies on this machine",
+            "move it to a medium that is kept elsewhere",
+        )

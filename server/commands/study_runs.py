@@ -58,7 +58,11 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
         raise InputError(
             f"A run cannot be called {name!r}: {'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; give another --name."
         )
-    roster = roster_signing.for_study(home, now) if study.secure_aggregation.enabled else roster_signing.signed(home)
+    roster = (
+        roster_signing.for_study(home, now)
+        if study.secure_aggregation.enabled
+        else roster_signing.signed(home)
+    )
     with home.control() as control, ExitStack() as undo:
         control.runs()
         folder.mkdir(mode=0o700)
@@ -66,7 +70,10 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
         _write_order(home, folder, study, wanted, now, roster)
         number = control.submit(name)
         undo.pop_all()
-    files.replace(folder / "run.json", json.dumps({"run_id": number, "submitted": now.isoformat(timespec="seconds")}).encode())
+    files.replace(
+        folder / "run.json",
+        json.dumps({"run_id": number, "submitted": now.isoformat(timespec="seconds")}).encode(),
+    )
     return name
 
 
@@ -77,10 +84,23 @@ def _resolved(wanted: Submission) -> Study:
     return study if wanted.seed is None else replace(study, seed=wanted.seed)
 
 
-def _write_order(home: ServerHome, folder: Path, study: Study, wanted: Submission, now: datetime, roster: dict[str, Any]) -> None:
+def _write_order(
+    home: ServerHome,
+    folder: Path,
+    study: Study,
+    wanted: Submission,
+    now: datetime,
+    roster: dict[str, Any],
+) -> None:
     _copy_start(Path(study.training.pretrained), wanted.study.parent, folder)
     files.create(folder / "submitted.toml", toml.dumps(study.to_table()).encode())
-    statement = Statement(home.settings.name, folder.name, study.digest, now.isoformat(), (now + timedelta(days=wanted.days)).isoformat())
+    statement = Statement(
+        home.settings.name,
+        folder.name,
+        study.digest,
+        now.isoformat(),
+        (now + timedelta(days=wanted.days)).isoformat(),
+    )
     seal = study_signature.sign(statement, (home.path / "coordinator.key").read_bytes())
     enrolled = sum(site.enrolled is not None for site in Registry(home.path).load().values())
     order = {
@@ -97,7 +117,14 @@ def _write_order(home: ServerHome, folder: Path, study: Study, wanted: Submissio
 def _standing(home: ServerHome, signed: dict[str, Any]) -> dict[str, Any]:
     """The signed roster with what the server checks it by."""
     files_ = {"roster_key": "roster.crt", "authority": "ca.crt"}
-    return {"signed": signed, **{name: (home.path / file).read_text("ascii") for name, file in files_.items()}} if signed else {}
+    return (
+        {
+            "signed": signed,
+            **{name: (home.path / file).read_text("ascii") for name, file in files_.items()},
+        }
+        if signed
+        else {}
+    )
 
 
 def _copy_start(named: Path, source: Path, folder: Path) -> None:
@@ -112,12 +139,17 @@ def _copy_start(named: Path, source: Path, folder: Path) -> None:
         (folder / named).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / named, folder / named)
     except OSError as error:
-        raise StudyError(f"training.pretrained is {str(named)!r}, which cannot be copied to the run ({error.strerror}).") from None
+        raise StudyError(
+            f"training.pretrained is {str(named)!r}, which cannot be copied to the run ({error.strerror})."
+        ) from None
 
 
 def status(home: ServerHome, now: datetime) -> dict[str, Any]:
     """``{"consortium", "server", "sites": {name: state}, "runs": [{run, state, round, rounds, loss, refused}]}``; works without a running server."""
-    sites = {name: {"state": site.state(now), "online": False} for name, site in Registry(home.path).load().items()}
+    sites = {
+        name: {"state": site.state(now), "online": False}
+        for name, site in Registry(home.path).load().items()
+    }
     known: dict[int, Any] = {}
     try:
         with home.control() as control:
@@ -129,11 +161,20 @@ def status(home: ServerHome, now: datetime) -> dict[str, Any]:
     except ControlError:
         up = False
     runs = [_run(folder, known) for folder in _folders(home)]
-    return {"consortium": home.settings.name, "server": "running" if up else "not running", "sites": sites, "runs": runs}
+    return {
+        "consortium": home.settings.name,
+        "server": "running" if up else "not running",
+        "sites": sites,
+        "runs": runs,
+    }
 
 
 def _folders(home: ServerHome) -> list[Path]:
-    found = [folder for folder in home.runs.glob("*") if (folder / "run.json").is_file()] if home.runs.is_dir() else []
+    found = (
+        [folder for folder in home.runs.glob("*") if (folder / "run.json").is_file()]
+        if home.runs.is_dir()
+        else []
+    )
     return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
 
 
@@ -149,7 +190,9 @@ def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
     table = studies.read(folder / "submitted.toml")
     state = known.get(number)
     report = folder / "report.json"
-    ended = json.loads(report.read_text("utf-8")).get("status", "finished") if report.exists() else None
+    ended = (
+        json.loads(report.read_text("utf-8")).get("status", "finished") if report.exists() else None
+    )
     shown = ended or ("unknown" if state is None else state.outcome or state.status)
     loss = last.get("loss") or {}
     return {
@@ -197,7 +240,9 @@ def find(home: ServerHome, name: str) -> Path:
     """
     known = {folder.name: folder for folder in _folders(home)}
     if name not in known:
-        raise InputError(f"There is no run {name!r}{did_you_mean(name, known)}; runs: {', '.join(known) or 'none'}.")
+        raise InputError(
+            f"There is no run {name!r}{did_you_mean(name, known)}; runs: {', '.join(known) or 'none'}."
+        )
     return known[name]
 
 

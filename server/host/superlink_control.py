@@ -71,7 +71,9 @@ class Control:
 
     def __init__(self, address: str, authority: Path) -> None:
         self._address = address
-        self._client = ControlHttpClient.from_server_address(address, False, authority.read_bytes(), [])
+        self._client = ControlHttpClient.from_server_address(
+            address, False, authority.read_bytes(), []
+        )
 
     def __enter__(self) -> Control:
         return self
@@ -97,7 +99,10 @@ class Control:
     def runs(self) -> dict[int, RunState]:
         """Every run, by number."""
         listed = self._call(lambda: self._client.ListRuns(ListRunsRequest()).run_dict)
-        return {number: RunState(number, run.status.status, run.status.sub_status, run.status.details) for number, run in listed.items()}
+        return {
+            number: RunState(number, run.status.status, run.status.sub_status, run.status.details)
+            for number, run in listed.items()
+        }
 
     def register(self, name: str, public_key: bytes) -> int:
         """Let the holder of a node key in (PEM); returns Flower's number of the node."""

@@ -88,9 +88,13 @@ class ServerHome:
             InputError: it is not one.
         """
         if (path / "site.toml").is_file():
-            raise InputError(f"{path} is a hospital's folder; for it the commands are those of: consilium site.")
+            raise InputError(
+                f"{path} is a hospital's folder; for it the commands are those of: consilium site."
+            )
         if not (path / "ca.key").is_file() or not (path / "consortium.toml").is_file():
-            raise InputError(f"{path} is not a coordinator's folder; make one with: consilium provision CONSORTIUM.toml --out {path}.")
+            raise InputError(
+                f"{path} is not a coordinator's folder; make one with: consilium provision CONSORTIUM.toml --out {path}."
+            )
         return cls(path.absolute())
 
 
@@ -129,17 +133,31 @@ class Host:
             front = proxy.Proxy(self.home.path, settings)
             front.start(self._members(control))
             stack.callback(front.stop)
-            queue = Queue(Address(self.home.superlink, self.home.authority), (self.home.path / "superexec.secret").read_bytes().strip())
+            queue = Queue(
+                Address(self.home.superlink, self.home.authority),
+                (self.home.path / "superexec.secret").read_bytes().strip(),
+            )
             stack.callback(queue.close)
             stack.callback(self._end_runs)
-            self.log(f"{settings.name}: hospitals reach this server at {settings.address}:{settings.port}")
+            self.log(
+                f"{settings.name}: hospitals reach this server at {settings.address}:{settings.port}"
+            )
             self._watch(control, queue, front, link, settings.parallel_studies)
 
-    def _watch(self, control: Control, queue: Queue, front: proxy.Proxy, link: subprocess.Popen[bytes], parallel: int) -> None:
+    def _watch(
+        self,
+        control: Control,
+        queue: Queue,
+        front: proxy.Proxy,
+        link: subprocess.Popen[bytes],
+        parallel: int,
+    ) -> None:
         registry, seen = self.home.path / "sites.json", 0
         while not self.stop.wait(_TICK):
             if link.poll() is not None:
-                raise ConsiliumError(f"The SuperLink ended with code {link.returncode}; {self.home.logs / 'superlink.log'} says why.")
+                raise ConsiliumError(
+                    f"The SuperLink ended with code {link.returncode}; {self.home.logs / 'superlink.log'} says why."
+                )
             if not front.alive():
                 raise ConsiliumError(f"nginx ended; {self.home.logs / 'proxy.log'} says why.")
             if (changed := registry.stat().st_mtime_ns) != seen:
@@ -152,10 +170,19 @@ class Host:
 
     def _start(self, task: RunTask) -> None:
         """A process for a run; what it must know goes through a pipe."""
-        given = {"superlink": self.home.superlink, "authority": str(self.home.authority), "token": task.token, "home": str(self.home.path)}
+        given = {
+            "superlink": self.home.superlink,
+            "authority": str(self.home.authority),
+            "token": task.token,
+            "home": str(self.home.path),
+        }
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", self.runner], stdin=subprocess.PIPE, stdout=log, stderr=log, env={**os.environ, **_SILENT}
+                [sys.executable, "-m", self.runner],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **_SILENT},
             )
         if process.stdin is not None:
             process.stdin.write(json.dumps(given).encode())
@@ -189,8 +216,17 @@ class Host:
                 control.register(site, key)
 
         socket_path = self.home.run / "enrol.sock"
-        arguments = (self.home.path, socket_path, register, self.stop, lambda: datetime.now(UTC), self.log)
-        thread = threading.Thread(target=enrolment.serve, args=arguments, name="enrolment", daemon=True)
+        arguments = (
+            self.home.path,
+            socket_path,
+            register,
+            self.stop,
+            lambda: datetime.now(UTC),
+            self.log,
+        )
+        thread = threading.Thread(
+            target=enrolment.serve, args=arguments, name="enrolment", daemon=True
+        )
         thread.start()
         _until(socket_path.exists, 10.0, self.stop, "The enrolment service does not start.")
         yield
@@ -205,12 +241,19 @@ def check(home: ServerHome, now: datetime) -> None:
         InputError: a port is in use, a certificate has expired, the disk is full.
     """
     settings = home.settings
-    for port, host, place in ((settings.port, "0.0.0.0", "consortium.port"), (settings.link_port, "127.0.0.1", "consortium.link_port")):  # noqa: S104
+    for port, host, place in (
+        (settings.port, "0.0.0.0", "consortium.port"),
+        (settings.link_port, "127.0.0.1", "consortium.link_port"),
+    ):  # noqa: S104
         check_port(host, port, place)
-    certificates.check((home.path / "server.crt").read_bytes(), home.authority.read_bytes(), None, now)
+    certificates.check(
+        (home.path / "server.crt").read_bytes(), home.authority.read_bytes(), None, now
+    )
     free = shutil.disk_usage(home.path).free
     if free < LEAST_DISK:
-        raise InputError(f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room.")
+        raise InputError(
+            f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room."
+        )
 
 
 def check_port(host: str, port: int, place: str) -> None:
@@ -228,7 +271,9 @@ def check_port(host: str, port: int, place: str) -> None:
                 f"{place} is {port}, which this user may not open; give a port above 1023, or allow CAP_NET_BIND_SERVICE."
             ) from None
         except OSError:
-            raise InputError(f"{place} is {port}, which another program uses; stop that one or give another port.") from None
+            raise InputError(
+                f"{place} is {port}, which another program uses; stop that one or give another port."
+            ) from None
 
 
 @contextmanager
@@ -250,13 +295,27 @@ def _superlink(home: ServerHome, stop: threading.Event) -> Iterator[subprocess.P
         "--disable-runtime-dependency-installation",
     ]
     command += [str(word) for option in options.items() for word in option]
-    environment = {**os.environ, **_SILENT, "FLWR_HOME": str(home.path / "flower"), "HOME": str(home.path)}
+    environment = {
+        **os.environ,
+        **_SILENT,
+        "FLWR_HOME": str(home.path / "flower"),
+        "HOME": str(home.path),
+    }
     with (home.logs / "superlink.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+        )
     try:
-        _until(lambda: process.poll() is not None or _answers(home), 30.0, stop, "The SuperLink does not answer.")
+        _until(
+            lambda: process.poll() is not None or _answers(home),
+            30.0,
+            stop,
+            "The SuperLink does not answer.",
+        )
         if process.poll() is not None:
-            raise ConsiliumError(f"The SuperLink ended with code {process.returncode}; {home.logs / 'superlink.log'} says why.")
+            raise ConsiliumError(
+                f"The SuperLink ended with code {process.returncode}; {home.logs / 'superlink.log'} says why."
+            )
         yield process
     finally:
         process.terminate()
@@ -275,7 +334,9 @@ def _answers(home: ServerHome) -> bool:
     return True
 
 
-def _until(there: Callable[[], bool], seconds: float, stop: threading.Event, otherwise: str) -> None:
+def _until(
+    there: Callable[[], bool], seconds: float, stop: threading.Event, otherwise: str
+) -> None:
     last = time.monotonic() + seconds
     while not there():
         if time.monotonic() > last:

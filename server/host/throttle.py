@@ -29,7 +29,9 @@ class Throttle:
         if len(recent) >= _TRIES:
             minutes = -(-(recent[0] + _WITHIN - now) // timedelta(minutes=1))
             raise AdmissionError(
-                429, f"Too many refused attempts; try again in {minutes} minutes.", f"{_TRIES} wrong tokens within 10 minutes"
+                429,
+                f"Too many refused attempts; try again in {minutes} minutes.",
+                f"{_TRIES} wrong tokens within 10 minutes",
             )
 
     def failed(self, name: str, now: datetime) -> None:

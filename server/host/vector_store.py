@@ -37,7 +37,9 @@ class VectorStore:
     """The vectors of one run."""
 
     def __init__(self, home: Path, run_id: int) -> None:
-        self._models, self._updates = (home / "freight" / kind / str(run_id) for kind in ("models", "updates"))
+        self._models, self._updates = (
+            home / "freight" / kind / str(run_id) for kind in ("models", "updates")
+        )
         for folder in (self._models, self._updates):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._parked: tuple[int, Reference] = (0, Reference(0, "0" * 64))
@@ -53,7 +55,9 @@ class VectorStore:
                 file.write(block)
         path = self._models / digest.hexdigest()
         draft.replace(path)
-        for old in sorted(self._models.iterdir(), key=lambda file: file.stat().st_mtime_ns)[:-_KEPT]:
+        for old in sorted(self._models.iterdir(), key=lambda file: file.stat().st_mtime_ns)[
+            :-_KEPT
+        ]:
             old.unlink()
         kept = _mapped(path, vector.size)
         self._parked = _address(kept), Reference(kept.size, path.name)
@@ -82,7 +86,9 @@ class VectorStore:
             raise WireError("The vector that an answer announces did not come.") from None
         path.unlink()
         if not whole or digest.hexdigest() != reference.sha256:
-            raise WireError("An answer's vector is not the one announced: its length or its SHA-256 differs.")
+            raise WireError(
+                "An answer's vector is not the one announced: its length or its SHA-256 differs."
+            )
         return vector
 
     def clear(self) -> None:
@@ -93,7 +99,11 @@ class VectorStore:
     def _reference(self, vector: Vector) -> Reference | None:
         """Of the model that lies in the file already, whatever view of it this is."""
         address, reference = self._parked
-        return reference if vector.size and _address(vector) == address and vector.size == reference.size else None
+        return (
+            reference
+            if vector.size and _address(vector) == address and vector.size == reference.size
+            else None
+        )
 
 
 def _address(vector: Vector) -> int:
@@ -133,7 +143,11 @@ class _Handler(unix_http.Handler):
     def do_PUT(self) -> None:  # noqa: N802 - named by the base class
         """Take one file; it gets its name when it is whole, and a name is given once."""
         target, length = _TARGET.fullmatch(self.path), self.headers.get("Content-Length", "")
-        if target is None or not (length.isascii() and length.isdigit()) or not 0 <= int(length) <= 4 * LARGEST_VECTOR:
+        if (
+            target is None
+            or not (length.isascii() and length.isdigit())
+            or not 0 <= int(length) <= 4 * LARGEST_VECTOR
+        ):
             self._refuse(400)
             return
         folder = self.server.folder / target[1]

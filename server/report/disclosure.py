@@ -29,7 +29,9 @@ _MOST_NAMES = 5
 _COMPARED = "The models for comparison, which only a simulation trains, were not masked."
 
 
-def privacy(study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]], scores: Container[str]) -> dict[str, Any]:
+def privacy(
+    study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]], scores: Container[str]
+) -> dict[str, Any]:
     """The entry ``privacy`` of ``report.json``.
 
     Args:
@@ -43,8 +45,14 @@ def privacy(study: Study, roster: Participants, rounds: Sequence[Mapping[str, An
         (the sentences of the statement by what they are about), ``details`` (numbers) and ``kept`` (the hospitals that keep their own counts
         or metrics to themselves).
     """
-    masked = study.secure_aggregation.enabled and all(line.get("secure") or line.get("void") for line in rounds)
-    found = {"updates": "masked" if masked else "plain", "secure_aggregation": masked, "differential_privacy": None}
+    masked = study.secure_aggregation.enabled and all(
+        line.get("secure") or line.get("void") for line in rounds
+    )
+    found = {
+        "updates": "masked" if masked else "plain",
+        "secure_aggregation": masked,
+        "differential_privacy": None,
+    }
     if not masked:
         return {**found, "statement": _PLAIN}
     details, kept = _details(study, roster, rounds), _kept(roster)
@@ -56,7 +64,13 @@ def privacy(study: Study, roster: Participants, rounds: Sequence[Mapping[str, An
         "open": _OPEN,
         **({"compared": _COMPARED} if "local" in scores or "pooled" in scores else {}),
     }
-    return {**found, "statement": " ".join(points.values()), "points": points, "details": details, "kept": kept}
+    return {
+        **found,
+        "statement": " ".join(points.values()),
+        "points": points,
+        "details": details,
+        "kept": kept,
+    }
 
 
 def _kept(roster: Participants) -> dict[str, list[str]]:
@@ -64,8 +78,13 @@ def _kept(roster: Participants) -> dict[str, list[str]]:
     return {"counts": counts, "metrics": [m.site for m in roster.members if not m.tells_metrics]}
 
 
-def _details(study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    section, sums = study.secure_aggregation, [line["secure"] for line in rounds if line.get("secure")]
+def _details(
+    study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    section, sums = (
+        study.secure_aggregation,
+        [line["secure"] for line in rounds if line.get("secure")],
+    )
     asked = max((int(s["cohort"]) for s in sums), default=len(roster.members))
     missed = Counter(str(site) for s in sums for site in s["dropped"])
     return {
@@ -85,7 +104,11 @@ def _details(study: Study, roster: Participants, rounds: Sequence[Mapping[str, A
 
 def _sums(details: Mapping[str, Any]) -> str:
     smallest = details["smallest_sum"]
-    happened = f"; the smallest in this run is over {smallest}" if smallest is not None else "; in this run none was opened"
+    happened = (
+        f"; the smallest in this run is over {smallest}"
+        if smallest is not None
+        else "; in this run none was opened"
+    )
     return (
         "Scans stayed in each hospital's folder; the server added up masked changes of the model, and can read only sums of them "
         f"over at least {plural(details['min_cohort'], 'hospital')}{happened}."
@@ -110,19 +133,38 @@ def _shared(kept: Mapping[str, Sequence[str]], hospitals: int) -> str:
     counts, metrics = (_told(len(kept[kind]), hospitals) for kind in ("counts", "metrics"))
     if counts == metrics:
         return f"Numbers of patients and images, and losses and metrics over many images, {counts}."
-    return f"Numbers of patients and images {counts}; losses and metrics over many images {metrics}."
+    return (
+        f"Numbers of patients and images {counts}; losses and metrics over many images {metrics}."
+    )
 
 
 def _subtraction(
-    study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]], kept: Mapping[str, Sequence[str]]
+    study: Study,
+    roster: Participants,
+    rounds: Sequence[Mapping[str, Any]],
+    kept: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
     """What follows of hospitals that keep their numbers, if sums are subtracted from each other and what others told from sums."""
-    sites, sums = [m.site for m in roster.members], [line["accepted"] for line in rounds if line.get("secure")]
-    counts, metrics = ({site for site in sites if site not in kept[kind]} for kind in ("counts", "metrics"))
+    sites, sums = (
+        [m.site for m in roster.members],
+        [line["accepted"] for line in rounds if line.get("secure")],
+    )
+    counts, metrics = (
+        {site for site in sites if site not in kept[kind]} for kind in ("counts", "metrics")
+    )
     counted = _keepers(sites, [[site] for site in counts], kept["counts"])
-    weight = {"patients": "training patients", "images": "training images"}.get(study.federation.weight)
-    weighed = _keepers(sites, [*sums, *([site] for site in counts)], kept["counts"]) if weight else []
-    lone = {site for names in (sites, *sums) if len(hidden := set(names) - metrics) == 1 for site in hidden}
+    weight = {"patients": "training patients", "images": "training images"}.get(
+        study.federation.weight
+    )
+    weighed = (
+        _keepers(sites, [*sums, *([site] for site in counts)], kept["counts"]) if weight else []
+    )
+    lone = {
+        site
+        for names in (sites, *sums)
+        if len(hidden := set(names) - metrics) == 1
+        for site in hidden
+    }
     parts = [
         f"{what} of {listed(names) if len(names) <= _MOST_NAMES else plural(len(names), 'hospital')}"
         for what, names in (

@@ -13,7 +13,11 @@ WIDE, NARROW, HALF = 760, 360, 364
 def section(name: str, heading: str, *parts_html: str) -> str:
     """A section with its heading in the margin; nothing if it has no content."""
     content = "".join(parts_html)
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{text(heading)}</h2><div>{content}</div></section>' if content else ""
+    return (
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{text(heading)}</h2><div>{content}</div></section>'
+        if content
+        else ""
+    )
 
 
 def paragraph(words: str, kind: str = "") -> str:
@@ -34,7 +38,11 @@ def pairs(items: Iterable[tuple[str, str]]) -> str:
 
 
 def grid(
-    caption: str, heads: Sequence[str], rows_html: Iterable[Sequence[str]], feet_html: Sequence[Sequence[str]] = (), kind: str = "num"
+    caption: str,
+    heads: Sequence[str],
+    rows_html: Iterable[Sequence[str]],
+    feet_html: Sequence[Sequence[str]] = (),
+    kind: str = "num",
 ) -> str:
     """A table that scrolls sideways where it must. The first cell of every row is its heading; headings are plain, cells markup.
 
@@ -42,16 +50,22 @@ def grid(
     """
     top = "".join(f'<th scope="col">{text(head)}</th>' for head in heads)
     body = "".join(_row(row, len(heads)) for row in rows_html)
-    foot = f"<tfoot>{''.join(_row(row, len(heads)) for row in feet_html)}</tfoot>" if feet_html else ""
+    foot = (
+        f"<tfoot>{''.join(_row(row, len(heads)) for row in feet_html)}</tfoot>" if feet_html else ""
+    )
     return scroll(
-        caption, f"<table><caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>", kind
+        caption,
+        f"<table><caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>",
+        kind,
     )
 
 
 def _row(cells_html: Sequence[str], width: int) -> str:
     cells = [f"<td>{cell}</td>" for cell in cells_html[1:]]
     if 1 < len(cells_html) < width:
-        cells[-1] = f'<td class="rest" colspan="{width - len(cells_html) + 1}">{cells_html[-1]}</td>'
+        cells[-1] = (
+            f'<td class="rest" colspan="{width - len(cells_html) + 1}">{cells_html[-1]}</td>'
+        )
     return f'<tr><th scope="row">{cells_html[0]}</th>{"".join(cells)}</tr>'
 
 
@@ -68,7 +82,10 @@ def figure(title: str, caption: str, content_html: str) -> str:
 def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> str:
     """The same chart for wide and for narrow screens; the style sheet shows one of them."""
     both = (("wide", WIDE), ("narrow", NARROW))
-    return "".join(f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, about, width))}</div>' for kind, width in both)
+    return "".join(
+        f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, about, width))}</div>'
+        for kind, width in both
+    )
 
 
 def points(items_html: Iterable[tuple[str, str]]) -> str:

@@ -20,7 +20,9 @@ Report = Mapping[str, Any]
 _STATUS = {"finished": "Finished", "interrupted": "Interrupted", "failed": "Failed"}
 
 
-def render(report: Report, rounds: Sequence[Mapping[str, Any]], examples: Sequence[Mapping[str, Any]]) -> str:
+def render(
+    report: Report, rounds: Sequence[Mapping[str, Any]], examples: Sequence[Mapping[str, Any]]
+) -> str:
     """The whole page.
 
     Args:
@@ -60,12 +62,22 @@ def _title(report: Report) -> str:
     study, status = table(report.get("study")), str(report.get("status", ""))
     about = f'<p class="about">{text(study["description"])}</p>' if study.get("description") else ""
     done, planned = whole(report.get("rounds")), whole(report.get("rounds_planned"))
-    void = [f"{site_results.voids(report)} of them came to nothing"] if site_results.voids(report) else []
-    facts = [f"{done} of {plural(max(done, planned), 'round')}", *void, plural(len(table(report.get("sites"))), "hospital")]
+    void = (
+        [f"{site_results.voids(report)} of them came to nothing"]
+        if site_results.voids(report)
+        else []
+    )
+    facts = [
+        f"{done} of {plural(max(done, planned), 'round')}",
+        *void,
+        plural(len(table(report.get("sites"))), "hospital"),
+    ]
     facts += _missing(report)
     facts += [str(study[k]) for k in ("task", "model", "strategy") if study.get(k)]
     kind = ' class="stopped"' if status != "finished" else ""
-    line = f"<b{kind}>{text(_STATUS.get(status, status or 'Status unknown'))}</b> · " + " · ".join(text(f) for f in facts)
+    line = f"<b{kind}>{text(_STATUS.get(status, status or 'Status unknown'))}</b> · " + " · ".join(
+        text(f) for f in facts
+    )
     return f'<header><p class="mark">Consilium · report of a federated study</p><h1>{text(study.get("name", "Study"))}</h1>{about}<p class="facts">{line}</p></header>'
 
 
@@ -73,7 +85,9 @@ def _missing(report: Report) -> list[str]:
     """Who and what is not in the numbers; the section on the hospitals has the reasons."""
     away = len(table(report.get("excluded")))
     images = run_details.left_out(report)
-    return [f"{away} excluded"] * (away > 0) + [f"{plural(images, 'image')} left out"] * (images > 0)
+    return [f"{away} excluded"] * (away > 0) + [f"{plural(images, 'image')} left out"] * (
+        images > 0
+    )
 
 
 def _summary(report: Report) -> str:
@@ -81,7 +95,9 @@ def _summary(report: Report) -> str:
     lead, *rest = found.sentences
     more = f"<p>{text(' '.join(rest))}</p>" if rest else ""
     command = f'<pre tabindex="0"><code>{text(found.command)}</code></pre>' if found.command else ""
-    return section("summary", "In short", f'<p class="lead">{text(lead)}</p>', more, command, _figures(report))
+    return section(
+        "summary", "In short", f'<p class="lead">{text(lead)}</p>', more, command, _figures(report)
+    )
 
 
 def _figures(report: Report) -> str:
@@ -90,20 +106,41 @@ def _figures(report: Report) -> str:
 
 def _scores(report: Report) -> str:
     key = str(report.get("primary", ""))
-    m, average = metric(key), {model: site_results.average(report, model, key) for model in quality.NAMES}
+    m, average = (
+        metric(key),
+        {model: site_results.average(report, model, key) for model in quality.NAMES},
+    )
     ours, pooled = average["federated"], average["pooled"]
-    level = not site_results.hidden(report) or site_results.hospitals(report, "federated") == site_results.hospitals(report, "pooled")
-    ratio = f"{100 * ours / pooled:.1f} %" if level and ours is not None and pooled is not None and pooled > 0 else ""
-    count = {k: plural(site_results.hospitals(report, k), "hospital") if site_results.hidden(report) else "" for k in average}
+    level = not site_results.hidden(report) or site_results.hospitals(
+        report, "federated"
+    ) == site_results.hospitals(report, "pooled")
+    ratio = (
+        f"{100 * ours / pooled:.1f} %"
+        if level and ours is not None and pooled is not None and pooled > 0
+        else ""
+    )
+    count = {
+        k: plural(site_results.hospitals(report, k), "hospital")
+        if site_results.hidden(report)
+        else ""
+        for k in average
+    }
     notes = {
         "federated": f"mean {m.name}" + (f" of {count['federated']}" if count["federated"] else ""),
         "local": "trained alone" + (f", mean of {count['local']}" if count["local"] else ""),
-        "pooled": "all images in one place" + (f", mean of {count['pooled']}" if count["pooled"] else ""),
+        "pooled": "all images in one place"
+        + (f", mean of {count['pooled']}" if count["pooled"] else ""),
     }
     names = {"federated": "Federated", "local": "Own models", "pooled": "Pooled images"}
-    shown = "".join(_figure(names[k], m.show(v), notes[k], k) for k, v in average.items() if v is not None)
+    shown = "".join(
+        _figure(names[k], m.show(v), notes[k], k) for k, v in average.items() if v is not None
+    )
     return shown + (
-        _figure("Federated / pooled", ratio, "100 % is level" if site_results.higher(report, key) else "below 100 % is better")
+        _figure(
+            "Federated / pooled",
+            ratio,
+            "100 % is level" if site_results.higher(report, key) else "below 100 % is better",
+        )
         if ratio
         else ""
     )
@@ -122,12 +159,24 @@ def _costs(report: Report) -> str:
     seconds, moved = table(report.get("seconds")), table(report.get("bytes"))
     up, down = finite(moved.get("up")), finite(moved.get("down"))
     whole_time, training = finite(seconds.get("total")), finite(seconds.get("training"))
-    shown = _figure("Rounds", f"{whole(report.get('rounds'))}", f"of {whole(report.get('rounds_planned'))} planned")
-    shown += _figure("Time", duration(whole_time), f"training {duration(training)}") if whole_time is not None else ""
+    shown = _figure(
+        "Rounds",
+        f"{whole(report.get('rounds'))}",
+        f"of {whole(report.get('rounds_planned'))} planned",
+    )
+    shown += (
+        _figure("Time", duration(whole_time), f"training {duration(training)}")
+        if whole_time is not None
+        else ""
+    )
     return shown + (
-        _figure("Data moved", size(up + down), f"{size(up)} up, {size(down)} down") if up is not None and down is not None else ""
+        _figure("Data moved", size(up + down), f"{size(up)} up, {size(down)} down")
+        if up is not None and down is not None
+        else ""
     )
 
 
 def _figure(name: str, shown: str, note: str, kind: str = "") -> str:
-    return f'<div class="{kind}"><dt>{text(name)}</dt><dd><b>{text(shown)}</b>{text(note)}</dd></div>'
+    return (
+        f'<div class="{kind}"><dt>{text(name)}</dt><dd><b>{text(shown)}</b>{text(note)}</dd></div>'
+    )

@@ -16,7 +16,9 @@ Report = Mapping[str, Any]
 _PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
 _TINTS = {"truth": "#ffb13d", "prediction": "#45bdf5"}
 _MANY = 7
-_LEAST_SPAN = 0.2  # of the heat map's colours, for metrics in [0, 1]: less would paint noise in full contrast
+_LEAST_SPAN = (
+    0.2  # of the heat map's colours, for metrics in [0, 1]: less would paint noise in full contrast
+)
 
 
 def cross(report: Report) -> str:
@@ -34,28 +36,50 @@ def cross(report: Report) -> str:
     )
     top = "".join(f'<th scope="col">{text(c)}</th>' for c in columns)
     shade = _shader(grid_, site_results.higher(report, key), m.share)
-    body = "".join(_heat_row(str(name), row, columns, shade, key) for name, row in zip(names, grid_, strict=False))
+    body = "".join(
+        _heat_row(str(name), row, columns, shade, key)
+        for name, row in zip(names, grid_, strict=False)
+    )
     inner = f'<table><caption>{text(caption)}</caption><thead><tr><th scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
     return section(
-        "travel", "How models travel", scroll("Every model at every hospital", inner, "heat many" if len(columns) >= _MANY else "heat")
+        "travel",
+        "How models travel",
+        scroll(
+            "Every model at every hospital", inner, "heat many" if len(columns) >= _MANY else "heat"
+        ),
     )
 
 
-def _shader(values: Sequence[Sequence[float | None]], higher: bool, share: bool) -> Mapping[float, int]:
+def _shader(
+    values: Sequence[Sequence[float | None]], higher: bool, share: bool
+) -> Mapping[float, int]:
     """The shade of every value; for a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values."""
     kept = sorted({v for row in values for v in row if v is not None})
     low, span = (kept[0], kept[-1] - kept[0]) if kept else (0.0, 0.0)
     if share and kept and span < _LEAST_SPAN:
         low, span = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN), _LEAST_SPAN
-    shade = {v: min(max(round((SHADES - 1) * (v - low) / span), 0), SHADES - 1) if span > 0 else SHADES // 2 for v in kept}
+    shade = {
+        v: min(max(round((SHADES - 1) * (v - low) / span), 0), SHADES - 1)
+        if span > 0
+        else SHADES // 2
+        for v in kept
+    }
     return shade if higher else {v: SHADES - 1 - s for v, s in shade.items()}
 
 
-def _heat_row(name: str, row: Sequence[float | None], columns: Sequence[object], shade: Mapping[float, int], key: str) -> str:
+def _heat_row(
+    name: str,
+    row: Sequence[float | None],
+    columns: Sequence[object],
+    shade: Mapping[float, int],
+    key: str,
+) -> str:
     m, cells = metric(key), []
     for column, value in zip(columns, row, strict=False):
         kind = "" if value is None else f"s{shade[value]}"
-        cells.append(f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>')
+        cells.append(
+            f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>'
+        )
     return f'<tr><th scope="row">{text(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
 
 
@@ -73,14 +97,24 @@ def examples(items: Sequence[Mapping[str, Any]]) -> str:
         for k, words in (("truth", "Truth"), ("prediction", "Federated model"))
         if any(_png(item.get(k)) for item in items)
     )
-    note = paragraph("Synthetic phantoms, not patients.", "note") + paragraph("Switch the outlines on and off:", "note screen")
+    note = paragraph("Synthetic phantoms, not patients.", "note") + paragraph(
+        "Switch the outlines on and off:", "note screen"
+    )
     return section(
-        "examples", "Examples", f'<svg class="tints" aria-hidden="true">{tints}</svg>', note, f'{boxes}<div class="shelf">{shown}</div>'
+        "examples",
+        "Examples",
+        f'<svg class="tints" aria-hidden="true">{tints}</svg>',
+        note,
+        f'{boxes}<div class="shelf">{shown}</div>',
     )
 
 
 def _example(item: Mapping[str, Any]) -> str:
-    image, site, caption = _png(item.get("image")), str(item.get("site", "")), str(item.get("caption", ""))
+    image, site, caption = (
+        _png(item.get("image")),
+        str(item.get("site", "")),
+        str(item.get("caption", "")),
+    )
     if not image:
         return ""
     layers = "".join(
@@ -93,4 +127,6 @@ def _example(item: Mapping[str, Any]) -> str:
 
 
 def _png(value: object) -> str:
-    return f"data:image/png;base64,{value}" if isinstance(value, str) and _PNG.fullmatch(value) else ""
+    return (
+        f"data:image/png;base64,{value}" if isinstance(value, str) and _PNG.fullmatch(value) else ""
+    )

@@ -12,7 +12,10 @@ from server.report.wording import finite, listed, plural, table, text, whole
 Report = Mapping[str, Any]
 SIMULATED = ("inline", "ray")
 _MOST_ROUNDS = 40
-_SUMS = {"True": "on: the server can read sums only", "False": "off: the server can read each hospital's change"}
+_SUMS = {
+    "True": "on: the server can read sums only",
+    "False": "off: the server can read each hospital's change",
+}
 _UPDATES = {
     "plain": "sent as they are, not masked",
     "masked": "masked: alone, a hospital's change cannot be told from random numbers",
@@ -54,20 +57,24 @@ _EXPLAINED = {
 def privacy(report: Report) -> str:
     """What left each hospital, what stayed, and which protections were on."""
     found = table(report.get("privacy"))
-    simulated = (
-        "This run was a simulation: all hospitals were folders on one computer, so “left” means handed to the part that plays the server."
-    )
+    simulated = "This run was a simulation: all hospitals were folders on one computer, so “left” means handed to the part that plays the server."
     said = table(found.get("points"))
-    explained = points((name, _point(said[key], why)) for key, (name, why) in _EXPLAINED.items() if said.get(key))
+    explained = points(
+        (name, _point(said[key], why)) for key, (name, why) in _EXPLAINED.items() if said.get(key)
+    )
     return section(
         "privacy",
         "Privacy",
         explained or paragraph(str(found.get("statement") or ""), "lead small"),
         paragraph("What left each hospital:"),
         bullets(_left(report, found)),
-        paragraph("Images, labels, names, patient identifiers and file names stayed where they were."),
         paragraph(
-            "Pictures of computed phantoms were sent for this page; no patient is in them." if report.get("pictures") is True else ""
+            "Images, labels, names, patient identifiers and file names stayed where they were."
+        ),
+        paragraph(
+            "Pictures of computed phantoms were sent for this page; no patient is in them."
+            if report.get("pictures") is True
+            else ""
         ),
         pairs(_protections(found)),
         paragraph(simulated, "note") if report.get("engine") in SIMULATED else "",
@@ -79,7 +86,10 @@ def _point(sentence: object, why: str) -> str:
 
 
 def _left(report: Report, found: Report) -> list[str]:
-    counts, metrics = "numbers of patients and images", "metrics and losses averaged over many images"
+    counts, metrics = (
+        "numbers of patients and images",
+        "metrics and losses averaged over many images",
+    )
     if found.get("updates") != "masked":
         return ["changes of the model's weights, after every round", counts, metrics]
     return [
@@ -95,7 +105,11 @@ def _who(report: Report, kind: str, what: str) -> str:
     kept = sum(site_results.keeps(report, site, kind) for site in names)
     if kept == 0:
         return what
-    return f"{what}, masked" if kept == len(names) else f"{what}, masked at {kept} of {plural(len(names), 'hospital')}"
+    return (
+        f"{what}, masked"
+        if kept == len(names)
+        else f"{what}, masked at {kept} of {plural(len(names), 'hospital')}"
+    )
 
 
 def _protections(found: Report) -> list[tuple[str, str]]:
@@ -107,12 +121,18 @@ def _protections(found: Report) -> list[tuple[str, str]]:
     ]
     if finite(details.get("threshold")) is not None:
         shown += [
-            ("Smallest sum allowed", f"over {plural(whole(details.get('min_cohort')), 'hospital')}"),
+            (
+                "Smallest sum allowed",
+                f"over {plural(whole(details.get('min_cohort')), 'hospital')}",
+            ),
             (
                 "Needed to open a sum",
                 f"signatures and shares of {whole(details['threshold'])} of {plural(whole(details.get('hospitals')), 'hospital')}",
             ),
-            ("Reckons with", f"{plural(colluders, 'hospital') if colluders else 'no hospital'} working together with the server"),
+            (
+                "Reckons with",
+                f"{plural(colluders, 'hospital') if colluders else 'no hospital'} working together with the server",
+            ),
             ("Masked weight", f"{whole(details.get('ring_bits'))} bits"),
         ]
     return [*shown, ("Differential privacy", _noise(found))]
@@ -124,7 +144,11 @@ def _noise(privacy_: Report) -> str:
     found = privacy_["differential_privacy"]
     if not found:
         return "off: no noise is added, so there is no formal bound on what a change reveals"
-    return ", ".join(f"{k} {v}" for k, v in found.items()) if isinstance(found, Mapping) else str(found)
+    return (
+        ", ".join(f"{k} {v}" for k, v in found.items())
+        if isinstance(found, Mapping)
+        else str(found)
+    )
 
 
 def sums(rounds: Sequence[Mapping[str, Any]]) -> str:
@@ -134,20 +158,42 @@ def sums(rounds: Sequence[Mapping[str, Any]]) -> str:
         return ""
     smooth = [s for r, s in summed if _is_smooth(r)]
     rough = [(r, s) for r, s in summed if not _is_smooth(r)]
-    rows = [[plural(len(smooth), "round"), "all that were asked", "none", *_tries(smooth)]] if smooth else []
+    rows = (
+        [[plural(len(smooth), "round"), "all that were asked", "none", *_tries(smooth)]]
+        if smooth
+        else []
+    )
     rows += [_round(r, s) for r, s in rough[:_MOST_ROUNDS]]
     void = sum(bool(_void(r)) for r, _ in summed)
     absent = len({site for _, s in rough for site in _dropped(s)})
-    counts = [plural(absent, "hospital") if absent else "none", *_tries([s for _, s in summed if s])]
-    foot = [f"All {plural(len(summed), 'round')}", f"{void} came to nothing" if void else "every round was summed", *counts]
+    counts = [
+        plural(absent, "hospital") if absent else "none",
+        *_tries([s for _, s in summed if s]),
+    ]
+    foot = [
+        f"All {plural(len(summed), 'round')}",
+        f"{void} came to nothing" if void else "every round was summed",
+        *counts,
+    ]
     caption = (
         "Changes of the model are added up under masks. Where a hospital is missing, the others' sum is opened; where too few are left, it is tried "
         "again with new keys; where that is too late, the round comes to nothing and the model stays as it is."
     )
     rest = len(rough) - _MOST_ROUNDS
-    more = paragraph(f"{plural(rest, 'more round is', 'more rounds are')} listed in rounds.jsonl.", "note") if rest > 0 else ""
+    more = (
+        paragraph(
+            f"{plural(rest, 'more round is', 'more rounds are')} listed in rounds.jsonl.", "note"
+        )
+        if rest > 0
+        else ""
+    )
     heads = ["Rounds", "Hospitals in the sum", "Missing", "Attempts", "Exchanges"]
-    return section("sums", "Secure sums", grid(caption, heads, rows, [foot] if len(rows) > 1 else (), "words"), more)
+    return section(
+        "sums",
+        "Secure sums",
+        grid(caption, heads, rows, [foot] if len(rows) > 1 else (), "words"),
+        more,
+    )
 
 
 def _void(line: Mapping[str, Any]) -> str:
@@ -175,4 +221,9 @@ def _round(line: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     if _void(line):
         return [name, f'None. <small class="say">{text(_void(line))}</small>']
     missing = text(listed(_dropped(found))) or "none"
-    return [name, f"{whole(found.get('survivors'))} of {whole(found.get('cohort'))}", missing, *_tries([found])]
+    return [
+        name,
+        f"{whole(found.get('survivors'))} of {whole(found.get('cohort'))}",
+        missing,
+        *_tries([found]),
+    ]

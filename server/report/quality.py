@@ -22,14 +22,20 @@ def present(report: Report) -> dict[str, str]:
     return {
         model: name
         for model, name in NAMES.items()
-        if table(metrics[model].get("sites")) or any(finite(v) is not None for v in table(metrics[model].get("mean")).values())
+        if table(metrics[model].get("sites"))
+        or any(finite(v) is not None for v in table(metrics[model].get("mean")).values())
     }
 
 
 def keys(report: Report) -> list[str]:
     """Every metric, the primary one first."""
     parts = [table(part) for part in table(report.get("metrics")).values()]
-    found = {k: None for part in parts for row in (*table(part.get("sites")).values(), part.get("mean")) for k in table(row)}
+    found = {
+        k: None
+        for part in parts
+        for row in (*table(part.get("sites")).values(), part.get("mean"))
+        for k in table(row)
+    }
     first = [k for k in (report.get("primary"),) if k in found]
     return [str(k) for k in (*first, *(k for k in found if k not in first))]
 
@@ -41,19 +47,34 @@ def results(report: Report) -> str:
         return ""
     if not any(_known(report, models, site) for site in site_results.sites(report)):
         return section("results", "Results", _means(report, models, found))
-    tables = "".join(f"<h3>{text(metric(key).name)}</h3>{_table(report, models, key)}" for key in found)
-    note = "Square brackets hold 95 % confidence intervals, drawn by resampling patients. " if _any_interval(report, models, found) else ""
+    tables = "".join(
+        f"<h3>{text(metric(key).name)}</h3>{_table(report, models, key)}" for key in found
+    )
+    note = (
+        "Square brackets hold 95 % confidence intervals, drawn by resampling patients. "
+        if _any_interval(report, models, found)
+        else ""
+    )
     few = (
         f"An interval takes at least {site_results.LEAST_IMAGES} test images. "
         if any(site_results.few(report, s) for s in site_results.sites(report))
         else ""
     )
     chart_ = _dots(report, models, found[0])
-    return section("results", "Hospital by hospital", chart_, tables, paragraph(note + few + _clearly(models) + _summed(report), "note"))
+    return section(
+        "results",
+        "Hospital by hospital",
+        chart_,
+        tables,
+        paragraph(note + few + _clearly(models) + _summed(report), "note"),
+    )
 
 
 def _known(report: Report, models: Mapping[str, str], site: str) -> bool:
-    return any(site in table(table(table(report.get("metrics")).get(model)).get("sites")) for model in models)
+    return any(
+        site in table(table(table(report.get("metrics")).get(model)).get("sites"))
+        for model in models
+    )
 
 
 def _summed(report: Report) -> str:
@@ -61,16 +82,20 @@ def _summed(report: Report) -> str:
     if not kept:
         return ""
     total = plural(site_results.hospitals(report, "federated"), "hospital")
-    return (
-        f" The federated mean is over {total}, summed under masks; {kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
-    )
+    return f" The federated mean is over {total}, summed under masks; {kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
 
 
 def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> str:
     """One row a metric: what is known where every hospital keeps its own results to itself."""
     over = {model: site_results.hospitals(report, model) for model in models}
     heads = ["Mean of the hospitals", *(name.capitalize() for name in models.values())]
-    shown = [[_explained(report, key), *(metric(key).show(site_results.average(report, k, key)) for k in models)] for key in found]
+    shown = [
+        [
+            _explained(report, key),
+            *(metric(key).show(site_results.average(report, k, key)) for k in models),
+        ]
+        for key in found
+    ]
     many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
     caption = f"Means over {many}, summed under masks, on each hospital's own test patients, whom no model has seen in training."
     note = "No hospital's own result left it, so there are no values and no confidence intervals of single hospitals here."
@@ -79,11 +104,18 @@ def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> s
 
 def _explained(report: Report, key: str) -> str:
     better = "Higher is better." if site_results.higher(report, key) else "Lower is better."
-    return f'{text(metric(key).name)}<small class="say">{text(metric(key).meaning)} {better}</small>'
+    return (
+        f'{text(metric(key).name)}<small class="say">{text(metric(key).meaning)} {better}</small>'
+    )
 
 
 def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
-    return any(site_results.interval(report, model, site, key) for model in models for site in site_results.sites(report) for key in found)
+    return any(
+        site_results.interval(report, model, site, key)
+        for model in models
+        for site in site_results.sites(report)
+        for key in found
+    )
 
 
 def _clearly(models: Mapping[str, str]) -> str:
@@ -93,9 +125,17 @@ def _clearly(models: Mapping[str, str]) -> str:
 
 
 def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
-    m, names = metric(key), [site for site in site_results.sites(report) if not _concealed(report, models, site)]
+    m, names = (
+        metric(key),
+        [site for site in site_results.sites(report) if not _concealed(report, models, site)],
+    )
     rows = [
-        (f"{site} (n = {site_results.tested(report, site)})" if site_results.few(report, site) else site, _marks(report, models, site, key))
+        (
+            f"{site} (n = {site_results.tested(report, site)})"
+            if site_results.few(report, site)
+            else site,
+            _marks(report, models, site, key),
+        )
         for site in names
     ]
     averages, over = _averages(report, models, key), _over(report, models)
@@ -104,9 +144,21 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     direction = "higher is better →" if site_results.higher(report, key) else "← lower is better"
     about = f"{m.name} on test patients, {over[0].lower() + over[1:]}: {', '.join(labels.values())}. The table below holds every value."
     ends = (0.0, 1.0) if m.share else (0.0, None)
-    draw = partial(charts.dot_plot, rows=[top, *rows], kinds=list(models), axis_name=f"{m.name}, {direction}", ends=ends)
-    caption = "Each hospital's own test patients, whom no model has seen in training. " + _whiskers(report, models, key)
-    return figure(f"{m.name} at every hospital", caption, chart("dots", f"{m.name} at every hospital", about, draw))
+    draw = partial(
+        charts.dot_plot,
+        rows=[top, *rows],
+        kinds=list(models),
+        axis_name=f"{m.name}, {direction}",
+        ends=ends,
+    )
+    caption = "Each hospital's own test patients, whom no model has seen in training. " + _whiskers(
+        report, models, key
+    )
+    return figure(
+        f"{m.name} at every hospital",
+        caption,
+        chart("dots", f"{m.name} at every hospital", about, draw),
+    )
 
 
 def _tested(report: Report, site: str) -> str:
@@ -124,28 +176,50 @@ def _mark(report: Report, model: str, site: str, key: str) -> Mark:
 
 def _whiskers(report: Report, models: Mapping[str, str], key: str) -> str:
     few = any(site_results.few(report, site) for site in site_results.sites(report))
-    note = "Whiskers are 95 % confidence intervals." if _any_interval(report, models, [key]) else "There are no confidence intervals."
+    note = (
+        "Whiskers are 95 % confidence intervals."
+        if _any_interval(report, models, [key])
+        else "There are no confidence intervals."
+    )
     return note + (" n is the number of test images where it is too small for one." if few else "")
 
 
 def _table(report: Report, models: Mapping[str, str], key: str) -> str:
     m, names = metric(key), site_results.sites(report)
     compared = "local" in models and "federated" in models
-    heads = ["Hospital", *(name.capitalize() for name in models.values()), *(["Federated against own"] if compared else [])]
+    heads = [
+        "Hospital",
+        *(name.capitalize() for name in models.values()),
+        *(["Federated against own"] if compared else []),
+    ]
     rows = [
         [_named(report, s), "not shared"]
         if _concealed(report, models, s)
-        else [_named(report, s), *(_value(report, k, s, key) for k in models), *([_against(report, s, key)] if compared else [])]
+        else [
+            _named(report, s),
+            *(_value(report, k, s, key) for k in models),
+            *([_against(report, s, key)] if compared else []),
+        ]
         for s in names
     ]
     averages = _averages(report, models, key)
     feet = [[_over(report, models), *(m.show(v) for v in averages.values())]]
     if compared:
         feet[0].append(m.difference(m.gap(averages["federated"], averages["local"])))
-    for count in sorted({site_results.hospitals(report, k) for k in models if site_results.hidden(report, k)}):
-        among = {k: site_results.hidden(report, k) > 0 and site_results.hospitals(report, k) == count for k in models}
-        shown = [m.show(site_results.average(report, k, key) if there else None) for k, there in among.items()]
-        feet.append([f"Mean of all {plural(count, 'hospital')}", *shown, *(["–"] if compared else [])])
+    for count in sorted(
+        {site_results.hospitals(report, k) for k in models if site_results.hidden(report, k)}
+    ):
+        among = {
+            k: site_results.hidden(report, k) > 0 and site_results.hospitals(report, k) == count
+            for k in models
+        }
+        shown = [
+            m.show(site_results.average(report, k, key) if there else None)
+            for k, there in among.items()
+        ]
+        feet.append(
+            [f"Mean of all {plural(count, 'hospital')}", *shown, *(["–"] if compared else [])]
+        )
     better = "Higher is better." if site_results.higher(report, key) else "Lower is better."
     return grid(f"{m.meaning} {better}", heads, rows, feet)
 
@@ -154,12 +228,19 @@ def _averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, 
     """Every model's mean; only over hospitals whose own results are known if some are not, so that the models stay comparable."""
     if not any(site_results.hidden(report, k) for k in models):
         return {k: site_results.average(report, k, key) for k in models}
-    return {k: mean(site_results.value(report, k, site, key) for site in site_results.sites(report)) for k in models}
+    return {
+        k: mean(site_results.value(report, k, site, key) for site in site_results.sites(report))
+        for k in models
+    }
 
 
 def _over(report: Report, models: Mapping[str, str]) -> str:
     known = sum(_known(report, models, site) for site in site_results.sites(report))
-    return f"Mean of these {known}" if any(site_results.hidden(report, k) for k in models) else "Mean of the hospitals"
+    return (
+        f"Mean of these {known}"
+        if any(site_results.hidden(report, k) for k in models)
+        else "Mean of the hospitals"
+    )
 
 
 def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
@@ -168,7 +249,9 @@ def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
 
 
 def _named(report: Report, site: str) -> str:
-    return text(site) + (f"<small>{_tested(report, site)}</small>" if site_results.few(report, site) else "")
+    return text(site) + (
+        f"<small>{_tested(report, site)}</small>" if site_results.few(report, site) else ""
+    )
 
 
 def _value(report: Report, model: str, site: str, key: str) -> str:
@@ -183,7 +266,11 @@ def _against(report: Report, site: str, key: str) -> str:
     pair = site_results.pair(report, "local", site, key)
     if pair is None:
         return "–"
-    m, ours, own = metric(key), site_results.value(report, "federated", site, key), site_results.value(report, "local", site, key)
+    m, ours, own = (
+        metric(key),
+        site_results.value(report, "federated", site, key),
+        site_results.value(report, "local", site, key),
+    )
     say = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
     return f"{m.difference(m.gap(ours, own))}<small>{say}</small>"
 
@@ -195,7 +282,11 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
     scored = [r for r in rounds if r.get("validation") or table(r.get("validation_mean"))]
     validation = _series(
         [
-            (r, {s: table(v).get(key) for s, v in table(r.get("validation")).items()}, table(r.get("validation_mean")).get(key))
+            (
+                r,
+                {s: table(v).get(key) for s, v in table(r.get("validation")).items()},
+                table(r.get("validation_mean")).get(key),
+            )
             for r in scored
         ],
         several,
@@ -204,23 +295,47 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
     weighted = any(finite(r.get("mean_loss")) is not None for r in rounds)
     ends = (0.0, 1.0) if m.share else (0.0, None)
     about = _caption(report, validation, weighted=False)
-    first = _curve("validation", f"{m.name} on validation patients", validation, m.name, ends, 280, about)
+    first = _curve(
+        "validation", f"{m.name} on validation patients", validation, m.name, ends, 280, about
+    )
     absent = (
         ""
         if first or not rounds
-        else paragraph("No validation points were recorded, so there is no learning curve of the model's quality.", "note")
+        else paragraph(
+            "No validation points were recorded, so there is no learning curve of the model's quality.",
+            "note",
+        )
     )
-    gap = " The line breaks where a round came to nothing." if any(r.get("void") for r in rounds) else ""
+    gap = (
+        " The line breaks where a round came to nothing."
+        if any(r.get("void") for r in rounds)
+        else ""
+    )
     about = _caption(report, loss, weighted) + gap
-    return section("learning", "Learning", first or absent, _curve("loss", "Training loss", loss, "loss", (None, None), 220, about))
+    return section(
+        "learning",
+        "Learning",
+        first or absent,
+        _curve("loss", "Training loss", loss, "loss", (None, None), 220, about),
+    )
 
 
-def _series(points: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], object]], several: bool) -> dict[str, charts.Points]:
+def _series(
+    points: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], object]], several: bool
+) -> dict[str, charts.Points]:
     """Lines of ``(round's record, {hospital: value}, stated mean)``: one a hospital, and their mean where there are ``several``."""
-    kept = [({str(site): finite(v) for site, v in row.items()}, finite(stated)) for _, row, stated in points]
+    kept = [
+        ({str(site): finite(v) for site, v in row.items()}, finite(stated))
+        for _, row, stated in points
+    ]
     numbers = [float(whole(record.get("round"))) for record, _, _ in points]
-    names = dict.fromkeys(site for row, _ in kept for site, value in row.items() if value is not None)
-    series: dict[str, charts.Points] = {name: [(x, row.get(name)) for x, (row, _) in zip(numbers, kept, strict=True)] for name in names}
+    names = dict.fromkeys(
+        site for row, _ in kept for site, value in row.items() if value is not None
+    )
+    series: dict[str, charts.Points] = {
+        name: [(x, row.get(name)) for x, (row, _) in zip(numbers, kept, strict=True)]
+        for name in names
+    }
     stated_once = any(stated is not None for _, stated in kept)
     if len(names) > 1 or (stated_once and (several or not names)):
         means = [mean(row.values()) if stated is None else stated for row, stated in kept]
@@ -235,16 +350,32 @@ def _caption(report: Report, series: Mapping[str, charts.Points], weighted: bool
     names, shared = site_results.sites(report), len(series) - 1
     if shared == 0:
         return f"The mean of the hospitals{how}, summed under masks; single hospitals' values are not known."
-    kept = shared < len(names) and any(site_results.keeps(report, site, "metrics") for site in names)
-    thin = f"the {plural(shared, 'hospital')} that {'shares its' if shared == 1 else 'share their'} own" if kept else "single hospitals"
+    kept = shared < len(names) and any(
+        site_results.keeps(report, site, "metrics") for site in names
+    )
+    thin = (
+        f"the {plural(shared, 'hospital')} that {'shares its' if shared == 1 else 'share their'} own"
+        if kept
+        else "single hospitals"
+    )
     return f"The thick line is the mean of the hospitals{how}; thin lines are {thin}."
 
 
-def _curve(name: str, title: str, series: Mapping[str, charts.Points], axis_name: str, ends: charts.Ends, height: int, caption: str) -> str:
+def _curve(
+    name: str,
+    title: str,
+    series: Mapping[str, charts.Points],
+    axis_name: str,
+    ends: charts.Ends,
+    height: int,
+    caption: str,
+) -> str:
     if not series:
         return ""
     main = _MEAN if _MEAN in series else next(iter(series))
     last = next((y for _, y in reversed(series[main]) if y is not None), None)
     about = f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
-    draw = partial(charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height)
+    draw = partial(
+        charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height
+    )
     return figure(title, caption, chart(name, title, about, draw))

@@ -31,8 +31,16 @@ class FinishedRun:
         self.folder = folder
         self.rounds: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in ("audit/heads.jsonl", "report.json", "report.html", "model/weights.safetensors", "model/model.json"):
-            (folder / stale).unlink(missing_ok=True)  # an earlier run's, which must not stand beside this one's rounds
+        for stale in (
+            "audit/heads.jsonl",
+            "report.json",
+            "report.html",
+            "model/weights.safetensors",
+            "model/model.json",
+        ):
+            (folder / stale).unlink(
+                missing_ok=True
+            )  # an earlier run's, which must not stand beside this one's rounds
         (folder / "study.toml").write_text(toml.dumps(study.to_table()), "utf-8")
         (folder / "rounds.jsonl").write_text("", "utf-8")
 
@@ -45,7 +53,11 @@ class FinishedRun:
             with (self.folder / "audit" / "heads.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"round": record.round, "heads": signed}) + "\n")
         if validation is not None:
-            line |= {"validation": validation.sites, "validation_mean": validation.mean(), "validation_hospitals": validation.hospitals}
+            line |= {
+                "validation": validation.sites,
+                "validation_mean": validation.mean(),
+                "validation_hospitals": validation.hospitals,
+            }
         self.rounds.append(finite_or_none(line))
         with (self.folder / "rounds.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rounds[-1], allow_nan=False) + "\n")
@@ -53,7 +65,9 @@ class FinishedRun:
     def finish(self, report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]]) -> None:
         """Write ``report.json`` and ``report.html``."""
         checkpoint.write_json(self.folder / "report.json", report)
-        (self.folder / "report.html").write_text(page.render(report, self.rounds, examples), "utf-8")
+        (self.folder / "report.html").write_text(
+            page.render(report, self.rounds, examples), "utf-8"
+        )
 
 
 def assemble(  # one argument for each part of the report
@@ -72,14 +86,22 @@ def assemble(  # one argument for each part of the report
     training = sum(r["training_seconds"] for r in rounds)
     in_rounds = sum(r["seconds"] for r in rounds)
     refused = [{"round": r["round"], **item} for r in rounds for item in r["refused"]]
-    named = {"name": study.name, "description": study.description, "task": study.task.name, "hash": study.digest}
+    named = {
+        "name": study.name,
+        "description": study.description,
+        "task": study.task.name,
+        "hash": study.digest,
+    }
     report = {
         "study": {**named, "model": study.model.name, "strategy": study.strategy.name},
         "status": status,
         "rounds": len(rounds),
         "rounds_planned": study.federation.rounds,
         "seed": study.seed,
-        "sites": {m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {} for m in roster.members},
+        "sites": {
+            m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {}
+            for m in roster.members
+        },
         "totals": _totals(roster),
         "excluded": dict(roster.excluded),
         "primary": task.primary,
@@ -89,7 +111,10 @@ def assemble(  # one argument for each part of the report
         "bytes": dict(traffic),
         "refused": refused,
         "privacy": disclosure.privacy(study, roster, rounds, scores),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _SHOWN}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in _SHOWN},
+        },
         **more,
     }
     if cross is not None:

@@ -22,23 +22,44 @@ def effort(rounds: Sequence[Mapping[str, Any]]) -> str:
         return ""
     shown = _times(rounds) + _traffic(rounds)
     return section(
-        "effort", "Time and traffic", f'<div class="two">{shown}</div>' if shown else paragraph("No times were recorded.", "note")
+        "effort",
+        "Time and traffic",
+        f'<div class="two">{shown}</div>'
+        if shown
+        else paragraph("No times were recorded.", "note"),
     )
 
 
 def _times(rounds: Sequence[Mapping[str, Any]]) -> str:
     parts = [_split(finite(r.get("seconds")), finite(r.get("training_seconds"))) for r in rounds]
     longest = max(sum(part) for part in parts)
-    unit, name = (1.0, "s") if longest < 300 else (60.0, "min") if longest < 18_000 else (3600.0, "h")
-    stacks = [(float(whole(r.get("round"))), a / unit, b / unit) for r, (a, b) in zip(rounds, parts, strict=True)]
-    frame = Frame("time", "Time per round", "Time of every round, split into training and everything else.", HALF)
-    drawn = charts.bars(frame, stacks, ("training", "everything else"), lambda value: f"{value:g} {name}")
+    unit, name = (
+        (1.0, "s") if longest < 300 else (60.0, "min") if longest < 18_000 else (3600.0, "h")
+    )
+    stacks = [
+        (float(whole(r.get("round"))), a / unit, b / unit)
+        for r, (a, b) in zip(rounds, parts, strict=True)
+    ]
+    frame = Frame(
+        "time",
+        "Time per round",
+        "Time of every round, split into training and everything else.",
+        HALF,
+    )
+    drawn = charts.bars(
+        frame, stacks, ("training", "everything else"), lambda value: f"{value:g} {name}"
+    )
     return figure("Time per round", "", drawn) if longest > 0 else ""
 
 
 def _traffic(rounds: Sequence[Mapping[str, Any]]) -> str:
     stacks = [(float(whole(r.get("round"))), _count(r, "up"), _count(r, "down")) for r in rounds]
-    frame = Frame("bytes", "Data per round", "Bytes of every round, from the hospitals and to the hospitals.", HALF)
+    frame = Frame(
+        "bytes",
+        "Data per round",
+        "Bytes of every round, from the hospitals and to the hospitals.",
+        HALF,
+    )
     drawn = charts.bars(frame, stacks, ("from the hospitals", "to the hospitals"), size)
     return figure("Data per round", "", drawn) if any(a + b > 0 for _, a, b in stacks) else ""
 
@@ -65,8 +86,14 @@ def hospitals(report: Report) -> str:
         caption = "Patients, and images by use. A patient's images always stay together in one of the three uses."
         if any(site_results.keeps(report, site, "counts") for site in found):
             caption += " The last line was counted under masks; a hospital that does not share its own numbers is in it."
-        parts.append(grid(caption, heads, rows, [["All hospitals", *_together(report, list(found.values()))]]))
-    reasons = [f"{site}: {reason}" for site, row in found.items() for reason in row.get("reasons") or []]
+        parts.append(
+            grid(
+                caption, heads, rows, [["All hospitals", *_together(report, list(found.values()))]]
+            )
+        )
+    reasons = [
+        f"{site}: {reason}" for site, row in found.items() for reason in row.get("reasons") or []
+    ]
     parts += ["<h3>Why images were left out</h3>", bullets(reasons)] if reasons else []
     away = [f"{site}: {reason}" for site, reason in table(report.get("excluded")).items()]
     parts += ["<h3>Hospitals that did not take part</h3>", bullets(away)] if away else []
@@ -76,11 +103,17 @@ def hospitals(report: Report) -> str:
 def left_out(report: Report) -> int:
     """Images of all hospitals that were not used."""
     stated = finite(table(report.get("totals")).get("left_out"))
-    return round(stated) if stated is not None else sum(whole(table(row).get("left_out")) for row in table(report.get("sites")).values())
+    return (
+        round(stated)
+        if stated is not None
+        else sum(whole(table(row).get("left_out")) for row in table(report.get("sites")).values())
+    )
 
 
 def _counted(report: Report, site: str, row: Mapping[str, Any]) -> list[str]:
-    shares = any(finite(row.get(c)) is not None for c in _COUNTS) or not site_results.keeps(report, site, "counts")
+    shares = any(finite(row.get(c)) is not None for c in _COUNTS) or not site_results.keeps(
+        report, site, "counts"
+    )
     return [_cell(row, c) for c in _COUNTS] if shares else ["not shared"]
 
 
@@ -89,36 +122,67 @@ def _together(report: Report, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     totals = table(report.get("totals"))
     if totals:
         return [_cell(totals, c) for c in _COUNTS]
-    return [_cell({c: sum(whole(row.get(c)) for row in rows)}, c) if all(rows) else "–" for c in _COUNTS]
+    return [
+        _cell({c: sum(whole(row.get(c)) for row in rows)}, c) if all(rows) else "–" for c in _COUNTS
+    ]
 
 
 def _cell(row: Mapping[str, Any], column: str) -> str:
-    return f"{whole(row.get(column)):,}".replace(",", "\u202f") if finite(row.get(column)) is not None else "–"
+    return (
+        f"{whole(row.get(column)):,}".replace(",", "\u202f")
+        if finite(row.get(column)) is not None
+        else "–"
+    )
 
 
 def refusals(report: Report) -> str:
     """Updates that the server did not take, with the reason."""
-    items, masked = [table(item) for item in report.get("refused") or []], table(report.get("privacy")).get("updates") == "masked"
+    items, masked = (
+        [table(item) for item in report.get("refused") or []],
+        table(report.get("privacy")).get("updates") == "masked",
+    )
     if not items:
         none = "None: every update that arrived was used."
         if site_results.voids(report):
             none = "None in the rounds that were summed; those that came to nothing are listed under Secure sums."
-        return section("refused", "Refused updates", paragraph(none)) if whole(report.get("rounds")) else ""
-    rows = [[str(whole(i.get("round"))), text(i.get("site", "")), text(i.get("reason", ""))] for i in items[:_MOST_REFUSED]]
+        return (
+            section("refused", "Refused updates", paragraph(none))
+            if whole(report.get("rounds"))
+            else ""
+        )
+    rows = [
+        [str(whole(i.get("round"))), text(i.get("site", "")), text(i.get("reason", ""))]
+        for i in items[:_MOST_REFUSED]
+    ]
     rest = len(items) - _MOST_REFUSED
-    more = paragraph(f"{plural(rest, 'more is', 'more are')} listed in rounds.jsonl.", "note") if rest > 0 else ""
+    more = (
+        paragraph(f"{plural(rest, 'more is', 'more are')} listed in rounds.jsonl.", "note")
+        if rest > 0
+        else ""
+    )
     caption = "An update that fails a check is left out of that round's average; the others go on."
     if masked:
         caption = "A hospital whose masked update is missing or fails a check is left out of that round's sum; the others go on."
-    return section("refused", "Refused updates", grid(caption, ["Round", "Hospital", "Reason"], rows, kind="words"), more)
+    return section(
+        "refused",
+        "Refused updates",
+        grid(caption, ["Round", "Hospital", "Reason"], rows, kind="words"),
+        more,
+    )
 
 
 def repeat(report: Report) -> str:
     """Everything needed to do the run again."""
     study = table(report.get("study"))
-    found = {"Hash (SHA-256)": study.get("hash"), "Seed": report.get("seed"), "Engine": report.get("engine")}
+    found = {
+        "Hash (SHA-256)": study.get("hash"),
+        "Seed": report.get("seed"),
+        "Engine": report.get("engine"),
+    }
     facts = [(name, str(value)) for name, value in found.items() if value is not None]
-    compute = [(str(k).replace("_", " "), _plain(v)) for k, v in table(report.get("compute")).items()]
+    compute = [
+        (str(k).replace("_", " "), _plain(v)) for k, v in table(report.get("compute")).items()
+    ]
     versions = [(str(k), _plain(v)) for k, v in table(report.get("versions")).items()]
     lines = "\n".join(_commands(report))
     return section(
@@ -140,7 +204,11 @@ def _commands(report: Report) -> list[str]:
     again = f"consilium simulate RUN/study.toml --sites DIR --engine {engine}"
     again += f" --seed {whole(report['seed'])}" if finite(report.get("seed")) is not None else ""
     if not compared:
-        return [again, verdict.COMPARE.replace("STUDY", "RUN/study.toml"), "consilium evaluate RUN/model --sites DIR"]
+        return [
+            again,
+            verdict.COMPARE.replace("STUDY", "RUN/study.toml"),
+            "consilium evaluate RUN/model --sites DIR",
+        ]
     return [f"{again} --compare {compared}", "consilium evaluate RUN/model --sites DIR"]
 
 

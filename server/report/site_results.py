@@ -28,17 +28,25 @@ class Pair:
 
 def value(report: Mapping[str, Any], model: str, site: str, key: str) -> float | None:
     """A model's result at a hospital, or None."""
-    return finite(table(table(table(table(report.get("metrics")).get(model)).get("sites")).get(site)).get(key))
+    return finite(
+        table(table(table(table(report.get("metrics")).get(model)).get("sites")).get(site)).get(key)
+    )
 
 
-def interval(report: Mapping[str, Any], model: str, site: str, key: str) -> tuple[float, float] | None:
+def interval(
+    report: Mapping[str, Any], model: str, site: str, key: str
+) -> tuple[float, float] | None:
     """Its 95 % interval as (low, high), or None; None as well where there are too few test images for one."""
     return None if few(report, site) else resampled(report, model, site, key)
 
 
-def resampled(report: Mapping[str, Any], model: str, site: str, key: str) -> tuple[float, float] | None:
+def resampled(
+    report: Mapping[str, Any], model: str, site: str, key: str
+) -> tuple[float, float] | None:
     """The interval as the hospital computed it, however few its patients are."""
-    found = table(table(table(table(report.get("metrics")).get(model)).get("intervals")).get(site)).get(key)
+    found = table(
+        table(table(table(report.get("metrics")).get(model)).get("intervals")).get(site)
+    ).get(key)
     if not isinstance(found, (list, tuple)) or len(found) != 2:
         return None
     low, high = finite(found[0]), finite(found[1])
@@ -73,7 +81,9 @@ def hospitals(report: Mapping[str, Any], model: str) -> int:
 
 def hidden(report: Mapping[str, Any], model: str = "federated") -> int:
     """How many hospitals are in a model's mean whose own results the server does not know."""
-    return hospitals(report, model) - len(table(table(table(report.get("metrics")).get(model)).get("sites")))
+    return hospitals(report, model) - len(
+        table(table(table(report.get("metrics")).get(model)).get("sites"))
+    )
 
 
 def keeps(report: Mapping[str, Any], site: str, kind: str) -> bool:
@@ -91,7 +101,11 @@ def voids(report: Mapping[str, Any]) -> int:
 def average(report: Mapping[str, Any], model: str, key: str) -> float | None:
     """A model's mean over the hospitals: as reported, else of the values that exist."""
     stated = finite(table(table(table(report.get("metrics")).get(model)).get("mean")).get(key))
-    return stated if stated is not None else mean(value(report, model, site, key) for site in sites(report))
+    return (
+        stated
+        if stated is not None
+        else mean(value(report, model, site, key) for site in sites(report))
+    )
 
 
 def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | None:
@@ -100,7 +114,9 @@ def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | N
     if ours is None or theirs is None:
         return None
     first, second = interval(report, "federated", site, key), interval(report, other, site, key)
-    apart = first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
+    apart = (
+        first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
+    )
     return Pair(way(ours, theirs, key, report), first is not None and second is not None, apart)
 
 
@@ -128,10 +144,15 @@ def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float
     both = list(compared(report, other, key))
     part = both and (hidden(report) or hidden(report, other))
     one_only = [
-        s for s in sites(report) if s not in both and (value(report, "federated", s, key), value(report, other, s, key)) != (None, None)
+        s
+        for s in sites(report)
+        if s not in both
+        and (value(report, "federated", s, key), value(report, other, s, key)) != (None, None)
     ]
     stated = (average(report, "federated", key), average(report, other, key))
     if not (one_only or part) and stated[0] is not None and stated[1] is not None:
         return stated[0], stated[1]
-    ours, theirs = ([value(report, model, site, key) for site in both] for model in ("federated", other))
+    ours, theirs = (
+        [value(report, model, site, key) for site in both] for model in ("federated", other)
+    )
     return mean(ours) or 0.0, mean(theirs) or 0.0

@@ -151,12 +151,18 @@ _LIGHT = (0.04, 0.13, 0.23, 0.33, 0.43, 0.54, 0.86, 0.93, 1.0)
 _DARK = (0.04, 0.12, 0.2, 0.3, 0.4, 0.7, 0.8, 0.9, 1.0)
 
 
-def _shades(accent: tuple[int, int, int], paper: tuple[int, int, int], shares: tuple[float, ...], flip: int) -> str:
+def _shades(
+    accent: tuple[int, int, int], paper: tuple[int, int, int], shares: tuple[float, ...], flip: int
+) -> str:
     """Steps from paper to accent; those in the middle, on which neither black nor white text has a contrast of 4.5, are jumped over."""
     rules = []
     for i, share in enumerate(shares):
-        colour = "".join(f"{round(p + (a - p) * share):02x}" for a, p in zip(accent, paper, strict=True))
-        rules.append(f".s{i}{{background:#{colour};color:var({'--flip' if i >= flip else '--ink'})}}")
+        colour = "".join(
+            f"{round(p + (a - p) * share):02x}" for a, p in zip(accent, paper, strict=True)
+        )
+        rules.append(
+            f".s{i}{{background:#{colour};color:var({'--flip' if i >= flip else '--ink'})}}"
+        )
     return "".join(rules)
 
 

@@ -79,23 +79,36 @@ def axis(
     smallest = smallest if low is None else max(smallest, min(low, first))
     largest = largest if high is None else min(largest, max(high, last))
     step = round_step((largest - smallest) / count)
-    ticks = tuple(step * i for i in range(math.ceil(smallest / step - 1e-9), math.floor(largest / step + 1e-9) + 1))
+    ticks = tuple(
+        step * i
+        for i in range(math.ceil(smallest / step - 1e-9), math.floor(largest / step + 1e-9) + 1)
+    )
     return Axis(smallest, largest, start, end, ticks, step)
 
 
 def round_step(rough: float) -> float:
     """1, 2 or 5 times a power of ten, near ``rough``."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next((factor * power for factor in (1, 2, 5) if factor * power >= rough * 0.85), 10 * power)
+    return next(
+        (factor * power for factor in (1, 2, 5) if factor * power >= rough * 0.85), 10 * power
+    )
 
 
-def thin(items: Sequence[T], merge: Callable[[Sequence[T]], T], most: int = _MOST_POINTS) -> list[T]:
+def thin(
+    items: Sequence[T], merge: Callable[[Sequence[T]], T], most: int = _MOST_POINTS
+) -> list[T]:
     """At most ``most`` items: equal neighbouring groups are merged into one."""
     size = math.ceil(len(items) / most)
-    return [merge(items[i : i + size]) for i in range(0, len(items), size)] if size > 1 else list(items)
+    return (
+        [merge(items[i : i + size]) for i in range(0, len(items), size)]
+        if size > 1
+        else list(items)
+    )
 
 
-def apart(wanted: Sequence[tuple[float, str]], gap: float, top: float, bottom: float) -> list[tuple[float, str]]:
+def apart(
+    wanted: Sequence[tuple[float, str]], gap: float, top: float, bottom: float
+) -> list[tuple[float, str]]:
     """Labels moved so that neighbours are ``gap`` apart, downwards first, then up from the bottom."""
     placed: list[tuple[float, str]] = []
     for y, name in sorted(wanted):
@@ -112,7 +125,9 @@ def line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def words(kind: str, x: float, y: float, content: str, anchor: str = "start", extra: str = "") -> str:
+def words(
+    kind: str, x: float, y: float, content: str, anchor: str = "start", extra: str = ""
+) -> str:
     """A text of a style-sheet class; ``extra`` is markup within it."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(content)}{extra}</text>'
 

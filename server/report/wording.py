@@ -35,7 +35,11 @@ class Metric:
 
     def gap(self, ours: float | None, theirs: float | None) -> float | None:
         """The difference of the two values as they are printed, so that it never contradicts them; None if one is missing."""
-        return None if ours is None or theirs is None else self.printed(self.printed(ours) - self.printed(theirs))
+        return (
+            None
+            if ours is None or theirs is None
+            else self.printed(self.printed(ours) - self.printed(theirs))
+        )
 
     def bare(self, value: float) -> str:
         """The value without its unit."""
@@ -43,7 +47,11 @@ class Metric:
 
     def brief(self, value: float | None) -> str:
         """The value with two significant places at most, for narrow cells."""
-        return "–" if value is None else f"{value:.{min(2, self.decimals) if abs(value) < 10 else 1}f}".replace("-", "−")
+        return (
+            "–"
+            if value is None
+            else f"{value:.{min(2, self.decimals) if abs(value) < 10 else 1}f}".replace("-", "−")
+        )
 
     def difference(self, value: float | None) -> str:
         """The value with its sign, or ``±0`` where it rounds to nothing."""
@@ -55,7 +63,10 @@ class Metric:
 
 
 _METRICS = {
-    "dice": Metric("Dice", "How much of the outlined area the model and the expert share: 1 is the same outline, 0 is no overlap."),
+    "dice": Metric(
+        "Dice",
+        "How much of the outlined area the model and the expert share: 1 is the same outline, 0 is no overlap.",
+    ),
     "hd95": Metric(
         "HD95",
         "How far apart the two outlines lie, leaving out the worst 5 % of the boundary; counted in millimetres where the scan states"
@@ -64,17 +75,24 @@ _METRICS = {
         share=False,
     ),
     "auc": Metric(
-        "AUC", "How often the model ranks a patient with the finding above one without it: 1 is always, 0.5 is no better than a coin."
+        "AUC",
+        "How often the model ranks a patient with the finding above one without it: 1 is always, 0.5 is no better than a coin.",
     ),
     "balanced_accuracy": Metric(
-        "Balanced accuracy", "Share of correct answers, each class counting the same however rare it is: 1 is perfect."
+        "Balanced accuracy",
+        "Share of correct answers, each class counting the same however rare it is: 1 is perfect.",
     ),
-    "accuracy": Metric("Accuracy", "Share of correct answers; a model that always names the commonest class can look good here."),
+    "accuracy": Metric(
+        "Accuracy",
+        "Share of correct answers; a model that always names the commonest class can look good here.",
+    ),
     "map_50": Metric(
-        "mAP 50", "How well findings are boxed, over all confidence thresholds, if half an overlap (IoU 0.5) counts as found: 1 is perfect."
+        "mAP 50",
+        "How well findings are boxed, over all confidence thresholds, if half an overlap (IoU 0.5) counts as found: 1 is perfect.",
     ),
     "map_50_95": Metric(
-        "mAP 50–95", "As mAP 50, averaged over ever stricter overlaps from IoU 0.5 to 0.95 (the COCO definition): 1 is perfect."
+        "mAP 50–95",
+        "As mAP 50, averaged over ever stricter overlaps from IoU 0.5 to 0.95 (the COCO definition): 1 is perfect.",
     ),
 }
 
@@ -85,13 +103,19 @@ def metric(key: str) -> Metric:
         return _METRICS[key]
     if key.startswith("dice_"):
         name = key.removeprefix("dice_")
-        return dataclasses.replace(_METRICS["dice"], name=f"Dice, {name}", meaning=f"Dice of the class {name} alone.")
-    return Metric(key, "A measure that the task plug-in reports; see its documentation.", share=False)
+        return dataclasses.replace(
+            _METRICS["dice"], name=f"Dice, {name}", meaning=f"Dice of the class {name} alone."
+        )
+    return Metric(
+        key, "A measure that the task plug-in reports; see its documentation.", share=False
+    )
 
 
 def text(value: object) -> str:
     """``value`` escaped for HTML text and attributes, without control, bidirectional-override and lone surrogate characters."""
-    kept = "".join(c if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cs") else "�" for c in str(value))
+    kept = "".join(
+        c if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cs") else "�" for c in str(value)
+    )
     plain = "".join(c for c in kept if not ("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069"))
     return html.escape(plain, quote=True)
 

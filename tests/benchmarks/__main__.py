@@ -11,12 +11,18 @@ import tests.benchmarks
 
 def main(wanted: list[str]) -> int:
     """Run the named benchmarks, or all; 1 if a goal is missed, 2 for an unknown name."""
-    names = [m.name for m in pkgutil.iter_modules(tests.benchmarks.__path__) if not m.name.startswith("_")]
+    names = [
+        m.name
+        for m in pkgutil.iter_modules(tests.benchmarks.__path__)
+        if not m.name.startswith("_")
+    ]
     modules = {name: importlib.import_module(f"tests.benchmarks.{name}") for name in names}
     runnable = {name: module.run for name, module in modules.items() if hasattr(module, "run")}
     for name in wanted:
         if name not in runnable:
-            sys.stderr.write(f"No benchmark is called {name!r}; there are: {', '.join(runnable)}.\n")
+            sys.stderr.write(
+                f"No benchmark is called {name!r}; there are: {', '.join(runnable)}.\n"
+            )
             return 2
     missed = 0
     for name in wanted or runnable:

@@ -76,20 +76,37 @@ def train(message, context):
 
 def seconds_a_round(weights: int, sites: int, rounds: int) -> float:
     """Mean seconds of a round after the first, or of the first if there is one only."""
-    with tempfile.TemporaryDirectory(prefix="bare-", ignore_cleanup_errors=True) as name, ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="bare-", ignore_cleanup_errors=True) as name,
+        ExitStack() as stack,
+    ):
         folder, (port, *node_ports) = Path(name), free_ports(1 + sites)
         app = _write(folder, port)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        env = {**os.environ, "PATH": path, "FLWR_HOME": str(folder / "flwr"), "OMP_NUM_THREADS": "1"}
+        env = {
+            **os.environ,
+            "PATH": path,
+            "FLWR_HOME": str(folder / "flwr"),
+            "OMP_NUM_THREADS": "1",
+        }
         env |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
         log = stack.enter_context((folder / "log").open("wb"))
 
         def start(command: str, *words: object) -> None:
-            process = subprocess.Popen([_program(command), *map(str, words)], env=env, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                [_program(command), *map(str, words)], env=env, stdout=log, stderr=log
+            )
             stack.callback(process.wait, 20)
             stack.callback(process.terminate)
 
-        tls = ("--ssl-ca-certfile", folder / "ca.crt", "--ssl-certfile", folder / "tls.crt", "--ssl-keyfile", folder / "tls.key")
+        tls = (
+            "--ssl-ca-certfile",
+            folder / "ca.crt",
+            "--ssl-certfile",
+            folder / "tls.crt",
+            "--ssl-keyfile",
+            folder / "tls.key",
+        )
         start(
             "flower-superlink",
             *tls,
@@ -103,7 +120,14 @@ def seconds_a_round(weights: int, sites: int, rounds: int) -> float:
         _wait(lambda: listens(port))
         for i in range(sites):
             _flwr(env, "supernode", "register", str(folder / f"node{i}.pub"), "bench")
-            words = ("--root-certificates", folder / "ca.crt", "--superlink", f"127.0.0.1:{port}", "--port", node_ports[i])
+            words = (
+                "--root-certificates",
+                folder / "ca.crt",
+                "--superlink",
+                f"127.0.0.1:{port}",
+                "--port",
+                node_ports[i],
+            )
             start("flower-supernode", *words, "--auth-supernode-private-key", folder / f"node{i}")
         result = folder / "result.json"
         config = f'weights={weights} rounds={rounds} sites={sites} result="{result}"'
@@ -140,7 +164,9 @@ def _write(folder: Path, port: int) -> Path:
         key = ec.generate_private_key(ec.SECP384R1())
         secret = key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.OpenSSH, pem.NoEncryption())
         (folder / f"node{i}").write_bytes(secret)
-        (folder / f"node{i}.pub").write_bytes(key.public_key().public_bytes(pem.Encoding.OpenSSH, pem.PublicFormat.OpenSSH))
+        (folder / f"node{i}.pub").write_bytes(
+            key.public_key().public_bytes(pem.Encoding.OpenSSH, pem.PublicFormat.OpenSSH)
+        )
     app = folder / "app"
     (app / "bare").mkdir(parents=True)
     for name, text in (
@@ -157,7 +183,9 @@ def _write(folder: Path, port: int) -> Path:
 
 
 def _flwr(env: dict[str, str], *words: str) -> str | None:
-    done = subprocess.run([_program("flwr"), *words], env=env, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [_program("flwr"), *words], env=env, capture_output=True, text=True, check=False, timeout=60
+    )
     return done.stdout if done.returncode == 0 else None
 
 

@@ -19,7 +19,9 @@ _SIZE, _TENSORS = 30_000_000, 50
 def run() -> Iterator[Result]:
     """Same arrays, same weights, taken in turn in one process; the results are compared."""
     generator = np.random.default_rng(0)
-    deltas = [generator.standard_normal(_SIZE, dtype=np.float32) * np.float32(1e-3) for _ in range(10)]
+    deltas = [
+        generator.standard_normal(_SIZE, dtype=np.float32) * np.float32(1e-3) for _ in range(10)
+    ]
     weights = [float(w) for w in range(10, 20)]
     ours = best(4, lambda: _mean(deltas, weights), time.perf_counter)
     records = [_record(delta, weight) for delta, weight in zip(deltas, weights, strict=True)]
@@ -36,10 +38,28 @@ def run() -> Iterator[Result]:
         peer="Flower 1.41 aggregate_arrayrecords (s)",
         peer_value=theirs,
     )
-    yield Result("aggregate/10 x 30M", ours, "s", theirs / 4, peer="Flower 1.41 aggregate_arrayrecords", peer_value=theirs, limit=limit)
-    yield Result("aggregate/after the last of 50 against of 5", _last(deltas[:1], 50) / _last(deltas[:1], 5), "x", 1.3)
-    orders = {_mean([deltas[i] for i in order], [weights[i] for i in order]).tobytes() for order in _orders(generator)}
-    yield Result("aggregate/different results over 5 orders of arrival", float(len(orders)), "results", 1.0)
+    yield Result(
+        "aggregate/10 x 30M",
+        ours,
+        "s",
+        theirs / 4,
+        peer="Flower 1.41 aggregate_arrayrecords",
+        peer_value=theirs,
+        limit=limit,
+    )
+    yield Result(
+        "aggregate/after the last of 50 against of 5",
+        _last(deltas[:1], 50) / _last(deltas[:1], 5),
+        "x",
+        1.3,
+    )
+    orders = {
+        _mean([deltas[i] for i in order], [weights[i] for i in order]).tobytes()
+        for order in _orders(generator)
+    }
+    yield Result(
+        "aggregate/different results over 5 orders of arrival", float(len(orders)), "results", 1.0
+    )
 
 
 def _orders(generator: np.random.Generator) -> list[np.ndarray]:
@@ -68,7 +88,9 @@ def _last(delta: list[Vector], sites: int) -> float:
 
 def _record(delta: Vector, weight: float) -> RecordDict:
     arrays = {str(i): Array(part) for i, part in enumerate(np.split(delta, _TENSORS))}
-    return RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord({"num-examples": weight})})
+    return RecordDict(
+        {"arrays": ArrayRecord(arrays), "metrics": MetricRecord({"num-examples": weight})}
+    )
 
 
 def _check(ours: Vector, theirs: ArrayRecord) -> None:

@@ -26,14 +26,33 @@ def run() -> Iterator[Result]:
         wrong = verification.verify(state).wrong
         if wrong:
             raise RuntimeError(wrong[0])
-        yield Result("audit verify 100,000 entries", best(3, lambda: verification.verify(state), time.perf_counter), "s", 5.0)
+        yield Result(
+            "audit verify 100,000 entries",
+            best(3, lambda: verification.verify(state), time.perf_counter),
+            "s",
+            5.0,
+        )
         leaves = [merkle.leaf(line) for line in verification.lines(state)]
-        yield Result("audit prove 1 of 100,000", best(3, lambda: merkle.inclusion(leaves, 4711), time.perf_counter), "s", 1.0)
+        yield Result(
+            "audit prove 1 of 100,000",
+            best(3, lambda: merkle.inclusion(leaves, 4711), time.perf_counter),
+            "s",
+            1.0,
+        )
         root, path = merkle.root(leaves), merkle.inclusion(leaves, 4711)
-        checked = best(9, lambda: merkle.is_included(leaves[4711], 4711, _ENTRIES, path, root), time.perf_counter)
+        checked = best(
+            9,
+            lambda: merkle.is_included(leaves[4711], 4711, _ENTRIES, path, root),
+            time.perf_counter,
+        )
         yield Result("audit check a proof", 1e6 * checked, "us", 1000.0)
         audit_log.note(state, **_ENTRY)  # reads the record once
-        yield Result("audit note, on disk", 1e3 * best(50, lambda: audit_log.note(state, **_ENTRY), time.perf_counter), "ms", 50.0)
+        yield Result(
+            "audit note, on disk",
+            1e3 * best(50, lambda: audit_log.note(state, **_ENTRY), time.perf_counter),
+            "ms",
+            50.0,
+        )
 
 
 _ENTRY = {
@@ -51,7 +70,9 @@ def _write(state: Path) -> None:
     tree, last, lines = Frontier(), audit_log.FIRST, []
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     for seq in range(_ENTRIES):
-        lines.append(json.dumps({"seq": seq, "prev": last, "at": at, **_ENTRY, "seconds": 1.5}).encode())
+        lines.append(
+            json.dumps({"seq": seq, "prev": last, "at": at, **_ENTRY, "seconds": 1.5}).encode()
+        )
         hashed = merkle.leaf(lines[-1])
         tree.append(hashed)
         last = hashed.hex()

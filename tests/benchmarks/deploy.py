@@ -31,16 +31,36 @@ def run() -> Iterator[Result]:
     for weights, rounds, goal, name in ((997_634, 12, 0.6, "1M"), (30_121_346, 5, 3.0, "30M")):
         ours = _measure(weights, rounds)
         bare = _bare_flower.seconds_a_round(weights, len(_SITES), 2)
-        yield Result(f"deploy/{name} x 3 sites", ours["seconds"], "s a round", goal, peer="bare Flower 1.41, same run", peer_value=bare)
+        yield Result(
+            f"deploy/{name} x 3 sites",
+            ours["seconds"],
+            "s a round",
+            goal,
+            peer="bare Flower 1.41, same run",
+            peer_value=bare,
+        )
         if name == "30M":
-            yield Result("deploy/30M x 3 sites, ServerApp's peak", ours["peak"] / (4 * weights), "x model", 2.5)
+            yield Result(
+                "deploy/30M x 3 sites, ServerApp's peak",
+                ours["peak"] / (4 * weights),
+                "x model",
+                2.5,
+            )
 
 
 def _measure(weights: int, rounds: int) -> dict[str, float]:
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))  # Unix sockets need short paths
     try:
         with _federation(folder) as home:
-            command = [sys.executable, "-m", _MODULE, "submit", str(home), str(weights), str(rounds)]
+            command = [
+                sys.executable,
+                "-m",
+                _MODULE,
+                "submit",
+                str(home),
+                str(weights),
+                str(rounds),
+            ]
             subprocess.run(command, check=True, timeout=60)
             result = home / "result.json"
             last = time.monotonic() + 300
@@ -73,7 +93,9 @@ def _federation(folder: Path) -> Iterator[Path]:
 
 
 def _start(stack: ExitStack, part: str, home: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", _MODULE, part, str(home)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", _MODULE, part, str(home)], env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
 
     def end() -> None:
         process.terminate()
@@ -119,16 +141,28 @@ def _runner() -> None:
     weights, number = json.loads((home / "wanted.json").read_text("utf-8"))
     grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
     grid.open()
-    counts = {"train": 10, "validation": 0, "test": 0, "patients": 10, "train_patients": 10, "left_out": 0}
+    counts = {
+        "train": 10,
+        "validation": 0,
+        "test": 0,
+        "patients": 10,
+        "train_patients": 10,
+        "left_out": 0,
+    }
     members = [Member(node, name, counts) for node, name in sorted(grid.names().items())]
     before = peak_bytes()
-    federation = rounds.Federation(null.study(number), null.layout(weights), np.zeros(weights, np.float32), members)
+    federation = rounds.Federation(
+        null.study(number), null.layout(weights), np.zeros(weights, np.float32), members
+    )
     records = list(rounds.run(federation, Transport(grid), lambda round_, site, done, of: None))
     peak = peak_bytes() - before
     if not np.allclose(federation.model, null.CHANGE * number, rtol=1e-4) or len(records) != number:
         raise ValueError("the null federation has a wrong result")
     grid.close("completed", "")
-    (home / "result.tmp").write_text(json.dumps({"seconds": statistics.median(r.seconds for r in records[1:]), "peak": peak}), "utf-8")
+    (home / "result.tmp").write_text(
+        json.dumps({"seconds": statistics.median(r.seconds for r in records[1:]), "peak": peak}),
+        "utf-8",
+    )
     (home / "result.tmp").rename(home / "result.json")
 
 

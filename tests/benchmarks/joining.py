@@ -28,14 +28,18 @@ _STUDY = {
 
 def run() -> Iterator[Result]:
     """Seconds; the hospitals' scans are there before."""
-    with tempfile.TemporaryDirectory(prefix="join-", dir="/tmp", ignore_cleanup_errors=True) as folder:  # Unix sockets need short paths
+    with tempfile.TemporaryDirectory(
+        prefix="join-", dir="/tmp", ignore_cleanup_errors=True
+    ) as folder:  # Unix sockets need short paths
         top = Path(folder)
         write.write(top / "phantoms", hospitals=len(_SITES), patients=12, size=64, seed=1)
         (top / "hosp").mkdir()
         for site, made in zip(_SITES, sorted((top / "phantoms").iterdir()), strict=True):
             made.rename(top / "hosp" / site)
         (top / "study.toml").write_text(toml.dumps(_STUDY), "utf-8")
-        yield Result("joining/provision to first round, 3 sites", _seconds(Federation(top)), "s", 180.0)
+        yield Result(
+            "joining/provision to first round, 3 sites", _seconds(Federation(top)), "s", 180.0
+        )
 
 
 def _seconds(federation: Federation) -> float:
@@ -49,7 +53,11 @@ def _seconds(federation: Federation) -> float:
         federation.sign_roster()
         federation.submit(federation.top / "study.toml", "first")
         rounds = federation.home / "runs" / "first" / "rounds.jsonl"
-        until(lambda: rounds.exists() and rounds.read_text("utf-8").count("\n"), "no round has finished", 300)
+        until(
+            lambda: rounds.exists() and rounds.read_text("utf-8").count("\n"),
+            "no round has finished",
+            300,
+        )
         return time.perf_counter() - began
     finally:
         federation.kill()

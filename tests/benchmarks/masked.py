@@ -42,7 +42,14 @@ def run() -> Iterator[Result]:
         study = Path(folder, "study.toml")
         study.write_text(toml.dumps({**table, "data": {**table["data"], "channels": 1}}), "utf-8")
         measured = ratio(study, Path(folder, "hospitals"), Path(folder), 8)
-    yield Result("masked/training under masks against plain, 3 sites, inline", measured, "x", 1.10, peer="the same without", peer_value=1.0)
+    yield Result(
+        "masked/training under masks against plain, 3 sites, inline",
+        measured,
+        "x",
+        1.10,
+        peer="the same without",
+        peer_value=1.0,
+    )
 
 
 def ratio(study: Path, sites: Path, scratch: Path, number: int) -> float:
@@ -50,12 +57,23 @@ def ratio(study: Path, sites: Path, scratch: Path, number: int) -> float:
     names = [folder.name for folder in hospital_folders(sites)]
     made = scratch / "state" / ".consortium"
     virtual_consortium.make(made, names, datetime.now(UTC))
-    variables = {"CONSILIUM_SITES": sites, "CONSILIUM_STATE": scratch / "state", "CONSILIUM_DEVICE": "cpu", "CONSILIUM_RESIDENT": "1"}
+    variables = {
+        "CONSILIUM_SITES": sites,
+        "CONSILIUM_STATE": scratch / "state",
+        "CONSILIUM_DEVICE": "cpu",
+        "CONSILIUM_RESIDENT": "1",
+    }
     os.environ.update({name: str(value) for name, value in variables.items()})
-    public = {name: (made / f"{file}.crt").read_text() for name, file in (("roster_key", "roster"), ("authority", "ca"))}
+    public = {
+        name: (made / f"{file}.crt").read_text()
+        for name, file in (("roster_key", "roster"), ("authority", "ca"))
+    }
     roster = {"signed": json.loads((made / "roster.json").read_text()), **public}
     with Reporter(quiet=True) as reporter:
-        both = [_session(study, scratch, on, roster, number, len(names), reporter) for on in (True, False)]
+        both = [
+            _session(study, scratch, on, roster, number, len(names), reporter)
+            for on in (True, False)
+        ]
         seconds: list[list[float]] = [[], []]
         for i in range(number):
             for which in (0, 1) if i % 2 else (1, 0):
@@ -66,19 +84,36 @@ def ratio(study: Path, sites: Path, scratch: Path, number: int) -> float:
 
 
 def _session(
-    study: Path, scratch: Path, on: bool, roster: dict[str, Any], number: int, nodes: int, reporter: Reporter
+    study: Path,
+    scratch: Path,
+    on: bool,
+    roster: dict[str, Any],
+    number: int,
+    nodes: int,
+    reporter: Reporter,
 ) -> tuple[Session, rounds.Federation]:
     table = studies.read(study).to_table()
     table["secure_aggregation"]["enabled"] = on
     path = scratch / f"{'on' if on else 'off'}.toml"
     path.write_text(toml.dumps(table), "utf-8")
-    order = RunRequest(str(path), str(scratch / path.stem), rounds=number, quiet=True, run=virtual_consortium.NAME, roster=roster)
+    order = RunRequest(
+        str(path),
+        str(scratch / path.stem),
+        rounds=number,
+        quiet=True,
+        run=virtual_consortium.NAME,
+        roster=roster,
+    )
     session = open_session(order, Transport(InlineGrid(client, nodes)), reporter)
-    federation = replace(_federation(session, session.roster.members), sums=session.sums, total=session.total)
+    federation = replace(
+        _federation(session, session.roster.members), sums=session.sums, total=session.total
+    )
     return session, federation
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made_here:
         count = int(sys.argv[3]) if len(sys.argv) > 3 else 8
-        sys.stdout.write(f"{ratio(Path(sys.argv[1]), Path(sys.argv[2]), Path(made_here), count):.4f}\n")
+        sys.stdout.write(
+            f"{ratio(Path(sys.argv[1]), Path(sys.argv[2]), Path(made_here), count):.4f}\n"
+        )

@@ -35,7 +35,9 @@ def study(number_of_rounds: int) -> Study:
     """A study that only counts rounds."""
     named = Named("fedavg", fedavg.Options())
     federation = dataclasses.replace(FederationSettings(), rounds=number_of_rounds)
-    return Study("null", "", 1, named, named, named, Data(), (), (), Training(), federation, Evaluation())
+    return Study(
+        "null", "", 1, named, named, named, Data(), (), (), Training(), federation, Evaluation()
+    )
 
 
 def client() -> ClientApp:
@@ -52,7 +54,10 @@ def client() -> ClientApp:
         values = {"weight": 10, "loss": 0.0, "steps": 1, "seconds": 0.0}
         reply = Reply(f"site{context.node_id}", "train", plan.round, plan.layout, values, delta)
         return Message(
-            flower_records.pack(envelopes.write_reply(reply), shared=flower_records.is_shared(message.content)), reply_to=message
+            flower_records.pack(
+                envelopes.write_reply(reply), shared=flower_records.is_shared(message.content)
+            ),
+            reply_to=message,
         )
 
     return app
@@ -60,14 +65,23 @@ def client() -> ClientApp:
 
 def members(sites: int) -> list[Member]:
     """So many hospitals with ten images each."""
-    counts = {"train": 10, "validation": 0, "test": 0, "patients": 10, "train_patients": 10, "left_out": 0}
+    counts = {
+        "train": 10,
+        "validation": 0,
+        "test": 0,
+        "patients": 10,
+        "train_patients": 10,
+        "left_out": 0,
+    }
     return [Member(i + 1, f"site{i + 1}", counts) for i in range(sites)]
 
 
 def timed(weights: int, sites: int, number_of_rounds: int) -> Iterator[tuple[float, RoundRecord]]:
     """Run a null federation on the inline engine; yield each round's seconds and record."""
     shape = layout(weights)
-    federation = rounds.Federation(study(number_of_rounds), shape, np.zeros(weights, np.float32), members(sites))
+    federation = rounds.Federation(
+        study(number_of_rounds), shape, np.zeros(weights, np.float32), members(sites)
+    )
     transport = Transport(InlineGrid(client(), sites))
     began = time.perf_counter()
     for record in rounds.run(federation, transport, lambda number, site, done, of: None):

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless, generate_uid
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+    generate_uid,
+)
 
 from client.dataset.loader import SiteDataset
 from client.readers.dicom.series import Series, read, sort
@@ -21,7 +28,11 @@ from common.study import study as studies
 from tests.benchmarks._result import Result, best
 
 _SIZE, _SLICES, _REPEATS = 512, 64, 5
-_CODINGS = {"uncompressed": ExplicitVRLittleEndian, "RLE": RLELossless, "JPEG 2000": JPEG2000Lossless}
+_CODINGS = {
+    "uncompressed": ExplicitVRLittleEndian,
+    "RLE": RLELossless,
+    "JPEG 2000": JPEG2000Lossless,
+}
 
 
 def run() -> Iterator[Result]:
@@ -30,9 +41,19 @@ def run() -> Iterator[Result]:
         for name, syntax in _CODINGS.items():
             paths = _series(Path(folder, name), syntax)
             series = sort(paths)[0][0]
-            ours, theirs, sorting = zip(*(_seconds(paths, series) for _ in range(_REPEATS)), strict=True)
+            ours, theirs, sorting = zip(
+                *(_seconds(paths, series) for _ in range(_REPEATS)), strict=True
+            )
             peer = "pydicom dcmread and pixel_array of each file"
-            yield Result(f"read/series, {name}", min(ours) / min(theirs), "x", 1.3, peer=peer, peer_value=1.0, limit=1.0)
+            yield Result(
+                f"read/series, {name}",
+                min(ours) / min(theirs),
+                "x",
+                1.3,
+                peer=peer,
+                peer_value=1.0,
+                limit=1.0,
+            )
         yield Result("read/sort", min(sorting) / _SLICES * 1e3, "ms a file", 2.0)
         yield _cache(Path(folder, "hospitals"))
 
@@ -54,7 +75,11 @@ def _series(folder: Path, syntax: UID) -> list[Path]:
     paths = []
     for k in range(_SLICES):
         body = axis[:, None] ** 2 * 1.6 + axis**2 < 0.8
-        tissue = 1024 + 300 * np.sin(7 * axis[:, None] + k / 9) * np.cos(5 * axis) + rng.normal(0, 12, (_SIZE, _SIZE))
+        tissue = (
+            1024
+            + 300 * np.sin(7 * axis[:, None] + k / 9) * np.cos(5 * axis)
+            + rng.normal(0, 12, (_SIZE, _SIZE))
+        )
         data = _slice(np.where(body, tissue, 0).clip(0, 4095).astype(np.int16), k)
         if syntax.is_encapsulated:
             data.compress(syntax, generate_instance_uid=False)
@@ -67,12 +92,19 @@ def _slice(pixels: np.ndarray, k: int) -> Dataset:
     data = Dataset()
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.SOPClassUID, data.SOPInstanceUID, data.SeriesInstanceUID = CTImageStorage, generate_uid(), "1.2.3"
+    data.SOPClassUID, data.SOPInstanceUID, data.SeriesInstanceUID = (
+        CTImageStorage,
+        generate_uid(),
+        "1.2.3",
+    )
     data.Modality, data.PhotometricInterpretation, data.SamplesPerPixel = "CT", "MONOCHROME2", 1
     data.Rows, data.Columns = pixels.shape
     data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 16, 15, 1
     data.RescaleSlope, data.RescaleIntercept, data.PixelSpacing = "1", "-1024", [0.7, 0.7]
-    data.ImageOrientationPatient, data.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-180, -180, 2.5 * k]
+    data.ImageOrientationPatient, data.ImagePositionPatient = (
+        [1, 0, 0, 0, 1, 0],
+        [-180, -180, 2.5 * k],
+    )
     data.PixelData = pixels.tobytes()
     data["PixelData"].VR = "OW"
     return data
@@ -90,4 +122,10 @@ def _cache(hospitals: Path) -> Result:
         for _ in bank.batches(max(1, images // size), size, epoch):
             pass
         times.append(time.perf_counter() - began)
-    return Result("read/first epoch against the second, from the cache", times[0] / times[1], "x", 10.0, lower=False)
+    return Result(
+        "read/first epoch against the second, from the cache",
+        times[0] / times[1],
+        "x",
+        10.0,
+        lower=False,
+    )

@@ -10,13 +10,21 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from flwr.client.mod.secure_aggregation.secaggplus_mod import SecAggPlusState, _collect_masked_vectors, _setup, _share_keys
+from flwr.client.mod.secure_aggregation.secaggplus_mod import (
+    SecAggPlusState,
+    _collect_masked_vectors,
+    _setup,
+    _share_keys,
+)
 from flwr.common import ConfigRecord, bytes_to_ndarray, ndarrays_to_parameters
 from flwr.common.secure_aggregation.crypto.symmetric_encryption import encrypt
 from flwr.common.secure_aggregation.ndarrays_arithmetic import factor_extract, parameters_mod
 from flwr.common.secure_aggregation.quantization import dequantize
 from flwr.common.secure_aggregation.secaggplus_constants import Key
-from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen, share_keys_plaintext_concat
+from flwr.common.secure_aggregation.secaggplus_utils import (
+    pseudo_rand_gen,
+    share_keys_plaintext_concat,
+)
 
 from common.protocol import sum_specs
 from common.secagg import fixed_point, mask_streams
@@ -42,18 +50,42 @@ def run() -> Iterator[Result]:
     ours, limit = _ours(values, seeds), best(4, lambda: _keystreams(seeds), time.perf_counter)
     flower, width = _flower(values[: _SIZE // _LESS])
     slower = f"Flower 1.41 SecAgg+ client, {_SIZE // _LESS / 1e6:g}M values, seconds x {_LESS}"
-    yield Result("secagg/encode and mask 30M, 10 sites", ours, "s", 1.0, peer=slower, peer_value=flower * _LESS, limit=limit)
-    yield Result("secagg/encode and mask against keystreams and additions alone", ours / limit, "x", 1.5)
+    yield Result(
+        "secagg/encode and mask 30M, 10 sites",
+        ours,
+        "s",
+        1.0,
+        peer=slower,
+        peer_value=flower * _LESS,
+        limit=limit,
+    )
+    yield Result(
+        "secagg/encode and mask against keystreams and additions alone", ours / limit, "x", 1.5
+    )
     peer = "Flower 1.41 SecAgg+ masked arrays"
-    yield Result("secagg/bytes on the wire against float32", _bytes() / values.nbytes, "x", 1.02, peer=peer, peer_value=width / 4)
+    yield Result(
+        "secagg/bytes on the wire against float32",
+        _bytes() / values.nbytes,
+        "x",
+        1.02,
+        peer=peer,
+        peer_value=width / 4,
+    )
     wanted, changes = _changes()
     theirs_off = _off(_flowers_mean(changes), wanted)
     for ring, goal in ((32, 2.5e-7), (64, 3e-8)):
         name = f"secagg/largest error of a mean, {ring}-bit words, sites of 1 to 5000"
         yield Result(
-            name, _off(_mean(changes, ring), wanted), "1", goal, peer="Flower 1.41 SecAgg+, max_weight 5000", peer_value=theirs_off
+            name,
+            _off(_mean(changes, ring), wanted),
+            "1",
+            goal,
+            peer="Flower 1.41 SecAgg+, max_weight 5000",
+            peer_value=theirs_off,
         )
-    yield Result("secagg/server takes off 10 masks of 30M, 1 core", _unmask(seeds), "s", 1.0, limit=limit)
+    yield Result(
+        "secagg/server takes off 10 masks of 30M, 1 core", _unmask(seeds), "s", 1.0, limit=limit
+    )
 
 
 def _ours(values: Vector, seeds: Sequence[tuple[bytes, int]]) -> float:
@@ -61,7 +93,9 @@ def _ours(values: Vector, seeds: Sequence[tuple[bytes, int]]) -> float:
 
     def work() -> None:
         pad = mask_streams.Pad(seeds)
-        mask_streams.seal(values, 0.1 * 2.0 ** fixed_point.fraction_bits(_LIMIT, _SITES), _LIMIT, pad, out)
+        mask_streams.seal(
+            values, 0.1 * 2.0 ** fixed_point.fraction_bits(_LIMIT, _SITES), _LIMIT, pad, out
+        )
         pad.add(tail)
 
     return best(4, work, time.perf_counter)
@@ -87,7 +121,9 @@ def _bytes() -> int:
 
 def _unmask(seeds: Sequence[tuple[bytes, int]]) -> float:
     total = np.zeros(_SIZE, np.uint32)
-    return best(3, lambda: mask_streams.Pad([(seed, -1) for seed, _ in seeds]).add(total), time.perf_counter)
+    return best(
+        3, lambda: mask_streams.Pad([(seed, -1) for seed, _ in seeds]).add(total), time.perf_counter
+    )
 
 
 def _changes() -> tuple[npt.NDArray[np.float64], list[Vector]]:
@@ -110,8 +146,17 @@ def _mean(changes: list[Vector], ring: int) -> Vector:
     pair = {(a, b): os.urandom(32) for a in range(_SITES) for b in range(a + 1, _SITES)}
     total, sent = np.zeros(changes[0].size, kind), np.empty(changes[0].size, kind)
     for site, change in enumerate(changes):
-        seeds = [(own[site], 1), *((seed, 1 if site == both[0] else -1) for both, seed in pair.items() if site in both)]
-        mask_streams.seal(change, _PATIENTS[site] / sum(_PATIENTS) * 2.0**bits, _LIMIT, mask_streams.Pad(seeds), sent)
+        seeds = [
+            (own[site], 1),
+            *((seed, 1 if site == both[0] else -1) for both, seed in pair.items() if site in both),
+        ]
+        mask_streams.seal(
+            change,
+            _PATIENTS[site] / sum(_PATIENTS) * 2.0**bits,
+            _LIMIT,
+            mask_streams.Pad(seeds),
+            sent,
+        )
         np.add(total, sent, out=total)
     mask_streams.Pad([(seed, -1) for seed in own]).add(total)
     mean = np.empty(total.size, np.float32)
@@ -122,8 +167,17 @@ def _mean(changes: list[Vector], ring: int) -> Vector:
 def _agreed() -> list[SecAggPlusState]:
     """Ten of Flower's clients that have exchanged keys, every one a neighbour of every other."""
     states, keys = [SecAggPlusState(nid=site + 1) for site in range(_SITES)], ConfigRecord()
-    settings = ConfigRecord({Key.SAMPLE_NUMBER: _SITES, Key.SHARE_NUMBER: _SITES, Key.THRESHOLD: 7, Key.CLIPPING_RANGE: _CLIP})
-    settings.update({Key.TARGET_RANGE: _TARGET, Key.MOD_RANGE: _MODULUS, Key.MAX_WEIGHT: float(max(_PATIENTS))})
+    settings = ConfigRecord(
+        {
+            Key.SAMPLE_NUMBER: _SITES,
+            Key.SHARE_NUMBER: _SITES,
+            Key.THRESHOLD: 7,
+            Key.CLIPPING_RANGE: _CLIP,
+        }
+    )
+    settings.update(
+        {Key.TARGET_RANGE: _TARGET, Key.MOD_RANGE: _MODULUS, Key.MAX_WEIGHT: float(max(_PATIENTS))}
+    )
     for state in states:
         said = _setup(state, settings)
         keys[str(state.nid)] = cast(Any, [said[Key.PUBLIC_KEY_1], said[Key.PUBLIC_KEY_2]])
@@ -135,8 +189,15 @@ def _agreed() -> list[SecAggPlusState]:
 def _sealed(state: SecAggPlusState, states: list[SecAggPlusState]) -> ConfigRecord:
     """What one of Flower's clients gets from the others; the shares in it are not needed here."""
     others = [other for other in states if other is not state]
-    shares = [encrypt(o.ss2_dict[state.nid], share_keys_plaintext_concat(o.nid, state.nid, b"share", b"share")) for o in others]
-    return ConfigRecord({Key.SOURCE_LIST: [other.nid for other in others], Key.CIPHERTEXT_LIST: shares})
+    shares = [
+        encrypt(
+            o.ss2_dict[state.nid], share_keys_plaintext_concat(o.nid, state.nid, b"share", b"share")
+        )
+        for o in others
+    ]
+    return ConfigRecord(
+        {Key.SOURCE_LIST: [other.nid for other in others], Key.CIPHERTEXT_LIST: shares}
+    )
 
 
 def _uploaded(said: dict[str, Any]) -> list[npt.NDArray[Any]]:
@@ -148,7 +209,9 @@ def _flower(change: Vector) -> tuple[float, float]:
     states, parameters = _agreed(), ndarrays_to_parameters([change])
     sealed = _sealed(states[0], states)
     sent = _uploaded(_collect_masked_vectors(states[0], sealed, 100, parameters))
-    seconds = best(4, lambda: _collect_masked_vectors(states[0], sealed, 100, parameters), time.perf_counter)
+    seconds = best(
+        4, lambda: _collect_masked_vectors(states[0], sealed, 100, parameters), time.perf_counter
+    )
     return seconds, sent[1].nbytes / change.size
 
 
@@ -156,7 +219,11 @@ def _flowers_mean(changes: list[Vector]) -> npt.NDArray[np.float64]:
     """The same sum by Flower's client functions, opened as its workflow does."""
     states = _agreed()
     sent = [
-        _uploaded(_collect_masked_vectors(state, _sealed(state, states), weight, ndarrays_to_parameters([change])))
+        _uploaded(
+            _collect_masked_vectors(
+                state, _sealed(state, states), weight, ndarrays_to_parameters([change])
+            )
+        )
         for state, weight, change in zip(states, _PATIENTS, changes, strict=True)
     ]
     total = [np.sum([part[i] for part in sent], axis=0) for i in range(2)]

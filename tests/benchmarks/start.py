@@ -34,7 +34,10 @@ def run() -> Iterator[Result]:
         for _ in range(3):
             began = time.perf_counter()
             with subprocess.Popen(
-                [*command, "--rounds", "1", "--device", "cpu"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+                [*command, "--rounds", "1", "--device", "cpu"],
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
             ) as process:
                 for line in process.stderr or ():
                     if "hospitals" in line:
@@ -42,5 +45,10 @@ def run() -> Iterator[Result]:
                         break
                 process.kill()
         yield Result(
-            "start/command to first round", min(times), "s", 8.0, peer="NVFlare 2.9 simulator, published measurement", peer_value=10.7
+            "start/command to first round",
+            min(times),
+            "s",
+            8.0,
+            peer="NVFlare 2.9 simulator, published measurement",
+            peer_value=10.7,
         )

@@ -34,7 +34,11 @@ def run() -> Iterator[Result]:
         write.write(hospitals, hospitals=_SITES, patients=12, size=128, seed=1)
         study = _study()
         ratios, second = _ratios(
-            study, [Site(f.name, (f,), Path(folder, "state", f.name), "cpu", policy=OPEN) for f in sorted(hospitals.iterdir())]
+            study,
+            [
+                Site(f.name, (f,), Path(folder, "state", f.name), "cpu", policy=OPEN)
+                for f in sorted(hospitals.iterdir())
+            ],
         )
         yield Result(
             "training/round against the plain loop",
@@ -58,14 +62,21 @@ def run() -> Iterator[Result]:
 def _study() -> Study:
     study = studies.read(demo_study())
     plain = replace(study.secure_aggregation, enabled=False)
-    return replace(study, secure_aggregation=plain, training=replace(study.training, local_steps=_STEPS, precision="float32"))
+    return replace(
+        study,
+        secure_aggregation=plain,
+        training=replace(study.training, local_steps=_STEPS, precision="float32"),
+    )
 
 
 def _ratios(study: Study, sites: list[Site]) -> tuple[list[float], float]:
     task, net = networks.task(study), networks.build(study)
     layout, model = networks.layout(net), networks.pack(net)
     banks = [SiteDataset.open(site.folders, study, task) for site in sites]
-    plans = [Question("train", study.to_table(), number, layout.digest, model, {"repeat": 1}) for number in range(1, 8)]
+    plans = [
+        Question("train", study.to_table(), number, layout.digest, model, {"repeat": 1})
+        for number in range(1, 8)
+    ]
     ratios = []
     for plan in plans:
         began = time.perf_counter()

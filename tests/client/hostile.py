@@ -50,15 +50,32 @@ def hospital(state: Path, policy: Policy = FREE, folder: Path | None = None) -> 
     """A real hospital: it takes signed studies only, speaks with a key of its own and keeps a journal."""
     identity = Identity("trial", KEY, CA.certificate, SIGNER.certificate)
     trust = Trust("trial", SIGNER.certificate, CA.certificate)
-    return Site(NAME, (folder or state / "data",), state, "cpu", policy=policy, identity=identity, trust=trust)
+    return Site(
+        NAME,
+        (folder or state / "data",),
+        state,
+        "cpu",
+        policy=policy,
+        identity=identity,
+        trust=trust,
+    )
 
 
 def question(about: Study, kind: str, **fields: Any) -> Question:
     """A question that the coordinator signed."""
-    statement = Statement("trial", "run-1", about.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat())
+    statement = Statement(
+        "trial", "run-1", about.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()
+    )
     model = MODEL if kind in ("train", "evaluate") else None
     layout = "a" * 64 if model is not None else ""
-    plan = Question(kind, about.to_table(), 1 if kind == "train" else 0, layout, model, seal=study_signature.sign(statement, SIGNER.key))
+    plan = Question(
+        kind,
+        about.to_table(),
+        1 if kind == "train" else 0,
+        layout,
+        model,
+        seal=study_signature.sign(statement, SIGNER.key),
+    )
     return replace(plan, **fields)
 
 
@@ -159,12 +176,29 @@ def journal(site: Site) -> list[dict[str, Any]]:
 def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
     """The letter is a fault and nothing else: its sentence, code, room and id; the same id in log and journal; nothing of the secret."""
     reply = envelopes.read_reply(letter)
-    assert reply.fault and words in reply.fault and reply.fault.isprintable() and len(reply.fault) <= 500
-    assert reply.values.keys() == {"code", "room", "id"} and reply.values["code"] == code, reply.values
-    assert (reply.site, reply.kind, reply.round, reply.layout, reply.delta, reply.secure) == (NAME, "", 0, "", None, ())
+    assert (
+        reply.fault
+        and words in reply.fault
+        and reply.fault.isprintable()
+        and len(reply.fault) <= 500
+    )
+    assert reply.values.keys() == {"code", "room", "id"} and reply.values["code"] == code, (
+        reply.values
+    )
+    assert (reply.site, reply.kind, reply.round, reply.layout, reply.delta, reply.secure) == (
+        NAME,
+        "",
+        0,
+        "",
+        None,
+        (),
+    )
     assert SECRET.encode() not in all_bytes(letter)
     line = journal(site)[-1]
-    assert {key: line[key] for key in ("fault", "code", "room", "id")} == {"fault": reply.fault, **reply.values} and "left" not in line
+    assert {key: line[key] for key in ("fault", "code", "room", "id")} == {
+        "fault": reply.fault,
+        **reply.values,
+    } and "left" not in line
     assert SECRET not in json.dumps(line)
     assert f"[{reply.values['id']}]" in (site.state / "site.log").read_text()
     return reply

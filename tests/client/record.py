@@ -47,7 +47,12 @@ def signed_roster() -> dict[str, Any]:
 def site(folder: Path, name: str = "north") -> Site:
     """A hospital that has accepted the roster."""
     made = keys()
-    identity = Identity(CONSORTIUM, raw_key(made.sites[name].key), made.authority.certificate, made.roster.certificate)
+    identity = Identity(
+        CONSORTIUM,
+        raw_key(made.sites[name].key),
+        made.authority.certificate,
+        made.roster.certificate,
+    )
     state = folder / name
     state.mkdir(mode=0o700, parents=True)
     files.replace(state / "roster.json", rosters.dumps(signed_roster()))
@@ -56,14 +61,23 @@ def site(folder: Path, name: str = "north") -> Site:
 
 def public(name: str = "north") -> bytes:
     """A hospital's raw public key."""
-    return rosters.public_key(keys().sites[name].certificate, keys().authority.certificate, name, NOW)
+    return rosters.public_key(
+        keys().sites[name].certificate, keys().authority.certificate, name, NOW
+    )
 
 
 def fill(state: Path, entries: int) -> None:
     """Questions and answers, as many as asked for."""
     for number in range(entries):
         audit_log.note(
-            state, kind="train", round=number + 1, run="run-1", study="lungs", left=["vector", "Masked"], bytes=1000, seconds=1.5
+            state,
+            kind="train",
+            round=number + 1,
+            run="run-1",
+            study="lungs",
+            left=["vector", "Masked"],
+            bytes=1000,
+            seconds=1.5,
         )
 
 

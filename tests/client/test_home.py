@@ -11,14 +11,27 @@ import pytest
 from client.home import KitSettings, SiteHome, SiteSettings, settings
 from common.errors import InputError
 
-TABLE: dict[str, Any] = {"name": "north", "consortium": "chest-4", "address": "fl.example.org", "port": 8443, "data": "scans"}
+TABLE: dict[str, Any] = {
+    "name": "north",
+    "consortium": "chest-4",
+    "address": "fl.example.org",
+    "port": 8443,
+    "data": "scans",
+}
 
 
 def make(path: Path) -> SiteHome:
     home = SiteHome(path)
     for folder in (home.path, home.gateway, home.worker, home.state, home.run, home.logs):
         folder.mkdir(0o700)
-    public = (home.ca, home.coordinator, home.roster_crt, home.policy_toml, home.tls_crt, home.identity_crt)
+    public = (
+        home.ca,
+        home.coordinator,
+        home.roster_crt,
+        home.policy_toml,
+        home.tls_crt,
+        home.identity_crt,
+    )
     for file in (*public, home.tls_key, home.node_key, home.identity_key):
         file.write_bytes(b"x")
         file.chmod(0o600)
@@ -30,7 +43,13 @@ def make(path: Path) -> SiteHome:
 def test_settings_make_a_full_turn(tmp_path: Path) -> None:
     home = make(tmp_path / "home")
     found = SiteHome.open(home.path).settings()
-    assert (found.device, found.proxy, found.min_tls, found.walls, found.poll) == ("auto", "", "1.3", "required", 0.1)
+    assert (found.device, found.proxy, found.min_tls, found.walls, found.poll) == (
+        "auto",
+        "",
+        "1.3",
+        "required",
+        0.1,
+    )
     assert settings(SiteSettings, tomllib.loads(found.to_toml()), "site") == found
     assert "# where models are trained" in found.to_toml()
 
@@ -59,7 +78,9 @@ def test_a_proxys_password_is_not_shown() -> None:
     with pytest.raises(InputError) as caught:
         settings(SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy"}, "site")
     assert "secret" not in str(caught.value)
-    assert settings(SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy:3128"}, "site").proxy.endswith("3128")
+    assert settings(
+        SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy:3128"}, "site"
+    ).proxy.endswith("3128")
 
 
 def test_a_kit_knows_no_data() -> None:
@@ -85,7 +106,9 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize(("part", "name"), [(part, name) for part, names in PARTS.items() for name in names])
+@pytest.mark.parametrize(
+    ("part", "name"), [(part, name) for part, names in PARTS.items() for name in names]
+)
 def test_each_part_misses_its_files(tmp_path: Path, part: str, name: str) -> None:
     home = make(tmp_path / "home")
     SiteHome.open(home.path, part)

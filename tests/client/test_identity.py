@@ -23,7 +23,9 @@ SITES = {name: certificates.signer(CA, name, NOW, 365) for name in ("north", "va
 ME = Identity("trial", raw_key(SITES["north"].key), CA.certificate, KEY.certificate)
 
 
-def signed(version: int, *names: str, key: bytes = KEY.key, consortium: str = "trial") -> dict[str, Any]:
+def signed(
+    version: int, *names: str, key: bytes = KEY.key, consortium: str = "trial"
+) -> dict[str, Any]:
     sites = {name: SITES[name].certificate.decode() for name in names or SITES}
     return rosters.sign(Roster(consortium, version, NOW.isoformat(), sites), key)
 
@@ -36,7 +38,9 @@ def test_a_roster_is_kept_and_its_keys_are_the_hospitals(tmp_path: Path) -> None
     ME.accept(signed(3), tmp_path / "state", NOW)
     found = ME.roster(tmp_path / "state", NOW)
     assert found is not None and found.version == 3
-    assert ME.keys(found, NOW) == {name: primitives.ed25519_public(raw_key(one.key)) for name, one in SITES.items()}
+    assert ME.keys(found, NOW) == {
+        name: primitives.ed25519_public(raw_key(one.key)) for name, one in SITES.items()
+    }
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
 
 
@@ -56,7 +60,10 @@ def _unsigned(table: dict[str, Any]) -> dict[str, Any]:
 
 def _added(table: dict[str, Any]) -> dict[str, Any]:
     guest = certificates.signer(CA, "guest", NOW, 365).certificate.decode()
-    return {**table, "roster": {**table["roster"], "sites": {**table["roster"]["sites"], "guest": guest}}}
+    return {
+        **table,
+        "roster": {**table["roster"], "sites": {**table["roster"]["sites"], "guest": guest}},
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,12 +79,16 @@ def _added(table: dict[str, Any]) -> dict[str, Any]:
         ({"roster": 3, "signature": "x"}, "malformed"),
     ],
 )
-def test_a_roster_that_is_refused_leaves_the_one_that_is_kept(tmp_path: Path, bad: dict[str, Any], words: str) -> None:
+def test_a_roster_that_is_refused_leaves_the_one_that_is_kept(
+    tmp_path: Path, bad: dict[str, Any], words: str
+) -> None:
     ME.accept(signed(3), tmp_path, NOW)
     before = (tmp_path / "roster.json").read_bytes()
     with pytest.raises(SignatureError, match=words):
         ME.accept(bad, tmp_path, NOW)
-    assert (tmp_path / "roster.json").read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == ["roster.json"]
+    assert (tmp_path / "roster.json").read_bytes() == before and sorted(
+        p.name for p in tmp_path.iterdir()
+    ) == ["roster.json"]
 
 
 def test_a_key_newly_certified_by_the_authority_is_not_the_pinned_one(tmp_path: Path) -> None:
@@ -88,8 +99,12 @@ def test_a_key_newly_certified_by_the_authority_is_not_the_pinned_one(tmp_path: 
     other.accept(signed(1, key=OTHER_KEY.key), tmp_path, NOW)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"roster": {}, "signature": "x"}', b"[" * 100_000])
-def test_a_damaged_file_stops_the_hospital_and_is_not_replaced(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff", b'{"roster": {}, "signature": "x"}', b"[" * 100_000]
+)
+def test_a_damaged_file_stops_the_hospital_and_is_not_replaced(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "roster.json").write_bytes(content)
     for call in (lambda: ME.roster(tmp_path, NOW), lambda: ME.accept(signed(9), tmp_path, NOW)):
         with pytest.raises(SignatureError):
@@ -112,7 +127,11 @@ def test_a_hospital_whose_certificate_has_expired_has_no_key(tmp_path: Path) -> 
     ME.accept(rosters.sign(Roster("trial", 1, NOW.isoformat(), sites), KEY.key), tmp_path, NOW)
     later = NOW + timedelta(days=2)
     found = ME.roster(tmp_path, later)
-    assert found is not None and set(ME.keys(found, NOW)) == set(SITES) and set(ME.keys(found, later)) == {"north", "west"}
+    assert (
+        found is not None
+        and set(ME.keys(found, NOW)) == set(SITES)
+        and set(ME.keys(found, later)) == {"north", "west"}
+    )
 
 
 def test_the_pinned_certificate_may_not_have_expired(tmp_path: Path) -> None:
@@ -132,6 +151,10 @@ def test_another_kind_of_key_is_no_identity() -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     made = ec.generate_private_key(ec.SECP256R1())
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    form = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
     with pytest.raises(CertificateError, match="Ed25519"):
         raw_key(made.private_bytes(*form))

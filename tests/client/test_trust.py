@@ -24,7 +24,9 @@ STUDY = studies.parse(small.TABLE)
 
 
 def sealed(key: bytes = SIGNER.key, **change: str) -> dict[str, Any]:
-    statement = Statement("chest-4", "run-1", STUDY.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat())
+    statement = Statement(
+        "chest-4", "run-1", STUDY.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()
+    )
     return study_signature.sign(replace(statement, **change), key)
 
 
@@ -44,7 +46,10 @@ def test_a_signed_study_is_admitted_under_its_run_s_name() -> None:
         (sealed(study="ab" * 32), "that of another study"),
         (sealed(expires=(NOW - timedelta(minutes=1)).isoformat()), "expired on"),
         (sealed(issued=(NOW + timedelta(hours=1)).isoformat()), "signed in the future"),
-        (sealed(certificates.signer(CA, "coordinator", NOW, 30).key), "not signed by the coordinator's key"),
+        (
+            sealed(certificates.signer(CA, "coordinator", NOW, 30).key),
+            "not signed by the coordinator's key",
+        ),
         ({**sealed(), "more": 1}, "a statement and a signature are expected"),
     ],
 )
@@ -54,7 +59,9 @@ def test_anything_else_is_not(seal: dict[str, Any], words: str) -> None:
 
 
 def test_a_study_that_was_changed_on_the_way_is_not_admitted() -> None:
-    changed = replace(STUDY, federation=replace(STUDY.federation, rounds=STUDY.federation.rounds + 1))
+    changed = replace(
+        STUDY, federation=replace(STUDY.federation, rounds=STUDY.federation.rounds + 1)
+    )
     with pytest.raises(SignatureError, match="that of another study"):
         TRUST.admit(plan(sealed()), changed)
 
@@ -69,6 +76,8 @@ def test_a_hospital_of_another_consortium_does_not_admit_it() -> None:
 
 def test_a_hospital_s_own_certificate_signs_no_studies() -> None:
     key = certificates.private_key("identity")
-    granted = certificates.grant(CA, certificates.request("north", key), "north", "identity", NOW, 30)
+    granted = certificates.grant(
+        CA, certificates.request("north", key), "north", "identity", NOW, 30
+    )
     with pytest.raises(SignatureError, match="certificate is refused"):
         Trust("chest-4", granted, CA.certificate).admit(plan(sealed(key)), STUDY)

@@ -35,7 +35,11 @@ def test_each_error_has_its_place_and_exit_code(name: str) -> None:
 
 
 def test_no_error_stands_outside_the_tree() -> None:
-    found = {name for name, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, Exception)}
+    found = {
+        name
+        for name, value in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(value, Exception)
+    }
     assert found == {*TREE, "ConsiliumError"}
     assert ConsiliumError.exit_code == 1
     drawn = errors.__doc__ or ""
@@ -56,7 +60,12 @@ def test_without_a_local_text_the_public_one_is_logged() -> None:
 
 @pytest.mark.parametrize(
     ("found", "hint"),
-    [("trainig", " (did you mean 'training'?)"), ("Training", " (did you mean 'training'?)"), ("xyz", ""), ("", "")],
+    [
+        ("trainig", " (did you mean 'training'?)"),
+        ("Training", " (did you mean 'training'?)"),
+        ("xyz", ""),
+        ("", ""),
+    ],
 )
 def test_did_you_mean(found: str, hint: str) -> None:
     assert did_you_mean(found, iter(("training", "federation"))) == hint

@@ -28,7 +28,9 @@ def test_there_and_back(study: Study) -> None:
     vector = np.random.default_rng(0).standard_normal(networks.layout(net).size).astype(np.float32)
     networks.unpack(net, vector)
     assert networks.pack(net).tobytes() == vector.tobytes()
-    for (name, view), tensor in zip(networks.layout(net).views(vector), networks.tensors(net).values(), strict=True):
+    for (name, view), tensor in zip(
+        networks.layout(net).views(vector), networks.tensors(net).values(), strict=True
+    ):
         assert np.array_equal(view, tensor.detach().numpy()), name
 
 
@@ -61,8 +63,14 @@ def test_pretrained_weights_name_what_does_not_fit(study: Study, tmp_path: Path)
     named[first] = torch.zeros(1, 2, 3)
     named["head.bias"] = torch.zeros(4)
     save_file(named, tmp_path / "start.safetensors")
-    _, vector, told = networks.start_weights(replace(study, training=replace(study.training, pretrained="start.safetensors")), tmp_path)
-    assert f"random start for {first}" in told and "not used from the file" in told and "head.bias" in told
+    _, vector, told = networks.start_weights(
+        replace(study, training=replace(study.training, pretrained="start.safetensors")), tmp_path
+    )
+    assert (
+        f"random start for {first}" in told
+        and "not used from the file" in told
+        and "head.bias" in told
+    )
     views = dict(networks.layout(networks.build(study)).views(vector))
     assert np.array_equal(views[second], named[second].numpy())
 
@@ -70,6 +78,12 @@ def test_pretrained_weights_name_what_does_not_fit(study: Study, tmp_path: Path)
 def test_a_file_that_fits_nowhere_or_is_none_is_refused(study: Study, tmp_path: Path) -> None:
     save_file({"other": torch.zeros(1)}, tmp_path / "other.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"\x80\x04pickle")
-    for name, words in (("other.safetensors", "no tensor"), ("broken.safetensors", "not a readable"), ("absent", "not a readable")):
+    for name, words in (
+        ("other.safetensors", "no tensor"),
+        ("broken.safetensors", "not a readable"),
+        ("absent", "not a readable"),
+    ):
         with pytest.raises(StudyError, match=words):
-            networks.start_weights(replace(study, training=replace(study.training, pretrained=name)), tmp_path)
+            networks.start_weights(
+                replace(study, training=replace(study.training, pretrained=name)), tmp_path
+            )

@@ -19,7 +19,9 @@ def test_a_known_answer() -> None:
 
 
 @given(st.integers(0, 2**63 - 1), NAMES, NAMES)
-def test_different_names_give_different_seeds(seed: int, one: list[str | int], other: list[str | int]) -> None:
+def test_different_names_give_different_seeds(
+    seed: int, one: list[str | int], other: list[str | int]
+) -> None:
     assert (derive(seed, *one) == derive(seed, *other)) is (one == other)
 
 

@@ -26,7 +26,9 @@ PACKAGES: dict[str, tuple[str, type]] = {
 FOUND = [(package, name) for package in PACKAGES for name in plugins.names(package)]
 PLAIN = (bool, int, float, str)
 
-every = pytest.mark.parametrize(("package", "name"), FOUND, ids=[f"{package}.{name}" for package, name in FOUND])
+every = pytest.mark.parametrize(
+    ("package", "name"), FOUND, ids=[f"{package}.{name}" for package, name in FOUND]
+)
 
 
 def load(package: str, name: str) -> Any:
@@ -69,7 +71,9 @@ def test_each_setting_is_documented_and_plain(package: str, name: str) -> None:
     options = load(package, name).options
     hints = typing.get_type_hints(options)
     for field in dataclasses.fields(options):
-        assert {"doc", "low", "high", "choices"} <= set(field.metadata), f"{field.name} is not declared with setting()"
+        assert {"doc", "low", "high", "choices"} <= set(field.metadata), (
+            f"{field.name} is not declared with setting()"
+        )
         meaning = field.metadata["doc"]
         assert len(meaning) > 4, field.name
         assert "\n" not in meaning, field.name
@@ -83,10 +87,16 @@ def test_each_setting_is_documented_and_plain(package: str, name: str) -> None:
 def test_its_defaults_pass_its_own_limits(package: str, name: str) -> None:
     """Defaults written into a study file are read back as the same settings."""
     options = load(package, name).options
-    given = {f.name: f.default for f in dataclasses.fields(options) if f.default is not dataclasses.MISSING and f.default is not None}
+    given = {
+        f.name: f.default
+        for f in dataclasses.fields(options)
+        if f.default is not dataclasses.MISSING and f.default is not None
+    }
     table = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
     required = {
-        f.name: _example(f, typing.get_type_hints(options)) for f in dataclasses.fields(options) if f.default is dataclasses.MISSING
+        f.name: _example(f, typing.get_type_hints(options))
+        for f in dataclasses.fields(options)
+        if f.default is dataclasses.MISSING
     }
     loaded = config.load(options, {**table, **required}, name)
     assert {k: getattr(loaded, k) for k in given} == given
@@ -108,7 +118,11 @@ def test_a_network_serves_installed_tasks(name: str) -> None:
 
 @pytest.mark.parametrize("name", plugins.names("common.tasks"))
 def test_a_task_has_a_network(name: str) -> None:
-    assert [model for model in plugins.names("common.models") if name in load("common.models", model).tasks]
+    assert [
+        model
+        for model in plugins.names("common.models")
+        if name in load("common.models", model).tasks
+    ]
 
 
 @pytest.mark.parametrize("name", plugins.names("common.transforms"))
@@ -119,13 +133,18 @@ def test_a_step_does_what_its_kind_says_and_nothing_else(name: str) -> None:
 
 
 def test_readers_share_no_ending() -> None:
-    modules = [importlib.import_module(f"client.readers.{name}") for name in plugins.names("client.readers")]
+    modules = [
+        importlib.import_module(f"client.readers.{name}")
+        for name in plugins.names("client.readers")
+    ]
     readers = {module.__name__: module.READER for module in modules if hasattr(module, "READER")}
     assert readers
     assert all(isinstance(reader, Reader) for reader in readers.values())
     endings = [ending for reader in readers.values() for ending in reader.suffixes]
     assert len(set(endings)) == len(endings)
-    assert all(ending == ending.lower() and (not ending or ending.startswith(".")) for ending in endings)
+    assert all(
+        ending == ending.lower() and (not ending or ending.startswith(".")) for ending in endings
+    )
 
 
 def _item(hint: Any) -> Any:
@@ -136,5 +155,9 @@ def _item(hint: Any) -> Any:
 
 def _example(field: dataclasses.Field[Any], hints: dict[str, Any]) -> Any:
     item = _item(hints[field.name])
-    value = field.metadata["choices"][0] if field.metadata["choices"] else item(field.metadata["low"] or 1)
+    value = (
+        field.metadata["choices"][0]
+        if field.metadata["choices"]
+        else item(field.metadata["low"] or 1)
+    )
     return [value] if typing.get_origin(hints[field.name]) is tuple else value

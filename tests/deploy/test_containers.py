@@ -28,7 +28,11 @@ def mounts(service: dict[str, Any]) -> dict[str, bool]:
 @pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
 def test_every_container_is_closed(name: str) -> None:
     service = COMPOSE["services"][name]
-    assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"]
+    assert (
+        service["read_only"] is True
+        and service["cap_drop"] == ["ALL"]
+        and service["security_opt"] == ["no-new-privileges:true"]
+    )
     user, group = map(int, service["user"].split(":"))
     assert user > 0 and group > 0
     assert not {"privileged", "cap_add", "pid", "ipc", "devices", "env_file"} & set(service)
@@ -45,17 +49,30 @@ def test_the_worker_has_scans_and_no_network() -> None:
 
 
 def test_the_gateway_has_a_network_and_no_scans() -> None:
-    assert "network_mode" not in GATEWAY and GATEWAY["networks"] == ["outside"] and "ports" not in GATEWAY
-    assert not any("DATA" in source or source.endswith(("/worker", "$CONSILIUM_HOME")) for source in mounts(GATEWAY))
+    assert (
+        "network_mode" not in GATEWAY
+        and GATEWAY["networks"] == ["outside"]
+        and "ports" not in GATEWAY
+    )
+    assert not any(
+        "DATA" in source or source.endswith(("/worker", "$CONSILIUM_HOME"))
+        for source in mounts(GATEWAY)
+    )
     assert mounts(GATEWAY)["$CONSILIUM_HOME/gateway"] and mounts(GATEWAY)["socket"]
 
 
 def test_the_two_share_the_socket_and_not_the_user() -> None:
-    assert WORKER["user"].split(":")[0] != GATEWAY["user"].split(":")[0] and WORKER["user"].split(":")[1] == GATEWAY["user"].split(":")[1]
+    assert (
+        WORKER["user"].split(":")[0] != GATEWAY["user"].split(":")[0]
+        and WORKER["user"].split(":")[1] == GATEWAY["user"].split(":")[1]
+    )
     assert set(mounts(WORKER)) & set(mounts(GATEWAY)) - {
         f"$CONSILIUM_HOME/{name}" for name in ("site.toml", "ca.crt", "coordinator.crt", "logs")
     } == {"socket"}
-    assert "socket" in COMPOSE["volumes"] and "install -d -m 2750 -o worker -g consilium /consilium/run" in CONTAINERFILE
+    assert (
+        "socket" in COMPOSE["volumes"]
+        and "install -d -m 2750 -o worker -g consilium /consilium/run" in CONTAINERFILE
+    )
 
 
 def test_the_gpu_goes_to_the_worker_alone() -> None:
@@ -65,18 +82,33 @@ def test_the_gpu_goes_to_the_worker_alone() -> None:
 
 
 def test_profiles_and_commands() -> None:
-    assert (WORKER["profiles"], GATEWAY["profiles"], SERVER["profiles"]) == (["site"], ["site"], ["server"])
+    assert (WORKER["profiles"], GATEWAY["profiles"], SERVER["profiles"]) == (
+        ["site"],
+        ["site"],
+        ["server"],
+    )
     assert WORKER["command"] == ["site", "start", "--home", "/consilium", "--only", "worker"]
     assert GATEWAY["command"] == ["site", "start", "--home", "/consilium", "--only", "gateway"]
-    assert SERVER["command"] == ["server", "start", "--home", "/consilium"] and len(SERVER["ports"]) == 1
+    assert (
+        SERVER["command"] == ["server", "start", "--home", "/consilium"]
+        and len(SERVER["ports"]) == 1
+    )
 
 
 def test_every_image_that_runs_is_built_and_starts_without_root() -> None:
-    stages = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", CONTAINERFILE, re.MULTILINE | re.DOTALL))
+    stages = dict(
+        re.findall(
+            r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", CONTAINERFILE, re.MULTILINE | re.DOTALL
+        )
+    )
     assert {service["build"]["target"] for service in COMPOSE["services"].values()} <= set(stages)
     for name, service in (("gateway", GATEWAY), ("full", WORKER), ("server", SERVER)):
         assert re.findall(r"^USER (\S+)$", stages[name], re.MULTILINE)[-1] == service["user"]
-    assert all("--constraint /wheels/constraints.txt" in line for line in CONTAINERFILE.splitlines() if "pip install" in line)
+    assert all(
+        "--constraint /wheels/constraints.txt" in line
+        for line in CONTAINERFILE.splitlines()
+        if "pip install" in line
+    )
 
 
 GATEWAY_NEEDS = """
@@ -110,7 +142,11 @@ def test_the_gateway_s_image_has_what_the_gateway_imports_and_no_torch() -> None
 
     def missing(names: list[str]) -> list[str]:
         command = [sys.executable, "-c", GATEWAY_NEEDS, *names]
-        return subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=True).stdout.split()
+        return subprocess.run(
+            command, cwd=HOUSE, capture_output=True, text=True, check=True
+        ).stdout.split()
 
     assert missing(packages) == []
-    assert "grpc" in missing([name for name in packages if name not in ("grpcio", "flwr")])  # the control
+    assert "grpc" in missing(
+        [name for name in packages if name not in ("grpcio", "flwr")]
+    )  # the control

@@ -30,7 +30,10 @@ class Folder:
         for name in ("constraints.txt", "consilium-1.0-any.whl"):
             (self.wheels / name).write_text(name)
         sums = subprocess.run(
-            ["sha256sum", *sorted(path.name for path in self.wheels.iterdir())], cwd=self.wheels, capture_output=True, check=True
+            ["sha256sum", *sorted(path.name for path in self.wheels.iterdir())],
+            cwd=self.wheels,
+            capture_output=True,
+            check=True,
         )
         (self.wheels / "SHA256SUMS").write_bytes(sums.stdout)
         (top / "python3").write_text(FAKE)
@@ -41,7 +44,13 @@ class Folder:
         self.log.write_text("")
         path = {"PATH": f"{self.top}:/usr/bin:/bin", "FAKE_LOG": str(self.log), **environment}
         return subprocess.run(
-            ["sh", str(self.wheels / "install.sh"), *words], env=path, cwd="/", capture_output=True, text=True, timeout=60, check=False
+            ["sh", str(self.wheels / "install.sh"), *words],
+            env=path,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
 
@@ -51,7 +60,9 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.mark.parametrize(("extra", "what"), [((), "consilium"), (("server",), "consilium[server]")])
-def test_pip_is_told_to_ask_nobody(folder: Folder, tmp_path: Path, extra: tuple[str, ...], what: str) -> None:
+def test_pip_is_told_to_ask_nobody(
+    folder: Folder, tmp_path: Path, extra: tuple[str, ...], what: str
+) -> None:
     done = folder(str(tmp_path / "made here"), *extra)
     assert (done.returncode, done.stdout) == (0, "Installed: consilium 1.0\n"), done.stderr
     wheels = folder.wheels
@@ -60,12 +71,17 @@ def test_pip_is_told_to_ask_nobody(folder: Folder, tmp_path: Path, extra: tuple[
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing"])
-def test_a_damaged_folder_is_refused_before_anything_is_made(folder: Folder, tmp_path: Path, harm: str) -> None:
+def test_a_damaged_folder_is_refused_before_anything_is_made(
+    folder: Folder, tmp_path: Path, harm: str
+) -> None:
     wheel = folder.wheels / "consilium-1.0-any.whl"
     wheel.write_text("other") if harm == "changed" else wheel.unlink()
     done = folder(str(tmp_path / "made"))
     assert done.returncode == 1
-    assert "the files here are not those of SHA256SUMS, or one is missing; copy the folder again." in done.stderr
+    assert (
+        "the files here are not those of SHA256SUMS, or one is missing; copy the folder again."
+        in done.stderr
+    )
     assert not (tmp_path / "made").exists()
 
 
@@ -79,4 +95,6 @@ def test_a_failed_installation_leaves_nothing(folder: Folder, tmp_path: Path) ->
 def test_one_sentence_each(folder: Folder, tmp_path: Path) -> None:
     assert "give the folder to install into" in folder().stderr
     assert "exists already; give a new folder" in folder(str(tmp_path)).stderr
-    assert "cannot make virtual environments" in folder(str(tmp_path / "made"), FAKE_BARE="1").stderr
+    assert (
+        "cannot make virtual environments" in folder(str(tmp_path / "made"), FAKE_BARE="1").stderr
+    )

@@ -65,19 +65,31 @@ class Federation:
         self.groups: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {**os.environ, "PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1"}
         if probe:
-            self.environment |= {"PYTHONPATH": f"{PROBE}{os.pathsep}{HOUSE}", "PROBE": str(top / "probe.log")}
+            self.environment |= {
+                "PYTHONPATH": f"{PROBE}{os.pathsep}{HOUSE}",
+                "PROBE": str(top / "probe.log"),
+            }
 
     def consilium(self, *words: object) -> str:
         """Run one of Consilium's commands, which has to succeed; what it prints on stdout. In this process: one import less."""
         out, complaints = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(complaints):
             code = main.main([str(word) for word in words])
-        assert code == 0, f"consilium {' '.join(map(str, words))}\n{out.getvalue()}{complaints.getvalue()}"
+        assert code == 0, (
+            f"consilium {' '.join(map(str, words))}\n{out.getvalue()}{complaints.getvalue()}"
+        )
         return out.getvalue()
 
     def provision(self, *sites: str, **settings: object) -> None:
         """Make or extend the coordinator's folder."""
-        table = {"name": "trial", "address": "localhost", "port": self.port, "link_port": self.link, "sites": list(sites), **settings}
+        table = {
+            "name": "trial",
+            "address": "localhost",
+            "port": self.port,
+            "link_port": self.link,
+            "sites": list(sites),
+            **settings,
+        }
         (self.top / "c.toml").write_text(toml.dumps(table))
         self.consilium("provision", self.top / "c.toml", "--out", self.home)
 
@@ -113,12 +125,23 @@ class Federation:
 
     def sign_roster(self, *words: object) -> None:
         """Sign who is enrolled now; with the fingerprints unread, as only a test may."""
-        self.consilium("server", "roster", "--home", self.home, "--key", self.home / "offline" / "roster.key", "--yes", *words)
+        self.consilium(
+            "server",
+            "roster",
+            "--home",
+            self.home,
+            "--key",
+            self.home / "offline" / "roster.key",
+            "--yes",
+            *words,
+        )
 
     def approve(self, study: Path) -> None:
         """A person's word at every enrolled hospital."""
         for file in sorted(self.top.glob("*/site.toml")):
-            self.consilium("site", "approve", study, "--home", file.parent, "--by", "Dr. A. Rivers", "--yes")
+            self.consilium(
+                "site", "approve", study, "--home", file.parent, "--by", "Dr. A. Rivers", "--yes"
+            )
 
     def submit(self, study: Path, name: str) -> None:
         """Sign the roster, if it changed, have a person at each hospital approve the study, and queue it."""
@@ -144,9 +167,15 @@ class Federation:
 
     def http(self, site: str | None) -> httpx.Client:
         """A client at the coordinator's public door, with a hospital's certificate or without one."""
-        home = SiteHome(self.top / site) if site else next(SiteHome(file.parent) for file in self.top.glob("*/site.toml"))
+        home = (
+            SiteHome(self.top / site)
+            if site
+            else next(SiteHome(file.parent) for file in self.top.glob("*/site.toml"))
+        )
         certificate = (home.tls_crt, home.tls_key) if site else None
-        return connection.client(replace(home.settings(), port=self.port), home.ca.read_bytes(), certificate)
+        return connection.client(
+            replace(home.settings(), port=self.port), home.ca.read_bytes(), certificate
+        )
 
     def stop(self, *names: str) -> dict[str, str]:
         """End some groups of processes as an administrator would; what each has said."""
@@ -163,8 +192,15 @@ class Federation:
 
     def logs(self) -> str:
         """The end of everything that was printed or logged."""
-        files = [*self.top.glob("*.out"), *self.top.glob("*/logs/*.log"), *self.top.glob("*/worker/state/site.log")]
-        return "\n".join(f"--- {file.relative_to(self.top)}\n{file.read_text('utf-8', 'replace')[-2500:]}" for file in sorted(files))
+        files = [
+            *self.top.glob("*.out"),
+            *self.top.glob("*/logs/*.log"),
+            *self.top.glob("*/worker/state/site.log"),
+        ]
+        return "\n".join(
+            f"--- {file.relative_to(self.top)}\n{file.read_text('utf-8', 'replace')[-2500:]}"
+            for file in sorted(files)
+        )
 
     def kill(self) -> None:
         """Every process of every group, at once."""

@@ -104,23 +104,34 @@ def bare_superlink(made: Federation) -> Iterator[int]:
         "--ssl-keyfile": home / "server.key",
         "--port": port,
     }
-    command = [Path(sys.executable).parent / "flower-superlink", "--enable-supernode-auth", "--disable-runtime-dependency-installation"]
+    command = [
+        Path(sys.executable).parent / "flower-superlink",
+        "--enable-supernode-auth",
+        "--disable-runtime-dependency-installation",
+    ]
     environment = made.environment | {
         "FLWR_HOME": str(made.top / "flower"),
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_DISABLE_UPDATE_CHECK": "1",
     }
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # it starts its executor by name
+    environment["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # it starts its executor by name
+    )
     with (made.top / "bare.out").open("wb") as out:
         process = subprocess.Popen(
             [str(word) for word in [*command, *(w for pair in words.items() for w in pair)]],
             env=environment, cwd=made.top, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
-        until(lambda: takes(port) or process.poll() is not None, "the bare SuperLink does not start")
+        until(
+            lambda: takes(port) or process.poll() is not None, "the bare SuperLink does not start"
+        )
         yield port
     finally:
-        for child in [*descendants(process.pid), process.pid]:  # its executor has a session of its own
+        for child in [
+            *descendants(process.pid),
+            process.pid,
+        ]:  # its executor has a session of its own
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         process.wait()
@@ -152,18 +163,26 @@ def control(scene: Scene, port: int) -> Any:
 
 
 def bundle(scene: Scene) -> Fab:
-    content, _ = build_fab_from_files({"pyproject.toml": APP, "evil.py": EVIL.replace(b"MARK", str(scene.mark).encode())})
+    content, _ = build_fab_from_files(
+        {"pyproject.toml": APP, "evil.py": EVIL.replace(b"MARK", str(scene.mark).encode())}
+    )
     return Fab(hash_str=hashlib.sha256(content).hexdigest(), content=content)
 
 
 def started(scene: Scene, client: Any) -> int:
-    return int(client.StartRun(StartRunRequest(fab=bundle(scene), override_config=user_config_to_proto({"run": "x"}))).run_id)
+    return int(
+        client.StartRun(
+            StartRunRequest(fab=bundle(scene), override_config=user_config_to_proto({"run": "x"}))
+        ).run_id
+    )
 
 
 def runtime(scene: Scene, port: int, *interceptors: Any) -> Any:
     """Flower's client of the Runtime API; without its retries, which end the process at a 401."""
     version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
-    return RuntimeHttpClient.from_server_address(f"localhost:{port}", False, scene.authority, [version, *interceptors])
+    return RuntimeHttpClient.from_server_address(
+        f"localhost:{port}", False, scene.authority, [version, *interceptors]
+    )
 
 
 def acquired(client: Any) -> Any:
@@ -179,7 +198,9 @@ def registered(scene: Scene, site: str, name: str) -> None:
 
 def outside(scene: Scene, site: str) -> httpx.Client:
     """A client of the bare SuperLink: only the public CA file is needed."""
-    return connection.client(replace(scene.hospital(site).settings(), port=scene.bare), scene.authority, None)
+    return connection.client(
+        replace(scene.hospital(site).settings(), port=scene.bare), scene.authority, None
+    )
 
 
 def activated(scene: Scene, http: httpx.Client, url: str, site: str) -> int:
@@ -188,11 +209,20 @@ def activated(scene: Scene, http: httpx.Client, url: str, site: str) -> int:
     key = certificates.public_bytes(home.node_key.read_bytes())
     if str(scene.bare) in url:
         registered(scene, site, site)
-    client, request = _Client(url, http, node_key(home.node_key)), ActivateNodeRequest(public_key=key, heartbeat_interval=30)
+    client, request = (
+        _Client(url, http, node_key(home.node_key)),
+        ActivateNodeRequest(public_key=key, heartbeat_interval=30),
+    )
     with suppress(httpx.HTTPStatusError):  # it is online already
         return int(client.ActivateNode(request).node_id)
-    with closing(control(scene, scene.bare if str(scene.bare) in url else scene.ours.link)) as inner:
-        return next(int(node.node_id) for node in inner.ListNodes(ListNodesRequest()).nodes_info if node.public_key == key)
+    with closing(
+        control(scene, scene.bare if str(scene.bare) in url else scene.ours.link)
+    ) as inner:
+        return next(
+            int(node.node_id)
+            for node in inner.ListNodes(ListNodesRequest()).nodes_info
+            if node.public_key == key
+        )
 
 
 def node_of(scene: Scene, site: str) -> int:
@@ -219,7 +249,11 @@ def taken(scene: Scene) -> str:
 @contextmanager
 def stolen(scene: Scene) -> Iterator[LinkGrid]:
     """A run on the bare SuperLink whose ServerApp is the attacker."""
-    grid = LinkGrid(Address(f"localhost:{scene.bare}", scene.ours.home / "ca.crt"), taken(scene), scene.ours.top / "thief")
+    grid = LinkGrid(
+        Address(f"localhost:{scene.bare}", scene.ours.home / "ca.crt"),
+        taken(scene),
+        scene.ours.top / "thief",
+    )
     grid.open()
     try:
         yield grid

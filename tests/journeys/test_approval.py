@@ -17,19 +17,25 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def offers(made: Federation, site: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(made.consilium("site", "offers", "--home", made.top / site, "--json"))
+    found: dict[str, Any] = json.loads(
+        made.consilium("site", "offers", "--home", made.top / site, "--json")
+    )
     return found
 
 
 def submit(made: Federation, name: str, rounds: int) -> None:
     """Queue a study that nobody has approved."""
     study = made.top / f"{name}.toml"
-    study.write_text(toml.dumps({**TABLE, "name": name, "federation": {**TABLE["federation"], "rounds": rounds}}))
+    study.write_text(
+        toml.dumps({**TABLE, "name": name, "federation": {**TABLE["federation"], "rounds": rounds}})
+    )
     made.consilium("server", "submit", study, "--home", made.home, "--name", name)
 
 
 def approve(made: Federation, site: str, name: str) -> None:
-    made.consilium("site", "approve", name, "--home", made.top / site, "--by", "Dr. A. Rivers", "--yes")
+    made.consilium(
+        "site", "approve", name, "--home", made.top / site, "--by", "Dr. A. Rivers", "--yes"
+    )
 
 
 def log(made: Federation, name: str) -> str:
@@ -48,20 +54,33 @@ def waits_for_people(made: Federation) -> None:
     for site in SITES:
         [waiting] = until(lambda site=site: offers(made, site)["waiting"], f"{site} was not asked")
         assert waiting["study"] == "careful"
-    until(lambda: "waiting for a person's approval at harbour, north, valley" in log(made, "careful"), "the run does not say that it waits")
-    assert "waiting for a person's approval at harbour, north, valley" in made.state("careful")["details"]
+    until(
+        lambda: "waiting for a person's approval at harbour, north, valley" in log(made, "careful"),
+        "the run does not say that it waits",
+    )
+    assert (
+        "waiting for a person's approval at harbour, north, valley"
+        in made.state("careful")["details"]
+    )
     for site in SITES[:-1]:
         approve(made, site, "careful")
-    until(lambda: "waiting for a person's approval at valley," in log(made, "careful"), "the run does not go on waiting")
-    assert rounds(made.home / "runs" / "careful") == [] and made.state("careful")["state"] == "running"
+    until(
+        lambda: "waiting for a person's approval at valley," in log(made, "careful"),
+        "the run does not go on waiting",
+    )
+    assert (
+        rounds(made.home / "runs" / "careful") == [] and made.state("careful")["state"] == "running"
+    )
     approve(made, SITES[-1], "careful")
     made.wait_for("careful")
-    assert [sorted(r["accepted"]) for r in rounds(made.home / "runs" / "careful")] == [sorted(SITES)] * 2
+    assert [sorted(r["accepted"]) for r in rounds(made.home / "runs" / "careful")] == [
+        sorted(SITES)
+    ] * 2
     for site in SITES:
         found = offers(made, site)
-        assert found["waiting"] == [] and [(a["name"], a["by"], a["holds"]) for a in found["approvals"]] == [
-            ("careful", "Dr. A. Rivers", True)
-        ]
+        assert found["waiting"] == [] and [
+            (a["name"], a["by"], a["holds"]) for a in found["approvals"]
+        ] == [("careful", "Dr. A. Rivers", True)]
 
 
 def ends_when_taken_back(made: Federation) -> None:
@@ -73,14 +92,28 @@ def ends_when_taken_back(made: Federation) -> None:
         approve(made, site, "lengthy")
     until(lambda: len(rounds(folder)) >= 2, "no round is done")
     made.consilium("site", "withdraw", "--study", "lengthy", "--home", made.top / "valley")
-    until(lambda: made.state("lengthy")["state"] not in ("pending", "starting", "running"), "the run does not end")
+    until(
+        lambda: made.state("lengthy")["state"] not in ("pending", "starting", "running"),
+        "the run does not end",
+    )
     done = [r for r in rounds(folder) if not r.get("void")]
     assert 2 <= len(done) < 500 and all(sorted(r["accepted"]) == sorted(SITES) for r in done)
-    assert "valley" in log(made, "lengthy") and "approval of the study was withdrawn" in log(made, "lengthy")
+    assert "valley" in log(made, "lengthy") and "approval of the study was withdrawn" in log(
+        made, "lengthy"
+    )
     assert (folder / "model" / "weights.safetensors").exists()  # of the last round that was whole
-    journal = [json.loads(line) for line in (made.top / "valley" / "worker" / "state" / "journal.jsonl").read_text().splitlines()]
+    journal = [
+        json.loads(line)
+        for line in (made.top / "valley" / "worker" / "state" / "journal.jsonl")
+        .read_text()
+        .splitlines()
+    ]
     at = next(i for i, line in enumerate(journal) if line.get("event") == "withdrawn")
-    assert all(line["code"] == "approval" and "left" not in line for line in journal[at + 1 :] if "event" not in line)
+    assert all(
+        line["code"] == "approval" and "left" not in line
+        for line in journal[at + 1 :]
+        if "event" not in line
+    )
 
 
 def test_people_approve_and_take_back() -> None:

@@ -61,11 +61,15 @@ def scene() -> Iterator[Scene]:
 # ---- the Control API: who may submit ----
 
 
-def test_a_run_is_submitted_with_the_public_ca_file_only_where_nothing_protects(scene: Scene) -> None:
+def test_a_run_is_submitted_with_the_public_ca_file_only_where_nothing_protects(
+    scene: Scene,
+) -> None:
     assert started(scene, control(scene, scene.bare)) > 0
 
 
-def test_with_the_public_ca_file_or_a_hospital_s_certificate_nobody_submits_to_ours(scene: Scene) -> None:
+def test_with_the_public_ca_file_or_a_hospital_s_certificate_nobody_submits_to_ours(
+    scene: Scene,
+) -> None:
     assert status(lambda: started(scene, control(scene, scene.ours.port))) == 404
     with scene.certified("north") as http:
         member = over(control(scene, scene.ours.port), http, str(http.base_url))
@@ -86,13 +90,21 @@ def test_the_serverapp_s_task_is_taken_where_nothing_protects(scene: Scene) -> N
 def test_nobody_takes_a_task_of_ours(scene: Scene) -> None:
     assert status(lambda: acquired(runtime(scene, scene.ours.port))) == 404
     with scene.certified("north") as http:
-        assert status(lambda: acquired(over(runtime(scene, scene.ours.port), http, str(http.base_url)))) == 404
+        assert (
+            status(
+                lambda: acquired(over(runtime(scene, scene.ours.port), http, str(http.base_url)))
+            )
+            == 404
+        )
     methods = {"/flwr.proto.Runtime/AcquireTask"}
     guess = SuperExecAuthHttpInterceptor(master_secret=b"0" * 64, protected_methods=methods)
     right = SuperExecAuthHttpInterceptor(
-        master_secret=(scene.ours.home / "superexec.secret").read_bytes().strip(), protected_methods=methods
+        master_secret=(scene.ours.home / "superexec.secret").read_bytes().strip(),
+        protected_methods=methods,
     )
-    inside = [runtime(scene, scene.ours.link, *given) for given in ((), (guess,), (right,))]  # another program on the server host
+    inside = [
+        runtime(scene, scene.ours.link, *given) for given in ((), (guess,), (right,))
+    ]  # another program on the server host
     assert [status(partial(acquired, client)) for client in inside] == [401, 401, 200]
 
 
@@ -104,7 +116,11 @@ def test_code_is_stored_and_handed_out_where_nothing_protects(scene: Scene) -> N
     with outside(scene, "valley") as http, stolen(scene) as grid:
         node = activated(scene, http, url, "valley")
         fleet = _Client(url, http, node_key(home.node_key))
-        answer = fleet.GetFab(GetFabRequest(node=Node(node_id=node), hash_str=bundle(scene).hash_str, run_id=grid.run.run_id))
+        answer = fleet.GetFab(
+            GetFabRequest(
+                node=Node(node_id=node), hash_str=bundle(scene).hash_str, run_id=grid.run.run_id
+            )
+        )
     assert answer.fab.content == bundle(scene).content and b"evil.py" in answer.fab.content
 
 
@@ -119,7 +135,11 @@ class Tape:
 
     def intercept(self, context: Any, call_next: Any) -> Any:
         """Note and pass on."""
-        self.headers = {name: value for name, value in context.request.headers.items() if name.startswith("flwr-") or "timestamp" in name}
+        self.headers = {
+            name: value
+            for name, value in context.request.headers.items()
+            if name.startswith("flwr-") or "timestamp" in name
+        }
         return call_next(context)
 
 
@@ -160,28 +180,57 @@ def test_a_header_is_good_for_another_call_where_nothing_protects(scene: Scene) 
 
 
 def test_a_header_in_other_hands_opens_nothing_of_ours(scene: Scene) -> None:
-    with scene.certified("north") as http, scene.certified("valley") as other, scene.ours.http(None) as nobody:
+    with (
+        scene.certified("north") as http,
+        scene.certified("valley") as other,
+        scene.ours.http(None) as nobody,
+    ):
         url, home = str(http.base_url), scene.hospital("north")
         node = activated(scene, http, url, "north")
         headers = recorded(http, url, home, node)
-        assert [replayed(hands, url, headers, node) for hands in (nobody, other, http)] == [403, 403, 200]
+        assert [replayed(hands, url, headers, node) for hands in (nobody, other, http)] == [
+            403,
+            403,
+            200,
+        ]
 
 
 def test_a_member_is_no_other_member(scene: Scene) -> None:
     with scene.certified("valley") as http:
         url, home = str(http.base_url), scene.hospital("valley")
         foreign = _Client(url, http, node_key(scene.hospital("north").node_key))
-        assert status(lambda: foreign.PullMessages(PullMessagesRequest(node=Node(node_id=node_of(scene, "north"))))) == 403
+        assert (
+            status(
+                lambda: foreign.PullMessages(
+                    PullMessagesRequest(node=Node(node_id=node_of(scene, "north")))
+                )
+            )
+            == 403
+        )
         own = _Client(url, http, node_key(home.node_key))
-        assert status(lambda: own.PullMessages(PullMessagesRequest(node=Node(node_id=node_of(scene, "north"))))) == 401
+        assert (
+            status(
+                lambda: own.PullMessages(
+                    PullMessagesRequest(node=Node(node_id=node_of(scene, "north")))
+                )
+            )
+            == 401
+        )
 
 
 def test_vectors_travel_for_members_only(scene: Scene) -> None:
     name = "0" * 64
     with scene.certified("valley") as member, scene.ours.http(None) as nobody:
-        assert [http.get(f"/v1/models/1/{name}").status_code for http in (nobody, member)] == [403, 404]
-        assert [http.put(f"/v1/updates/1/{name}", content=b"").status_code for http in (nobody, member)] == [403, 404]
-        assert member.get(f"/v1/updates/1/{name}").status_code == 403  # nobody reads what another has sent
+        assert [http.get(f"/v1/models/1/{name}").status_code for http in (nobody, member)] == [
+            403,
+            404,
+        ]
+        assert [
+            http.put(f"/v1/updates/1/{name}", content=b"").status_code for http in (nobody, member)
+        ] == [403, 404]
+        assert (
+            member.get(f"/v1/updates/1/{name}").status_code == 403
+        )  # nobody reads what another has sent
         assert member.put(f"/v1/models/1/{name}", content=b"").status_code in (403, 405)
         for path in (
             "/v1/models/../../ca.key",
@@ -200,7 +249,10 @@ def hello(port: int, home: Path, version: ssl.TLSVersion) -> str | None:
     """The version of TLS that both agree on."""
     context = ssl.create_default_context(cafile=str(home / "ca.crt"))
     context.maximum_version = version
-    with socket.create_connection(("localhost", port), 5) as raw, context.wrap_socket(raw, server_hostname="localhost") as secure:
+    with (
+        socket.create_connection(("localhost", port), 5) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as secure,
+    ):
         return secure.version()
 
 
@@ -210,7 +262,14 @@ def test_tls_1_2_is_refused_unless_configured(scene: Scene, tmp_path: Path) -> N
     with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
         hello(scene.ours.port, scene.ours.home, ssl.TLSVersion.TLSv1_2)
     port, link = free_ports(2)
-    table = {"name": "old", "address": "localhost", "port": port, "link_port": link, "min_tls": "1.2", "sites": ["north"]}
+    table = {
+        "name": "old",
+        "address": "localhost",
+        "port": port,
+        "link_port": link,
+        "min_tls": "1.2",
+        "sites": ["north"],
+    }
     (tmp_path / "c.toml").write_text(toml.dumps(table))
     home = scene.ours.top / "old"  # a short path
     provision(tmp_path / "c.toml", home, NOW)
@@ -225,18 +284,27 @@ def test_tls_1_2_is_refused_unless_configured(scene: Scene, tmp_path: Path) -> N
         front.stop()
 
 
-def test_a_certificate_that_is_no_client_certificate_of_ours_is_refused(scene: Scene, tmp_path: Path) -> None:
+def test_a_certificate_that_is_no_client_certificate_of_ours_is_refused(
+    scene: Scene, tmp_path: Path
+) -> None:
     """One of a foreign authority for the same name; and the hospital's own, but made for signing."""
     home, key = scene.hospital("north"), certificates.private_key("tls")
     foreign = certificates.authority("trial", NOW, 10)
-    (tmp_path / "crt").write_bytes(certificates.grant(foreign, certificates.request("north", key), "north", "client", NOW, 5))
+    (tmp_path / "crt").write_bytes(
+        certificates.grant(foreign, certificates.request("north", key), "north", "client", NOW, 5)
+    )
     (tmp_path / "key").write_bytes(key)
     settings = replace(home.settings(), port=scene.ours.port)
     for pair in ((tmp_path / "crt", tmp_path / "key"), (home.identity_crt, home.identity_key)):
         with connection.client(settings, scene.authority, pair) as http:
             client = _Client(str(http.base_url), http, node_key(home.node_key))
-            assert status(partial(client.SendNodeHeartbeat, beat(node_of(scene, "north")))) in (400, 403)
-    with scene.certified("north") as http:  # the control; "unknown node" would be an answer of Flower's, not of the door
+            assert status(partial(client.SendNodeHeartbeat, beat(node_of(scene, "north")))) in (
+                400,
+                403,
+            )
+    with scene.certified(
+        "north"
+    ) as http:  # the control; "unknown node" would be an answer of Flower's, not of the door
         client = _Client(str(http.base_url), http, node_key(home.node_key))
         assert status(lambda: client.SendNodeHeartbeat(beat(node_of(scene, "north")))) == 200
 
@@ -249,13 +317,29 @@ def test_a_hospital_whose_kit_was_renewed_is_shut_out(scene: Scene) -> None:
         client = _Client(str(http.base_url), http, node_key(home.node_key))
         key = certificates.public_bytes(home.node_key.read_bytes())
         until(
-            lambda: status(lambda: client.ActivateNode(ActivateNodeRequest(public_key=key, heartbeat_interval=30))) == 200,
+            lambda: (
+                status(
+                    lambda: client.ActivateNode(
+                        ActivateNodeRequest(public_key=key, heartbeat_interval=30)
+                    )
+                )
+                == 200
+            ),
             "harbour may not enter",
         )
         node = node_of(scene, "harbour")
-        assert client.SendNodeHeartbeat(beat(node)).success and http.get("/v1/bell?seconds=0").status_code == 200
-        scene.ours.consilium("provision", scene.ours.top / "c.toml", "--out", scene.ours.home, "--renew", "harbour")
-        until(lambda: status(lambda: client.SendNodeHeartbeat(beat(node))) == 403, "the old certificate still opens the door", 10)
+        assert (
+            client.SendNodeHeartbeat(beat(node)).success
+            and http.get("/v1/bell?seconds=0").status_code == 200
+        )
+        scene.ours.consilium(
+            "provision", scene.ours.top / "c.toml", "--out", scene.ours.home, "--renew", "harbour"
+        )
+        until(
+            lambda: status(lambda: client.SendNodeHeartbeat(beat(node))) == 403,
+            "the old certificate still opens the door",
+            10,
+        )
         assert http.get("/v1/bell?seconds=0").status_code == 403
     with scene.certified("harbour") as again:
         client = _Client(str(again.base_url), again, node_key(home.node_key))

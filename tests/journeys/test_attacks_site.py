@@ -31,7 +31,13 @@ from tests.journeys.siege import EVIL, NOW, Scene, registered, siege, stolen
 
 pytestmark = pytest.mark.timeout(240)
 ROGUE = Path(__file__).with_name("rogue")
-STUDY = studies.parse({**small.TABLE, "federation": {"rounds": 1, "min_sites": 1}, "secure_aggregation": {"enabled": True}})
+STUDY = studies.parse(
+    {
+        **small.TABLE,
+        "federation": {"rounds": 1, "min_sites": 1},
+        "secure_aggregation": {"enabled": True},
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +75,10 @@ def captive(scene: Scene) -> Iterator[Captive]:
     approvals.grant(home.state, STUDY, "Dr. A. Rivers", "train", datetime.now(UTC), 1)
     made.start_site("north")
     with stolen(scene) as grid:
-        node = until(lambda: next((node for node, name in grid.names().items() if name == "south"), 0), "the hospital does not come")
+        node = until(
+            lambda: next((node for node, name in grid.names().items() if name == "south"), 0),
+            "the hospital does not come",
+        )
         until(home.socket.exists, "the worker does not come")
         yield Captive(scene, grid, node)
     made.stop("north")
@@ -79,28 +88,44 @@ def captive(scene: Scene) -> Iterator[Captive]:
 def smuggled(scene: Scene, site: str, *, free: bool) -> dict[str, str]:
     """An environment in which a hospital's processes run smuggled code."""
     made = scene.ours
-    about = {"data": str(made.data / site), "home": str(made.top / site), "port": scene.listener, "free": free}
+    about = {
+        "data": str(made.data / site),
+        "home": str(made.top / site),
+        "port": scene.listener,
+        "free": free,
+    }
     house = made.environment["PYTHONPATH"].split(os.pathsep)[-1]
     return {"ROGUE": json.dumps(about), "PYTHONPATH": f"{ROGUE}{os.pathsep}{house}"}
 
 
-def seal(scene: Scene, key: bytes | None = None, study: Any = STUDY, **changed: str) -> dict[str, Any]:
+def seal(
+    scene: Scene, key: bytes | None = None, study: Any = STUDY, **changed: str
+) -> dict[str, Any]:
     """A signed statement about a study, by default a right one."""
     times = {"issued": NOW.isoformat(), "expires": (NOW + timedelta(days=1)).isoformat()}
-    statement = Statement(**{"consortium": "trial", "run": "x", "study": study.digest, **times, **changed})
-    return study_signature.sign(statement, key or (scene.ours.home / "coordinator.key").read_bytes())
+    statement = Statement(
+        **{"consortium": "trial", "run": "x", "study": study.digest, **times, **changed}
+    )
+    return study_signature.sign(
+        statement, key or (scene.ours.home / "coordinator.key").read_bytes()
+    )
 
 
 def test_a_hospital_asks_for_no_code(scene: Scene, captive: Captive) -> None:
     def told() -> tuple[int, ...]:
         text = (scene.ours.top / "bare.out").read_text()
-        return tuple(text.count(words) for words in ("[Fleet.PushMessages]", "[Fleet.GetFab]", "[Fleet.GetRun]"))
+        return tuple(
+            text.count(words)
+            for words in ("[Fleet.PushMessages]", "[Fleet.GetFab]", "[Fleet.GetRun]")
+        )
 
     pushed, fetched, runs = told()
     assert captive.asked(seal(scene)) == ""  # it takes part, and the run's bundle is full of code
     assert told() == (pushed + 1, fetched, runs)
     home = scene.hospital("north").path
-    assert not list(home.rglob("*evil*")) and not any(EVIL[:20] in f.read_bytes() for f in home.rglob("*") if f.is_file())
+    assert not list(home.rglob("*evil*")) and not any(
+        EVIL[:20] in f.read_bytes() for f in home.rglob("*") if f.is_file()
+    )
 
 
 # ---- whose studies a hospital works on ----
@@ -108,11 +133,20 @@ def test_a_hospital_asks_for_no_code(scene: Scene, captive: Captive) -> None:
 
 def test_a_signed_study_is_worked_on_and_no_other(scene: Scene, captive: Captive) -> None:
     right = seal(scene)
-    longer = {**right, "statement": {**right["statement"], "expires": (NOW + timedelta(days=999)).isoformat()}}
+    longer = {
+        **right,
+        "statement": {**right["statement"], "expires": (NOW + timedelta(days=999)).isoformat()},
+    }
     other = studies.parse({**STUDY.to_table(), "seed": 99})
-    foreign = certificates.signer(certificates.authority("trial", NOW, 10), "coordinator", NOW, 10).key
+    foreign = certificates.signer(
+        certificates.authority("trial", NOW, 10), "coordinator", NOW, 10
+    ).key
     own = scene.hospital("north").identity_key.read_bytes()
-    past = seal(scene, issued=(NOW - timedelta(days=9)).isoformat(), expires=(NOW - timedelta(days=1)).isoformat())
+    past = seal(
+        scene,
+        issued=(NOW - timedelta(days=9)).isoformat(),
+        expires=(NOW - timedelta(days=1)).isoformat(),
+    )
     refused = {
         "The study is not signed: a statement and a signature are expected.": [captive.asked({})],
         "The study is not signed by the coordinator's key; it was changed on the way or comes from somebody else.": [
@@ -120,18 +154,24 @@ def test_a_signed_study_is_worked_on_and_no_other(scene: Scene, captive: Captive
             captive.asked(seal(scene, own)),
             captive.asked(longer),
         ],
-        "The signature is that of another study; the one that came was changed after it was signed.": [captive.asked(right, study=other)],
+        "The signature is that of another study; the one that came was changed after it was signed.": [
+            captive.asked(right, study=other)
+        ],
         "The study is signed for consortium 'another'; this hospital belongs to 'trial'.": [
             captive.asked(seal(scene, consortium="another"))
         ],
-        f"The study's signature expired on {past['statement']['expires']}; the coordinator must submit it again.": [captive.asked(past)],
+        f"The study's signature expired on {past['statement']['expires']}; the coordinator must submit it again.": [
+            captive.asked(past)
+        ],
     }
     for sentence, faults in refused.items():
         assert [fault.replace('"', "'") for fault in faults] == [sentence] * len(faults)
     assert captive.asked(right) == ""
 
 
-def test_a_hospital_that_calls_itself_by_another_s_name_is_excluded(scene: Scene, captive: Captive) -> None:
+def test_a_hospital_that_calls_itself_by_another_s_name_is_excluded(
+    scene: Scene, captive: Captive
+) -> None:
     """Its node was enrolled as "south" and it says "north"."""
 
     class Alone(Transport):
@@ -142,10 +182,15 @@ def test_a_hospital_that_calls_itself_by_another_s_name_is_excluded(scene: Scene
         def names(self) -> dict[int, str]:
             return {}  # Flower's own grid knows no names
 
-    with pytest.raises(InputError, match="south: It calls itself 'north', which is not the name that it was enrolled under"):
+    with pytest.raises(
+        InputError,
+        match="south: It calls itself 'north', which is not the name that it was enrolled under",
+    ):
         join(Alone(captive.grid, seal(scene)), STUDY)
 
-    assert [member.site for member in join(Bare(captive.grid, seal(scene)), STUDY).members] == ["north"]
+    assert [member.site for member in join(Bare(captive.grid, seal(scene)), STUDY).members] == [
+        "north"
+    ]
 
 
 # ---- the walls of a hospital, around smuggled code in the real processes ----
@@ -169,7 +214,10 @@ def test_without_the_walls_smuggled_code_does_what_it_likes(scene: Scene) -> Non
     all_done = "connect done, datagram done, list data done, read data done, write data done, identity key done, tls key done"
     for part in ("worker", "gateway"):
         file = scene.ours.top / f"valley-{part}.out"
-        assert until(partial(_rogue_in, file), "smuggled code says nothing") == f"rogue {part}: {all_done}"
+        assert (
+            until(partial(_rogue_in, file), "smuggled code says nothing")
+            == f"rogue {part}: {all_done}"
+        )
         scene.ours.stop(f"valley-{part}")
 
 
@@ -178,4 +226,11 @@ def _rogue_in(file: Path) -> str:
 
 
 def _rogue(text: str) -> str:
-    return next((line for line in text.splitlines() if line.startswith("rogue ") and line.endswith(("done", "EACCES"))), "")
+    return next(
+        (
+            line
+            for line in text.splitlines()
+            if line.startswith("rogue ") and line.endswith(("done", "EACCES"))
+        ),
+        "",
+    )

@@ -52,8 +52,14 @@ TABLE: dict[str, Any] = {
     "evaluation": {"every": 1, "bootstrap": 10},
 }
 FAILING: dict[str, dict[str, Any]] = {
-    "columns": {"task": {"name": "classification", "classes": ["no", "yes"], "target": ["malignancy"]}, "model": {"name": "cnn"}},
-    "labels": {"task": {"name": "classification", "classes": ["no", "yes"], "target": ["verdict"]}, "model": {"name": "cnn"}},
+    "columns": {
+        "task": {"name": "classification", "classes": ["no", "yes"], "target": ["malignancy"]},
+        "model": {"name": "cnn"},
+    },
+    "labels": {
+        "task": {"name": "classification", "classes": ["no", "yes"], "target": ["verdict"]},
+        "model": {"name": "cnn"},
+    },
     "patients": {"data": {**TABLE["data"], "min_patients": 900}},
     "damaged": {"data": {**TABLE["data"], "max_bad_fraction": 0.0}},
 }
@@ -66,7 +72,9 @@ def planted(folder: Path, site: str) -> None:
     for number, path in enumerate(sorted((folder / "dicom").iterdir())):
         image = pydicom.dcmread(path)
         for keyword, kind in TEXTS.items():
-            image.add_new(keyword, kind, f"{MARK}{site}{keyword}{number}"[: 16 if kind == "SH" else 60])
+            image.add_new(
+                keyword, kind, f"{MARK}{site}{keyword}{number}"[: 16 if kind == "SH" else 60]
+            )
         image.private_block(0x0009, "ACME", create=True).add_new(1, "LO", f"{MARK}private{number}")
         image.save_as(path)
         names[path.stem] = f"{MARK}{site}_{number:02}_Mueller"
@@ -83,13 +91,20 @@ def planted(folder: Path, site: str) -> None:
         (folder / table).write_text(text)
     lines = (folder / "labels.csv").read_text().splitlines()
     rows = [f"{line}{MARK}P,{MARK}maybe,{MARK}{site}" for line in lines[1:]]
-    (folder / "labels.csv").write_text("\n".join([f"{lines[0]},verdict,{MARK}column", *rows]) + "\n")
+    (folder / "labels.csv").write_text(
+        "\n".join([f"{lines[0]},verdict,{MARK}column", *rows]) + "\n"
+    )
     (folder / "PHANTOM").unlink()
 
 
 def forms(text: str) -> list[bytes]:
     """The ways in which a text might stand in a file."""
-    plain = [text.encode(), text.encode("utf-16-le"), text.encode("utf-16-be"), text.encode().hex().encode()]
+    plain = [
+        text.encode(),
+        text.encode("utf-16-le"),
+        text.encode("utf-16-be"),
+        text.encode().hex().encode(),
+    ]
     encoded = [base64.b64encode(b"x" * shift + text.encode())[4:-4] for shift in range(3)]
     return [*plain, *(e for e in encoded if len(e) >= 4), codecs.encode(text, "rot13").encode()]
 
@@ -97,9 +112,15 @@ def forms(text: str) -> list[bytes]:
 def found(folder: Path, but: tuple[str, ...] = ()) -> list[str]:
     """Files below a folder in which a canary stands, or whose name holds one."""
     needles = forms(MARK)
-    files = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink() and f.name not in but]
+    files = [
+        f for f in folder.rglob("*") if f.is_file() and not f.is_symlink() and f.name not in but
+    ]
     assert files
-    return [str(f) for f in files if MARK in str(f.relative_to(folder)) or any(n in f.read_bytes() for n in needles)]
+    return [
+        str(f)
+        for f in files
+        if MARK in str(f.relative_to(folder)) or any(n in f.read_bytes() for n in needles)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +138,10 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         (made.top / "watched.toml").write_text(toml.dumps(TABLE))
         made.submit(made.top / "watched.toml", "watched")
         made.wait_for("watched")
-        ends = {"watched": made.state("watched")["state"], **{name: _failed(made, name, change) for name, change in FAILING.items()}}
+        ends = {
+            "watched": made.state("watched")["state"],
+            **{name: _failed(made, name, change) for name, change in FAILING.items()},
+        }
         made.stop(*SITES)
         made.stop("server")
         return seen(made, ends)
@@ -128,7 +152,10 @@ def _failed(made: Federation, name: str, change: dict[str, Any]) -> str:
     file.write_text(toml.dumps({**TABLE, "name": name, **change}))
     made.submit(file, name)
     ended = ("failed", "finished", "stopped")
-    state: str = until(lambda: made.state(name)["state"] in ended and made.state(name)["state"], f"{name} does not end")
+    state: str = until(
+        lambda: made.state(name)["state"] in ended and made.state(name)["state"],
+        f"{name} does not end",
+    )
     return state
 
 
@@ -145,8 +172,15 @@ def seen(made: Federation, ends: dict[str, str]) -> dict[str, Any]:
         "coordinator": found(made.home),
         "printed": found(made.top / "printed"),
         "hospitals": [path for home in homes.values() for path in found(home, but=("site.log",))],
-        "private": [path for home in homes.values() for path in found(home) if path.endswith("site.log")],
-        "headers": [str(home) for home in homes.values() for keyword in TEXTS if keyword.encode() in _private(home)],
+        "private": [
+            path for home in homes.values() for path in found(home) if path.endswith("site.log")
+        ],
+        "headers": [
+            str(home)
+            for home in homes.values()
+            for keyword in TEXTS
+            if keyword.encode() in _private(home)
+        ],
         "data": found(made.data),
     }
 

@@ -76,7 +76,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             try:
                 found = walk()
             except BaseException as error:
-                shared.write_text(json.dumps({"fault": "".join(traceback.format_exception(error))[-20000:]}))
+                shared.write_text(
+                    json.dumps({"fault": "".join(traceback.format_exception(error))[-20000:]})
+                )
                 raise
             shared.write_text(json.dumps(found))
     content: dict[str, Any] = json.loads(shared.read_text())
@@ -89,7 +91,9 @@ def walk() -> dict[str, Any]:
     with federation(probe=True) as made:
         write.write(made.data, hospitals=4, **PHANTOMS)
         (made.top / "s.toml").write_text(toml.dumps(TABLE))
-        (made.top / "long.toml").write_text(toml.dumps({**TABLE, "federation": {**TABLE["federation"], "rounds": 500}}))
+        (made.top / "long.toml").write_text(
+            toml.dumps({**TABLE, "federation": {**TABLE["federation"], "rounds": 500}})
+        )
         made.provision(*SITES)
         made.start_server()
         with Watch(lambda: [group.pid for group in made.groups.values()], part) as watch:
@@ -99,7 +103,9 @@ def walk() -> dict[str, Any]:
             found = _first_and_second(made)
             _a_fourth_joins(made)
             made.wait_for("second")
-            found["weights"] = {name: digest(made.home / "runs" / name) for name in ("first", "second")}
+            found["weights"] = {
+                name: digest(made.home / "runs" / name) for name in ("first", "second")
+            }
             found["stopped"] = _stopped(made)
         found |= _told(made) | _watched(made, watch)
         groups = [group.pid for group in made.groups.values()]
@@ -114,16 +120,33 @@ def _first_and_second(made: Federation) -> dict[str, Any]:
     run = made.wait_for("first", "running")
     beside = made.state("second")["state"]
     token = until(lambda: _token(made, run["run_id"]), "the task has no token")
-    doors = {f"{method} {path} {site}": _knock(made, method, path, site) for method, path in OTHER_DOORS for site in (None, "north")}
+    doors = {
+        f"{method} {path} {site}": _knock(made, method, path, site)
+        for method, path in OTHER_DOORS
+        for site in (None, "north")
+    }
     home = SiteHome(made.top / "north")
     with httpx.Client(verify=False) as inner:
-        behind = [inner.get(f"https://127.0.0.1:{made.link}{path}").status_code for path in ("/docs", "/openapi.json")]
-    fleet = {"member": _beats(made, home, "north"), "without": _knock(made, "POST", "/v1/fleet/pull-messages", None)}
+        behind = [
+            inner.get(f"https://127.0.0.1:{made.link}{path}").status_code
+            for path in ("/docs", "/openapi.json")
+        ]
+    fleet = {
+        "member": _beats(made, home, "north"),
+        "without": _knock(made, "POST", "/v1/fleet/pull-messages", None),
+    }
     secrets = {"task token": token, **{str(file): file.read_text() for file in _secret_files(made)}}
     made.wait_for("first")
     report = json.loads((made.home / "runs" / "first" / "report.json").read_text())
     about = {key: report[key] for key in ("status", "engine", "excluded")}
-    return {"beside": beside, "doors": doors, "behind": behind, "fleet": fleet, "secrets": secrets, "report": about}
+    return {
+        "beside": beside,
+        "doors": doors,
+        "behind": behind,
+        "fleet": fleet,
+        "secrets": secrets,
+        "report": about,
+    }
 
 
 def _a_fourth_joins(made: Federation) -> None:
@@ -131,7 +154,9 @@ def _a_fourth_joins(made: Federation) -> None:
     made.provision(*SITES, FOURTH)
     made.enrol(FOURTH)
     log = made.home / "logs" / f"run-{made.state('second')['run_id']}.log"
-    until(lambda: log.exists() and "3 hospitals" in log.read_text(), "the second run does not begin")
+    until(
+        lambda: log.exists() and "3 hospitals" in log.read_text(), "the second run does not begin"
+    )
     made.start_site(FOURTH)
     made.submit(made.top / "long.toml", "third")
 
@@ -139,12 +164,21 @@ def _a_fourth_joins(made: Federation) -> None:
 def _stopped(made: Federation) -> dict[str, Any]:
     """A long run that is stopped after some rounds."""
     folder = made.home / "runs" / "third"
-    until(lambda: (folder / "rounds.jsonl").exists() and len(_rounds(folder)) >= 2, "no round is done")
+    until(
+        lambda: (folder / "rounds.jsonl").exists() and len(_rounds(folder)) >= 2, "no round is done"
+    )
     made.consilium("server", "stop", "third", "--home", made.home)
     until(
-        lambda: made.state("third")["state"] not in ("running", "interrupted") or (folder / "report.json").exists(), "the run does not stop"
+        lambda: (
+            made.state("third")["state"] not in ("running", "interrupted")
+            or (folder / "report.json").exists()
+        ),
+        "the run does not stop",
     )
-    until(lambda: "ended with code" in made.said("server").rpartition("starts")[2], "its process does not end")
+    until(
+        lambda: "ended with code" in made.said("server").rpartition("starts")[2],
+        "its process does not end",
+    )
     study, _, weights = checkpoint.load(folder / "model")
     return {
         "same server": made.groups["server"].poll() is None,
@@ -159,21 +193,46 @@ def _stopped(made: Federation) -> dict[str, Any]:
 def _told(made: Federation) -> dict[str, Any]:
     """What both sides say about the runs, and who may read their files."""
     status = json.loads(made.consilium("server", "status", "--home", made.home, "--json"))
-    studies = {site: json.loads(made.consilium("site", "studies", "--home", made.top / site, "--json"))["studies"] for site in SITES}
+    studies = {
+        site: json.loads(made.consilium("site", "studies", "--home", made.top / site, "--json"))[
+            "studies"
+        ]
+        for site in SITES
+    }
     logs = {site: (made.top / site / "logs" / "gateway.log").read_text() for site in SITES}
     run_logs = {file.stem: file.read_text() for file in (made.home / "logs").glob("run-*.log")}
     private = [
-        file for folder in ("co", *SITES, FOURTH) for file in (made.top / folder).rglob("*") if file.is_file() and not file.is_symlink()
+        file
+        for folder in ("co", *SITES, FOURTH)
+        for file in (made.top / folder).rglob("*")
+        if file.is_file() and not file.is_symlink()
     ]
     modes = {str(file.relative_to(made.top)): file.stat().st_mode & 0o777 for file in private}
-    return {"status": status, "studies": studies, "logs": logs, "run logs": run_logs, "server log": made.said("server"), "modes": modes}
+    return {
+        "status": status,
+        "studies": studies,
+        "logs": logs,
+        "run logs": run_logs,
+        "server log": made.said("server"),
+        "modes": modes,
+    }
 
 
 def _watched(made: Federation, watch: Watch) -> dict[str, Any]:
-    texts = {name: sorted({text.decode("utf-8", "replace") for text in seen}) for name, seen in watch.texts.items()}
+    texts = {
+        name: sorted({text.decode("utf-8", "replace") for text in seen})
+        for name, seen in watch.texts.items()
+    }
     calls = sorted(set((made.top / "probe.log").read_text().splitlines()))
     sockets = {name: sorted(held) for name, held in watch.sockets.items()}
-    return {"texts": texts, "calls": calls, "sockets": sockets, "looks": watch.looks, "port": made.port, "link": made.link}
+    return {
+        "texts": texts,
+        "calls": calls,
+        "sockets": sockets,
+        "looks": watch.looks,
+        "port": made.port,
+        "link": made.link,
+    }
 
 
 def part(command: str) -> str:
@@ -201,7 +260,9 @@ def _rounds(folder: Path) -> list[str]:
 def _knock(made: Federation, method: str, path: str, site: str | None) -> int:
     with made.http(site) as http:
         url = http.base_url.copy_with(raw_path=path.encode())
-        return http.send(httpx.Request(method, url, content=b"" if method == "POST" else None)).status_code
+        return http.send(
+            httpx.Request(method, url, content=b"" if method == "POST" else None)
+        ).status_code
 
 
 def _beats(made: Federation, home: SiteHome, site: str) -> bool:
@@ -220,18 +281,31 @@ def _token(made: Federation, run: int) -> str | None:
     """Flower's token of a run's task, out of the SuperLink's own database."""
     with sqlite3.connect(f"file:{made.home / 'state.db'}?mode=ro", uri=True) as base:
         signed = run - (1 << 64) if run >= 1 << 63 else run
-        found = base.execute("select token from task where run_id = ? and token is not null", [signed]).fetchone()
+        found = base.execute(
+            "select token from task where run_id = ? and token is not null", [signed]
+        ).fetchone()
     return found[0] if found else None
 
 
 def _secret_files(made: Federation) -> list[Path]:
-    patterns = ("co/*.key", "co/superexec.secret", "co/kits/*/token", "*/gateway/*.key", "*/worker/identity.key")
+    patterns = (
+        "co/*.key",
+        "co/superexec.secret",
+        "co/kits/*/token",
+        "*/gateway/*.key",
+        "*/worker/identity.key",
+    )
     return sorted(file for pattern in patterns for file in made.top.glob(pattern))
 
 
 def _parts_of_secrets(secrets: dict[str, str]) -> set[str]:
     """Each line that is secret: of a PEM file, what lies between head and foot."""
-    return {line for text in secrets.values() for line in text.split("\n") if len(line) >= 16 and not line.startswith("-----")}
+    return {
+        line
+        for text in secrets.values()
+        for line in text.split("\n")
+        if len(line) >= 16 and not line.startswith("-----")
+    }
 
 
 def test_it_trains_to_the_report(seen: dict[str, Any]) -> None:
@@ -240,10 +314,19 @@ def test_it_trains_to_the_report(seen: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("engine", ["inline", "ray"])
-def test_the_final_weights_are_those_of_a_simulation(seen: dict[str, Any], tmp_path: Path, engine: str) -> None:
+def test_the_final_weights_are_those_of_a_simulation(
+    seen: dict[str, Any], tmp_path: Path, engine: str
+) -> None:
     write.write(tmp_path / "hosp", hospitals=3, **PHANTOMS)
     (tmp_path / "s.toml").write_text(toml.dumps(TABLE))
-    simulate(tmp_path / "s.toml", tmp_path / "hosp", tmp_path / "out", engine=engine, device="cpu", quiet=True)
+    simulate(
+        tmp_path / "s.toml",
+        tmp_path / "hosp",
+        tmp_path / "out",
+        engine=engine,
+        device="cpu",
+        quiet=True,
+    )
     assert seen["weights"]["first"] == digest(tmp_path / "out")
 
 
@@ -272,15 +355,30 @@ def test_every_socket_is_a_configured_one(seen: dict[str, Any]) -> None:
         "worker": set(),
     }
     assert set(seen["sockets"]) == set(allowed) and seen["looks"] > 20
-    found = {name: {_role(Socket(*entry), port, link) for entry in held} for name, held in seen["sockets"].items()}
-    assert {name: roles - allowed[name] for name, roles in found.items() if not roles <= allowed[name]} == {}
-    for name in ("superlink", "proxy", "runner", "gateway", "server"):  # the control: the watch sees what there is
+    found = {
+        name: {_role(Socket(*entry), port, link) for entry in held}
+        for name, held in seen["sockets"].items()
+    }
+    assert {
+        name: roles - allowed[name] for name, roles in found.items() if not roles <= allowed[name]
+    } == {}
+    for name in (
+        "superlink",
+        "proxy",
+        "runner",
+        "gateway",
+        "server",
+    ):  # the control: the watch sees what there is
         assert found[name], name
 
 
 def _role(held: Socket, port: int, link: int) -> tuple[str, int] | Socket:
     """What a socket is for; itself, if that is nothing that was configured."""
-    if held.listens and (held.near_port, held.near) in ((port, "0.0.0.0"), (port, "::"), (link, "127.0.0.1")):
+    if held.listens and (held.near_port, held.near) in (
+        (port, "0.0.0.0"),
+        (port, "::"),
+        (link, "127.0.0.1"),
+    ):
         return "at", held.near_port
     if held.table.startswith("tcp") and held.near in LOOPBACK and held.far in LOOPBACK:
         if held.far_port in (port, link):
@@ -297,8 +395,17 @@ def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> 
     allowed = {
         "superlink": {("socket.bind", inner), ("socket.getaddrinfo", inner)},
         "runner": {("socket.connect", inner), ("socket.getaddrinfo", inner)},
-        "server": {("socket.connect", inner), ("socket.getaddrinfo", inner), ("socket.bind", inner), ("socket.bind", wide)},
-        "gateway": {("socket.connect", door), ("socket.connect", f"('::1', {port}"), ("socket.getaddrinfo", f"('localhost', {port}")},
+        "server": {
+            ("socket.connect", inner),
+            ("socket.getaddrinfo", inner),
+            ("socket.bind", inner),
+            ("socket.bind", wide),
+        },
+        "gateway": {
+            ("socket.connect", door),
+            ("socket.connect", f"('::1', {port}"),
+            ("socket.getaddrinfo", f"('localhost', {port}"),
+        },
     }
     kinds, wrong = set(), []
     for line in seen["calls"]:
@@ -309,7 +416,10 @@ def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> 
         if (event, about) == ("socket.bind", "(('::1', 0),)"):
             continue  # urllib3 asks while it is imported whether there is IPv6; nothing listens
         kinds.add(name)
-        if not any(event == kind and about.lstrip("(").startswith(place.lstrip("(")) for kind, place in allowed.get(name, set())):
+        if not any(
+            event == kind and about.lstrip("(").startswith(place.lstrip("("))
+            for kind, place in allowed.get(name, set())
+        ):
             wrong.append(line)
     assert wrong == []
     assert kinds == set(allowed)
@@ -319,8 +429,12 @@ def test_no_secret_is_on_a_command_line_or_in_an_environment(seen: dict[str, Any
     parts = _parts_of_secrets(seen["secrets"])
     assert len(seen["secrets"]) == 1 + 4 + 3 + 9 and len(parts) >= len(seen["secrets"])
     texts = {name: "\n".join(found) for name, found in seen["texts"].items()}
-    assert "superexec.secret" in texts["superlink"] and "PYTHONPATH" in texts["worker"]  # the control: both kinds were read
-    assert {name for name, text in texts.items() if any(secret in text for secret in parts)} == set()
+    assert (
+        "superexec.secret" in texts["superlink"] and "PYTHONPATH" in texts["worker"]
+    )  # the control: both kinds were read
+    assert {
+        name for name, text in texts.items() if any(secret in text for secret in parts)
+    } == set()
 
 
 def test_both_sides_name_the_same_run(seen: dict[str, Any]) -> None:
@@ -330,7 +444,11 @@ def test_both_sides_name_the_same_run(seen: dict[str, Any]) -> None:
     for site in SITES:
         assert seen["status"]["sites"][site]["online"] is True
         told = {study["run"]: study for study in seen["studies"][site]}
-        assert set(told) == set(runs) and told["first"]["rounds"] == 2 and told["first"]["study"] == "trial"
+        assert (
+            set(told) == set(runs)
+            and told["first"]["rounds"] == 2
+            and told["first"]["study"] == "trial"
+        )
         assert all(f"run {number} message" in seen["logs"][site] for number in runs.values())
     for number in runs.values():
         assert f"run {number} starts" in seen["server log"]
@@ -338,7 +456,11 @@ def test_both_sides_name_the_same_run(seen: dict[str, Any]) -> None:
 
 def test_a_run_is_stopped_and_its_last_model_stays(seen: dict[str, Any]) -> None:
     stopped = seen["stopped"]
-    assert stopped["report"] == "interrupted" and stopped["state"] in ("interrupted", "stopped") and stopped["finite"]
+    assert (
+        stopped["report"] == "interrupted"
+        and stopped["state"] in ("interrupted", "stopped")
+        and stopped["finite"]
+    )
     assert 2 <= stopped["model"] < 500 and len(stopped["rounds"]) == stopped["model"]
 
 

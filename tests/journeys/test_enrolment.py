@@ -45,7 +45,11 @@ class Consortium:
 
     def provision(self, *sites: str, **arguments: Any) -> list[str]:
         file = self.folder / "c.toml"
-        file.write_text(toml.dumps({"name": "chest-4", "address": "localhost", "port": self.port, "sites": list(sites)}))
+        file.write_text(
+            toml.dumps(
+                {"name": "chest-4", "address": "localhost", "port": self.port, "sites": list(sites)}
+            )
+        )
         return provision(file, self.home, self.now, **arguments)
 
     def register(self, site: str, key: bytes) -> None:
@@ -78,7 +82,9 @@ def consortium(tmp_path: Path) -> Iterator[Consortium]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
 
 
 def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consortium) -> None:
@@ -95,66 +101,127 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
     files = tree(home.path)
     assert set(files) == names
     assert {p.stat().st_mode & 0o777 for p in home.path.rglob("*") if p.is_file()} == {0o600}
-    assert {p.stat().st_mode & 0o777 for p in (home.path, *home.path.rglob("*")) if p.is_dir()} == {0o700}
+    assert {p.stat().st_mode & 0o777 for p in (home.path, *home.path.rglob("*")) if p.is_dir()} == {
+        0o700
+    }
     token = (consortium.kit("north") / "token").read_bytes().strip()
-    assert not any(token in content for content in (*files.values(), " ".join(consortium.log).encode()))
+    assert not any(
+        token in content for content in (*files.values(), " ".join(consortium.log).encode())
+    )
     assert files["roster.crt"] == (consortium.home / "roster.crt").read_bytes()
     assert policy.read(home.policy_toml) == policy.Policy()
     site = home.settings()
-    assert (site.name, site.data, site.device, site.port) == ("north", str(consortium.data), "cpu", consortium.port)
+    assert (site.name, site.data, site.device, site.port) == (
+        "north",
+        str(consortium.data),
+        "cpu",
+        consortium.port,
+    )
     [(name, node)] = consortium.registered
     assert (name, node) == ("north", certificates.public_bytes(home.node_key.read_bytes()))
-    assert not any(key in content for key in (home.tls_key.read_bytes(), node) for content in tree(consortium.home).values())
-    with lane.listening(lane.fixed("HTTP/1.1 204 Welcome"), lane.tls(consortium.home, mutual=True)) as port:
+    assert not any(
+        key in content
+        for key in (home.tls_key.read_bytes(), node)
+        for content in tree(consortium.home).values()
+    )
+    with lane.listening(
+        lane.fixed("HTTP/1.1 204 Welcome"), lane.tls(consortium.home, mutual=True)
+    ) as port:
         pair = (home.tls_crt, home.tls_key)
         with connection.client(replace(site, port=port), home.ca.read_bytes(), pair) as http:
             assert http.get("/").status_code == 204
 
 
-def test_both_sides_see_one_fingerprint(consortium: Consortium, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_sides_see_one_fingerprint(
+    consortium: Consortium, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the hospital reads out is what the coordinator has before the signing, and what other hospitals see after it."""
     north, valley = consortium.enrol("north"), consortium.enrol("valley")
     site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
-    [own] = [line for line in consortium.told if line.startswith("Fingerprint of this hospital's key: ")]
+    [own] = [
+        line for line in consortium.told if line.startswith("Fingerprint of this hospital's key: ")
+    ]
     assert main.main([*site, str(valley.path)]) == 0
     read = capsys.readouterr().out.splitlines()
-    assert own == f"Fingerprint of this hospital's key: {read[0].removeprefix('valley  ')}; read it to the coordinator by phone."
+    assert (
+        own
+        == f"Fingerprint of this hospital's key: {read[0].removeprefix('valley  ')}; read it to the coordinator by phone."
+    )
     assert read[1].startswith("No signed roster has come yet")
-    assert main.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes"]) == 0
+    assert (
+        main.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes"])
+        == 0
+    )
     assert f"  {read[0]}  new" in capsys.readouterr().err
     north.roster_json.write_bytes((consortium.home / "roster.json").read_bytes())
     assert main.main([*site, str(north.path)]) == 0
     out, noted = capsys.readouterr()
-    assert f"  {read[0]}" in out.splitlines() and "Signed roster, version 1 of " in out and noted == ""
+    assert (
+        f"  {read[0]}" in out.splitlines() and "Signed roster, version 1 of " in out and noted == ""
+    )
     assert main.main([*site, str(north.path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["version"], told["usable"]) == (1, ["north", "valley"])
-    assert told["sites"] == {"north": told["fingerprint"], "valley": read[0].removeprefix("valley  ")}
+    assert told["sites"] == {
+        "north": told["fingerprint"],
+        "valley": read[0].removeprefix("valley  "),
+    }
 
 
-def test_a_roster_without_this_hospital_and_a_forged_one(consortium: Consortium, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_roster_without_this_hospital_and_a_forged_one(
+    consortium: Consortium, capsys: pytest.CaptureFixture[str]
+) -> None:
     north, key = consortium.enrol("north"), consortium.home / "offline" / "roster.key"
     consortium.enrol("valley")
-    assert main.main(["server", "roster", "--home", str(consortium.home), "--key", str(key), "--yes", "--without", "north"]) == 0
+    assert (
+        main.main(
+            [
+                "server",
+                "roster",
+                "--home",
+                str(consortium.home),
+                "--key",
+                str(key),
+                "--yes",
+                "--without",
+                "north",
+            ]
+        )
+        == 0
+    )
     north.roster_json.write_bytes((consortium.home / "roster.json").read_bytes())
     capsys.readouterr()
     assert main.main(["site", "fingerprint", "--home", str(north.path)]) == 0
     assert "This hospital is not on that roster with its own key" in capsys.readouterr().err
-    north.roster_json.write_bytes(north.roster_json.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    north.roster_json.write_bytes(
+        north.roster_json.read_bytes().replace(b'"version": 1', b'"version": 2')
+    )
     assert main.main(["site", "fingerprint", "--home", str(north.path)]) == 1
     assert "is not signed by the consortium's roster key" in capsys.readouterr().err
 
 
-def test_without_a_certificate_or_with_a_foreign_one_the_door_stays_shut(consortium: Consortium, tmp_path: Path) -> None:
+def test_without_a_certificate_or_with_a_foreign_one_the_door_stays_shut(
+    consortium: Consortium, tmp_path: Path
+) -> None:
     home = consortium.enrol("north")
     foreign = certificates.authority("chest-4", NOW, 10)
     key = certificates.private_key("tls")
-    (tmp_path / "f.crt").write_bytes(certificates.grant(foreign, certificates.request("north", key), "north", "client", NOW, 5))
+    (tmp_path / "f.crt").write_bytes(
+        certificates.grant(foreign, certificates.request("north", key), "north", "client", NOW, 5)
+    )
     (tmp_path / "f.key").write_bytes(key)
-    with lane.listening(lane.fixed("HTTP/1.1 204 Welcome"), lane.tls(consortium.home, mutual=True)) as port:
-        for pair in (None, (tmp_path / "f.crt", tmp_path / "f.key"), (home.identity_crt, home.identity_key)):
+    with lane.listening(
+        lane.fixed("HTTP/1.1 204 Welcome"), lane.tls(consortium.home, mutual=True)
+    ) as port:
+        for pair in (
+            None,
+            (tmp_path / "f.crt", tmp_path / "f.key"),
+            (home.identity_crt, home.identity_key),
+        ):
             with (
-                connection.client(replace(home.settings(), port=port), home.ca.read_bytes(), pair) as http,
+                connection.client(
+                    replace(home.settings(), port=port), home.ca.read_bytes(), pair
+                ) as http,
                 pytest.raises(httpx.TransportError),
             ):
                 http.get("/")
@@ -163,7 +230,13 @@ def test_without_a_certificate_or_with_a_foreign_one_the_door_stays_shut(consort
 def test_a_hospital_joins_a_running_coordinator(consortium: Consortium) -> None:
     consortium.enrol("north")
     consortium.provision("north", "valley", "south", single_file=True)
-    enrol(consortium.home / "kits" / "south.kit", consortium.folder / "south", consortium.data, consortium.now, proxy="none")
+    enrol(
+        consortium.home / "kits" / "south.kit",
+        consortium.folder / "south",
+        consortium.data,
+        consortium.now,
+        proxy="none",
+    )
     assert [name for name, _ in consortium.registered] == ["north", "south"]
     assert SiteHome.open(consortium.folder / "south").settings().name == "south"
 
@@ -179,7 +252,9 @@ def test_through_a_web_proxy(consortium: Consortium) -> None:
 
 def test_a_token_is_good_once(consortium: Consortium) -> None:
     consortium.enrol("north")
-    with pytest.raises(InputError, match="refuses the enrolment: north is already enrolled with other keys"):
+    with pytest.raises(
+        InputError, match="refuses the enrolment: north is already enrolled with other keys"
+    ):
         consortium.enrol("north", "again")
     with pytest.raises(InputError, match="is enrolled already; give a new folder"):
         consortium.enrol("north")
@@ -192,7 +267,9 @@ def test_a_renewed_kit_ends_the_earlier_enrolment(consortium: Consortium) -> Non
     consortium.provision("north", "valley", renew=["north"])
     second = consortium.enrol("north", "again")
     assert Registry(consortium.home).is_revoked(serial)
-    assert not Registry(consortium.home).is_revoked(certificates.details(second.tls_crt.read_bytes())["serial"])
+    assert not Registry(consortium.home).is_revoked(
+        certificates.details(second.tls_crt.read_bytes())["serial"]
+    )
 
 
 def test_tokens_that_are_refused(consortium: Consortium) -> None:
@@ -211,7 +288,9 @@ def test_tokens_that_are_refused(consortium: Consortium) -> None:
 
 
 @pytest.mark.parametrize("at", range(0, 11, 2))
-def test_a_full_disk_at_the_hospital(consortium: Consortium, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+def test_a_full_disk_at_the_hospital(
+    consortium: Consortium, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
     """Wherever it strikes, the same command finishes the work once there is room."""
     real, count, home = os.fsync, iter(range(1000)), str(consortium.folder / "north")
 
@@ -223,7 +302,8 @@ def test_a_full_disk_at_the_hospital(consortium: Consortium, monkeypatch: pytest
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(
-            ConsiliumError, match=r"north cannot be written \(No space left on device\); mend that and run the same command again"
+            ConsiliumError,
+            match=r"north cannot be written \(No space left on device\); mend that and run the same command again",
         ):
             consortium.enrol("north")
     if at:
@@ -252,18 +332,32 @@ def test_an_answer_that_was_lost(consortium: Consortium, monkeypatch: pytest.Mon
 
 def test_the_coordinators_own_troubles(consortium: Consortium) -> None:
     consortium.fault = RuntimeError("secret detail")
-    with pytest.raises(ConsiliumError, match=r"^The coordinator cannot enrol anybody now") as caught:
+    with pytest.raises(
+        ConsiliumError, match=r"^The coordinator cannot enrol anybody now"
+    ) as caught:
         consortium.enrol("north")
     assert "secret detail" not in str(caught.value) and "secret detail" in consortium.log[-1]
     consortium.fault = None
     consortium.enrol("north")
 
 
-def test_a_coordinator_of_another_consortium_is_not_spoken_to(consortium: Consortium, tmp_path: Path) -> None:
-    (tmp_path / "o.toml").write_text(toml.dumps({"name": "chest-4", "address": "localhost", "port": consortium.port, "sites": ["north"]}))
+def test_a_coordinator_of_another_consortium_is_not_spoken_to(
+    consortium: Consortium, tmp_path: Path
+) -> None:
+    (tmp_path / "o.toml").write_text(
+        toml.dumps(
+            {"name": "chest-4", "address": "localhost", "port": consortium.port, "sites": ["north"]}
+        )
+    )
     provision(tmp_path / "o.toml", tmp_path / "other", NOW)
     with pytest.raises(ConsiliumError, match="not from consortium chest-4's authority"):
-        enrol(tmp_path / "other" / "kits" / "north", tmp_path / "north", consortium.data, NOW, proxy="none")
+        enrol(
+            tmp_path / "other" / "kits" / "north",
+            tmp_path / "north",
+            consortium.data,
+            NOW,
+            proxy="none",
+        )
     assert consortium.log == []
 
 
@@ -298,13 +392,23 @@ def test_an_interrupted_folder_belongs_to_one_hospital(consortium: Consortium) -
         consortium.enrol("north", "home")
     consortium.fault = None
     with pytest.raises(InputError, match="another hospital's enrolment was interrupted"):
-        enrol(consortium.kit("valley"), consortium.folder / "home", consortium.data, NOW, proxy="none")
+        enrol(
+            consortium.kit("valley"), consortium.folder / "home", consortium.data, NOW, proxy="none"
+        )
 
 
 def test_an_expired_or_foreign_kit(consortium: Consortium) -> None:
     with pytest.raises(CertificateError, match="expired on"):
-        enrol(consortium.kit("north"), consortium.folder / "h", consortium.data, NOW + timedelta(days=3651), proxy="none")
-    (consortium.kit("north") / "ca.crt").write_bytes(certificates.authority("chest-4", NOW, 10).certificate)
+        enrol(
+            consortium.kit("north"),
+            consortium.folder / "h",
+            consortium.data,
+            NOW + timedelta(days=3651),
+            proxy="none",
+        )
+    (consortium.kit("north") / "ca.crt").write_bytes(
+        certificates.authority("chest-4", NOW, 10).certificate
+    )
     with pytest.raises(CertificateError, match="not issued by this consortium"):
         consortium.enrol("north")
     assert not (consortium.folder / "h").exists() and not (consortium.folder / "north").exists()

@@ -21,7 +21,10 @@ HOUSE = Path(__file__).resolve().parents[2]
 WORKER_USER, GATEWAY_USER, STRANGER, GROUP = 61001, 61002, 61003, 61010
 LOST = [name for name in ("unshare",) if shutil.which(name) is None]
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root on Linux may start processes of several users"),
+    pytest.mark.skipif(
+        sys.platform != "linux" or os.geteuid() != 0,
+        reason="only root on Linux may start processes of several users",
+    ),
     pytest.mark.skipif(bool(LOST), reason=f"needs the program {' '.join(LOST)}"),
 ]
 
@@ -83,11 +86,25 @@ def listener() -> Iterator[int]:
 
 
 def command(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
-    return [sys.executable, "-c", HEAD + code, str(top), str(listener), str(user), *map(str, groups)]
+    return [
+        sys.executable,
+        "-c",
+        HEAD + code,
+        str(top),
+        str(listener),
+        str(user),
+        *map(str, groups),
+    ]
 
 
 def told(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
-    done = subprocess.run(command(code, top, listener, user, *groups), cwd=HOUSE, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command(code, top, listener, user, *groups),
+        cwd=HOUSE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -95,7 +112,9 @@ def told(code: str, top: Path, listener: int, user: int, *groups: int) -> list[s
 @pytest.fixture
 def worker(top: Path, listener: int) -> Iterator[None]:
     """The worker's user in a network namespace of its own."""
-    started = subprocess.Popen(["unshare", "--net", *command(WORKER, top, listener, WORKER_USER, GROUP)], cwd=HOUSE)
+    started = subprocess.Popen(
+        ["unshare", "--net", *command(WORKER, top, listener, WORKER_USER, GROUP)], cwd=HOUSE
+    )
     while not (top / "run" / "worker.sock").exists():
         assert started.poll() is None, "this kernel does not let root make a network namespace"
         time.sleep(0.01)

@@ -25,7 +25,13 @@ from tests.client.view.browser import browser, needed
 from tests.journeys.federation import Federation, federation, until
 
 pytestmark = pytest.mark.timeout(300)
-STUDY = studies.parse({**small.TABLE, "task": {"name": "segmentation", "classes": ["lesion"]}, "secure_aggregation": {"enabled": True}})
+STUDY = studies.parse(
+    {
+        **small.TABLE,
+        "task": {"name": "segmentation", "classes": ["lesion"]},
+        "secure_aggregation": {"enabled": True},
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,33 +57,48 @@ def home(made: Federation) -> SiteHome:
 
 
 def status(made: Federation) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(made.consilium("site", "status", "--home", home(made).path, "--json"))
+    found: dict[str, Any] = json.loads(
+        made.consilium("site", "status", "--home", home(made).path, "--json")
+    )
     return found
 
 
 def address(made: Federation) -> str:
-    return next(line for line in made.said("view").splitlines() if line.startswith("http://127.0.0.1:"))
+    return next(
+        line for line in made.said("view").splitlines() if line.startswith("http://127.0.0.1:")
+    )
 
 
 def ask(made: Federation) -> Reply:
     """A signed question to the worker, as the gateway brings it."""
     now = datetime.now(UTC)
-    statement = Statement("trial", "run-1", STUDY.digest, now.isoformat(), (now + timedelta(days=1)).isoformat())
+    statement = Statement(
+        "trial", "run-1", STUDY.digest, now.isoformat(), (now + timedelta(days=1)).isoformat()
+    )
     seal = study_signature.sign(statement, (made.home / "coordinator.key").read_bytes())
     letter = envelopes.write_question(Question("join", STUDY.to_table(), seal=seal))
-    return envelopes.read_reply(envelopes.Envelope.received(*WorkerClient(home(made).socket).ask(letter.text, letter.vector, 60.0)))
+    return envelopes.read_reply(
+        envelopes.Envelope.received(
+            *WorkerClient(home(made).socket).ask(letter.text, letter.vector, 60.0)
+        )
+    )
 
 
 def test_the_processes_are_seen(made: Federation) -> None:
     found = {process["name"]: process for process in status(made)["processes"]}
-    assert {name: process["state"] for name, process in found.items()} == {"worker": "running", "gateway": "running"}
+    assert {name: process["state"] for name, process in found.items()} == {
+        "worker": "running",
+        "gateway": "running",
+    }
     assert len({process["pid"] for process in found.values()} - {None}) == 2
 
 
 def test_what_was_asked_is_seen(made: Federation) -> None:
     assert ask(made).fault == ""
     found = status(made)
-    assert [(run["study"], run["answered"], run["left"]) for run in found["runs"]] == [("small", 1, {"readiness": 1})]
+    assert [(run["study"], run["answered"], run["left"]) for run in found["runs"]] == [
+        ("small", 1, {"readiness": 1})
+    ]
     assert found["spent"]["sent"] == found["runs"][0]["sent"] > 0 and found["problems"] == []
 
 
@@ -92,8 +113,13 @@ def test_the_button_of_the_page_stops_the_worker(made: Federation) -> None:
         page.click("#press")
         page.until("document.querySelector('#now .lead.off')")
         reply = ask(made)
-        assert (reply.fault, reply.values["code"]) == (stop.SENTENCE, "policy") and "scanner" not in repr(reply)
-        page.until("document.querySelector('#refused').innerText.includes('has stopped taking part')")
+        assert (reply.fault, reply.values["code"]) == (
+            stop.SENTENCE,
+            "policy",
+        ) and "scanner" not in repr(reply)
+        page.until(
+            "document.querySelector('#refused').innerText.includes('has stopped taking part')"
+        )
         assert reply.values["id"] in page.text("#refused")
         assert status(made)["state"] == "stopped"
         page.click("#press")
@@ -115,7 +141,12 @@ def test_the_page_needs_its_key(made: Federation) -> None:
         entered = stranger.get(address(made))
         assert entered.status_code == 303
         assert stranger.get(start + entered.headers["location"]).status_code == 200
-        assert stranger.get(start + entered.headers["location"], headers={"Host": "evil.example"}).status_code == 421
+        assert (
+            stranger.get(
+                start + entered.headers["location"], headers={"Host": "evil.example"}
+            ).status_code
+            == 421
+        )
 
 
 def test_nothing_of_a_patient_is_shown(made: Federation) -> None:

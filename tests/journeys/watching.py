@@ -31,20 +31,30 @@ def members(groups: Iterable[int]) -> list[int]:
     wanted, found = set(groups), []
     for entry in os.listdir("/proc"):
         with suppress(OSError, ValueError):
-            if entry.isdigit() and int(Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[2]) in wanted:
+            if (
+                entry.isdigit()
+                and int(Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[2])
+                in wanted
+            ):
                 found.append(int(entry))
     return found
 
 
 def descendants(process: int) -> list[int]:
     """Every child of a process, and theirs."""
-    children = [int(child) for file in Path(f"/proc/{process}/task").glob("*/children") for child in file.read_text().split()]
+    children = [
+        int(child)
+        for file in Path(f"/proc/{process}/task").glob("*/children")
+        for child in file.read_text().split()
+    ]
     return [one for child in children for one in (*descendants(child), child)]
 
 
 def told(process: int) -> tuple[bytes, bytes]:
     """Command line and environment of a process, as anybody or its user may read them."""
-    return Path(f"/proc/{process}/cmdline").read_bytes(), Path(f"/proc/{process}/environ").read_bytes()
+    return Path(f"/proc/{process}/cmdline").read_bytes(), Path(
+        f"/proc/{process}/environ"
+    ).read_bytes()
 
 
 def sockets(process: int) -> set[Socket]:
@@ -62,7 +72,12 @@ def _all(process: int) -> Iterator[tuple[str, Socket]]:
         for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
             near, far = _place(fields[1]), _place(fields[2])
-            yield fields[9], Socket(table, *near, *far, listens=fields[3] == _LISTENS and table.startswith("tcp"))
+            yield (
+                fields[9],
+                Socket(
+                    table, *near, *far, listens=fields[3] == _LISTENS and table.startswith("tcp")
+                ),
+            )
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -81,9 +96,14 @@ class Watch:
         part: which part a command line is, e.g. "worker".
     """
 
-    def __init__(self, groups: Callable[[], Iterable[int]], part: Callable[[str], str], pause: float = 0.1) -> None:
+    def __init__(
+        self, groups: Callable[[], Iterable[int]], part: Callable[[str], str], pause: float = 0.1
+    ) -> None:
         self._groups, self._part, self._pause = groups, part, pause
-        self._stop, self._thread = threading.Event(), threading.Thread(target=self._look, daemon=True)
+        self._stop, self._thread = (
+            threading.Event(),
+            threading.Thread(target=self._look, daemon=True),
+        )
         self.sockets: dict[str, set[Socket]] = defaultdict(set)
         self.texts: dict[str, set[bytes]] = defaultdict(set)
         self.looks = 0

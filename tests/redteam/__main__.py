@@ -11,7 +11,9 @@ def main(words: list[str]) -> int:
     """Play attacks; 1 if one did not end as it must, 2 if there is none with such a name."""
     chosen = [one for one in suite.ATTACKS if not words or any(word in one.name for word in words)]
     if not chosen:
-        sys.stderr.write(f"No attack is called {' or '.join(words)}; there are: {', '.join(one.name for one in suite.ATTACKS)}.\n")
+        sys.stderr.write(
+            f"No attack is called {' or '.join(words)}; there are: {', '.join(one.name for one in suite.ATTACKS)}.\n"
+        )
         return 2
     failed = 0
     for one in chosen:

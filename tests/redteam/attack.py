@@ -72,7 +72,9 @@ def judge(attack: Attack) -> Verdict:
     refused = bool(sentence) and audit
     held = not succeeded and control and (refused or not attack.speaks)
     ok = succeeded if attack.limit else held
-    return Verdict(attack.name, attack.adversary, succeeded, sentence, audit, control, attack.limit, ok)
+    return Verdict(
+        attack.name, attack.adversary, succeeded, sentence, audit, control, attack.limit, ok
+    )
 
 
 def _played(play: Play) -> tuple[bool, str, bool]:
@@ -92,10 +94,17 @@ def changed(owner: Any, name: str, *edits: tuple[str, str]) -> Off:
         text = textwrap.dedent(inspect.getsource(function))
         for old, new in edits:
             if text.count(old) != 1:
-                raise LookupError(f"{name} holds {old!r} {text.count(old)} times; the control needs it once")
+                raise LookupError(
+                    f"{name} holds {old!r} {text.count(old)} times; the control needs it once"
+                )
             text = text.replace(old, new)
         made: dict[str, Any] = {}
-        code = compile(ast.parse(text), inspect.getfile(function), "exec", flags=__future__.annotations.compiler_flag)
+        code = compile(
+            ast.parse(text),
+            inspect.getfile(function),
+            "exec",
+            flags=__future__.annotations.compiler_flag,
+        )
         exec(code, function.__globals__, made)
         switches.enter_context(mock.patch.object(owner, name, made[name]))
 

@@ -46,7 +46,11 @@ class Folded:
         """The stream's next bytes."""
         view = memoryview(out).cast("B")
         count = -(-(self._at + len(view)) // 4)
-        stream = pseudo_rand_gen(self._seed, 1 << 32, [(count,)])[0].astype("<u4").tobytes() if count else b""
+        stream = (
+            pseudo_rand_gen(self._seed, 1 << 32, [(count,)])[0].astype("<u4").tobytes()
+            if count
+            else b""
+        )
         view[:] = stream[self._at : self._at + len(view)]
         self._at += len(view)
 
@@ -73,13 +77,21 @@ def guessed_seeds(stage: Stage) -> bool:
         held.open(three)
     words = held._words(VICTIM) - _stream(held.own(VICTIM), held._words(VICTIM).size)
     rest = words[:CANARIES] - np.uint64(1)  # the victim's name comes first: it adds both masks
-    streams = {value: _stream(bytes(28) + value.to_bytes(4, "little"), words.size) for value in range(_FOLD)}
+    streams = {
+        value: _stream(bytes(28) + value.to_bytes(4, "little"), words.size)
+        for value in range(_FOLD)
+    }
     table = {stream[:CANARIES].tobytes(): stream for stream in streams.values()}
     for stream in streams.values():
         other = table.get((rest - stream[:CANARIES]).tobytes())
         if other is not None:
             found = (words - stream - other)[CANARIES:]
-            return exact({lane: fixed_point.decode_lane(int(w), True) for lane, w in zip(held.orders[VICTIM].lanes, found, strict=True)})
+            return exact(
+                {
+                    lane: fixed_point.decode_lane(int(w), True)
+                    for lane, w in zip(held.orders[VICTIM].lanes, found, strict=True)
+                }
+            )
     return False
 
 
@@ -126,7 +138,11 @@ def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
     for seed, (name, count) in enumerate(itertools.islice(PATIENTS.items(), 3)):
         small.hospital(folder / "sites" / name, patients if name == VICTIM else count, seed=seed)
         (folder / "sites" / name / "policy.toml").write_text("")
-    table = {**TABLE, "federation": {"rounds": 2, "min_sites": 3, "weight": "patients"}, "evaluation": {"every": 1, "bootstrap": 20}}
+    table = {
+        **TABLE,
+        "federation": {"rounds": 2, "min_sites": 3, "weight": "patients"},
+        "evaluation": {"every": 1, "bootstrap": 20},
+    }
     (folder / "study.toml").write_text(toml.dumps(table))
     with mock.patch.object(handler, "answer", heard):
         simulate(folder / "study.toml", folder / "sites", folder / "run", device="cpu", quiet=True)
@@ -135,10 +151,18 @@ def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
 
 def _seen(letter: Envelope) -> Any:
     header = json.loads(letter.text)
-    if header["values"].get("head"):  # of its record: a salted hash, a time and a signature differ in any two runs
-        header["values"]["head"] = {key: header["values"]["head"][key] for key in ("site", "consortium", "round", "size")}
+    if header["values"].get(
+        "head"
+    ):  # of its record: a salted hash, a time and a signature differ in any two runs
+        header["values"]["head"] = {
+            key: header["values"]["head"][key] for key in ("site", "consortium", "round", "size")
+        }
     blobs = [base64.b64decode(text) for text in header.pop("secure")]
-    return header, [(tag_of(blob), len(blob), *kinds([blob])) for blob in blobs], 0 if letter.vector is None else letter.vector.nbytes
+    return (
+        header,
+        [(tag_of(blob), len(blob), *kinds([blob])) for blob in blobs],
+        0 if letter.vector is None else letter.vector.nbytes,
+    )
 
 
 def told_beside(stage: Stage) -> bool:
@@ -160,17 +184,26 @@ def _numbers(value: Any, path: tuple[str, ...]) -> Any:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _numbers(inner, (*path, str(key)))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and set(path) & set(PATIENTS):
+    elif (
+        isinstance(value, int | float) and not isinstance(value, bool) and set(path) & set(PATIENTS)
+    ):
         yield path
 
 
-_FLOWER = both(replaced(mask_streams, "Keystream", Folded), replaced(primitives, "Keystream", Folded))
+_FLOWER = both(
+    replaced(mask_streams, "Keystream", Folded), replaced(primitives, "Keystream", Folded)
+)
 _BARE = replaced(mask_streams.Pad, "_block", _unmasked)
 _SHARED = replaced(sites, "_rules", lambda folder: OPEN)
 _SERVER: dict[str, Any] = {"adversary": "curious server", "speaks": False}
 
 ATTACKS = (
-    Attack("seeds of masks guessed: meet in the middle over folded seeds", guessed_seeds, _FLOWER, **_SERVER),
+    Attack(
+        "seeds of masks guessed: meet in the middle over folded seeds",
+        guessed_seeds,
+        _FLOWER,
+        **_SERVER,
+    ),
     Attack("masked words that are not uniform", uneven_words, _BARE, **_SERVER),
     Attack("the same change under two masks is alike", alike_rounds, _BARE, **_SERVER),
     Attack("counts and scores beside the sums of a whole run", told_beside, _SHARED, **_SERVER),

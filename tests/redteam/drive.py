@@ -15,7 +15,19 @@ from common.errors import SecureSumError
 from common.protocol import sum_specs
 from common.secagg import derive, fixed_point, parcels, primitives, shamir
 from common.secagg.mask_streams import Pad
-from common.secagg.messages import CANARIES, Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    CANARIES,
+    Advert,
+    Bundle,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    Signed,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 from common.secagg.participant import Fresh
 from common.secagg.terms import threshold
 from common.trust import roster as rosters
@@ -30,12 +42,19 @@ class Puppet:
 
     name: str
     key: bytes = field(repr=False)
-    fresh: Fresh = field(default_factory=lambda: Fresh(*(secrets.token_bytes(32) for _ in range(4))), repr=False)
+    fresh: Fresh = field(
+        default_factory=lambda: Fresh(*(secrets.token_bytes(32) for _ in range(4))), repr=False
+    )
 
     def advert(self, terms: bytes) -> Advert:
         """Its keys."""
-        mask, channel = primitives.x25519_public(self.fresh.mask_key), primitives.x25519_public(self.fresh.channel_key)
-        return Advert(terms, self.name, bytes(64), mask, channel, derive.commitment(self.fresh.seed, terms)).signed(self.key)
+        mask, channel = (
+            primitives.x25519_public(self.fresh.mask_key),
+            primitives.x25519_public(self.fresh.channel_key),
+        )
+        return Advert(
+            terms, self.name, bytes(64), mask, channel, derive.commitment(self.fresh.seed, terms)
+        ).signed(self.key)
 
 
 class Sum:
@@ -65,7 +84,9 @@ class Sum:
         self.puppets = {puppet.name: puppet for puppet in puppets}
         self.real = [name for name in dict.fromkeys(cohort) if name not in self.puppets]
         digest = rosters._opened(self.signed)[0].digest
-        self.terms = Terms(CONSORTIUM, run, number, tuple(cohort), t or threshold(len(cohort)), digest)
+        self.terms = Terms(
+            CONSORTIUM, run, number, tuple(cohort), t or threshold(len(cohort)), digest
+        )
         self.id = self.terms.digest
         self.adverts: dict[str, Advert] = {}
         self.seen: dict[str, dict[str, Advert]] = {}
@@ -78,7 +99,9 @@ class Sum:
 
     def agree(self, site: str, *messages: bytes) -> tuple[bytes, ...]:
         """A short exchange with one hospital."""
-        return self.stage.ask(site, "agree", *messages, run=self.run, settings={"roster": self.signed}).secure
+        return self.stage.ask(
+            site, "agree", *messages, run=self.run, settings={"roster": self.signed}
+        ).secure
 
     def keys(self) -> Sum:
         """Everybody's fresh keys."""
@@ -93,14 +116,25 @@ class Sum:
         for site in self.real:
             given = lists.get(site, everybody)
             self.seen[site] = {advert.site: advert for advert in given}
-            dealt = Bundle.decode(self.agree(site, Bundle.of(self.id, given).encode())[0]).opened(Parcel)
+            dealt = Bundle.decode(self.agree(site, Bundle.of(self.id, given).encode())[0]).opened(
+                Parcel
+            )
             self.parcels[site] = {parcel.to: parcel for parcel in dealt}
             self._seize(site)
         for name, puppet in self.puppets.items():
             self.seen[name], fresh = self.adverts, puppet.fresh
-            dealt_ = parcels.deal(self.terms, fresh.seed, fresh.mask_key, fresh.polynomials, sorted(self.adverts))
+            dealt_ = parcels.deal(
+                self.terms, fresh.seed, fresh.mask_key, fresh.polynomials, sorted(self.adverts)
+            )
             self.parcels[name] = {
-                to: parcels.seal(self.id, self.adverts[name], fresh.channel_key, self.adverts[to], shares, puppet.key)
+                to: parcels.seal(
+                    self.id,
+                    self.adverts[name],
+                    fresh.channel_key,
+                    self.adverts[to],
+                    shares,
+                    puppet.key,
+                )
                 for to, shares in dealt_.items()
             }
         return self
@@ -109,10 +143,21 @@ class Sum:
         """Read the parcels that were sealed for puppets."""
         held = self.seen[dealer]
         for place, to in enumerate(sorted(held), 1):
-            if to in self.puppets and held[to].channel_key == primitives.x25519_public(self.puppets[to].fresh.channel_key):
-                key = derive.channel(self.puppets[to].fresh.channel_key, self.adverts[dealer].channel_key, self.id, dealer, to)
+            if to in self.puppets and held[to].channel_key == primitives.x25519_public(
+                self.puppets[to].fresh.channel_key
+            ):
+                key = derive.channel(
+                    self.puppets[to].fresh.channel_key,
+                    self.adverts[dealer].channel_key,
+                    self.id,
+                    dealer,
+                    to,
+                )
                 plain = primitives.open_sealed(key, self.parcels[dealer][to].sealed, self.id)
-                self.shares[dealer, "seed"][place], self.shares[dealer, "key"][place] = plain[: shamir.SHARE], plain[shamir.SHARE :]
+                self.shares[dealer, "seed"][place], self.shares[dealer, "key"][place] = (
+                    plain[: shamir.SHARE],
+                    plain[shamir.SHARE :],
+                )
 
     def delivered(self, site: str, dealers: Iterable[str] = ()) -> list[Parcel]:
         """The parcels that are for a hospital."""
@@ -122,7 +167,9 @@ class Sum:
         """The order that counts."""
         return sum_specs.order(self.stage.study, "tally", len(self.terms.cohort))
 
-    def vector(self, site: str, order: SumSpec, given: Sequence[Parcel] | None = None, **question: Any) -> Masked:
+    def vector(
+        self, site: str, order: SumSpec, given: Sequence[Parcel] | None = None, **question: Any
+    ) -> Masked:
         """A hospital's masked vector."""
         held = self.delivered(site) if given is None else given
         self.dealers[site], self.orders[site] = [parcel.site for parcel in held], order
@@ -140,7 +187,9 @@ class Sum:
 
     def context(self, site: str) -> bytes:
         """The context as a hospital has it."""
-        return derive.context(self.terms, [self.seen[site][name] for name in self.dealers[site]], self.orders[site])
+        return derive.context(
+            self.terms, [self.seen[site][name] for name in self.dealers[site]], self.orders[site]
+        )
 
     def confirm(self, site: str, names: Sequence[str]) -> Confirm:
         """A signature under survivors; a puppet signs whatever is wanted, in the context of the victim."""
@@ -168,10 +217,17 @@ class Sum:
     def opened(self, names: Sequence[str]) -> dict[str, float]:
         """What the shares that came in make of the sum of these vectors."""
         one = names[0]
-        total = sum((words for words in (self._words(name) for name in names[1:])), start=self._words(one).copy())
+        total = sum(
+            (words for words in (self._words(name) for name in names[1:])),
+            start=self._words(one).copy(),
+        )
         pads = [(self.own(name), -1) for name in names]
         for peer in set(self.dealers[one]) - set(names):
-            key = self.puppets[peer].fresh.mask_key if peer in self.puppets else self.secret(peer, "key")
+            key = (
+                self.puppets[peer].fresh.mask_key
+                if peer in self.puppets
+                else self.secret(peer, "key")
+            )
             pads += [(self.pair(key, peer, name), -derive.sign_of(name, peer)) for name in names]
         return self._lanes(one, total, pads, len(names))
 
@@ -191,9 +247,18 @@ class Sum:
         """One hospital's own lanes, from both of its secrets."""
         key = self.secret(site, "key")
         peers = [
-            (derive.pair_seed(key, self.seen[site][peer].mask_key, self.context(site), site, peer), peer) for peer in self.dealers[site]
+            (
+                derive.pair_seed(
+                    key, self.seen[site][peer].mask_key, self.context(site), site, peer
+                ),
+                peer,
+            )
+            for peer in self.dealers[site]
         ]
-        pads = [(self.own(site), -1), *((seed, -derive.sign_of(site, peer)) for seed, peer in peers if peer != site)]
+        pads = [
+            (self.own(site), -1),
+            *((seed, -derive.sign_of(site, peer)) for seed, peer in peers if peer != site),
+        ]
         return self._lanes(site, self._words(site).copy(), pads, 1)
 
     def secret(self, site: str, kind: str) -> bytes:
@@ -204,10 +269,14 @@ class Sum:
         """
         if (site, kind) in self.known:
             return self.known[site, kind]
-        found = shamir.combine(dict(sorted(self.shares[site, kind].items())[: self.terms.threshold]))
+        found = shamir.combine(
+            dict(sorted(self.shares[site, kind].items())[: self.terms.threshold])
+        )
         advert = self.adverts[site]
         fits = (
-            derive.commitment(found, self.id) == advert.commitment if kind == "seed" else primitives.x25519_public(found) == advert.mask_key
+            derive.commitment(found, self.id) == advert.commitment
+            if kind == "seed"
+            else primitives.x25519_public(found) == advert.mask_key
         )
         if not fits:
             raise SecureSumError("These shares do not make up the secret.")
@@ -224,7 +293,13 @@ class Sum:
     def _words(self, site: str) -> npt.NDArray[np.uint64]:
         return sum_specs.views(self.orders[site], self.vectors[site])[1]
 
-    def _lanes(self, site: str, words: npt.NDArray[np.uint64], pads: Sequence[tuple[bytes, int]], count: int) -> dict[str, float]:
+    def _lanes(
+        self,
+        site: str,
+        words: npt.NDArray[np.uint64],
+        pads: Sequence[tuple[bytes, int]],
+        count: int,
+    ) -> dict[str, float]:
         order = self.orders[site]
         skipped = order.body_bytes % 16
         pad = Pad(pads, offset=order.body_bytes - skipped)

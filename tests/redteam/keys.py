@@ -27,7 +27,9 @@ def altered_entry(field: str) -> Callable[[Stage], bool]:
 
     def play(stage: Stage) -> bool:
         held = Sum(stage).keys()
-        mine = forged(held.adverts[VICTIM], secrets.token_bytes(32), **{field: secrets.token_bytes(32)})
+        mine = forged(
+            held.adverts[VICTIM], secrets.token_bytes(32), **{field: secrets.token_bytes(32)}
+        )
         held.deal(**{VICTIM: [mine, *(held.adverts[name] for name in OTHERS)]})
         return VICTIM in held.parcels
 
@@ -46,7 +48,9 @@ def swapped(bend: Callable[[Sum], Parcel]) -> Callable[[Stage], bool]:
 
     def play(stage: Stage) -> bool:
         held = Sum(stage).keys().deal()
-        given = [bend(held) if parcel.site == "birch" else parcel for parcel in held.delivered(VICTIM)]
+        given = [
+            bend(held) if parcel.site == "birch" else parcel for parcel in held.delivered(VICTIM)
+        ]
         held.vector(VICTIM, held.tally_order(), given)
         return VICTIM in held.vectors
 
@@ -62,12 +66,16 @@ def _other_sum(held: Sum) -> Parcel:
     return again.parcels["birch"][VICTIM]
 
 
-def _any_share(parcel: Parcel, dealers: object, identities: object, holder: str, channel_key: bytes) -> tuple[bytes, bytes]:
+def _any_share(
+    parcel: Parcel, dealers: object, identities: object, holder: str, channel_key: bytes
+) -> tuple[bytes, bytes]:
     return bytes(33), bytes(33)
 
 
 _UNOPENED = replaced(parcels, "open_parcel", _any_share)
-_NO_OWN = changed(participant, "share", ("if by_site.get(me.site) != state.adverts[me.site]:", "if False:"))
+_NO_OWN = changed(
+    participant, "share", ("if by_site.get(me.site) != state.adverts[me.site]:", "if False:")
+)
 _NO_OWN_NEEDED = changed(
     participant,
     "share",
@@ -89,7 +97,9 @@ def _stream(held: Sum, dealer: str, to: str) -> bytes:
     from client.worker import worker as workers
 
     states = {w._site.name: w._party._vault.get(held.id) for w in workers._workers.values()}
-    return derive.channel(states[dealer].secrets.channel_key, held.adverts[to].channel_key, held.id, dealer, to)
+    return derive.channel(
+        states[dealer].secrets.channel_key, held.adverts[to].channel_key, held.id, dealer, to
+    )
 
 
 def _no_names(private: bytes, public: bytes, terms: bytes, dealer: str, holder: str) -> bytes:
@@ -102,8 +112,22 @@ ATTACKS = (
     Attack("own entry altered: parcel key", altered_entry("channel_key"), both(UNSIGNED, _NO_OWN)),
     Attack("own entry altered: commitment", altered_entry("commitment"), both(UNSIGNED, _NO_OWN)),
     Attack("own entry missing", missing_entry, _NO_OWN_NEEDED),
-    Attack("parcel redirected: one that was sealed for another hospital", swapped(lambda held: held.parcels["birch"]["cedar"]), _UNOPENED),
+    Attack(
+        "parcel redirected: one that was sealed for another hospital",
+        swapped(lambda held: held.parcels["birch"]["cedar"]),
+        _UNOPENED,
+    ),
     Attack("parcels swapped: one dealer's as another's", swapped(_other_dealer), _UNOPENED),
-    Attack("parcel replayed from another sum", swapped(_other_sum), both(_UNOPENED, replaced(participant, "_check_ours", lambda *_: None))),
-    Attack("one key for both directions of a pair", used_key_twice, replaced(derive, "channel", _no_names), "curious server", speaks=False),
+    Attack(
+        "parcel replayed from another sum",
+        swapped(_other_sum),
+        both(_UNOPENED, replaced(participant, "_check_ours", lambda *_: None)),
+    ),
+    Attack(
+        "one key for both directions of a pair",
+        used_key_twice,
+        replaced(derive, "channel", _no_names),
+        "curious server",
+        speaks=False,
+    ),
 )

@@ -23,16 +23,23 @@ GONE = ("cedar", "doum")
 """Hospitals that have left; somebody has found their keys."""
 
 
-def ghosts(stage: Stage, held: Mapping[str, Credential], signed: Mapping[str, Any], number: int = 1) -> bool:
+def ghosts(
+    stage: Stage, held: Mapping[str, Credential], signed: Mapping[str, Any], number: int = 1
+) -> bool:
     """A sum of the victim with hospitals that the server plays: it reads every parcel."""
     played = [Puppet(name, seed_of(credential)) for name, credential in held.items()]
     cohort = tuple(sorted((VICTIM, *held)))
-    return exact(Sum(stage, number, cohort, played, signed=signed).keys().deal().tally(VICTIM).read())
+    return exact(
+        Sum(stage, number, cohort, played, signed=signed).keys().deal().tally(VICTIM).read()
+    )
 
 
 def _made(names: Sequence[str], days: int = 365, before: int = 0) -> dict[str, Credential]:
     """Certificates by the authority's own key, which lies on the server."""
-    return {name: certificates.signer(keys()["ca"], name, NOW - timedelta(days=before), days) for name in names}
+    return {
+        name: certificates.signer(keys()["ca"], name, NOW - timedelta(days=before), days)
+        for name in names
+    }
 
 
 def _with(made: Mapping[str, Credential], version: int = 2, key: bytes = b"") -> dict[str, Any]:
@@ -43,8 +50,15 @@ def _with(made: Mapping[str, Credential], version: int = 2, key: bytes = b"") ->
 def expired(stage: Stage) -> bool:
     """Two hospitals whose certificates have run out, with their keys."""
     old = _made(GONE, days=20, before=30)
-    listed = certificates_of(VICTIM, "birch") | {name: credential.certificate for name, credential in old.items()}
-    early = rosters.Roster("trial", 1, (NOW - timedelta(days=25)).isoformat(), {name: pem.decode() for name, pem in listed.items()})
+    listed = certificates_of(VICTIM, "birch") | {
+        name: credential.certificate for name, credential in old.items()
+    }
+    early = rosters.Roster(
+        "trial",
+        1,
+        (NOW - timedelta(days=25)).isoformat(),
+        {name: pem.decode() for name, pem in listed.items()},
+    )
     return ghosts(stage, old, rosters.sign(early, keys()["roster"].key))
 
 
@@ -76,7 +90,10 @@ def cached(stage: Stage) -> bool:
 
 def other_key(stage: Stage) -> bool:
     """A roster under another key that the same authority has certified by the same name."""
-    impostor, made = certificates.signer(keys()["ca"], certificates.ROSTER, NOW, 365), _made(("x", "y"))
+    impostor, made = (
+        certificates.signer(keys()["ca"], certificates.ROSTER, NOW, 365),
+        _made(("x", "y")),
+    )
     return ghosts(stage, made, _with(made, key=impostor.key))
 
 
@@ -90,7 +107,9 @@ def other_authority(stage: Stage) -> bool:
 def added(stage: Stage) -> bool:
     """The server certifies two hospitals of its own and writes them into the signed roster."""
     made, signed = _made(("x", "y")), copy.deepcopy(stage.roster)
-    signed["roster"]["sites"] |= {name: credential.certificate.decode() for name, credential in made.items()}
+    signed["roster"]["sites"] |= {
+        name: credential.certificate.decode() for name, credential in made.items()
+    }
     return ghosts(stage, made, signed)
 
 
@@ -98,7 +117,9 @@ def two_of_one_version(stage: Stage) -> bool:
     """Two rosters with one version: the hospitals would not notice that they have different ones."""
     stage.ask(VICTIM, "agree", settings={"roster": stage.roster})
     stolen, _ = _revoked(stage)
-    stage.ask(VICTIM, "agree", settings={"roster": roster(certificates_of(VICTIM, *GONE), version=1)})
+    stage.ask(
+        VICTIM, "agree", settings={"roster": roster(certificates_of(VICTIM, *GONE), version=1)}
+    )
     return ghosts(stage, stolen, roster(certificates_of(VICTIM, *GONE), version=1))
 
 
@@ -108,7 +129,10 @@ _ANY_TIME = replaced(certificates, "_in_force", lambda *_: None)
 _SAME_VERSION = changed(
     Identity,
     "accept",
-    ("if before is not None and roster.version == before.version and roster.digest != before.digest:", "if False:"),
+    (
+        "if before is not None and roster.version == before.version and roster.digest != before.digest:",
+        "if False:",
+    ),
     ("if before is None or roster.version > before.version:", "if True:"),
 )
 _ANY_AUTHORITY = changed(certificates, "check", ("leaf.verify_directly_issued_by(root)", "pass"))
@@ -129,7 +153,11 @@ def _first_roster(switches: ExitStack) -> None:
 ATTACKS = (
     Attack("expired certificates", expired, _ANY_TIME, "thief of old keys with the server"),
     Attack("revoked hospitals through an old roster", rollback(restart=False), _NO_MEMORY),
-    Attack("revoked hospitals through an old roster, after a restart", rollback(restart=True), _NO_MEMORY),
+    Attack(
+        "revoked hospitals through an old roster, after a restart",
+        rollback(restart=True),
+        _NO_MEMORY,
+    ),
     Attack("revoked hospitals through the roster of another run", cached, _first_roster),
     Attack("roster under another key of the same authority", other_key, _UNSIGNED),
     Attack("hospitals of another authority on the roster", other_authority, _ANY_AUTHORITY),

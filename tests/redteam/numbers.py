@@ -55,15 +55,24 @@ def two_names(stage: Stage) -> bool:
     """The coordinator was talked into signing one hospital's key under two names."""
     held = keys()
     request = certificates.request(TWIN, held["birch"].key)
-    listed = certificates_of() | {TWIN: certificates.grant(held["ca"], request, TWIN, "identity", NOW, 365)}
-    with_twin = Sum(stage, cohort=(VICTIM, "birch", TWIN), puppets=[_colluder(), _colluder(TWIN)], signed=roster(listed, version=2))
+    listed = certificates_of() | {
+        TWIN: certificates.grant(held["ca"], request, TWIN, "identity", NOW, 365)
+    }
+    with_twin = Sum(
+        stage,
+        cohort=(VICTIM, "birch", TWIN),
+        puppets=[_colluder(), _colluder(TWIN)],
+        signed=roster(listed, version=2),
+    )
     return exact(with_twin.keys().deal().tally(VICTIM).read())
 
 
 def stranger(stage: Stage) -> bool:
     """Names in the cohort that the roster does not hold."""
     ghosts = [Puppet(name, bytes(range(i, i + 32))) for i, name in enumerate(("x", "y"))]
-    return exact(Sum(stage, cohort=(VICTIM, "x", "y"), puppets=ghosts).keys().deal().tally(VICTIM).read())
+    return exact(
+        Sum(stage, cohort=(VICTIM, "x", "y"), puppets=ghosts).keys().deal().tally(VICTIM).read()
+    )
 
 
 def without_it(stage: Stage) -> bool:
@@ -74,8 +83,12 @@ def without_it(stage: Stage) -> bool:
 
 
 _ANY_COHORT = replaced(membership, "Limits", lambda *_: Limits(2, 0))
-_ANY_THRESHOLD = changed(Limits, "check", ("if not wanted <= terms.threshold <= count:", "if False:"))
-_ANY_ORDER = changed(Limits, "check", ("if tuple(sorted(set(terms.cohort))) != terms.cohort:", "if False:"))
+_ANY_THRESHOLD = changed(
+    Limits, "check", ("if not wanted <= terms.threshold <= count:", "if False:")
+)
+_ANY_ORDER = changed(
+    Limits, "check", ("if tuple(sorted(set(terms.cohort))) != terms.cohort:", "if False:")
+)
 _STRANGERS = both(
     changed(Limits, "check", ("if strangers:", "if False:")),
     changed(participant, "advertise", ("identities[name]", "identities.get(name)")),
@@ -88,8 +101,16 @@ ATTACKS = (
     Attack("low threshold: two of four", low_threshold, _ANY_THRESHOLD),
     Attack("threshold above the cohort", high_threshold, _ANY_THRESHOLD),
     Attack("shrunken cohort: two hospitals, one in league", two_hospitals, _ANY_COHORT),
-    Attack("shrunken survivors: two of four", shrunken_survivors, replaced(Limits, "least", lambda self, terms_: 2)),
-    Attack("a hospital listed twice", listed_twice, both(_ANY_ORDER, replaced(Limits, "least", lambda self, terms_: 2))),
+    Attack(
+        "shrunken survivors: two of four",
+        shrunken_survivors,
+        replaced(Limits, "least", lambda self, terms_: 2),
+    ),
+    Attack(
+        "a hospital listed twice",
+        listed_twice,
+        both(_ANY_ORDER, replaced(Limits, "least", lambda self, terms_: 2)),
+    ),
     Attack("two names, one key", two_names, _TWINS, "malicious server and one hospital"),
     Attack("strangers in the cohort", stranger, _STRANGERS),
     Attack("a cohort without the hospital itself", without_it, _NOT_NAMED),

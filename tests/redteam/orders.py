@@ -35,7 +35,16 @@ def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[SumSpec, dict[str
     """A round's order with some of its fields changed, and the question that goes with it."""
     study = held.stage.study
     layout, model, _ = networks.start_weights(study, held.stage.folder)
-    order = sum_specs.order(study, "train", 4, number=number, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
+    order = sum_specs.order(
+        study,
+        "train",
+        4,
+        number=number,
+        model=model,
+        layout=layout.digest,
+        total=TOTAL,
+        counters=layout.counters,
+    )
     return replace(order, **fields), {"round": number, "model": model, "layout": layout.digest}
 
 
@@ -74,7 +83,16 @@ def other_layout(stage: Stage) -> bool:
     held = Sum(stage).keys().deal()
     wide = studies.parse({**stage.table, "model": {**stage.table["model"], "channels": [64, 8]}})
     layout, model, _ = networks.start_weights(wide, stage.folder)
-    order = sum_specs.order(stage.study, "train", 4, number=1, model=model, layout=layout.digest, total=TOTAL, counters=layout.counters)
+    order = sum_specs.order(
+        stage.study,
+        "train",
+        4,
+        number=1,
+        model=model,
+        layout=layout.digest,
+        total=TOTAL,
+        counters=layout.counters,
+    )
     held.vector(VICTIM, order, round=1, model=model, layout=layout.digest)
     return VICTIM in held.vectors
 
@@ -94,14 +112,18 @@ def switched_off(signed: bool) -> Callable[[Stage], bool]:
         stage.signed = None if signed else stage.study
         stage.table["secure_aggregation"] = {"enabled": False}
         layout, model, _ = networks.start_weights(stage.study, stage.folder)
-        return stage.ask(VICTIM, "train", round=1, model=model, layout=layout.digest).delta is not None
+        return (
+            stage.ask(VICTIM, "train", round=1, model=model, layout=layout.digest).delta is not None
+        )
 
     return play
 
 
 def _evaluated(stage: Stage) -> dict[str, Any]:
     layout, model, _ = networks.start_weights(stage.study, stage.folder)
-    reply = stage.ask(VICTIM, "evaluate", model=model, layout=layout.digest, settings={"part": "all"})
+    reply = stage.ask(
+        VICTIM, "evaluate", model=model, layout=layout.digest, settings={"part": "all"}
+    )
     return dict(reply.values)
 
 
@@ -139,7 +161,9 @@ def metrics_beside(stage: Stage) -> bool:
     _, model, _ = networks.start_weights(stage.study, stage.folder)
     held = Sum(stage)
     scored(held, NAMES, model, intervals=True)
-    return any(set(reply.values) & {"metrics", "images", "patients"} for reply in stage.answers[VICTIM])
+    return any(
+        set(reply.values) & {"metrics", "images", "patients"} for reply in stage.answers[VICTIM]
+    )
 
 
 def clear_counts(stage: Stage) -> bool:
@@ -182,7 +206,11 @@ def probed(stage: Stage) -> bool:
     while low < high:
         middle = (low + high) // 2
         seen[middle] = _said(held, replace(right, total=middle, limit=1.0), question)
-        low, high = (middle + 1, high) if seen[middle] != _said(held, replace(right, total=1 << 30, limit=1.0), question) else (low, middle)
+        low, high = (
+            (middle + 1, high)
+            if seen[middle] != _said(held, replace(right, total=1 << 30, limit=1.0), question)
+            else (low, middle)
+        )
     [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
     if len(set(seen.values())) == 1:
         raise RefusedError(VICTIM, seen[low] if low in seen else next(iter(seen.values())))
@@ -198,14 +226,39 @@ def _said(held: Sum, order: SumSpec, question: dict[str, Any]) -> str:
 
 
 _ANY_ORDER = changed(participation.Participation, "prepare", ("if order != expected:", "if False:"))
-_ANY_SIZE = changed(participation.Participation, "seal", ("masks.seal(values,", "masks.seal(np.resize(values, body.size),"))
+_ANY_SIZE = changed(
+    participation.Participation,
+    "seal",
+    ("masks.seal(values,", "masks.seal(np.resize(values, body.size),"),
+)
 _UNLOADED = replaced(Engine, "load", lambda self, plan: networks.pack(self.trainer.network))
-_UNSIGNED_STUDY = changed(study_signature, "_check", ("if statement.study != study_digest:", "if False:"))
-_ALL_SHOWN = changed(outbox, "_shown", ("return {switch for switch, yes in allowed.items() if yes and enough}", "return {COUNTS, METRICS}"))
-_UNMASKED_SCORES = changed(Worker, "_evaluate", ("if secure and not plan.secure and not policy.share_metrics:", "if False:"))
-_ANY_VECTOR = changed(outbox, "_check_vector", ('if door.secure or door.plan.kind != "train":', "if False:"))
-_PLAIN = changed(Policy, "check", ("if not study.secure_aggregation.enabled and not self.plain_updates:", "if False:"))
-_MASKED_ONLY = changed(Worker, "_train", ("if not self._study.secure_aggregation.enabled:", "if not plan.secure:"))
+_UNSIGNED_STUDY = changed(
+    study_signature, "_check", ("if statement.study != study_digest:", "if False:")
+)
+_ALL_SHOWN = changed(
+    outbox,
+    "_shown",
+    (
+        "return {switch for switch, yes in allowed.items() if yes and enough}",
+        "return {COUNTS, METRICS}",
+    ),
+)
+_UNMASKED_SCORES = changed(
+    Worker,
+    "_evaluate",
+    ("if secure and not plan.secure and not policy.share_metrics:", "if False:"),
+)
+_ANY_VECTOR = changed(
+    outbox, "_check_vector", ('if door.secure or door.plan.kind != "train":', "if False:")
+)
+_PLAIN = changed(
+    Policy,
+    "check",
+    ("if not study.secure_aggregation.enabled and not self.plain_updates:", "if False:"),
+)
+_MASKED_ONLY = changed(
+    Worker, "_train", ("if not self._study.secure_aggregation.enabled:", "if not plan.secure:")
+)
 _ORDER = Worker._order
 
 
@@ -231,20 +284,37 @@ _BENT: tuple[dict[str, Any], ...] = (
 )
 
 ATTACKS = (
-    *(Attack(f"changed order: {next(iter(bent))}", changed_order(**bent), _ANY_ORDER) for bent in _BENT),
+    *(
+        Attack(f"changed order: {next(iter(bent))}", changed_order(**bent), _ANY_ORDER)
+        for bent in _BENT
+    ),
     Attack("changed order: size", changed_order(size=1), both(_ANY_ORDER, _ANY_SIZE)),
     Attack(
         "a round after the last",
         round_of_none,
-        changed(Worker, "_order", ("if not 1 <= plan.round <= self._study.federation.rounds:", "if False:")),
+        changed(
+            Worker,
+            "_order",
+            ("if not 1 <= plan.round <= self._study.federation.rounds:", "if False:"),
+        ),
     ),
     Attack("imprint: another network than the signed study's", imprint, _UNSIGNED_STUDY),
-    Attack("imprint: another network's weights", other_layout, both(_ANY_ORDER, _ANY_SIZE, _UNLOADED)),
+    Attack(
+        "imprint: another network's weights", other_layout, both(_ANY_ORDER, _ANY_SIZE, _UNLOADED)
+    ),
     Attack("a round without masks", plain_update, both(_MASKED_ONLY, _ANY_VECTOR)),
     Attack("secure aggregation switched off in a signed study", switched_off(signed=True), _PLAIN),
-    Attack("secure aggregation switched off on the way", switched_off(signed=False), both(_PLAIN, _UNSIGNED_STUDY)),
+    Attack(
+        "secure aggregation switched off on the way",
+        switched_off(signed=False),
+        both(_PLAIN, _UNSIGNED_STUDY),
+    ),
     Attack("one hospital trains longer and stands out of the sum", stands_out, _ANY_REPEAT),
-    Attack("the change's largest value from a refusal", largest_value, replaced(fixed_point.Encoder, "block", _telling_block)),
+    Attack(
+        "the change's largest value from a refusal",
+        largest_value,
+        replaced(fixed_point.Encoder, "block", _telling_block),
+    ),
     Attack("scores in clear", clear_metrics, both(_UNMASKED_SCORES, _ALL_SHOWN)),
     Attack("scores beside masked ones", metrics_beside, _ALL_SHOWN, speaks=False),
     Attack("counts in clear", clear_counts, _ALL_SHOWN, speaks=False),
@@ -256,7 +326,13 @@ ATTACKS = (
         speaks=False,
     ),
     Attack(
-        "counts from a refusal: too few patients", too_few_patients, replaced(refusals, "_public", lambda site, error, study: error.public)
+        "counts from a refusal: too few patients",
+        too_few_patients,
+        replaced(refusals, "_public", lambda site, error, study: error.public),
     ),
-    Attack("weight from refusals: probing the total", probed, replaced(Worker, "_order", _telling_order)),
+    Attack(
+        "weight from refusals: probing the total",
+        probed,
+        replaced(Worker, "_order", _telling_order),
+    ),
 )

@@ -72,16 +72,30 @@ def other_run(stage: Stage) -> bool:
     return exact({lane: four[lane] - three[lane] for lane in four})
 
 
-def scored(held: Sum, names: Sequence[str], model: Vector, part: str = "all", number: int = 0, **more: Any) -> dict[str, float]:
+def scored(
+    held: Sum, names: Sequence[str], model: Vector, part: str = "all", number: int = 0, **more: Any
+) -> dict[str, float]:
     """A model's scores over these hospitals, opened."""
     study = held.stage.study
-    layout, metrics = networks.start_weights(study, held.stage.folder)[0].digest, tuple(networks.task(study).higher_is_better)
+    layout, metrics = (
+        networks.start_weights(study, held.stage.folder)[0].digest,
+        tuple(networks.task(study).higher_is_better),
+    )
     order = sum_specs.order(
-        study, "evaluate", len(held.terms.cohort), number=number, part=part, model=model, layout=layout, metrics=metrics
+        study,
+        "evaluate",
+        len(held.terms.cohort),
+        number=number,
+        part=part,
+        model=model,
+        layout=layout,
+        metrics=metrics,
     )
     held.keys().deal()
     for name in names:
-        held.vector(name, order, model=model, round=number, layout=layout, settings={"part": part, **more})
+        held.vector(
+            name, order, model=model, round=number, layout=layout, settings={"part": part, **more}
+        )
     return held.open(names)
 
 
@@ -103,7 +117,14 @@ def own_scores(model: Vector) -> dict[str, float]:
     [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
     engine = found._engine
     networks.unpack(engine.trainer.network, model)
-    values = evaluation.score(engine.trainer.network, found._task, found._bank.samples("all"), found._study, engine.compute, False)
+    values = evaluation.score(
+        engine.trainer.network,
+        found._task,
+        found._bank.samples("all"),
+        found._study,
+        engine.compute,
+        False,
+    )
     return {metric: value for metric, value in values["metrics"].items() if np.isfinite(value)}
 
 
@@ -112,7 +133,14 @@ def trained(held: Sum, number: int, names: Sequence[str], model: Vector, total: 
     study = held.stage.study
     layout = networks.start_weights(study, held.stage.folder)[0]
     order = sum_specs.order(
-        study, "train", len(held.terms.cohort), number=number, model=model, layout=layout.digest, total=total, counters=layout.counters
+        study,
+        "train",
+        len(held.terms.cohort),
+        number=number,
+        model=model,
+        layout=layout.digest,
+        total=total,
+        counters=layout.counters,
     )
     held.keys().deal()
     for name in names:
@@ -129,8 +157,16 @@ def same_round(second: int, run: str = RUN) -> Callable[[Stage], bool]:
         stage.table["data"] = {**stage.table["data"], "augment": []}
         _, model, _ = networks.start_weights(stage.study, stage.folder)
         four = trained(Sum(stage), 1, NAMES, model, sum(PATIENTS.values()))
-        three = trained(Sum(stage, 2 if run == RUN else 1, REST, run=run), second, REST, model, sum(PATIENTS.values()))
-        faster = rate_factor(stage.study, 0) / rate_factor(stage.study, second - 1)  # the rounds' learning rates, which everybody knows
+        three = trained(
+            Sum(stage, 2 if run == RUN else 1, REST, run=run),
+            second,
+            REST,
+            model,
+            sum(PATIENTS.values()),
+        )
+        faster = rate_factor(stage.study, 0) / rate_factor(
+            stage.study, second - 1
+        )  # the rounds' learning rates, which everybody knows
         return alike(four - three * faster, own_change(stage))
 
     return play
@@ -149,10 +185,18 @@ def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
     return cosine > least
 
 
-_ANY_NUMBER = changed(Participation, "_advertise", ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"))
+_ANY_NUMBER = changed(
+    Participation,
+    "_advertise",
+    ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"),
+)
 _NO_LEDGER = both(
     replaced(OpenedSums, "check", lambda *_: None),
-    changed(OpenedSums, "_check_cohort", ('if any(line["survivors"] != over for line in self._same(order)):', "if False:")),
+    changed(
+        OpenedSums,
+        "_check_cohort",
+        ('if any(line["survivors"] != over for line in self._same(order)):', "if False:"),
+    ),
 )
 _LIMIT = "sums over different hospitals differ by those hospitals; deploy/security.md says so"
 
@@ -164,11 +208,24 @@ ATTACKS = (
     Attack("counts of four, then of three, after a restart", subtracted(restart=True), _NO_LEDGER),
     Attack("counts of four and of three at once", at_once, _NO_LEDGER),
     Attack("a round over four, then over three", same_round(1), _NO_LEDGER),
-    Attack("scores of a model over four, then over three", lambda stage: scores(stage, 0.0), _NO_LEDGER),
-    Attack("scores of a model, then of one that differs in one bit", lambda stage: scores(stage, 1.0), _NO_LEDGER),
-    Attack("scores of a model over four, over three in another round", lambda stage: scores(stage, 0.0, number=1), _NO_LEDGER),
     Attack(
-        "limit: scores of one bit more over three in another round", lambda stage: scores(stage, 1.0, number=1), _NO_LEDGER, limit=_LIMIT
+        "scores of a model over four, then over three", lambda stage: scores(stage, 0.0), _NO_LEDGER
+    ),
+    Attack(
+        "scores of a model, then of one that differs in one bit",
+        lambda stage: scores(stage, 1.0),
+        _NO_LEDGER,
+    ),
+    Attack(
+        "scores of a model over four, over three in another round",
+        lambda stage: scores(stage, 0.0, number=1),
+        _NO_LEDGER,
+    ),
+    Attack(
+        "limit: scores of one bit more over three in another round",
+        lambda stage: scores(stage, 1.0, number=1),
+        _NO_LEDGER,
+        limit=_LIMIT,
     ),
     Attack("the counts again in another run", other_run, _NO_LEDGER),
     Attack("the round again in another run", same_round(1, "run-2"), _NO_LEDGER),

@@ -27,7 +27,12 @@ PLACES: tuple[int, ...] = (1, 4)
 
 def pooled(stage: Stage) -> bool:
     """A colluder gives the server everything that it holds, after an honest sum was opened."""
-    held = Sum(stage, puppets=[Puppet(name, seed_of(keys()[name])) for name in LEAGUE]).keys().deal().tally()
+    held = (
+        Sum(stage, puppets=[Puppet(name, seed_of(keys()[name])) for name in LEAGUE])
+        .keys()
+        .deal()
+        .tally()
+    )
     held.open(NAMES)
     try:
         return exact(held.read())
@@ -44,7 +49,10 @@ def told_apart(stage: Stage) -> bool:
 
 def _pooled(secret: int) -> list[tuple[int, ...]]:
     drawn = itertools.product(range(_FIELD), repeat=_THRESHOLD - 1)
-    shares = (shamir.split(secret.to_bytes(32), _THRESHOLD, 5, b"".join(c.to_bytes(48) for c in chosen)) for chosen in drawn)
+    shares = (
+        shamir.split(secret.to_bytes(32), _THRESHOLD, 5, b"".join(c.to_bytes(48) for c in chosen))
+        for chosen in drawn
+    )
     return [tuple(int.from_bytes(dealt[place - 1]) for place in PLACES) for dealt in shares]
 
 
@@ -60,7 +68,11 @@ def opened_later(stage: Stage) -> bool:
         held = Sum(stage).keys().deal().tally()
         held.open(NAMES)
     stolen = _left(stage, held.id)
-    found = [secret for secret in drawn if any(form in stolen for form in (secret, secret.hex().encode(), base64.b64encode(secret)))]
+    found = [
+        secret
+        for secret in drawn
+        if any(form in stolen for form in (secret, secret.hex().encode(), base64.b64encode(secret)))
+    ]
     advert = held.adverts[VICTIM]
     tried = [*found, *(seed_of(keys()[name]) for name in NAMES)]
     seeds = [one for one in tried if derive.commitment(one, held.id) == advert.commitment]
@@ -73,15 +85,24 @@ def opened_later(stage: Stage) -> bool:
 
 def _left(stage: Stage, terms: bytes) -> bytes:
     """All that is left at the hospitals: files, and what their workers keep of the sum."""
-    kept = [str(open_sums._table(worker._party._vault.get(terms))).encode() for worker in workers._workers.values()]
-    return b"".join([*kept, *(path.read_bytes() for path in sorted(stage.folder.rglob("*")) if path.is_file())])
+    kept = [
+        str(open_sums._table(worker._party._vault.get(terms))).encode()
+        for worker in workers._workers.values()
+    ]
+    return b"".join(
+        [*kept, *(path.read_bytes() for path in sorted(stage.folder.rglob("*")) if path.is_file())]
+    )
 
 
 def _opens(held: Sum, key: bytes) -> bool:
     """Whether a key opens a recorded parcel of the victim's."""
     for to, parcel in held.parcels[VICTIM].items():
         try:
-            primitives.open_sealed(derive.channel(key, held.adverts[to].channel_key, held.id, VICTIM, to), parcel.sealed, held.id)
+            primitives.open_sealed(
+                derive.channel(key, held.adverts[to].channel_key, held.id, VICTIM, to),
+                parcel.sealed,
+                held.id,
+            )
         except SecureSumError:
             continue
         return True
@@ -93,7 +114,25 @@ _KEPT = changed(participant, "reveal", ("fresh=None, shares={}, canary_pads={}, 
 _COMPANY = "server with c hospitals"
 
 ATTACKS = (
-    Attack("a colluder's shares put to the server's", pooled, replaced(_MODULE, "LEAGUE", NAMES[1:]), _COMPANY, speaks=False),
-    Attack("shares below the threshold tell secrets apart", told_apart, replaced(_MODULE, "PLACES", (1, 2, 4)), _COMPANY, speaks=False),
-    Attack("recorded traffic with keys stolen later", opened_later, _KEPT, "thief after the sum", speaks=False),
+    Attack(
+        "a colluder's shares put to the server's",
+        pooled,
+        replaced(_MODULE, "LEAGUE", NAMES[1:]),
+        _COMPANY,
+        speaks=False,
+    ),
+    Attack(
+        "shares below the threshold tell secrets apart",
+        told_apart,
+        replaced(_MODULE, "PLACES", (1, 2, 4)),
+        _COMPANY,
+        speaks=False,
+    ),
+    Attack(
+        "recorded traffic with keys stolen later",
+        opened_later,
+        _KEPT,
+        "thief after the sum",
+        speaks=False,
+    ),
 )

@@ -76,7 +76,9 @@ def seed_of(credential: Credential) -> bytes:
 
 def roster(sites: Mapping[str, bytes], version: int = 1, key: bytes = b"") -> dict[str, Any]:
     """A signed roster over these certificates; ``key``: another than the consortium's roster key."""
-    listed = Roster(CONSORTIUM, version, NOW.isoformat(), {name: pem.decode() for name, pem in sites.items()})
+    listed = Roster(
+        CONSORTIUM, version, NOW.isoformat(), {name: pem.decode() for name, pem in sites.items()}
+    )
     return rosters.sign(listed, key or keys()["roster"].key)
 
 
@@ -114,9 +116,19 @@ class Stage:
     def site(self, name: str) -> Site:
         """A hospital."""
         held = keys()
-        identity = Identity(CONSORTIUM, seed_of(held[name]), held["ca"].certificate, held["roster"].certificate)
+        identity = Identity(
+            CONSORTIUM, seed_of(held[name]), held["ca"].certificate, held["roster"].certificate
+        )
         trust = Trust(CONSORTIUM, held["coordinator"].certificate, held["ca"].certificate)
-        return Site(name, (_data() / name,), self.folder / name, "cpu", policy=self.policy, identity=identity, trust=trust)
+        return Site(
+            name,
+            (_data() / name,),
+            self.folder / name,
+            "cpu",
+            policy=self.policy,
+            identity=identity,
+            trust=trust,
+        )
 
     def restart(self) -> None:
         """Start every hospital's worker anew."""
@@ -125,7 +137,10 @@ class Stage:
     def seal(self, run: str = RUN) -> dict[str, Any]:
         """The coordinator's signature."""
         digest, expires = (self.signed or self.study).digest, NOW + timedelta(days=7)
-        return study_signature.sign(Statement(CONSORTIUM, run, digest, NOW.isoformat(), expires.isoformat()), keys()["coordinator"].key)
+        return study_signature.sign(
+            Statement(CONSORTIUM, run, digest, NOW.isoformat(), expires.isoformat()),
+            keys()["coordinator"].key,
+        )
 
     def ask(self, name: str, kind: str, *messages: bytes, run: str = RUN, **fields: Any) -> Reply:
         """Put a question to a hospital's desk.
@@ -144,10 +159,16 @@ class Stage:
     def journal(self, name: str) -> list[dict[str, Any]]:
         """The answers and refusals that a hospital has written down."""
         path = self.folder / name / "journal.jsonl"
-        found = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+        found = (
+            [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            if path.exists()
+            else []
+        )
         return [line for line in found if "event" not in line]
 
     def noted(self, refusal: RefusedError | None = None) -> bool:
         """Whether the hospitals' journals hold a line for each answer, and this refusal as the last of its hospital's."""
         complete = all(len(self.journal(name)) == len(self.answers[name]) for name in NAMES)
-        return complete and (refusal is None or self.journal(refusal.site)[-1].get("fault") == str(refusal))
+        return complete and (
+            refusal is None or self.journal(refusal.site)[-1].get("fault") == str(refusal)
+        )

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.redteam import curious, keys, membership, numbers, orders, repetition, secrets_kept, two_lists
+from tests.redteam import (
+    curious,
+    keys,
+    membership,
+    numbers,
+    orders,
+    repetition,
+    secrets_kept,
+    two_lists,
+)
 from tests.redteam.attack import Attack
 
 ATTACKS: tuple[Attack, ...] = (

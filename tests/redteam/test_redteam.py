@@ -20,7 +20,9 @@ NOTHING = changed(Limits, "check", ("if strangers:", "if strangers:"))
 
 
 @pytest.mark.parametrize("attack", suite.ATTACKS, ids=lambda attack: attack.name.replace(" ", "-"))
-def test_it_fails_and_would_succeed_without_the_defence(attack: Attack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_fails_and_would_succeed_without_the_defence(
+    attack: Attack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(curious, "WORDS", 1_000_000)
     verdict = judge(attack)
     assert verdict.ok, verdict.line()
@@ -51,7 +53,12 @@ def test_an_attack_whose_control_fails_is_not_ok() -> None:
 def test_a_refusal_that_is_not_written_down_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stage, "noted", lambda self, refusal=None: False)
     verdict = judge(Attack("forged", forged_keys, UNSIGNED))
-    assert (verdict.succeeded, verdict.control, verdict.audit, verdict.ok) == (False, True, False, False)
+    assert (verdict.succeeded, verdict.control, verdict.audit, verdict.ok) == (
+        False,
+        True,
+        False,
+        False,
+    )
 
 
 def test_a_journal_that_lacks_a_line_is_noticed(tmp_path: Path) -> None:
@@ -71,11 +78,25 @@ def test_a_check_that_is_gone_cannot_be_switched_off() -> None:
 def test_the_command_prints_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(["threshold above", "low threshold"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["attack"] for line in lines] == ["low threshold: two of four", "threshold above the cohort"]
-    assert set(lines[0]) == {"attack", "adversary", "succeeded", "refused_by", "audit", "control", "limit", "ok"}
+    assert [line["attack"] for line in lines] == [
+        "low threshold: two of four",
+        "threshold above the cohort",
+    ]
+    assert set(lines[0]) == {
+        "attack",
+        "adversary",
+        "succeeded",
+        "refused_by",
+        "audit",
+        "control",
+        "limit",
+        "ok",
+    }
 
 
-def test_the_command_fails_with_an_attack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_fails_with_an_attack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(suite, "ATTACKS", (Attack("forged", forged_keys, NOTHING),))
     assert door.main([]) == 1
     assert door.main(["tidal wave"]) == 2

@@ -91,9 +91,18 @@ def other_models(stage: Stage) -> bool:
     metrics = tuple(networks.task(study).higher_is_better)
     for name in NAMES:
         model = start if name == VICTIM else np.zeros_like(start)
-        order = sum_specs.order(study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics)
+        order = sum_specs.order(
+            study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics
+        )
         given = held.delivered(name)
-        held.vector(name, order, given, model=model, layout=layout.digest, settings={"part": "test", "roster": stage.roster})
+        held.vector(
+            name,
+            order,
+            given,
+            model=model,
+            layout=layout.digest,
+            settings={"part": "test", "roster": stage.roster},
+        )
     return bool(held.open(NAMES))
 
 
@@ -101,20 +110,35 @@ def _no_order(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
     return terms.digest
 
 
-_CONTEXT = ("if said.context != state.context or said.survivors != state.survivors:", "if said.survivors != state.survivors:")
+_CONTEXT = (
+    "if said.context != state.context or said.survivors != state.survivors:",
+    "if said.survivors != state.survivors:",
+)
 _ANY_LIST = (_CONTEXT[0], "if False:")
 _ENOUGH = "if count < state.terms.threshold:"
 _LEFT = 'return dataclasses.replace(state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares), said_shares'
 _ONE_LIST = changed(participant, "confirm", ("if state.confirmed is not None:", "if False:"))
 
 ATTACKS = (
-    Attack("own id among the dropped", called_dropped, changed(participant, "confirm", ("if me.site not in named.sites:", "if False:"))),
+    Attack(
+        "own id among the dropped",
+        called_dropped,
+        changed(participant, "confirm", ("if me.site not in named.sites:", "if False:")),
+    ),
     Attack(
         "survivors listed twice",
         counted_twice,
-        changed(participant, "confirm", ("if tuple(sorted(set(named.sites))) != named.sites:", "if False:")),
+        changed(
+            participant,
+            "confirm",
+            ("if tuple(sorted(set(named.sites))) != named.sites:", "if False:"),
+        ),
     ),
-    Attack("both kinds of shares: two lists", both_kinds(lambda own, others: own), changed(participant, "reveal", (_ENOUGH, "if False:"))),
+    Attack(
+        "both kinds of shares: two lists",
+        both_kinds(lambda own, others: own),
+        changed(participant, "reveal", (_ENOUGH, "if False:")),
+    ),
     Attack(
         "two lists: one signature shown twice",
         both_kinds(lambda own, others: [*own, own[0]]),
@@ -123,7 +147,9 @@ ATTACKS = (
     Attack(
         "two lists: signatures under the other list",
         both_kinds(lambda own, others: own + others),
-        changed(participant, "reveal", _ANY_LIST, ("if said.site not in state.survivors:", "if False:")),
+        changed(
+            participant, "reveal", _ANY_LIST, ("if said.site not in state.survivors:", "if False:")
+        ),
     ),
     Attack("two lists: forged signatures", both_kinds(_invented), UNSIGNED),
     Attack("second list before the opening", second_list, _ONE_LIST),
@@ -131,9 +157,15 @@ ATTACKS = (
         "second opening with another set",
         second_opening,
         both(
-            _ONE_LIST, changed(participant, "reveal", (_LEFT, "return state, said_shares")), replaced(OpenedSums, "note", lambda *_: None)
+            _ONE_LIST,
+            changed(participant, "reveal", (_LEFT, "return state, said_shares")),
+            replaced(OpenedSums, "note", lambda *_: None),
         ),
     ),
     Attack("different lists of peers", other_peers, changed(participant, "reveal", _CONTEXT)),
-    Attack("different models to different hospitals", other_models, replaced(derive, "context", _no_order)),
+    Attack(
+        "different models to different hospitals",
+        other_models,
+        replaced(derive, "context", _no_order),
+    ),
 )

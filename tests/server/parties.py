@@ -19,7 +19,18 @@ from common.protocol import envelopes, sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg import primitives
 from common.secagg.encoding import Message, tag_of
-from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    Advert,
+    Bundle,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    Signed,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 from common.secagg.participant import Me
 from common.secagg.terms import Limits
 from common.study.study import SecureAggregation, Study
@@ -37,7 +48,9 @@ ROSTER = hashlib.sha256(b"roster").digest()
 
 def study(number: int = 50, **section: Any) -> Study:
     """A study with secure aggregation that trains nothing."""
-    return replace(null.study(number), secure_aggregation=SecureAggregation(enabled=True, **section))
+    return replace(
+        null.study(number), secure_aggregation=SecureAggregation(enabled=True, **section)
+    )
 
 
 def stage(plan: Question) -> str:
@@ -47,7 +60,12 @@ def stage(plan: Question) -> str:
     tags = [tag_of(blob) for blob in plan.secure]
     if Survivors.TAG in tags:
         return "confirm"
-    inside = {tag_of(item) for blob in plan.secure if tag_of(blob) == Bundle.TAG for item in Bundle.decode(blob).items}
+    inside = {
+        tag_of(item)
+        for blob in plan.secure
+        if tag_of(blob) == Bundle.TAG
+        for item in Bundle.decode(blob).items
+    }
     if Confirm.TAG in inside:
         return "reveal"
     return "keys" if tags == [Terms.TAG] else "parcels"
@@ -81,35 +99,69 @@ class Hospital:
             reply = self._answer(plan)
         except ConsiliumError as error:
             accused = getattr(error, "accused", "")
-            reply = Reply(self.name, "", values={"accused": accused} if accused else {}, fault=str(error))
+            reply = Reply(
+                self.name, "", values={"accused": accused} if accused else {}, fault=str(error)
+            )
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
 
     def _answer(self, plan: Question) -> Reply:
         if plan.kind == "agree":
             answers, refused = agreed(self.party, plan.secure)
-            return Reply(self.name, "agree", values={"refused": list(refused)} if refused else {}, secure=answers)
-        sealing = self.party.prepare(plan.secure, lambda cohort, total: order(self.study, plan, cohort, total))
+            return Reply(
+                self.name,
+                "agree",
+                values={"refused": list(refused)} if refused else {},
+                secure=answers,
+            )
+        sealing = self.party.prepare(
+            plan.secure, lambda cohort, total: order(self.study, plan, cohort, total)
+        )
         self.worked += 1
         share = self.weight / max(sealing.order.total, 1)
-        lanes = dict.fromkeys(sealing.order.lanes, 1) | {"weight": self.weight, "loss": share * self.weight / 100} | self.lanes
+        lanes = (
+            dict.fromkeys(sealing.order.lanes, 1)
+            | {"weight": self.weight, "loss": share * self.weight / 100}
+            | self.lanes
+        )
         lanes = {lane: lanes[lane] for lane in sealing.order.lanes}
         values = self.change if plan.kind == "train" else np.empty(0, np.float32)
         vector, said = self.party.seal(sealing, values, share, lanes)
-        return Reply(self.name, plan.kind, plan.round, values={"from": self.name, **self.clear}, delta=vector, secure=said)
+        return Reply(
+            self.name,
+            plan.kind,
+            plan.round,
+            values={"from": self.name, **self.clear},
+            delta=vector,
+            secure=said,
+        )
 
 
-def agreed(party: Participation, messages: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+def agreed(
+    party: Participation, messages: Sequence[bytes]
+) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """A hospital's answers, and why some steps were refused."""
     return party.agree(messages), party.refused
 
 
 def order(about: Study, plan: Question, cohort: int, total: int) -> SumSpec:
     """What a question calls for."""
-    metrics = tuple(networks.task(about).higher_is_better) if plan.kind == "evaluate" and about.name != "null" else ()
+    metrics = (
+        tuple(networks.task(about).higher_is_better)
+        if plan.kind == "evaluate" and about.name != "null"
+        else ()
+    )
     part = str(plan.settings.get("part", ""))
     return sum_specs.order(
-        about, plan.kind, cohort, number=plan.round, part=part, model=plan.model, layout=plan.layout, total=total, metrics=metrics
+        about,
+        plan.kind,
+        cohort,
+        number=plan.round,
+        part=part,
+        model=plan.model,
+        layout=plan.layout,
+        total=total,
+        metrics=metrics,
     )
 
 
@@ -141,12 +193,21 @@ class World:
     ) -> None:
         self.study, self.folder, self.digest = about or study(**section), folder, digest
         self.names = tuple(f"h{i:02}" for i in range(1, count + 1))
-        self.keys = dict(keys or {name: hashlib.sha256(name.encode()).digest() for name in self.names})
+        self.keys = dict(
+            keys or {name: hashlib.sha256(name.encode()).digest() for name in self.names}
+        )
         self.public = {name: primitives.ed25519_public(key) for name, key in self.keys.items()}
         rng = np.random.default_rng(count)
         weights = {name: 100 * (i + 1) for i, name in enumerate(self.names)}
         self.hospitals = {
-            name: Hospital(name, self.keys[name], self.party(name), rng.normal(0, 0.05, size).astype(np.float32), weights[name], self.study)
+            name: Hospital(
+                name,
+                self.keys[name],
+                self.party(name),
+                rng.normal(0, 0.05, size).astype(np.float32),
+                weights[name],
+                self.study,
+            )
             for name in self.names
         }
         self.total, self.size = sum(weights.values()), size
@@ -165,25 +226,37 @@ class World:
         """A party as a worker makes it when it starts."""
         me = Me(name, self.keys[name], limits or Limits())
         return Participation(
-            me, "consortium", run, lambda: Roll(self.digest, self.public), OpenSums(), OpenedSums(self.folder / name, "study")
+            me,
+            "consortium",
+            run,
+            lambda: Roll(self.digest, self.public),
+            OpenSums(),
+            OpenedSums(self.folder / name, "study"),
         )
 
     def restart(self, name: str) -> None:
         """What a hospital kept in memory is gone."""
         self.hospitals[name].party = self.party(name)
 
-    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(
+        self, plans: Mapping[int, Question], deadline: float | None = None
+    ) -> Iterator[tuple[int, Reply]]:
         """The transport."""
         assert deadline and deadline > 0
         self.asked.append({self._sites[node]: stage(plan) for node, plan in plans.items()})
         for node, sent in plans.items():
-            hospital, plan = self.hospitals[self._sites[node]], envelopes.read_question(envelopes.write_question(sent))
+            hospital, plan = (
+                self.hospitals[self._sites[node]],
+                envelopes.read_question(envelopes.write_question(sent)),
+            )
             if (stage(plan), hospital.name) in self.away:
                 yield node, silence(plan)
                 continue
             reply, trouble = hospital.answer(plan), self.trouble.get((stage(plan), hospital.name))
             reply = reply if trouble is None else trouble(hospital, plan, reply)
-            replies = [reply if reply.silent else envelopes.read_reply(envelopes.write_reply(reply))]
+            replies = [
+                reply if reply.silent else envelopes.read_reply(envelopes.write_reply(reply))
+            ]
             del reply
             yield node, replies.pop()
 
@@ -195,13 +268,17 @@ class World:
         """As the transport does it."""
         return model
 
-    def collect(self, cohort: Sequence[str] = (), kind: str = "train", number: int = 0, say: Any = None) -> Sum:
+    def collect(
+        self, cohort: Sequence[str] = (), kind: str = "train", number: int = 0, say: Any = None
+    ) -> Sum:
         """The next secure sum."""
         self.round = number or self.round + 1
         model = np.full(self.size, self.round, np.float32) if kind != "tally" else None
         plan = Question(kind, {"a": "study"}, self.round, "layout", model)
         total = self.total if kind == "train" else 0
-        return self.sums.collect(plan, lambda n: order(self.study, plan, n, total), cohort or self.names, say, 9.0)
+        return self.sums.collect(
+            plan, lambda n: order(self.study, plan, n, total), cohort or self.names, say, 9.0
+        )
 
     def check(self, found: Sum, *without: str) -> None:
         """Whether a sum is exactly that of all hospitals but some: weights to the last one, values to half a unit each."""
@@ -210,10 +287,14 @@ class World:
         weight = sum(h.weight for h in there)
         assert found.lanes["weight"] == weight and found.lanes["steps"] == len(there)
         assert abs(found.lanes["loss"] - sum(h.weight**2 for h in there) / self.total / 100) < 1e-6
-        expected = np.average([h.change.astype(np.float64) for h in there], axis=0, weights=[h.weight for h in there])
+        expected = np.average(
+            [h.change.astype(np.float64) for h in there], axis=0, weights=[h.weight for h in there]
+        )
         mean = found.added.mean(weight)
         assert mean.dtype == np.float32 and float(np.abs(mean - expected).max(initial=0.0)) < 1e-6
-        assert {name: values["from"] for name, values in found.values.items()} == {name: name for name in found.survivors}
+        assert {name: values["from"] for name, values in found.values.items()} == {
+            name: name for name in found.survivors
+        }
 
 
 def silence(plan: Question) -> Reply:
@@ -225,7 +306,10 @@ def bent(kind: type[M], change: Callable[[Hospital, M], M]) -> Trouble:
     """A hospital that says one kind of message otherwise than it should."""
 
     def trouble(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        secure = (change(hospital, kind.decode(b)).encode() if tag_of(b) == kind.TAG else b for b in reply.secure)
+        secure = (
+            change(hospital, kind.decode(b)).encode() if tag_of(b) == kind.TAG else b
+            for b in reply.secure
+        )
         return replace(reply, secure=tuple(secure))
 
     return trouble

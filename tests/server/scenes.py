@@ -25,7 +25,11 @@ VOID = "The sum cannot be opened: 3 hospitals are left; 4 are needed."
 def study(masked: bool, rounds: int = 8, **section: Any) -> Study:
     """A small segmentation study."""
     named = {"task": {"name": "segmentation", "classes": ["lesion"]}, "model": {"name": "unet"}}
-    table = {"name": "Lesions", "description": "Outlines of lesions at five hospitals.", "federation": {"rounds": rounds}}
+    table = {
+        "name": "Lesions",
+        "description": "Outlines of lesions at five hospitals.",
+        "federation": {"rounds": rounds},
+    }
     return studies.parse({**table, **named, "secure_aggregation": {"enabled": masked, **section}})
 
 
@@ -44,13 +48,24 @@ def counts(site: str) -> dict[str, int]:
 
 def roster(shared: Sequence[str], masked: bool) -> Participants:
     """Five hospitals, of which those in ``shared`` tell their own counts and metrics."""
-    members = tuple(Member(i, s, counts(s) if s in shared else {}, tells_metrics=s in shared) for i, s in enumerate(SITES))
+    members = tuple(
+        Member(i, s, counts(s) if s in shared else {}, tells_metrics=s in shared)
+        for i, s in enumerate(SITES)
+    )
     totals = {key: sum(counts(s)[key] for s in SITES) for key in counts(SITES[0])}
-    return Participants(members, {"Ghent": "1 patient; at least 2 are needed."}, totals=totals if masked else {})
+    return Participants(
+        members, {"Ghent": "1 patient; at least 2 are needed."}, totals=totals if masked else {}
+    )
 
 
 def record(
-    number: int, shared: Sequence[str], masked: bool, *, dropped: Sequence[str] = (), attempts: int = 1, void: str = ""
+    number: int,
+    shared: Sequence[str],
+    masked: bool,
+    *,
+    dropped: Sequence[str] = (),
+    attempts: int = 1,
+    void: str = "",
 ) -> RoundRecord:
     """A round as the server records it."""
     there = [s for s in SITES if s not in dropped]
@@ -84,14 +99,23 @@ def scores(shared: Sequence[str], shift: float = 0.0) -> Scores:
     value = {s: {"dice": DICE[s] + shift, "hd95": 9.1 - 4 * DICE[s]} for s in SITES}
     every = {key: sum(v[key] for v in value.values()) / len(SITES) for key in ("dice", "hd95")}
     found = Scores(sites={s: dict(value[s]) for s in shared})
-    found.intervals = {s: {"dice": [value[s]["dice"] - 0.012, value[s]["dice"] + 0.011]} for s in shared}
+    found.intervals = {
+        s: {"dice": [value[s]["dice"] - 0.012, value[s]["dice"] + 0.011]} for s in shared
+    }
     if len(shared) < len(SITES):
         found.means, found.summed = dict(every), len(SITES)
     return found
 
 
 def finish(
-    folder: Path, shared: Sequence[str], masked: bool, *, rough: bool = False, compare: bool = True, rounds: int = 8, **section: Any
+    folder: Path,
+    shared: Sequence[str],
+    masked: bool,
+    *,
+    rough: bool = False,
+    compare: bool = True,
+    rounds: int = 8,
+    **section: Any,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
     """Write a run into ``folder`` as the server does; returns the report, the lines and the page as they were read back."""
     study_ = study(masked, rounds, **section)
@@ -109,9 +133,19 @@ def finish(
         found |= {"local": scores(shared, -0.05), "pooled": scores(shared, 0.01)}
         for name in ("local", "pooled"):  # never masked: only those who share are known
             found[name].means, found[name].summed = {}, 0
-    more = {"compute": {"device": "cpu"}, "engine": "inline" if compare else "deployment", "pictures": False}
+    more = {
+        "compute": {"device": "cpu"},
+        "engine": "inline" if compare else "deployment",
+        "pictures": False,
+    }
     traffic = {"up": 304_000_000, "down": 307_000_000}
-    content = report.assemble(study_, "finished", roster(shared, masked), run.rounds, found, None, 91.5, traffic, more)
+    content = report.assemble(
+        study_, "finished", roster(shared, masked), run.rounds, found, None, 91.5, traffic, more
+    )
     run.finish(content, [])
     lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text("utf-8").splitlines()]
-    return json.loads((folder / "report.json").read_text("utf-8")), lines, (folder / "report.html").read_text("utf-8")
+    return (
+        json.loads((folder / "report.json").read_text("utf-8")),
+        lines,
+        (folder / "report.html").read_text("utf-8"),
+    )

@@ -36,16 +36,33 @@ def world(folder: Path, study: Study, count: int = 4) -> World:
 
 
 def score(
-    made: World, study: Study, members: list[Member] | None = None, model: Any = MODEL, part: str = "test", number: int = 0
+    made: World,
+    study: Study,
+    members: list[Member] | None = None,
+    model: Any = MODEL,
+    part: str = "test",
+    number: int = 0,
 ) -> Scores:
-    return evaluate.score(made, study, LAYOUT, model, members or made.members(), {"part": part}, number, made.sums)  # type: ignore[arg-type]
+    return evaluate.score(
+        made, study, LAYOUT, model, members or made.members(), {"part": part}, number, made.sums
+    )  # type: ignore[arg-type]
 
 
-def test_where_hospitals_keep_their_metrics_means_come_from_one_sum(tmp_path: Path, study: Study) -> None:
+def test_where_hospitals_keep_their_metrics_means_come_from_one_sum(
+    tmp_path: Path, study: Study
+) -> None:
     made = world(tmp_path, study)
     scores = score(made, study)
-    assert scores.means["dice"] == pytest.approx(0.65, abs=1e-8) and scores.means["hd95"] == pytest.approx(2.5, abs=1e-8)
-    assert (scores.sites, scores.intervals, scores.images, scores.faults, scores.hospitals) == ({}, {}, {}, {}, 4)
+    assert scores.means["dice"] == pytest.approx(0.65, abs=1e-8) and scores.means[
+        "hd95"
+    ] == pytest.approx(2.5, abs=1e-8)
+    assert (scores.sites, scores.intervals, scores.images, scores.faults, scores.hospitals) == (
+        {},
+        {},
+        {},
+        {},
+        4,
+    )
     assert scores.to_json() == {"sites": {}, "mean": scores.means, "intervals": {}, "hospitals": 4}
 
 
@@ -57,7 +74,9 @@ def test_a_metric_is_the_mean_over_those_where_it_is_defined(tmp_path: Path, stu
 
 
 @pytest.mark.parametrize("defined", [0, 1, 2])
-def test_a_metric_that_is_defined_at_too_few_is_no_mean(tmp_path: Path, study: Study, defined: int) -> None:
+def test_a_metric_that_is_defined_at_too_few_is_no_mean(
+    tmp_path: Path, study: Study, defined: int
+) -> None:
     made = world(tmp_path, study)
     for name in made.names[defined:]:
         made.hospitals[name].lanes |= {"defined hd95": 0, "hd95": 0.0}
@@ -67,35 +86,60 @@ def test_a_metric_that_is_defined_at_too_few_is_no_mean(tmp_path: Path, study: S
 
 def test_who_may_tell_tells_besides(tmp_path: Path, study: Study) -> None:
     made = world(tmp_path, study)
-    made.hospitals["h02"].clear = {"metrics": {"dice": 0.6}, "images": 10, "compute": {"device": "cpu"}}
+    made.hospitals["h02"].clear = {
+        "metrics": {"dice": 0.6},
+        "images": 10,
+        "compute": {"device": "cpu"},
+    }
     members = [replace(m, tells_metrics=m.site == "h02") for m in made.members()]
     scores = score(made, study, members)
-    assert scores.sites == {"h02": {"dice": 0.6}} and scores.images == {"h02": 10} and scores.compute == {"device": "cpu"}
+    assert (
+        scores.sites == {"h02": {"dice": 0.6}}
+        and scores.images == {"h02": 10}
+        and scores.compute == {"device": "cpu"}
+    )
     assert scores.mean()["dice"] == pytest.approx(0.65, abs=1e-8) and scores.hospitals == 4
 
 
-def test_a_hospital_that_fails_is_named_and_the_mean_is_over_the_others(tmp_path: Path, study: Study) -> None:
+def test_a_hospital_that_fails_is_named_and_the_mean_is_over_the_others(
+    tmp_path: Path, study: Study
+) -> None:
     made = world(tmp_path, study)
-    made.hospitals["h04"].study = replace(study, federation=replace(study.federation, largest_change=1.0))
+    made.hospitals["h04"].study = replace(
+        study, federation=replace(study.federation, largest_change=1.0)
+    )
     scores = score(made, study)
     assert scores.hospitals == 3 and scores.means["dice"] == pytest.approx(0.6, abs=1e-8)
-    assert list(scores.faults) == ["h04"] and "differs from the signed study's" in scores.faults["h04"]
+    assert (
+        list(scores.faults) == ["h04"] and "differs from the signed study's" in scores.faults["h04"]
+    )
 
 
 def test_too_few_are_no_scores_and_no_end_of_the_run(tmp_path: Path, study: Study) -> None:
     made = world(tmp_path, study, 3)
-    made.trouble["vector", "h01"] = lambda hospital, plan, reply: Reply("h01", "evaluate", fault="No disk.")
+    made.trouble["vector", "h01"] = lambda hospital, plan, reply: Reply(
+        "h01", "evaluate", fault="No disk."
+    )
     scores = score(made, study)
-    assert scores.mean() == {} and scores.hospitals == 0 and set(scores.faults) == {"h01", "h02", "h03"}
+    assert (
+        scores.mean() == {}
+        and scores.hospitals == 0
+        and set(scores.faults) == {"h01", "h02", "h03"}
+    )
     assert "h01: No disk." in scores.faults["h02"]
 
 
-def test_one_model_is_scored_once_on_a_part_and_again_where_the_model_moved(tmp_path: Path, study: Study) -> None:
+def test_one_model_is_scored_once_on_a_part_and_again_where_the_model_moved(
+    tmp_path: Path, study: Study
+) -> None:
     made = world(tmp_path, study)
     assert score(made, study, part="validation", number=1).hospitals == 4
     again = score(made, study, part="validation", number=2)
     assert again.hospitals == 0 and "evaluate in round 1 was" not in str(again.faults)
-    assert all("A secure sum for evaluate in round 2 was opened before" in fault for fault in again.faults.values())
+    assert all(
+        "A secure sum for evaluate in round 2 was opened before" in fault
+        for fault in again.faults.values()
+    )
     assert score(made, study, part="validation", number=3, model=MODEL * 2).hospitals == 4
     assert score(made, study, part="test").hospitals == 4
 
@@ -106,12 +150,19 @@ class Plain:
     def __init__(self, values: Mapping[int, Any]) -> None:
         self._values = values
 
-    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(
+        self, plans: Mapping[int, Question], deadline: float | None = None
+    ) -> Iterator[tuple[int, Reply]]:
         for node in plans:
             yield node, Reply(f"h{node:02}", "evaluate", values=self._values[node])
 
 
-GOOD = {"metrics": {"dice": 0.5}, "images": 3, "intervals": {"dice": [0.4, 0.6]}, "compute": {"device": "cpu"}}
+GOOD = {
+    "metrics": {"dice": 0.5},
+    "images": 3,
+    "intervals": {"dice": [0.4, 0.6]},
+    "compute": {"device": "cpu"},
+}
 
 
 def plain(study: Study, values: Mapping[int, Any]) -> Scores:
@@ -121,26 +172,44 @@ def plain(study: Study, values: Mapping[int, Any]) -> Scores:
 
 def test_in_clear_every_hospital_is_told_apart(study: Study) -> None:
     scores = plain(study, {1: {**GOOD, "metrics": {"dice": None, "hd95": 2.0}}, 2: GOOD})
-    assert list(scores.sites) == ["h01", "h02"] and scores.mean() == {"dice": 0.5, "hd95": 2.0} and scores.hospitals == 2
+    assert (
+        list(scores.sites) == ["h01", "h02"]
+        and scores.mean() == {"dice": 0.5, "hd95": 2.0}
+        and scores.hospitals == 2
+    )
 
 
 @pytest.mark.parametrize("metrics", [None, [], "x", {"dice": "high"}, {"dice": [1]}])
 def test_metrics_that_are_no_table_are_a_fault(study: Study, metrics: object) -> None:
     scores = plain(study, {1: {**GOOD, "metrics": metrics}, 2: GOOD})
-    assert scores.faults == {"h01": "The answer holds no table of metrics."} and list(scores.sites) == ["h02"]
+    assert scores.faults == {"h01": "The answer holds no table of metrics."} and list(
+        scores.sites
+    ) == ["h02"]
 
 
-NONSENSE = [("images", "many"), ("images", None), ("intervals", 3), ("intervals", "x"), ("compute", "x"), ("compute", 3), ("examples", 3)]
+NONSENSE = [
+    ("images", "many"),
+    ("images", None),
+    ("intervals", 3),
+    ("intervals", "x"),
+    ("compute", "x"),
+    ("compute", 3),
+    ("examples", 3),
+]
 
 
 @pytest.mark.parametrize(("key", "value"), NONSENSE)
-def test_nonsense_beside_the_metrics_does_not_end_the_run(study: Study, key: str, value: object) -> None:
+def test_nonsense_beside_the_metrics_does_not_end_the_run(
+    study: Study, key: str, value: object
+) -> None:
     scores = plain(study, {1: {**GOOD, key: value}, 2: GOOD})
     assert scores.sites["h02"] == {"dice": 0.5}
 
 
 @pytest.mark.parametrize("value", ["x", 3, [1]])
-def test_nonsense_beside_a_masked_vector_does_not_end_the_run(tmp_path: Path, study: Study, value: object) -> None:
+def test_nonsense_beside_a_masked_vector_does_not_end_the_run(
+    tmp_path: Path, study: Study, value: object
+) -> None:
     made = world(tmp_path, study)
     made.hospitals["h02"].clear = {"compute": value}
     assert score(made, study).hospitals == 4

@@ -19,7 +19,14 @@ from server import participants
 from server.transport import Transport
 from tests.benchmarks import null
 
-COUNTS = {"train": 30, "validation": 2, "test": 3, "patients": 15, "train_patients": 12, "left_out": 0}
+COUNTS = {
+    "train": 30,
+    "validation": 2,
+    "test": 3,
+    "patients": 15,
+    "train_patients": 12,
+    "left_out": 0,
+}
 Said = Mapping[int, Reply]
 
 
@@ -35,7 +42,10 @@ class Grid(InlineGrid):
 
         @client.query()
         def join(message: Message, context: Context) -> Message:
-            return Message(flower_records.pack(envelopes.write_reply(said[context.node_id]), shared=True), reply_to=message)
+            return Message(
+                flower_records.pack(envelopes.write_reply(said[context.node_id]), shared=True),
+                reply_to=message,
+            )
 
         super().__init__(client, len(said))
         self._enrolled = enrolled or {}
@@ -46,30 +56,44 @@ class Grid(InlineGrid):
 
 def study(least: int = 1) -> Study:
     made = null.study(1)
-    return dataclasses.replace(made, federation=dataclasses.replace(made.federation, min_sites=least))
+    return dataclasses.replace(
+        made, federation=dataclasses.replace(made.federation, min_sites=least)
+    )
 
 
-def joined(said: Said, enrolled: Mapping[int, str] | None = None, least: int = 1) -> participants.Participants:
+def joined(
+    said: Said, enrolled: Mapping[int, str] | None = None, least: int = 1
+) -> participants.Participants:
     return participants.join(Transport(Grid(said, enrolled)), study(least))
 
 
 def test_members_come_sorted_with_what_they_declared() -> None:
     found = joined({1: reply("valley", reasons=["2 images: unreadable"]), 2: reply("north")})
-    assert [(m.site, m.node) for m in found.members] == [("north", 2), ("valley", 1)] and found.excluded == {}
-    assert found.members[1].reasons == ("2 images: unreadable",) and found.members[0].counts == COUNTS
+    assert [(m.site, m.node) for m in found.members] == [
+        ("north", 2),
+        ("valley", 1),
+    ] and found.excluded == {}
+    assert (
+        found.members[1].reasons == ("2 images: unreadable",) and found.members[0].counts == COUNTS
+    )
 
 
 def test_a_hospital_that_calls_itself_by_another_s_name_is_out_and_the_other_stays() -> None:
     enrolled = {1: "north", 2: "valley", 3: "harbour"}
     found = joined({1: reply("north"), 2: reply("north"), 3: reply("")}, enrolled)
     assert [(m.site, m.node) for m in found.members] == [("north", 1)]
-    assert found.excluded["valley"] == "It calls itself 'north', which is not the name that it was enrolled under."
+    assert (
+        found.excluded["valley"]
+        == "It calls itself 'north', which is not the name that it was enrolled under."
+    )
     assert set(found.excluded) == {"valley", "harbour"}
 
 
 def test_the_impostor_may_come_first() -> None:
     found = joined({1: reply("north"), 2: reply("north")}, {1: "valley", 2: "north"})
-    assert [(m.site, m.node) for m in found.members] == [("north", 2)] and set(found.excluded) == {"valley"}
+    assert [(m.site, m.node) for m in found.members] == [("north", 2)] and set(found.excluded) == {
+        "valley"
+    }
 
 
 def test_a_node_that_nobody_enrolled_is_out() -> None:
@@ -110,7 +134,10 @@ def test_reasons_are_few_and_short() -> None:
 
 def test_too_few_hospitals_is_an_error_that_names_each_reason_once() -> None:
     said = {1: reply("a", fault="No images."), 2: reply("b", fault="No images."), 3: reply("c")}
-    with pytest.raises(InputError, match=r"1 usable hospitals joined; federation.min_sites asks for 2\. a, b: No images\."):
+    with pytest.raises(
+        InputError,
+        match=r"1 usable hospitals joined; federation.min_sites asks for 2\. a, b: No images\.",
+    ):
         joined(said, least=2)
 
 
@@ -132,7 +159,9 @@ class Arrivals:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Arrivals, list[str]]]:
-    def gathered(here: list[int], expected: int, least: int, pause: float = 1.0) -> tuple[Arrivals, list[str]]:
+    def gathered(
+        here: list[int], expected: int, least: int, pause: float = 1.0
+    ) -> tuple[Arrivals, list[str]]:
         arrivals, said = Arrivals(monkeypatch, here, pause), list[str]()
         participants.gather(arrivals, expected, least, said.append, grace=10.0)  # type: ignore[arg-type]
         return arrivals, said
@@ -151,7 +180,9 @@ def test_all_expected_hospitals_start_at_once(waits: Waits) -> None:
 def test_it_waits_for_the_expected_ones_and_says_so_once_for_each_change(waits: Waits) -> None:
     arrivals, said = waits([0, 0, 1, 1, 2, 3], 3, 1)
     assert arrivals.now == 5.0
-    assert said == [f"waiting for hospitals: {n} of 3 are connected, at least 1 are needed" for n in (0, 1, 2)]
+    assert said == [
+        f"waiting for hospitals: {n} of 3 are connected, at least 1 are needed" for n in (0, 1, 2)
+    ]
 
 
 def test_the_least_number_starts_after_the_grace(waits: Waits) -> None:

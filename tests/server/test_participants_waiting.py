@@ -15,7 +15,12 @@ from server import participants
 from server.participants import Participants
 from tests.server.test_participants import reply, study
 
-WAITS = Reply("", "", values={"code": "approval", "room": "client.policy.approvals", "id": "0a1b2c3d"}, fault="Not approved yet.")
+WAITS = Reply(
+    "",
+    "",
+    values={"code": "approval", "room": "client.policy.approvals", "id": "0a1b2c3d"},
+    fault="Not approved yet.",
+)
 SILENT = Reply("", "join", fault="No answer before the deadline.", silent=True)
 NAMES = {1: "north", 2: "valley", 3: "harbour"}
 
@@ -38,7 +43,9 @@ class Asked:
         assert seconds > 0
         self.now += seconds
 
-    def ask(self, plans: Mapping[int, Question], deadline: float | None = None) -> Iterator[tuple[int, Reply]]:
+    def ask(
+        self, plans: Mapping[int, Question], deadline: float | None = None
+    ) -> Iterator[tuple[int, Reply]]:
         for node in plans:
             self.times[node] += 1
             answers = self._said[node]
@@ -50,12 +57,19 @@ Run = Callable[..., tuple[Participants, Asked, list[str]]]
 
 def patient(seconds: float, least: int = 1) -> Study:
     made = study(least)
-    return dataclasses.replace(made, federation=dataclasses.replace(made.federation, approval=seconds))
+    return dataclasses.replace(
+        made, federation=dataclasses.replace(made.federation, approval=seconds)
+    )
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    def joined(said: Mapping[int, list[Reply]], patience: float = 3600.0, least: int = 1, scoring: bool = False) -> Any:
+    def joined(
+        said: Mapping[int, list[Reply]],
+        patience: float = 3600.0,
+        least: int = 1,
+        scoring: bool = False,
+    ) -> Any:
         asked, told = Asked(monkeypatch, said), list[str]()
         return participants.join(asked, patient(patience, least), scoring, told.append), asked, told  # type: ignore[arg-type]
 
@@ -66,23 +80,42 @@ def test_who_has_decided_is_in_and_is_not_asked_again(run: Run) -> None:
     found, asked, told = run({1: [reply("north")], 2: [WAITS, WAITS, WAITS, reply("valley")]})
     assert [m.site for m in found.members] == ["north", "valley"] and found.excluded == {}
     assert asked.times == {1: 1, 2: 4} and asked.now == 35.0
-    assert told == ["waiting for a person's approval at valley, up to 1 hours (federation.approval)"]
+    assert told == [
+        "waiting for a person's approval at valley, up to 1 hours (federation.approval)"
+    ]
 
 
 def test_each_change_of_who_is_waited_for_is_said_once(run: Run) -> None:
-    _, _, told = run({1: [WAITS, reply("north")], 2: [WAITS, WAITS, WAITS, reply("valley")], 3: [WAITS, WAITS, reply("harbour")]})
-    assert [line.split(" at ")[1].split(", up")[0] for line in told] == ["harbour, north, valley", "harbour, valley", "valley"]
+    _, _, told = run(
+        {
+            1: [WAITS, reply("north")],
+            2: [WAITS, WAITS, WAITS, reply("valley")],
+            3: [WAITS, WAITS, reply("harbour")],
+        }
+    )
+    assert [line.split(" at ")[1].split(", up")[0] for line in told] == [
+        "harbour, north, valley",
+        "harbour, valley",
+        "valley",
+    ]
 
 
 def test_nobody_is_waited_for_beyond_the_study_s_patience(run: Run) -> None:
     found, asked, _ = run({1: [reply("north")], 2: [WAITS]}, patience=95.0)
     assert [m.site for m in found.members] == ["north"] and asked.now == pytest.approx(95.0)
-    assert found.excluded == {"valley": "Not approved yet. [approval, client.policy.approvals, 0a1b2c3d]"}
+    assert found.excluded == {
+        "valley": "Not approved yet. [approval, client.policy.approvals, 0a1b2c3d]"
+    }
 
 
 def test_no_patience_asks_once(run: Run) -> None:
     found, asked, told = run({1: [reply("north")], 2: [WAITS]}, patience=0.0)
-    assert asked.times == {1: 1, 2: 1} and asked.now == 0.0 and told == [] and set(found.excluded) == {"valley"}
+    assert (
+        asked.times == {1: 1, 2: 1}
+        and asked.now == 0.0
+        and told == []
+        and set(found.excluded) == {"valley"}
+    )
 
 
 def test_a_run_without_enough_hospitals_names_the_reason_and_its_id(run: Run) -> None:
@@ -92,7 +125,12 @@ def test_a_run_without_enough_hospitals_names_the_reason_and_its_id(run: Run) ->
 
 
 def test_another_refusal_is_not_waited_for(run: Run) -> None:
-    refusal = Reply("", "", values={"code": "policy", "room": "client.policy.policy", "id": "0a1b2c3d"}, fault="The policy forbids it.")
+    refusal = Reply(
+        "",
+        "",
+        values={"code": "policy", "room": "client.policy.policy", "id": "0a1b2c3d"},
+        fault="The policy forbids it.",
+    )
     found, asked, told = run({1: [reply("north")], 2: [refusal, reply("valley")]})
     assert asked.times[2] == 1 and told == [] and set(found.excluded) == {"valley"}
 
@@ -110,18 +148,24 @@ def test_a_hospital_that_is_away_for_a_moment_is_waited_for_on(run: Run) -> None
 
 def test_who_waits_keeps_no_name_that_is_not_its_own(run: Run) -> None:
     found, _, _ = run({1: [reply("north")], 2: [WAITS, reply("north")]})
-    assert [(m.site, m.node) for m in found.members] == [("north", 1)] and set(found.excluded) == {"valley"}
+    assert [(m.site, m.node) for m in found.members] == [("north", 1)] and set(found.excluded) == {
+        "valley"
+    }
 
 
 def test_hospitals_that_only_score_are_members_and_no_trainers(run: Run) -> None:
-    found, _, _ = run({1: [reply("north")], 2: [reply("valley", trains=False)], 3: [reply("harbour")]}, least=2)
+    found, _, _ = run(
+        {1: [reply("north")], 2: [reply("valley", trains=False)], 3: [reply("harbour")]}, least=2
+    )
     assert [m.site for m in found.members] == ["harbour", "north", "valley"]
     assert [m.site for m in found.trainers] == ["harbour", "north"]
 
 
 def test_hospitals_that_only_score_do_not_make_up_the_number_that_trains(run: Run) -> None:
     said = {1: [reply("north")], 2: [reply("valley", trains=False)]}
-    with pytest.raises(InputError, match=r"federation.min_sites asks for 2\. valley: trains no models\."):
+    with pytest.raises(
+        InputError, match=r"federation.min_sites asks for 2\. valley: trains no models\."
+    ):
         run(said, least=2)
     found, _, _ = run(said, least=2, scoring=True)
     assert len(found.members) == 2
@@ -136,4 +180,9 @@ def test_only_a_clear_no_takes_a_hospital_out_of_training(run: Run, said: Any) -
 def test_one_reason_at_several_hospitals_is_said_once_with_each_id() -> None:
     reasons = {"b": "No. [data, x, 11111111]", "a": "No. [data, x, 22222222]", "c": "Else."}
     text = participants.grouped(reasons)
-    assert text.count("No.") == 1 and "11111111" in text and "22222222" in text and text.index("a") < text.index("b") < text.index("c")
+    assert (
+        text.count("No.") == 1
+        and "11111111" in text
+        and "22222222" in text
+        and text.index("a") < text.index("b") < text.index("c")
+    )

@@ -61,13 +61,18 @@ def drive(reporter: Reporter, until: int = 3) -> None:
     for name, last in (("round", 3), ("Aarhus alone", until)):
         advance = reporter.phase(name, 3)
         for step in range(last):
-            for i, site in enumerate(("Aarhus", "Universitätsklinikum Hamburg-Eppendorf", "[bold]Basel")):
+            for i, site in enumerate(
+                ("Aarhus", "Universitätsklinikum Hamburg-Eppendorf", "[bold]Basel")
+            ):
                 advance(site, i + 1, 3)
                 reporter._bar.refresh()
             advance(f"loss {step}", 0, 0)
 
 
-LINES = ["polyps: segmentation", *(f"{name} {k + 1}/3: loss {k}" for name in ("round", "Aarhus alone") for k in range(3))]
+LINES = [
+    "polyps: segmentation",
+    *(f"{name} {k + 1}/3: loss {k}" for name in ("round", "Aarhus alone") for k in range(3)),
+]
 
 
 def test_elsewhere_every_step_is_one_plain_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +132,9 @@ def test_quiet_says_nothing(screen: Screen) -> None:
     assert not screen.getvalue()
 
 
-def test_a_terminal_without_cursor_gets_plain_lines(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_without_cursor_gets_plain_lines(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "dumb")
     with reporting(screen) as reporter:
         drive(reporter)

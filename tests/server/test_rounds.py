@@ -34,12 +34,17 @@ def test_every_round_adds_the_constant() -> None:
     federation = _federation()
     records = list(rounds.run(federation, Transport(InlineGrid(null.client(), 4)), WATCH))
     assert np.allclose(federation.model, 3e-3) and [r.round for r in records] == [1, 2, 3]
-    assert records[0].accepted == ("site1", "site2", "site3", "site4") and records[0].bytes["up"] > 4 * 4000
+    assert (
+        records[0].accepted == ("site1", "site2", "site3", "site4")
+        and records[0].bytes["up"] > 4 * 4000
+    )
 
 
 def test_a_share_of_the_hospitals_is_drawn_by_the_seed() -> None:
     federation = _federation(10, fraction=0.3)
-    drawn = [[m.site for m in rounds.draw(federation.study, federation.members, r)] for r in range(1, 30)]
+    drawn = [
+        [m.site for m in rounds.draw(federation.study, federation.members, r)] for r in range(1, 30)
+    ]
     assert all(len(d) == 3 for d in drawn) and len({tuple(d) for d in drawn}) > 10
     assert drawn[4] == [m.site for m in rounds.draw(federation.study, federation.members, 5)]
     assert {site for d in drawn for site in d} == {m.site for m in federation.members}
@@ -82,7 +87,14 @@ def test_a_silent_hospital_misses_the_deadline_and_nobody_else_does() -> None:
 
 
 def test_weights_follow_the_study() -> None:
-    counts = {"train": 30, "train_patients": 12, "validation": 0, "test": 0, "patients": 15, "left_out": 0}
+    counts = {
+        "train": 30,
+        "train_patients": 12,
+        "validation": 0,
+        "test": 0,
+        "patients": 15,
+        "left_out": 0,
+    }
     member = Member(1, "north", counts)
     assert [member.weight(rule) for rule in ("patients", "images", "equal")] == [12.0, 30.0, 1.0]
 
@@ -102,12 +114,21 @@ def test_a_question_carries_the_model_and_the_study() -> None:
 def masked(tmp_path: Path, sites: int = 4, **settings: Any) -> tuple[World, Federation]:
     """A federation whose updates are summed under masks."""
     world = World(tmp_path, sites)
-    study = dataclasses.replace(world.study, federation=dataclasses.replace(world.study.federation, **settings))
+    study = dataclasses.replace(
+        world.study, federation=dataclasses.replace(world.study.federation, **settings)
+    )
     world.study = study
     for hospital in world.hospitals.values():
         hospital.study = study
     layout = null.layout(world.size, tensors=1)
-    federation = Federation(study, layout, np.zeros(world.size, np.float32), world.members(), sums=world.sums, total=world.total)
+    federation = Federation(
+        study,
+        layout,
+        np.zeros(world.size, np.float32),
+        world.members(),
+        sums=world.sums,
+        total=world.total,
+    )
     return world, federation
 
 
@@ -117,52 +138,97 @@ def go(world: World, federation: Federation) -> rounds.RoundRecord:
 
 def changes(world: World, *without: str) -> np.ndarray:
     there = [h for h in world.hospitals.values() if h.name not in without]
-    mean: np.ndarray = np.average([h.change for h in there], axis=0, weights=[h.weight for h in there])
+    mean: np.ndarray = np.average(
+        [h.change for h in there], axis=0, weights=[h.weight for h in there]
+    )
     return mean
 
 
 def test_a_round_under_masks_moves_the_model_by_the_weighted_mean(tmp_path: Path) -> None:
     world, federation = masked(tmp_path)
     first, second = go(world, federation), go(world, federation)
-    assert np.allclose(federation.model, 2 * changes(world), atol=1e-6) and federation.rounds_done == 2
-    assert first.secure == {"cohort": 4, "survivors": 4, "dropped": [], "attempts": 1, "exchanges": 5}
+    assert (
+        np.allclose(federation.model, 2 * changes(world), atol=1e-6) and federation.rounds_done == 2
+    )
+    assert first.secure == {
+        "cohort": 4,
+        "survivors": 4,
+        "dropped": [],
+        "attempts": 1,
+        "exchanges": 5,
+    }
     assert second.secure is not None and second.secure["exchanges"] == 3
-    assert (first.accepted, first.refused, first.loss, first.weights, first.void) == (world.names, (), {}, {}, "")
+    assert (first.accepted, first.refused, first.loss, first.weights, first.void) == (
+        world.names,
+        (),
+        {},
+        {},
+        "",
+    )
     losses = [h.weight / 100 for h in world.hospitals.values()]
-    assert first.mean_loss == pytest.approx(np.average(losses, weights=[h.weight for h in world.hospitals.values()]), abs=1e-6)
+    assert first.mean_loss == pytest.approx(
+        np.average(losses, weights=[h.weight for h in world.hospitals.values()]), abs=1e-6
+    )
     assert first.training_seconds == pytest.approx(4)
 
 
-def test_a_hospital_that_fails_is_refused_with_its_reason_and_the_mean_is_over_the_others(tmp_path: Path) -> None:
+def test_a_hospital_that_fails_is_refused_with_its_reason_and_the_mean_is_over_the_others(
+    tmp_path: Path,
+) -> None:
     world, federation = masked(tmp_path)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "train", fault="No disk.")
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "train", fault="No disk."
+    )
     record = go(world, federation)
     assert np.allclose(federation.model, changes(world, "h02"), atol=1e-6)
-    assert record.refused == ({"site": "h02", "reason": "No disk."},) and record.accepted == ("h01", "h03", "h04")
-    assert record.secure is not None and (record.secure["dropped"], record.secure["survivors"]) == (["h02"], 3)
+    assert record.refused == ({"site": "h02", "reason": "No disk."},) and record.accepted == (
+        "h01",
+        "h03",
+        "h04",
+    )
+    assert record.secure is not None and (record.secure["dropped"], record.secure["survivors"]) == (
+        ["h02"],
+        3,
+    )
     losses = [world.hospitals[n].weight / 100 for n in record.accepted]
-    assert record.mean_loss == pytest.approx(np.average(losses, weights=[world.hospitals[n].weight for n in record.accepted]), abs=1e-6)
+    assert record.mean_loss == pytest.approx(
+        np.average(losses, weights=[world.hospitals[n].weight for n in record.accepted]), abs=1e-6
+    )
 
 
 def test_what_a_hospital_may_tell_is_kept_where_it_is_a_number(tmp_path: Path) -> None:
     world, federation = masked(tmp_path)
     for name, clear in zip(
-        world.names, ({"loss": 0.5, "weight": 7}, {"loss": "low"}, {"loss": True, "notes": ["GPU full"]}, {}), strict=True
+        world.names,
+        ({"loss": 0.5, "weight": 7}, {"loss": "low"}, {"loss": True, "notes": ["GPU full"]}, {}),
+        strict=True,
     ):
         world.hospitals[name].clear = clear
     record = go(world, federation)
-    assert (record.loss, record.weights, record.notes) == ({"h01": 0.5}, {"h01": 7.0}, {"h03": "GPU full"})
+    assert (record.loss, record.weights, record.notes) == (
+        {"h01": 0.5},
+        {"h01": 7.0},
+        {"h03": "GPU full"},
+    )
 
 
 def test_a_void_round_leaves_the_model_and_the_next_one_goes_on(tmp_path: Path) -> None:
     world, federation = masked(tmp_path)
     for name in ("h01", "h02"):
-        world.trouble["reveal", name] = lambda hospital, plan, reply: Reply(hospital.name, "agree", fault="No disk.")
+        world.trouble["reveal", name] = lambda hospital, plan, reply: Reply(
+            hospital.name, "agree", fault="No disk."
+        )
     record = go(world, federation)
-    assert record.void.startswith("The sum cannot be opened: 2 hospitals revealed") and record.accepted == () and record.mean_loss is None
+    assert (
+        record.void.startswith("The sum cannot be opened: 2 hospitals revealed")
+        and record.accepted == ()
+        and record.mean_loss is None
+    )
     assert record.secure is None and not federation.model.any() and federation.rounds_done == 1
     world.trouble = {}
-    assert go(world, federation).void == "" and np.allclose(federation.model, changes(world), atol=1e-6)
+    assert go(world, federation).void == "" and np.allclose(
+        federation.model, changes(world), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("weight", [0, 900, 1 << 50])
@@ -171,13 +237,18 @@ def test_weights_that_cannot_be_make_a_round_void(tmp_path: Path, weight: int) -
     for hospital in world.hospitals.values():
         hospital.lanes = {"weight": weight}
     record = go(world, federation)
-    assert record.void == f"The hospitals' weights add up to {4 * weight:g}; above 0 and at most the tally's 1000 is possible."
+    assert (
+        record.void
+        == f"The hospitals' weights add up to {4 * weight:g}; above 0 and at most the tally's 1000 is possible."
+    )
     assert not federation.model.any()
 
 
 def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: Path) -> None:
     world, federation = masked(tmp_path, 3)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "train", fault="No disk.")
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "train", fault="No disk."
+    )
     with pytest.raises(RoundError, match=r"Too few hospitals for a secure sum.*h02: No disk\."):
         go(world, federation)
     assert federation.rounds_done == 0 and not federation.model.any()
@@ -186,7 +257,9 @@ def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: 
 @pytest.mark.parametrize("told", ["confirm", "reveal"])
 def test_nobody_is_accepted_and_refused_in_one_round(tmp_path: Path, told: str) -> None:
     world, federation = masked(tmp_path, 5)
-    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", fault="No disk.")
+    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "agree", fault="No disk."
+    )
     record = go(world, federation)
     assert not set(record.accepted) & {r["site"] for r in record.refused}
 
@@ -197,8 +270,17 @@ def test_a_share_of_the_hospitals_is_summed_under_masks(tmp_path: Path) -> None:
     for _ in range(5):
         before = federation.model.copy()
         record = go(world, federation)
-        assert len(record.accepted) == 3 and record.refused == () and record.secure is not None and record.secure["attempts"] == 1
-        assert np.allclose(federation.model - before, changes(world, *(set(world.names) - set(record.accepted))), atol=1e-6)
+        assert (
+            len(record.accepted) == 3
+            and record.refused == ()
+            and record.secure is not None
+            and record.secure["attempts"] == 1
+        )
+        assert np.allclose(
+            federation.model - before,
+            changes(world, *(set(world.names) - set(record.accepted))),
+            atol=1e-6,
+        )
         drawn.add(record.accepted)
     assert len(drawn) > 1
 

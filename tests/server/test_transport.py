@@ -36,7 +36,9 @@ class Grid(InlineGrid):
 
 def answer(question: Message, content: RecordDict | None = None, **values: Any) -> Message:
     site = f"site{question.metadata.dst_node_id}"
-    packed = flower_records.pack(envelopes.write_reply(Reply(site, "join", values=values)), shared=True)
+    packed = flower_records.pack(
+        envelopes.write_reply(Reply(site, "join", values=values)), shared=True
+    )
     return Message(packed if content is None else content, reply_to=question)
 
 
@@ -54,7 +56,11 @@ def test_several_answers_from_one_pull() -> None:
         return (answer(q) for q in reversed(questions))
 
     found = ask(Grid(pulled))
-    assert [(node, reply.site) for node, reply in found.items()] == [(3, "site3"), (2, "site2"), (1, "site1")]
+    assert [(node, reply.site) for node, reply in found.items()] == [
+        (3, "site3"),
+        (2, "site2"),
+        (1, "site1"),
+    ]
     assert pulls == [3]
 
 
@@ -67,7 +73,11 @@ def test_only_open_questions_are_asked_about_again_and_pauses_grow() -> None:
 
     grid = Grid(pulled)
     assert set(ask(grid)) == {1, 2, 3}
-    assert pulls == [3, 3, 3, 3, 2, 1] and grid.pauses == sorted(grid.pauses) and len(set(grid.pauses)) == 3
+    assert (
+        pulls == [3, 3, 3, 3, 2, 1]
+        and grid.pauses == sorted(grid.pauses)
+        and len(set(grid.pauses)) == 3
+    )
 
 
 def test_an_answer_to_nothing_and_a_second_answer_are_passed_over() -> None:
@@ -77,8 +87,15 @@ def test_an_answer_to_nothing_and_a_second_answer_are_passed_over() -> None:
         first = next(rounds) == 0
         stranger = Message(RecordDict(), 1, "query")
         stranger.metadata.__dict__["_message_id"] = "never asked"
-        noise = [answer(stranger), answer(stranger, flower_records.pack(Envelope("{"), shared=True))]
-        return [*noise, answer(questions[0]), answer(questions[0], late=1)] if first else [*noise, *map(answer, questions)]
+        noise = [
+            answer(stranger),
+            answer(stranger, flower_records.pack(Envelope("{"), shared=True)),
+        ]
+        return (
+            [*noise, answer(questions[0]), answer(questions[0], late=1)]
+            if first
+            else [*noise, *map(answer, questions)]
+        )
 
     found = ask(Grid(pulled))
     assert [found[node].site for node in (1, 2, 3)] == ["site1", "site2", "site3"]
@@ -90,12 +107,16 @@ def test_answers_to_nothing_do_not_keep_the_coordinator_from_its_deadline() -> N
     stranger.metadata.__dict__["_message_id"] = "never asked"
     grid = Grid(lambda _: [answer(stranger)])
     found = ask(grid, 0.01)
-    assert {reply.fault for reply in found.values()} == {"No answer before the deadline."} and grid.pauses
+    assert {reply.fault for reply in found.values()} == {
+        "No answer before the deadline."
+    } and grid.pauses
 
 
 def test_an_answer_that_breaks_the_protocol_is_that_hospital_s_fault_only() -> None:
     broken = {1: flower_records.pack(Envelope("{"), shared=True), 2: RecordDict()}
-    found = ask(Grid(lambda questions: [answer(q, broken.get(q.metadata.dst_node_id)) for q in questions]))
+    found = ask(
+        Grid(lambda questions: [answer(q, broken.get(q.metadata.dst_node_id)) for q in questions])
+    )
     assert "not valid JSON" in found[1].fault and found[2].fault and not found[3].fault
 
 
@@ -111,7 +132,9 @@ def test_one_answer_s_vector_is_alive_at_a_time() -> None:
             assert [ref for ref in alive if ref() is not None] == []
             vector = np.ones(1000, "<f4").view(Vector)
             alive.append(weakref.ref(vector))
-            content = flower_records.pack(Envelope(envelopes.write_reply(Reply("s", "train")).text, vector), shared=True)
+            content = flower_records.pack(
+                Envelope(envelopes.write_reply(Reply("s", "train")).text, vector), shared=True
+            )
             del vector
             yield answer(question, content)
             del content
@@ -141,14 +164,22 @@ def test_the_seal_goes_with_every_question() -> None:
         seen.extend(envelopes.read_question(flower_records.unpack(q.content)) for q in questions)
         return [answer(q) for q in questions]
 
-    list(Transport(Grid(pulled), {"statement": {"run": "a"}, "signature": "x"}).ask({1: PLAN, 2: PLAN}))
+    list(
+        Transport(Grid(pulled), {"statement": {"run": "a"}, "signature": "x"}).ask(
+            {1: PLAN, 2: PLAN}
+        )
+    )
     assert [plan.seal["statement"] for plan in seen] == [{"run": "a"}, {"run": "a"}]
 
 
 def test_silence_is_told_from_a_broken_answer() -> None:
     def pulled(questions: list[Message]) -> list[Message]:
         by_node = {q.metadata.dst_node_id: q for q in questions}
-        return [Message(Error(1, "KeyError"), reply_to=by_node[1]), answer(by_node[2], RecordDict())] if 1 in by_node else []
+        return (
+            [Message(Error(1, "KeyError"), reply_to=by_node[1]), answer(by_node[2], RecordDict())]
+            if 1 in by_node
+            else []
+        )
 
     found = ask(Grid(pulled), 0.01)
     assert {node: reply.silent for node, reply in found.items()} == {1: True, 2: False, 3: True}

@@ -13,12 +13,22 @@ COUNT, SEED = 10_000, 20
 
 
 @pytest.mark.soak
-def test_ten_thousand_mutated_files_give_a_scan_or_a_typed_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_thousand_mutated_files_give_a_scan_or_a_typed_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     words = [sys.executable, "-m", "tests.client.readers.parade", str(COUNT), str(SEED)]
-    done = subprocess.run(words, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout)
     with capsys.disabled():
-        sys.stdout.write("\n" + json.dumps(found | {name: len(found[name]) for name in ("uncaught", "slow", "telling")}) + "\n")
+        sys.stdout.write(
+            "\n"
+            + json.dumps(
+                found | {name: len(found[name]) for name in ("uncaught", "slow", "telling")}
+            )
+            + "\n"
+        )
     assert not found["uncaught"] and not found["slow"] and not found["telling"]
     assert found["files"] == COUNT and found["peak_mb"] < 600

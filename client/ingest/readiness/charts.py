@@ -45,7 +45,13 @@ def histogram(name: str, title: str, low: float, high: float, share: Sequence[fl
         f'<text class="soft" x="{WIDTH - 10}" y="{_HEIGHT + 18}" text-anchor="end">{_number(high)}</text>'
     )
     middle = (share.index(max(share)) + 0.5) / len(share) * (high - low) + low
-    return _svg(name, title, f"from {_number(low)} to {_number(high)}, most near {_number(middle)}", _HEIGHT + 24, columns + axis + ends)
+    return _svg(
+        name,
+        title,
+        f"from {_number(low)} to {_number(high)}, most near {_number(middle)}",
+        _HEIGHT + 24,
+        columns + axis + ends,
+    )
 
 
 def _svg(name: str, title: str, about: str, height: float, body: str) -> str:

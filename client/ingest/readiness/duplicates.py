@@ -45,21 +45,32 @@ def _alike(cases: Sequence[Facts], places: Sequence[int]) -> list[tuple[int, int
     """Pairs of places whose thumbnails correlate, compared in blocks so that memory stays small."""
     if not cases:
         return []
-    looks = np.stack([np.frombuffer(bytes.fromhex(case.look), np.uint8) for case in cases]).astype(np.float32)
+    looks = np.stack([np.frombuffer(bytes.fromhex(case.look), np.uint8) for case in cases]).astype(
+        np.float32
+    )
     looks -= looks.mean(1, keepdims=True)
     looks /= np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), 1e-6)
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(cases), _BLOCK):
         close = looks[start : start + _BLOCK] @ looks.T >= ALIKE
         rows, columns = np.nonzero(close)
-        pairs += [(places[start + i], places[j]) for i, j in zip(rows.tolist(), columns.tolist(), strict=True) if start + i < j]
+        pairs += [
+            (places[start + i], places[j])
+            for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
+            if start + i < j
+        ]
     return pairs
 
 
-def _joined(pairs: Iterable[tuple[int, int]], same: Mapping[str, list[int]], cases: Sequence[Facts]) -> tuple[tuple[int, ...], ...]:
+def _joined(
+    pairs: Iterable[tuple[int, int]], same: Mapping[str, list[int]], cases: Sequence[Facts]
+) -> tuple[tuple[int, ...], ...]:
     group_of: dict[int, set[int]] = {}
     for one, other in pairs:
         merged = group_of.get(one, {one}) | group_of.get(other, {other})
         group_of.update(dict.fromkeys(merged, merged))
     unique = {id(group): group for group in group_of.values()}
-    return tuple(tuple(sorted(place for first in group for place in same[cases[first].pixels])) for group in unique.values())
+    return tuple(
+        tuple(sorted(place for first in group for place in same[cases[first].pixels]))
+        for group in unique.values()
+    )

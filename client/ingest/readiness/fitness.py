@@ -35,7 +35,9 @@ _FEW = 10
 _GIB = float(1 << 30)
 
 
-def check(folder: Path, study: Study, names: Path | None = None, device: str = "auto") -> list[CheckResult]:
+def check(
+    folder: Path, study: Study, names: Path | None = None, device: str = "auto"
+) -> list[CheckResult]:
     """Look whether a hospital's folder serves a study.
 
     Args:
@@ -74,7 +76,9 @@ def _seen(folder: Path, names: Path | None) -> Iterator[Path]:
         try:
             shutil.copyfile(names, Path(made, FILE))
         except OSError as error:
-            raise ArgumentError(f"--names is {str(names)!r}, which cannot be read ({error.strerror}); give a TOML file.") from None
+            raise ArgumentError(
+                f"--names is {str(names)!r}, which cannot be read ({error.strerror}); give a TOML file."
+            ) from None
         yield Path(made)
 
 
@@ -90,7 +94,13 @@ def _names(folder: Path, task: Task) -> list[CheckResult]:
         try:
             labels.read_target(row, task)
         except CaseError:
-            strange.update({value for value in (row.get(column, "") for column in task.columns) if value and not _fits(value, task)})
+            strange.update(
+                {
+                    value
+                    for value in (row.get(column, "") for column in task.columns)
+                    if value and not _fits(value, task)
+                }
+            )
     return [_strange(strange, ", ".join(task.columns), allowed)]
 
 
@@ -101,25 +111,62 @@ def _listed(names: label_names.LabelNames, task: Task) -> list[CheckResult]:
         return []
     told = f"masks hold {', '.join(dict.fromkeys(names.masks.values()))}"
     if len(missing) == len(task.classes):
-        return [checks.wrong("names", f"{told}, none of {', '.join(missing)}", f"give the study's names in {FILE}, [masks]")]
+        return [
+            checks.wrong(
+                "names",
+                f"{told}, none of {', '.join(missing)}",
+                f"give the study's names in {FILE}, [masks]",
+            )
+        ]
     if missing:
-        return [checks.warning("names", f"{told}, but not {', '.join(missing)}", f"if they do, give the study's names in {FILE}, [masks]")]
+        return [
+            checks.warning(
+                "names",
+                f"{told}, but not {', '.join(missing)}",
+                f"if they do, give the study's names in {FILE}, [masks]",
+            )
+        ]
     return [checks.ok("names", told)]
 
 
 def _drawn(folder: Path, task: Task) -> list[CheckResult]:
     """Whether the labels of boxes.json are the study's."""
-    entries = [entry for entry in boxes.read_boxes(folder).values() if isinstance(entry, dict) and isinstance(entry.get("objects"), list)]
-    found = Counter(str(item.get("label")) for entry in entries for item in entry["objects"] if isinstance(item, dict))
-    return [_strange(Counter({name: n for name, n in found.items() if name not in task.classes}), "boxes.json", task.classes)]
+    entries = [
+        entry
+        for entry in boxes.read_boxes(folder).values()
+        if isinstance(entry, dict) and isinstance(entry.get("objects"), list)
+    ]
+    found = Counter(
+        str(item.get("label"))
+        for entry in entries
+        for item in entry["objects"]
+        if isinstance(item, dict)
+    )
+    return [
+        _strange(
+            Counter({name: n for name, n in found.items() if name not in task.classes}),
+            "boxes.json",
+            task.classes,
+        )
+    ]
 
 
 def _strange(strange: Counter[str], where: str, allowed: tuple[str, ...]) -> CheckResult:
     if not strange:
-        return checks.ok("names", f"every value of {where} is one of the study's: {', '.join(allowed)}")
-    listed = ", ".join(f"{value!r}{did_you_mean(value, allowed)}" for value, _ in strange.most_common(_SHOWN))
-    advice = f'list them in {FILE}, [labels] value = "{allowed[0]}", or "" for those that are not used'
-    return checks.wrong("names", f"{len(strange)} values are none of the study's ({', '.join(allowed)}): {listed}", advice)
+        return checks.ok(
+            "names", f"every value of {where} is one of the study's: {', '.join(allowed)}"
+        )
+    listed = ", ".join(
+        f"{value!r}{did_you_mean(value, allowed)}" for value, _ in strange.most_common(_SHOWN)
+    )
+    advice = (
+        f'list them in {FILE}, [labels] value = "{allowed[0]}", or "" for those that are not used'
+    )
+    return checks.wrong(
+        "names",
+        f"{len(strange)} values are none of the study's ({', '.join(allowed)}): {listed}",
+        advice,
+    )
 
 
 def _fits(value: str, task: Task) -> bool:
@@ -135,25 +182,51 @@ def _allowed(task: Task) -> tuple[str, ...]:
 
 def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
     parts = manifests.split(manifest, study.data, study.seed)
-    people = {part: len({manifest.cases[i].patient for i in places}) for part, places in parts.items()}
-    told = ", ".join(f"{part} {len(parts[part])} images of {people[part]} patients" for part in parts)
-    found = [checks.ok("patients", f"{manifest.patients}, at least {study.data.min_patients} are asked for; {told}")]
+    people = {
+        part: len({manifest.cases[i].patient for i in places}) for part, places in parts.items()
+    }
+    told = ", ".join(
+        f"{part} {len(parts[part])} images of {people[part]} patients" for part in parts
+    )
+    found = [
+        checks.ok(
+            "patients",
+            f"{manifest.patients}, at least {study.data.min_patients} are asked for; {told}",
+        )
+    ]
     empty = [
         part
-        for part, wanted in (("test", study.data.test_fraction), ("validation", study.data.validation_fraction))
+        for part, wanted in (
+            ("test", study.data.test_fraction),
+            ("validation", study.data.validation_fraction),
+        )
         if wanted and not people[part]
     ]
     if empty:
-        found = [checks.warning("patients", f"{manifest.patients}; none is left for {' and '.join(empty)}", "add patients")]
+        found = [
+            checks.warning(
+                "patients",
+                f"{manifest.patients}; none is left for {' and '.join(empty)}",
+                "add patients",
+            )
+        ]
     for reason, count in manifest.left_out.most_common(_SHOWN):
-        found.append(checks.warning("left out", f"{count} of {len(manifest.cases) + manifest.left_out.total()} images", reason.rstrip(".")))
+        found.append(
+            checks.warning(
+                "left out",
+                f"{count} of {len(manifest.cases) + manifest.left_out.total()} images",
+                reason.rstrip("."),
+            )
+        )
     return found
 
 
 def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
     """How many training patients each class has."""
     train = manifests.split(manifest, study.data, study.seed)["train"]
-    people: dict[str, set[int]] = {name: set() for name in (task.columns if task.multi_label else task.classes)}
+    people: dict[str, set[int]] = {
+        name: set() for name in (task.columns if task.multi_label else task.classes)
+    }
     for case in (manifest.cases[i] for i in train):
         for name in _present(case, task):
             people[name].add(case.patient)
@@ -163,7 +236,11 @@ def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
     few = [name for name, who in people.items() if len(who) < _FEW]
     if few:
         return [
-            checks.warning("classes", f"training patients: {counts}", f"under {_FEW} of {', '.join(few)}: this hospital adds little there")
+            checks.warning(
+                "classes",
+                f"training patients: {counts}",
+                f"under {_FEW} of {', '.join(few)}: this hospital adds little there",
+            )
         ]
     return [checks.ok("classes", f"training patients: {counts}")]
 
@@ -187,16 +264,29 @@ def _images(manifest: Manifest, study: Study, task: Task) -> tuple[list[Sample],
             samples.append(_prepared(decode(case, task, study.data), study, generator))
         except CaseError as error:
             faults[error.public] += 1
-    found = [checks.warning("images", f"{count} of {len(chosen)} tried", reason.rstrip(".")) for reason, count in faults.items()]
+    found = [
+        checks.warning("images", f"{count} of {len(chosen)} tried", reason.rstrip("."))
+        for reason, count in faults.items()
+    ]
     if faults.total() > study.data.max_bad_fraction * len(chosen):
         reason = faults.most_common(1)[0][0]
-        return [], [checks.wrong("images", f"{faults.total()} of {len(chosen)} tried are unusable, most often: {reason.rstrip('.')}")]
+        return [], [
+            checks.wrong(
+                "images",
+                f"{faults.total()} of {len(chosen)} tried are unusable, most often: {reason.rstrip('.')}",
+            )
+        ]
     shapes = {tuple(sample.image.shape) for sample in samples}
     if len(shapes) > 1:
         advice = "ask the coordinator to add resize or pad to data.prepare, or random_crop to data.augment"
-        return [], [checks.wrong("images", f"prepared images have {len(shapes)} different sizes", advice)]
+        return [], [
+            checks.wrong("images", f"prepared images have {len(shapes)} different sizes", advice)
+        ]
     told = " x ".join(str(n) for n in next(iter(shapes), ()))
-    return samples, [*found, checks.ok("images", f"{len(samples)} tried, each gives {told} (channels first)")]
+    return samples, [
+        *found,
+        checks.ok("images", f"{len(samples)} tried, each gives {told} (channels first)"),
+    ]
 
 
 def _prepared(sample: Sample, study: Study, generator: torch.Generator) -> Sample:
@@ -213,7 +303,11 @@ def _memory(study: Study, task: Task, samples: list[Sample], device: str) -> Che
     try:
         needed = memory.step(study, task, stack(samples), device)
     except (RuntimeError, ValueError) as error:
-        return checks.wrong("memory", f"a training step failed: {type(error).__name__}", "show the study to the coordinator")
+        return checks.wrong(
+            "memory",
+            f"a training step failed: {type(error).__name__}",
+            "show the study to the coordinator",
+        )
     size = study.training.batch_size
     told = f"{needed.whole / _GIB:.2f} GiB for a batch of {size}, {needed.one / _GIB:.2f} for one image ({needed.how}); {needed.free / _GIB:.1f} free"
     if needed.one > needed.free:

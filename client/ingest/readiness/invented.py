@@ -33,7 +33,9 @@ def image(array: npt.NDArray[np.float64], spacing: tuple[float, ...], number: in
 def _add_pixels(made: Dataset, array: npt.NDArray[np.float64]) -> None:
     colour, low = len(array) == 3, min(0.0, float(array.min()))
     made.Rows, made.Columns = array.shape[1:3]
-    made.SamplesPerPixel, made.PhotometricInterpretation = (3, "RGB") if colour else (1, "MONOCHROME2")
+    made.SamplesPerPixel, made.PhotometricInterpretation = (
+        (3, "RGB") if colour else (1, "MONOCHROME2")
+    )
     made.BitsAllocated = made.BitsStored = 8 if colour else 16
     made.HighBit, made.PixelRepresentation = made.BitsStored - 1, 0
     if colour:

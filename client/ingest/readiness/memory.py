@@ -52,7 +52,11 @@ def step(study: Study, task: Task, batch: Batch, wanted: str) -> Step:
         ArgumentError: a GPU is asked for and none is usable.
     """
     where = device.device(wanted)
-    return _measured(study, task, batch, where) if where.type == "cuda" else _estimated(study, task, batch)
+    return (
+        _measured(study, task, batch, where)
+        if where.type == "cuda"
+        else _estimated(study, task, batch)
+    )
 
 
 def _measured(study: Study, task: Task, batch: Batch, where: torch.device) -> Step:
@@ -60,7 +64,9 @@ def _measured(study: Study, task: Task, batch: Batch, where: torch.device) -> St
     free = torch.cuda.mem_get_info(where)[0]
     peaks, parts = [], 1
     for count in (1, study.training.batch_size):
-        trainer = Trainer(way.place(networks.build(study), study.data.dimensions).train(), study, way)
+        trainer = Trainer(
+            way.place(networks.build(study), study.data.dimensions).train(), study, way
+        )
         torch.cuda.reset_peak_memory_stats(where)
         images = repeated(batch, count).to(where, way.memory_format(study.data.dimensions))
         for _ in range(2):  # the second step has the optimiser's moments from its start
@@ -74,12 +80,19 @@ def _measured(study: Study, task: Task, batch: Batch, where: torch.device) -> St
 
 def _estimated(study: Study, task: Task, batch: Batch) -> Step:
     built = networks.build(study).train()
-    fixed = sum(p.numel() * p.element_size() for p in built.parameters()) * (2 + _MOMENTS[study.training.optimizer])
+    fixed = sum(p.numel() * p.element_size() for p in built.parameters()) * (
+        2 + _MOMENTS[study.training.optimizer]
+    )
     kept, largest = _kept(built, task, repeated(batch, 2))
     share = _MIXED if study.training.precision in ("bf16", "fp16") else 1.0
     one, working = kept // 2 * share, 2 * largest // 2 * share
     whole = fixed + study.training.batch_size * (one + working)
-    return Step(int(_MARGIN * (fixed + one + working)) + _FIXED, int(_MARGIN * whole) + _FIXED, _free(), "estimated")
+    return Step(
+        int(_MARGIN * (fixed + one + working)) + _FIXED,
+        int(_MARGIN * whole) + _FIXED,
+        _free(),
+        "estimated",
+    )
 
 
 def _kept(built: nn.Module, task: Task, batch: Batch) -> tuple[int, int]:

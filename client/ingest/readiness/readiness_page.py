@@ -76,10 +76,21 @@ def _head(name: str) -> str:
 
 def _title(report: Mapping[str, Any]) -> str:
     waiting = sum(report["quarantined"].values())
-    figures = {"Images": report["cases"], "Patients": report["patients"], "In quarantine": waiting, "Taken in now": report["taken_in_now"]}
-    shown = "".join(f"<div><dt>{text(name)}</dt><dd>{count}</dd></div>" for name, count in figures.items())
+    figures = {
+        "Images": report["cases"],
+        "Patients": report["patients"],
+        "In quarantine": waiting,
+        "Taken in now": report["taken_in_now"],
+    }
+    shown = "".join(
+        f"<div><dt>{text(name)}</dt><dd>{count}</dd></div>" for name, count in figures.items()
+    )
     stops = sum(finding["severity"] == "stop" for finding in report["findings"])
-    verdict = "Ready for studies." if not stops else f"Not ready: {stops} {'thing stands' if stops == 1 else 'things stand'} in the way."
+    verdict = (
+        "Ready for studies."
+        if not stops
+        else f"Not ready: {stops} {'thing stands' if stops == 1 else 'things stand'} in the way."
+    )
     return (
         f'<header><p class="mark">Consilium · readiness of a hospital</p><h1>{text(report["site"])}</h1><p>{text(verdict)}</p>'
         f'<dl class="figures">{shown}</dl></header>'
@@ -88,7 +99,11 @@ def _title(report: Mapping[str, Any]) -> str:
 
 def _section(name: str, heading: str, *parts: str) -> str:
     content = "".join(parts)
-    return f'<section aria-labelledby="{name}"><h2 id="{name}">{text(heading)}</h2>{content}</section>' if content else ""
+    return (
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{text(heading)}</h2>{content}</section>'
+        if content
+        else ""
+    )
 
 
 def _findings(found: Sequence[Mapping[str, Any]]) -> str:
@@ -112,7 +127,13 @@ def _labels(report: Mapping[str, Any]) -> list[str]:
     if report["boxes"]:
         shown.append(bars("boxes", "Boxes by label", report["boxes"]))
     if report["masks"]:
-        shown.append(bars("masks", "Images with a mask", {"with": report["masks"], "without": report["cases"] - report["masks"]}))
+        shown.append(
+            bars(
+                "masks",
+                "Images with a mask",
+                {"with": report["masks"], "without": report["cases"] - report["masks"]},
+            )
+        )
     return shown
 
 
@@ -129,7 +150,13 @@ def _images(report: Mapping[str, Any]) -> list[str]:
 
 def _values(histograms: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [
-        histogram(f"values{i}", f"{kind}: share of pixels by value", group["low"], group["high"], group["share"])
+        histogram(
+            f"values{i}",
+            f"{kind}: share of pixels by value",
+            group["low"],
+            group["high"],
+            group["share"],
+        )
         for i, (kind, group) in enumerate(histograms.items())
     ]
 
@@ -138,4 +165,7 @@ def _split(parts: Mapping[str, Mapping[str, int]]) -> list[str]:
     if not parts:
         return []
     note = "With the default shares and seed 1, by patient; each study draws its own."
-    return [f'<p class="note">{text(note)}</p>', bars("split", "Patients", {part: counts["patients"] for part, counts in parts.items()})]
+    return [
+        f'<p class="note">{text(note)}</p>',
+        bars("split", "Patients", {part: counts["patients"] for part, counts in parts.items()}),
+    ]

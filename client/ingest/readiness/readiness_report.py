@@ -42,29 +42,47 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
         "channels": dict(Counter(str(case.shape[0]) for case in cases)),
         "spacings": _most(Counter(spacing(case) for case in cases)),
         "labels": {column: _balance(values, cases) for column, values in told.items()},
-        "boxes": dict(Counter(item["label"] for entry in intake.boxes.values() for item in entry["objects"])),
+        "boxes": dict(
+            Counter(item["label"] for entry in intake.boxes.values() for item in entry["objects"])
+        ),
         "masks": sum(bool(case.mask) for case in cases),
-        "histograms": {kind: _histogram(group) for kind, group in sorted(_by_modality(cases).items())},
+        "histograms": {
+            kind: _histogram(group) for kind, group in sorted(_by_modality(cases).items())
+        },
         "split": _parts(cases, told),
         "doubles": _doubles(twice, cases, told),
         "quarantined": dict(Counter(reason for _, reason in intake.refused)),
         "aside": dict(intake.aside),
         "tables": {
-            k: {"kept": w.columns, "dropped": w.dropped, "blanked": w.blanked, "rows": len(w.rows)} for k, w in intake.tables.items()
+            k: {"kept": w.columns, "dropped": w.dropped, "blanked": w.blanked, "rows": len(w.rows)}
+            for k, w in intake.tables.items()
         },
     }
-    return {**content, "findings": [asdict(finding) for finding in readiness_findings.judge(intake, cases, told, content)]}
+    return {
+        **content,
+        "findings": [
+            asdict(finding) for finding in readiness_findings.judge(intake, cases, told, content)
+        ],
+    }
 
 
 def labels(intake: Intake) -> dict[str, dict[int, str]]:
     """For each kept column of labels.csv and cases.csv: value by index among the sorted cases."""
-    place = {intake.cases[key].name.split("/", 1)[1]: i for i, key in enumerate(sorted(intake.cases))}
+    place = {
+        intake.cases[key].name.split("/", 1)[1]: i for i, key in enumerate(sorted(intake.cases))
+    }
     told: dict[str, dict[int, str]] = {}
     for name in ("labels.csv", "cases.csv"):
         written = intake.tables.get(name)
         for column in written.columns if written else ():
             values = (
-                {place[row["file"]]: row[column] for row in written.rows if row.get(column) and row["file"] in place} if written else {}
+                {
+                    place[row["file"]]: row[column]
+                    for row in written.rows
+                    if row.get(column) and row["file"] in place
+                }
+                if written
+                else {}
             )
             told.setdefault(column, {}).update(values)
     return told
@@ -72,7 +90,11 @@ def labels(intake: Intake) -> dict[str, dict[int, str]]:
 
 def spacing(case: Facts) -> str:
     """Spacing in words, to a hundredth of a millimetre; a picture states none."""
-    return "not stated" if case.kind == "image" and set(case.spacing) == {1.0} else " x ".join(f"{mm:.2f}" for mm in case.spacing) + " mm"
+    return (
+        "not stated"
+        if case.kind == "image" and set(case.spacing) == {1.0}
+        else " x ".join(f"{mm:.2f}" for mm in case.spacing) + " mm"
+    )
 
 
 def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dict[str, int]]:
@@ -80,7 +102,9 @@ def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dic
     for place, value in values.items():
         people[value].add(cases[place].patient)
     images = Counter(values.values())
-    return {value: {"images": images[value], "patients": len(people[value])} for value in sorted(images)}
+    return {
+        value: {"images": images[value], "patients": len(people[value])} for value in sorted(images)
+    }
 
 
 def _by_modality(cases: Iterable[Facts]) -> dict[str, list[Facts]]:
@@ -110,7 +134,9 @@ def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
     }
 
 
-def _parts(cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]) -> dict[str, dict[str, int]]:
+def _parts(
+    cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+) -> dict[str, dict[str, int]]:
     """How a study with the default shares and seed would part the patients, spread over the classes of the first label column."""
     if not cases:
         return {}
@@ -118,18 +144,34 @@ def _parts(cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]) -> dic
     first = next(iter(told.values()), {})
     classes = {value: i for i, value in enumerate(sorted(set(first.values())))}
     listed = [
-        Case(image=Path(), patient=number[case.patient], label=classes[first[i]] if i in first else None) for i, case in enumerate(cases)
+        Case(
+            image=Path(),
+            patient=number[case.patient],
+            label=classes[first[i]] if i in first else None,
+        )
+        for i, case in enumerate(cases)
     ]
     parts = split(Manifest(tuple(listed), len(number), 0, Counter()), Data(), _SEED)
-    return {part: {"images": len(parts[part]), "patients": len({listed[i].patient for i in parts[part]})} for part in PARTS}
+    return {
+        part: {
+            "images": len(parts[part]),
+            "patients": len({listed[i].patient for i in parts[part]}),
+        }
+        for part in PARTS
+    }
 
 
-def _doubles(twice: Doubles, cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]) -> dict[str, dict[str, int]]:
+def _doubles(
+    twice: Doubles, cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+) -> dict[str, dict[str, int]]:
     """Near ones of one patient do not count: neighbouring slices and repeated exposures look alike."""
     owners = {i: case.patient for i, case in enumerate(cases)}
     first = next(iter(told.values()), {})
     shown = {}
-    for kind, groups in (("exact", twice.exact), ("near", tuple(g for g in twice.near if len({owners[i] for i in g}) > 1))):
+    for kind, groups in (
+        ("exact", twice.exact),
+        ("near", tuple(g for g in twice.near if len({owners[i] for i in g}) > 1)),
+    ):
         shown[kind] = {
             "groups": len(groups),
             "cases": sum(map(len, groups)),

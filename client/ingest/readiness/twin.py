@@ -42,16 +42,22 @@ def make(site: Path, out: Path, seed: int = 1) -> dict[str, Any]:
         InputError: the twin cannot be written.
     """
     if out.exists() or out.resolve().is_relative_to(site.resolve()):
-        raise ArgumentError(f"--out is {str(out)!r}, which exists or lies in the hospital's folder; give a new folder elsewhere.")
+        raise ArgumentError(
+            f"--out is {str(out)!r}, which exists or lies in the hospital's folder; give a new folder elsewhere."
+        )
     told, names = twin_outline.draw(site), label_names.read(site)
     try:
         _Twin(told, out, np.random.default_rng(derive(seed, "twin"))).write()
         content = {"about": _ABOUT, **asdict(told), "names": asdict(names)}
-        (out / "twin.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8")
+        (out / "twin.json").write_text(
+            json.dumps(content, indent=1, sort_keys=True) + "\n", "utf-8"
+        )
         if names != label_names.LabelNames():
             (out / label_names.FILE).write_text(label_names.dumps(names), "utf-8")
     except OSError as error:
-        raise InputError(f"--out {str(out)!r} cannot be written ({error.strerror}); make room or give another folder.") from None
+        raise InputError(
+            f"--out {str(out)!r} cannot be written ({error.strerror}); make room or give another folder."
+        ) from None
     return content
 
 
@@ -79,7 +85,9 @@ class _Twin:
         name = f"twin{number:05d}{form.ending}"
         patient = f"T{number % self.told.patients:05d}"
         row = {"file": name, "patient_id": patient}
-        values = {(c.table, c.name): self._value(c) for c in self.told.columns if c.table != "table.csv"}
+        values = {
+            (c.table, c.name): self._value(c) for c in self.told.columns if c.table != "table.csv"
+        }
         for (table, column), value in values.items():
             self.rows.setdefault(table, [])
             row[column] = value
@@ -92,15 +100,23 @@ class _Twin:
             mask = np.zeros(form.size)
             for number_of_class, spot in zip(known, spots, strict=False):
                 mask[spot] = number_of_class
-            self._put(Path("masks", f"twin{number:05d}{ending}"), _encoded(mask[None], form, number, ending))
+            self._put(
+                Path("masks", f"twin{number:05d}{ending}"),
+                _encoded(mask[None], form, number, ending),
+            )
         if self.told.boxes:
             self.boxes[name] = self._drawn(form, spots)
 
     def _image(self, form: Form, marks: Sequence[str]) -> tuple[Array, list[tuple[slice, ...]]]:
         """Smooth noise within the form's bounds with bright spots: one for each class or box, and one whose place tells the first label."""
-        texture = ndimage.gaussian_filter(self.rng.standard_normal(form.size), [max(1.0, n / 32) for n in form.size])
+        texture = ndimage.gaussian_filter(
+            self.rng.standard_normal(form.size), [max(1.0, n / 32) for n in form.size]
+        )
         texture = (texture - texture.min()) / max(float(np.ptp(texture)), 1e-9) * 0.5 + 0.25
-        wanted = max(len(self.told.mask[1]) if self.told.mask else 0, self.told.boxes[1] if self.told.boxes else 0)
+        wanted = max(
+            len(self.told.mask[1]) if self.told.mask else 0,
+            self.told.boxes[1] if self.told.boxes else 0,
+        )
         spots = [self._spot(form.size) for _ in range(wanted)]
         for i, spot in enumerate(spots):
             texture[spot] += 0.2 + 0.05 * (i % 5)
@@ -111,7 +127,9 @@ class _Twin:
 
     def _spot(self, size: Sequence[int]) -> tuple[slice, ...]:
         sides = [max(2, int(n * self.rng.uniform(0.1, 0.25))) for n in size]
-        starts = [int(self.rng.integers(0, max(1, n - side))) for n, side in zip(size, sides, strict=True)]
+        starts = [
+            int(self.rng.integers(0, max(1, n - side))) for n, side in zip(size, sides, strict=True)
+        ]
         return tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
 
     def _drawn(self, form: Form, spots: Sequence[tuple[slice, ...]]) -> dict[str, Any]:
@@ -119,7 +137,10 @@ class _Twin:
         order = [1, 0, 2][: len(form.size)]
         corners = "box_xyxy" if len(form.size) == 2 else "box_xyzxyz"
         objects = [
-            {"label": self._deal(labels, 1)[0], corners: [*(spot[a].start for a in order), *(spot[a].stop for a in order)]}
+            {
+                "label": self._deal(labels, 1)[0],
+                corners: [*(spot[a].start for a in order), *(spot[a].stop for a in order)],
+            }
             for spot in (spots if labels else ())
         ]
         return {**{_SIDES[i]: form.size[a] for i, a in enumerate(order)}, "objects": objects}
@@ -136,12 +157,19 @@ class _Twin:
             (self.out / table).write_bytes(content)
         side = [c for c in self.told.columns if c.table == "table.csv"]
         if side:
-            rows = [{"patient_id": f"T{i:05d}", **{c.name: self._value(c) for c in side}} for i in range(self.told.patients)]
-            (self.out / "table.csv").write_bytes(table_files.text(["patient_id", *(c.name for c in side)], rows))
+            rows = [
+                {"patient_id": f"T{i:05d}", **{c.name: self._value(c) for c in side}}
+                for i in range(self.told.patients)
+            ]
+            (self.out / "table.csv").write_bytes(
+                table_files.text(["patient_id", *(c.name for c in side)], rows)
+            )
 
     def _deal(self, shares: Sequence[tuple[Any, int]], count: int) -> list[Any]:
         weights = np.array([tenths for _, tenths in shares], float)
-        return [shares[i][0] for i in self.rng.choice(len(shares), count, p=weights / weights.sum())]
+        return [
+            shares[i][0] for i in self.rng.choice(len(shares), count, p=weights / weights.sum())
+        ]
 
     def _put(self, place: Path, content: bytes) -> None:
         (self.out / place).parent.mkdir(exist_ok=True)

@@ -84,8 +84,19 @@ def draw(site: Path) -> Outline:
     owners = _owners(tables.values())
     people = {owners.get(name, name) for name in files}
     forms = _forms(site, files, owners)
-    columns = tuple(c for name, sheet in tables.items() for c in _columns(name, sheet, frozenset(label_names.read(site).labels)))
-    return Outline(rounded(len(files)), min(rounded(len(people)), rounded(len(files))), forms, columns, _mask(site, files), _boxes(site))
+    columns = tuple(
+        c
+        for name, sheet in tables.items()
+        for c in _columns(name, sheet, frozenset(label_names.read(site).labels))
+    )
+    return Outline(
+        rounded(len(files)),
+        min(rounded(len(people)), rounded(len(files))),
+        forms,
+        columns,
+        _mask(site, files),
+        _boxes(site),
+    )
 
 
 def rounded(count: int) -> int:
@@ -98,7 +109,13 @@ def _owners(tables: Iterable[table_files.Sheet]) -> dict[str, str]:
     for sheet in tables:
         file, patient = sheet.column("file"), sheet.column("patient")
         if file and patient:
-            found.update({_registry.key(row[file]): row[patient] for row in sheet.rows if row.get(file) and row.get(patient)})
+            found.update(
+                {
+                    _registry.key(row[file]): row[patient]
+                    for row in sheet.rows
+                    if row.get(file) and row.get(patient)
+                }
+            )
     return found
 
 
@@ -108,7 +125,9 @@ def _sample(files: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _forms(site: Path, files: Mapping[str, Path], owners: Mapping[str, str]) -> tuple[Form, ...]:
-    people: dict[tuple[str, str, int, tuple[int, ...], tuple[float, ...]], set[str]] = defaultdict(set)
+    people: dict[tuple[str, str, int, tuple[int, ...], tuple[float, ...]], set[str]] = defaultdict(
+        set
+    )
     lows, highs = [], []
     for name, path in _sample(files).items():
         try:
@@ -118,12 +137,20 @@ def _forms(site: Path, files: Mapping[str, Path], owners: Mapping[str, str]) -> 
         lows.append(low)
         highs.append(high)
         room = path.relative_to(site).parts[0]
-        people[room, _registry.ending(path.name) or "", channels, size, spacing].add(owners.get(name, name))
+        people[room, _registry.ending(path.name) or "", channels, size, spacing].add(
+            owners.get(name, name)
+        )
     if not people:
-        raise SiteError("None of the images can be read, so that there is nothing to make a twin of.")
-    told = {form: len(who) for form, who in people.items() if len(who) >= ENOUGH} or {max(people, key=lambda form: len(people[form])): 1}
+        raise SiteError(
+            "None of the images can be read, so that there is nothing to make a twin of."
+        )
+    told = {form: len(who) for form, who in people.items() if len(who) >= ENOUGH} or {
+        max(people, key=lambda form: len(people[form])): 1
+    }
     low, high = _outward(float(np.median(lows)), -1), _outward(float(np.median(highs)), 1)
-    return tuple(Form(*form, low, max(high, low + 1.0), tenths) for form, tenths in _tenths(told).items())
+    return tuple(
+        Form(*form, low, max(high, low + 1.0), tenths) for form, tenths in _tenths(told).items()
+    )
 
 
 def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Iterable[Column]:
@@ -136,8 +163,14 @@ def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Ite
         for row, owner in zip(sheet.rows, owners, strict=True):
             if row.get(name):
                 people[row[name]].add(owner)
-        values = {value: len(who) for value, who in people.items() if len(who) >= ENOUGH and name in listed}
-        yield Column(table, name, _tenths(values), None if name in listed or not people else _limits(people))
+        values = {
+            value: len(who)
+            for value, who in people.items()
+            if len(who) >= ENOUGH and name in listed
+        }
+        yield Column(
+            table, name, _tenths(values), None if name in listed or not people else _limits(people)
+        )
 
 
 def _limits(texts: Iterable[str]) -> tuple[float, float] | None:
@@ -148,14 +181,22 @@ def _limits(texts: Iterable[str]) -> tuple[float, float] | None:
         return None
     if not np.isfinite(numbers).all():
         return None
-    return _outward(float(np.percentile(numbers, 5)), -1), _outward(float(np.percentile(numbers, 95)), 1)
+    return _outward(float(np.percentile(numbers, 5)), -1), _outward(
+        float(np.percentile(numbers, 95)), 1
+    )
 
 
 def _mask(site: Path, files: Mapping[str, Path]) -> tuple[str, tuple[int, ...]] | None:
     if not (site / "masks").is_dir():
         return None
     found = list(
-        _sample({stem: path for stem, path in masks.find_masks(site).items() if stem in {_registry.stem(name) for name in files}}).values()
+        _sample(
+            {
+                stem: path
+                for stem, path in masks.find_masks(site).items()
+                if stem in {_registry.stem(name) for name in files}
+            }
+        ).values()
     )
     seen: Counter[int] = Counter()
     for path in found:
@@ -164,7 +205,9 @@ def _mask(site: Path, files: Mapping[str, Path]) -> tuple[str, tuple[int, ...]] 
         except CaseError:
             continue
     endings = Counter(_registry.ending(path.name) or "" for path in found)
-    values = tuple(sorted(value for value, count in seen.most_common(20) if count >= min(ENOUGH, len(found))))
+    values = tuple(
+        sorted(value for value, count in seen.most_common(20) if count >= min(ENOUGH, len(found)))
+    )
     return (endings.most_common(1)[0][0], values) if found else None
 
 
@@ -174,7 +217,13 @@ def _shown(path: Path) -> tuple[int, tuple[int, ...], tuple[float, ...], float, 
     low, high = float(np.nanmin(scan.array)), float(np.nanmax(scan.array))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise CaseError("The image holds no finite values.")
-    return len(scan.array), tuple(map(_size, scan.array.shape[1:])), tuple(map(_step, scan.spacing)), low, high
+    return (
+        len(scan.array),
+        tuple(map(_size, scan.array.shape[1:])),
+        tuple(map(_step, scan.spacing)),
+        low,
+        high,
+    )
 
 
 def _numbers(path: Path) -> set[int]:
@@ -192,11 +241,19 @@ def _boxes(site: Path) -> tuple[Mapping[str, int], int] | None:
     if not (site / "boxes.json").is_file():
         return None
     entries = [
-        e for e in boxes.read_boxes(site, label_names.LabelNames()).values() if isinstance(e, dict) and isinstance(e.get("objects"), list)
+        e
+        for e in boxes.read_boxes(site, label_names.LabelNames()).values()
+        if isinstance(e, dict) and isinstance(e.get("objects"), list)
     ]
     images: Counter[str] = Counter()
     for entry in entries:
-        images.update({str(item["label"]) for item in entry["objects"] if isinstance(item, dict) and "label" in item})
+        images.update(
+            {
+                str(item["label"])
+                for item in entry["objects"]
+                if isinstance(item, dict) and "label" in item
+            }
+        )
     told = {label: count for label, count in images.items() if count >= ENOUGH}
     mean = sum(len(entry["objects"]) for entry in entries) / max(1, len(entries))
     return _tenths(told), max(1, int(_step(max(mean, 1.0))))
@@ -204,7 +261,9 @@ def _boxes(site: Path) -> tuple[Mapping[str, int], int] | None:
 
 def _tenths(counts: Mapping[T, int]) -> dict[T, int]:
     whole = max(1, sum(counts.values()))
-    return {value: max(1, round(10 * count / whole)) for value, count in sorted(counts.items(), key=str)}
+    return {
+        value: max(1, round(10 * count / whole)) for value, count in sorted(counts.items(), key=str)
+    }
 
 
 def _size(n: int) -> int:

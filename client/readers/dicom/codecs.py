@@ -53,7 +53,14 @@ _DECODERS: dict[UID, tuple[str, ...]] = {
     RLELossless: ("imagecodecs", "pydicom"),
 }
 """Transfer syntax: the decoders that may take it, the best first; all but imagecodecs are names of pydicom's."""
-NATIVE = frozenset((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian))
+NATIVE = frozenset(
+    (
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+        ExplicitVRBigEndian,
+        DeflatedExplicitVRLittleEndian,
+    )
+)
 """Transfer syntaxes without compressed frames."""
 _END = b"\xff\xd9"
 """EOI, the end of a JPEG or JPEG-LS frame."""
@@ -75,12 +82,20 @@ def decode(header: Dataset) -> npt.NDArray[Any]:
     failure, pixels = "", np.empty(0)
     for name in decoders(syntax):
         try:
-            pixels = _direct(header, syntax) if name == "imagecodecs" else pixel_array(header, decoding_plugin=name)
+            pixels = (
+                _direct(header, syntax)
+                if name == "imagecodecs"
+                else pixel_array(header, decoding_plugin=name)
+            )
         except Exception as error:  # a codec may take the syntax but not this depth of it
             failure += repr(error)
         else:
             return pixels
-    raise DicomError(Reason.CODEC, failure, _sentence(syntax, "and cannot be decoded: damaged, or of a depth that is not read"))
+    raise DicomError(
+        Reason.CODEC,
+        failure,
+        _sentence(syntax, "and cannot be decoded: damaged, or of a depth that is not read"),
+    )
 
 
 def check(header: Dataset) -> UID:
@@ -92,7 +107,9 @@ def check(header: Dataset) -> UID:
     syntax: UID = header.file_meta.TransferSyntaxUID
     if syntax not in NATIVE and not decoders(syntax):
         raise DicomError(
-            Reason.CODEC, f"transfer syntax {syntax}", _sentence(syntax, "which cannot be decoded here; install a decoder (imagecodecs)")
+            Reason.CODEC,
+            f"transfer syntax {syntax}",
+            _sentence(syntax, "which cannot be decoded here; install a decoder (imagecodecs)"),
         )
     return syntax
 
@@ -104,7 +121,11 @@ def decoders(syntax: UID) -> tuple[str, ...]:
         return ()
     installed = get_decoder(syntax).available_plugins
     direct = importlib.util.find_spec("imagecodecs") is not None
-    return tuple(name for name in _DECODERS[syntax] if name in installed or (name == "imagecodecs" and direct))
+    return tuple(
+        name
+        for name in _DECODERS[syntax]
+        if name in installed or (name == "imagecodecs" and direct)
+    )
 
 
 def _direct(header: Dataset, syntax: UID) -> npt.NDArray[Any]:
@@ -116,31 +137,52 @@ def _direct(header: Dataset, syntax: UID) -> npt.NDArray[Any]:
         raise ValueError("colour that is not RGB")
     kind = np.dtype(f"u{whole(header, 'BitsAllocated') // 8}")
     shape = (whole(header, "Rows"), whole(header, "Columns"), *([3] if samples == 3 else []))
-    one: Callable[[bytes], Any] = imagecodecs.jpegls_decode if syntax in (JPEGLSLossless, JPEGLSNearLossless) else imagecodecs.jpeg8_decode
+    one: Callable[[bytes], Any] = (
+        imagecodecs.jpegls_decode
+        if syntax in (JPEGLSLossless, JPEGLSNearLossless)
+        else imagecodecs.jpeg8_decode
+    )
     if syntax == RLELossless:
-        one = functools.partial(_unrolled, kind=kind, shape=shape, unpack=imagecodecs.packbits_decode)
-    frames = [np.asarray(one(frame)).astype(kind, casting="safe", copy=False) for frame in _frames(header)]
+        one = functools.partial(
+            _unrolled, kind=kind, shape=shape, unpack=imagecodecs.packbits_decode
+        )
+    frames = [
+        np.asarray(one(frame)).astype(kind, casting="safe", copy=False) for frame in _frames(header)
+    ]
     if any(frame.shape != shape for frame in frames):
         raise ValueError("a frame has another shape")
-    return np.stack(frames).view(f"i{kind.itemsize}" if whole(header, "PixelRepresentation") else kind)
+    return np.stack(frames).view(
+        f"i{kind.itemsize}" if whole(header, "PixelRepresentation") else kind
+    )
 
 
-def _unrolled(frame: bytes, kind: np.dtype[Any], shape: tuple[int, ...], unpack: Callable[[bytes], bytes | bytearray]) -> npt.NDArray[Any]:
+def _unrolled(
+    frame: bytes,
+    kind: np.dtype[Any],
+    shape: tuple[int, ...],
+    unpack: Callable[[bytes], bytes | bytearray],
+) -> npt.NDArray[Any]:
     """One RLE frame: PackBits segments, one for each byte of each sample, the highest byte first (PS3.5 G.2)."""
     count, *starts = struct.unpack_from("<16I", frame)
     samples, size = math.prod(shape[2:]), math.prod(shape[:2])
-    if count != samples * kind.itemsize or not all(64 <= start <= len(frame) for start in starts[:count]):
+    if count != samples * kind.itemsize or not all(
+        64 <= start <= len(frame) for start in starts[:count]
+    ):
         raise ValueError("segments")
     ends = [*starts[1:count], len(frame)]
     planes = np.empty((shape[0], shape[1], samples, kind.itemsize), np.uint8)
     for number, (start, end) in enumerate(zip(starts, ends, strict=False)):
         segment = np.frombuffer(unpack(frame[start:end]), np.uint8, size)
-        planes[:, :, number // kind.itemsize, kind.itemsize - 1 - number % kind.itemsize] = segment.reshape(shape[:2])
+        planes[:, :, number // kind.itemsize, kind.itemsize - 1 - number % kind.itemsize] = (
+            segment.reshape(shape[:2])
+        )
     return planes.view(kind.newbyteorder("<")).reshape(shape)
 
 
 def _frames(header: Dataset) -> Iterator[bytes]:
-    yield from generate_frames(header.PixelData, number_of_frames=max(1, whole(header, "NumberOfFrames", 1)))
+    yield from generate_frames(
+        header.PixelData, number_of_frames=max(1, whole(header, "NumberOfFrames", 1))
+    )
 
 
 def _sentence(syntax: UID, what: str) -> str:
@@ -152,10 +194,16 @@ def _check_streams(header: Dataset, syntax: UID) -> None:
     """Refuse a frame before a decoder sees it that states other rows, columns or samples, for which memory would be reserved, or has no end."""
     if syntax == RLELossless:
         return
-    size, samples = (whole(header, "Rows"), whole(header, "Columns")), whole(header, "SamplesPerPixel", 1)
+    size, samples = (
+        (whole(header, "Rows"), whole(header, "Columns")),
+        whole(header, "SamplesPerPixel", 1),
+    )
     for frame in _frames(header):
         if stated(frame) != (*size, samples):
-            raise DicomError(Reason.DAMAGED, f"a compressed frame states {stated(frame)}, the header {(*size, samples)}")
+            raise DicomError(
+                Reason.DAMAGED,
+                f"a compressed frame states {stated(frame)}, the header {(*size, samples)}",
+            )
         if syntax not in _J2K and _END not in frame[-4:]:
             raise DicomError(Reason.DAMAGED, "a compressed frame has no end")
 
@@ -164,12 +212,20 @@ def stated(frame: bytes) -> tuple[int, int, int] | None:
     """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 code stream states; None where it states none."""
     siz = frame[:512].find(b"\xff\x4f\xff\x51")  # SOC, SIZ: ITU-T T.800, A.5.1
     if siz >= 0 and len(frame) >= siz + 42:
-        right, bottom, left, top = (int.from_bytes(frame[siz + i : siz + i + 4], "big") for i in (8, 12, 16, 20))
+        right, bottom, left, top = (
+            int.from_bytes(frame[siz + i : siz + i + 4], "big") for i in (8, 12, 16, 20)
+        )
         return bottom - top, right - left, int.from_bytes(frame[siz + 40 : siz + 42], "big")
     place = 2
     while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
         if frame[place + 1] in _SOF:
-            rows, columns = (int.from_bytes(frame[place + i : place + i + 2], "big") for i in (5, 7))
+            rows, columns = (
+                int.from_bytes(frame[place + i : place + i + 2], "big") for i in (5, 7)
+            )
             return rows, columns, frame[place + 9]
-        place += 1 if frame[place + 1] == 0xFF else 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
+        place += (
+            1
+            if frame[place + 1] == 0xFF
+            else 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
+        )
     return None

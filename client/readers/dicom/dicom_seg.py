@@ -42,7 +42,10 @@ def read(path: Path, series: Series) -> Masks:
 
 
 def _names(header: Dataset) -> dict[int, str]:
-    names = {whole(item, "SegmentNumber", -1): word(item, "SegmentLabel") for item in header.get("SegmentSequence") or ()}
+    names = {
+        whole(item, "SegmentNumber", -1): word(item, "SegmentLabel")
+        for item in header.get("SegmentSequence") or ()
+    }
     names.pop(0, None)  # the background of a label map
     if not names or min(names) < 0 or max(names) > _MOST_SEGMENTS or "PixelData" not in header:
         raise DicomError(Reason.NO_IMAGE, "no segments")
@@ -59,7 +62,13 @@ def _numbers(header: Dataset) -> Iterator[list[int]]:
         if word(header, "SegmentationType") == "LABELMAP":
             yield []
         else:
-            yield [whole(planes.group(own, shared, "SegmentIdentificationSequence"), "ReferencedSegmentNumber", -1)]
+            yield [
+                whole(
+                    planes.group(own, shared, "SegmentIdentificationSequence"),
+                    "ReferencedSegmentNumber",
+                    -1,
+                )
+            ]
 
 
 def _frames(header: Dataset) -> Iterator[npt.NDArray[Any]]:
@@ -80,10 +89,14 @@ def _unpacked(data: bytes, count: int, shape: tuple[int, int]) -> Iterator[npt.N
     """Frames of single bits, the first in the lowest bit, without padding between frames (PS3.5 8.1.1, 8.2)."""
     size = shape[0] * shape[1]
     if len(data) * 8 < count * size:
-        raise DicomError(Reason.DAMAGED, "PixelData is shorter than rows, columns and frames ask for")
+        raise DicomError(
+            Reason.DAMAGED, "PixelData is shorter than rows, columns and frames ask for"
+        )
     for number in range(count):
         first, last = number * size, (number + 1) * size
-        piece = np.unpackbits(np.frombuffer(data[first // 8 : -(-last // 8)], np.uint8), bitorder="little")
+        piece = np.unpackbits(
+            np.frombuffer(data[first // 8 : -(-last // 8)], np.uint8), bitorder="little"
+        )
         yield piece[first % 8 : first % 8 + size].reshape(shape)
 
 
@@ -95,7 +108,12 @@ def _paint(slices: dict[int, Plane], mask: Plane, place: Place, grid: Grid) -> N
     """
     row, column, k = _corner(place, grid)
     rows, columns = mask.shape
-    if min(row, column, k) < 0 or row + rows > grid.size[0] or column + columns > grid.size[1] or k >= grid.size[2]:
+    if (
+        min(row, column, k) < 0
+        or row + rows > grid.size[0]
+        or column + columns > grid.size[1]
+        or k >= grid.size[2]
+    ):
         raise DicomError(Reason.REFERENCE, "a frame reaches beyond the grid")
     if mask.any():
         whole_slice = slices.setdefault(k, np.zeros(grid.size[:2], np.bool_))
@@ -106,7 +124,10 @@ def _corner(place: Place, grid: Grid) -> tuple[int, int, int]:
     """Row, column and slice of a frame's first pixel."""
     flip = np.array([-1.0, -1.0, 1.0])  # LPS to RAS
     inverse = np.linalg.inv(grid.affine)
-    steps = inverse[:3, :3] @ np.array([flip * place.down * place.spacing[0], flip * place.across * place.spacing[1]]).T
+    steps = (
+        inverse[:3, :3]
+        @ np.array([flip * place.down * place.spacing[0], flip * place.across * place.spacing[1]]).T
+    )
     corner = inverse[:3, :3] @ (flip * place.position) + inverse[:3, 3]
     nearest = np.rint(corner)
     stretch = np.abs(steps - np.eye(3)[:, :2]).max() * max(grid.size)

@@ -121,7 +121,10 @@ def grid(planes: Sequence[Plane]) -> Grid:
     order = np.argsort(along, kind="stable")
     steps = np.diff(along[order])
     if len(steps) and steps.min() < _SAME_PLACE:
-        raise DicomError(Reason.DUPLICATE, f"{int((steps < _SAME_PLACE).sum())} of {len(planes)} slices repeat a position")
+        raise DicomError(
+            Reason.DUPLICATE,
+            f"{int((steps < _SAME_PLACE).sum())} of {len(planes)} slices repeat a position",
+        )
     ordered = [planes[i] for i in order]
     positions = np.array([plane.position for plane in ordered])
     _check_straight(positions, normal)
@@ -154,15 +157,31 @@ def place(
     Raises:
         DicomError: absent, not finite, or the directions are no unit vectors at right angles.
     """
-    if not origin or not cosines or not spacing or (len(origin), len(cosines), len(spacing)) != (3, 6, 2):
+    if (
+        not origin
+        or not cosines
+        or not spacing
+        or (len(origin), len(cosines), len(spacing)) != (3, 6, 2)
+    ):
         raise DicomError(Reason.GEOMETRY, "position, orientation or pixel spacing is absent")
-    if not all(map(math.isfinite, (*origin, *cosines, *spacing))) or min(spacing) <= 0 or max(map(abs, (*origin, *spacing))) > 1e6:
+    if (
+        not all(map(math.isfinite, (*origin, *cosines, *spacing)))
+        or min(spacing) <= 0
+        or max(map(abs, (*origin, *spacing))) > 1e6
+    ):
         raise DicomError(Reason.GEOMETRY, f"unusable numbers: {origin}, {cosines}, {spacing}")
     across, down = np.array(cosines[:3], np.float64), np.array(cosines[3:], np.float64)
     lengths = np.linalg.norm(across), np.linalg.norm(down)
     if max(abs(length - 1) for length in lengths) > 1e-2 or abs(across @ down) > 1e-2:
-        raise DicomError(Reason.GEOMETRY, f"orientation {cosines} is no pair of unit vectors at right angles")
-    return np.array(origin, np.float64), across / lengths[0], down / lengths[1], (float(spacing[0]), float(spacing[1]))
+        raise DicomError(
+            Reason.GEOMETRY, f"orientation {cosines} is no pair of unit vectors at right angles"
+        )
+    return (
+        np.array(origin, np.float64),
+        across / lengths[0],
+        down / lengths[1],
+        (float(spacing[0]), float(spacing[1])),
+    )
 
 
 def _check_alike(planes: Sequence[Plane]) -> None:
@@ -176,7 +195,9 @@ def _check_alike(planes: Sequence[Plane]) -> None:
         raise DicomError(Reason.ORIENTATIONS)
     spacings = np.array([plane.spacing for plane in planes])
     if np.abs(spacings / np.array(first.spacing) - 1).max() > SAME_PIXEL:
-        raise DicomError(Reason.SPACINGS, f"pixel spacings {sorted({plane.spacing for plane in planes})}")
+        raise DicomError(
+            Reason.SPACINGS, f"pixel spacings {sorted({plane.spacing for plane in planes})}"
+        )
 
 
 def _check_straight(positions: Array, normal: Array) -> None:
@@ -185,7 +206,9 @@ def _check_straight(positions: Array, normal: Array) -> None:
     drift = float(np.linalg.norm(way - along * normal))
     angle = math.degrees(math.atan2(drift, along))
     if angle > TILTED and drift > _STRAIGHT:
-        raise DicomError(Reason.TILT, f"{angle:.2f} degrees between the stack's axis and the slice normal")
+        raise DicomError(
+            Reason.TILT, f"{angle:.2f} degrees between the stack's axis and the slice normal"
+        )
 
 
 def _check_even(steps: Array, positions: Array) -> None:
@@ -198,7 +221,9 @@ def _check_even(steps: Array, positions: Array) -> None:
         multiples = np.abs(steps / regular - np.rint(steps / regular)).max() <= UNEVEN
         found = ", ".join(f"{value:.3f}" for value in sorted(set(np.round(steps, 3)))[:6])
         raise DicomError(Reason.GAP if multiples else Reason.SPACINGS, f"steps of {found} mm")
-    even = positions[0] + np.linspace(0, 1, len(positions))[:, None] * (positions[-1] - positions[0])
+    even = positions[0] + np.linspace(0, 1, len(positions))[:, None] * (
+        positions[-1] - positions[0]
+    )
     if np.linalg.norm(positions - even, axis=1).max() > max(0.1 * step, _STRAIGHT):
         raise DicomError(Reason.SPACINGS, "the positions do not lie on one straight, even line")
 

@@ -46,7 +46,9 @@ def unfold(header: Dataset, file: int = 0) -> list[Plane]:
         raise DicomError(Reason.MOSAIC, "the slice normal contradicts the orientation")
     down, right = whole_image.spacing
     corner = whole_image.position + whole_image.down * down * (whole_image.size[0] - rows) / 2
-    corner = corner + whole_image.across * right * (whole_image.size[1] - columns) / 2  # the stated corner is that of the whole mosaic
+    corner = (
+        corner + whole_image.across * right * (whole_image.size[1] - columns) / 2
+    )  # the stated corner is that of the whole mosaic
     return [
         Plane(
             corner + sign * i * step[0] * whole_image.normal,
@@ -64,16 +66,24 @@ def unfold(header: Dataset, file: int = 0) -> list[Plane]:
 def cut(image: npt.NDArray[Any], planes: int, size: tuple[int, int]) -> npt.NDArray[Any]:
     """``[rows * n, columns * n]`` to its first ``planes`` tiles, ``[planes, rows, columns]``, row by row."""
     tiles = image.shape[0] // size[0]
-    parts: npt.NDArray[Any] = image.reshape(tiles, size[0], tiles, size[1]).swapaxes(1, 2).reshape(-1, *size)
+    parts: npt.NDArray[Any] = (
+        image.reshape(tiles, size[0], tiles, size[1]).swapaxes(1, 2).reshape(-1, *size)
+    )
     return parts[:planes]
 
 
 def _described(header: Dataset) -> tuple[int, npt.NDArray[np.float64]]:
     """Number of slices and the direction in which they follow each other."""
     try:
-        csa = {name: values for name, values in _csa(header.private_block(0x0029, _CREATOR)[0x10].value) if values}
+        csa = {
+            name: values
+            for name, values in _csa(header.private_block(0x0029, _CREATOR)[0x10].value)
+            if values
+        }
         normal = np.array([float(v) for v in csa["SliceNormalVector"][:3]])
-        stated = csa.get("NumberOfImagesInMosaic") or [str(header.private_block(0x0019, _CREATOR_MR)[0x0A].value)]
+        stated = csa.get("NumberOfImagesInMosaic") or [
+            str(header.private_block(0x0019, _CREATOR_MR)[0x0A].value)
+        ]
         count = int(stated[0])
     except (KeyError, ValueError, IndexError, TypeError, struct.error) as error:
         raise DicomError(Reason.MOSAIC, repr(error)) from None
@@ -95,7 +105,9 @@ def _csa(data: bytes) -> Iterator[tuple[str, list[str]]]:
         name = data[place : place + 64].split(b"\0", 1)[0].decode("latin-1")
         items = struct.unpack_from("<i", data, place + 76)[0]
         place += 84
-        extra = items if number == 0 else extra  # type 1 states lengths that are too large by the first tag's number of items
+        extra = (
+            items if number == 0 else extra
+        )  # type 1 states lengths that are too large by the first tag's number of items
         if not 0 <= items <= _MOST_ITEMS:
             raise ValueError("items")
         values = []

@@ -32,7 +32,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 from client.readers.dicom.reasons import DicomError, Reason
 from common.errors import CaseError
 
-config.settings.reading_validation_mode = config.IGNORE  # pydicom's warnings would quote the values of elements
+config.settings.reading_validation_mode = (
+    config.IGNORE
+)  # pydicom's warnings would quote the values of elements
 warnings.filterwarnings("ignore", module=r"pydicom\b")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
@@ -84,7 +86,9 @@ def open_header(path: Path, pixels: bool = False) -> Dataset:
             size = source.tell()
         source.seek(0)
         most = 2 * size if pixels else LARGEST_HEADER  # some bytes are read twice
-        header: Dataset = pydicom.dcmread(_Bounded(source, size, most), stop_before_pixels=not pixels)
+        header: Dataset = pydicom.dcmread(
+            _Bounded(source, size, most), stop_before_pixels=not pixels
+        )
         if deflated:
             header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         _check_depth(header)
@@ -105,7 +109,9 @@ def guarded(path: Path) -> Iterator[None]:
         raise DicomError(reason, f"{path}: {type(error).__name__}") from None
     except InvalidDicomError:
         raise DicomError(
-            Reason.DAMAGED, f"{path}: no DICOM file", "The file is no DICOM file; give DICOM files with their preamble."
+            Reason.DAMAGED,
+            f"{path}: no DICOM file",
+            "The file is no DICOM file; give DICOM files with their preamble.",
         ) from None
     except Exception as error:  # pydicom and its codecs raise nearly anything on a damaged file
         raise DicomError(Reason.DAMAGED, f"{path}: {error!r}") from None
@@ -119,14 +125,19 @@ class _Bounded:
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
-        if size < 0:  # pydicom would inflate it: a deflated file whose file meta elements are out of order
+        if (
+            size < 0
+        ):  # pydicom would inflate it: a deflated file whose file meta elements are out of order
             raise DicomError(Reason.DAMAGED, "read without a length")
         if size > _CHUNK:
             size = min(size, max(0, self._size - self._file.tell()))
         self._calls -= 1
         self._left -= size
         if self._left < 0 or self._calls < 0:
-            raise DicomError(Reason.TOO_LARGE, f"more elements than {_MOST_READS}, or more bytes than allowed before the pixels")
+            raise DicomError(
+                Reason.TOO_LARGE,
+                f"more elements than {_MOST_READS}, or more bytes than allowed before the pixels",
+            )
         return self._file.read(size)
 
 
@@ -139,9 +150,16 @@ def _meta(file: BinaryIO) -> tuple[int, bool]:
     while head[place : place + 2] == b"\x02\x00" and place + 12 <= len(head):
         kind = head[place + 4 : place + 6]
         start = place + (12 if kind in _LONG else 8)
-        length = struct.unpack_from("<I", head, place + 8)[0] if kind in _LONG else struct.unpack_from("<H", head, place + 6)[0]
+        length = (
+            struct.unpack_from("<I", head, place + 8)[0]
+            if kind in _LONG
+            else struct.unpack_from("<H", head, place + 6)[0]
+        )
         if head[place + 2 : place + 4] == b"\x10\x00":
-            deflated = head[start : start + length].rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
+            deflated = (
+                head[start : start + length].rstrip(b"\0 ")
+                == DeflatedExplicitVRLittleEndian.encode()
+            )
         place = start + length
     return place, deflated
 
@@ -166,7 +184,12 @@ def _check_depth(header: Dataset) -> None:
     """Parse the sequences level by level, without recursion over those that pydicom had left for later."""
     level, depth, items = [header], 0, 0
     while level:
-        below = [item for dataset in level for raw in list(dataset.elements()) for item in _items(dataset, raw)]
+        below = [
+            item
+            for dataset in level
+            for raw in list(dataset.elements())
+            for item in _items(dataset, raw)
+        ]
         depth, items = depth + bool(below), items + len(below)
         if depth > DEEPEST:
             raise DicomError(Reason.NESTED, f"more than {DEEPEST} levels")
@@ -201,7 +224,11 @@ def numbers(dataset: Dataset, keyword: str) -> list[float] | None:
         if isinstance(raw, RawDataElement) and (raw.VR or kind) == "US" and len(raw.value) == 2:
             return [float(int.from_bytes(raw.value, "little" if raw.is_little_endian else "big"))]
         value = dataset[tag].value
-        return [float(v) for v in value] if isinstance(value, (list, tuple, MultiValue)) else [float(value)]
+        return (
+            [float(v) for v in value]
+            if isinstance(value, (list, tuple, MultiValue))
+            else [float(value)]
+        )
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -218,10 +245,19 @@ def words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     raw: Any = dataset.get_item(tag)
     if raw is None or raw.value in (None, "", b""):
         return ()
-    if isinstance(raw, RawDataElement) and (raw.VR or kind) in _PLAIN and raw.value.isascii() and b"\x1b" not in raw.value:
+    if (
+        isinstance(raw, RawDataElement)
+        and (raw.VR or kind) in _PLAIN
+        and raw.value.isascii()
+        and b"\x1b" not in raw.value
+    ):
         return tuple(text.strip(" \0") for text in raw.value.decode("ascii").split("\\"))
     value = dataset[tag].value
-    return tuple(str(v).strip(" \0") for v in value) if isinstance(value, (list, tuple, MultiValue)) else (str(value).strip(" \0"),)
+    return (
+        tuple(str(v).strip(" \0") for v in value)
+        if isinstance(value, (list, tuple, MultiValue))
+        else (str(value).strip(" \0"),)
+    )
 
 
 def word(dataset: Dataset, keyword: str) -> str:

@@ -37,7 +37,10 @@ def check(header: Dataset) -> None:
     Raises:
         CaseError: no pixels, an unknown photometric interpretation, a depth beyond 8 to 16 bit, or an unusable size.
     """
-    if "Rows" not in header or ("PixelData" not in header and ("FloatPixelData" in header or "DoubleFloatPixelData" in header)):
+    if "Rows" not in header or (
+        "PixelData" not in header
+        and ("FloatPixelData" in header or "DoubleFloatPixelData" in header)
+    ):
         raise DicomError(Reason.NO_IMAGE if "Rows" not in header else Reason.KIND)
     kind, samples = word(header, "PhotometricInterpretation"), whole(header, "SamplesPerPixel", 1)
     if kind not in (*_GREY, *_COLOUR):
@@ -84,7 +87,9 @@ def values(header: Dataset, into: npt.NDArray[np.float32] | None = None) -> Pixe
     return (
         _rgb(stored, header)
         if is_colour(header)
-        else _grey(stored, header, into if into is not None and into.shape == stored.shape else None)
+        else _grey(
+            stored, header, into if into is not None and into.shape == stored.shape else None
+        )
     )
 
 
@@ -97,7 +102,9 @@ def spacing(header: Dataset) -> tuple[float, float]:
     return 1.0, 1.0
 
 
-def rescaled(stored: Pixels, slope: float, intercept: float, into: npt.NDArray[np.float32] | None = None) -> npt.NDArray[np.float32]:
+def rescaled(
+    stored: Pixels, slope: float, intercept: float, into: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
     """``stored * slope + intercept`` as float32.
 
     Raises:
@@ -107,7 +114,9 @@ def rescaled(stored: Pixels, slope: float, intercept: float, into: npt.NDArray[n
         raise DicomError(Reason.DAMAGED, f"rescale by {slope} and {intercept}")
     if slope == 1:
         return np.add(stored, np.float32(intercept), out=into, dtype=np.float32)
-    result: npt.NDArray[np.float32] = np.multiply(stored, np.float32(slope), out=into, dtype=np.float32)
+    result: npt.NDArray[np.float32] = np.multiply(
+        stored, np.float32(slope), out=into, dtype=np.float32
+    )
     if intercept:
         result += np.float32(intercept)
     return result
@@ -115,7 +124,11 @@ def rescaled(stored: Pixels, slope: float, intercept: float, into: npt.NDArray[n
 
 def _stored(header: Dataset) -> Pixels:
     """Stored values, ``[N, H, W]`` or ``[N, H, W, 3]``, of the bits that BitsStored names only."""
-    rows, columns, samples = whole(header, "Rows"), whole(header, "Columns"), whole(header, "SamplesPerPixel", 1)
+    rows, columns, samples = (
+        whole(header, "Rows"),
+        whole(header, "Columns"),
+        whole(header, "SamplesPerPixel", 1),
+    )
     syntax = header.file_meta.TransferSyntaxUID
     if samples == 1 and syntax in codecs.NATIVE and syntax != ExplicitVRBigEndian:
         stored = _native(header, frames(header) * rows * columns)
@@ -127,10 +140,14 @@ def _stored(header: Dataset) -> Pixels:
 
 def _native(header: Dataset, count: int) -> Pixels:
     """Uncompressed samples, without a copy (PS3.5 A.1, A.2)."""
-    kind = np.dtype(f"<{'i' if whole(header, 'PixelRepresentation') else 'u'}{whole(header, 'BitsAllocated') // 8}")
+    kind = np.dtype(
+        f"<{'i' if whole(header, 'PixelRepresentation') else 'u'}{whole(header, 'BitsAllocated') // 8}"
+    )
     data = header.PixelData
     if not isinstance(data, bytes) or len(data) < count * kind.itemsize:
-        raise DicomError(Reason.DAMAGED, "PixelData is shorter than rows, columns and frames ask for")
+        raise DicomError(
+            Reason.DAMAGED, "PixelData is shorter than rows, columns and frames ask for"
+        )
     native: Pixels = np.frombuffer(data, kind, count)
     return native
 
@@ -155,7 +172,9 @@ def _rgb(stored: Pixels, header: Dataset) -> Pixels:
     return stored
 
 
-def _grey(stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
+def _grey(
+    stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.float32]:
     """Modality units; MONOCHROME1 is reversed within the range that the stored bits allow, so 0 and the largest value change places."""
     result = _modality(stored, header, into)
     if word(header, "PhotometricInterpretation") == "MONOCHROME1":
@@ -166,7 +185,9 @@ def _grey(stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None)
     return result
 
 
-def _modality(stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None = None) -> npt.NDArray[np.float32]:
+def _modality(
+    stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float32]:
     """The modality LUT of the image, or of each frame of an enhanced object (PS3.3 C.7.6.16.2.9)."""
     if header.get("ModalityLUTSequence"):
         return np.asarray(apply_modality_lut(stored, header), np.float32)

@@ -68,9 +68,22 @@ def framed(header: Dataset, file: int = 0) -> list[Plane]:
     planes = []
     for number, own in enumerate(each):
         position, orientation, measures = (
-            group(own, shared, name) for name in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+            group(own, shared, name)
+            for name in (
+                "PlanePositionSequence",
+                "PlaneOrientationSequence",
+                "PixelMeasuresSequence",
+            )
         )
-        planes.append(_plane(header, position, orientation, measures, ((file, number), dict(_traits(own, shared)))))
+        planes.append(
+            _plane(
+                header,
+                position,
+                orientation,
+                measures,
+                ((file, number), dict(_traits(own, shared))),
+            )
+        )
     return planes
 
 
@@ -91,16 +104,24 @@ def frame_scales(header: Dataset) -> list[tuple[float, float]]:
 
 
 def _plane(
-    header: Dataset, position: Dataset, orientation: Dataset, measures: Dataset, rest: tuple[tuple[int, int], dict[str, Hashable]]
+    header: Dataset,
+    position: Dataset,
+    orientation: Dataset,
+    measures: Dataset,
+    rest: tuple[tuple[int, int], dict[str, Hashable]],
 ) -> Plane:
     try:
         origin, across, down, spacing = place(
-            numbers(position, "ImagePositionPatient"), numbers(orientation, "ImageOrientationPatient"), numbers(measures, "PixelSpacing")
+            numbers(position, "ImagePositionPatient"),
+            numbers(orientation, "ImageOrientationPatient"),
+            numbers(measures, "PixelSpacing"),
         )
     except DicomError as error:
         raise _unplaced(error.local) if frames(header) > 1 else error from None
     size = (whole(header, "Rows"), whole(header, "Columns"))
-    return Plane(origin, across, down, spacing, size, rest[0], word(header, "FrameOfReferenceUID"), rest[1])
+    return Plane(
+        origin, across, down, spacing, size, rest[0], word(header, "FrameOfReferenceUID"), rest[1]
+    )
 
 
 def _traits(own: Dataset, shared: Dataset) -> Iterator[tuple[str, Hashable]]:

@@ -33,10 +33,16 @@ def read(path: Path, series: Series) -> Masks:
         regions = list(header.get("StructureSetROISequence") or ())
         if not regions:
             raise DicomError(Reason.NO_IMAGE, "no regions")
-        grid = check_reference(header, series, {word(item, "ReferencedFrameOfReferenceUID") for item in regions})
+        grid = check_reference(
+            header, series, {word(item, "ReferencedFrameOfReferenceUID") for item in regions}
+        )
         names = {whole(item, "ROINumber", -1): word(item, "ROIName") for item in regions}
         if min(names) < 0 or max(names) > np.iinfo(np.uint16).max:
-            raise DicomError(Reason.KIND, "numbers of regions", "The structure set numbers its regions beyond 0 to 65535; export it again.")
+            raise DicomError(
+                Reason.KIND,
+                "numbers of regions",
+                "The structure set numbers its regions beyond 0 to 65535; export it again.",
+            )
         drawn: dict[int, dict[int, Plane]] = {number: {} for number in names}
         inverse: Array = np.asarray(np.linalg.inv(grid.affine), np.float64)
         for item in header.get("ROIContourSequence") or ():
@@ -53,7 +59,9 @@ def _contours(region: Dataset) -> Iterator[Array]:
             continue
         raw = contour.get_item("ContourData")
         stored = (
-            raw.value.split(b"\\") if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes) else words(contour, "ContourData")
+            raw.value.split(b"\\")
+            if isinstance(raw, RawDataElement) and isinstance(raw.value, bytes)
+            else words(contour, "ContourData")
         )
         points: Array = np.array(stored, dtype=np.float64).reshape(-1, 3)
         if not np.isfinite(points).all():
@@ -66,7 +74,9 @@ def _draw(slices: dict[int, Plane], points: Array, inverse: Array, grid: Grid) -
     k = int(np.rint(places[0, 2]).clip(-1, grid.size[2]))
     if not 0 <= k < grid.size[2] or np.abs(places[:, 2] - k).max() > _OFF_SLICE:
         raise DicomError(Reason.REFERENCE, "a contour does not lie on a slice")
-    slices[k] = slices.get(k, np.zeros(grid.size[:2], np.bool_)) ^ inside(places[:, :2], grid.size[:2])
+    slices[k] = slices.get(k, np.zeros(grid.size[:2], np.bool_)) ^ inside(
+        places[:, :2], grid.size[:2]
+    )
 
 
 def inside(corners: Array, size: tuple[int, int]) -> Plane:
@@ -81,7 +91,9 @@ def inside(corners: Array, size: tuple[int, int]) -> Plane:
     """
     rows, columns = size
     crossings = np.zeros((rows, columns + 1), np.int64)
-    for (row, column), (next_row, next_column) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+    for (row, column), (next_row, next_column) in zip(
+        corners, np.roll(corners, -1, axis=0), strict=True
+    ):
         first, last = np.ceil(np.clip(sorted((row, next_row)), 0, rows)).astype(int)
         if first < last:
             hit = np.arange(first, last)

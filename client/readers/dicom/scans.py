@@ -28,7 +28,9 @@ def alone(path: Path) -> Scan:
         pixels.check(header)
         if not is_stack(header):
             return _picture(header)
-        found = volumes(mosaic.unfold(header) if mosaic.is_mosaic(header) else planes.framed(header))
+        found = volumes(
+            mosaic.unfold(header) if mosaic.is_mosaic(header) else planes.framed(header)
+        )
         if len(found) > 1:
             raise DicomError(Reason.VOLUMES, f"{len(found)} volumes by {found[0][0]}")
         grid = found[0][1]
@@ -48,7 +50,9 @@ def image(path: Path, instance: str = "") -> Scan:
         return _picture(header)
 
 
-def slices(path: Path, instance: str, size: tuple[int, int], into: npt.NDArray[np.float32] | None = None) -> npt.NDArray[Any]:
+def slices(
+    path: Path, instance: str, size: tuple[int, int], into: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[Any]:
     """All slices of one file of a volume, ``[N, rows, columns]``, colour ``[N, rows, columns, 3]``.
 
     Args:
@@ -72,17 +76,26 @@ def turned(stack: Any, grid: Grid) -> npt.NDArray[Any]:
 
 def is_stack(header: Dataset) -> bool:
     """Whether one file holds several slices."""
-    return pixels.frames(header) > 1 or "SharedFunctionalGroupsSequence" in header or mosaic.is_mosaic(header)
+    return (
+        pixels.frames(header) > 1
+        or "SharedFunctionalGroupsSequence" in header
+        or mosaic.is_mosaic(header)
+    )
 
 
 def _picture(header: Dataset) -> Scan:
     frames = pixels.values(header)
     if len(frames) != 1:
         raise DicomError(Reason.GEOMETRY, f"{len(frames)} frames")
-    return Scan(np.moveaxis(frames[0], -1, 0) if pixels.is_colour(header) else frames, pixels.spacing(header))
+    return Scan(
+        np.moveaxis(frames[0], -1, 0) if pixels.is_colour(header) else frames,
+        pixels.spacing(header),
+    )
 
 
-def _slices(header: Dataset, size: tuple[int, int], into: npt.NDArray[np.float32] | None = None) -> npt.NDArray[Any]:
+def _slices(
+    header: Dataset, size: tuple[int, int], into: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[Any]:
     found = pixels.values(header, into)
     if mosaic.is_mosaic(header):
         found = mosaic.cut(found[0], len(mosaic.unfold(header)), size)

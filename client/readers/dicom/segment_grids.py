@@ -73,10 +73,15 @@ class Masks:
 
 def references(header: Dataset) -> tuple[str, ...]:
     """SeriesInstanceUIDs on which a SEG (PS3.3 C.12.1.2.2) or RTSTRUCT (PS3.3 C.8.8.5) was drawn."""
-    found = [word(item, "SeriesInstanceUID") for item in header.get("ReferencedSeriesSequence") or ()]
+    found = [
+        word(item, "SeriesInstanceUID") for item in header.get("ReferencedSeriesSequence") or ()
+    ]
     for frame in header.get("ReferencedFrameOfReferenceSequence") or ():
         for study in frame.get("RTReferencedStudySequence") or ():
-            found += [word(item, "SeriesInstanceUID") for item in study.get("RTReferencedSeriesSequence") or ()]
+            found += [
+                word(item, "SeriesInstanceUID")
+                for item in study.get("RTReferencedSeriesSequence") or ()
+            ]
     return tuple(dict.fromkeys(uid for uid in found if uid))
 
 

@@ -125,7 +125,12 @@ def read(series: Series) -> Scan:
     stack: npt.NDArray[Any] = np.empty((len(grid.order), *grid.size[:2]), np.float32)
     for k, (file, frame) in enumerate(grid.order):
         if file != last:
-            last, slices = file, scans.slices(series.files[file], series.instances[file], grid.size[:2], stack[k : k + 1])
+            last, slices = (
+                file,
+                scans.slices(
+                    series.files[file], series.instances[file], grid.size[:2], stack[k : k + 1]
+                ),
+            )
         if k == 0 and slices.shape[1:] != stack.shape[1:]:
             stack = np.empty((len(stack), *slices.shape[1:]), slices.dtype)  # colour
         if slices.base is not stack:
@@ -140,7 +145,12 @@ def _parts(group: Sequence[File], refused: list[Refused]) -> Iterator[list[File]
         refused.append(_refused(tuple(f.path for f in group), DicomError(Reason.PATIENTS)))
         return
     if len({f.instance for f in group}) < len([f for f in group if f.instance]):
-        refused.append(_refused(tuple(f.path for f in group), DicomError(Reason.DUPLICATE, "different files have one SOPInstanceUID")))
+        refused.append(
+            _refused(
+                tuple(f.path for f in group),
+                DicomError(Reason.DUPLICATE, "different files have one SOPInstanceUID"),
+            )
+        )
         return
     plain = [f for f in group if f.form == "plain"]
     stack = [f for f in plain if f.planes]
@@ -188,7 +198,13 @@ def _series(part: Sequence[File]) -> list[Series]:
     made = []
     for number, (by, grid) in enumerate(volumes(slices)):
         used = list(dict.fromkeys(file for file, _ in grid.order))
-        renumbered = Grid(tuple((used.index(file), frame) for file, frame in grid.order), grid.affine, grid.size, grid.turn, grid.flip)
+        renumbered = Grid(
+            tuple((used.index(file), frame) for file, frame in grid.order),
+            grid.affine,
+            grid.size,
+            grid.turn,
+            grid.flip,
+        )
         files = [part[i] for i in used]
         made.append(_made(files, "volume", grid.shape, grid.spacing, renumbered, (number, by)))
     return made

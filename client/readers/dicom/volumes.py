@@ -25,7 +25,10 @@ def volumes(slices: Sequence[Plane]) -> list[tuple[str, Grid]]:
     try:
         return [("", grid(slices))]
     except DicomError as error:
-        if error.reason is Reason.ORIENTATIONS and len({plane.traits.get("StackID") for plane in slices}) > 1:
+        if (
+            error.reason is Reason.ORIENTATIONS
+            and len({plane.traits.get("StackID") for plane in slices}) > 1
+        ):
             return [("StackID", one) for part in _by(slices, "StackID") for _, one in volumes(part)]
         if error.reason is not Reason.DUPLICATE:
             raise
@@ -34,12 +37,19 @@ def volumes(slices: Sequence[Plane]) -> list[tuple[str, Grid]]:
     for name in sorted({name for plane in slices for name in plane.traits}):
         parts = _by(slices, name)
         if len(parts) > 1 and _whole_sets(parts):
-            splits[frozenset(frozenset(plane.source for plane in part) for part in parts)] = (name, parts)
+            splits[frozenset(frozenset(plane.source for plane in part) for part in parts)] = (
+                name,
+                parts,
+            )
     if len(splits) == 1:
         name, parts = next(iter(splits.values()))
         return [(name, grid(part)) for part in parts]
     counts = _repeats(slices)
-    raise DicomError(Reason.VOLUMES, f"{len(splits)} ways to split") if len(set(counts)) == 1 else repeated
+    raise (
+        DicomError(Reason.VOLUMES, f"{len(splits)} ways to split")
+        if len(set(counts)) == 1
+        else repeated
+    )
 
 
 def _by(slices: Sequence[Plane], name: str) -> list[list[Plane]]:
@@ -63,7 +73,10 @@ def _whole_sets(parts: Sequence[Sequence[Plane]]) -> bool:
         return False
     normal = parts[0][0].normal
     places = np.array([sorted(plane.position @ normal for plane in part) for part in parts])
-    return bool(np.abs(places - places[0]).max() <= _SAME_PLACE and (len(places[0]) == 1 or np.diff(places[0]).min() > _SAME_PLACE))
+    return bool(
+        np.abs(places - places[0]).max() <= _SAME_PLACE
+        and (len(places[0]) == 1 or np.diff(places[0]).min() > _SAME_PLACE)
+    )
 
 
 def _repeats(slices: Sequence[Plane]) -> list[int]:

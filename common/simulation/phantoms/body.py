@@ -75,7 +75,11 @@ class Body:
 
 def random_body(rng: np.random.Generator, phase: Phase, fat: float, meal: float) -> Body:
     """A body without lesions; add them with :func:`random_lesion`."""
-    wave = [*rng.uniform(-6, 6, (2, _WAVES)), rng.uniform(0, 2 * np.pi, _WAVES), *rng.normal(0, 0.009, (2, _WAVES))]
+    wave = [
+        *rng.uniform(-6, 6, (2, _WAVES)),
+        rng.uniform(0, 2 * np.pi, _WAVES),
+        *rng.normal(0, 0.009, (2, _WAVES)),
+    ]
     return Body(
         phase=phase,
         fat=fat,
@@ -89,7 +93,9 @@ def random_body(rng: np.random.Generator, phase: Phase, fat: float, meal: float)
     )
 
 
-def random_lesion(rng: np.random.Generator, body: Body, z: float, radius: float, *, cyst: bool, difference: float) -> Lesion | None:
+def random_lesion(
+    rng: np.random.Generator, body: Body, z: float, radius: float, *, cyst: bool, difference: float
+) -> Lesion | None:
     """A lesion within the liver at height ``z``, apart from the others; None where no place is found."""
     places = rng.uniform((-0.95, -0.55), (0.35, 0.45), (200, 2)).astype(np.float32)
     u, v = places.T
@@ -97,12 +103,24 @@ def random_lesion(rng: np.random.Generator, body: Body, z: float, radius: float,
     if body.gallbladder:
         room = np.minimum(room, length(u - GALLBLADDER[0], v - GALLBLADDER[1]) - 0.13 - radius)
     for other in body.lesions:
-        room = np.minimum(room, length(u - other.centre[0], v - other.centre[1]) - 1.25 * (radius + other.radius) - 0.03)
+        room = np.minimum(
+            room,
+            length(u - other.centre[0], v - other.centre[1])
+            - 1.25 * (radius + other.radius)
+            - 0.03,
+        )
     if not (room > 0).any():
         return None
     place = places[int(np.argmax(room > 0))].tolist()
     lobes = rng.normal(0, 0.02 if cyst else 0.11, 4) / np.arange(1, 5) ** 0.7
-    return Lesion((*place, z), radius, lobes.astype(np.float32), rng.uniform(0, 6.3, 4).astype(np.float32), difference, cyst)
+    return Lesion(
+        (*place, z),
+        radius,
+        lobes.astype(np.float32),
+        rng.uniform(0, 6.3, 4).astype(np.float32),
+        difference,
+        cyst,
+    )
 
 
 def trunk_distance(u: Array, v: Array) -> Array:
@@ -126,23 +144,39 @@ def cavity(body: Body, u: Array, v: Array) -> Array:
 
 def axes(body: Body) -> tuple[float, float, float]:
     """Half axes of the cavity: sideways, to the back, to the front."""
-    return 0.86 - 0.75 * body.fat, _DORSAL - 0.14 - 0.45 * body.fat, _VENTRAL - 0.10 - 0.9 * body.fat
+    return (
+        0.86 - 0.75 * body.fat,
+        _DORSAL - 0.14 - 0.45 * body.fat,
+        _VENTRAL - 0.10 - 0.9 * body.fat,
+    )
 
 
 def liver(body: Body, u: Array, v: Array, z: float, inner: Array) -> Array:
     """Signed distance to the liver: right and left lobe, cut by the wall, the porta, the spine, the round ligament and the right kidney."""
     j, low = body.jitter, max(0.0, z - 0.35)
-    right = ellipse(u, v, (-0.45 - 0.10 * low, 0.02 * j[11]), (0.46 - 0.14 * low, 0.50 - 0.08 * low), 8)
+    right = ellipse(
+        u, v, (-0.45 - 0.10 * low, 0.02 * j[11]), (0.46 - 0.14 * low, 0.50 - 0.08 * low), 8
+    )
     reach = (0.52 + 0.06 * j[14]) * (1 - 0.6 * low)
-    left = ellipse(u, v, (-0.06 - 0.02 * j[12], -0.30 + 0.03 * j[13]), (reach, 0.20 - 0.12 * low), -9 + 4 * j[15])
+    left = ellipse(
+        u,
+        v,
+        (-0.06 - 0.02 * j[12], -0.30 + 0.03 * j[13]),
+        (reach, 0.20 - 0.12 * low),
+        -9 + 4 * j[15],
+    )
     blend = np.clip(0.5 + (left - right) / np.float32(0.24), 0, 1)
     both = left * (1 - blend) + right * blend - np.float32(0.12) * blend * (1 - blend)
-    porta = np.float32(0.05 + 0.09 * min(1.0, z * 2.5)) - length((u - np.float32(0.03)) * np.float32(0.55), v + np.float32(0.04))
+    porta = np.float32(0.05 + 0.09 * min(1.0, z * 2.5)) - length(
+        (u - np.float32(0.03)) * np.float32(0.55), v + np.float32(0.04)
+    )
     cava = np.float32(0.105) - length(u + np.float32(0.12), v - np.float32(0.10))
     spine = np.float32(0.21) - length(u, v - np.float32(0.26))
     depth = 0.06 + 0.16 * min(1.0, max(0.0, z - 0.15) * 2.5)
     along = np.clip(v + np.float32(0.60), 0, np.float32(depth + 0.1))
-    ligament = np.float32(0.014) - length(u + np.float32(0.10) + np.float32(0.25) * along, v + np.float32(0.60) - along)
+    ligament = np.float32(0.014) - length(
+        u + np.float32(0.10) + np.float32(0.25) * along, v + np.float32(0.60) - along
+    )
     cuts = [both, inner + np.float32(0.010), porta, cava, spine, ligament]
     if z > KIDNEYS[0][1] - 0.12:
         grow, at = kidney(body, -1, z)
@@ -159,7 +193,10 @@ def kidney(body: Body, side: int, z: float) -> tuple[float, Point]:
 
 def bent(body: Body, u: Array, v: Array, z: float) -> tuple[Array, Array]:
     """The plane bent smoothly, so that no two bodies have the same outlines."""
-    waves = [(np.sin(ku * u + kv * v + np.float32(phase + 1.5 * z)), au, av) for ku, kv, phase, au, av in body.wave]
+    waves = [
+        (np.sin(ku * u + kv * v + np.float32(phase + 1.5 * z)), au, av)
+        for ku, kv, phase, au, av in body.wave
+    ]
     return u + sum(au * w for w, au, _ in waves), v + sum(av * w for w, _, av in waves)
 
 
@@ -167,17 +204,36 @@ def _vessels(rng: np.random.Generator) -> Array:
     """Portal branches from the porta outwards at several heights, and hepatic veins that end in the vena cava below the diaphragm."""
     spheres: list[tuple[float, float, float, float]] = []
 
-    def grow(place: tuple[float, float, float], angle: float, climb: float, radius: float, forks: int) -> None:
+    def grow(
+        place: tuple[float, float, float], angle: float, climb: float, radius: float, forks: int
+    ) -> None:
         u, v, z = place
         for _ in range(12):
             angle, climb = angle + rng.normal(0, 0.10), climb + rng.normal(0, 0.04)
-            u, v, z, radius = u + 0.019 * np.cos(angle), v + 0.019 * np.sin(angle), z + 0.019 * climb, radius * 0.98
+            u, v, z, radius = (
+                u + 0.019 * np.cos(angle),
+                v + 0.019 * np.sin(angle),
+                z + 0.019 * climb,
+                radius * 0.98,
+            )
             spheres.append((u, v, z, radius))
         for turn in (-1, 1) if forks else ():
-            grow((u, v, z), angle + turn * rng.uniform(0.3, 0.7), climb + rng.normal(0, 0.15), radius * 0.85, forks - 1)
+            grow(
+                (u, v, z),
+                angle + turn * rng.uniform(0.3, 0.7),
+                climb + rng.normal(0, 0.15),
+                radius * 0.85,
+                forks - 1,
+            )
 
     for z in (0.30, 0.48, 0.66, 0.84):
-        grow((-0.12, -0.05, z + rng.normal(0, 0.04)), np.pi + rng.normal(0, 0.3), rng.normal(0, 0.1), 0.036, 2)
+        grow(
+            (-0.12, -0.05, z + rng.normal(0, 0.04)),
+            np.pi + rng.normal(0, 0.3),
+            rng.normal(0, 0.1),
+            0.036,
+            2,
+        )
     grow((-0.10, -0.08, 0.42), -np.pi / 2 + rng.normal(0, 0.2), 0.0, 0.028, 1)
     for angle in (np.pi - 0.5, np.pi + 0.25, np.pi + 0.95):
         grow((-0.15, 0.04, 0.10), angle + rng.normal(0, 0.1), rng.uniform(0, 0.25), 0.034, 2)

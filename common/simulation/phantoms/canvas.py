@@ -36,10 +36,15 @@ class Canvas:
         height, width = self.hu.shape
         half = reach + _SLACK
         part = tuple(
-            slice(max(0, int((c - half) / self.edge + n / 2)), max(1, int((c + half) / self.edge + n / 2) + 2))
+            slice(
+                max(0, int((c - half) / self.edge + n / 2)),
+                max(1, int((c + half) / self.edge + n / 2) + 2),
+            )
             for c, n in ((at[1], height), (at[0], width))
         )
-        return Canvas(self.u[part], self.v[part], self.hu[part], self.fine[part], self.coarse[part], self.edge)
+        return Canvas(
+            self.u[part], self.v[part], self.hu[part], self.fine[part], self.coarse[part], self.edge
+        )
 
     def paint(self, distance: Array, value: float | Array, soft: float = 1.0) -> Array:
         """Cover a shape given by its signed distance; returns the share of each pixel that it covers."""
@@ -55,7 +60,9 @@ class Canvas:
         """Signed distance to a line with round ends."""
         du, dv = end[0] - start[0], end[1] - start[1]
         x, y = self.u - np.float32(start[0]), self.v - np.float32(start[1])
-        along: Array = np.clip((x * np.float32(du) + y * np.float32(dv)) / np.float32(du * du + dv * dv), 0, 1)
+        along: Array = np.clip(
+            (x * np.float32(du) + y * np.float32(dv)) / np.float32(du * du + dv * dv), 0, 1
+        )
         return length(x - along * np.float32(du), y - along * np.float32(dv)) - np.float32(radius)
 
     def disc(self, at: Point, radius: float) -> Array:
@@ -88,5 +95,7 @@ def smooth_noise(rng: np.random.Generator, size: int, grain: float) -> Array:
     """``[size, size]`` of unit variance with structures of about ``grain`` pixels."""
     down, right = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
     white = np.fft.rfft2(rng.standard_normal((size, size), np.float32))
-    smooth = np.fft.irfft2(white * np.exp(-((down**2 + right**2) * (2 * max(grain, 0.3)) ** 2)), (size, size))
+    smooth = np.fft.irfft2(
+        white * np.exp(-((down**2 + right**2) * (2 * max(grain, 0.3)) ** 2)), (size, size)
+    )
     return (smooth / max(float(smooth.std()), 1e-9)).astype(np.float32)

@@ -8,8 +8,12 @@ from common.simulation.phantoms.body import Phase
 from common.simulation.phantoms.scanner import Scanner
 
 NATIVE = Phase(liver=58, vessel=40, aorta=42, spleen=48, cortex=32, medulla=30, lesion=-24, rim=0)
-ARTERIAL = Phase(liver=76, vessel=88, aorta=290, spleen=118, cortex=210, medulla=85, lesion=-36, rim=68)
-PORTAL = Phase(liver=112, vessel=158, aorta=150, spleen=122, cortex=185, medulla=170, lesion=-38, rim=10)
+ARTERIAL = Phase(
+    liver=76, vessel=88, aorta=290, spleen=118, cortex=210, medulla=85, lesion=-36, rim=68
+)
+PORTAL = Phase(
+    liver=112, vessel=158, aorta=150, spleen=122, cortex=185, medulla=170, lesion=-38, rim=10
+)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ class Scanner:
     circle: bool
 
 
-def scan(scanner: Scanner, hu: Array, depth: Array, strength: float, rng: np.random.Generator) -> Array:
+def scan(
+    scanner: Scanner, hu: Array, depth: Array, strength: float, rng: np.random.Generator
+) -> Array:
     """The measured slice ``[H, W]`` in Hounsfield units.
 
     Args:
@@ -53,7 +55,11 @@ def scan(scanner: Scanner, hu: Array, depth: Array, strength: float, rng: np.ran
     noise = np.fft.irfft2(white * grain, hu.shape)
     measured = np.fft.irfft2(np.fft.rfft2(hu) * response, hu.shape)
     local = np.float32(0.35) + np.float32(0.65) * np.sqrt(depth)
-    measured += noise * (scanner.noise * strength / noise.std()) * local + scanner.offset - scanner.cupping * depth
+    measured += (
+        noise * (scanner.noise * strength / noise.std()) * local
+        + scanner.offset
+        - scanner.cupping * depth
+    )
     return measured.astype(np.float32)
 
 

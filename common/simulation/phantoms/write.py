@@ -32,12 +32,26 @@ from common.simulation.phantoms.scanner import outside_circle, scan
 CONTRAST, NOISE, SIZE = 1.0, 1.0, 1.0
 """How hard the task is: factors on the lesions' contrast, the scanners' noise and the lesions' radius."""
 
-NAMES = ("north", "harbour", "valley", "university", "lakeside", "hillcrest", "central", "island", "riverside", "forest", "bridge")
+NAMES = (
+    "north",
+    "harbour",
+    "valley",
+    "university",
+    "lakeside",
+    "hillcrest",
+    "central",
+    "island",
+    "riverside",
+    "forest",
+    "bridge",
+)
 _PADDING = -2000
 _SYNTHETIC = "Synthetic phantoms drawn from formulas: no image, name or number in this folder belongs to a person."
 
 
-def write(folder: Path, *, hospitals: int = 4, patients: int = 24, size: int = 128, seed: int = 1) -> None:
+def write(
+    folder: Path, *, hospitals: int = 4, patients: int = 24, size: int = 128, seed: int = 1
+) -> None:
     """Write hospital folders that hold ``dicom/``, ``masks/``, labels.csv, boxes.json and the marker PHANTOM.
 
     The same arguments give the same bytes. Hospital number ``i`` of a seed is the same however many are asked for.
@@ -50,13 +64,22 @@ def write(folder: Path, *, hospitals: int = 4, patients: int = 24, size: int = 1
     Raises:
         ArgumentError: a number out of range, or a hospital's folder that exists already.
     """
-    for name, value, low, high in (("hospitals", hospitals, 1, 999), ("patients", patients, 1, 9999), ("size", size, 32, 1024)):
+    for name, value, low, high in (
+        ("hospitals", hospitals, 1, 999),
+        ("patients", patients, 1, 9999),
+        ("size", size, 32, 1024),
+    ):
         if not low <= value <= high:
             raise ArgumentError(f"{name} is {value}; allowed: {low} to {high}.")
-    names = [NAMES[i % len(NAMES)] + (f"{i // len(NAMES) + 1}" if i >= len(NAMES) else "") for i in range(hospitals)]
+    names = [
+        NAMES[i % len(NAMES)] + (f"{i // len(NAMES) + 1}" if i >= len(NAMES) else "")
+        for i in range(hospitals)
+    ]
     for name in names:
         if (folder / name).exists():
-            raise ArgumentError(f"{str(folder / name)!r} exists already; give an empty folder for the phantoms.")
+            raise ArgumentError(
+                f"{str(folder / name)!r} exists already; give an empty folder for the phantoms."
+            )
     for number, name in enumerate(names):
         _Hospital(folder / name, PROFILES[number % len(PROFILES)], size, seed, name).write(patients)
 
@@ -65,7 +88,13 @@ class _Hospital:
     """One folder in the making."""
 
     def __init__(self, folder: Path, profile: Profile, size: int, seed: int, name: str) -> None:
-        self.folder, self.profile, self.size, self.seed, self.name = folder, profile, size, seed, name
+        self.folder, self.profile, self.size, self.seed, self.name = (
+            folder,
+            profile,
+            size,
+            seed,
+            name,
+        )
         self.rows: list[tuple[str, int, str]] = []
         self.boxes: dict[str, dict[str, Any]] = {}
 
@@ -74,26 +103,45 @@ class _Hospital:
             (self.folder / part).mkdir(parents=True)
         for number in range(patients):
             self._patient(number)
-        digests = {f"dicom/{f.name}": hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted((self.folder / "dicom").iterdir())}
-        (self.folder / "PHANTOM").write_text(json.dumps({"about": _SYNTHETIC, "sha256": digests}, indent=1) + "\n", "utf-8")
+        digests = {
+            f"dicom/{f.name}": hashlib.sha256(f.read_bytes()).hexdigest()
+            for f in sorted((self.folder / "dicom").iterdir())
+        }
+        (self.folder / "PHANTOM").write_text(
+            json.dumps({"about": _SYNTHETIC, "sha256": digests}, indent=1) + "\n", "utf-8"
+        )
         (self.folder / "boxes.json").write_text(json.dumps(self.boxes), "utf-8")
         with (self.folder / "labels.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([("file", "lesion", "patient_id"), *self.rows])
+            csv.writer(file, lineterminator="\n").writerows(
+                [("file", "lesion", "patient_id"), *self.rows]
+            )
 
     def _patient(self, number: int) -> None:
         """Draw a patient, and scan one to three slices, evenly spaced."""
-        rng, profile = np.random.default_rng(derive(self.seed, "phantom", self.name, number)), self.profile
+        rng, profile = (
+            np.random.default_rng(derive(self.seed, "phantom", self.name, number)),
+            self.profile,
+        )
         half_width = float(rng.uniform(*profile.half_width))
         count = int(rng.integers(1, 4))
         step = float(rng.uniform(0.10, 0.16))
-        heights = [float(z) for z in rng.uniform(0.10, 0.80 - step * (count - 1)) + step * np.arange(count)]
+        heights = [
+            float(z) for z in rng.uniform(0.10, 0.80 - step * (count - 1)) + step * np.arange(count)
+        ]
         body = self._body(rng, half_width, heights)
         pixel = profile.scanner.field_of_view / self.size
         common = self._about(number, rng, half_width)
         for k, z in enumerate(heights):
             seen = draw(body, z, self.size, pixel / half_width)
-            measured = scan(profile.scanner, seen.hu, seen.depth, NOISE * (half_width / 165) ** 1.5, rng)
-            self._slice(f"p{number + 1:03d}_s{k + 1}", measured, seen.lesions, {**common, **self._place(k, z, half_width)})
+            measured = scan(
+                profile.scanner, seen.hu, seen.depth, NOISE * (half_width / 165) ** 1.5, rng
+            )
+            self._slice(
+                f"p{number + 1:03d}_s{k + 1}",
+                measured,
+                seen.lesions,
+                {**common, **self._place(k, z, half_width)},
+            )
 
     def _body(self, rng: np.random.Generator, half_width: float, heights: list[float]) -> Body:
         """A body with its lesions around the heights that are scanned, and now and then a harmless cyst."""
@@ -102,14 +150,30 @@ class _Hospital:
         body = random_body(rng, Phase(**values), float(rng.uniform(*profile.fat)), profile.meal)
         count = int(rng.integers(1, 5)) if rng.random() < profile.prevalence else 0
         for cyst in [False] * count + [True] * int(rng.random() < 0.25):
-            radius = float(rng.uniform(4, 7) if cyst else np.exp(rng.uniform(*np.log(profile.radius))) * SIZE) / half_width
-            z = heights[int(rng.integers(len(heights)))] + float(rng.normal(0, 0.3)) * radius / EXTENT
+            radius = (
+                float(
+                    rng.uniform(4, 7)
+                    if cyst
+                    else np.exp(rng.uniform(*np.log(profile.radius))) * SIZE
+                )
+                / half_width
+            )
+            z = (
+                heights[int(rng.integers(len(heights)))]
+                + float(rng.normal(0, 0.3)) * radius / EXTENT
+            )
             difference = CONTRAST * body.phase.lesion * float(rng.uniform(0.75, 1.25))
             lesion = random_lesion(rng, body, z, radius, cyst=cyst, difference=difference)
             body = body if lesion is None else replace(body, lesions=(*body.lesions, lesion))
         return body
 
-    def _slice(self, stem: str, measured: npt.NDArray[np.float32], lesions: list[npt.NDArray[np.bool_]], about: dict[str, Any]) -> None:
+    def _slice(
+        self,
+        stem: str,
+        measured: npt.NDArray[np.float32],
+        lesions: list[npt.NDArray[np.bool_]],
+        about: dict[str, Any],
+    ) -> None:
         name = f"{stem}.dcm"
         header = _header(about, self._uid(stem), self.profile.explicit)
         _add_pixels(header, self.profile, measured)
@@ -123,7 +187,11 @@ class _Hospital:
     def _about(self, number: int, rng: np.random.Generator, half_width: float) -> dict[str, Any]:
         """Elements that the slices of a patient share: modules Patient, General Study, General Series, Frame of Reference, Equipment."""
         profile, year = self.profile, int(rng.integers(2015, 2024))
-        age, month, day = int(rng.integers(*profile.years)), int(rng.integers(1, 13)), int(rng.integers(1, 29))
+        age, month, day = (
+            int(rng.integers(*profile.years)),
+            int(rng.integers(1, 13)),
+            int(rng.integers(1, 29)),
+        )
         date = f"{year}{month:02d}{day:02d}"
         key = f"{self.name[0].upper()}{number + 1:04d}"
         return {
@@ -169,7 +237,9 @@ def _header(about: dict[str, Any], uid: UID, explicit: bool) -> Dataset:
     """A CT Image object without pixels: the mandatory modules of PS3.3 table A.3-1."""
     header = Dataset()
     header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
+    header.file_meta.TransferSyntaxUID = (
+        ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
+    )
     header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = CTImageStorage
     header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = uid
     fixed = {
@@ -206,7 +276,12 @@ def _add_pixels(header: Dataset, profile: Profile, measured: npt.NDArray[np.floa
     stored = (limited - intercept).astype("<i2" if signed else "<u2")
     header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
     header.Rows, header.Columns = stored.shape
-    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, bits, bits - 1, int(signed)
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = (
+        16,
+        bits,
+        bits - 1,
+        int(signed),
+    )
     header.RescaleIntercept, header.RescaleSlope, header.RescaleType = str(intercept), "1", "HU"
     header.WindowCenter, header.WindowWidth = (str(w) for w in profile.window)
     header.PixelData = stored.tobytes()
@@ -224,4 +299,6 @@ def _png(mask: npt.NDArray[np.bool_]) -> bytes:
     rows = np.pad(mask.astype(np.uint8) * np.uint8(255), ((0, 0), (1, 0)))
     head = struct.pack(">IIBBBBB", mask.shape[1], mask.shape[0], 8, 0, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks
+    )

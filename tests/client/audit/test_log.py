@@ -16,7 +16,14 @@ def test_an_entry_for_each_run(tmp_path: Path) -> None:
     audit_log.note(state, **about, kind="train", round=2)
     audit_log.note(state, **{**about, "run": "b"}, kind="join", round=0, fault="No images.")
     first, second = audit_log.studies(state)
-    assert (first["run"], first["study"], first["digest"], first["rounds"], first["questions"], first["fault"]) == (
+    assert (
+        first["run"],
+        first["study"],
+        first["digest"],
+        first["rounds"],
+        first["questions"],
+        first["fault"],
+    ) == (
         "a",
         "lungs",
         "ab",
@@ -39,7 +46,12 @@ def test_questions_that_were_refused_unread_are_one_entry(tmp_path: Path) -> Non
     audit_log.note(tmp_path, fault="The study is not signed.")
     audit_log.note(tmp_path, kind="train", round=3, fault="The study is not signed.")
     [found] = audit_log.studies(tmp_path)
-    assert (found["run"], found["study"], found["questions"], found["fault"]) == ("refused", "", 2, "The study is not signed.")
+    assert (found["run"], found["study"], found["questions"], found["fault"]) == (
+        "refused",
+        "",
+        2,
+        "The study is not signed.",
+    )
 
 
 def test_half_a_last_line_is_passed_over_and_spoils_no_later_one(tmp_path: Path) -> None:
@@ -49,7 +61,10 @@ def test_half_a_last_line_is_passed_over_and_spoils_no_later_one(tmp_path: Path)
         file.write('{"at": "2026-03-01T12:00:00+00:00", "run": "a", "rou')
     assert [(run["run"], run["rounds"]) for run in audit_log.studies(tmp_path)] == [("a", 1)]
     audit_log.note(tmp_path, run="b", round=2)
-    assert [(run["run"], run["rounds"]) for run in audit_log.studies(tmp_path)] == [("a", 1), ("b", 2)]
+    assert [(run["run"], run["rounds"]) for run in audit_log.studies(tmp_path)] == [
+        ("a", 1),
+        ("b", 2),
+    ]
 
 
 def test_a_line_without_words_of_ours_is_passed_over(tmp_path: Path) -> None:
@@ -67,5 +82,7 @@ def test_a_new_hospital_has_none(tmp_path: Path) -> None:
 def test_a_text_with_a_line_break_stays_one_line(tmp_path: Path) -> None:
     audit_log.note(tmp_path, run="a", fault='x\n{"run": "forged"}')
     path = tmp_path / "journal.jsonl"
-    assert len(path.read_text().splitlines()) == 1 and json.loads(path.read_text())["fault"].startswith("x\n")
+    assert len(path.read_text().splitlines()) == 1 and json.loads(path.read_text())[
+        "fault"
+    ].startswith("x\n")
     assert [run["run"] for run in audit_log.studies(tmp_path)] == ["a"]

@@ -44,7 +44,9 @@ def ca() -> bytes:
 
 def entry(north: Site, number: int, certificate: bytes) -> dict[str, Any]:
     """As it comes out of a file."""
-    made: dict[str, Any] = json.loads(json.dumps(proofs.entry(north.state, number, witness.own(north.state)[-1], certificate)))
+    made: dict[str, Any] = json.loads(
+        json.dumps(proofs.entry(north.state, number, witness.own(north.state)[-1], certificate))
+    )
     return made
 
 
@@ -52,13 +54,21 @@ def test_every_entry_is_proved(north: Site, certificate: bytes, ca: bytes) -> No
     lines = record.lines(north.state)
     for number in range(13):
         found = proofs.check(entry(north, number, certificate), ca)
-        assert (found["site"], found["consortium"], found["number"], found["size"]) == ("north", "trial", number, 13)
+        assert (found["site"], found["consortium"], found["number"], found["size"]) == (
+            "north",
+            "trial",
+            number,
+            13,
+        )
         assert found["entry"] == lines[number]
 
 
 def test_the_roster_does_instead_of_the_authority(north: Site, certificate: bytes) -> None:
     roster = rosters.dumps(record.signed_roster())
-    assert proofs.check(entry(north, 3, certificate), roster)["entry"]["round"] == record.lines(north.state)[3]["round"]
+    assert (
+        proofs.check(entry(north, 3, certificate), roster)["entry"]["round"]
+        == record.lines(north.state)[3]["round"]
+    )
     other = record.signed_roster()
     other["roster"]["sites"].pop("north")
     with pytest.raises(InputError, match="does not list 'north'"):
@@ -67,7 +77,10 @@ def test_the_roster_does_instead_of_the_authority(north: Site, certificate: byte
 
 def test_a_proof_holds_nothing_but_what_it_needs(north: Site, certificate: bytes) -> None:
     proof = entry(north, 3, certificate)
-    assert set(proof) == {"form", "entry", "number", "path", "head", "certificate"} and len(proof["path"]) == 4
+    assert (
+        set(proof) == {"form", "entry", "number", "path", "head", "certificate"}
+        and len(proof["path"]) == 4
+    )
     assert len(json.dumps(proof)) < 4000 and "PRIVATE" not in json.dumps(proof)
 
 
@@ -109,10 +122,14 @@ def test_growth_between_any_two_signed_heads(north: Site, certificate: bytes, ca
                 with pytest.raises(InputError, match="did not grow"):
                     proofs.check(proof | {"old": proof["new"], "new": proof["old"]}, ca)
                 with pytest.raises(InputError, match="did not grow"):
-                    proofs.check(proof | {"path": [swapped(proof["path"][0]), *proof["path"][1:]]}, ca)
+                    proofs.check(
+                        proof | {"path": [swapped(proof["path"][0]), *proof["path"][1:]]}, ca
+                    )
 
 
-def test_a_rewritten_record_cannot_be_proved_to_have_grown(tmp_path: Path, certificate: bytes, ca: bytes) -> None:
+def test_a_rewritten_record_cannot_be_proved_to_have_grown(
+    tmp_path: Path, certificate: bytes, ca: bytes
+) -> None:
     site = record.site(tmp_path)
     record.fill(site.state, 5)
     witness.sign(site, "run-1", 1)
@@ -123,8 +140,13 @@ def test_a_rewritten_record_cannot_be_proved_to_have_grown(tmp_path: Path, certi
         proofs.check(proofs.growth(site.state, 5, 9, certificate), ca)
 
 
-@pytest.mark.parametrize(("old", "new", "words"), [(2, 7, "over 2 entries; near it there are: 1, 4, 7"), (7, 4, "smaller one first")])
-def test_growth_that_cannot_be_proved_is_said(north: Site, certificate: bytes, old: int, new: int, words: str) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [(2, 7, "over 2 entries; near it there are: 1, 4, 7"), (7, 4, "smaller one first")],
+)
+def test_growth_that_cannot_be_proved_is_said(
+    north: Site, certificate: bytes, old: int, new: int, words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         proofs.growth(north.state, old, new, certificate)
 
@@ -135,13 +157,25 @@ def test_an_entry_that_is_not_there_is_said(north: Site, certificate: bytes, num
         entry(north, number, certificate)
 
 
-JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.integers() | st.text(max_size=4), max_size=3)
+JUNK = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=20)
+    | st.lists(st.integers() | st.text(max_size=4), max_size=3)
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_junk_is_a_typed_error(north: Site, certificate: bytes, ca: bytes, data: st.DataObject) -> None:
-    proof = data.draw(st.sampled_from([entry(north, 3, certificate), proofs.growth(north.state, 4, 7, certificate)]))
+def test_junk_is_a_typed_error(
+    north: Site, certificate: bytes, ca: bytes, data: st.DataObject
+) -> None:
+    proof = data.draw(
+        st.sampled_from(
+            [entry(north, 3, certificate), proofs.growth(north.state, 4, 7, certificate)]
+        )
+    )
     field, value = data.draw(st.sampled_from(sorted(proof))), data.draw(JUNK)
     with pytest.raises(InputError):
         proofs.check(proof | {field: value}, ca)
@@ -153,7 +187,17 @@ def test_junk_is_a_typed_error(north: Site, certificate: bytes, ca: bytes, data:
 
 
 @pytest.mark.parametrize(
-    "proof", [None, 3, [], {}, {"form": 3}, {"form": []}, {"form": "consilium proof 1"}, {"form": "consilium growth 1"}]
+    "proof",
+    [
+        None,
+        3,
+        [],
+        {},
+        {"form": 3},
+        {"form": []},
+        {"form": "consilium proof 1"},
+        {"form": "consilium growth 1"},
+    ],
 )
 def test_what_is_no_proof_is_said(proof: Any, ca: bytes) -> None:
     with pytest.raises(InputError):

@@ -38,7 +38,11 @@ def changed(content: bytes, kind: str, draw: np.random.Generator) -> bytes:
     one, two = sorted(int(n) for n in draw.choice(len(lines), 2, replace=False))
     if kind == "edit":
         spot = int(draw.integers(len(content)))
-        return content[:spot] + bytes([content[spot] ^ int(draw.integers(1, 256))]) + content[spot + 1 :]
+        return (
+            content[:spot]
+            + bytes([content[spot] ^ int(draw.integers(1, 256))])
+            + content[spot + 1 :]
+        )
     if kind == "delete":
         del lines[one : one + int(draw.integers(1, 4))]
     elif kind == "swap":
@@ -70,10 +74,15 @@ def test_a_thousand_random_changes_are_a_thousand_findings(whole: Path, tmp_path
 def test_a_shortened_record_is_found_by_the_signed_heads_alone(whole: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     shutil.copytree(whole, state)
-    (state / audit_log.NAME).write_bytes(b"".join((whole / audit_log.NAME).read_bytes().splitlines(keepends=True)[:45]))
+    (state / audit_log.NAME).write_bytes(
+        b"".join((whole / audit_log.NAME).read_bytes().splitlines(keepends=True)[:45])
+    )
     size, root = audit_log.head(state)
     (state / audit_log.HEAD).write_text(json.dumps({"size": size, "root": root}))
-    assert wrong(state) == [f"The record had {n} entries once, and has 45: entries are missing at its end." for n in (50, 60)]
+    assert wrong(state) == [
+        f"The record had {n} entries once, and has 45: entries are missing at its end."
+        for n in (50, 60)
+    ]
     held = witness.own(whole)[-1]
     (state / witness.OWN).unlink()
     assert wrong(state) == []
@@ -82,12 +91,15 @@ def test_a_shortened_record_is_found_by_the_signed_heads_alone(whole: Path, tmp_
     ]
 
 
-def test_a_rewritten_record_with_a_good_chain_contradicts_the_heads(whole: Path, tmp_path: Path) -> None:
+def test_a_rewritten_record_with_a_good_chain_contradicts_the_heads(
+    whole: Path, tmp_path: Path
+) -> None:
     site = record.site(tmp_path)
     record.fill(site.state, 60)
     shutil.copy(whole / witness.OWN, site.state / witness.OWN)
     assert wrong(site.state) == [
-        f"The record of the first {n} entries had another root: one of them was changed afterwards." for n in range(10, 61, 10)
+        f"The record of the first {n} entries had another root: one of them was changed afterwards."
+        for n in range(10, 61, 10)
     ]
 
 
@@ -99,7 +111,9 @@ def test_own_heads_that_were_changed_are_found(whole: Path, tmp_path: Path) -> N
     (state / witness.OWN).write_text("\n".join([*lines[:2], json.dumps(forged), *lines[3:]]) + "\n")
     assert len(wrong(state)) == 1 and "not signed" in wrong(state)[0]
     (state / witness.OWN).write_text("\n".join([*lines[:2], "{", *lines[3:]]) + "\n")
-    assert wrong(state) == ["1 lines of heads.jsonl are no heads; they were changed after they were written."]
+    assert wrong(state) == [
+        "1 lines of heads.jsonl are no heads; they were changed after they were written."
+    ]
 
 
 def test_a_head_of_another_hospital_is_not_taken_for_ours(whole: Path, tmp_path: Path) -> None:
@@ -117,7 +131,9 @@ def test_what_a_machine_without_power_left_is_cut_and_is_no_finding(tmp_path: Pa
     (site.state / audit_log.HEAD).write_bytes(before)  # the head was not on the disk yet
     assert wrong(site.state) == []
     record.fill(site.state, 1)
-    assert wrong(site.state) == [] and [line["seq"] for line in record.lines(site.state)] == list(range(9))
+    assert wrong(site.state) == [] and [line["seq"] for line in record.lines(site.state)] == list(
+        range(9)
+    )
 
 
 def test_an_empty_record_is_whole(tmp_path: Path) -> None:
@@ -147,7 +163,9 @@ def test_entries_of_a_kind_and_the_last_ones(tmp_path: Path) -> None:
     record.fill(tmp_path, 4)
     audit_log.note(tmp_path, event="stopped", user="root", reason="scanner service")
     assert [line["seq"] for line in verification.show(tmp_path, 2)] == [3, 4]
-    assert [line["reason"] for line in verification.show(tmp_path, event="stopped")] == ["scanner service"]
+    assert [line["reason"] for line in verification.show(tmp_path, event="stopped")] == [
+        "scanner service"
+    ]
     assert [line["round"] for line in verification.show(tmp_path, 1, "train")] == [4]
 
 
@@ -159,7 +177,9 @@ def test_equal_entries_have_hashes_that_nobody_can_guess(tmp_path: Path) -> None
     assert len(set(salts)) == 2 and all(len(bytes.fromhex(salt)) == 16 for salt in salts)
 
 
-def test_a_line_that_the_disk_did_not_keep_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_the_disk_did_not_keep_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record.fill(tmp_path, 2)
 
     def full(handle: int) -> None:
@@ -185,7 +205,9 @@ def test_two_processes_write_one_record(tmp_path: Path) -> None:
     record.fill(tmp_path, 20)
     for process in started:
         process.join(60)
-    assert verification.verify(tmp_path).wrong == [] and verification.verify(tmp_path).entries == 100
+    assert (
+        verification.verify(tmp_path).wrong == [] and verification.verify(tmp_path).entries == 100
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,7 +234,9 @@ def test_two_processes_write_one_record(tmp_path: Path) -> None:
         {"at": "2026-01-01T00:00:00+00:00"},
     ],
 )
-def test_what_has_no_place_in_an_entry_is_refused_and_nothing_is_written(tmp_path: Path, values: dict[str, object]) -> None:
+def test_what_has_no_place_in_an_entry_is_refused_and_nothing_is_written(
+    tmp_path: Path, values: dict[str, object]
+) -> None:
     with pytest.raises(EntryError) as refused:
         audit_log.note(tmp_path, **values)
     assert "MUELLER" not in str(refused.value) and not (tmp_path / audit_log.NAME).exists()
@@ -221,4 +245,6 @@ def test_what_has_no_place_in_an_entry_is_refused_and_nothing_is_written(tmp_pat
 def test_every_event_that_is_listed_can_be_written(tmp_path: Path) -> None:
     for event in schema.EVENTS:
         audit_log.note(tmp_path, event=event)
-    assert [line["event"] for line in record.lines(tmp_path)] == list(schema.EVENTS) and verification.verify(tmp_path).wrong == []
+    assert [line["event"] for line in record.lines(tmp_path)] == list(
+        schema.EVENTS
+    ) and verification.verify(tmp_path).wrong == []

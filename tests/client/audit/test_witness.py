@@ -47,11 +47,21 @@ def test_a_head_is_over_the_record_as_it_is_and_is_kept_before_it_leaves(north: 
     record.fill(north.state, 7)
     signed = head_of(north, 3)
     assert (signed["size"], signed["root"]) == audit_log.head(north.state) and signed["size"] == 7
-    assert (signed["site"], signed["consortium"], signed["run"], signed["round"]) == ("north", "trial", "run-1", 3)
-    assert witness.own(north.state) == [signed] and (north.state / witness.OWN).stat().st_mode & 0o777 == 0o600
+    assert (signed["site"], signed["consortium"], signed["run"], signed["round"]) == (
+        "north",
+        "trial",
+        "run-1",
+        3,
+    )
+    assert (
+        witness.own(north.state) == [signed]
+        and (north.state / witness.OWN).stat().st_mode & 0o777 == 0o600
+    )
 
 
-def test_a_hospital_without_an_identity_signs_and_keeps_nothing(tmp_path: Path, south: Site) -> None:
+def test_a_hospital_without_an_identity_signs_and_keeps_nothing(
+    tmp_path: Path, south: Site
+) -> None:
     site = Site("north", (), tmp_path / "plain")
     assert witness.sign(site, "", 1) is None
     witness.take(site, {"south": head_of(south)}, "")
@@ -67,11 +77,16 @@ def test_the_newest_head_of_another_hospital_is_kept_and_noted(north: Site, sout
     for brought in (second, first, second):  # an old one that comes again is no news
         witness.take(north, {"south": brought}, "run-1")
     assert witness.others(north.state) == {"south": second}
-    assert [line["heads"] for line in events(north)] == [{"south": [3, first["root"]]}, {"south": [5, second["root"]]}]
+    assert [line["heads"] for line in events(north)] == [
+        {"south": [3, first["root"]]},
+        {"south": [5, second["root"]]},
+    ]
     assert verification.verify(north.state).wrong == []
 
 
-def test_a_hospital_that_rewrites_its_past_is_caught_and_both_heads_stay(north: Site, south: Site) -> None:
+def test_a_hospital_that_rewrites_its_past_is_caught_and_both_heads_stay(
+    north: Site, south: Site
+) -> None:
     record.fill(south.state, 5)
     first = head_of(south)
     witness.take(north, {"south": first}, "run-1")
@@ -85,19 +100,38 @@ def test_a_hospital_that_rewrites_its_past_is_caught_and_both_heads_stay(north: 
         ("south", "run-1", "two different records of 5 entries"),
         ("south", "run-2", "a record of 5 entries became one of 4"),
     ]
-    evidence = [json.loads(line) for line in (north.state / witness.EVIDENCE).read_text().splitlines()]
+    evidence = [
+        json.loads(line) for line in (north.state / witness.EVIDENCE).read_text().splitlines()
+    ]
     assert [(pair["one"], pair["two"]) for pair in evidence] == [(first, other), (first, shorter)]
     for pair in evidence:
-        assert all(tree_heads.verify(pair[side], record.public("south"), "trial").site == "south" for side in ("one", "two"))
+        assert all(
+            tree_heads.verify(pair[side], record.public("south"), "trial").site == "south"
+            for side in ("one", "two")
+        )
 
 
-def test_a_head_that_the_server_changed_or_passes_on_under_another_name_is_refused_and_noted(north: Site, south: Site) -> None:
+def test_a_head_that_the_server_changed_or_passes_on_under_another_name_is_refused_and_noted(
+    north: Site, south: Site
+) -> None:
     record.fill(south.state, 5)
     true = head_of(south)
-    for brought in (true | {"size": 6}, true | {"root": "cd" * 32}, true | {"site": "north"}, {"size": 3}, 7, None, {}):
+    for brought in (
+        true | {"size": 6},
+        true | {"root": "cd" * 32},
+        true | {"site": "north"},
+        {"size": 3},
+        7,
+        None,
+        {},
+    ):
         witness.take(north, {"south": brought}, "run-1")
     witness.take(north, {"north": true}, "run-1")
-    assert witness.others(north.state) == {} and {line["event"] for line in events(north)} == {"head refused"} and len(events(north)) == 8
+    assert (
+        witness.others(north.state) == {}
+        and {line["event"] for line in events(north)} == {"head refused"}
+        and len(events(north)) == 8
+    )
 
 
 def test_a_hospital_that_is_not_on_the_roster_is_passed_over(north: Site, south: Site) -> None:
@@ -123,7 +157,10 @@ def test_own_heads_that_come_back_as_they_left_are_no_news(north: Site) -> None:
 def test_a_head_with_our_key_that_we_never_signed_is_noted(north: Site) -> None:
     record.fill(north.state, 2)
     assert north.identity is not None
-    strange = tree_heads.sign(Head("north", "trial", "run-1", 1, 9, "cd" * 32, "2026-03-01T12:00:00+00:00"), north.identity.key)
+    strange = tree_heads.sign(
+        Head("north", "trial", "run-1", 1, 9, "cd" * 32, "2026-03-01T12:00:00+00:00"),
+        north.identity.key,
+    )
     witness.take(north, {"north": strange}, "run-1")
     assert [line["event"] for line in events(north)] == ["unknown own head"]
 

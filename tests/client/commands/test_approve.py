@@ -46,13 +46,17 @@ Type = Callable[..., Typed]
 def home(tmp_path: Path) -> SiteHome:
     made = SiteHome(tmp_path / "home")
     made.state.mkdir(parents=True)
-    settings = SiteSettings(name="north", consortium="trial", address="localhost", data=str(tmp_path / "data"))
+    settings = SiteSettings(
+        name="north", consortium="trial", address="localhost", data=str(tmp_path / "data")
+    )
     made.site_toml.write_text(settings.to_toml())
     return made
 
 
 @pytest.fixture
-def type_(home: SiteHome, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Type:
+def type_(
+    home: SiteHome, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Type:
     """Type ``consilium site ...``; at a terminal if ``says`` is what the person answers there."""
     monkeypatch.setattr(SiteHome, "open", staticmethod(lambda *_: home))
 
@@ -87,26 +91,50 @@ def test_from_an_offer_to_its_end(type_: Type, home: SiteHome) -> None:
     assert type_("offers").out.startswith(f"waits     small  {STUDY.digest[:16]}  asked first on ")
     done = type_("approve", "small", "--by", "Dr. A. Rivers", "--yes")
     assert done.code == 0 and approved(home) == [STUDY.digest]
-    assert done.out.startswith(f"study small  {STUDY.digest}\n") and "federation.rounds = 2" in done.out
+    assert (
+        done.out.startswith(f"study small  {STUDY.digest}\n")
+        and "federation.rounds = 2" in done.out
+    )
     assert "approved by Dr. A. Rivers until " in done.out
-    assert type_("offers").out.startswith(f"approved  small  {STUDY.digest[:16]}  by Dr. A. Rivers, until ")
-    assert type_("withdraw", "--study", "small").out == "1 approval of small ended; the next question is refused\n"
+    assert type_("offers").out.startswith(
+        f"approved  small  {STUDY.digest[:16]}  by Dr. A. Rivers, until "
+    )
+    assert (
+        type_("withdraw", "--study", "small").out
+        == "1 approval of small ended; the next question is refused\n"
+    )
     assert approved(home) == [] and type_("offers").out.startswith("withdrawn small")
     lines = [json.loads(line) for line in (home.state / "journal.jsonl").read_text().splitlines()]
     assert [line["event"] for line in lines] == ["approved", "withdrawn"]
-    assert all(line["digest"] == STUDY.digest and line["user"] for line in lines) and lines[0]["by"] == "Dr. A. Rivers"
+    assert (
+        all(line["digest"] == STUDY.digest and line["user"] for line in lines)
+        and lines[0]["by"] == "Dr. A. Rivers"
+    )
 
 
 def test_as_json(type_: Type, home: SiteHome) -> None:
     offered(home)
     [waiting] = type_("offers", "--json").json()["waiting"]
     assert waiting["study"] == "small" and waiting["digest"] == STUDY.digest
-    made = type_("approve", "small", "--by", "Dr. Rivers", "--days", "3", "--evaluate-only", "--yes", "--json").json()
+    made = type_(
+        "approve",
+        "small",
+        "--by",
+        "Dr. Rivers",
+        "--days",
+        "3",
+        "--evaluate-only",
+        "--yes",
+        "--json",
+    ).json()
     assert (made["digest"], made["use"], made["by"]) == (STUDY.digest, "evaluate", "Dr. Rivers")
     assert (datetime.fromisoformat(made["until"]) - datetime.fromisoformat(made["at"])).days == 3
     found = type_("offers", "--json").json()
     assert found["waiting"] == [] and found["approvals"][0]["holds"] is True
-    assert type_("withdraw", "--study", "small", "--json").json() == {"study": "small", "approvals_ended": 1}
+    assert type_("withdraw", "--study", "small", "--json").json() == {
+        "study": "small",
+        "approvals_ended": 1,
+    }
 
 
 def test_from_a_file_before_anybody_asked(type_: Type, home: SiteHome, tmp_path: Path) -> None:
@@ -116,7 +144,9 @@ def test_from_a_file_before_anybody_asked(type_: Type, home: SiteHome, tmp_path:
 
 
 @pytest.mark.parametrize("content", [None, "name = 3", "name ="])
-def test_a_file_that_is_no_study(type_: Type, home: SiteHome, tmp_path: Path, content: str | None) -> None:
+def test_a_file_that_is_no_study(
+    type_: Type, home: SiteHome, tmp_path: Path, content: str | None
+) -> None:
     if content is not None:
         (tmp_path / "s.toml").write_text(content)
     done = type_("approve", tmp_path / "s.toml", "--by", "Dr. Rivers", "--yes")
@@ -127,7 +157,9 @@ def test_by_the_first_digits(type_: Type, home: SiteHome) -> None:
     offered(home, STUDY, CHANGED)
     done = type_("approve", "small", "--by", "Dr. Rivers", "--yes")
     assert done.code == 2 and "'small' fits 2 studies" in done.err
-    assert STUDY.digest[:16] in done.err and CHANGED.digest[:16] in done.err and approved(home) == []
+    assert (
+        STUDY.digest[:16] in done.err and CHANGED.digest[:16] in done.err and approved(home) == []
+    )
     assert type_("approve", CHANGED.digest[:7], "--by", "Dr. Rivers", "--yes").code == 2
     assert type_("approve", CHANGED.digest[:8], "--by", "Dr. Rivers", "--yes").code == 0
     assert approved(home) == [CHANGED.digest]
@@ -138,22 +170,31 @@ def test_a_name_that_nobody_knows(type_: Type, home: SiteHome) -> None:
     done = type_("approve", "small", "--by", "Dr. Rivers", "--yes")
     assert (
         done.code == 2
-        and f"'small' fits 0 studies; give a study file, or the first digits of one of: lungs {OTHER.digest[:16]}" in done.err
+        and f"'small' fits 0 studies; give a study file, or the first digits of one of: lungs {OTHER.digest[:16]}"
+        in done.err
     )
 
 
 def test_what_changed_since_the_last_approval_is_shown(type_: Type, home: SiteHome) -> None:
     offered(home)
     type_("approve", "small", "--by", "Dr. Rivers", "--yes")
-    assert "the same as the study that was approved last" in type_("approve", "small", "--by", "Dr. Rivers", "--yes").out
+    assert (
+        "the same as the study that was approved last"
+        in type_("approve", "small", "--by", "Dr. Rivers", "--yes").out
+    )
     offered(home, CHANGED)
     shown = type_("approve", "small", "--by", "Dr. Rivers", says="no\n")
     assert shown.code == 2 and "Nothing was approved" in shown.err
     lines = shown.out.splitlines()
-    assert lines[1:] == ["  changed since the study that was approved last:", "  seed: 1 -> 7"] and approved(home) == [STUDY.digest]
+    assert lines[1:] == [
+        "  changed since the study that was approved last:",
+        "  seed: 1 -> 7",
+    ] and approved(home) == [STUDY.digest]
 
 
-@pytest.mark.parametrize(("says", "code"), [("yes\n", 0), ("y\n", 2), ("\n", 2), ("", 2), ("YES\n", 2), ("no\n", 2)])
+@pytest.mark.parametrize(
+    ("says", "code"), [("yes\n", 0), ("y\n", 2), ("\n", 2), ("", 2), ("YES\n", 2), ("no\n", 2)]
+)
 def test_a_person_at_a_terminal_is_asked(type_: Type, home: SiteHome, says: str, code: int) -> None:
     offered(home)
     done = type_("approve", "small", "--by", "Dr. Rivers", says=says)
@@ -162,10 +203,14 @@ def test_a_person_at_a_terminal_is_asked(type_: Type, home: SiteHome, says: str,
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_without_a_terminal_somebody_has_to_say_yes(type_: Type, home: SiteHome, words: tuple[str, ...]) -> None:
+def test_without_a_terminal_somebody_has_to_say_yes(
+    type_: Type, home: SiteHome, words: tuple[str, ...]
+) -> None:
     offered(home)
     done = type_("approve", "small", "--by", "Dr. Rivers", *words)
-    assert done.code == 2 and "give --yes if it was read before" in done.err and approved(home) == []
+    assert (
+        done.code == 2 and "give --yes if it was read before" in done.err and approved(home) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,13 +232,22 @@ def test_without_a_terminal_somebody_has_to_say_yes(type_: Type, home: SiteHome,
 def test_words_that_are_wrong(type_: Type, home: SiteHome, words: tuple[str, ...]) -> None:
     offered(home)
     done = type_(*words)
-    assert done.code == 2 and done.out.count("approved by") == 0 and approved(home) == [] and "Traceback" not in done.err
+    assert (
+        done.code == 2
+        and done.out.count("approved by") == 0
+        and approved(home) == []
+        and "Traceback" not in done.err
+    )
 
 
 def test_a_damaged_list_is_said_in_one_line(type_: Type, home: SiteHome) -> None:
     offered(home)
     (home.state / approvals.NAME).write_bytes(b"[{")
-    for words in (("offers",), ("approve", "small", "--by", "Dr. Rivers", "--yes"), ("withdraw", "--study", "small")):
+    for words in (
+        ("offers",),
+        ("approve", "small", "--by", "Dr. Rivers", "--yes"),
+        ("withdraw", "--study", "small"),
+    ):
         done = type_(*words)
         assert done.code == 2 and "approvals.json" in done.err and "Traceback" not in done.err
     assert (home.state / approvals.NAME).read_bytes() == b"[{"
@@ -202,7 +256,9 @@ def test_a_damaged_list_is_said_in_one_line(type_: Type, home: SiteHome) -> None
 def test_a_patient_goes(type_: Type, home: SiteHome) -> None:
     done = type_("withdraw", "--patient", SECRET, "--anyway")
     assert done.code == 0 and "1 patients are withdrawn in all" in done.out
-    assert type_("withdraw", "--patient", "4711", "--anyway", "--json").json() == {"withdrawn_patients": 2}
+    assert type_("withdraw", "--patient", "4711", "--anyway", "--json").json() == {
+        "withdrawn_patients": 2
+    }
     assert withdrawals.reader(home.state)(SECRET)
     kept = b"".join(path.read_bytes() for path in home.state.rglob("*") if path.is_file())
     assert b"MUELLER" not in kept and b"4711" not in kept and SECRET not in done.out + done.err
@@ -214,10 +270,16 @@ def test_a_hospital_s_own_policy_asks_for_a_person() -> None:
 
 def test_a_patient_who_is_not_there_is_not_said_to_be_gone(type_: Type, home: SiteHome) -> None:
     done = type_("withdraw", "--patient", "nosuchpatient")
-    assert done.code == 2 and "nothing was withdrawn" in done.err and not (home.state / withdrawals.NAME).exists()
+    assert (
+        done.code == 2
+        and "nothing was withdrawn" in done.err
+        and not (home.state / withdrawals.NAME).exists()
+    )
 
 
-def test_a_patient_goes_by_the_hospital_s_own_number_after_an_ingest(type_: Type, home: SiteHome) -> None:
+def test_a_patient_goes_by_the_hospital_s_own_number_after_an_ingest(
+    type_: Type, home: SiteHome
+) -> None:
     folder = Path(home.settings().data)
     name = Pseudonyms.open(folder.with_name(f"{folder.name}.key")).patient("4711", "")
     folder.mkdir(exist_ok=True)

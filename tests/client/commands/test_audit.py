@@ -54,17 +54,29 @@ def as_json(text: str) -> dict[str, Any]:
 
 def test_a_whole_record(home: SiteHome, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = typed(capsys, "verify", "--home", home.path)
-    assert code == 0 and out.startswith("10 entries, root ") and "The record is whole and says what was signed" in out
+    assert (
+        code == 0
+        and out.startswith("10 entries, root ")
+        and "The record is whole and says what was signed" in out
+    )
     code, out, _ = typed(capsys, "verify", "--home", home.path, "--json")
     found = as_json(out)
-    assert code == 0 and found["ok"] is True and (found["entries"], found["heads"], found["wrong"]) == (10, 1, [])
+    assert (
+        code == 0
+        and found["ok"] is True
+        and (found["entries"], found["heads"], found["wrong"]) == (10, 1, [])
+    )
 
 
 def test_a_changed_record(home: SiteHome, capsys: pytest.CaptureFixture[str]) -> None:
     path = home.state / audit_log.NAME
     path.write_bytes(path.read_bytes().replace(b'"round": 4', b'"round": 5', 1))
     code, out, _ = typed(capsys, "verify", "--home", home.path)
-    assert code == 1 and "wrong: Entry 4 does not follow the entry before it" in out and "whole" not in out
+    assert (
+        code == 1
+        and "wrong: Entry 4 does not follow the entry before it" in out
+        and "whole" not in out
+    )
     code, out, _ = typed(capsys, "verify", "--home", home.path, "--json")
     assert code == 1 and as_json(out)["ok"] is False and len(as_json(out)["wrong"]) == 2
 
@@ -76,20 +88,30 @@ def test_what_was_noted_against_others_is_told_and_is_not_this_record_s_fault(
     record.fill(south.state, 1)
     signed = witness.sign(south, "run-1", 1)
     (home.state / witness.OTHERS).write_text(json.dumps({"south": signed}))
-    audit_log.note(home.state, event="history rewritten", site="south", reason="two different records of 5 entries")
+    audit_log.note(
+        home.state,
+        event="history rewritten",
+        site="south",
+        reason="two different records of 5 entries",
+    )
     code, out, _ = typed(capsys, "verify", "--home", home.path, "--json")
     found = as_json(out)
     assert (
         code == 0
         and found["others"] == 1
-        and found["evidence"] == ["history rewritten: entry 10, south: two different records of 5 entries"]
+        and found["evidence"]
+        == ["history rewritten: entry 10, south: two different records of 5 entries"]
     )
     (home.state / witness.OTHERS).write_text(json.dumps({"south": signed and signed | {"size": 2}}))
     code, out, _ = typed(capsys, "verify", "--home", home.path)
-    assert code == 1 and "wrong: others.json: The head of 'south'" in out and "not signed by it" in out
+    assert (
+        code == 1 and "wrong: others.json: The head of 'south'" in out and "not signed by it" in out
+    )
 
 
-def test_a_head_that_another_hospital_holds(home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_head_that_another_hospital_holds(
+    home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     [signed] = witness.own(home.state)
     (tmp_path / "others.json").write_text(json.dumps({"north": signed, "west": {}}))
     assert typed(capsys, "verify", "--home", home.path, "--held", tmp_path / "others.json")[0] == 0
@@ -107,16 +129,23 @@ def test_entries_are_shown(home: SiteHome, capsys: pytest.CaptureFixture[str]) -
     code, out, _ = typed(capsys, "show", "--home", home.path, "--last", "1", "--json")
     assert as_json(out)["entries"][0]["by"] == "Dr. A. Rivers"
     assert len(typed(capsys, "show", "--home", home.path, "--event", "train")[1].splitlines()) == 9
-    assert typed(capsys, "show", "--home", home.path, "--event", "clipped")[1] == "The record has no such entry.\n"
+    assert (
+        typed(capsys, "show", "--home", home.path, "--event", "clipped")[1]
+        == "The record has no such entry.\n"
+    )
 
 
-def test_what_a_stranger_wrote_does_not_reach_the_terminal(home: SiteHome, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_stranger_wrote_does_not_reach_the_terminal(
+    home: SiteHome, capsys: pytest.CaptureFixture[str]
+) -> None:
     audit_log.note(home.state, kind="train", study=scene.HOSTILE, fault="\x1b[2Jno")
     _, out, _ = typed(capsys, "show", "--home", home.path, "--last", "1")
     assert "\x1b" not in out and "\u202e" not in out
 
 
-def test_a_proof_goes_to_a_third_party_who_has_nothing_else(home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_proof_goes_to_a_third_party_who_has_nothing_else(
+    home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     proof, ca, roster = tmp_path / "entry.json", tmp_path / "ca.crt", tmp_path / "roster.json"
     shutil.copy(home.ca, ca)
     shutil.copy(home.roster_json, roster)
@@ -133,12 +162,16 @@ def test_a_proof_goes_to_a_third_party_who_has_nothing_else(home: SiteHome, tmp_
     assert code == 2 and out == "" and "The proof does not hold" in err
 
 
-def test_a_proof_that_the_record_only_grew(home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_proof_that_the_record_only_grew(
+    home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     typed(capsys, "prove", 0, "--home", home.path)
     record.fill(home.state, 5)
     typed(capsys, "prove", 0, "--home", home.path)
     proof = tmp_path / "growth.json"
-    code, out, _ = typed(capsys, "prove", "--between", 10, 15, "--home", home.path, "--out", proof, "--json")
+    code, out, _ = typed(
+        capsys, "prove", "--between", 10, 15, "--home", home.path, "--out", proof, "--json"
+    )
     assert code == 0 and as_json(out) == {"proof": str(proof)}
     code, out, _ = typed(capsys, "verify", "--proof", proof, "--ca", home.ca)
     assert code == 0 and "a record of 15 entries, which grew from its record of 10" in out
@@ -146,7 +179,9 @@ def test_a_proof_that_the_record_only_grew(home: SiteHome, tmp_path: Path, capsy
     assert code == 2 and "near it there are: 15, 10" in err
 
 
-def test_words_that_do_not_fit(home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_words_that_do_not_fit(
+    home: SiteHome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     taken, junk = tmp_path / "taken", tmp_path / "junk"
     taken.write_text("{}")
     junk.write_text("[" * 100_000)
@@ -158,7 +193,10 @@ def test_words_that_do_not_fit(home: SiteHome, tmp_path: Path, capsys: pytest.Ca
         (("verify", "--proof", tmp_path / "none", "--ca", home.ca), "cannot be read"),
         (("verify", "--home", home.path, "--held", taken), "holds no head of 'north'"),
         (("prove", "--home", home.path), "either the NUMBER of an entry or --between"),
-        (("prove", 3, "--between", 1, 2, "--home", home.path), "either the NUMBER of an entry or --between"),
+        (
+            ("prove", 3, "--between", 1, 2, "--home", home.path),
+            "either the NUMBER of an entry or --between",
+        ),
         (("prove", 77, "--home", home.path), "entries 0 to 9"),
         (("prove", 3, "--home", home.path, "--out", taken), "exists; give another name"),
     ):

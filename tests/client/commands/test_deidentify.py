@@ -18,21 +18,45 @@ def export(tmp_path: Path) -> Path:
     return tmp_path / "export"
 
 
-def test_json_is_one_object_that_names_no_file_of_a_patient(export: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_object_that_names_no_file_of_a_patient(
+    export: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     out = export.parent / "out"
     assert main(["site", "deidentify", str(export), "--out", str(out), "--json"]) == 0
     found, said = capfd.readouterr()
     value = json.loads(found)
-    assert (value["ok"], value["written"], value["there"], value["look"], value["unusable"], value["conflict"]) == (True, 1, 0, 0, 1, 0)
+    assert (
+        value["ok"],
+        value["written"],
+        value["there"],
+        value["look"],
+        value["unusable"],
+        value["conflict"],
+    ) == (True, 1, 0, 0, 1, 0)
     assert value["key"] == str(export.parent / "out.key")
     assert "PID77418" not in found + said
     assert "MÜLLER" not in found + said
     assert "2 of 2" in said
 
 
-def test_for_people_it_says_where_everything_is(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_for_people_it_says_where_everything_is(
+    export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     key = export.parent / "study.key"
-    assert main(["site", "deidentify", str(export), "--out", str(export.parent / "out"), "--key", str(key)]) == 0
+    assert (
+        main(
+            [
+                "site",
+                "deidentify",
+                str(export),
+                "--out",
+                str(export.parent / "out"),
+                "--key",
+                str(key),
+            ]
+        )
+        == 0
+    )
     found = capsys.readouterr().out
     assert "1 files written" in found
     assert str(key) in found
@@ -43,9 +67,23 @@ def test_for_people_it_says_where_everything_is(export: Path, capsys: pytest.Cap
 def test_where_nothing_can_be_written_it_fails(tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "x").write_text("x")
-    assert main(["site", "deidentify", str(tmp_path / "export"), "--out", str(tmp_path / "out"), "--json"]) == 1
+    assert (
+        main(
+            [
+                "site",
+                "deidentify",
+                str(tmp_path / "export"),
+                "--out",
+                str(tmp_path / "out"),
+                "--json",
+            ]
+        )
+        == 1
+    )
 
 
-def test_a_wrong_folder_is_the_users_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_folder_is_the_users_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["site", "deidentify", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
     assert "does not exist" in capsys.readouterr().err

@@ -17,7 +17,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CA = certificates.authority("chest-4", NOW, 3650)
 OTHER = certificates.authority("chest-4", NOW, 3650)
 CONTENTS = {
-    "kit.toml": toml.dumps({"name": "north", "consortium": "chest-4", "address": "localhost"}).encode(),
+    "kit.toml": toml.dumps(
+        {"name": "north", "consortium": "chest-4", "address": "localhost"}
+    ).encode(),
     "ca.crt": CA.certificate,
     "coordinator.crt": certificates.signer(CA, "coordinator", NOW, 365).certificate,
     "roster.crt": certificates.signer(CA, "roster", NOW, 365).certificate,
@@ -41,7 +43,10 @@ def archive(path: Path, change: dict[str, bytes] | None = None) -> Path:
 
 
 def test_a_folder_and_a_file_are_read_alike(tmp_path: Path) -> None:
-    one, other = kit_reader.read(folder(tmp_path / "north"), NOW), kit_reader.read(archive(tmp_path / "north.kit"), NOW)
+    one, other = (
+        kit_reader.read(folder(tmp_path / "north"), NOW),
+        kit_reader.read(archive(tmp_path / "north.kit"), NOW),
+    )
     assert one == other
     assert (one.settings.name, one.settings.port, one.token) == ("north", 443, "secret")
     assert one.roster == CONTENTS["roster.crt"]
@@ -66,11 +71,23 @@ def test_missing_files(tmp_path: Path, name: str) -> None:
         ("token", b"\xc3\xa9", "is damaged"),
         ("token", b"x" * 70000, "token in the kit .* has 70000 bytes; at most 65536"),
         ("ca.crt", b"x", "cannot be used: A certificate is damaged"),
-        ("ca.crt", certificates.authority("chest-4", NOW, 3650).certificate, "not issued by this consortium"),
+        (
+            "ca.crt",
+            certificates.authority("chest-4", NOW, 3650).certificate,
+            "not issued by this consortium",
+        ),
         ("ca.crt", CONTENTS["coordinator.crt"], "not signed by itself"),
-        ("coordinator.crt", certificates.server(CA, "localhost", NOW, 365).certificate, 'made for "server"; "coordinator" is needed'),
+        (
+            "coordinator.crt",
+            certificates.server(CA, "localhost", NOW, 365).certificate,
+            'made for "server"; "coordinator" is needed',
+        ),
         ("roster.crt", CONTENTS["coordinator.crt"], 'made for "coordinator"; "roster" is needed'),
-        ("roster.crt", certificates.signer(OTHER, "roster", NOW, 365).certificate, "not issued by this consortium"),
+        (
+            "roster.crt",
+            certificates.signer(OTHER, "roster", NOW, 365).certificate,
+            "not issued by this consortium",
+        ),
     ],
 )
 def test_damaged_files(tmp_path: Path, name: str, content: bytes, words: str) -> None:
@@ -93,7 +110,10 @@ def test_names_that_no_kit_has(tmp_path: Path, name: str) -> None:
 
 def test_a_name_twice(tmp_path: Path) -> None:
     archive(tmp_path / "north.kit")
-    with zipfile.ZipFile(tmp_path / "north.kit", "a") as file, pytest.warns(UserWarning, match="Duplicate name"):
+    with (
+        zipfile.ZipFile(tmp_path / "north.kit", "a") as file,
+        pytest.warns(UserWarning, match="Duplicate name"),
+    ):
         file.writestr("token", b"other")
     with pytest.raises(InputError, match="holds other files than"):
         kit_reader.read(tmp_path / "north.kit", NOW)
@@ -110,7 +130,10 @@ def test_files_that_are_no_kit(tmp_path: Path) -> None:
 
 
 def test_any_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
-    whole, good = archive(tmp_path / "north.kit").read_bytes(), kit_reader.read(tmp_path / "north.kit", NOW)
+    whole, good = (
+        archive(tmp_path / "north.kit").read_bytes(),
+        kit_reader.read(tmp_path / "north.kit", NOW),
+    )
     refused = 0
     for i in range(0, len(whole), 7):
         (tmp_path / "bad.kit").write_bytes(whole[:i] + bytes([whole[i] ^ 0x55]) + whole[i + 1 :])

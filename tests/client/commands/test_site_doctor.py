@@ -32,7 +32,11 @@ def top(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(packages, "look", lambda small=False: [])
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         made = certificates.server(CA, "localhost", NOW, 10)
-        for name, content in (("server.crt", made.certificate), ("server.key", made.key), ("ca.crt", CA.certificate)):
+        for name, content in (
+            ("server.crt", made.certificate),
+            ("server.key", made.key),
+            ("ca.crt", CA.certificate),
+        ):
             (Path(folder) / name).write_bytes(content)
         yield Path(folder)
 
@@ -85,7 +89,9 @@ def test_a_hospital_that_is_well(top: Path) -> None:
         ("200 OK", 400, "clock", "behind the coordinator's"),
     ],
 )
-def test_a_coordinator_that_refuses_and_one_in_another_time(top: Path, status: str, ahead: float, name: str, words: str) -> None:
+def test_a_coordinator_that_refuses_and_one_in_another_time(
+    top: Path, status: str, ahead: float, name: str, words: str
+) -> None:
     with lane.listening(answer(status, ahead), lane.tls(top, mutual=True)) as there:
         found = site_doctor.examine(hospital(top / "home", port=there).path, "gateway")
     [bad] = [finding for finding in found if finding.state == "wrong"]
@@ -97,7 +103,9 @@ def test_nobody_listens(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         closed = door.getsockname()[1]
     home = hospital(top / "home", port=closed, device="cpu")
-    assert main.main(["site", "doctor", "--home", str(home.path), "--only", "gateway", "--json"]) == 1
+    assert (
+        main.main(["site", "doctor", "--home", str(home.path), "--only", "gateway", "--json"]) == 1
+    )
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] is False
     assert {entry["name"] for entry in told["findings"] if entry["state"] == "wrong"} == {"port"}
@@ -132,25 +140,43 @@ def test_the_hospitals_own_rules(top: Path) -> None:
         ("min_cohort = 2", "wrong", "policy.min_cohort"),
     ):
         home.policy_toml.write_text(rules)
-        [found] = [finding for finding in site_doctor.examine(home.path, "worker") if finding.name == "policy"]
+        [found] = [
+            finding
+            for finding in site_doctor.examine(home.path, "worker")
+            if finding.name == "policy"
+        ]
         assert (found.state, words in found.text) == (state, True), found
     assert "policy" not in states(site_doctor.examine(home.path, "gateway"))
 
 
 def test_a_roster_key_of_somebody_else(top: Path) -> None:
     home = hospital(top / "home", device="cpu")
-    home.roster_crt.write_bytes(certificates.signer(certificates.authority("chest-4", NOW, 10), "roster", NOW, 10).certificate)
-    [found] = [finding for finding in site_doctor.examine(home.path, "worker") if finding.name == "roster.crt"]
+    home.roster_crt.write_bytes(
+        certificates.signer(
+            certificates.authority("chest-4", NOW, 10), "roster", NOW, 10
+        ).certificate
+    )
+    [found] = [
+        finding
+        for finding in site_doctor.examine(home.path, "worker")
+        if finding.name == "roster.crt"
+    ]
     assert (found.state, "not issued by this consortium" in found.text) == ("wrong", True)
 
 
-def test_data_that_is_gone_and_a_gpu_that_is_not_there(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_is_gone_and_a_gpu_that_is_not_there(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     home = hospital(top / "home", device="cuda")
     (top / "data").rmdir()
-    told = {finding.name: finding.text for finding in site_doctor.examine(home.path, "worker") if finding.state == "wrong"}
+    told = {
+        finding.name: finding.text
+        for finding in site_doctor.examine(home.path, "worker")
+        if finding.state == "wrong"
+    }
     assert "does not exist" in told["data"]
     assert "torch sees no usable GPU" in told["GPU"]
 
@@ -162,7 +188,11 @@ def test_a_gpu_and_its_memory(top: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Grace")
     for free, state in ((3, "warning"), (40, "ok")):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free << 30, 80 << 30))
-        [found] = [finding for finding in site_doctor.examine(hospital(top / str(free)).path, "worker") if finding.name == "GPU"]
+        [found] = [
+            finding
+            for finding in site_doctor.examine(hospital(top / str(free)).path, "worker")
+            if finding.name == "GPU"
+        ]
         assert found.state == state
         assert found.found == f"Grace, {free}.0 of 80.0 GiB free"
 
@@ -170,12 +200,22 @@ def test_a_gpu_and_its_memory(top: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_processes_that_run(top: Path) -> None:
     home, stop = hospital(top / "home", device="cpu"), threading.Event()
     words = ["site", "start", "--home", str(home.path), "--only", "gateway"]
-    gateway = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", *words], stdin=subprocess.PIPE)
-    worker = threading.Thread(target=ipc.serve, args=(home.socket, lambda text, vector: (text, None), stop, lambda line: None))
+    gateway = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()", *words], stdin=subprocess.PIPE
+    )
+    worker = threading.Thread(
+        target=ipc.serve,
+        args=(home.socket, lambda text, vector: (text, None), stop, lambda line: None),
+    )
     worker.start()
     try:
         for _ in range(100):
-            told = states([*site_doctor.examine(home.path, "worker"), *site_doctor.examine(home.path, "gateway")])
+            told = states(
+                [
+                    *site_doctor.examine(home.path, "worker"),
+                    *site_doctor.examine(home.path, "gateway"),
+                ]
+            )
             if told["worker"] == told["gateway"] == "ok":
                 break
         assert (told["worker"], told["gateway"]) == ("ok", "ok")
@@ -190,7 +230,11 @@ def test_walls_that_the_kernel_lacks(top: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(site_doctor, "_WALLS", lacking)
     for wanted, state in (("required", "wrong"), ("where possible", "warning")):
         home: SiteHome = hospital(top / state, walls=wanted, device="cpu")
-        [found] = [finding for finding in site_doctor.examine(home.path, "worker") if finding.name == "walls"]
+        [found] = [
+            finding
+            for finding in site_doctor.examine(home.path, "worker")
+            if finding.name == "walls"
+        ]
         assert (found.state, found.found) == (state, "This kernel offers no Landlock")
 
 

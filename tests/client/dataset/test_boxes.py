@@ -16,11 +16,18 @@ TASK: Any = SimpleNamespace(needs="boxes", classes=("cyst", "stone"))
 
 
 def entry(*corners: list[Any], label: str = "stone", **size: Any) -> dict[str, Any]:
-    return {"width": 100, "height": 50, **size, "objects": [{"label": label, "box_xyxy": list(c)} for c in corners]}
+    return {
+        "width": 100,
+        "height": 50,
+        **size,
+        "objects": [{"label": label, "box_xyxy": list(c)} for c in corners],
+    }
 
 
 def test_boxes_and_classes(tmp_path: Path) -> None:
-    (tmp_path / "boxes.json").write_text('\ufeff{"images/a.png": {"width": 100, "height": 50, "objects": []}}', "utf-8")
+    (tmp_path / "boxes.json").write_text(
+        '\ufeff{"images/a.png": {"width": 100, "height": 50, "objects": []}}', "utf-8"
+    )
     found = boxes.parse_boxes(boxes.read_boxes(tmp_path)["a.png"], TASK, 2)
     assert (found.corners.shape, found.classes.shape) == ((0, 4), (0,))
     found = boxes.parse_boxes(entry([1, 2, 3, 4], [0, 0, 100, 50]), TASK, 2)
@@ -30,12 +37,21 @@ def test_boxes_and_classes(tmp_path: Path) -> None:
 
 def test_scaling_follows_the_decoded_size() -> None:
     found = boxes.parse_boxes(entry([10, 10, 20, 30]), TASK, 2)
-    np.testing.assert_allclose(found.on((100, 50)), [[5, 20, 10, 60]])  # half as wide, twice as high
+    np.testing.assert_allclose(
+        found.on((100, 50)), [[5, 20, 10, 60]]
+    )  # half as wide, twice as high
 
 
 def test_volumes_use_six_numbers() -> None:
-    item = {"width": 10, "height": 20, "depth": 30, "objects": [{"label": "cyst", "box_xyzxyz": [1, 2, 3, 4, 5, 6]}]}
-    np.testing.assert_allclose(boxes.parse_boxes(item, TASK, 3).on((20, 10, 60)), [[1, 2, 6, 4, 5, 12]])
+    item = {
+        "width": 10,
+        "height": 20,
+        "depth": 30,
+        "objects": [{"label": "cyst", "box_xyzxyz": [1, 2, 3, 4, 5, 6]}],
+    }
+    np.testing.assert_allclose(
+        boxes.parse_boxes(item, TASK, 3).on((20, 10, 60)), [[1, 2, 6, 4, 5, 12]]
+    )
 
 
 def test_rounding_at_the_edge_is_cut() -> None:
@@ -49,7 +65,9 @@ EMPTY = [[5, 5, 5, 9], [9, 1, 5, 5], [float("nan"), 1, 5, 5], [-0.4, 1, 0, 5]]
 
 @pytest.mark.parametrize("bad", OUTSIDE + EMPTY)
 def test_boxes_outside_or_without_area_are_counted_and_not_quoted(bad: list[float]) -> None:
-    with pytest.raises(CaseError, match=r"1 of 2 boxes lie outside.*0 <= x0 < x1 <= width") as caught:
+    with pytest.raises(
+        CaseError, match=r"1 of 2 boxes lie outside.*0 <= x0 < x1 <= width"
+    ) as caught:
         boxes.parse_boxes(entry([1, 2, 3, 4], bad), TASK, 2)
     assert str(float(bad[0])) in caught.value.local
 

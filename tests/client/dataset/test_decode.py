@@ -48,7 +48,11 @@ def test_labels_mask_and_boxes(tmp_path: Path) -> None:
     several = decode(Case(image, 0, label=(1, 0)), MULTI, Data()).label
     assert several is not None
     assert (several.dtype, several.tolist()) == (torch.float32, [1.0, 0.0])
-    mask = decode(Case(image, 0, mask=save(tmp_path / "m.png", (COLOUR[..., 0] > 0).astype(np.uint8))), TASK, Data()).mask
+    mask = decode(
+        Case(image, 0, mask=save(tmp_path / "m.png", (COLOUR[..., 0] > 0).astype(np.uint8))),
+        TASK,
+        Data(),
+    ).mask
     assert mask is not None
     assert (mask.dtype, int(mask.sum())) == (torch.uint8, 7)
     drawn = boxes.Boxes(np.array([[0, 0, 8, 2]], np.float32), np.array([0]), (8.0, 2.0))
@@ -60,7 +64,10 @@ def test_labels_mask_and_boxes(tmp_path: Path) -> None:
 
 
 def test_volume(tmp_path: Path) -> None:
-    nib.save(nib.Nifti1Image(np.ones((2, 3, 4), np.float32), np.diag([1.0, 2, 3, 1])), tmp_path / "v.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.ones((2, 3, 4), np.float32), np.diag([1.0, 2, 3, 1])),
+        tmp_path / "v.nii.gz",
+    )
     sample = decode(Case(tmp_path / "v.nii.gz", 0), TASK, Data(dimensions=3))
     assert (tuple(sample.image.shape), sample.spacing) == ((1, 2, 3, 4), (1.0, 2.0, 3.0))
 

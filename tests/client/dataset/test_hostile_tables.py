@@ -15,7 +15,9 @@ from common.errors import CaseError, SiteError
 from tests.client.readers.memory import at_most
 
 MEGABYTE = 1 << 20
-TASK: Any = SimpleNamespace(needs="label", columns=("lesion",), classes=("0", "1"), multi_label=False, mask_values=None)
+TASK: Any = SimpleNamespace(
+    needs="label", columns=("lesion",), classes=("0", "1"), multi_label=False, mask_values=None
+)
 
 
 def table(folder: Path, content: bytes, match: str, most: int = 8 * MEGABYTE) -> None:
@@ -56,7 +58,9 @@ def test_only_columns_that_are_asked_for_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["Größe", "naïve"])
 @pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_encodings_are_told_apart_however_long_the_table(tmp_path: Path, text: str, code: str) -> None:
+def test_encodings_are_told_apart_however_long_the_table(
+    tmp_path: Path, text: str, code: str
+) -> None:
     rows = "file,lesion\n" + "".join(f"{i},0\n" for i in range(20_000)) + f"{text}.png,1\n"
     (tmp_path / "labels.csv").write_bytes(rows.encode(code))
     assert labels.read_table(tmp_path, TASK).rows[f"{text}.png"] == {"lesion": "1"}
@@ -75,7 +79,17 @@ def test_encodings_are_told_apart_however_long_the_table(tmp_path: Path, text: s
         ('{"a.png": "\ud800"}', "valid JSON"),
         ('{"a.png": 1}\0', "valid JSON"),
     ],
-    ids=["deep list", "deep object", "integer", "many", "twice", "twice by key", "twice within", "surrogate", "zero"],
+    ids=[
+        "deep list",
+        "deep object",
+        "integer",
+        "many",
+        "twice",
+        "twice by key",
+        "twice within",
+        "surrogate",
+        "zero",
+    ],
 )
 def test_boxes_that_are_none_are_refused(tmp_path: Path, content: str, match: str) -> None:
     (tmp_path / "boxes.json").write_bytes(content.encode("utf-8", "surrogatepass"))
@@ -86,7 +100,9 @@ def test_boxes_that_are_none_are_refused(tmp_path: Path, content: str, match: st
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1" * 4000, '"x"', "null", "[[1]]", "1e999"])
 def test_numbers_that_are_none_leave_out_their_image_only(tmp_path: Path, number: str) -> None:
     good = '{"width": 9, "height": 9, "objects": [{"label": "x", "box_xyxy": [1, 1, 5, 5]}]}'
-    (tmp_path / "boxes.json").write_text(f'{{"a.png": {good.replace("5, 5", f"5, {number}")}, "b.png": {good}}}')
+    (tmp_path / "boxes.json").write_text(
+        f'{{"a.png": {good.replace("5, 5", f"5, {number}")}, "b.png": {good}}}'
+    )
     entries, task = boxes.read_boxes(tmp_path), SimpleNamespace(classes=("x",))
     with pytest.raises(CaseError):
         boxes.parse_boxes(entries["a.png"], task, 2)  # type: ignore[arg-type]

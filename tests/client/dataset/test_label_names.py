@@ -18,7 +18,9 @@ from common.tasks import Task
 
 
 def task(**table: object) -> Task:
-    model = {"classification": "cnn", "segmentation": "unet", "detection": "retinanet"}[str(table["name"])]
+    model = {"classification": "cnn", "segmentation": "unet", "detection": "retinanet"}[
+        str(table["name"])
+    ]
     return networks.task(studies.parse({"name": "s", "task": table, "model": {"name": model}}))
 
 
@@ -32,8 +34,12 @@ def write(folder: Path, text: str) -> None:
 
 
 def test_columns_and_values(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("file,Befund,patient_id\na.png,ja,ja\nb.png,nein,2\nc.png,unklar,3\nd.png,1,4\n")
-    write(tmp_path, '[columns]\nBefund = "pneumonia"\n[labels]\nja = "1"\nnein = "0"\nunklar = ""\n')
+    (tmp_path / "labels.csv").write_text(
+        "file,Befund,patient_id\na.png,ja,ja\nb.png,nein,2\nc.png,unklar,3\nd.png,1,4\n"
+    )
+    write(
+        tmp_path, '[columns]\nBefund = "pneumonia"\n[labels]\nja = "1"\nnein = "0"\nunklar = ""\n'
+    )
     table = labels.read_table(tmp_path, CLASSES)
     assert [labels.read_target(table.rows[f"{n}.png"], CLASSES) for n in "abcd"] == [1, 0, None, 1]
     assert table.rows["a.png"]["patient_id"] == "ja"
@@ -49,7 +55,13 @@ def test_values_may_change_places(tmp_path: Path) -> None:
 def test_boxes(tmp_path: Path) -> None:
     objects = [{"label": name, "box_xyxy": [0, 0, 2, 2]} for name in ("RBC", "WBC", "Platelets")]
     (tmp_path / "boxes.json").write_text(
-        json.dumps({"a.png": {"width": 4, "height": 4, "objects": objects}, "b.png": {"objects": 3}, "c.png": 1})
+        json.dumps(
+            {
+                "a.png": {"width": 4, "height": 4, "objects": objects},
+                "b.png": {"objects": 3},
+                "c.png": 1,
+            }
+        )
     )
     write(tmp_path, '[labels]\nRBC = "red"\nWBC = "white"\nPlatelets = ""\n')
     entries = boxes.read_boxes(tmp_path)
@@ -106,9 +118,20 @@ def test_training_sees_the_study_s_names(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for n in "abcd":
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "images" / f"{n}.png")
-    (tmp_path / "labels.csv").write_text("file,Befund\n" + "\n".join(f"{n}.png,{'ja' if n in 'ab' else 'nein'}" for n in "abcd"))
+    (tmp_path / "labels.csv").write_text(
+        "file,Befund\n" + "\n".join(f"{n}.png,{'ja' if n in 'ab' else 'nein'}" for n in "abcd")
+    )
     write(tmp_path, '[columns]\nBefund = "pneumonia"\n[labels]\nja = "1"\nnein = "0"\n')
     study = studies.parse(
-        {"name": "s", "task": {"name": "classification", "target": ["pneumonia"], "classes": ["0", "1"]}, "model": {"name": "cnn"}}
+        {
+            "name": "s",
+            "task": {"name": "classification", "target": ["pneumonia"], "classes": ["0", "1"]},
+            "model": {"name": "cnn"},
+        }
     )
-    assert [case.label for case in manifests.index(tmp_path, CLASSES, study.data).cases] == [1, 1, 0, 0]
+    assert [case.label for case in manifests.index(tmp_path, CLASSES, study.data).cases] == [
+        1,
+        1,
+        0,
+        0,
+    ]

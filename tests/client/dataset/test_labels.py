@@ -12,8 +12,15 @@ from client.dataset import labels
 from common.errors import CaseError, SiteError
 
 
-def task(*columns: str, classes: tuple[str, ...] = ("0", "1"), multi_label: bool = False, needs: str = "label") -> Any:
-    return SimpleNamespace(needs=needs, columns=columns, classes=classes, multi_label=multi_label, mask_values=None)
+def task(
+    *columns: str,
+    classes: tuple[str, ...] = ("0", "1"),
+    multi_label: bool = False,
+    needs: str = "label",
+) -> Any:
+    return SimpleNamespace(
+        needs=needs, columns=columns, classes=classes, multi_label=multi_label, mask_values=None
+    )
 
 
 def write(folder: Path, text: str | bytes, name: str = "labels.csv") -> None:
@@ -27,13 +34,18 @@ def write(folder: Path, text: str | bytes, name: str = "labels.csv") -> None:
         b"file,dx,patient_id\r\na.png,1,p\r\n\r\nb.png,0,q",
         b"file;dx;patient_id\na.png;1;p\nb.png;0;q\n",
         b"patient_id\tfile\tdx\np\ta.png\t1\nq\tb.png\t0\n",
-        'file,dx,patient_id,note\n"a.png"," 1 ",p,"two\nlines, one cell"\nimages/b.png,0,q,\n'.encode("utf-16"),
+        'file,dx,patient_id,note\n"a.png"," 1 ",p,"two\nlines, one cell"\nimages/b.png,0,q,\n'.encode(
+            "utf-16"
+        ),
     ],
 )
 def test_spreadsheet_habits(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, content)
     rows = labels.read_table(tmp_path, task("dx")).rows
-    assert rows == {"a.png": {"dx": "1", "patient_id": "p"}, "b.png": {"dx": "0", "patient_id": "q"}}
+    assert rows == {
+        "a.png": {"dx": "1", "patient_id": "p"},
+        "b.png": {"dx": "0", "patient_id": "q"},
+    }
 
 
 def test_windows_1252(tmp_path: Path) -> None:
@@ -57,7 +69,10 @@ def test_missing_column_is_named_and_those_present_stay_in_the_log(tmp_path: Pat
     write(tmp_path, "file,dx,age\na.png,1,44\n")
     with pytest.raises(SiteError, match="no column malignant among its 3 columns") as caught:
         labels.read_table(tmp_path, task("malignant"))
-    assert not any(word in caught.value.public for word in ("44", "dx", "age")) and "its columns are: file, dx, age." in caught.value.local
+    assert (
+        not any(word in caught.value.public for word in ("44", "dx", "age"))
+        and "its columns are: file, dx, age." in caught.value.local
+    )
 
 
 def test_first_line_without_names_is_never_quoted(tmp_path: Path) -> None:
@@ -68,7 +83,10 @@ def test_first_line_without_names_is_never_quoted(tmp_path: Path) -> None:
     assert "smith" in caught.value.local
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", b'file,dx\na.png,"open quote\n', b"\xff\xfe\x00", b"file,dx\n\x81\x8d.png,1\n"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n\n", b'file,dx\na.png,"open quote\n', b"\xff\xfe\x00", b"file,dx\n\x81\x8d.png,1\n"],
+)
 def test_rubbish_is_a_site_error(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, content)
     with pytest.raises(SiteError, match=r"labels\.csv"):
@@ -81,7 +99,9 @@ def test_tables_are_needed_only_for_labels(tmp_path: Path) -> None:
     assert labels.read_table(tmp_path, task(needs="mask")).rows == {}
 
 
-@pytest.mark.parametrize(("text", "number"), [("1", 1), ("1.0", 1), ("0", 0), ("00", 0), ("", None)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("1", 1), ("1.0", 1), ("0", 0), ("00", 0), ("", None)]
+)
 def test_numbers_agree_by_value(text: str, number: int | None) -> None:
     assert labels.read_target({"dx": text}, task("dx")) == number
 

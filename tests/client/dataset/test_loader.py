@@ -20,9 +20,15 @@ from common.sample import Batch, Sample
 from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
 from common.transforms import Transform
 
-LABEL: Any = SimpleNamespace(needs="label", columns=("dx",), classes=("0", "1"), multi_label=False, mask_values=None)
-MASK: Any = SimpleNamespace(needs="mask", columns=(), classes=("x",), multi_label=False, mask_values=None)
-BOXES: Any = SimpleNamespace(needs="boxes", columns=(), classes=("x",), multi_label=False, mask_values=None)
+LABEL: Any = SimpleNamespace(
+    needs="label", columns=("dx",), classes=("0", "1"), multi_label=False, mask_values=None
+)
+MASK: Any = SimpleNamespace(
+    needs="mask", columns=(), classes=("x",), multi_label=False, mask_values=None
+)
+BOXES: Any = SimpleNamespace(
+    needs="boxes", columns=(), classes=("x",), multi_label=False, mask_values=None
+)
 
 
 @dataclass(frozen=True)
@@ -65,10 +71,27 @@ def _steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("client.dataset.loader.transform", STEPS.__getitem__)
 
 
-def study(prepare: tuple[str, ...] = (), augmented: tuple[str, ...] = (), seed: int = 1, **data: Any) -> Study:
-    steps, random = (tuple(Named(name, Nothing()) for name in names) for names in (prepare, augmented))
+def study(
+    prepare: tuple[str, ...] = (), augmented: tuple[str, ...] = (), seed: int = 1, **data: Any
+) -> Study:
+    steps, random = (
+        tuple(Named(name, Nothing()) for name in names) for names in (prepare, augmented)
+    )
     none = Named("none", None)
-    return Study("s", "", seed, none, none, none, Data(**data), steps, random, Training(), FederationSettings(), Evaluation())
+    return Study(
+        "s",
+        "",
+        seed,
+        none,
+        none,
+        none,
+        Data(**data),
+        steps,
+        random,
+        Training(),
+        FederationSettings(),
+        Evaluation(),
+    )
 
 
 def hospital(folder: Path, count: int, sizes: tuple[tuple[int, int], ...] = ((4, 5),)) -> Path:
@@ -78,10 +101,18 @@ def hospital(folder: Path, count: int, sizes: tuple[tuple[int, int], ...] = ((4,
     rows, boxes = ["file,dx,patient_id"], {}
     for i in range(count):
         height, width = sizes[i % len(sizes)]
-        Image.fromarray(np.full((height, width), i, np.uint8)).save(folder / "images" / f"{i:03}.png")
-        Image.fromarray(np.full((height, width), i % 2, np.uint8)).save(folder / "masks" / f"{i:03}.png")
+        Image.fromarray(np.full((height, width), i, np.uint8)).save(
+            folder / "images" / f"{i:03}.png"
+        )
+        Image.fromarray(np.full((height, width), i % 2, np.uint8)).save(
+            folder / "masks" / f"{i:03}.png"
+        )
         rows.append(f"{i:03}.png,{i % 2},p{i // 2}")
-        boxes[f"{i:03}.png"] = {"width": width, "height": height, "objects": [{"label": "x", "box_xyxy": [0, 0, 1 + i % 3, 2]}]}
+        boxes[f"{i:03}.png"] = {
+            "width": width,
+            "height": height,
+            "objects": [{"label": "x", "box_xyxy": [0, 0, 1 + i % 3, 2]}],
+        }
     (folder / "labels.csv").write_text("\n".join(rows))
     (folder / "boxes.json").write_text(json.dumps(boxes))
     return folder
@@ -93,7 +124,14 @@ def numbers(batch: Batch) -> list[int]:
 
 def test_counts_and_samples(tmp_path: Path) -> None:
     bank = SiteDataset.open([hospital(tmp_path / "a", 40)], study(), LABEL)
-    assert bank.counts == {"train": 28, "validation": 4, "test": 8, "patients": 20, "train_patients": 14, "left_out": 0}
+    assert bank.counts == {
+        "train": 28,
+        "validation": 4,
+        "test": 8,
+        "patients": 20,
+        "train_patients": 14,
+        "left_out": 0,
+    }
     assert bank.reasons == []
     samples = bank.samples("train")
     assert len(samples) == 28
@@ -121,7 +159,11 @@ def test_prepare_runs_once_per_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return scale(options, sample)
 
     monkeypatch.setitem(STEPS, "scale", Transform("prepare", Nothing, prepare=count))
-    bank = SiteDataset.open([hospital(tmp_path / "a", 10)], study(("scale",), test_fraction=0.0, validation_fraction=0.0), LABEL)
+    bank = SiteDataset.open(
+        [hospital(tmp_path / "a", 10)],
+        study(("scale",), test_fraction=0.0, validation_fraction=0.0),
+        LABEL,
+    )
     values = sorted(float(s.image[0, 0, 0]) for s in bank.samples("train"))
     assert values == [i / 8 - 2 for i in range(10)]
     list(bank.batches(9, 4, 1))
@@ -130,7 +172,9 @@ def test_prepare_runs_once_per_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_image_comes_once_before_any_comes_again(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 10)], study(test_fraction=0.0, validation_fraction=0.0), LABEL)
+    bank = SiteDataset.open(
+        [hospital(tmp_path / "a", 10)], study(test_fraction=0.0, validation_fraction=0.0), LABEL
+    )
     drawn = [n for batch in bank.batches(10, 3, seed=4) for n in numbers(batch)]
     assert len(drawn) == 30
     epochs = [drawn[i : i + 10] for i in (0, 10, 20)]
@@ -146,14 +190,23 @@ def test_batches_depend_on_their_seed_alone(tmp_path: Path) -> None:
 
 
 def test_batch_size_is_cut_to_the_images(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 6)], study(test_fraction=0.0, validation_fraction=0.0), LABEL)
+    bank = SiteDataset.open(
+        [hospital(tmp_path / "a", 6)], study(test_fraction=0.0, validation_fraction=0.0), LABEL
+    )
     assert [len(b) for b in bank.batches(2, 100, 1)] == [6, 6]
 
 
 @pytest.mark.parametrize("memory", [1 << 30, 0])
 @pytest.mark.parametrize("task", [LABEL, MASK, BOXES])
-def test_labels_follow_their_image_with_and_without_memory(tmp_path: Path, task: Any, memory: int) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 9)], study(test_fraction=0.0, validation_fraction=0.0), task, memory=memory)
+def test_labels_follow_their_image_with_and_without_memory(
+    tmp_path: Path, task: Any, memory: int
+) -> None:
+    bank = SiteDataset.open(
+        [hospital(tmp_path / "a", 9)],
+        study(test_fraction=0.0, validation_fraction=0.0),
+        task,
+        memory=memory,
+    )
     for batch in bank.batches(4, 4, 1):
         for i, n in enumerate(numbers(batch)):
             if batch.labels is not None:
@@ -190,8 +243,14 @@ def test_rounding_stays_below_the_promise_and_large_values_stay_exact(tmp_path: 
             assert stored.max() > 60_000 - 1
     sample = cache._compact(Sample(torch.randn(1, 64, 64) * 3, (1.0, 1.0)))
     assert sample.image.dtype == torch.float16
-    assert cache._compact(Sample(torch.tensor([[[0.0, 1e6]]]), (1.0, 1.0))).image.dtype == torch.float32
-    assert cache._compact(Sample(1000 + torch.randn(1, 8, 8) / 10, (1.0, 1.0))).image.dtype == torch.float32
+    assert (
+        cache._compact(Sample(torch.tensor([[[0.0, 1e6]]]), (1.0, 1.0))).image.dtype
+        == torch.float32
+    )
+    assert (
+        cache._compact(Sample(1000 + torch.randn(1, 8, 8) / 10, (1.0, 1.0))).image.dtype
+        == torch.float32
+    )
 
 
 def test_unusable_images_are_left_out_counted_and_logged(tmp_path: Path) -> None:
@@ -236,11 +295,20 @@ def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None
     for path in (folder / "images").iterdir():
         size = (4, 5) if int(path.stem) % 2 == 0 else (7, 3)
         Image.fromarray(np.resize(ramp, size)).save(path)
-    bank = SiteDataset.open([folder], study((), ("corner", "shift"), test_fraction=0.0, validation_fraction=0.0), MASK)
+    bank = SiteDataset.open(
+        [folder], study((), ("corner", "shift"), test_fraction=0.0, validation_fraction=0.0), MASK
+    )
     first = list(bank.batches(8, 6, 1))
-    assert all(b.images.shape == (6, 1, 2, 2) and b.masks is not None and b.masks.shape == (6, 1, 2, 2) for b in first)
-    assert all(torch.equal(a.images, b.images) for a, b in zip(first, bank.batches(8, 6, 1), strict=True))
-    assert len({tuple(image.flatten().tolist()) for b in first for image in b.images}) > 6  # more views than images
+    assert all(
+        b.images.shape == (6, 1, 2, 2) and b.masks is not None and b.masks.shape == (6, 1, 2, 2)
+        for b in first
+    )
+    assert all(
+        torch.equal(a.images, b.images) for a, b in zip(first, bank.batches(8, 6, 1), strict=True)
+    )
+    assert (
+        len({tuple(image.flatten().tolist()) for b in first for image in b.images}) > 6
+    )  # more views than images
 
 
 def test_different_sizes_name_the_steps_that_help(tmp_path: Path) -> None:
@@ -253,7 +321,9 @@ def test_different_sizes_name_the_steps_that_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("memory", [1 << 30, 0])
-def test_shapes_that_agree_pass_also_when_a_step_makes_them_agree(tmp_path: Path, memory: int) -> None:
+def test_shapes_that_agree_pass_also_when_a_step_makes_them_agree(
+    tmp_path: Path, memory: int
+) -> None:
     mixed, even = hospital(tmp_path / "a", 10, ((4, 5), (6, 5))), hospital(tmp_path / "b", 10)
     other = hospital(tmp_path / "c", 10, ((6, 5),))
     SiteDataset.open([mixed], study((), ("corner",)), MASK, memory=memory).check_shapes()
@@ -273,7 +343,9 @@ def test_pooled_parts_are_the_union_of_the_hospitals(tmp_path: Path) -> None:
             found = [s.image for s in pooled.samples(part)]
             assert len(found) == len(wanted)
             assert all(torch.equal(x, y) for x, y in zip(found, wanted, strict=True))
-        assert pooled.counts == {key: sum(bank.counts[key] for bank in alone) for key in alone[0].counts}
+        assert pooled.counts == {
+            key: sum(bank.counts[key] for bank in alone) for key in alone[0].counts
+        }
         assert len({s.patient for s in pooled.samples("all")}) == 16
         assert sum(len(b) for b in pooled.batches(3, 5, 1)) == 15
 
@@ -309,7 +381,9 @@ def test_a_cpu_bank_ignores_its_device(tmp_path: Path) -> None:
 def test_a_gpu_bank_gives_the_same_batches(tmp_path: Path, memory: int) -> None:
     folder = hospital(tmp_path / "a", 12)
     plain = SiteDataset.open([folder], study(("scale",)), MASK)
-    fed = SiteDataset.open([folder], study(("scale",)), MASK, memory=memory).to(torch.device("cuda"))
+    fed = SiteDataset.open([folder], study(("scale",)), MASK, memory=memory).to(
+        torch.device("cuda")
+    )
     for one, other in zip(plain.batches(5, 4, 1), fed.batches(5, 4, 1), strict=True):
         assert other.images.is_cuda if memory else other.images.is_pinned()
         assert torch.equal(one.images, other.images.cpu())

@@ -22,9 +22,15 @@ from common.errors import SiteError
 from common.study.study import Data
 
 DATA = Data(min_patients=1)
-LABEL: Any = SimpleNamespace(needs="label", columns=("dx",), classes=("0", "1"), multi_label=False, mask_values=None)
-MASK: Any = SimpleNamespace(needs="mask", columns=(), classes=("x",), multi_label=False, mask_values=None)
-BOXES: Any = SimpleNamespace(needs="boxes", columns=(), classes=("x",), multi_label=False, mask_values=None)
+LABEL: Any = SimpleNamespace(
+    needs="label", columns=("dx",), classes=("0", "1"), multi_label=False, mask_values=None
+)
+MASK: Any = SimpleNamespace(
+    needs="mask", columns=(), classes=("x",), multi_label=False, mask_values=None
+)
+BOXES: Any = SimpleNamespace(
+    needs="boxes", columns=(), classes=("x",), multi_label=False, mask_values=None
+)
 
 
 def picture(path: Path) -> Path:
@@ -36,7 +42,9 @@ def picture(path: Path) -> Path:
 def hospital(folder: Path, rows: dict[str, str], header: str = "file,dx,patient_id") -> Path:
     for name in rows:
         picture(folder / "images" / name)
-    (folder / "labels.csv").write_text("\n".join([header, *(f"{name},{row}" for name, row in rows.items())]))
+    (folder / "labels.csv").write_text(
+        "\n".join([header, *(f"{name},{row}" for name, row in rows.items())])
+    )
     return folder
 
 
@@ -44,13 +52,19 @@ def dicom_file(path: Path, patient: str) -> None:
     data = Dataset()
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.SOPClassUID, data.SOPInstanceUID, data.PatientID = SecondaryCaptureImageStorage, generate_uid(), patient
+    data.SOPClassUID, data.SOPInstanceUID, data.PatientID = (
+        SecondaryCaptureImageStorage,
+        generate_uid(),
+        patient,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     data.save_as(path, enforce_file_format=True)
 
 
 def test_cases_are_sorted_by_name_and_patients_grouped(tmp_path: Path) -> None:
-    found = index(hospital(tmp_path, {"c.png": "1,p", "a.png": "0,q", "b.png": "1.0,p"}), LABEL, DATA)
+    found = index(
+        hospital(tmp_path, {"c.png": "1,p", "a.png": "0,q", "b.png": "1.0,p"}), LABEL, DATA
+    )
     assert [c.image.name for c in found.cases] == ["a.png", "b.png", "c.png"]
     assert [c.label for c in found.cases] == [0, 1, 1]
     assert found.patients == 2
@@ -69,16 +83,26 @@ def test_repr_of_a_case_holds_no_path(tmp_path: Path) -> None:
 
 
 def test_without_identifiers_each_file_is_a_patient(tmp_path: Path) -> None:
-    assert index(hospital(tmp_path, {"a.png": "0", "b.png": "1"}, "file,dx"), LABEL, DATA).patients == 2
+    assert (
+        index(hospital(tmp_path, {"a.png": "0", "b.png": "1"}, "file,dx"), LABEL, DATA).patients
+        == 2
+    )
 
 
 def test_dicom_patient_id_stands_in_for_the_column(tmp_path: Path) -> None:
     for name, patient in (("1.2.3", "p"), ("sub/1.2.4.dcm", "p"), ("IM5", "q"), ("IM6", "")):
         dicom_file(tmp_path / "dicom" / name, patient)
     (tmp_path / "dicom" / "DICOMDIR").touch()
-    (tmp_path / "labels.csv").write_text("file,dx,patient_id\n1.2.3,0,\nsub/1.2.4.dcm,1,\nIM5,0,p\nIM6,1,\n")
+    (tmp_path / "labels.csv").write_text(
+        "file,dx,patient_id\n1.2.3,0,\nsub/1.2.4.dcm,1,\nIM5,0,p\nIM6,1,\n"
+    )
     found = index(tmp_path, LABEL, DATA)
-    assert [c.patient == found.cases[0].patient for c in found.cases] == [True, True, False, True]  # 1.2.3, IM5 (column), IM6, sub
+    assert [c.patient == found.cases[0].patient for c in found.cases] == [
+        True,
+        True,
+        False,
+        True,
+    ]  # 1.2.3, IM5 (column), IM6, sub
     assert found.patients == 2
 
 
@@ -113,7 +137,9 @@ def test_masks_and_boxes_are_matched_by_name(tmp_path: Path) -> None:
     assert [c.mask.name for c in found.cases if c.mask] == ["a.png", "b.tif"]
     assert found.left_out.total() == 1
     good = {"width": 5, "height": 4, "objects": [{"label": "x", "box_xyxy": [0, 0, 2, 2]}]}
-    (tmp_path / "boxes.json").write_text(json.dumps({"a.png": good, "c.png": good | {"objects": []}}))
+    (tmp_path / "boxes.json").write_text(
+        json.dumps({"a.png": good, "c.png": good | {"objects": []}})
+    )
     assert [len(c.boxes.corners) for c in index(tmp_path, BOXES, DATA).cases if c.boxes] == [1, 0]
 
 
@@ -124,11 +150,23 @@ def test_masks_and_boxes_are_matched_by_name(tmp_path: Path) -> None:
         ({"a.png": "1,p"}, MASK, DATA, "no masks/"),
         ({"a.png": "1,p"}, BOXES, DATA, r"no boxes\.json"),
         ({"a.png": ",p"}, LABEL, DATA, r"None of the 1 images can be used.*no label"),
-        ({"a.png": "1,p", "b.png": "0,p"}, LABEL, Data(min_patients=2), "usable images: 1; at least 2"),
-        ({"a.png": "1,p", "b.png": "9,q"}, LABEL, DATA, r"1 of 2 images are unusable and at most 20%.*\(1 times\)"),
+        (
+            {"a.png": "1,p", "b.png": "0,p"},
+            LABEL,
+            Data(min_patients=2),
+            "usable images: 1; at least 2",
+        ),
+        (
+            {"a.png": "1,p", "b.png": "9,q"},
+            LABEL,
+            DATA,
+            r"1 of 2 images are unusable and at most 20%.*\(1 times\)",
+        ),
     ],
 )
-def test_a_hospital_that_cannot_take_part_hears_why(tmp_path: Path, rows: dict[str, str], task: Any, data: Data, reason: str) -> None:
+def test_a_hospital_that_cannot_take_part_hears_why(
+    tmp_path: Path, rows: dict[str, str], task: Any, data: Data, reason: str
+) -> None:
     with pytest.raises(SiteError, match=reason) as caught:
         index(hospital(tmp_path, rows), task, data)
     assert str(tmp_path) not in caught.value.public
@@ -140,7 +178,9 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("locked", ["images", "sub"])
-def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path, locked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_listed_is_not_empty(
+    tmp_path: Path, locked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As for a folder of mode 000; tests may run as root, whom no mode stops."""
     picture(tmp_path / "images" / "sub" / "a.png")
     scan = os.scandir
@@ -151,7 +191,9 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path, locked: str
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(SiteError, match="cannot be listed; let the software's user read it") as caught:
+    with pytest.raises(
+        SiteError, match="cannot be listed; let the software's user read it"
+    ) as caught:
         index(tmp_path, LABEL, DATA)
     assert str(tmp_path) not in caught.value.public
     assert locked in caught.value.local
@@ -159,7 +201,9 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path, locked: str
 
 def made(labels: Sequence[Sequence[int | None]]) -> Manifest:
     """A manifest with one patient for each inner list of class numbers."""
-    cases = tuple(Case(Path("x"), patient, label) for patient, group in enumerate(labels) for label in group)
+    cases = tuple(
+        Case(Path("x"), patient, label) for patient, group in enumerate(labels) for label in group
+    )
     return Manifest(cases, len(labels), 0, Counter())
 
 
@@ -168,7 +212,9 @@ def patients(found: Manifest, parts: dict[str, tuple[int, ...]]) -> dict[str, se
 
 
 @pytest.mark.parametrize("labels", [[[0], [1]] * 30, [[None] * 3] * 25, [[0, 1]] * 17])
-def test_parts_are_disjoint_in_patients_and_complete(labels: Sequence[Sequence[int | None]]) -> None:
+def test_parts_are_disjoint_in_patients_and_complete(
+    labels: Sequence[Sequence[int | None]],
+) -> None:
     found = made(labels)
     parts = split(found, DATA, 3)
     assert list(parts) == ["train", "validation", "test"]
@@ -191,8 +237,13 @@ def test_split_does_not_depend_on_where_the_files_lie(tmp_path: Path) -> None:
     assert split(first, DATA, 5) == split(second, DATA, 5)
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2))])
-def test_few_patients_train_first_then_test_then_validation(count: int, sizes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2))],
+)
+def test_few_patients_train_first_then_test_then_validation(
+    count: int, sizes: tuple[int, ...]
+) -> None:
     for labels in ([[0]] * count, [[i] for i in range(count)]):
         assert tuple(map(len, split(made(labels), DATA, 1).values())) == sizes
 
@@ -210,7 +261,10 @@ def test_fractions(test: float, validation: float, sizes: tuple[int, ...]) -> No
 def test_small_classes_reach_every_part(seed: int) -> None:
     labels = [[0]] * 60 + [[1]] * 5 + [[2]] * 3 + [[3]]
     found = made(labels)
-    classes = {part: {found.cases[i].label for i in indices} for part, indices in split(found, DATA, seed).items()}
+    classes = {
+        part: {found.cases[i].label for i in indices}
+        for part, indices in split(found, DATA, seed).items()
+    }
     assert classes == {"train": {0, 1, 2, 3}, "validation": {0, 1, 2}, "test": {0, 1, 2}}
 
 

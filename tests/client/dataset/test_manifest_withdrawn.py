@@ -26,7 +26,9 @@ def parts(manifest: Manifest, seed: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("leaving", [["P003"], ["P003", "P004"], [f"P{i:03}" for i in range(8)]], ids=len)
+@pytest.mark.parametrize(
+    "leaving", [["P003"], ["P003", "P004"], [f"P{i:03}" for i in range(8)]], ids=len
+)
 def test_every_other_patient_keeps_its_part(tmp_path: Path, seed: int, leaving: list[str]) -> None:
     hospital(tmp_path / "data", ROWS)
     before = parts(found(tmp_path / "data", tmp_path / "state"), seed)
@@ -34,7 +36,9 @@ def test_every_other_patient_keeps_its_part(tmp_path: Path, seed: int, leaving: 
     for patient in leaving:
         withdrawals.add(tmp_path / "state", patient)
     after = parts(found(tmp_path / "data", tmp_path / "state"), seed)
-    assert after == {name: part for name, part in before.items() if ROWS[name].split(",")[1] not in leaving}
+    assert after == {
+        name: part for name, part in before.items() if ROWS[name].split(",")[1] not in leaving
+    }
     assert len(after) == 36 - 3 * len(leaving)
 
 
@@ -49,8 +53,14 @@ def test_an_identifier_that_is_nobody_s_changes_nothing(tmp_path: Path) -> None:
 def dicoms(folder: Path, rows: str = "") -> Path:
     for number, patient in enumerate(("MUELLER", "MEIER", "MEIER", "ADAMS")):
         dicom_file(folder / "dicom" / f"{number}.dcm", patient)
-    header, extra = ("file,dx,patient_id", [f"{n}.dcm,{n % 2},T{n}" for n in range(4)]) if rows else ("file,dx", [])
-    (folder / "labels.csv").write_text("\n".join([header, *(extra or [f"{n}.dcm,{n % 2}" for n in range(4)])]))
+    header, extra = (
+        ("file,dx,patient_id", [f"{n}.dcm,{n % 2},T{n}" for n in range(4)])
+        if rows
+        else ("file,dx", [])
+    )
+    (folder / "labels.csv").write_text(
+        "\n".join([header, *(extra or [f"{n}.dcm,{n % 2}" for n in range(4)])])
+    )
     return folder
 
 
@@ -58,7 +68,11 @@ def test_a_patient_goes_by_the_identifier_in_the_dicom_files(tmp_path: Path) -> 
     folder = dicoms(tmp_path / "data")
     withdrawals.add(tmp_path / "state", "MEIER")
     kept = found(folder, tmp_path / "state")
-    assert set(parts(kept, 1)) == {"0.dcm", "3.dcm"} and kept.patients == 3 and len(kept.withdrawn) == 1
+    assert (
+        set(parts(kept, 1)) == {"0.dcm", "3.dcm"}
+        and kept.patients == 3
+        and len(kept.withdrawn) == 1
+    )
 
 
 def test_a_patient_goes_by_either_identifier_where_there_are_two(tmp_path: Path) -> None:
@@ -79,7 +93,10 @@ def test_a_hospital_that_has_too_few_patients_left_takes_no_part(tmp_path: Path)
     withdrawals.add(tmp_path / "state", "P000")
     assert found(tmp_path / "data", tmp_path / "state", data).patients == 12
     withdrawals.add(tmp_path / "state", "P001")
-    with pytest.raises(SiteError, match=r"Patients with usable images: 10; at least 11 are needed \(data.min_patients\)"):
+    with pytest.raises(
+        SiteError,
+        match=r"Patients with usable images: 10; at least 11 are needed \(data.min_patients\)",
+    ):
         found(tmp_path / "data", tmp_path / "state", data)
 
 

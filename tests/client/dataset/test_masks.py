@@ -20,7 +20,9 @@ VALUES = np.array([[0, 1, 2], [2, 0, 0]], np.uint8)
 
 
 def task(classes: int, values: tuple[int, ...] | None = None) -> Any:
-    return SimpleNamespace(needs="mask", classes=tuple(f"c{i}" for i in range(classes)), mask_values=values)
+    return SimpleNamespace(
+        needs="mask", classes=tuple(f"c{i}" for i in range(classes)), mask_values=values
+    )
 
 
 def read(path: Path, array: np.ndarray, asked: Any, image: Path = IMAGE) -> np.ndarray:
@@ -37,7 +39,9 @@ def test_one_class_takes_one_value_beside_zero(tmp_path: Path, value: int) -> No
 
 def test_one_class_refuses_several_values_beside_zero(tmp_path: Path) -> None:
     """Several structures, or edges softened by a resize."""
-    with pytest.raises(CaseError, match=r"several values beside 0; allowed: 0 and one other value") as caught:
+    with pytest.raises(
+        CaseError, match=r"several values beside 0; allowed: 0 and one other value"
+    ) as caught:
         read(tmp_path / "m.png", VALUES * 100, task(1))
     assert caught.value.local == f"{tmp_path / 'm.png'}: 2 values beside 0"
     assert "100" not in caught.value.public
@@ -59,7 +63,9 @@ def test_unexpected_values_are_refused(tmp_path: Path, asked: Any) -> None:
 
 
 def test_grey_stored_as_colour_counts_as_grey(tmp_path: Path) -> None:
-    np.testing.assert_array_equal(read(tmp_path / "m.png", np.dstack([VALUES] * 3), task(2))[0], VALUES)
+    np.testing.assert_array_equal(
+        read(tmp_path / "m.png", np.dstack([VALUES] * 3), task(2))[0], VALUES
+    )
 
 
 def test_true_colours_are_refused(tmp_path: Path) -> None:
@@ -72,7 +78,9 @@ def test_palette_numbers_are_the_classes(tmp_path: Path) -> None:
     image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
     image.putdata(VALUES.ravel().tolist())
     image.save(tmp_path / "m.png")
-    np.testing.assert_array_equal(masks.read_mask(tmp_path / "m.png", IMAGE, (2, 3), task(2))[0], VALUES)
+    np.testing.assert_array_equal(
+        masks.read_mask(tmp_path / "m.png", IMAGE, (2, 3), task(2))[0], VALUES
+    )
 
 
 def test_other_size_is_refused(tmp_path: Path) -> None:
@@ -89,7 +97,9 @@ def test_volume_mask_turns_with_its_image_and_must_share_its_place(tmp_path: Pat
     volume = np.zeros((2, 3, 4), np.uint8)
     volume[0, 0, 0] = 1
     image = nifti(tmp_path / "i.nii.gz", volume, np.diag([-1.0, -1, 1, 1]))
-    mask = masks.read_mask(nifti(tmp_path / "m.nii.gz", volume, np.diag([-1.0, -1, 1, 1])), image, (2, 3, 4), task(1))
+    mask = masks.read_mask(
+        nifti(tmp_path / "m.nii.gz", volume, np.diag([-1.0, -1, 1, 1])), image, (2, 3, 4), task(1)
+    )
     assert np.argwhere(mask[0]).tolist() == [[1, 2, 0]]
     with pytest.raises(CaseError, match="affine"):
         masks.read_mask(nifti(tmp_path / "n.nii.gz", volume, np.eye(4)), image, (2, 3, 4), task(1))
@@ -111,7 +121,9 @@ def test_files_are_found_by_stem(tmp_path: Path) -> None:
         masks.find_masks(tmp_path / "masks")
 
 
-def test_masks_that_cannot_be_listed_are_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_that_cannot_be_listed_are_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "masks").mkdir()
 
     def refuse(path: object) -> None:

@@ -23,11 +23,18 @@ from tests import small
 
 SPACING = (2.0, 1.5, 3.0)
 """Along columns (patient's left), rows (back), slices (head), mm."""
-STUDY = studies.parse({**small.TABLE, "data": {**small.TABLE["data"], "dimensions": 3, "min_patients": 1}})  # type: ignore[dict-item]
+STUDY = studies.parse(
+    {**small.TABLE, "data": {**small.TABLE["data"], "dimensions": 3, "min_patients": 1}}
+)  # type: ignore[dict-item]
 TASK = networks.task(STUDY)
 
 
-def written(folder: Path, volume: np.ndarray, name: Callable[[int], str] = "{:03}.dcm".format, **changed: Any) -> str:
+def written(
+    folder: Path,
+    volume: np.ndarray,
+    name: Callable[[int], str] = "{:03}.dcm".format,
+    **changed: Any,
+) -> str:
     """A CT series of ``[D, rows, columns]`` in any order of names; its SeriesInstanceUID."""
     uid, study = changed.pop("uid", None) or generate_uid(), generate_uid()
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,15 +44,32 @@ def written(folder: Path, volume: np.ndarray, name: Callable[[int], str] = "{:03
         image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = CTImageStorage
         image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-        image.SeriesInstanceUID, image.StudyInstanceUID, image.FrameOfReferenceUID = uid, study, study
-        image.Modality, image.PatientID, image.InstanceNumber = "CT", changed.get("patient", "P1"), len(volume) - k
+        image.SeriesInstanceUID, image.StudyInstanceUID, image.FrameOfReferenceUID = (
+            uid,
+            study,
+            study,
+        )
+        image.Modality, image.PatientID, image.InstanceNumber = (
+            "CT",
+            changed.get("patient", "P1"),
+            len(volume) - k,
+        )
         image.ImageType = changed.get("kind", ["ORIGINAL", "PRIMARY", "AXIAL"])
         image.Rows, image.Columns = volume.shape[1:]
         image.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        image.ImagePositionPatient = [-10.0, -20.0, 5.0 + SPACING[2] * (k + (k >= changed.get("gap", 99)))]
+        image.ImagePositionPatient = [
+            -10.0,
+            -20.0,
+            5.0 + SPACING[2] * (k + (k >= changed.get("gap", 99))),
+        ]
         image.PixelSpacing = [SPACING[1], SPACING[0]]
         image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
-        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = (
+            16,
+            16,
+            15,
+            1,
+        )
         image.RescaleSlope, image.RescaleIntercept = 1, 0
         image.PixelData = volume[k].astype("<i2").tobytes()
         image.save_as(folder / name((k * 7) % 100), enforce_file_format=True)
@@ -81,23 +105,43 @@ def test_a_series_trains_like_the_same_volume_as_nifti(tmp_path: Path, volume: n
         nifti(tmp_path / site / "masks" / "case1.nii.gz", mask_of(volume), np.uint8)
     one, two = (decode(listed(tmp_path / site).cases[0], TASK, STUDY.data) for site in "ab")
     assert one.image.shape == (1, 10, 12, 6) and bool((one.image == two.image).all())
-    assert one.mask is not None and two.mask is not None and bool((one.mask == two.mask).all()) and int(one.mask.sum()) > 100
+    assert (
+        one.mask is not None
+        and two.mask is not None
+        and bool((one.mask == two.mask).all())
+        and int(one.mask.sum()) > 100
+    )
     assert one.spacing == pytest.approx(two.spacing) and one.spacing == pytest.approx(SPACING)
 
 
 @pytest.mark.parametrize("named", ["folder", "file", "uid"])
-def test_a_mask_is_found_by_folder_file_or_uid(tmp_path: Path, volume: np.ndarray, named: str) -> None:
+def test_a_mask_is_found_by_folder_file_or_uid(
+    tmp_path: Path, volume: np.ndarray, named: str
+) -> None:
     uid = written(tmp_path / "dicom" / "p" / "ct", volume)
-    nifti(tmp_path / "masks" / f"{ {'folder': 'p/ct', 'file': 'p/ct/007', 'uid': uid}[named] }.nii.gz", mask_of(volume), np.uint8)
+    nifti(
+        tmp_path
+        / "masks"
+        / f"{ {'folder': 'p/ct', 'file': 'p/ct/007', 'uid': uid}[named] }.nii.gz",
+        mask_of(volume),
+        np.uint8,
+    )
     manifest = listed(tmp_path)
     assert len(manifest.cases) == 1 and manifest.cases[0].mask is not None
 
 
-def test_series_are_told_apart_in_one_folder_and_the_folder_is_nobody_s_name(tmp_path: Path, volume: np.ndarray) -> None:
+def test_series_are_told_apart_in_one_folder_and_the_folder_is_nobody_s_name(
+    tmp_path: Path, volume: np.ndarray
+) -> None:
     written(tmp_path / "dicom" / "all", volume, "one{:03}".format)
     written(tmp_path / "dicom" / "all", volume[:4], "two{:03}".format)
     found, refused = volume_names.images(
-        {p.relative_to(tmp_path / "dicom").as_posix(): p for p in sorted((tmp_path / "dicom").rglob("*")) if p.is_file()}, 3
+        {
+            p.relative_to(tmp_path / "dicom").as_posix(): p
+            for p in sorted((tmp_path / "dicom").rglob("*"))
+            if p.is_file()
+        },
+        3,
     )
     assert [len(image.volume.files) for image in found if image.volume] == [6, 4] and not refused
     assert all("all" not in image.names for image in found)
@@ -109,7 +153,9 @@ def test_what_is_no_volume_is_left_out_with_its_reason(tmp_path: Path, volume: n
         nifti(tmp_path / "masks" / f"good{number}.nii.gz", mask_of(volume), np.uint8)
     written(tmp_path / "dicom" / "holed", volume, gap=3)
     written(tmp_path / "dicom" / "scout", volume[:1], kind=["ORIGINAL", "PRIMARY", "LOCALIZER"])
-    data = studies.parse({**STUDY.to_table(), "data": {**STUDY.to_table()["data"], "max_bad_fraction": 0.2}}).data
+    data = studies.parse(
+        {**STUDY.to_table(), "data": {**STUDY.to_table()["data"], "max_bad_fraction": 0.2}}
+    ).data
     lines: list[str] = []
     manifest = index(tmp_path, TASK, data, lines.append)
     assert len(manifest.cases) == 4 and manifest.unusable == 1 and manifest.left_out.total() == 2
@@ -124,13 +170,17 @@ def test_a_mask_that_lies_elsewhere_is_refused(tmp_path: Path, volume: np.ndarra
         decode(listed(tmp_path).cases[0], TASK, STUDY.data)
 
 
-def test_patients_come_from_the_header_or_the_table_and_stay_together(tmp_path: Path, volume: np.ndarray) -> None:
+def test_patients_come_from_the_header_or_the_table_and_stay_together(
+    tmp_path: Path, volume: np.ndarray
+) -> None:
     for number in range(6):
         written(tmp_path / "dicom" / f"s{number}", volume[:3], patient=f"P{number % 3}")
         nifti(tmp_path / "masks" / f"s{number}.nii.gz", mask_of(volume[:3]), np.uint8)
     assert listed(tmp_path).patients == 3
     with (tmp_path / "labels.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["file", "patient_id"], *((f"s{number}", f"Q{number // 3}") for number in range(6))])
+        csv.writer(file).writerows(
+            [["file", "patient_id"], *((f"s{number}", f"Q{number // 3}") for number in range(6))]
+        )
     manifest = listed(tmp_path)
     assert manifest.patients == 2
     parts = split(manifest, STUDY.data, 1)
@@ -146,6 +196,9 @@ def test_pictures_are_no_volumes(tmp_path: Path, volume: np.ndarray) -> None:
 
 def test_in_two_dimensions_each_file_is_an_image(tmp_path: Path, volume: np.ndarray) -> None:
     written(tmp_path / "dicom" / "case1", volume)
-    files = {p.relative_to(tmp_path / "dicom").as_posix(): p for p in sorted((tmp_path / "dicom").rglob("*.dcm"))}
+    files = {
+        p.relative_to(tmp_path / "dicom").as_posix(): p
+        for p in sorted((tmp_path / "dicom").rglob("*.dcm"))
+    }
     found, refused = volume_names.images(files, 2)
     assert [image.names for image in found] == [(name,) for name in sorted(files)] and not refused

@@ -58,9 +58,18 @@ def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
     for place, (vr, value) in old.items():
         tag = str(place[-1])
         above = [place[:depth] for depth in range(1, len(place) - 1, 2)]
-        if int(tag[:4], 16) % 2 or tag.endswith("0000") or value is None or any(one not in new for one in above):
+        if (
+            int(tag[:4], 16) % 2
+            or tag.endswith("0000")
+            or value is None
+            or any(one not in new for one in above)
+        ):
             continue
-        found[place] = (keyword_for_tag(int(tag, 16)), "nested" if above else "top", _became(vr, value, new.get(place)))
+        found[place] = (
+            keyword_for_tag(int(tag, 16)),
+            "nested" if above else "top",
+            _became(vr, value, new.get(place)),
+        )
     return found
 
 
@@ -84,7 +93,10 @@ def differences() -> Counter[tuple[str, str, str, str]]:
     found: Counter[tuple[str, str, str, str]] = Counter()
     for _, read in sources():
         other = read()
-        simpledicomanonymizer.anonymize_dataset(other, base_rules_gen=lambda: simpledicomanonymizer.initialize_actions("dicomfields_2026c"))
+        simpledicomanonymizer.anonymize_dataset(
+            other,
+            base_rules_gen=lambda: simpledicomanonymizer.initialize_actions("dicomfields_2026c"),
+        )
         theirs = outcomes(read(), other)
         for place, (keyword, depth, here) in outcomes(read(), deidentify(read(), NAMES)).items():
             if place in theirs and theirs[place][2] != here:
@@ -96,11 +108,20 @@ def reason(keyword: str, depth: str, there: str, here: str) -> str:
     """Why; an empty text where there is no reason."""
     row = next((row for row in scorer.table().values() if row["keyword"] == keyword), None)
     listed, cleaned = row is not None, row is not None and "C" in (row["dates"], row["descriptors"])
-    within = ("AcquisitionContextSequence", "ConceptNameCodeSequence", "ConceptCodeSequence", "ValueType")
+    within = (
+        "AcquisitionContextSequence",
+        "ConceptNameCodeSequence",
+        "ConceptCodeSequence",
+        "ValueType",
+    )
     replaced = not listed and (there, here) == ("kept", "replaced")
     cases = (
         (keyword in ("PatientName", "SpecificCharacterSet", "DeidentificationMethod"), "ours"),
-        (keyword.startswith("Overlay") or keyword in ("ImageFrameOrigin", "NumberOfFramesInOverlay"), "overlay"),
+        (
+            keyword.startswith("Overlay")
+            or keyword in ("ImageFrameOrigin", "NumberOfFramesInOverlay"),
+            "overlay",
+        ),
         (keyword == "PixelData", "comment"),
         (keyword in within and there != "replaced", "sequence"),
         (there == "emptied" and depth == "nested", "reference"),
@@ -116,11 +137,18 @@ def reason(keyword: str, depth: str, there: str, here: str) -> str:
 
 def main() -> None:
     rows = [
-        dict(zip(("keyword", "depth", "there", "here"), one, strict=True), count=n, why=reason(*one))
+        dict(
+            zip(("keyword", "depth", "there", "here"), one, strict=True), count=n, why=reason(*one)
+        )
         for one, n in sorted(differences().items())
     ]
     text = ",\n".join(json.dumps(row) for row in rows)
-    FACTS.write_text('{"package": "dicom-anonymizer 2.1.0", "table": "dicomfields_2026c", "differences": [\n' + text + "\n]}\n", "utf-8")
+    FACTS.write_text(
+        '{"package": "dicom-anonymizer 2.1.0", "table": "dicomfields_2026c", "differences": [\n'
+        + text
+        + "\n]}\n",
+        "utf-8",
+    )
 
 
 if __name__ == "__main__":

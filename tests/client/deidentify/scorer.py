@@ -62,7 +62,9 @@ def score_pairs(pairs: Iterable[tuple[Dataset, Dataset]]) -> Report:
     return report
 
 
-def score(source: Dataset, made: Dataset, memory: Memory, rows: dict[str, dict[str, str]]) -> Iterator[str]:
+def score(
+    source: Dataset, made: Dataset, memory: Memory, rows: dict[str, dict[str, str]]
+) -> Iterator[str]:
     """Each finding is ``KIND tag keyword``; kinds: left, kept, uid, inconsistent, private, unknown, text, flag."""
     before, after = values(source), values(made)
     for place, (vr, value) in after.items():
@@ -75,7 +77,11 @@ def score(source: Dataset, made: Dataset, memory: Memory, rows: dict[str, dict[s
             continue
         elif row["action"] == "X" and not cleaned(row, vr, value, before.get(place)):
             yield f"left {tag} {row['keyword']}"
-        elif row["action"] not in ("U", "X/Z/U*") and unchanged(vr, value, before.get(place)) and not cleaned(row, vr, value, None):
+        elif (
+            row["action"] not in ("U", "X/Z/U*")
+            and unchanged(vr, value, before.get(place))
+            and not cleaned(row, vr, value, None)
+        ):
             yield f"kept {tag} {row['keyword']}"
     yield from uids(before, after, rows, memory)
     yield from flags(made)
@@ -115,12 +121,20 @@ def cleaned(row: dict[str, str], vr: str, value: object, before: tuple[str, obje
 
 
 def harmless(text: str) -> bool:
-    vocabulary = set(re.sub(r"^#.*", "", WORDS.read_text("utf-8"), flags=re.MULTILINE).casefold().split())
-    return all(word in vocabulary or re.fullmatch(r"\d{1,2}[a-z]{0,3}", word) for word in re.findall(r"[^\W_]+", text.casefold()))
+    vocabulary = set(
+        re.sub(r"^#.*", "", WORDS.read_text("utf-8"), flags=re.MULTILINE).casefold().split()
+    )
+    return all(
+        word in vocabulary or re.fullmatch(r"\d{1,2}[a-z]{0,3}", word)
+        for word in re.findall(r"[^\W_]+", text.casefold())
+    )
 
 
 def uids(
-    before: dict[Place, tuple[str, object]], after: dict[Place, tuple[str, object]], rows: dict[str, dict[str, str]], memory: Memory
+    before: dict[Place, tuple[str, object]],
+    after: dict[Place, tuple[str, object]],
+    rows: dict[str, dict[str, str]],
+    memory: Memory,
 ) -> Iterator[str]:
     """Every UID of the table is another one, and the same old one always becomes the same new one, and no two become one."""
     for place, (vr, value) in after.items():
@@ -137,7 +151,13 @@ def uids(
 
 
 def listed(value: object) -> list[str]:
-    return [] if value is None else [str(value)] if isinstance(value, str) else [str(one) for one in value]  # type: ignore[attr-defined]
+    return (
+        []
+        if value is None
+        else [str(value)]
+        if isinstance(value, str)
+        else [str(one) for one in value]
+    )  # type: ignore[attr-defined]
 
 
 def flags(made: Dataset) -> Iterator[str]:

@@ -40,16 +40,27 @@ def body(seed: int = 0, shape: tuple[int, int] = (256, 256), noise: float = 0.01
     soft = ndimage.gaussian_filter(rng.normal(size=shape), min(shape) / 16)
     ribs = 0.08 * np.sin(down * 40 + 3 * np.sin(across * 3 + seed)) * (np.abs(across - 0.5) > 0.1)
     vessels = 0.1 * (np.abs(np.sin(across * 17 + 5 * np.cos(down * 4))) < 0.03)
-    grey = 0.35 + 0.15 * soft / np.abs(soft).max() + ribs + vessels + rng.normal(scale=noise, size=shape)
+    grey = (
+        0.35
+        + 0.15 * soft / np.abs(soft).max()
+        + ribs
+        + vessels
+        + rng.normal(scale=noise, size=shape)
+    )
     return np.clip(grey, 0, 0.8)
 
 
-def drawn(grey: Grey, line: str, size: int, level: float, place: tuple[float, float], turn: int = 0) -> Grey:
+def drawn(
+    grey: Grey, line: str, size: int, level: float, place: tuple[float, float], turn: int = 0
+) -> Grey:
     """The picture with a line at a place (parts of the free height and width), smoothed at its edges as viewers draw it."""
     sheet = Image.new("L", grey.shape[::-1] if turn % 2 == 0 else grey.shape)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     left, top, right, bottom = pen.textbbox((0, 0), line, font=font)
-    down, across = (sheet.height - (bottom - top) - 6) * place[0] + 3, (sheet.width - (right - left) - 6) * place[1] + 3
+    down, across = (
+        (sheet.height - (bottom - top) - 6) * place[0] + 3,
+        (sheet.width - (right - left) - 6) * place[1] + 3,
+    )
     pen.text((across - left, down - top), line, fill=255, font=font)
     ink = np.rot90(np.asarray(sheet) / 255.0, turn)
     return grey * (1 - ink) + level * ink
@@ -67,7 +78,17 @@ def test_a_drawn_line_is_found(size: int, level: float, place: tuple[float, floa
     assert glyphs.rows(stored(drawn(grey, LINE, size, level, place)))
 
 
-@pytest.mark.parametrize("line", ["PID 77418", "12.03.1963", "MÜLLER JÜRGEN", "St. Mary Hospital", "ИВАНОВА ОЛЬГА", "Smith, John"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PID 77418",
+        "12.03.1963",
+        "MÜLLER JÜRGEN",
+        "St. Mary Hospital",
+        "ИВАНОВА ОЛЬГА",
+        "Smith, John",
+    ],
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_other_lines_over_other_bodies_are_found(line: str, seed: int) -> None:
     assert glyphs.rows(stored(drawn(body(seed), line, 14, 1.0, (seed / 3, 0.2))))
@@ -93,7 +114,9 @@ def test_coloured_letters_are_found(colour: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize("height", [1536, 2400])
 def test_large_letters_in_a_large_picture_are_found(height: int) -> None:
     grey = np.kron(body(shape=(height // 8, height // 8)), np.ones((8, 8)))
-    assert glyphs.rows(stored(drawn(ndimage.uniform_filter(grey, 9), LINE, height // 30, 1.0, (0, 1))))
+    assert glyphs.rows(
+        stored(drawn(ndimage.uniform_filter(grey, 9), LINE, height // 30, 1.0, (0, 1)))
+    )
 
 
 @pytest.mark.parametrize("paper", [0.0, 1.0])
@@ -148,7 +171,11 @@ def test_values_that_are_no_numbers_do_not_matter() -> None:
 
 def header(**values: object) -> Dataset:
     made = Dataset()
-    made.SOPClassUID, made.ImageType, made.SamplesPerPixel = ComputedRadiographyImageStorage, ["ORIGINAL", "PRIMARY"], 1
+    made.SOPClassUID, made.ImageType, made.SamplesPerPixel = (
+        ComputedRadiographyImageStorage,
+        ["ORIGINAL", "PRIMARY"],
+        1,
+    )
     for name, value in values.items():
         setattr(made, name, value)
     return made
@@ -169,7 +196,12 @@ def test_the_header_speaks_first(values: dict[str, object], reason: str | None) 
 
 
 def test_a_header_that_says_no_is_not_believed() -> None:
-    assert burned_in.burned_in(header(BurnedInAnnotation="NO"), stored(drawn(body(), LINE, 14, 1.0, (0, 0)))) == burned_in.PRINTED
+    assert (
+        burned_in.burned_in(
+            header(BurnedInAnnotation="NO"), stored(drawn(body(), LINE, 14, 1.0, (0, 0)))
+        )
+        == burned_in.PRINTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,7 +219,9 @@ def test_a_header_that_says_no_is_not_believed() -> None:
         ({}, None),
     ],
 )
-def test_kinds_that_often_carry_text_must_be_seen(values: dict[str, object], reason: str | None) -> None:
+def test_kinds_that_often_carry_text_must_be_seen(
+    values: dict[str, object], reason: str | None
+) -> None:
     assert burned_in.burned_in(header(**values), None) == reason
 
 
@@ -203,7 +237,11 @@ def test_one_frame_with_text_among_many_is_enough() -> None:
     frames = np.stack([stored(body(seed)) for seed in range(4)])
     assert burned_in.burned_in(header(), frames) is None
     frames[2] = stored(drawn(body(), LINE, 14, 1.0, (1, 0)))
-    assert burned_in.burned_in(header(), frames) == burned_in.burned_in(header(), iter(frames)) == burned_in.PRINTED
+    assert (
+        burned_in.burned_in(header(), frames)
+        == burned_in.burned_in(header(), iter(frames))
+        == burned_in.PRINTED
+    )
     colour = np.repeat(frames[2][..., None], 3, axis=-1)
     assert burned_in.burned_in(header(SamplesPerPixel=3), colour) == burned_in.PRINTED
 
@@ -217,7 +255,9 @@ def test_in_a_slice_only_what_lies_beside_the_body_counts() -> None:
     assert burned_in.burned_in(place, middle) == burned_in.PRINTED
 
 
-@pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.2"])
+@pytest.mark.parametrize(
+    "sop_class", ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.2"]
+)
 def test_segments_and_doses_are_no_pictures(sop_class: str) -> None:
     made = phantom.header()
     made.PixelData = stored(drawn(body(shape=(96, 128)), "PID77418 DOE", 14, 1.0, (0, 0))).tobytes()
@@ -251,12 +291,20 @@ def test_a_damaged_run_length_stream_is_kept_back(damage: int) -> None:
 
 
 def test_a_reason_holds_nothing_of_the_file() -> None:
-    reasons = (burned_in.ANNOTATED, burned_in.FACE, burned_in.OVERLAY, burned_in.UNSEEN, burned_in.PRINTED)
+    reasons = (
+        burned_in.ANNOTATED,
+        burned_in.FACE,
+        burned_in.OVERLAY,
+        burned_in.UNSEEN,
+        burned_in.PRINTED,
+    )
     assert all(reason.endswith(".") and "PID" not in reason for reason in reasons)
 
 
 def pack() -> Iterator[tuple[bool, Dataset]]:
-    for site in sorted(path for path in (Path(PACKS or "") / "cxr_dicom").iterdir() if path.is_dir()):
+    for site in sorted(
+        path for path in (Path(PACKS or "") / "cxr_dicom").iterdir() if path.is_dir()
+    ):
         planted = json.loads((site / "planted_identifiers.json").read_text("utf-8"))
         for name, values in planted.items():
             yield values["burned_in_pixels"], pydicom.dcmread(site / "dicom" / name)

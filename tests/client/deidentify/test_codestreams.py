@@ -38,7 +38,9 @@ STREAMS = {
     "progressive": packed(progressive=True, comment=SECRET),
     "exif": after_start(JPEG, segment(0xE1, b"Exif\0\0" + SECRET)),
     "photoshop": after_start(JPEG, segment(0xED, SECRET), segment(0xEF, SECRET)),
-    "long application data": after_start(JPEG, segment(0xE0, b"JFXX\0" + SECRET), segment(0xEE, b"Adobe\0" + SECRET * 2)),
+    "long application data": after_start(
+        JPEG, segment(0xE0, b"JFXX\0" + SECRET), segment(0xEE, b"Adobe\0" + SECRET * 2)
+    ),
     "fill bytes": after_start(JPEG, b"\xff\xff" + segment(0xFE, SECRET)),
     "behind the end": JPEG + SECRET,
     "before the end": JPEG[:-2] + segment(0xFE, SECRET) + JPEG[-2:],
@@ -57,7 +59,9 @@ def test_comments_go_and_the_picture_stays(name: str) -> None:
     new = blanked(value)
     assert SECRET[:8] not in new
     assert len(new) == len(value)
-    for frame, old in zip(generate_frames(new, number_of_frames=2), (STREAMS[name],) * 2, strict=True):
+    for frame, old in zip(
+        generate_frames(new, number_of_frames=2), (STREAMS[name],) * 2, strict=True
+    ):
         assert seen(frame) == seen(old)
 
 

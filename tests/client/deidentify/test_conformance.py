@@ -44,7 +44,11 @@ def test_pixels_stay_bit_for_bit(pairs: list[tuple[Dataset, Dataset]]) -> None:
     images = [(source, new) for source, new in pairs if "PixelData" in source]
     assert len(images) > 70
     native = [not source.file_meta.TransferSyntaxUID.is_encapsulated for source, _ in images]
-    assert all(source.PixelData == new.PixelData for (source, new), plain in zip(images, native, strict=True) if plain)
+    assert all(
+        source.PixelData == new.PixelData
+        for (source, new), plain in zip(images, native, strict=True)
+        if plain
+    )
     packed = [pair for pair, plain in zip(images, native, strict=True) if not plain]
     compared = [decoded(source) == decoded(new) for source, new in packed if decoded(source)]
     assert len(compared) >= 30
@@ -59,7 +63,9 @@ def decoded(dataset: Dataset) -> bytes:
         return b""
 
 
-def test_the_scorer_finds_untouched_files_and_each_planted_fault(pairs: list[tuple[Dataset, Dataset]]) -> None:
+def test_the_scorer_finds_untouched_files_and_each_planted_fault(
+    pairs: list[tuple[Dataset, Dataset]],
+) -> None:
     untouched = scorer.score_pairs([(source, source) for source, _ in pairs])
     assert untouched.conformant == 0
     assert untouched.kinds["private"] > 1000
@@ -85,7 +91,9 @@ def test_the_scorer_finds_one_fault(keyword: str, kind: str) -> None:
         new[keyword] = source[keyword]
     else:
         del new[keyword]
-    assert [one.split()[0] for one in scorer.score(source, new, scorer.Memory(), scorer.table())] == [kind]
+    assert [
+        one.split()[0] for one in scorer.score(source, new, scorer.Memory(), scorer.table())
+    ] == [kind]
 
 
 def test_the_scorer_finds_uids_that_are_replaced_in_two_ways() -> None:
@@ -104,11 +112,18 @@ def test_every_difference_to_the_other_package_has_a_reason_and_is_still_there()
     for _, found in oracle.ours():
         for outcome in found.values():
             here[outcome] = here.get(outcome, 0) + 1
-    missing = [row for row in FACTS["differences"] if here.get((row["keyword"], row["depth"], row["here"]), 0) < row["count"]]
+    missing = [
+        row
+        for row in FACTS["differences"]
+        if here.get((row["keyword"], row["depth"], row["here"]), 0) < row["count"]
+    ]
     assert missing == []
 
 
 def test_where_the_other_package_is_installed_there_are_no_further_differences() -> None:
     pytest.importorskip("dicomanonymizer", reason="dicom-anonymizer is not installed")
-    expected = {(row["keyword"], row["depth"], row["there"], row["here"]): row["count"] for row in FACTS["differences"]}
+    expected = {
+        (row["keyword"], row["depth"], row["there"], row["here"]): row["count"]
+        for row in FACTS["differences"]
+    }
     assert dict(oracle.differences()) == expected

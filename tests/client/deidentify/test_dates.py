@@ -51,7 +51,11 @@ def test_what_is_no_whole_date_or_time_is_not_kept(value: str, vr: str) -> None:
     assert moved(value, vr, -400) is None
 
 
-@given(st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.dates(date(1900, 1, 1), date(2100, 1, 1)), st.integers(-3652, -366))
+@given(
+    st.dates(date(1900, 1, 1), date(2100, 1, 1)),
+    st.dates(date(1900, 1, 1), date(2100, 1, 1)),
+    st.integers(-3652, -366),
+)
 def test_the_time_between_two_dates_of_a_patient_stays(one: date, other: date, days: int) -> None:
     new = [moved(f"{day:%Y%m%d}", "DA", days) for day in (one, other)]
     first, second = (date(int(text[:4]), int(text[4:6]), int(text[6:])) for text in new if text)

@@ -8,7 +8,19 @@ from client.deidentify.descriptors import harmless, vocabulary
 
 
 @pytest.mark.parametrize(
-    "text", ["CHEST AP portable", "Abdomen^Liver", "t2_tse_tra", "MPR 3mm", "Head w/o contrast", "Thorax", "", "^^", "L5/S1", "LUNG 1.25"]
+    "text",
+    [
+        "CHEST AP portable",
+        "Abdomen^Liver",
+        "t2_tse_tra",
+        "MPR 3mm",
+        "Head w/o contrast",
+        "Thorax",
+        "",
+        "^^",
+        "L5/S1",
+        "LUNG 1.25",
+    ],
 )
 def test_words_of_anatomy_and_technique_stay(text: str) -> None:
     assert harmless(text)
@@ -39,7 +51,11 @@ def test_anything_else_goes(text: str) -> None:
 @given(st.text(min_size=1, max_size=20))
 def test_a_text_that_stays_has_known_words_only(text: str) -> None:
     if harmless(f"chest {text}"):
-        left = [word for word in "".join(one if one.isalnum() else " " for one in text).casefold().split() if word not in vocabulary()]
+        left = [
+            word
+            for word in "".join(one if one.isalnum() else " " for one in text).casefold().split()
+            if word not in vocabulary()
+        ]
         assert all(len(word) <= 5 and word.isascii() and word[0].isdigit() for word in left)
         assert len(left) <= 2
 

@@ -45,7 +45,10 @@ def test_it_says_what_was_done(new: Dataset) -> None:
     assert new.PatientIdentityRemoved == "YES"
     assert new.DeidentificationMethod[0] == "DICOM PS3.15 2026c Annex E"
     assert all(len(text) <= 64 for text in new.DeidentificationMethod)
-    codes = [(item.CodeValue, item.CodingSchemeDesignator) for item in new.DeidentificationMethodCodeSequence]
+    codes = [
+        (item.CodeValue, item.CodingSchemeDesignator)
+        for item in new.DeidentificationMethodCodeSequence
+    ]
     assert codes == [("113100", "DCM"), ("113105", "DCM"), ("113107", "DCM")]
     assert new.LongitudinalTemporalInformationModified == "MODIFIED"
 
@@ -62,9 +65,19 @@ def test_without_the_options_dates_and_descriptions_go() -> None:
 def test_patient_and_file_have_their_new_names_only(new: Dataset) -> None:
     assert new.PatientID == new.PatientName == NAMES.patient("PID77418", "MERCY")
     assert new.PatientBirthDate == new.PatientSex == new.AccessionNumber == ""
-    assert not {"PatientAge", "PatientAddress", "OtherPatientIDs", "IssuerOfPatientID", "ImageComments"} & set(new.dir())
+    assert not {
+        "PatientAge",
+        "PatientAddress",
+        "OtherPatientIDs",
+        "IssuerOfPatientID",
+        "ImageComments",
+    } & set(new.dir())
     assert new.preamble == bytes(128)
-    assert new.file_meta.MediaStorageSOPInstanceUID == new.SOPInstanceUID == NAMES.uid(f"{phantom.OBJECT}.0")
+    assert (
+        new.file_meta.MediaStorageSOPInstanceUID
+        == new.SOPInstanceUID
+        == NAMES.uid(f"{phantom.OBJECT}.0")
+    )
     assert "SourceApplicationEntityTitle" not in new.file_meta
 
 
@@ -82,7 +95,16 @@ def test_descriptions_of_harmless_words_stay_and_others_go(new: Dataset) -> None
 
 def test_what_training_needs_stays(new: Dataset) -> None:
     source = phantom.header()
-    for name in ("Modality", "Rows", "Columns", "PixelData", "ImageType", "PhotometricInterpretation", "BitsStored", "Manufacturer"):
+    for name in (
+        "Modality",
+        "Rows",
+        "Columns",
+        "PixelData",
+        "ImageType",
+        "PhotometricInterpretation",
+        "BitsStored",
+        "Manufacturer",
+    ):
         assert new[name].value == source[name].value
     assert new.SOPClassUID == ComputedRadiographyImageStorage
     assert new.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
@@ -122,7 +144,11 @@ def leaks(content: bytes, characters: str) -> list[str]:
     words = [*phantom.PLANTED, *name.split("^")]
     text = str(pydicom.dcmread(BytesIO(content))).casefold()
     codecs = ("utf-8", "latin-1", "iso8859-5", "iso2022_jp", "gb18030", "utf-16-le")
-    return [word for word in words if word.casefold() in text or any(encoded(word, codec) in content for codec in codecs)]
+    return [
+        word
+        for word in words
+        if word.casefold() in text or any(encoded(word, codec) in content for codec in codecs)
+    ]
 
 
 def encoded(word: str, codec: str) -> bytes:
@@ -135,7 +161,9 @@ def encoded(word: str, codec: str) -> bytes:
 def test_the_same_twice_is_the_same_bytes() -> None:
     one, other = BytesIO(), BytesIO()
     deidentify(phantom.header(), NAMES).save_as(one, enforce_file_format=True)
-    deidentify(phantom.header(), Pseudonyms(bytes(range(32)))).save_as(other, enforce_file_format=True)
+    deidentify(phantom.header(), Pseudonyms(bytes(range(32)))).save_as(
+        other, enforce_file_format=True
+    )
     assert one.getvalue() == other.getvalue()
 
 
@@ -167,11 +195,21 @@ def test_without_a_patient_id_the_study_stands_for_the_patient() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keyword", "value"), [("StudyDate", "last spring"), ("SeriesDate", "2021"), ("AcquisitionDateTime", "2021"), ("StudyTime", "at noon")]
+    ("keyword", "value"),
+    [
+        ("StudyDate", "last spring"),
+        ("SeriesDate", "2021"),
+        ("AcquisitionDateTime", "2021"),
+        ("StudyTime", "at noon"),
+    ],
 )
 def test_a_date_that_cannot_be_moved_goes(keyword: str, value: str) -> None:
     source = phantom.header()
-    source.add(pydicom.DataElement(keyword, source[keyword].VR, value, validation_mode=pydicom.config.IGNORE))
+    source.add(
+        pydicom.DataElement(
+            keyword, source[keyword].VR, value, validation_mode=pydicom.config.IGNORE
+        )
+    )
     assert value not in str(deidentify(source, NAMES))
 
 
@@ -189,7 +227,9 @@ def test_a_date_that_cannot_be_moved_goes(keyword: str, value: str) -> None:
         ("FrameLabel", "Jane Doe"),
     ],
 )
-def test_free_texts_and_names_that_the_table_does_not_list_become_dummies(keyword: str, value: str) -> None:
+def test_free_texts_and_names_that_the_table_does_not_list_become_dummies(
+    keyword: str, value: str
+) -> None:
     source, item = phantom.header(), Dataset()
     setattr(source, keyword, value)
     setattr(item, keyword, value)
@@ -200,7 +240,15 @@ def test_free_texts_and_names_that_the_table_does_not_list_become_dummies(keywor
     assert keyword in new.AnatomicRegionSequence[0]
 
 
-@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "TargetFrameOfReferenceUID", "IrradiationEventUID", "CreatorVersionUID"])
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "FrameOfReferenceUID",
+        "TargetFrameOfReferenceUID",
+        "IrradiationEventUID",
+        "CreatorVersionUID",
+    ],
+)
 def test_uids_are_replaced_whether_listed_or_not(keyword: str) -> None:
     source = phantom.header()
     setattr(source, keyword, "1.2.3.99")
@@ -210,13 +258,19 @@ def test_uids_are_replaced_whether_listed_or_not(keyword: str) -> None:
 def test_many_uids_in_one_attribute_are_all_replaced() -> None:
     source = phantom.header()
     source.IrradiationEventUID = ["1.2.3.98", "1.2.3.99"]
-    assert list(through(source).IrradiationEventUID) == [NAMES.uid("1.2.3.98"), NAMES.uid("1.2.3.99")]
+    assert list(through(source).IrradiationEventUID) == [
+        NAMES.uid("1.2.3.98"),
+        NAMES.uid("1.2.3.99"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
-        ("FrameOfReferenceUID", "1.2.840.10008.1.4.1.1"),  # Talairach brain atlas, registered in PS3.6
+        (
+            "FrameOfReferenceUID",
+            "1.2.840.10008.1.4.1.1",
+        ),  # Talairach brain atlas, registered in PS3.6
         ("CodingSchemeUID", "1.2.3.99"),
         ("ReferencedSOPClassUID", "1.2.3.99"),
     ],
@@ -227,13 +281,21 @@ def test_registered_uids_and_those_of_classes_stay(keyword: str, value: str) -> 
     assert through(source)[keyword].value == value
 
 
-@pytest.mark.parametrize("uid", ["1.2.840.10008.19630412", "1.2.840.10008./../../x", "Jane Doe", "../../x"])
-@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SOPClassUID", "CodingSchemeUID"])
+@pytest.mark.parametrize(
+    "uid", ["1.2.840.10008.19630412", "1.2.840.10008./../../x", "Jane Doe", "../../x"]
+)
+@pytest.mark.parametrize(
+    "keyword", ["SOPInstanceUID", "StudyInstanceUID", "SOPClassUID", "CodingSchemeUID"]
+)
 def test_what_only_looks_registered_is_replaced(keyword: str, uid: str) -> None:
     source = phantom.header()
     source[keyword] = pydicom.DataElement(keyword, "UI", uid, validation_mode=pydicom.config.IGNORE)
     value = deidentify(source, NAMES)[keyword].value
-    assert value == (uid if keyword in ("SOPClassUID", "CodingSchemeUID") and uid.startswith("1.2.840.10008.1") else NAMES.uid(uid))
+    assert value == (
+        uid
+        if keyword in ("SOPClassUID", "CodingSchemeUID") and uid.startswith("1.2.840.10008.1")
+        else NAMES.uid(uid)
+    )
 
 
 @pytest.mark.parametrize("uid", ["Jane Doe", "1.2.3"])
@@ -246,12 +308,25 @@ def test_a_transfer_syntax_that_nobody_knows_is_refused(uid: str) -> None:
 
 def test_a_report_keeps_its_form_and_none_of_its_content() -> None:
     source, text, code = phantom.header(), Dataset(), Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99MERCY", "Attending Jane Doe"
-    text.ValueType, text.RelationshipType, text.TextValue, text.PersonName = "TEXT", "CONTAINS", "Jane Doe, 12.3.", "Doe^Jane"
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = (
+        "1",
+        "99MERCY",
+        "Attending Jane Doe",
+    )
+    text.ValueType, text.RelationshipType, text.TextValue, text.PersonName = (
+        "TEXT",
+        "CONTAINS",
+        "Jane Doe, 12.3.",
+        "Doe^Jane",
+    )
     text.ConceptNameCodeSequence, text.ContentSequence = Sequence([code]), Sequence([Dataset()])
     source.ContentSequence = Sequence([text])
     [item] = through(source).ContentSequence
-    assert (item.ValueType, item.RelationshipType, item.TextValue) == ("TEXT", "CONTAINS", "REMOVED")
+    assert (item.ValueType, item.RelationshipType, item.TextValue) == (
+        "TEXT",
+        "CONTAINS",
+        "REMOVED",
+    )
     assert item.ConceptNameCodeSequence[0].CodeMeaning == "REMOVED"
     assert len(item.ContentSequence) == 1
 
@@ -281,7 +356,12 @@ def test_bytes_where_text_belongs_go() -> None:
 
 
 @pytest.mark.parametrize(
-    "keyword", ["PatientBirthDateInAlternativeCalendar", "PatientDeathDateInAlternativeCalendar", "PatientBreedDescription"]
+    "keyword",
+    [
+        "PatientBirthDateInAlternativeCalendar",
+        "PatientDeathDateInAlternativeCalendar",
+        "PatientBreedDescription",
+    ],
 )
 def test_texts_about_the_patient_that_the_table_does_not_list_go(keyword: str) -> None:
     source = phantom.header()

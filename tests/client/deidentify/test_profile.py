@@ -19,7 +19,17 @@ def test_the_file_names_its_edition_first() -> None:
 def test_how_many_attributes_each_action_has() -> None:
     """Counted in another reading of the same edition (security research, 4.1)."""
     found = Counter(rule.code for rule in profile.rules().values())
-    assert found == {"X": 415, "D": 93, "U": 55, "Z": 42, "X/D": 23, "X/Z": 11, "X/Z/D": 8, "Z/D": 6, "X/Z/U*": 2}
+    assert found == {
+        "X": 415,
+        "D": 93,
+        "U": 55,
+        "Z": 42,
+        "X/D": 23,
+        "X/Z": 11,
+        "X/Z/D": 8,
+        "Z/D": 6,
+        "X/Z/U*": 2,
+    }
     assert found.keys() == profile.CHOSEN.keys()
 
 
@@ -47,13 +57,17 @@ def test_tags_and_keywords_belong_together() -> None:
         ("SourceImageSequence", "X/Z/U*", False, False),
     ],
 )
-def test_rules_of_well_known_attributes(keyword: str, code: str, dates: bool, descriptors: bool) -> None:
+def test_rules_of_well_known_attributes(
+    keyword: str, code: str, dates: bool, descriptors: bool
+) -> None:
     tag = tag_for_keyword(keyword)
     assert tag is not None
     assert profile.rule(tag) == profile.Rule(code, dates, descriptors)
 
 
-@pytest.mark.parametrize("tag", [0x60003000, 0x60083000, 0x60FE4000, 0x50000000, 0x50021234, 0x500A3000])
+@pytest.mark.parametrize(
+    "tag", [0x60003000, 0x60083000, 0x60FE4000, 0x50000000, 0x50021234, 0x500A3000]
+)
 def test_repeating_groups_have_one_rule_for_all(tag: int) -> None:
     found = profile.rule(tag)
     assert found is not None

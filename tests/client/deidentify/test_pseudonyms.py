@@ -37,7 +37,10 @@ def test_a_pseudonym_is_short_can_be_read_aloud_and_stays() -> None:
     assert len({one.patient(str(n)) for n in range(5000)}) == 5000
 
 
-@pytest.mark.parametrize(("one", "other"), [(("4711", "A"), ("4711", "B")), (("4711", ""), ("471", "1")), (("1:2", ""), ("1", ":2"))])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("4711", "A"), ("4711", "B")), (("4711", ""), ("471", "1")), (("1:2", ""), ("1", ":2"))],
+)
 def test_other_patients_have_other_names(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert Pseudonyms(KEY).patient(*one) != Pseudonyms(KEY).patient(*other)
 
@@ -71,7 +74,9 @@ def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["k", "other"]
 
 
-def test_of_two_processes_that_make_the_key_the_first_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_processes_that_make_the_key_the_first_one_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "k"
 
     def late(count: int) -> bytes:

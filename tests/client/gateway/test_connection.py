@@ -29,9 +29,13 @@ def write(folder: Path, name: str, credential: Credential) -> tuple[Path, Path]:
     return folder / f"{name}.crt", folder / f"{name}.key"
 
 
-def hospital(folder: Path, ca: Credential = CA, now: datetime = NOW, days: int = 10) -> tuple[Path, Path]:
+def hospital(
+    folder: Path, ca: Credential = CA, now: datetime = NOW, days: int = 10
+) -> tuple[Path, Path]:
     key = certificates.private_key("tls")
-    granted = certificates.grant(ca, certificates.request("north", key), "north", "client", now, days)
+    granted = certificates.grant(
+        ca, certificates.request("north", key), "north", "client", now, days
+    )
     return write(folder, "north", Credential(granted, key))
 
 
@@ -54,7 +58,10 @@ def route(port: int, proxy: str = "none", address: str = "localhost") -> KitSett
 
 
 def both(
-    way: KitSettings, certificate: tuple[Path, Path] | None = None, ca: bytes = CA.certificate, seconds: float = 1
+    way: KitSettings,
+    certificate: tuple[Path, Path] | None = None,
+    ca: bytes = CA.certificate,
+    seconds: float = 1,
 ) -> tuple[connection.Hop, str]:
     """The last hop that :func:`reach` tried, and what :func:`explain` makes of the client's own exception."""
     last = connection.reach(way, ca, certificate, "/v1/fleet/", seconds)[-1]
@@ -83,7 +90,9 @@ def test_every_hop_passed(home: Path) -> None:
 def test_an_unknown_name() -> None:
     last, sentence = both(route(443, address="no-such-host.invalid"))
     assert (last.name, last.ok) == ("name", False)
-    assert sentence.startswith("cannot reach the coordinator: the name of no-such-host.invalid is not known here")
+    assert sentence.startswith(
+        "cannot reach the coordinator: the name of no-such-host.invalid is not known here"
+    )
 
 
 def test_a_closed_port() -> None:
@@ -105,7 +114,9 @@ def test_a_server_that_keeps_silent() -> None:
 
 
 def test_a_port_without_tls() -> None:
-    with lane.listening(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as port:
+    with lane.listening(
+        lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    ) as port:
         last, sentence = both(route(port))
     assert (last.name, last.ok) == ("TLS", False)
     assert "does not speak TLS; check that the port" in sentence
@@ -118,13 +129,27 @@ OLD = certificates.authority("chest-4", EARLY, 60)
 @pytest.mark.parametrize(
     ("ca", "server", "words"),
     [
-        (CA, certificates.server(OLD, "localhost", NOW, 10), "not from consortium chest-4's authority"),
-        (CA, certificates.signer(CA, "coordinator", NOW, 10), "not from consortium chest-4's authority"),
-        (CA, certificates.server(CA, "localhost", NOW + timedelta(days=5), 10), "not valid yet; check this machine's clock"),
+        (
+            CA,
+            certificates.server(OLD, "localhost", NOW, 10),
+            "not from consortium chest-4's authority",
+        ),
+        (
+            CA,
+            certificates.signer(CA, "coordinator", NOW, 10),
+            "not from consortium chest-4's authority",
+        ),
+        (
+            CA,
+            certificates.server(CA, "localhost", NOW + timedelta(days=5), 10),
+            "not valid yet; check this machine's clock",
+        ),
         (OLD, certificates.server(OLD, "localhost", EARLY, 10), "has expired; ask the coordinator"),
     ],
 )
-def test_a_server_that_is_not_to_be_trusted(home: Path, ca: Credential, server: Credential, words: str) -> None:
+def test_a_server_that_is_not_to_be_trusted(
+    home: Path, ca: Credential, server: Credential, words: str
+) -> None:
     write(home, "server", server)
     with lane.listening(OK, lane.tls(home)) as port:
         last, sentence = both(route(port), ca=ca.certificate)
@@ -133,7 +158,10 @@ def test_a_server_that_is_not_to_be_trusted(home: Path, ca: Credential, server: 
 
 
 def test_a_server_of_another_name(home: Path) -> None:
-    with lane.listening(OK, lane.tls(home)) as port, lane.listening(lane.web_proxy([], port=port)) as proxy:
+    with (
+        lane.listening(OK, lane.tls(home)) as port,
+        lane.listening(lane.web_proxy([], port=port)) as proxy,
+    ):
         for address in ("fl.example.org", "10.0.0.7"):
             last, sentence = both(route(443, f"http://127.0.0.1:{proxy}", address))
             assert (last.name, last.ok) == ("TLS", False)
@@ -192,15 +220,28 @@ def test_a_server_that_hangs_up(home: Path) -> None:
 @pytest.mark.parametrize("source", ["settings", "environment"])
 def test_a_web_proxy_is_honoured(home: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     asked: list[str] = []
-    with lane.listening(OK, lane.tls(home)) as port, lane.listening(lane.web_proxy(asked, port=port)) as proxy:
+    with (
+        lane.listening(OK, lane.tls(home)) as port,
+        lane.listening(lane.web_proxy(asked, port=port)) as proxy,
+    ):
         url = f"http://ann:s%20t@127.0.0.1:{proxy}"
         if source == "environment":
             monkeypatch.setenv("HTTPS_PROXY", url)
         last, sentence = both(route(port, proxy=url if source == "settings" else ""))
         hops = connection.reach(route(port, proxy=url), CA.certificate, None, "/v1/fleet/", 1)
     assert (last.name, last.ok) == ("answer", True) and "404" in sentence
-    assert [hop.name for hop in hops] == ["name", "port", "proxy", "TLS", "client certificate", "answer"]
-    assert all(head.startswith(f"CONNECT localhost:{port} HTTP/1.1") for head in asked) and len(asked) == 3
+    assert [hop.name for hop in hops] == [
+        "name",
+        "port",
+        "proxy",
+        "TLS",
+        "client certificate",
+        "answer",
+    ]
+    assert (
+        all(head.startswith(f"CONNECT localhost:{port} HTTP/1.1") for head in asked)
+        and len(asked) == 3
+    )
     assert all("Proxy-Authorization: Basic YW5uOnMgdA==" in head for head in asked)
 
 
@@ -218,7 +259,11 @@ def test_the_environment_may_except_an_address(home: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [("407 Auth", "wants a user and a password"), ("403 No", r'does not connect to localhost:443 ("403 No")')]
+    ("status", "words"),
+    [
+        ("407 Auth", "wants a user and a password"),
+        ("403 No", r'does not connect to localhost:443 ("403 No")'),
+    ],
 )
 def test_a_proxy_that_refuses(status: str, words: str) -> None:
     with lane.listening(lane.web_proxy([], f"HTTP/1.1 {status}")) as proxy:

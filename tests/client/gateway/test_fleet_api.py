@@ -26,10 +26,22 @@ from common.protocol.flower_objects import Reference
 from common.trust import certificates
 
 CALLS: dict[str, tuple[Any, Any]] = {
-    "activate-node": (fleet_pb2.ActivateNodeRequest, lambda _: fleet_pb2.ActivateNodeResponse(node_id=77)),
-    "deactivate-node": (fleet_pb2.DeactivateNodeRequest, lambda _: fleet_pb2.DeactivateNodeResponse()),
-    "send-node-heartbeat": (heartbeat_pb2.SendNodeHeartbeatRequest, lambda _: heartbeat_pb2.SendNodeHeartbeatResponse(success=True)),
-    "confirm-message-received": (message_pb2.ConfirmMessageReceivedRequest, lambda _: message_pb2.ConfirmMessageReceivedResponse()),
+    "activate-node": (
+        fleet_pb2.ActivateNodeRequest,
+        lambda _: fleet_pb2.ActivateNodeResponse(node_id=77),
+    ),
+    "deactivate-node": (
+        fleet_pb2.DeactivateNodeRequest,
+        lambda _: fleet_pb2.DeactivateNodeResponse(),
+    ),
+    "send-node-heartbeat": (
+        heartbeat_pb2.SendNodeHeartbeatRequest,
+        lambda _: heartbeat_pb2.SendNodeHeartbeatResponse(success=True),
+    ),
+    "confirm-message-received": (
+        message_pb2.ConfirmMessageReceivedRequest,
+        lambda _: message_pb2.ConfirmMessageReceivedResponse(),
+    ),
 }
 DROPPED = 0
 """Instead of a status: the connection breaks."""
@@ -62,19 +74,30 @@ class Coordinator:
             self.models[f"/v1/models/5/{reference.sha256}"] = vector.tobytes()
         message = Message(flower_objects.Content(text, reference), 77, "train", group_id="3")
         proto, tree = flower_objects.envelope(message)
-        flower_objects.send([message], {tree.object_id, *(child.object_id for child in tree.children)}, self.stored.__setitem__)
+        flower_objects.send(
+            [message],
+            {tree.object_id, *(child.object_id for child in tree.children)},
+            self.stored.__setitem__,
+        )
         self.questions.append((proto, tree))
         return message.metadata.message_id
 
     def answered(self) -> tuple[str, Reference | None]:
         """The text of the last answer and what it says about its vector."""
-        return flower_objects.receive(self.pushed[-1].message_object_trees[0], self.stored.__getitem__)
+        return flower_objects.receive(
+            self.pushed[-1].message_object_trees[0], self.stored.__getitem__
+        )
 
     def fleet(self, call: str, body: bytes) -> Any:
         if call in CALLS:
             kind, reply = CALLS[call]
             return reply(kind.FromString(body))
-        return {"pull-messages": self._pull, "push-messages": self._push, "pull-object": self._give, "push-object": self._take}[call](body)
+        return {
+            "pull-messages": self._pull,
+            "push-messages": self._push,
+            "pull-object": self._give,
+            "push-object": self._take,
+        }[call](body)
 
     def _pull(self, body: bytes) -> Any:
         if not self.questions:
@@ -90,7 +113,9 @@ class Coordinator:
 
     def _give(self, body: bytes) -> Any:
         name = message_pb2.PullObjectRequest.FromString(body).object_id
-        return message_pb2.PullObjectResponse(object_found=True, object_available=True, object_content=self.stored[name])
+        return message_pb2.PullObjectResponse(
+            object_found=True, object_available=True, object_content=self.stored[name]
+        )
 
     def _take(self, body: bytes) -> Any:
         asked = message_pb2.PushObjectRequest.FromString(body)
@@ -117,7 +142,11 @@ class Handler(BaseHTTPRequestHandler):
         coordinator = self.server.coordinator
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         place = self.path.split("?")[0]
-        call = place.removeprefix("/v1/fleet/") if place.startswith("/v1/fleet/") else "/".join(place.split("/")[2:3])
+        call = (
+            place.removeprefix("/v1/fleet/")
+            if place.startswith("/v1/fleet/")
+            else "/".join(place.split("/")[2:3])
+        )
         coordinator.calls.append(call)
         waiting = coordinator.trouble.get(call)
         status = waiting.popleft() if waiting else 200
@@ -182,7 +211,9 @@ def coordinator() -> Coordinator:
 
 
 @pytest.fixture
-def connect(coordinator: Coordinator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Fleet]]:
+def connect(
+    coordinator: Coordinator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Fleet]]:
     """Makes a connection; what broke it is in ``coordinator.broken``."""
     monkeypatch.setattr(fleet_api, "_GRACE", 0.3)
     (tmp_path / "node.key").write_bytes(certificates.private_key("node"))
@@ -192,9 +223,14 @@ def connect(coordinator: Coordinator, tmp_path: Path, monkeypatch: pytest.Monkey
     thread.start()
     with httpx.Client(trust_env=False, timeout=10, verify=False) as http:
 
-        def made(stop: threading.Event | None = None, broken: Callable[[BaseException], None] = lambda _: None) -> Fleet:
+        def made(
+            stop: threading.Event | None = None,
+            broken: Callable[[BaseException], None] = lambda _: None,
+        ) -> Fleet:
             key = fleet_api.node_key(tmp_path / "node.key")
-            return Fleet(f"http://127.0.0.1:{server.server_port}", http, key, stop or Hasty(), broken)
+            return Fleet(
+                f"http://127.0.0.1:{server.server_port}", http, key, stop or Hasty(), broken
+            )
 
         yield made
     server.shutdown()
@@ -214,19 +250,32 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("vector", [None, VECTOR[:0], VECTOR], ids=["none", "empty", "1.2 MB"])
-def test_a_question_and_its_answer_arrive_bit_by_bit(connect: Connect, coordinator: Coordinator, vector: np.ndarray | None) -> None:
+def test_a_question_and_its_answer_arrive_bit_by_bit(
+    connect: Connect, coordinator: Coordinator, vector: np.ndarray | None
+) -> None:
     name = coordinator.ask("question é", vector)
     with connect() as fleet:
         question = fleet.receive()
         assert question is not None and question.letter.text == "question é"
         found = question.letter.vector
-        assert (found is None) if vector is None else (found is not None and found.tobytes() == vector.tobytes())
-        assert (question.message.metadata.group_id, question.message.metadata.message_type) == ("3", "train")
+        assert (
+            (found is None)
+            if vector is None
+            else (found is not None and found.tobytes() == vector.tobytes())
+        )
+        assert (question.message.metadata.group_id, question.message.metadata.message_type) == (
+            "3",
+            "train",
+        )
         assert "confirm-message-received" in coordinator.calls and fleet.receive() is None
         fleet.answer(question, Envelope("answer é", None if vector is None else -vector), 1.5)
     text, reference = coordinator.answered()
     proto = coordinator.pushed[-1].messages_list[0]
-    assert text == "answer é" and proto.metadata.reply_to_message_id == name and proto.metadata.src_node_id == 77
+    assert (
+        text == "answer é"
+        and proto.metadata.reply_to_message_id == name
+        and proto.metadata.src_node_id == 77
+    )
     assert (reference is None) == (vector is None)
     if vector is not None and reference is not None:
         assert coordinator.updates[f"/v1/updates/5/{name}"] == (-vector).tobytes()
@@ -244,9 +293,22 @@ def test_no_code_is_ever_asked_for(connect: Connect, coordinator: Coordinator) -
     assert {"get-fab", "get-run"}.isdisjoint(coordinator.calls)
 
 
-@pytest.mark.parametrize("call", ["activate-node", "pull-messages", "pull-object", "models", "push-messages", "push-object", "updates"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "activate-node",
+        "pull-messages",
+        "pull-object",
+        "models",
+        "push-messages",
+        "push-object",
+        "updates",
+    ],
+)
 @pytest.mark.parametrize("status", [DROPPED, 503])
-def test_a_call_that_fails_in_passing_is_made_again(connect: Connect, coordinator: Coordinator, call: str, status: int) -> None:
+def test_a_call_that_fails_in_passing_is_made_again(
+    connect: Connect, coordinator: Coordinator, call: str, status: int
+) -> None:
     coordinator.fails(call, status)
     coordinator.ask("{}", VECTOR)
     broken: list[BaseException] = []
@@ -258,23 +320,37 @@ def test_a_call_that_fails_in_passing_is_made_again(connect: Connect, coordinato
     assert len(broken) == 1 and isinstance(broken[0], httpx.HTTPError)
 
 
-def test_a_model_that_breaks_off_goes_on_where_it_broke(connect: Connect, coordinator: Coordinator) -> None:
+def test_a_model_that_breaks_off_goes_on_where_it_broke(
+    connect: Connect, coordinator: Coordinator
+) -> None:
     coordinator.cut = 1_000_000
     coordinator.ask("{}", VECTOR)
     with connect() as fleet:
         question = fleet.receive()
-    assert question is not None and question.letter.vector is not None and question.letter.vector.tobytes() == VECTOR.tobytes()
+    assert (
+        question is not None
+        and question.letter.vector is not None
+        and question.letter.vector.tobytes() == VECTOR.tobytes()
+    )
     assert coordinator.calls.count("models") == 2
 
 
 def test_a_refusal_is_final_after_the_grace(connect: Connect, coordinator: Coordinator) -> None:
     coordinator.fails("activate-node", *[403] * 100)
-    with pytest.raises(FleetError, match=r"refuses this hospital \(status 403\); ask it whether the enrolment was revoked"), connect():
+    with (
+        pytest.raises(
+            FleetError,
+            match=r"refuses this hospital \(status 403\); ask it whether the enrolment was revoked",
+        ),
+        connect(),
+    ):
         pass
     assert coordinator.calls.count("activate-node") >= 2
 
 
-def test_a_refusal_before_the_proxy_has_heard_of_a_new_hospital_is_not_final(connect: Connect, coordinator: Coordinator) -> None:
+def test_a_refusal_before_the_proxy_has_heard_of_a_new_hospital_is_not_final(
+    connect: Connect, coordinator: Coordinator
+) -> None:
     coordinator.fails("activate-node", 403)
     with connect() as fleet:
         assert fleet.receive() is None
@@ -287,14 +363,21 @@ def test_another_refusal_blames_the_message(connect: Connect, coordinator: Coord
             fleet.receive()
 
 
-def test_a_hospital_that_stops_waits_for_nothing(connect: Connect, coordinator: Coordinator) -> None:
+def test_a_hospital_that_stops_waits_for_nothing(
+    connect: Connect, coordinator: Coordinator
+) -> None:
     stop = threading.Event()
     coordinator.fails("pull-messages", *[503] * 1000)
-    with connect(stop, lambda _: stop.set()) as fleet, pytest.raises(FleetError, match="This hospital stops"):
+    with (
+        connect(stop, lambda _: stop.set()) as fleet,
+        pytest.raises(FleetError, match="This hospital stops"),
+    ):
         fleet.receive()
 
 
-def test_leaving_a_coordinator_that_is_gone_is_told_and_no_error(connect: Connect, coordinator: Coordinator) -> None:
+def test_leaving_a_coordinator_that_is_gone_is_told_and_no_error(
+    connect: Connect, coordinator: Coordinator
+) -> None:
     broken: list[BaseException] = []
     with connect(broken=broken.append):
         coordinator.fails("deactivate-node", DROPPED)
@@ -307,7 +390,9 @@ def test_the_heart_beats_while_the_worker_works_and_through_failures(
     monkeypatch.setattr(fleet_api, "_HEARTBEAT", 0.06)
     coordinator.fails("send-node-heartbeat", 503, DROPPED, 403)
     with connect():
-        until(lambda: coordinator.calls.count("send-node-heartbeat") >= 6)  # nothing else is called meanwhile
+        until(
+            lambda: coordinator.calls.count("send-node-heartbeat") >= 6
+        )  # nothing else is called meanwhile
     until(lambda: not any(thread.name == "heartbeat" for thread in threading.enumerate()))
 
 
@@ -333,7 +418,9 @@ class Watched(threading.Event):
 
 
 @pytest.mark.parametrize("trouble", [DROPPED, 403, 502])
-def test_without_a_bell_it_looks_at_the_old_pace(connect: Connect, coordinator: Coordinator, trouble: int) -> None:
+def test_without_a_bell_it_looks_at_the_old_pace(
+    connect: Connect, coordinator: Coordinator, trouble: int
+) -> None:
     coordinator.fails("bell", trouble)
     stop = Watched()
     with connect(stop) as fleet:
@@ -359,13 +446,24 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "body", "over"),
-    [(403, {"code": 2007, "detail": "x"}, True), (403, {"code": 2001, "detail": "x"}, False), (403, None, False)],
+    [
+        (403, {"code": 2007, "detail": "x"}, True),
+        (403, {"code": 2001, "detail": "x"}, False),
+        (403, None, False),
+    ],
 )
 def test_a_stopped_run_is_told_from_a_refused_hospital(
-    connect: Connect, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch, status: int, body: object, over: bool
+    connect: Connect,
+    coordinator: Coordinator,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    body: object,
+    over: bool,
 ) -> None:
     with connect() as fleet:
-        answer = httpx.Response(status, json=body, request=httpx.Request("POST", "https://localhost"))
+        answer = httpx.Response(
+            status, json=body, request=httpx.Request("POST", "https://localhost")
+        )
 
         def refused() -> None:
             answer.raise_for_status()

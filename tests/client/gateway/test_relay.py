@@ -36,7 +36,12 @@ class Coordinator:
     def __enter__(self) -> Coordinator:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.left = True
 
     def receive(self) -> Delivery | None:
@@ -70,7 +75,9 @@ def question(text: str = "{}", vector: Any = None) -> Delivery:
     return Delivery(message, Envelope(text, vector))
 
 
-def carried(answer: Callable[[str, Memory | None], Answered], asked: Delivery) -> tuple[Envelope, list[str], Worker]:
+def carried(
+    answer: Callable[[str, Memory | None], Answered], asked: Delivery
+) -> tuple[Envelope, list[str], Worker]:
     coordinator, port, log = Coordinator(), Worker(answer), list[str]()
     relay.carry("north", asked, coordinator, port, log.append)  # type: ignore[arg-type]
     [(about, letter, seconds)] = coordinator.answers
@@ -79,13 +86,29 @@ def carried(answer: Callable[[str, Memory | None], Answered], asked: Delivery) -
 
 
 def test_letters_pass_bit_by_bit_and_need_not_be_understood() -> None:
-    vector = np.random.default_rng(0).integers(0, 2**32, 1001, np.uint32).view("<f4")  # NaN payloads too
+    vector = (
+        np.random.default_rng(0).integers(0, 2**32, 1001, np.uint32).view("<f4")
+    )  # NaN payloads too
     back = vector[::-1].copy()
-    letter, log, port = carried(lambda text, _: ('no JSON: "é\n', memoryview(back.tobytes())), question("not JSON either é", vector))
+    letter, log, port = carried(
+        lambda text, _: ('no JSON: "é\n', memoryview(back.tobytes())),
+        question("not JSON either é", vector),
+    )
     [(text, sent, timeout)] = port.asked
-    assert text == "not JSON either é" and sent is not None and bytes(sent) == vector.tobytes() and timeout is None
-    assert letter.text == 'no JSON: "é\n' and letter.vector is not None and letter.vector.tobytes() == back.tobytes()
-    assert len(log) == 2 and all(line.startswith(f"run 9 message {'ab' * 6} train 3: ") for line in log)
+    assert (
+        text == "not JSON either é"
+        and sent is not None
+        and bytes(sent) == vector.tobytes()
+        and timeout is None
+    )
+    assert (
+        letter.text == 'no JSON: "é\n'
+        and letter.vector is not None
+        and letter.vector.tobytes() == back.tobytes()
+    )
+    assert len(log) == 2 and all(
+        line.startswith(f"run 9 message {'ab' * 6} train 3: ") for line in log
+    )
 
 
 def test_a_letter_without_a_vector_has_none_on_the_other_side() -> None:
@@ -95,7 +118,10 @@ def test_a_letter_without_a_vector_has_none_on_the_other_side() -> None:
 
 def test_a_worker_that_is_not_there_becomes_a_public_sentence() -> None:
     def gone(*_: object) -> Answered:
-        raise IpcError("The hospital's worker is not running.", "nobody answers at /srv/consilium/run/worker.sock")
+        raise IpcError(
+            "The hospital's worker is not running.",
+            "nobody answers at /srv/consilium/run/worker.sock",
+        )
 
     letter, log, _ = carried(gone, question())
     reply = envelopes.read_reply(letter)
@@ -118,7 +144,11 @@ def test_it_carries_until_told_to_stop_and_waits_when_nothing_is_asked() -> None
     port, log = Worker(lambda text, _: (text.upper(), None)), list[str]()
     relay.run("north", coordinator, port, 0.25, coordinator.stop, log.append)  # type: ignore[arg-type]
     assert [letter.text for _, letter, _ in coordinator.answers] == ["A", "B"]
-    assert coordinator.waited == [0.25, 0.25] and coordinator.left and log[0] == "connected to the coordinator"
+    assert (
+        coordinator.waited == [0.25, 0.25]
+        and coordinator.left
+        and log[0] == "connected to the coordinator"
+    )
 
 
 def test_a_refused_hospital_leaves() -> None:
@@ -129,7 +159,14 @@ def test_a_refused_hospital_leaves() -> None:
 
     coordinator.receive = refused  # type: ignore[method-assign]
     with pytest.raises(FleetError):
-        relay.run("north", coordinator, Worker(lambda *_: ("", None)), 0.1, coordinator.stop, lambda _: None)  # type: ignore[arg-type]
+        relay.run(
+            "north",
+            coordinator,
+            Worker(lambda *_: ("", None)),
+            0.1,
+            coordinator.stop,
+            lambda _: None,
+        )  # type: ignore[arg-type]
     assert coordinator.left
 
 
@@ -142,6 +179,13 @@ def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
         raise OverError("The run has ended.")
 
     coordinator.answer = over  # type: ignore[method-assign]
-    relay.run("north", coordinator, Worker(lambda text, _: (text.upper(), None)), 0.1, coordinator.stop, log.append)  # type: ignore[arg-type]
+    relay.run(
+        "north",
+        coordinator,
+        Worker(lambda text, _: (text.upper(), None)),
+        0.1,
+        coordinator.stop,
+        log.append,
+    )  # type: ignore[arg-type]
     assert [letter.text for _, letter, _ in coordinator.answers] == ["B"]
     assert "The run has ended." in log

@@ -39,7 +39,9 @@ class _Breaking(httpx.SyncByteStream):
             raise httpx.ReadError("broken")
 
 
-def coordinator(after: int = 1 << 40, content: bytes = MODEL.tobytes()) -> tuple[httpx.Client, list[str]]:
+def coordinator(
+    after: int = 1 << 40, content: bytes = MODEL.tobytes()
+) -> tuple[httpx.Client, list[str]]:
     asked: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:

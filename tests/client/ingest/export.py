@@ -11,17 +11,34 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import (
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+)
 
 NAME, NUMBER, BORN, ACCESSION = "Mustermann", "MRN4711889", "19610203", "ACC90817263"
 ADDRESS, DOCTOR, HOSPITAL = "Beispielweg 17", "Quacksalver", "Klinikum Nirgendwo"
-SECRETS = (NAME, NUMBER, BORN, ACCESSION, ADDRESS, DOCTOR, HOSPITAL, "Erika", "SN-592977", "1961-02-03")
+SECRETS = (
+    NAME,
+    NUMBER,
+    BORN,
+    ACCESSION,
+    ADDRESS,
+    DOCTOR,
+    HOSPITAL,
+    "Erika",
+    "SN-592977",
+    "1961-02-03",
+)
 
 
 def picture(seed: int = 0, size: tuple[int, ...] = (24, 32)) -> npt.NDArray[np.uint8]:
     """A smooth picture with some noise, different for each seed."""
     rng = np.random.default_rng(seed)
-    ramps = np.add.outer(*(np.sin(np.linspace(rng.uniform(0, 6), rng.uniform(6, 12), n)) for n in size[:2]))
+    ramps = np.add.outer(
+        *(np.sin(np.linspace(rng.uniform(0, 6), rng.uniform(6, 12), n)) for n in size[:2])
+    )
     return np.asarray(np.clip(120 + 50 * ramps + rng.normal(0, 4, size[:2]), 0, 255), np.uint8)
 
 
@@ -45,7 +62,14 @@ def jpeg(path: Path, array: npt.NDArray[np.generic], turn: int = 1, **how: objec
     exif = Image.Exif()
     exif[0x010E], exif[0x013B], exif[0x0112] = NAME, DOCTOR, turn
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, "JPEG", exif=exif, comment=f"{NUMBER} {BORN}".encode(), icc_profile=HOSPITAL.encode() * 3, **how)
+    Image.fromarray(array).save(
+        path,
+        "JPEG",
+        exif=exif,
+        comment=f"{NUMBER} {BORN}".encode(),
+        icc_profile=HOSPITAL.encode() * 3,
+        **how,
+    )
     path.write_bytes(path.read_bytes() + b"\xff\xd8" + NAME.encode())
     return path
 
@@ -57,11 +81,20 @@ def tiff(path: Path, array: npt.NDArray[np.generic]) -> Path:
     return path
 
 
-def nifti(path: Path, array: npt.NDArray[np.generic], affine: npt.NDArray[np.float64] | None = None, kind: type = nib.Nifti1Image) -> Path:
+def nifti(
+    path: Path,
+    array: npt.NDArray[np.generic],
+    affine: npt.NDArray[np.float64] | None = None,
+    kind: type = nib.Nifti1Image,
+) -> Path:
     """A NIfTI file with texts in every field that holds one, an extension, and a scale."""
     image = kind(array, np.diag([-1.0, 1.5, 2.0, 1.0]) if affine is None else affine)
     header = image.header
-    header["descrip"], header["aux_file"], header["intent_name"] = f"{NAME} {BORN}"[:79].encode(), DOCTOR.encode(), NUMBER[:15].encode()
+    header["descrip"], header["aux_file"], header["intent_name"] = (
+        f"{NAME} {BORN}"[:79].encode(),
+        DOCTOR.encode(),
+        NUMBER[:15].encode(),
+    )
     if "db_name" in header:
         header["db_name"], header["data_type"] = NUMBER.encode(), NAME[:9].encode()
     header.extensions.append(nib.nifti1.Nifti1Extension(6, f"{NAME} {ADDRESS}".encode()))
@@ -70,21 +103,37 @@ def nifti(path: Path, array: npt.NDArray[np.generic], affine: npt.NDArray[np.flo
     return path
 
 
-def dicom(path: Path, stored: npt.NDArray[np.uint16], number: str, uids: tuple[str, str], **more: object) -> Path:
+def dicom(
+    path: Path, stored: npt.NDArray[np.uint16], number: str, uids: tuple[str, str], **more: object
+) -> Path:
     """A DX image, or a CT slice if a position is among ``more``; ``uids`` of series and instance."""
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    kind = CTImageStorage if "ImagePositionPatient" in more else DigitalXRayImageStorageForPresentation
+    kind = (
+        CTImageStorage if "ImagePositionPatient" in more else DigitalXRayImageStorageForPresentation
+    )
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = kind
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = uids[1]
     made.SpecificCharacterSet = "ISO_IR 100"
     made.StudyInstanceUID, made.SeriesInstanceUID = uids[0] + ".9", uids[0]
     made.PatientName, made.PatientID, made.PatientBirthDate = f"{NAME}^Erika", number, BORN
-    made.AccessionNumber, made.PatientAddress, made.ReferringPhysicianName = ACCESSION, ADDRESS, DOCTOR
-    made.InstitutionName, made.DeviceSerialNumber, made.StudyDate = HOSPITAL, "SN-592977", "20210405"
+    made.AccessionNumber, made.PatientAddress, made.ReferringPhysicianName = (
+        ACCESSION,
+        ADDRESS,
+        DOCTOR,
+    )
+    made.InstitutionName, made.DeviceSerialNumber, made.StudyDate = (
+        HOSPITAL,
+        "SN-592977",
+        "20210405",
+    )
     made.StudyDescription = f"Thorax {NAME}"
-    made.Modality, made.Manufacturer, made.ImageType = "CT" if kind == CTImageStorage else "DX", "Maker", ["ORIGINAL", "PRIMARY"]
+    made.Modality, made.Manufacturer, made.ImageType = (
+        "CT" if kind == CTImageStorage else "DX",
+        "Maker",
+        ["ORIGINAL", "PRIMARY"],
+    )
     made.add_new(0x00091001, "LO", f"{NAME} {NUMBER}")
     inner = Dataset()
     inner.PatientID, inner.PatientName = number, f"{NAME}^Erika"
@@ -106,10 +155,27 @@ def volume(folder: Path, number: str, series: str, slices: int = 4, seed: int = 
     """A CT series with shuffled file names."""
     paths = []
     for k in range(slices):
-        place = {"ImagePositionPatient": ["0", "0", f"{2.5 * k}"], "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"]}
-        about = {**place, "RescaleSlope": "1", "RescaleIntercept": "-1024", "InstanceNumber": k + 1, "FrameOfReferenceUID": series + ".7"}
+        place = {
+            "ImagePositionPatient": ["0", "0", f"{2.5 * k}"],
+            "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+        }
+        about = {
+            **place,
+            "RescaleSlope": "1",
+            "RescaleIntercept": "-1024",
+            "InstanceNumber": k + 1,
+            "FrameOfReferenceUID": series + ".7",
+        }
         stored = picture(seed + 100 * k).astype(np.uint16) * 8
-        paths.append(dicom(folder / f"IM{(7 * k) % slices:04d}", stored, number, (series, f"{series}.{k + 1}"), **about))
+        paths.append(
+            dicom(
+                folder / f"IM{(7 * k) % slices:04d}",
+                stored,
+                number,
+                (series, f"{series}.{k + 1}"),
+                **about,
+            )
+        )
     return paths
 
 
@@ -123,7 +189,9 @@ def researcher(folder: Path, patients: int = 6) -> Path:
         mask = np.zeros((24, 32), np.uint8)
         mask[4:12, 5 : 12 + who] = 1
         png(folder / "masks" / name, mask * 255)
-        rows.append(f"{name};{NUMBER}{who};{NAME}, Erika {who};{who % 2};{'early' if i % 3 else 'late'};1961-02-03;seen by {DOCTOR}")
+        rows.append(
+            f"{name};{NUMBER}{who};{NAME}, Erika {who};{who % 2};{'early' if i % 3 else 'late'};1961-02-03;seen by {DOCTOR}"
+        )
         boxes[f"images/{name}"] = {
             "width": 32,
             "height": 24,
@@ -142,7 +210,10 @@ def leaks(*places: Path) -> Iterator[str]:
             content = _inflated(path) if path.is_file() else b""
             for secret in SECRETS:
                 found = [secret.encode(code) for code in ("utf-8", "latin-1", "utf-16-le")]
-                if any(text.lower() in content.lower() for text in found) or secret.lower() in path.name.lower():
+                if (
+                    any(text.lower() in content.lower() for text in found)
+                    or secret.lower() in path.name.lower()
+                ):
                     yield f"{path.name}: {secret}"
 
 

@@ -23,7 +23,11 @@ from common.study import study as studies
 from tests.client.ingest import export
 
 STUDY = studies.parse(
-    {"name": "s", "task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]}, "model": {"name": "cnn"}}
+    {
+        "name": "s",
+        "task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]},
+        "model": {"name": "cnn"},
+    }
 )
 VOLUMES = studies.parse({**STUDY.to_table(), "data": {**STUDY.to_table()["data"], "dimensions": 3}})
 
@@ -37,7 +41,12 @@ def archive(tmp_path: Path) -> Path:
         path.rename(first[0].parent / f"{export.NAME}{path.name}")
     for i in range(3):
         path = root / "X" / f"{export.NAME}{i}"
-        export.dicom(path, export.picture(20 + i).astype(np.uint16) * 9, f"{export.NUMBER}{i}", (f"1.2.826.5{i}", f"1.2.826.5{i}.1"))
+        export.dicom(
+            path,
+            export.picture(20 + i).astype(np.uint16) * 9,
+            f"{export.NUMBER}{i}",
+            (f"1.2.826.5{i}", f"1.2.826.5{i}.1"),
+        )
     (root / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
     (root / "README.txt").write_text(export.NAME)
     rows = ["PatientID,finding"] + [f"{export.NUMBER}{i},{i % 2}" for i in range(3)]
@@ -52,18 +61,24 @@ def where(archive: Path, tmp_path: Path) -> Places:
 
 def test_series_become_volumes_with_their_values_and_place(archive: Path, where: Places) -> None:
     done = pipeline.ingest(where)
-    scans = {one.shape: sorting.read(one) for one in sorting.sort(p for p in archive.rglob("*IM*"))[0]}
+    scans = {
+        one.shape: sorting.read(one) for one in sorting.sort(p for p in archive.rglob("*IM*"))[0]
+    }
     volumes = sorted((where.site / "images").iterdir())
     assert len(volumes) == 2 and not done.refused
     for path in volumes:
         scan = _registry.read(path)
         original = scans[scan.array.shape[1:]]
-        assert np.array_equal(scan.array, original.array) and np.allclose(scan.spacing, original.spacing)
+        assert np.array_equal(scan.array, original.array) and np.allclose(
+            scan.spacing, original.spacing
+        )
         assert original.affine is not None and np.allclose(nib.load(path).affine, original.affine)
         assert nib.load(path).get_data_dtype() == np.int16
 
 
-def test_images_stay_dicom_with_their_pixels_under_new_headers(archive: Path, where: Places) -> None:
+def test_images_stay_dicom_with_their_pixels_under_new_headers(
+    archive: Path, where: Places
+) -> None:
     pipeline.ingest(where)
     new = sorted((where.site / "dicom").iterdir())
     assert len(new) == 3
@@ -71,7 +86,9 @@ def test_images_stay_dicom_with_their_pixels_under_new_headers(archive: Path, wh
     for path in new:
         assert _registry.read(path).array.tobytes() in originals
         header = pydicom.dcmread(path)
-        assert header.PatientIdentityRemoved == "YES" and header.PatientID == path.name.split("_")[0]
+        assert (
+            header.PatientIdentityRemoved == "YES" and header.PatientID == path.name.split("_")[0]
+        )
         assert not [e for e in header.iterall() if e.tag.is_private]
 
 
@@ -83,7 +100,9 @@ def test_no_identifier_is_left_anywhere(archive: Path, where: Places) -> None:
     assert not [leak for leak in export.leaks(where.site.parent) if "quarantine" not in leak]
 
 
-def test_a_patient_is_one_whether_a_table_or_a_header_names_them(archive: Path, where: Places) -> None:
+def test_a_patient_is_one_whether_a_table_or_a_header_names_them(
+    archive: Path, where: Places
+) -> None:
     done = pipeline.ingest(where)
     assert len({facts.patient for facts in done.cases.values()}) == 3
     assert manifests.index(where.site, networks.task(STUDY), STUDY.data).patients == 3
@@ -93,7 +112,9 @@ def test_a_patient_is_one_whether_a_table_or_a_header_names_them(archive: Path, 
 def test_a_table_may_speak_of_uids_files_or_folders(archive: Path, where: Places) -> None:
     rows = ["file,finding", "A/B/IM0000,1", f"{export.NAME}IM0001,0", f"X/{export.NAME}0,1"]
     (archive / "labels.csv").write_text("\n".join(rows))
-    (archive / "cases.csv").write_text("SOPInstanceUID,SeriesInstanceUID,stage\n1.2.826.51.1,,1\n,1.2.826.2,2\n9.9,,1")
+    (archive / "cases.csv").write_text(
+        "SOPInstanceUID,SeriesInstanceUID,stage\n1.2.826.51.1,,1\n,1.2.826.2,2\n9.9,,1"
+    )
     done = pipeline.ingest(where)
     assert len(done.tables["labels.csv"].rows) == 3 and done.unmatched["cases.csv"] == 1
     stages = {row.get("stage", "") for row in done.tables["cases.csv"].rows}
@@ -115,18 +136,26 @@ def test_text_in_pixels_waits_for_a_human(archive: Path, where: Places, how: str
         more = {"BurnedInAnnotation": "YES"}
     else:
         canvas = Image.new("L", (256, 256))
-        ImageDraw.Draw(canvas).text((6, 6), f"{export.NAME.upper()} {export.NUMBER}", fill=255, font_size=20)
+        ImageDraw.Draw(canvas).text(
+            (6, 6), f"{export.NAME.upper()} {export.NUMBER}", fill=255, font_size=20
+        )
         picture[np.asarray(canvas) > 128] = 4095
-    export.dicom(archive / "burned", picture, f"{export.NUMBER}9", ("1.2.826.8", "1.2.826.8.1"), **more)
+    export.dicom(
+        archive / "burned", picture, f"{export.NUMBER}9", ("1.2.826.8", "1.2.826.8.1"), **more
+    )
     done = pipeline.ingest(where)
     assert [file for file, _ in done.refused] == ["burned"]
-    found = [f for f in readiness_report.report(done, "north")["findings"] if f["code"] == "quarantine"]
+    found = [
+        f for f in readiness_report.report(done, "north")["findings"] if f["code"] == "quarantine"
+    ]
     assert len(found) == 1 and "screen" in found[0]["do"]
     cleared = pipeline.ingest(where, cleared={"burned"})
     assert cleared.fresh == 1 and not cleared.refused
 
 
-def test_what_cannot_be_a_volume_waits_and_damaged_files_do_not_stop_the_rest(archive: Path, where: Places) -> None:
+def test_what_cannot_be_a_volume_waits_and_damaged_files_do_not_stop_the_rest(
+    archive: Path, where: Places
+) -> None:
     (archive / "A" / "B" / "IM0002").unlink()
     (archive / "torn.dcm").write_bytes(next((archive / "X").iterdir()).read_bytes()[:300])
     done = pipeline.ingest(where)
@@ -134,7 +163,9 @@ def test_what_cannot_be_a_volume_waits_and_damaged_files_do_not_stop_the_rest(ar
 
 
 def test_one_uid_for_two_images_waits(archive: Path, where: Places) -> None:
-    export.dicom(archive / "again", export.picture(80).astype(np.uint16), "5", ("1.2.826.99", "1.2.826.50.1"))
+    export.dicom(
+        archive / "again", export.picture(80).astype(np.uint16), "5", ("1.2.826.99", "1.2.826.50.1")
+    )
     done = pipeline.ingest(where)
     assert len(done.cases) == 5 and len(done.refused) == 1
 
@@ -155,7 +186,9 @@ def test_volumes_serve_a_study(where: Places) -> None:
     assert found.patients == 2
 
 
-@pytest.mark.skipif("CONSILIUM_PACKS" not in os.environ, reason="CONSILIUM_PACKS does not point to the data packs")
+@pytest.mark.skipif(
+    "CONSILIUM_PACKS" not in os.environ, reason="CONSILIUM_PACKS does not point to the data packs"
+)
 @pytest.mark.parametrize("hospital", ["guangzhou_cn", "intl_collection", "nih_bethesda_us"])
 def test_real_radiographs_with_planted_identifiers(tmp_path: Path, hospital: str) -> None:
     import json
@@ -166,16 +199,29 @@ def test_real_radiographs_with_planted_identifiers(tmp_path: Path, hospital: str
     shutil.copytree(pack, tmp_path / "in", ignore=shutil.ignore_patterns("planted*"))
     where = Places.of(tmp_path / "in", tmp_path / "out" / "north", None)
     done = pipeline.ingest(where)
-    layout.write(where.local("readiness.html"), readiness_page.render(readiness_report.report(done, "north")).encode())
-    texts = {str(v) for entry in planted.values() for v in entry.values() if isinstance(v, str)} | {name.split(".")[0] for name in planted}
+    layout.write(
+        where.local("readiness.html"),
+        readiness_page.render(readiness_report.report(done, "north")).encode(),
+    )
+    texts = {str(v) for entry in planted.values() for v in entry.values() if isinstance(v, str)} | {
+        name.split(".")[0] for name in planted
+    }
     burned = {name for name, entry in planted.items() if entry["burned_in_pixels"]}
     assert burned <= {file.rsplit("/", 1)[-1] for file, _ in done.refused}
-    for path in (p for p in (tmp_path / "out").rglob("*") if p.is_file() and "quarantine" not in p.name):
+    for path in (
+        p for p in (tmp_path / "out").rglob("*") if p.is_file() and "quarantine" not in p.name
+    ):
         content = path.read_bytes()
         if path.suffix == ".dcm":
             header = pydicom.dcmread(path)
             header.PixelData = b""  # chance finds short texts in pixels
             assert not header.get("PatientBirthDate")
             content = str(header).encode() + str(header.file_meta).encode()
-        for text in (t for t in texts if not re.fullmatch(r"\d{8}", t)):  # one patient's moved date may be another's date
-            assert not any(text.encode(code, "ignore") in content for code in ("utf-8", "gb18030", "latin-1") if len(text) > 3)
+        for text in (
+            t for t in texts if not re.fullmatch(r"\d{8}", t)
+        ):  # one patient's moved date may be another's date
+            assert not any(
+                text.encode(code, "ignore") in content
+                for code in ("utf-8", "gb18030", "latin-1")
+                if len(text) > 3
+            )

@@ -68,13 +68,23 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         convert_nifti.bare(tmp_path / "b.nii")
 
 
-@pytest.mark.parametrize(("dtype", "stored"), [(np.float32, np.float32), (np.int16, np.int16), (np.int32, np.int32)])
-def test_volumes_are_written_with_their_exact_values(tmp_path: Path, dtype: type, stored: type) -> None:
-    values = (VALUES.astype(np.float32) * (70000 if stored is np.int32 else 1)) / (7 if stored is np.float32 else 1)
+@pytest.mark.parametrize(
+    ("dtype", "stored"), [(np.float32, np.float32), (np.int16, np.int16), (np.int32, np.int32)]
+)
+def test_volumes_are_written_with_their_exact_values(
+    tmp_path: Path, dtype: type, stored: type
+) -> None:
+    values = (VALUES.astype(np.float32) * (70000 if stored is np.int32 else 1)) / (
+        7 if stored is np.float32 else 1
+    )
     affine = np.array([[2.0, 0, 0, -10], [0, 3, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])
     path = tmp_path / "v.nii.gz"
     path.write_bytes(convert_nifti.volume(values.astype(np.float32), affine))
     scan = reader.read(path)
     assert nib.load(path).get_data_dtype() == stored
-    assert np.array_equal(scan.array[0], values.astype(np.float32)) and scan.spacing == (2.0, 3.0, 4.0)
+    assert np.array_equal(scan.array[0], values.astype(np.float32)) and scan.spacing == (
+        2.0,
+        3.0,
+        4.0,
+    )
     assert np.allclose(nib.load(path).affine, affine)

@@ -18,18 +18,29 @@ from common.study import study as studies
 from tests.client.ingest import export
 
 STUDY = studies.parse(
-    {"name": "s", "task": {"name": "segmentation", "classes": ["liver", "tumour"]}, "model": {"name": "unet"}, "data": {"dimensions": 3}}
+    {
+        "name": "s",
+        "task": {"name": "segmentation", "classes": ["liver", "tumour"]},
+        "model": {"name": "unet"},
+        "data": {"dimensions": 3},
+    }
 )
 
 
-def contours(path: Path, number: str, series: str, regions: dict[str, tuple[float, float, float, float]]) -> None:
+def contours(
+    path: Path, number: str, series: str, regions: dict[str, tuple[float, float, float, float]]
+) -> None:
     """An RTSTRUCT with a rectangle (x0, y0, x1, y1 in mm) of each region on the slices at 2.5 and 5 mm."""
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = f"{series}.77"
-    made.SeriesInstanceUID, made.StudyInstanceUID, made.Modality = f"{series}.78", f"{series}.9", "RTSTRUCT"
+    made.SeriesInstanceUID, made.StudyInstanceUID, made.Modality = (
+        f"{series}.78",
+        f"{series}.9",
+        "RTSTRUCT",
+    )
     made.PatientID, made.PatientName = number, f"{export.NAME}^Erika"
     named, study, frame = Dataset(), Dataset(), Dataset()
     named.SeriesInstanceUID, frame.FrameOfReferenceUID = series, f"{series}.7"
@@ -38,12 +49,18 @@ def contours(path: Path, number: str, series: str, regions: dict[str, tuple[floa
     made.StructureSetROISequence, made.ROIContourSequence = [], []
     for i, (name, (x0, y0, x1, y1)) in enumerate(regions.items(), 1):
         region, drawn = Dataset(), Dataset()
-        region.ROINumber, region.ROIName, region.ReferencedFrameOfReferenceUID = i, name, f"{series}.7"
+        region.ROINumber, region.ROIName, region.ReferencedFrameOfReferenceUID = (
+            i,
+            name,
+            f"{series}.7",
+        )
         drawn.ReferencedROINumber, drawn.ContourSequence = i, []
         for z in (2.5, 5.0):
             item = Dataset()
             item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", 4
-            item.ContourData = [f"{v:g}" for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)) for v in (x, y, z)]
+            item.ContourData = [
+                f"{v:g}" for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)) for v in (x, y, z)
+            ]
             drawn.ContourSequence.append(item)
         made.StructureSetROISequence.append(region)
         made.ROIContourSequence.append(drawn)
@@ -53,13 +70,17 @@ def contours(path: Path, number: str, series: str, regions: dict[str, tuple[floa
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     root = tmp_path / "PACS"
-    for i, regions in enumerate(({"liver": (2, 2, 8, 6), "tumour": (10, 2, 14, 6)}, {"tumour": (2, 2, 8, 6)})):
+    for i, regions in enumerate(
+        ({"liver": (2, 2, 8, 6), "tumour": (10, 2, 14, 6)}, {"tumour": (2, 2, 8, 6)})
+    ):
         export.volume(root / f"{i}", f"{export.NUMBER}{i}", f"1.2.826.{i + 1}", seed=i)
         contours(root / f"{i}" / "rs", f"{export.NUMBER}{i}", f"1.2.826.{i + 1}", regions)
     return root
 
 
-def test_each_name_has_one_number_whatever_the_objects_call_it(archive: Path, tmp_path: Path) -> None:
+def test_each_name_has_one_number_whatever_the_objects_call_it(
+    archive: Path, tmp_path: Path
+) -> None:
     where = Places.of(archive, tmp_path / "sites" / "north", None)
     done = pipeline.ingest(where)
     assert not done.refused and len(done.cases) == 2
@@ -67,7 +88,9 @@ def test_each_name_has_one_number_whatever_the_objects_call_it(archive: Path, tm
     found = {}
     for facts in done.cases.values():
         image, mask = where.site / facts.name, where.site / facts.mask
-        read = masks.read_mask(mask, image, _registry.read(image).array.shape[1:], networks.task(STUDY))
+        read = masks.read_mask(
+            mask, image, _registry.read(image).array.shape[1:], networks.task(STUDY)
+        )
         found[tuple(np.unique(read).tolist())] = int((read > 0).sum())
     # columns 0.7 mm apart, rows 0.5 mm: 9 x 8 and 5 x 8 pixels have their centres inside, on two of four slices
     assert found == {(0, 1, 2): 2 * (9 * 8 + 5 * 8), (0, 2): 2 * 9 * 8}
@@ -78,7 +101,12 @@ def test_numbers_stay_when_new_names_come(archive: Path, tmp_path: Path) -> None
     where = Places.of(archive, tmp_path / "sites" / "north", None)
     pipeline.ingest(where)
     export.volume(archive / "late", f"{export.NUMBER}7", "1.2.826.9", seed=7)
-    contours(archive / "late" / "rs", f"{export.NUMBER}7", "1.2.826.9", {"cyst": (2, 2, 8, 6), f"seen by {export.NAME}": (10, 2, 14, 6)})
+    contours(
+        archive / "late" / "rs",
+        f"{export.NUMBER}7",
+        "1.2.826.9",
+        {"cyst": (2, 2, 8, 6), f"seen by {export.NAME}": (10, 2, 14, 6)},
+    )
     pipeline.ingest(where)
     assert label_names.read(where.site).masks == {1: "liver", 2: "tumour", 3: "cyst", 4: "unnamed"}
 
@@ -86,4 +114,6 @@ def test_numbers_stay_when_new_names_come(archive: Path, tmp_path: Path) -> None
 def test_what_was_drawn_elsewhere_waits(archive: Path, tmp_path: Path) -> None:
     contours(archive / "stray", f"{export.NUMBER}5", "1.2.999", {"liver": (2, 2, 8, 6)})
     done = pipeline.ingest(Places.of(archive, tmp_path / "sites" / "north", None))
-    assert [file for file, _ in done.refused] == ["stray"] and sum(bool(f.mask) for f in done.cases.values()) == 2
+    assert [file for file, _ in done.refused] == ["stray"] and sum(
+        bool(f.mask) for f in done.cases.values()
+    ) == 2

@@ -72,10 +72,15 @@ def bomb(header: bytes, size: int, window: int) -> bytes:
 def test_a_megabyte_that_stands_for_a_gigabyte_of_voxels_is_refused(source: Path) -> None:
     stream = bomb(volume(dim=[3, 1024, 1024, 512, 1, 1, 1, 1])[:352], 1 << 30, -zlib.MAX_WBITS)
     (source / "images" / "a.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(7) + stream)
-    (source / "images" / "b.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(7) + bomb(volume(), 1 << 30, -zlib.MAX_WBITS))
+    (source / "images" / "b.nii.gz").write_bytes(
+        b"\x1f\x8b\x08" + bytes(7) + bomb(volume(), 1 << 30, -zlib.MAX_WBITS)
+    )
     assert (source / "images" / "a.nii.gz").stat().st_size < 1.1 * MEGABYTE
     rows = refusals(source)
-    assert "grows more than 100 times" in rows["images/a.nii.gz"] and "undamaged" in rows["images/b.nii.gz"]
+    assert (
+        "grows more than 100 times" in rows["images/a.nii.gz"]
+        and "undamaged" in rows["images/b.nii.gz"]
+    )
 
 
 def test_a_volume_takes_its_own_memory_once_and_no_more(source: Path) -> None:
@@ -90,14 +95,20 @@ def test_a_volume_takes_its_own_memory_once_and_no_more(source: Path) -> None:
 
 @pytest.mark.parametrize("slope", [2.0, 1.0])
 def test_scaled_volumes_are_counted_with_what_scaling_takes(source: Path, slope: float) -> None:
-    header = volume(dim=[3, 512, 512, 256, 1, 1, 1, 1], datatype=2, bitpix=8, scl_slope=slope, scl_inter=1.0)[:352]
-    (source / "images" / "a.nii.gz").write_bytes(b"\x1f\x8b\x08" + bytes(7) + bomb(header, 1 << 26, -zlib.MAX_WBITS))
+    header = volume(
+        dim=[3, 512, 512, 256, 1, 1, 1, 1], datatype=2, bitpix=8, scl_slope=slope, scl_inter=1.0
+    )[:352]
+    (source / "images" / "a.nii.gz").write_bytes(
+        b"\x1f\x8b\x08" + bytes(7) + bomb(header, 1 << 26, -zlib.MAX_WBITS)
+    )
     assert "grows more than 100 times" in refusals(source)["images/a.nii.gz"]
 
 
 def drawn(width: int, height: int, packed: bytes, colour: int = 2) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
@@ -108,8 +119,14 @@ def test_pictures_that_lie_about_their_size_are_refused(source: Path) -> None:
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(out, "TIFF")
     tiff = bytearray(out.getvalue())
     start = struct.unpack("<I", tiff[4:8])[0]
-    (at,) = [e for e in range(start + 2, len(tiff) - 12, 12) if struct.unpack_from("<H", tiff, e)[0] == 257][:1]
-    tiff[at : at + 12] = struct.pack("<HHII", 257, 4, 1, 60_000)  # ImageLength (TIFF 6.0, section 8)
+    (at,) = [
+        e
+        for e in range(start + 2, len(tiff) - 12, 12)
+        if struct.unpack_from("<H", tiff, e)[0] == 257
+    ][:1]
+    tiff[at : at + 12] = struct.pack(
+        "<HHII", 257, 4, 1, 60_000
+    )  # ImageLength (TIFF 6.0, section 8)
     room = source / "images"
     (room / "wide.png").write_bytes(drawn(60_000, 60_000, b""))
     (room / "tall.png").write_bytes(drawn(8000, 8000, zlib.compress(bytes(1000))))
@@ -121,12 +138,18 @@ def test_pictures_that_lie_about_their_size_are_refused(source: Path) -> None:
     rows = refusals(source, 64 * MEGABYTE)
     found = {name.partition("/")[2]: reason for name, reason in rows.items()}
     assert set(found) == {"wide.png", "tall.png", "more.png", "tiff.tif", "tail.png"}
-    assert "more than 89478485 pixels" in found["wide.png"] and "grows more than" in found["tall.png"]
-    assert "unpacks to more" in found["more.png"] and "far larger than its pixels" in found["tail.png"]
+    assert (
+        "more than 89478485 pixels" in found["wide.png"] and "grows more than" in found["tall.png"]
+    )
+    assert (
+        "unpacks to more" in found["more.png"] and "far larger than its pixels" in found["tail.png"]
+    )
 
 
 def test_a_deflated_dicom_bomb_and_one_of_endless_rows_are_refused(source: Path) -> None:
-    path = export.dicom(source / "a.dcm", export.picture(2).astype(np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4"))
+    path = export.dicom(
+        source / "a.dcm", export.picture(2).astype(np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4")
+    )
     header = path.read_bytes()
     length = struct.unpack_from("<I", header, 140)[0]
     meta = bytearray(header[: 144 + length])
@@ -134,12 +157,16 @@ def test_a_deflated_dicom_bomb_and_one_of_endless_rows_are_refused(source: Path)
     at = meta.index(old)
     meta[at - 2 : at + len(old) + len(old) % 2] = struct.pack("<H", len(new)) + new
     struct.pack_into("<I", meta, 140, length + len(new) - len(old) - len(old) % 2)
-    path.write_bytes(bytes(meta) + bomb(b"\x10\x00\x20\x00LO\x04\x00P1  ", 1 << 30, -zlib.MAX_WBITS))
+    path.write_bytes(
+        bytes(meta) + bomb(b"\x10\x00\x20\x00LO\x04\x00P1  ", 1 << 30, -zlib.MAX_WBITS)
+    )
     assert "limits" in refusals(source, 300 * MEGABYTE)["a.dcm"]
 
 
 def test_rolled_up_pixels_are_held_against_their_file(source: Path) -> None:
-    path = export.dicom(source / "r.dcm", np.zeros((8192, 8192), np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4"))
+    path = export.dicom(
+        source / "r.dcm", np.zeros((8192, 8192), np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4")
+    )
     made = pydicom.dcmread(io.BytesIO(path.read_bytes()))
     made.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
     made.save_as(path, enforce_file_format=True)
@@ -154,7 +181,10 @@ def test_rolled_up_pixels_are_held_against_their_file(source: Path) -> None:
         (b"file,dx\n" + b"x" * (8 * MEGABYTE), "row of more than"),
         (b"file,dx\n" + b",\n" * (7 * MEGABYTE), "cells"),
         (b",".join(b"c%d" % i for i in range(2000)) + b"\n", "columns"),
-        (b"file,dx\n" + b"".join(b"%x,%x\n" % (i, i + (1 << 30)) for i in range(700_000)), "all that fits"),
+        (
+            b"file,dx\n" + b"".join(b"%x,%x\n" % (i, i + (1 << 30)) for i in range(700_000)),
+            "all that fits",
+        ),
     ],
     ids=["huge", "line", "cells", "columns", "texts"],
 )
@@ -175,13 +205,19 @@ def test_deep_and_wide_documents_are_faults_and_no_more(source: Path) -> None:
 
 def test_a_label_of_many_brackets_is_left_out(source: Path) -> None:
     nested = "[" * 900 + "]" * 900
-    (source / "boxes.json").write_text('{"good.png": {"objects": [{"label": NESTED, "box_xyxy": [1, 2, 3, 4]}]}}'.replace("NESTED", nested))
+    (source / "boxes.json").write_text(
+        '{"good.png": {"objects": [{"label": NESTED, "box_xyxy": [1, 2, 3, 4]}]}}'.replace(
+            "NESTED", nested
+        )
+    )
     done = taken(source)
     assert not done.boxes or len(str(done.boxes)) < 400
 
 
 def test_boxes_of_more_corners_than_a_box_has_are_not_kept(source: Path) -> None:
-    (source / "boxes.json").write_text('{"good.png": {"objects": [{"label": "x", "box_xyxy": [' + ",".join("1" * 50) + "]}]}}")
+    (source / "boxes.json").write_text(
+        '{"good.png": {"objects": [{"label": "x", "box_xyxy": [' + ",".join("1" * 50) + "]}]}}"
+    )
     (entry,) = taken(source).boxes.values()
     assert entry["objects"] == [{"label": "x"}]
 
@@ -200,15 +236,36 @@ def test_values_that_networks_cannot_hold_are_refused(source: Path) -> None:
     export.nifti(source / "images" / "odd.nii", np.array([[[np.inf, -np.inf], [np.nan, 1.0]]] * 3))
     where = Places.of(source, source.parent / "hospitals" / "north", None)
     done = pipeline.ingest(where)
-    assert [name for name, _ in done.refused] == ["images/far.nii"] and "32-bit" in done.refused[0][1]
+    assert [name for name, _ in done.refused] == ["images/far.nii"] and "32-bit" in done.refused[0][
+        1
+    ]
     assert all(case_facts.Facts.parse(case.line()) == case for case in done.cases.values())
 
 
 def test_no_cell_of_the_quarantine_list_starts_a_formula() -> None:
-    names = ["=1+1.png", "+a.png", "-a.png", "@a.png", "\ta.png", "\ra.png", "'a.png", "a;=1.png", "\uff1da.png", "plain.png"]
-    rows = list(csv.reader(io.StringIO(layout.quarantine([(name, f"{name[:1]}x") for name in names]).decode(), newline="")))[1:]
+    names = [
+        "=1+1.png",
+        "+a.png",
+        "-a.png",
+        "@a.png",
+        "\ta.png",
+        "\ra.png",
+        "'a.png",
+        "a;=1.png",
+        "\uff1da.png",
+        "plain.png",
+    ]
+    rows = list(
+        csv.reader(
+            io.StringIO(
+                layout.quarantine([(name, f"{name[:1]}x") for name in names]).decode(), newline=""
+            )
+        )
+    )[1:]
     for (name, reason), told in zip(rows, names, strict=True):
-        assert not (name + "x").startswith(("=", "+", "-", "@", "\t", "\r")) and not reason.startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert not (name + "x").startswith(
+            ("=", "+", "-", "@", "\t", "\r")
+        ) and not reason.startswith(("=", "+", "-", "@", "\t", "\r"))
         assert name.removeprefix("'") == told
     assert b'"a;=1.png"' in layout.quarantine([("a;=1.png", "x")])
 
@@ -245,7 +302,9 @@ def test_four_hundred_damaged_files_are_taken_or_refused(tmp_path: Path) -> None
             refused += len(done.refused)
             assert done.cases
             report = readiness_report.report(done, "north")
-            assert not any(name in str(report) for name in ("grey.png", "explicit.dcm", str(tmp_path)))
+            assert not any(
+                name in str(report) for name in ("grey.png", "explicit.dcm", str(tmp_path))
+            )
     assert count >= 400 and refused > 100
 
 

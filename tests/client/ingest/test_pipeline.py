@@ -22,7 +22,10 @@ from common.errors import ArgumentError, InputError
 from common.study import study as studies
 from tests.client.ingest import export
 
-CLASSES = {"task": {"name": "classification", "target": ["pneumonia"], "classes": ["0", "1"]}, "model": {"name": "cnn"}}
+CLASSES = {
+    "task": {"name": "classification", "target": ["pneumonia"], "classes": ["0", "1"]},
+    "model": {"name": "cnn"},
+}
 
 
 def take(source: Path, site: Path, *keep: str) -> pipeline.Intake:
@@ -30,7 +33,11 @@ def take(source: Path, site: Path, *keep: str) -> pipeline.Intake:
 
 
 def files(site: Path) -> dict[str, tuple[bytes, int]]:
-    return {p.relative_to(site).as_posix(): (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(site.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(site).as_posix(): (p.read_bytes(), p.stat().st_mtime_ns)
+        for p in sorted(site.rglob("*"))
+        if p.is_file()
+    }
 
 
 @pytest.fixture
@@ -71,7 +78,11 @@ def test_labels_masks_and_boxes_follow_their_images(source: Path, site: Path) ->
         {"task": {"name": "detection", "classes": ["lesion"]}, "model": {"name": "retinanet"}},
     ):
         study = studies.parse({"name": "s", **table})
-        before = manifests.index(source, networks.task(study), study.data) if table["task"]["name"] != "classification" else None
+        before = (
+            manifests.index(source, networks.task(study), study.data)
+            if table["task"]["name"] != "classification"
+            else None
+        )
         after = manifests.index(site, networks.task(study), study.data)
         assert len(after.cases) == 12 and after.patients == 6
         assert before is None or before.patients == after.patients
@@ -81,7 +92,10 @@ def test_labels_masks_and_boxes_follow_their_images(source: Path, site: Path) ->
         name = by_pixels[export.picture(i).tobytes()]
         assert rows[name]["pneumonia"] == str(i // 2 % 2)
         boxes = json.loads((site / "boxes.json").read_text())[name]
-        assert boxes["objects"] == [{"label": "lesion", "box_xyxy": [5.0, 4.0, 12.0 + i // 2, 12.0]}] and "annotator" not in boxes
+        assert (
+            boxes["objects"] == [{"label": "lesion", "box_xyxy": [5.0, 4.0, 12.0 + i // 2, 12.0]}]
+            and "annotator" not in boxes
+        )
         mask = np.asarray(Image.open(site / "masks" / name))
         assert mask.sum() == 255 * 8 * (7 + i // 2)
 
@@ -99,7 +113,9 @@ def test_a_second_run_adds_only_what_is_new(source: Path, site: Path) -> None:
     take(source, site)
     before = files(site)
     again = take(source, site)
-    assert again.fresh == 0 and {k: v[0] for k, v in files(site).items()} == {k: v[0] for k, v in before.items()}
+    assert again.fresh == 0 and {k: v[0] for k, v in files(site).items()} == {
+        k: v[0] for k, v in before.items()
+    }
     export.png(source / "images" / "late.png", export.picture(99))
     grown = take(source, site)
     after = files(site)
@@ -145,7 +161,9 @@ def test_a_file_without_its_line_is_adopted_after_a_crash(source: Path, site: Pa
 
 
 def test_damaged_files_wait_and_the_others_go_on(source: Path, site: Path) -> None:
-    (source / "images" / "torn.png").write_bytes((source / "images").iterdir().__next__().read_bytes()[:60])
+    (source / "images" / "torn.png").write_bytes(
+        (source / "images").iterdir().__next__().read_bytes()[:60]
+    )
     (source / "images" / "empty.nii.gz").write_bytes(b"")
     (source / "images" / "=cmd.png").write_bytes(b"no picture")
     done = take(source, site)
@@ -170,7 +188,9 @@ def test_labels_are_corrected_by_the_next_run(source: Path, site: Path) -> None:
     table = source / "labels.csv"
     table.write_text(table.read_text().replace(";0;", ";1;"))
     take(source, site)
-    assert {line.split(",")[2] for line in (site / "labels.csv").read_text().splitlines()[1:]} == {"1"}
+    assert {line.split(",")[2] for line in (site / "labels.csv").read_text().splitlines()[1:]} == {
+        "1"
+    }
 
 
 def test_modes_key_and_list_are_for_their_owner_only(source: Path, site: Path) -> None:
@@ -189,11 +209,16 @@ def test_another_key_gives_other_names(source: Path, site: Path, tmp_path: Path)
 
 def test_kept_columns_are_cleaned_of_known_identifiers(source: Path, site: Path) -> None:
     table = source / "labels.csv"
-    table.write_text(table.read_text().replace(f"seen by {export.DOCTOR}", f"prior of {export.NUMBER}3"))
+    table.write_text(
+        table.read_text().replace(f"seen by {export.DOCTOR}", f"prior of {export.NUMBER}3")
+    )
     done = take(source, site, "note")
     assert done.tables["labels.csv"].blanked == 12
     assert export.NUMBER not in (site / "labels.csv").read_text()
-    assert any(f["code"] == "leak" and f["severity"] == "stop" for f in readiness_report.report(done, "north")["findings"])
+    assert any(
+        f["code"] == "leak" and f["severity"] == "stop"
+        for f in readiness_report.report(done, "north")["findings"]
+    )
 
 
 def test_folders_in_each_other_and_a_key_inside_are_refused(source: Path, tmp_path: Path) -> None:
@@ -211,7 +236,9 @@ def test_folders_in_each_other_and_a_key_inside_are_refused(source: Path, tmp_pa
 
 def test_letters_in_a_picture_wait_until_a_human_has_looked(source: Path, site: Path) -> None:
     canvas = Image.fromarray(export.picture(70, (256, 256)))
-    ImageDraw.Draw(canvas).text((6, 6), f"{export.NAME.upper()} {export.NUMBER}", fill=255, font_size=20)
+    ImageDraw.Draw(canvas).text(
+        (6, 6), f"{export.NAME.upper()} {export.NUMBER}", fill=255, font_size=20
+    )
     canvas.save(source / "images" / "printed.png")
     done = take(source, site)
     assert done.refused == [("images/printed.png", burned_in.PRINTED)] and len(done.cases) == 12
@@ -219,7 +246,9 @@ def test_letters_in_a_picture_wait_until_a_human_has_looked(source: Path, site: 
     assert done.fresh == 1 and not done.refused
 
 
-def test_a_patient_who_becomes_known_later_does_not_double_the_image(source: Path, site: Path) -> None:
+def test_a_patient_who_becomes_known_later_does_not_double_the_image(
+    source: Path, site: Path
+) -> None:
     table = source / "labels.csv"
     content = table.read_text()
     table.unlink()
@@ -228,16 +257,30 @@ def test_a_patient_who_becomes_known_later_does_not_double_the_image(source: Pat
     before = files(site)
     table.write_text(content)
     done = take(source, site)
-    assert done.fresh == 0 and len(done.cases) == 12 and len({f.patient for f in done.cases.values()}) == 6
-    assert len({line.split(",")[1] for line in (site / "cases.csv").read_text().splitlines()[1:]}) == 6
-    assert all(files(site)[name] == before[name] for name in before if name.startswith(("images/", "masks/")))
+    assert (
+        done.fresh == 0
+        and len(done.cases) == 12
+        and len({f.patient for f in done.cases.values()}) == 6
+    )
+    assert (
+        len({line.split(",")[1] for line in (site / "cases.csv").read_text().splitlines()[1:]}) == 6
+    )
+    assert all(
+        files(site)[name] == before[name]
+        for name in before
+        if name.startswith(("images/", "masks/"))
+    )
 
 
 def test_names_that_are_no_text(source: Path, site: Path) -> None:
     for i, name in enumerate((b"\xff\xfe.png", b"\xfftorn.png", "Ä=\n.png".encode())):
         path = os.path.join(os.fsencode(source / "images"), name)
         with open(path, "wb") as file:
-            file.write((source / "images" / min(os.listdir(source / "images"))).read_bytes() if i == 0 else b"torn")
+            file.write(
+                (source / "images" / min(os.listdir(source / "images"))).read_bytes()
+                if i == 0
+                else b"torn"
+            )
     done = take(source, site)
     assert len(done.cases) == 13 and len(done.refused) == 2
     (site.parent / "north.quarantine.csv").read_text("utf-8")
@@ -246,16 +289,22 @@ def test_names_that_are_no_text(source: Path, site: Path) -> None:
 def test_images_of_nobody_are_told(source: Path, site: Path) -> None:
     export.png(source / "images" / "late.png", export.picture(99))
     done = take(source, site)
-    assert done.unowned == 1 and any("whose they are" in f["what"] for f in readiness_report.report(done, "north")["findings"])
+    assert done.unowned == 1 and any(
+        "whose they are" in f["what"] for f in readiness_report.report(done, "north")["findings"]
+    )
 
 
-def test_links_out_pipes_and_archives_are_passed_over(source: Path, site: Path, tmp_path: Path) -> None:
+def test_links_out_pipes_and_archives_are_passed_over(
+    source: Path, site: Path, tmp_path: Path
+) -> None:
     outside = export.png(tmp_path / "outside" / "secret.png", export.picture(5))
     (source / "images" / "out.png").symlink_to(outside)
     (source / "images" / "dead.png").symlink_to(tmp_path / "nothing")
     (source / "images" / "folder").symlink_to(outside.parent)
     (source / "images" / "loop").symlink_to(source)
-    (source / "images" / "inside.png").symlink_to(next(p for p in (source / "images").iterdir() if not p.is_symlink()))
+    (source / "images" / "inside.png").symlink_to(
+        next(p for p in (source / "images").iterdir() if not p.is_symlink())
+    )
     (source / "more.zip").write_bytes(b"PK\3\4")
     (source / "notes.docx").write_bytes(b"x")
     export.png(source / "fov" / "x.png", export.picture(6))
@@ -276,7 +325,11 @@ def test_links_out_pipes_and_archives_are_passed_over(source: Path, site: Path, 
 def test_a_folder_of_nothing_says_so(tmp_path: Path, site: Path) -> None:
     (tmp_path / "export").mkdir()
     done = take(tmp_path / "export", site)
-    assert [f["code"] for f in readiness_report.report(done, "north")["findings"] if f["severity"] == "stop"] == ["empty"]
+    assert [
+        f["code"]
+        for f in readiness_report.report(done, "north")["findings"]
+        if f["severity"] == "stop"
+    ] == ["empty"]
 
 
 def test_a_key_that_others_can_read_is_refused(source: Path, site: Path) -> None:

@@ -14,7 +14,9 @@ OWNERS = [f"P{i // 2}" for i in range(40)]
 
 
 def kept(name: str, values: list[str], *asked: str) -> bool:
-    sheet = Sheet(("file", name), tuple({"file": f"{i}.png", name: value} for i, value in enumerate(values)))
+    sheet = Sheet(
+        ("file", name), tuple({"file": f"{i}.png", name: value} for i, value in enumerate(values))
+    )
     return table_files.stays(sheet, OWNERS[: len(values)], asked, Identifiers()) == [name]
 
 
@@ -57,15 +59,29 @@ def test_everything_else_goes_unless_it_is_asked_for(name: str, values: list[str
 def test_known_identifiers_are_found_inside_other_texts() -> None:
     known = Identifiers()
     known.add(["MRN4711889", "MUSTERMANN^ERIKA", "42", "ab"])
-    assert known.within("prior of mrn4711889.") and known.within("Frau Mustermann") and not known.within("42 a")
-    rows, blanked = table_files.cleaned([{"file": "MRN4711889", "patient_id": "x", "stage": "see MRN4711889", "dx": "nv"}], known)
-    assert rows == [{"file": "MRN4711889", "patient_id": "x", "stage": "", "dx": "nv"}] and blanked == 1
+    assert (
+        known.within("prior of mrn4711889.")
+        and known.within("Frau Mustermann")
+        and not known.within("42 a")
+    )
+    rows, blanked = table_files.cleaned(
+        [{"file": "MRN4711889", "patient_id": "x", "stage": "see MRN4711889", "dx": "nv"}], known
+    )
+    assert (
+        rows == [{"file": "MRN4711889", "patient_id": "x", "stage": "", "dx": "nv"}]
+        and blanked == 1
+    )
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_tables_are_read_with_any_separator(tmp_path: Path, separator: str) -> None:
     path = tmp_path / "labels.csv"
-    path.write_text(separator.join(["PatientID", "SOP Instance UID", "dx"]) + "\n" + separator.join(["1", "2.3", "nv"]) + "\n\n")
+    path.write_text(
+        separator.join(["PatientID", "SOP Instance UID", "dx"])
+        + "\n"
+        + separator.join(["1", "2.3", "nv"])
+        + "\n\n"
+    )
     sheet = table_files.read(path)
     assert (sheet.column("patient"), sheet.column("sop"), sheet.column("file"), sheet.others) == (
         "PatientID",
@@ -86,4 +102,6 @@ def test_unreadable_tables_are_one_kind_of_error(tmp_path: Path) -> None:
 
 def test_what_is_written_reads_back() -> None:
     rows = [{"file": "a", "dx": 'quote " and, comma'}, {"file": "b"}]
-    assert table_files.text(["file", "dx"], rows).decode() == 'file,dx\na,"quote "" and, comma"\nb,\n'
+    assert (
+        table_files.text(["file", "dx"], rows).decode() == 'file,dx\na,"quote "" and, comma"\nb,\n'
+    )

@@ -24,30 +24,60 @@ def home(tmp_path: Path) -> Path:
 
 def test_the_worker_reads_the_data_and_writes_what_it_keeps(home: Path, tmp_path: Path) -> None:
     here = file_access.worker([tmp_path / "data"], home, home / "run" / "worker.sock")
-    assert opens(here.read, tmp_path / "data" / "images") and not opens(here.write, tmp_path / "data")
-    for kept in ("worker/state/moments", "worker/cache/x", "worker/tmp/x", "run/worker.sock", "run/worker.lock", "logs/worker.log"):
+    assert opens(here.read, tmp_path / "data" / "images") and not opens(
+        here.write, tmp_path / "data"
+    )
+    for kept in (
+        "worker/state/moments",
+        "worker/cache/x",
+        "worker/tmp/x",
+        "run/worker.sock",
+        "run/worker.lock",
+        "logs/worker.log",
+    ):
         assert opens(here.write, home / kept)
-    assert opens(here.read, home / "worker" / "identity.key") and not opens(here.write, home / "worker" / "identity.key")
+    assert opens(here.read, home / "worker" / "identity.key") and not opens(
+        here.write, home / "worker" / "identity.key"
+    )
     assert not opens((*here.read, *here.write), home / "gateway" / "tls.key")
 
 
 def test_the_gateway_opens_nothing_of_the_worker(home: Path, tmp_path: Path) -> None:
     here = file_access.gateway(home)
     everything = (*here.read, *here.write, *here.names)
-    assert opens(here.read, home / "gateway" / "tls.key") and opens(here.read, home / "ca.crt") and opens(here.write, home / "logs")
-    for closed in (home / "worker" / "identity.key", home / "run" / "x", tmp_path / "data", Path.home()):
+    assert (
+        opens(here.read, home / "gateway" / "tls.key")
+        and opens(here.read, home / "ca.crt")
+        and opens(here.write, home / "logs")
+    )
+    for closed in (
+        home / "worker" / "identity.key",
+        home / "run" / "x",
+        tmp_path / "data",
+        Path.home(),
+    ):
         assert not opens(everything, closed)
 
 
 @pytest.mark.parametrize(
-    "here", [file_access.worker([], Path("h"), Path("h/run/s")), file_access.gateway(Path("h"))], ids=["worker", "gateway"]
+    "here",
+    [file_access.worker([], Path("h"), Path("h/run/s")), file_access.gateway(Path("h"))],
+    ids=["worker", "gateway"],
 )
 def test_packages_can_be_imported_and_where_one_stands_does_not_matter(here: FileAccess) -> None:
     house = Path(file_access.__file__).parents[2]
-    for module in (pytest.__file__, os.__file__, file_access.__file__, str(house / "common" / "errors.py")):
+    for module in (
+        pytest.__file__,
+        os.__file__,
+        file_access.__file__,
+        str(house / "common" / "errors.py"),
+    ):
         assert opens(here.read, Path(module))
     assert not opens((*here.read, *here.write), house / "tests") and house in here.names
-    assert not any(place.resolve() in (Path("/"), Path.home(), Path.cwd()) for place in (*here.read, *here.write))
+    assert not any(
+        place.resolve() in (Path("/"), Path.home(), Path.cwd())
+        for place in (*here.read, *here.write)
+    )
 
 
 def test_an_environment_s_library_folders_are_readable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,4 +100,6 @@ def test_a_missing_wall_is_an_error_or_a_line_in_the_log(monkeypatch: pytest.Mon
         here.shut(log.append, required=True, network=True)
     assert log == []
     here.shut(log.append, required=False)
-    assert log[0] == "a wall is missing: because of x" and log[1].startswith("a wall is missing: This kernel offers no Landlock")
+    assert log[0] == "a wall is missing: because of x" and log[1].startswith(
+        "a wall is missing: This kernel offers no Landlock"
+    )

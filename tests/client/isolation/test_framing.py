@@ -9,11 +9,15 @@ from client.isolation import framing
 from common.errors import WireError
 
 
-@pytest.mark.parametrize("size", [1, 4, framing.FRAME - 1, framing.FRAME, framing.FRAME + 1, 3 * framing.FRAME + 5])
+@pytest.mark.parametrize(
+    "size", [1, 4, framing.FRAME - 1, framing.FRAME, framing.FRAME + 1, 3 * framing.FRAME + 5]
+)
 def test_a_vector_of_any_size_arrives_as_it_was(size: int) -> None:
     sent = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
     text, received = framing.join(framing.cut("ärztlich", sent))
-    assert text == "ärztlich" and received is not None and np.array_equal(np.asarray(received), sent)
+    assert (
+        text == "ärztlich" and received is not None and np.array_equal(np.asarray(received), sent)
+    )
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -54,7 +58,10 @@ def test_no_frame_is_longer_than_allowed() -> None:
         ([b"Hx", b"N\4" + bytes(7), b"Vabcde"], "a frame of 5 bytes after 0; 4 in all"),
         ([b"Hx", b"N\4" + bytes(7), b"Vabcd", b"Ve"], "a frame of 1 bytes after 4"),
         ([b"Hx", b"N\4" + bytes(7), b"V", b"Vabcd"], "a frame of 0 bytes"),
-        ([b"Hx", b"N" + (framing.LARGEST_VECTOR + 1).to_bytes(8, "little")], "8589934593 bytes; at most 8589934592"),
+        (
+            [b"Hx", b"N" + (framing.LARGEST_VECTOR + 1).to_bytes(8, "little")],
+            "8589934593 bytes; at most 8589934592",
+        ),
         ([b"Hx", b"N" + b"\xff" * 8], "at most"),
         ([b"H\xff"], "not valid UTF-8"),
         ([b"H" + bytes(framing.LARGEST_TEXT + 1)], "33554433 bytes; at most 33554432"),

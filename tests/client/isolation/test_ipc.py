@@ -55,7 +55,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def serving(socket: Path, answer: Any, log: Callable[[str], None] = lambda _: None) -> Iterator[WorkerClient]:
+def serving(
+    socket: Path, answer: Any, log: Callable[[str], None] = lambda _: None
+) -> Iterator[WorkerClient]:
     """A worker in a thread of this process."""
     stop = threading.Event()
     thread = threading.Thread(target=ipc.serve, args=(socket, answer, stop, log))
@@ -70,7 +72,9 @@ def serving(socket: Path, answer: Any, log: Callable[[str], None] = lambda _: No
 
 
 def spawn(socket: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(socket)], cwd=HOUSE, text=True, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(socket)], cwd=HOUSE, text=True, stderr=subprocess.PIPE
+    )
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -107,10 +111,19 @@ def test_a_failing_answer_says_nothing_to_the_gateway_and_the_worker_lives_on(fo
 
 
 @pytest.mark.parametrize(
-    "answer", [lambda t, v: None, lambda t, v: (1, None), lambda t, v: ("x", "text"), lambda t, v: ("x" * (framing.LARGEST_TEXT + 1), None)]
+    "answer",
+    [
+        lambda t, v: None,
+        lambda t, v: (1, None),
+        lambda t, v: ("x", "text"),
+        lambda t, v: ("x" * (framing.LARGEST_TEXT + 1), None),
+    ],
 )
 def test_an_answer_that_is_none_is_a_failure(folder: Path, answer: Any) -> None:
-    with serving(folder / "s", answer) as gateway, pytest.raises(IpcError, match="its own log says why"):
+    with (
+        serving(folder / "s", answer) as gateway,
+        pytest.raises(IpcError, match="its own log says why"),
+    ):
         gateway.ask("x", None)
 
 
@@ -138,7 +151,9 @@ def raw(socket: Path, letter: list[bytes]) -> list[bytes]:
         [b"H\xff"],
     ],
 )
-def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(folder: Path, letter: list[bytes]) -> None:
+def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(
+    folder: Path, letter: list[bytes]
+) -> None:
     asked: list[str] = []
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
@@ -148,15 +163,24 @@ def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(folder
     with serving(folder / "s", answer) as gateway:
         with pytest.raises(grpc.RpcError) as caught:
             raw(folder / "s", letter)
-        assert caught.value.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
-        assert raw(folder / "s", [b"Hok"]) == [b"Hok"]  # the control: the same way in, a whole letter
+        assert caught.value.code() in (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+        )
+        assert raw(folder / "s", [b"Hok"]) == [
+            b"Hok"
+        ]  # the control: the same way in, a whole letter
         assert gateway.ask("y", None) == ("y", None)
     assert asked == ["ok", "y"]
 
 
-def test_a_broken_answer_is_refused_by_the_gateway(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_answer_is_refused_by_the_gateway(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with serving(folder / "s", echo) as gateway:
-        monkeypatch.setattr(framing, "cut", lambda text, vector: iter([b"Hx", b"N\4" + bytes(7), b"Vab"]))
+        monkeypatch.setattr(
+            framing, "cut", lambda text, vector: iter([b"Hx", b"N\4" + bytes(7), b"Vab"])
+        )
         with pytest.raises(IpcError, match=r"broken letter|broken answer"):
             gateway.ask("x", None)
 
@@ -171,7 +195,10 @@ def test_a_worker_killed_in_mid_answer_is_noticed_and_its_successor_found(folder
         assert first.wait() == -signal.SIGKILL and socket.is_socket()  # left behind
         second = spawn(socket)
         try:
-            assert gateway.ask("b", None) == ("B", None)  # waits for it, and the stale file is taken over
+            assert gateway.ask("b", None) == (
+                "B",
+                None,
+            )  # waits for it, and the stale file is taken over
         finally:
             end(second)
     finally:
@@ -181,7 +208,9 @@ def test_a_worker_killed_in_mid_answer_is_noticed_and_its_successor_found(folder
 def test_a_second_worker_is_refused_in_one_sentence_and_the_first_stays(folder: Path) -> None:
     with serving(folder / "s", echo) as gateway:
         second = spawn(folder / "s")
-        assert "Another worker already listens" in second.communicate()[1] and second.returncode == 1
+        assert (
+            "Another worker already listens" in second.communicate()[1] and second.returncode == 1
+        )
         assert gateway.ask("ab", None) == ("ba", None)
 
 
@@ -198,7 +227,12 @@ def test_two_gateways_are_served_one_after_the_other_by_one_thread(folder: Path)
 
     got: list[tuple[str, Any]] = []
     with serving(folder / "s", answer):
-        asking = [threading.Thread(target=lambda i=i: got.append(WorkerClient(folder / "s").ask(str(i), None))) for i in range(6)]
+        asking = [
+            threading.Thread(
+                target=lambda i=i: got.append(WorkerClient(folder / "s").ask(str(i), None))
+            )
+            for i in range(6)
+        ]
         for thread in asking:
             thread.start()
         for thread in asking:
@@ -246,7 +280,9 @@ def test_where_no_worker_can_listen(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("folder_mode", "mode"), [(0o700, 0o600), (0o750, 0o660), (0o2770, 0o660)])
-def test_the_socket_is_open_to_whom_its_folder_is(folder: Path, folder_mode: int, mode: int) -> None:
+def test_the_socket_is_open_to_whom_its_folder_is(
+    folder: Path, folder_mode: int, mode: int
+) -> None:
     (folder / "run").mkdir()
     (folder / "run").chmod(folder_mode)
     with serving(folder / "run" / "s", echo):
@@ -265,10 +301,17 @@ def test_the_socket_belongs_to_its_folder_s_group(folder: Path) -> None:
 
 def test_the_gateway_s_half_needs_no_torch_and_no_flower() -> None:
     code = "import client.isolation.ipc, sys; print([n for n in ('torch', 'monai', 'flwr', 'httpx') if n in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
-def test_a_worker_told_to_stop_does_not_wait_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_told_to_stop_does_not_wait_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ipc, "GRACE", 0.2)
     stop, go, said = threading.Event(), threading.Event(), list[str]()
 
@@ -287,5 +330,7 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(folder: Path, monkeypatch:
     asking.start()
     ipc.serve(folder / "s", answer, stop, lambda _: None)
     asking.join()
-    assert not go.is_set() and not (folder / "s").exists() and "stopped during the answer" in said[0]
+    assert (
+        not go.is_set() and not (folder / "s").exists() and "stopped during the answer" in said[0]
+    )
     go.set()

@@ -19,7 +19,9 @@ NOW = datetime.now(UTC)
 CA = certificates.authority("chest-4", NOW, 3650)
 
 
-def hospital(path: Path, ca: certificates.Credential = CA, days: int = 100, **changes: object) -> SiteHome:
+def hospital(
+    path: Path, ca: certificates.Credential = CA, days: int = 100, **changes: object
+) -> SiteHome:
     """An enrolled hospital's folder with its data beside it."""
     home = SiteHome(path)
     for folder in (home.path, home.gateway, home.worker, home.state, home.run, home.logs):
@@ -27,8 +29,13 @@ def hospital(path: Path, ca: certificates.Credential = CA, days: int = 100, **ch
     (path.parent / "data").mkdir(exist_ok=True)
     keys = {home.tls_key: "tls", home.node_key: "node", home.identity_key: "identity"}
     files = {file: certificates.private_key(kind) for file, kind in keys.items()}  # type: ignore[arg-type]
-    for key, crt, usage in ((home.tls_key, home.tls_crt, "client"), (home.identity_key, home.identity_crt, "identity")):
-        files[crt] = certificates.grant(ca, certificates.request("north", files[key]), "north", usage, NOW, days)  # type: ignore[arg-type]
+    for key, crt, usage in (
+        (home.tls_key, home.tls_crt, "client"),
+        (home.identity_key, home.identity_crt, "identity"),
+    ):
+        files[crt] = certificates.grant(
+            ca, certificates.request("north", files[key]), "north", usage, NOW, days
+        )  # type: ignore[arg-type]
     files[home.ca] = CA.certificate
     files[home.coordinator] = certificates.signer(CA, "coordinator", NOW, 3650).certificate
     files[home.roster_crt] = certificates.signer(CA, "roster", NOW, 3650).certificate
@@ -63,21 +70,29 @@ def test_a_hospital_may_start(tmp_path: Path) -> None:
 
 def test_an_expired_certificate(tmp_path: Path) -> None:
     home = hospital(tmp_path / "home", days=10)
-    with pytest.raises(CertificateError, match=r"tls\.crt cannot be used: The certificate of \"north\" expired on"):
+    with pytest.raises(
+        CertificateError, match=r"tls\.crt cannot be used: The certificate of \"north\" expired on"
+    ):
         preflight.check(home, "all", NOW + timedelta(days=11))
     with pytest.raises(CertificateError, match=r"identity\.crt cannot be used"):
         preflight.check(home, "worker", NOW + timedelta(days=11))
 
 
-def test_a_foreign_certificate_at_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_foreign_certificate_at_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home = hospital(tmp_path / "home", ca=certificates.authority("chest-4", NOW, 100))
-    assert "was not issued by this consortium" in refusal(capsys, "site", "start", "--home", str(home.path))
+    assert "was not issued by this consortium" in refusal(
+        capsys, "site", "start", "--home", str(home.path)
+    )
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, usage = hospital(tmp_path / "home"), namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 0, (200 << 20) - 1))
-    with pytest.raises(InputError, match="has 199 MiB left; at least 200 MiB are needed, make room"):
+    with pytest.raises(
+        InputError, match="has 199 MiB left; at least 200 MiB are needed, make room"
+    ):
         preflight.check(home, "gateway", NOW)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 0, 200 << 20))
     preflight.check(home, "gateway", NOW)
@@ -94,7 +109,9 @@ def test_data_that_is_gone(tmp_path: Path) -> None:
 def test_the_sockets_folder_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = hospital(tmp_path / "home")
     home.run.rmdir()
-    assert f"{home.run} is missing; make it again: mkdir -m 700 {home.run}" in refusal(capsys, "site", "start", "--home", str(home.path))
+    assert f"{home.run} is missing; make it again: mkdir -m 700 {home.run}" in refusal(
+        capsys, "site", "start", "--home", str(home.path)
+    )
 
 
 def test_a_folder_of_the_other_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

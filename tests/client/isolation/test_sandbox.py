@@ -31,7 +31,14 @@ def tried(action):
 """
 NOBODY = "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
 USERS = pytest.mark.parametrize(
-    "user", ["", pytest.param(NOBODY, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root may become nobody"))]
+    "user",
+    [
+        "",
+        pytest.param(
+            NOBODY,
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root may become nobody"),
+        ),
+    ],
 )
 pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")
 
@@ -69,7 +76,9 @@ print(tried(lambda: socket.socketpair(socket.AF_INET)), tried(lambda: socket.soc
 
 @USERS
 def test_without_the_wall_a_connection_is_made_and_with_it_none(listener: int, user: str) -> None:
-    connect = f"print(tried(lambda: socket.socket(socket.AF_INET).connect(('127.0.0.1', {listener}))))"
+    connect = (
+        f"print(tried(lambda: socket.socket(socket.AF_INET).connect(('127.0.0.1', {listener}))))"
+    )
     assert inside(user + connect) == "done"
     assert inside(user + "walls.no_network()\n" + connect) == "EACCES"
 
@@ -110,7 +119,9 @@ print(libc.syscall(ctypes.c_long(425), 1, ctypes.create_string_buffer(256)), err
     assert inside(code) == "-1 EPERM"
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="only x86-64 has a second table of system calls")
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64", reason="only x86-64 has a second table of system calls"
+)
 @pytest.mark.parametrize("wall", ["", "walls.no_network()\n"])
 def test_the_other_table_of_system_calls_is_no_way_out(wall: str) -> None:
     code = HEAD + wall + "ctypes.CDLL(None).syscall(ctypes.c_long(0x40000000 | 41), 2, 1, 0)"
@@ -167,7 +178,9 @@ REPORT = "for kind in kinds: print(kind, *(tried(action(kind)) for action in act
 @USERS
 def test_files_open_as_named_and_in_no_other_way(places: Path, user: str) -> None:
     free = inside(user + ACTIONS + REPORT, places, "1").splitlines()
-    assert free == [f"{kind} done done done done done done" for kind in ("open", "kept", "closed", "named")]
+    assert free == [
+        f"{kind} done done done done done done" for kind in ("open", "kept", "closed", "named")
+    ]
     assert inside(user + ACTIONS + WALL + REPORT, places, "2").splitlines() == [
         "open done done EACCES EACCES EACCES EACCES",
         "kept done done done done done done",
@@ -184,7 +197,12 @@ print(tried(lambda: os.link(place / "open" / "deep" / "file", place / "kept" / "
 print(tried(lambda: os.rename(place / "open" / "deep" / "file", place / "kept" / "copy")) in ("EACCES", "EXDEV"))
 print(tried(lambda: os.rename(place / "kept" / "deep" / "file", place / "kept" / "copy")))
 """
-    assert inside(ACTIONS + WALL + code, places, "1").splitlines() == ["EACCES", "True", "True", "done"]
+    assert inside(ACTIONS + WALL + code, places, "1").splitlines() == [
+        "EACCES",
+        "True",
+        "True",
+        "done",
+    ]
 
 
 def test_the_gateway_can_still_look_up_names_and_import(tmp_path: Path) -> None:
@@ -230,7 +248,10 @@ try:
 except walls.WallError as error:
     print(error.public)
 """
-    assert inside(code, tmp_path) == "A folder that is only to be read lies in one that may be written to."
+    assert (
+        inside(code, tmp_path)
+        == "A folder that is only to be read lies in one that may be written to."
+    )
 
 
 def test_a_closed_folder_that_is_open_is_noticed(places: Path) -> None:
@@ -240,7 +261,10 @@ try:
 except walls.WallError as error:
     print(error.public)
 """
-    assert inside(ACTIONS + code, places, "1") == "The wall between files does not hold: a closed folder could be opened."
+    assert (
+        inside(ACTIONS + code, places, "1")
+        == "The wall between files does not hold: a closed folder could be opened."
+    )
 
 
 @pytest.mark.parametrize("version", range(1, 8))
@@ -258,7 +282,10 @@ walls._system = noted
     report = "print(*asked[0])\nprint(tried(read('open')), tried(read('closed')), tried(write('open')), tried(write('kept')))"
     rights = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}.get(version, 0xFFFF)
     size = 8 if version < 4 else 16 if version < 6 else 24
-    assert inside(ACTIONS + code + WALL + report, places, "1").splitlines() == [f"{rights} {size}", "done EACCES EACCES done"]
+    assert inside(ACTIONS + code + WALL + report, places, "1").splitlines() == [
+        f"{rights} {size}",
+        "done EACCES EACCES done",
+    ]
 
 
 def test_a_kernel_without_walls_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,11 +293,17 @@ def test_a_kernel_without_walls_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SandboxError, match="offers no Landlock"):
         sandbox.only_files([], [])
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    with pytest.raises(SandboxError, match="linux on riscv64; they need 64-bit Linux on x86_64 or aarch64"):
+    with pytest.raises(
+        SandboxError, match="linux on riscv64; they need 64-bit Linux on x86_64 or aarch64"
+    ):
         sandbox.no_network()
     assert sandbox.standing() == []
 
 
 def test_what_stands_is_told(tmp_path: Path) -> None:
-    lines = inside("walls.no_network(); walls.only_files([], [])\nprint('\\n'.join(walls.standing()))").splitlines()
-    assert lines[0].startswith("no network: seccomp") and lines[1].startswith("only files named: Landlock version")
+    lines = inside(
+        "walls.no_network(); walls.only_files([], [])\nprint('\\n'.join(walls.standing()))"
+    ).splitlines()
+    assert lines[0].startswith("no network: seccomp") and lines[1].startswith(
+        "only files named: Landlock version"
+    )

@@ -25,7 +25,9 @@ OTHER = study(training={**small.TABLE["training"], "local_steps": 3})  # type: i
 LATER = NOW + timedelta(days=1)
 
 
-def granted(state: Path, about: Study = STUDY, use: str = "train", days: int = 90) -> approvals.Approval:
+def granted(
+    state: Path, about: Study = STUDY, use: str = "train", days: int = 90
+) -> approvals.Approval:
     return approvals.grant(state, about, "Dr. A. Rivers", use, NOW, days)
 
 
@@ -37,7 +39,12 @@ def stops(state: Path, about: Study, use: str, now: datetime, words: str) -> Non
 def test_an_approved_study_may_be_trained_and_scored_until_its_day(tmp_path: Path) -> None:
     stops(tmp_path, STUDY, "train", NOW, "has not approved the study yet")
     made = granted(tmp_path, days=2)
-    assert (made.digest, made.name, made.by, made.use) == (STUDY.digest, "small", "Dr. A. Rivers", "train")
+    assert (made.digest, made.name, made.by, made.use) == (
+        STUDY.digest,
+        "small",
+        "Dr. A. Rivers",
+        "train",
+    )
     for use in approvals.USES:
         approvals.check(tmp_path, STUDY, use, LATER)
     until = datetime.fromisoformat(made.until)
@@ -84,7 +91,11 @@ def test_one_changed_setting_is_another_study(tmp_path: Path, change: dict[str, 
     stops(tmp_path, changed, "train", LATER, "has not approved the study yet")
     [(place, before, after)] = approvals.differences(STUDY.to_table(), changed.to_table())
     [(section, value)] = change.items()
-    wanted = (f"{section}.{next(iter(value))}", next(iter(value.values()))) if isinstance(value, dict) else (section, value)
+    wanted = (
+        (f"{section}.{next(iter(value))}", next(iter(value.values())))
+        if isinstance(value, dict)
+        else (section, value)
+    )
     assert (place, after) == wanted and before != after
 
 
@@ -109,7 +120,10 @@ def test_taking_back_holds_at_once_and_a_new_word_after_it(tmp_path: Path) -> No
         approvals.withdraw(tmp_path, "small", LATER)
     approvals.grant(tmp_path, STUDY, "Dr. B. Rivers", "train", LATER, 90)
     approvals.check(tmp_path, STUDY, "train", LATER)
-    assert [a.by for a in approvals.all_of(tmp_path)] == ["Dr. A. Rivers", "Dr. B. Rivers"]  # nothing is forgotten
+    assert [a.by for a in approvals.all_of(tmp_path)] == [
+        "Dr. A. Rivers",
+        "Dr. B. Rivers",
+    ]  # nothing is forgotten
 
 
 def test_taking_back_by_digest_ends_that_study_alone(tmp_path: Path) -> None:
@@ -144,7 +158,9 @@ def test_every_truncation_approves_nothing(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in {*range(100), *range(100, len(whole), 7), *range(len(whole) - 100, len(whole))}:
         path.write_bytes(whole[:length])
-        with pytest.raises(PolicyError, match="cannot be read; the hospital's IT must look") as caught:
+        with pytest.raises(
+            PolicyError, match="cannot be read; the hospital's IT must look"
+        ) as caught:
             approvals.check(tmp_path, STUDY, "train", LATER)
         assert str(tmp_path) not in caught.value.public
     path.write_bytes(whole)
@@ -152,13 +168,24 @@ def test_every_truncation_approves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", [*approvals._FIELDS, "table"])
-@pytest.mark.parametrize("value", [None, 3, True, [], ["x"], "", "yes", "2026-01-01", "2026-01-01T00:00:00", ...], ids=str)
-def test_a_field_that_is_not_what_it_should_be_approves_nothing(tmp_path: Path, field: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [None, 3, True, [], ["x"], "", "yes", "2026-01-01", "2026-01-01T00:00:00", ...],
+    ids=str,
+)
+def test_a_field_that_is_not_what_it_should_be_approves_nothing(
+    tmp_path: Path, field: str, value: Any
+) -> None:
     granted(tmp_path)
     path = tmp_path / approvals.NAME
     [entry] = json.loads(path.read_bytes())
-    changed = {k: v for k, v in entry.items() if k != field} if value is ... else {**entry, field: value}
-    harmless = (isinstance(value, str) and field in ("name", "by")) or (field, value) == ("withdrawn", "")
+    changed = (
+        {k: v for k, v in entry.items() if k != field} if value is ... else {**entry, field: value}
+    )
+    harmless = (isinstance(value, str) and field in ("name", "by")) or (field, value) == (
+        "withdrawn",
+        "",
+    )
     path.write_text(json.dumps([changed]))
     if harmless:
         approvals.check(tmp_path, STUDY, "train", LATER)
@@ -166,7 +193,22 @@ def test_a_field_that_is_not_what_it_should_be_approves_nothing(tmp_path: Path, 
         stops(tmp_path, STUDY, "train", LATER, ".")
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"null", b"3", b'"text"', b"[3]", b"[[]]", b"[null]", b"\xff\xfe", b"[{}]", b"{" * 9])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"3",
+        b'"text"',
+        b"[3]",
+        b"[[]]",
+        b"[null]",
+        b"\xff\xfe",
+        b"[{}]",
+        b"{" * 9,
+    ],
+)
 def test_a_file_of_another_form_approves_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / approvals.NAME).write_bytes(content)
     stops(tmp_path, STUDY, "train", LATER, ".")
@@ -187,7 +229,10 @@ def test_a_damaged_list_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / approvals.NAME
     path.write_bytes(path.read_bytes()[:-1])
     damaged = path.read_bytes()
-    for call in (lambda: granted(tmp_path, OTHER), lambda: approvals.withdraw(tmp_path, "small", LATER)):
+    for call in (
+        lambda: granted(tmp_path, OTHER),
+        lambda: approvals.withdraw(tmp_path, "small", LATER),
+    ):
         with pytest.raises(PolicyError, match="cannot be read"):
             call()
     assert path.read_bytes() == damaged
@@ -197,7 +242,11 @@ def test_a_study_that_asks_is_kept_once_for_a_person_to_read(tmp_path: Path) -> 
     for hour in range(3):
         stops(tmp_path, STUDY, "evaluate", NOW + timedelta(hours=hour), "has not approved")
     [(at, found)] = approvals.offers(tmp_path)
-    assert (at, found.digest, found.to_table()) == (NOW.isoformat(timespec="seconds"), STUDY.digest, STUDY.to_table())
+    assert (at, found.digest, found.to_table()) == (
+        NOW.isoformat(timespec="seconds"),
+        STUDY.digest,
+        STUDY.to_table(),
+    )
     granted(tmp_path)
     assert approvals.offers(tmp_path) == () and not list((tmp_path / approvals.OFFERS).iterdir())
     approvals.withdraw(tmp_path, "small", LATER)
@@ -215,7 +264,9 @@ def test_at_most_a_hundred_studies_wait(tmp_path: Path) -> None:
     assert kept == {one.digest for one in made[5:]}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"at": "x"}', b'{"at": "x", "study": {"name": 3}}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"at": "x"}', b'{"at": "x", "study": {"name": 3}}', b"\xff"]
+)
 def test_an_offer_that_cannot_be_read_is_passed_over(tmp_path: Path, content: bytes) -> None:
     approvals.offer(tmp_path, STUDY, NOW)
     (tmp_path / approvals.OFFERS / "0.json").write_bytes(content)

@@ -24,11 +24,15 @@ def test_a_day_s_budget_is_spent_to_its_last_byte_and_round(tmp_path: Path) -> N
     assert daily_limits.today(tmp_path, TODAY) == Spent("2026-02-28")
     assert daily_limits.spend(tmp_path, OWN, TODAY, 600, 1) == Spent("2026-02-28", 600, 1)
     assert daily_limits.spend(tmp_path, OWN, TODAY, 400, 0) == Spent("2026-02-28", 1000, 1)
-    with pytest.raises(PolicyError, match=r"\(megabytes_per_day\) lets 0.001 MB leave in a day; they have"):
+    with pytest.raises(
+        PolicyError, match=r"\(megabytes_per_day\) lets 0.001 MB leave in a day; they have"
+    ):
         daily_limits.spend(tmp_path, OWN, TODAY, 1, 0)
     for rounds in range(2, 6):
         assert daily_limits.spend(tmp_path, OWN, TODAY, 0, 1).rounds == rounds
-    with pytest.raises(PolicyError, match=r"\(rounds_per_day\) allows 5 rounds a day; they are done"):
+    with pytest.raises(
+        PolicyError, match=r"\(rounds_per_day\) allows 5 rounds a day; they are done"
+    ):
         daily_limits.check(tmp_path, OWN, TODAY, 1)
     daily_limits.check(tmp_path, OWN, TODAY, 0)
     assert daily_limits.today(tmp_path, TODAY) == Spent("2026-02-28", 1000, 5)
@@ -61,7 +65,10 @@ def test_every_truncation_counts_as_spent(tmp_path: Path) -> None:
     whole = path.read_bytes().rstrip()
     for length in range(1, len(whole)):
         path.write_bytes(whole[:length])
-        for call in (lambda: daily_limits.spend(tmp_path, OWN, TODAY, 0, 0), lambda: daily_limits.check(tmp_path, OWN, TODAY, 0)):
+        for call in (
+            lambda: daily_limits.spend(tmp_path, OWN, TODAY, 0, 0),
+            lambda: daily_limits.check(tmp_path, OWN, TODAY, 0),
+        ):
             with pytest.raises(PolicyError, match="cannot be read; its IT must look"):
                 call()
         assert path.read_bytes() == whole[:length]  # the trace stays
@@ -71,7 +78,9 @@ def test_every_truncation_counts_as_spent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [None, -1, 1.5, True, "7", [], "2026-13-01", ...], ids=str)
 def test_a_number_that_is_none_counts_as_spent(tmp_path: Path, field: str, value: Any) -> None:
     found = {"day": TODAY.isoformat(), "bytes": 1, "rounds": 1}
-    changed = {k: v for k, v in found.items() if k != field} if value is ... else {**found, field: value}
+    changed = (
+        {k: v for k, v in found.items() if k != field} if value is ... else {**found, field: value}
+    )
     (tmp_path / daily_limits.NAME).write_text(json.dumps(changed))
     for day in (TODAY, TOMORROW):
         with pytest.raises(PolicyError, match="cannot be read") as caught:
@@ -79,7 +88,9 @@ def test_a_number_that_is_none_counts_as_spent(tmp_path: Path, field: str, value
         assert "worker/state" not in caught.value.public and daily_limits.NAME in caught.value.local
 
 
-@pytest.mark.parametrize("content", [b" ", b"[]", b"null", b"7", b'"x"', b"\xff", b"{}", b"{" * 9, b"[" * 60_000])
+@pytest.mark.parametrize(
+    "content", [b" ", b"[]", b"null", b"7", b'"x"', b"\xff", b"{}", b"{" * 9, b"[" * 60_000]
+)
 def test_a_file_of_another_form_counts_as_spent(tmp_path: Path, content: bytes) -> None:
     (tmp_path / daily_limits.NAME).write_bytes(content)
     with pytest.raises(PolicyError, match="cannot be read"):
@@ -110,4 +121,8 @@ def test_two_processes_at_once_share_one_budget(tmp_path: Path) -> None:
 
 def test_nobody_else_may_read_it(tmp_path: Path) -> None:
     daily_limits.spend(tmp_path / "state", OWN, TODAY, 1, 1)
-    assert (tmp_path / "state" / daily_limits.NAME).stat().st_mode & 0o077 == 0 == (tmp_path / "state").stat().st_mode & 0o077
+    assert (
+        (tmp_path / "state" / daily_limits.NAME).stat().st_mode & 0o077
+        == 0
+        == (tmp_path / "state").stat().st_mode & 0o077
+    )

@@ -23,12 +23,19 @@ def federated(study: Study, **change: object) -> Study:
 
 def test_what_is_not_said_is_strict() -> None:
     silent = Policy()
-    assert (silent.plain_updates, silent.share_counts, silent.share_metrics, silent.min_cohort) == (False, False, False, 3)
+    assert (silent.plain_updates, silent.share_counts, silent.share_metrics, silent.min_cohort) == (
+        False,
+        False,
+        False,
+        3,
+    )
     silent.check(SECURE)
 
 
 def test_the_written_file_explains_every_field_and_reads_back(tmp_path: Path) -> None:
-    own = Policy(plain_updates=True, min_cohort=5, colluders=2, largest_norm=1.5, layouts=("a" * 64,))
+    own = Policy(
+        plain_updates=True, min_cohort=5, colluders=2, largest_norm=1.5, layouts=("a" * 64,)
+    )
     path = tmp_path / "policy.toml"
     path.write_text(own.to_toml())
     assert policy.read(path) == own
@@ -69,7 +76,9 @@ def test_a_file_that_is_not_clear_stops_the_hospital(tmp_path: Path, text: str, 
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"\0"])
-def test_a_file_that_cannot_be_read_stops_the_hospital(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_cannot_be_read_stops_the_hospital(
+    tmp_path: Path, content: bytes | None
+) -> None:
     if content is not None:
         (tmp_path / "policy.toml").write_bytes(content)
     with pytest.raises(InputError):
@@ -84,12 +93,22 @@ def test_a_file_that_cannot_be_read_stops_the_hospital(tmp_path: Path, content: 
             null.study(20),
             r"secure_aggregation.enabled = false; this hospital's policy \(plain_updates\) allows masked updates only",
         ),
-        (Policy(max_rounds=19), SECURE, r"has 20 rounds; this hospital's policy \(max_rounds\) allows 19"),
-        (Policy(largest_change=1.0), SECURE, "largest_change is 32; this hospital's policy allows 1"),
+        (
+            Policy(max_rounds=19),
+            SECURE,
+            r"has 20 rounds; this hospital's policy \(max_rounds\) allows 19",
+        ),
+        (
+            Policy(largest_change=1.0),
+            SECURE,
+            "largest_change is 32; this hospital's policy allows 1",
+        ),
         (Policy(plain_updates=True, max_rounds=5), null.study(6), "max_rounds"),
     ],
 )
-def test_a_study_that_breaks_a_rule_is_refused_in_one_sentence(own: Policy, study: Study, words: str) -> None:
+def test_a_study_that_breaks_a_rule_is_refused_in_one_sentence(
+    own: Policy, study: Study, words: str
+) -> None:
     with pytest.raises(SiteError, match=words):
         own.check(study)
 
@@ -99,7 +118,10 @@ def test_layouts_are_those_listed_or_that_of_the_study() -> None:
     own.check(SECURE)
     own.check(SECURE, "b" * 64)
     Policy().check(SECURE, "c" * 64)
-    with pytest.raises(SiteError, match=r"layout cccccccccccccccc is not among those that this hospital's policy \(layouts\) allows"):
+    with pytest.raises(
+        SiteError,
+        match=r"layout cccccccccccccccc is not among those that this hospital's policy \(layouts\) allows",
+    ):
         own.check(SECURE, "c" * 64)
 
 
@@ -145,9 +167,27 @@ def test_a_rule_that_is_not_clear_stops_the_hospital(tmp_path: Path, text: str) 
 
 def test_what_is_not_said_asks_a_person_and_tells_nothing_of_few_patients() -> None:
     silent = Policy()
-    assert (silent.approval, silent.floor, silent.training, silent.min_noise) == (True, 10, True, 0.0)
-    assert silent.studies == silent.tasks == silent.models == silent.metrics == silent.coordinators == silent.hours == ()
+    assert (silent.approval, silent.floor, silent.training, silent.min_noise) == (
+        True,
+        10,
+        True,
+        0.0,
+    )
+    assert (
+        silent.studies
+        == silent.tasks
+        == silent.models
+        == silent.metrics
+        == silent.coordinators
+        == silent.hours
+        == ()
+    )
 
 
 def test_the_day_s_limits_of_a_simulation_are_out_of_reach() -> None:
-    assert OPEN.approval is False and OPEN.floor == 0 and OPEN.rounds_per_day >= 1_000_000 and OPEN.megabytes_per_day >= 1e9
+    assert (
+        OPEN.approval is False
+        and OPEN.floor == 0
+        and OPEN.rounds_per_day >= 1_000_000
+        and OPEN.megabytes_per_day >= 1e9
+    )

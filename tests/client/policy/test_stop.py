@@ -20,7 +20,10 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 def events(state: Path) -> list[dict[str, str]]:
     path = state / "journal.jsonl"
     return (
-        [{k: v for k, v in json.loads(line).items() if k not in ("at", "seq", "prev", "salt")} for line in path.read_text().splitlines()]
+        [
+            {k: v for k, v in json.loads(line).items() if k not in ("at", "seq", "prev", "salt")}
+            for line in path.read_text().splitlines()
+        ]
         if path.exists()
         else []
     )
@@ -31,7 +34,9 @@ def test_a_full_turn(tmp_path: Path) -> None:
     assert stop.stopped(state) is None
     made = stop.stop(state, "ann", "  scanner \n service ", NOW)
     assert made == Stop("2026-11-21T12:00:00+00:00", "ann", "scanner service") == stop.read(state)
-    assert (state / "stopped").stat().st_mode & 0o777 == 0o600 and state.stat().st_mode & 0o777 == 0o700
+    assert (
+        state / "stopped"
+    ).stat().st_mode & 0o777 == 0o600 and state.stat().st_mode & 0o777 == 0o700
     assert stop.stopped(state) == SENTENCE
     assert stop.resume(state) == made and stop.stopped(state) is None and stop.resume(state) is None
 
@@ -99,7 +104,10 @@ def test_the_button_writes_each_change_down_once(tmp_path: Path) -> None:
         button.stop(tmp_path, "service", NOW, said.append)
     for _ in range(2):
         button.resume(tmp_path)
-    assert events(tmp_path) == [{"event": "stopped", "user": stop.user(), "reason": "service"}, {"event": "resumed", "user": stop.user()}]
+    assert events(tmp_path) == [
+        {"event": "stopped", "user": stop.user(), "reason": "service"},
+        {"event": "resumed", "user": stop.user()},
+    ]
     assert said == []
 
 
@@ -107,7 +115,11 @@ def test_stopping_needs_no_journal_and_resuming_does(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").mkdir()
     said: list[str] = []
     button.stop(tmp_path, "", NOW, said.append)
-    assert stop.stopped(tmp_path) == SENTENCE and len(said) == 1 and said[0].startswith("stopped, but the journal could not be written")
+    assert (
+        stop.stopped(tmp_path) == SENTENCE
+        and len(said) == 1
+        and said[0].startswith("stopped, but the journal could not be written")
+    )
     with pytest.raises(InputError, match="so this hospital stays stopped"):
         button.resume(tmp_path)
     assert stop.stopped(tmp_path) == SENTENCE

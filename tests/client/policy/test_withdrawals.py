@@ -26,10 +26,14 @@ def test_a_patient_is_out_and_nobody_else(tmp_path: Path) -> None:
 def test_the_file_names_nobody(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         withdrawals.add(tmp_path / folder, SECRET)
-    first, second = (json.loads((tmp_path / folder / withdrawals.NAME).read_bytes()) for folder in ("one", "two"))
+    first, second = (
+        json.loads((tmp_path / folder / withdrawals.NAME).read_bytes()) for folder in ("one", "two")
+    )
     text = json.dumps(first)
     assert all(part not in text for part in SECRET.split("^")) and first["key"] != second["key"]
-    assert not set(first["patients"]) & set(second["patients"])  # keys of their own: two hospitals cannot compare
+    assert not set(first["patients"]) & set(
+        second["patients"]
+    )  # keys of their own: two hospitals cannot compare
     path = tmp_path / "one" / withdrawals.NAME
     assert path.parent.stat().st_mode & 0o077 == 0
 
@@ -55,7 +59,10 @@ def test_every_truncation_stops_the_hospital(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        for call in (lambda: withdrawals.reader(tmp_path), lambda: withdrawals.add(tmp_path, "another")):
+        for call in (
+            lambda: withdrawals.reader(tmp_path),
+            lambda: withdrawals.add(tmp_path, "another"),
+        ):
             with pytest.raises(PolicyError, match="cannot be read; the hospital's IT must look"):
                 call()
         assert path.read_bytes() == whole[:length]

@@ -49,9 +49,15 @@ from tests.client.readers.mutate import mutate
 
 SLOW = 2.0
 _NAME = "smith"
-_LABELS: Any = SimpleNamespace(needs="label", columns=("lesion",), classes=("0", "1"), multi_label=False, mask_values=None)
-_BOXES: Any = SimpleNamespace(needs="boxes", columns=(), classes=("nodule",), multi_label=False, mask_values=None)
-_SEGMENTS: Any = SimpleNamespace(needs="mask", columns=(), classes=("liver", "spleen"), multi_label=False, mask_values=None)
+_LABELS: Any = SimpleNamespace(
+    needs="label", columns=("lesion",), classes=("0", "1"), multi_label=False, mask_values=None
+)
+_BOXES: Any = SimpleNamespace(
+    needs="boxes", columns=(), classes=("nodule",), multi_label=False, mask_values=None
+)
+_SEGMENTS: Any = SimpleNamespace(
+    needs="mask", columns=(), classes=("liver", "spleen"), multi_label=False, mask_values=None
+)
 
 
 @dataclass
@@ -116,7 +122,9 @@ def volumes(rng: np.random.Generator) -> dict[str, bytes]:
         "scaled.nii": scaled.to_bytes(),
         "described.nii": described.to_bytes(),
     }
-    return plain | {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in plain.items()}
+    return plain | {
+        f"{name}.gz": gzip.compress(content, mtime=0) for name, content in plain.items()
+    }
 
 
 def objects(rng: np.random.Generator) -> dict[str, bytes]:
@@ -138,19 +146,44 @@ def objects(rng: np.random.Generator) -> dict[str, bytes]:
 def _object(syntax: pydicom.uid.UID, frames: int, rng: np.random.Generator) -> bytes:
     header = Dataset()
     header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, "1.2.3.4"
-    header.StudyInstanceUID, header.SeriesInstanceUID, header.FrameOfReferenceUID = "1.2.3", "1.2.3.1", "1.2.3.9"
-    header.PatientID, header.PatientName, header.Modality, header.InstanceNumber = "P1", "A^B", "CT", 1
-    header.Rows, header.Columns, header.SamplesPerPixel, header.PhotometricInterpretation = 16, 12, 1, "MONOCHROME2"
+    header.StudyInstanceUID, header.SeriesInstanceUID, header.FrameOfReferenceUID = (
+        "1.2.3",
+        "1.2.3.1",
+        "1.2.3.9",
+    )
+    header.PatientID, header.PatientName, header.Modality, header.InstanceNumber = (
+        "P1",
+        "A^B",
+        "CT",
+        1,
+    )
+    header.Rows, header.Columns, header.SamplesPerPixel, header.PhotometricInterpretation = (
+        16,
+        12,
+        1,
+        "MONOCHROME2",
+    )
     bits = 8 if syntax == JPEGBaseline8Bit else 16
-    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = bits, bits, bits - 1, 0
-    header.PixelSpacing, header.ImageOrientationPatient, header.ImagePositionPatient = [0.5, 0.5], [1, 0, 0, 0, 1, 0], [0, 0, 0]
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = (
+        bits,
+        bits,
+        bits - 1,
+        0,
+    )
+    header.PixelSpacing, header.ImageOrientationPatient, header.ImagePositionPatient = (
+        [0.5, 0.5],
+        [1, 0, 0, 0, 1, 0],
+        [0, 0, 0],
+    )
     header.SliceThickness, header.RescaleSlope, header.RescaleIntercept = 1, 1, -1024
     inner = Dataset()
     inner.CodeValue, inner.CodeMeaning = "1", "one"
     header.ProcedureCodeSequence = [inner]
     if frames > 1:
         _enhance(header, frames)
-    pixels = rng.integers(0, 1 << bits, (frames, 16, 12)).astype(np.uint8 if bits == 8 else np.uint16)
+    pixels = rng.integers(0, 1 << bits, (frames, 16, 12)).astype(
+        np.uint8 if bits == 8 else np.uint16
+    )
     header.PixelData = pixels.tobytes()
     header.file_meta = FileMetaDataset()
     header.file_meta.TransferSyntaxUID = syntax
@@ -190,9 +223,17 @@ def _enhance(header: Dataset, frames: int) -> None:
 def tables() -> dict[str, bytes]:
     """Tables as hospitals write them."""
     rows = "file,patient_id,lesion\n" + "".join(f'a{i}.png,"P, {i}",{i % 2}\n' for i in range(40))
-    entry = {"width": 64, "height": 64, "objects": [{"label": "nodule", "box_xyxy": [1, 2, 30.5, 40]}]}
+    entry = {
+        "width": 64,
+        "height": 64,
+        "objects": [{"label": "nodule", "box_xyxy": [1, 2, 30.5, 40]}],
+    }
     drawn = json.dumps({f"a{i}.png": entry for i in range(20)}).encode()
-    return {"labels.csv": rows.encode(), "cases.csv": rows.replace(",", ";").encode("utf-16"), "boxes.json": drawn}
+    return {
+        "labels.csv": rows.encode(),
+        "cases.csv": rows.replace(",", ";").encode("utf-16"),
+        "boxes.json": drawn,
+    }
 
 
 def sources(seed: int) -> dict[str, bytes]:
@@ -280,9 +321,22 @@ def main(count: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         figures = parade(count, seed, Path(folder))
     peak = peak_bytes() / 1e6
-    found = {"files": figures.files, "read": figures.read, "refused": figures.refused, "uncaught": figures.uncaught, "slow": figures.slow}
-    found |= {"telling": figures.telling, "slowest_s": round(figures.slowest, 3), "peak_mb": round(peak)}
-    return found | {"seconds": round(time.perf_counter() - began, 1), "sentences": len(figures.sentences)}
+    found = {
+        "files": figures.files,
+        "read": figures.read,
+        "refused": figures.refused,
+        "uncaught": figures.uncaught,
+        "slow": figures.slow,
+    }
+    found |= {
+        "telling": figures.telling,
+        "slowest_s": round(figures.slowest, 3),
+        "peak_mb": round(peak),
+    }
+    return found | {
+        "seconds": round(time.perf_counter() - began, 1),
+        "sentences": len(figures.sentences),
+    }
 
 
 if __name__ == "__main__":

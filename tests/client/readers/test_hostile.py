@@ -64,14 +64,26 @@ def refused(path: Path, content: bytes, match: str, most: int = 8 * MEGABYTE) ->
     ],
 )
 @pytest.mark.parametrize("ending", ["nii", "nii.gz"])
-def test_headers_that_lie_are_refused_before_a_voxel_is_read(tmp_path: Path, fields: dict[str, Any], match: str, ending: str) -> None:
+def test_headers_that_lie_are_refused_before_a_voxel_is_read(
+    tmp_path: Path, fields: dict[str, Any], match: str, ending: str
+) -> None:
     content = volume(**fields)
-    match = match if ending == "nii" else match.replace("ends before its last voxel", "too small for what its header states")
-    refused(tmp_path / f"smith.{ending}", content if ending == "nii" else gzip.compress(content), match)
+    match = (
+        match
+        if ending == "nii"
+        else match.replace("ends before its last voxel", "too small for what its header states")
+    )
+    refused(
+        tmp_path / f"smith.{ending}", content if ending == "nii" else gzip.compress(content), match
+    )
 
 
-def test_negative_voxel_sizes_and_a_slope_of_zero_are_read_as_the_standard_says(tmp_path: Path) -> None:
-    (tmp_path / "v.nii").write_bytes(volume(pixdim=[1, -1, -2, -3, 0, 0, 0, 0], scl_slope=0.0, scl_inter=np.nan))
+def test_negative_voxel_sizes_and_a_slope_of_zero_are_read_as_the_standard_says(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "v.nii").write_bytes(
+        volume(pixdim=[1, -1, -2, -3, 0, 0, 0, 0], scl_slope=0.0, scl_inter=np.nan)
+    )
     scan = nifti.read(tmp_path / "v.nii")
     assert scan.spacing == (1.0, 2.0, 3.0)
     np.testing.assert_array_equal(scan.array, VOLUME[None])
@@ -82,7 +94,9 @@ def bomb(path: Path, header: bytes, size: int) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     start = packer.compress(header) + packer.flush(zlib.Z_FULL_FLUSH)
     zeros = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
-    path.write_bytes(b"\x1f\x8b\x08" + bytes(7) + start + zeros * (size // MEGABYTE) + packer.flush())
+    path.write_bytes(
+        b"\x1f\x8b\x08" + bytes(7) + start + zeros * (size // MEGABYTE) + packer.flush()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +120,11 @@ def test_a_gzip_bomb_behind_a_modest_header_is_not_unpacked(tmp_path: Path) -> N
 
 
 def test_an_extension_that_is_a_bomb_is_never_read(tmp_path: Path) -> None:
-    start = volume(vox_offset=64.0 * MEGABYTE + 352)[:348] + b"\1\0\0\0" + struct.pack("<ii", 64 * MEGABYTE, 6)
+    start = (
+        volume(vox_offset=64.0 * MEGABYTE + 352)[:348]
+        + b"\1\0\0\0"
+        + struct.pack("<ii", 64 * MEGABYTE, 6)
+    )
     bomb(tmp_path / "smith.nii.gz", start, 65 * MEGABYTE)
     with at_most(4 * MEGABYTE), pytest.raises(CaseError, match="lets the voxels begin"):
         _registry.read(tmp_path / "smith.nii.gz")
@@ -121,22 +139,38 @@ def test_a_mask_that_packs_a_thousandfold_is_read(tmp_path: Path) -> None:
 
 def test_files_that_state_no_place_are_not_aligned(tmp_path: Path) -> None:
     zeros = {name: [0, 0, 0, 0] for name in ("srow_x", "srow_y", "srow_z")}
-    for name, content in (("a.nii", volume()), ("b.nii", volume(**zeros)), ("c.nii", b"none"), ("d.nii.gz", b"\x1f\x8b")):
+    for name, content in (
+        ("a.nii", volume()),
+        ("b.nii", volume(**zeros)),
+        ("c.nii", b"none"),
+        ("d.nii.gz", b"\x1f\x8b"),
+    ):
         (tmp_path / name).write_bytes(content)
     assert nifti.aligned(tmp_path / "a.nii", tmp_path / "a.nii")
     for name in ("b.nii", "c.nii", "d.nii.gz", "absent.nii"):
-        assert not nifti.aligned(tmp_path / "a.nii", tmp_path / name) and not nifti.aligned(tmp_path / name, tmp_path / "a.nii")
+        assert not nifti.aligned(tmp_path / "a.nii", tmp_path / name) and not nifti.aligned(
+            tmp_path / name, tmp_path / "a.nii"
+        )
 
 
 def test_gzip_ends_where_the_volume_ends(tmp_path: Path) -> None:
     good = gzip.compress(volume(), mtime=0)
     path = tmp_path / "smith.nii.gz"
     half = len(volume()) // 2
-    for content in (good + bytes(512), gzip.compress(volume()[:half]) + gzip.compress(volume()[half:])):
+    for content in (
+        good + bytes(512),
+        gzip.compress(volume()[:half]) + gzip.compress(volume()[half:]),
+    ):
         path.write_bytes(content)
         np.testing.assert_array_equal(nifti.read(path).array, VOLUME[None])
     wrong = good[:-8] + bytes([good[-8] ^ 1]) + good[-7:]  # the checksum
-    for content in (good + b"rubbish", good[:-9], wrong, gzip.compress(volume() + b"more"), good + gzip.compress(b"more")):
+    for content in (
+        good + b"rubbish",
+        good[:-9],
+        wrong,
+        gzip.compress(volume() + b"more"),
+        good + gzip.compress(b"more"),
+    ):
         refused(path, content, "undamaged")
     refused(path, good + gzip.compress(b"") * (_limits._MEMBERS + 1), "undamaged")
 
@@ -149,16 +183,24 @@ def chunk(kind: bytes, body: bytes, length: int | None = None) -> bytes:
     return struct.pack(">I", stated) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def drawn(width: int, height: int, *between: bytes, colour: int = 0, pixels: bytes | None = None) -> bytes:
+def drawn(
+    width: int, height: int, *between: bytes, colour: int = 0, pixels: bytes | None = None
+) -> bytes:
     """A PNG with chunks of one's choice between its header and its pixels (PNG 1.2, 5)."""
     samples = 3 if colour == 2 else 1
     packed = zlib.compress(bytes((width * samples + 1) * height)) if pixels is None else pixels
-    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+    start = b"\x89PNG\r\n\x1a\n" + chunk(
+        b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    )
     return start + b"".join(between) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
 def test_a_picture_that_grows_without_measure_is_refused_undecoded(tmp_path: Path) -> None:
-    refused(tmp_path / "smith.png", drawn(8000, 8000, colour=2, pixels=zlib.compress(bytes(1000))), "grows more than 200 times")
+    refused(
+        tmp_path / "smith.png",
+        drawn(8000, 8000, colour=2, pixels=zlib.compress(bytes(1000))),
+        "grows more than 200 times",
+    )
     refused(tmp_path / "smith.png", drawn(60_000, 60_000, pixels=b""), "more than 89478485 pixels")
 
 
@@ -187,8 +229,16 @@ def test_what_stands_beside_the_pixels_costs_little(tmp_path: Path, part: bytes)
 
 
 def test_a_picture_of_a_million_parts_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "smith.png", drawn(8, 8, chunk(b"tEXt", b"k\0") * 20_000), "too many or too large parts")
-    refused(tmp_path / "smith.jpg", b"\xff\xd8" + b"\xff\xe5\0\2" * 20_000 + b"\xff\xd9", "too many or too large parts")
+    refused(
+        tmp_path / "smith.png",
+        drawn(8, 8, chunk(b"tEXt", b"k\0") * 20_000),
+        "too many or too large parts",
+    )
+    refused(
+        tmp_path / "smith.jpg",
+        b"\xff\xd8" + b"\xff\xe5\0\2" * 20_000 + b"\xff\xd9",
+        "too many or too large parts",
+    )
 
 
 def frames(count: int) -> bytes:
@@ -198,11 +248,15 @@ def frames(count: int) -> bytes:
     return out.getvalue()
 
 
-def test_of_many_frames_the_second_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_frames_the_second_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few, many = frames(2), frames(300)
     asked: list[int] = []
     read = raster._Counted.read
-    monkeypatch.setattr(raster._Counted, "read", lambda self, size=-1, /: asked.append(1) or read(self, size))
+    monkeypatch.setattr(
+        raster._Counted, "read", lambda self, size=-1, /: asked.append(1) or read(self, size)
+    )
     for content in (few, many):
         refused(tmp_path / "smith.tif", content, "several pictures")
     assert len(asked) < 200
@@ -212,7 +266,9 @@ def test_a_tiff_of_more_rows_than_it_holds_is_refused(tmp_path: Path) -> None:
     content = frames(1)
     start = struct.unpack("<I", content[4:8])[0]
     entries = [start + 2 + 12 * i for i in range(struct.unpack_from("<H", content, start)[0])]
-    (at,) = [entry for entry in entries if struct.unpack_from("<H", content, entry)[0] == 257]  # ImageLength (TIFF 6.0, section 8)
+    (at,) = [
+        entry for entry in entries if struct.unpack_from("<H", content, entry)[0] == 257
+    ]  # ImageLength (TIFF 6.0, section 8)
     for rows in (5, 60_000):
         lie = content[:at] + struct.pack("<HHII", 257, 4, 1, rows) + content[at + 12 :]
         refused(tmp_path / "smith.tif", lie, "less than the width and height")
@@ -224,7 +280,9 @@ def test_a_picture_directory_that_leads_to_itself_ends(tmp_path: Path) -> None:
     end = start + 2 + 12 * struct.unpack("<H", content[start : start + 2])[0]
     content[end : end + 4] = struct.pack("<I", start)
     (tmp_path / "t.tif").write_bytes(content)
-    with contextlib.suppress(CaseError):  # nothing or the one picture; what counts is that it comes back
+    with contextlib.suppress(
+        CaseError
+    ):  # nothing or the one picture; what counts is that it comes back
         assert raster.read(tmp_path / "t.tif").array.shape == (1, 4, 4)
 
 
@@ -235,7 +293,9 @@ def test_a_jpeg_of_many_scans_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j.jpg").write_bytes(good)
     assert raster.read(tmp_path / "j.jpg").array.shape == (1, 64, 64)
     last = good.rindex(b"\xff\xda")
-    refused(tmp_path / "smith.jpg", good[:last] + good[last:-2] * 150 + good[-2:], "more than 100 scans")
+    refused(
+        tmp_path / "smith.jpg", good[:last] + good[last:-2] * 150 + good[-2:], "more than 100 scans"
+    )
 
 
 # masks

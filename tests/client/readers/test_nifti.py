@@ -35,7 +35,9 @@ def test_ras_volume_keeps_its_axes(tmp_path: Path, ending: str) -> None:
 def test_every_orientation_is_turned_to_the_same_volume(tmp_path: Path, codes: str) -> None:
     image = nib.Nifti1Image(VOLUME, AFFINE)
     turned = image.as_reoriented(ornt_transform(io_orientation(AFFINE), axcodes2ornt(tuple(codes))))
-    assert turned.shape != VOLUME.shape or not np.array_equal(turned.dataobj, VOLUME)  # the file does store something else
+    assert turned.shape != VOLUME.shape or not np.array_equal(
+        turned.dataobj, VOLUME
+    )  # the file does store something else
     nib.save(turned, tmp_path / "t.nii")
     scan = nifti.read(tmp_path / "t.nii")
     np.testing.assert_array_equal(scan.array, VOLUME[None])
@@ -48,7 +50,9 @@ def test_scale_is_applied(tmp_path: Path) -> None:
     image.header.set_slope_inter(0.5, -3.0)
     nib.save(image, tmp_path / "s.nii")
     stored: Any = nib.load(tmp_path / "s.nii")
-    np.testing.assert_allclose(nifti.read(tmp_path / "s.nii").array[0], np.asarray(stored.dataobj), rtol=0)
+    np.testing.assert_allclose(
+        nifti.read(tmp_path / "s.nii").array[0], np.asarray(stored.dataobj), rtol=0
+    )
     assert (stored.dataobj.slope, stored.dataobj.inter) == (0.5, -3.0)
 
 
@@ -60,7 +64,9 @@ def test_flat_files_give_two_dimensions(tmp_path: Path) -> None:
 
 
 def test_single_sagittal_slice(tmp_path: Path) -> None:
-    sagittal = np.array([[0, 0, 9.0, 0], [2.0, 0, 0, 0], [0, 3.0, 0, 0], [0, 0, 0, 1]])  # i to the front, j to the head, k to the right
+    sagittal = np.array(
+        [[0, 0, 9.0, 0], [2.0, 0, 0, 0], [0, 3.0, 0, 0], [0, 0, 0, 1]]
+    )  # i to the front, j to the head, k to the right
     scan = nifti.read(save(tmp_path / "s.nii", VOLUME[0][:, :, None], sagittal))
     np.testing.assert_array_equal(scan.array, VOLUME[:1])
     assert scan.spacing == (2.0, 3.0)
@@ -68,7 +74,9 @@ def test_single_sagittal_slice(tmp_path: Path) -> None:
 
 def test_fourth_axis_becomes_channels(tmp_path: Path) -> None:
     series = np.stack([VOLUME, VOLUME + 100], axis=-1)
-    np.testing.assert_array_equal(nifti.read(save(tmp_path / "c.nii", series)).array, np.moveaxis(series, -1, 0))
+    np.testing.assert_array_equal(
+        nifti.read(save(tmp_path / "c.nii", series)).array, np.moveaxis(series, -1, 0)
+    )
     with pytest.raises(CaseError, match="one axis beyond space"):
         nifti.read(save(tmp_path / "d.nii", np.stack([series, series], axis=-1)))
 
@@ -82,7 +90,9 @@ def test_rgb_voxels_become_three_channels(tmp_path: Path) -> None:
 
 
 def test_spacing_is_in_millimetres(tmp_path: Path) -> None:
-    scan = nifti.read(save(tmp_path / "u.nii", VOLUME, AFFINE * [[1000], [1000], [1000], [1]], "micron"))
+    scan = nifti.read(
+        save(tmp_path / "u.nii", VOLUME, AFFINE * [[1000], [1000], [1000], [1]], "micron")
+    )
     assert scan.spacing == pytest.approx((1.5, 2.5, 4.0))
 
 
@@ -94,7 +104,9 @@ def test_complex_numbers_are_refused(tmp_path: Path) -> None:
 def test_no_orientation_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "o.nii", VOLUME)
     content = bytearray(path.read_bytes())
-    content[252:256] = (0).to_bytes(2, "little") + (1).to_bytes(2, "little")  # qform_code 0, sform_code 1
+    content[252:256] = (0).to_bytes(2, "little") + (1).to_bytes(
+        2, "little"
+    )  # qform_code 0, sform_code 1
     content[280:328] = bytes(48)  # srow_x, srow_y, srow_z
     path.write_bytes(content)
     with pytest.raises(CaseError, match="orientation"):

@@ -25,7 +25,11 @@ def test_damage_is_drawn_from_the_seed() -> None:
         return [mutate.mutate(good, good[::-1], rng) for _ in range(50)]
 
     assert drawn_twice(1) == drawn_twice(1) != drawn_twice(2)
-    assert all(content != good for kind in mutate.KINDS for content in [kind(good, good[::-1], np.random.default_rng(3))])
+    assert all(
+        content != good
+        for kind in mutate.KINDS
+        for content in [kind(good, good[::-1], np.random.default_rng(3))]
+    )
 
 
 @pytest.mark.parametrize("name", sorted(parade.sources(0)))
@@ -54,6 +58,8 @@ def in_a_process(count: int, seed: int) -> Any:
     words = [sys.executable, "-m", "tests.client.readers.parade", str(count), str(seed)]
     place = Path(__file__).resolve().parents[3]
     limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most))  # noqa: E731
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False, preexec_fn=limit)
+    done = subprocess.run(
+        words, cwd=place, capture_output=True, text=True, check=False, preexec_fn=limit
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)

@@ -58,7 +58,9 @@ def test_alpha_and_rare_modes(tmp_path: Path, mode: str, channels: int) -> None:
 
 def test_alpha_is_dropped_not_composited(tmp_path: Path) -> None:
     rgba = np.dstack([COLOUR, np.zeros((2, 3), np.uint8)])
-    np.testing.assert_array_equal(raster.read(save(tmp_path / "a.png", rgba)).array, np.moveaxis(COLOUR, -1, 0))
+    np.testing.assert_array_equal(
+        raster.read(save(tmp_path / "a.png", rgba)).array, np.moveaxis(COLOUR, -1, 0)
+    )
 
 
 def palette(path: Path, colours: list[int]) -> Path:
@@ -71,7 +73,9 @@ def palette(path: Path, colours: list[int]) -> Path:
 
 def test_coloured_palette_is_looked_up_and_its_numbers_stay_available(tmp_path: Path) -> None:
     path = palette(tmp_path / "p.png", [0, 0, 0, 128, 0, 0, 0, 128, 0])
-    np.testing.assert_array_equal(raster.read(path).array[:, 0], [[0, 128, 0], [0, 0, 128], [0, 0, 0]])
+    np.testing.assert_array_equal(
+        raster.read(path).array[:, 0], [[0, 128, 0], [0, 0, 128], [0, 0, 0]]
+    )
     np.testing.assert_array_equal(raster.read_indices(path).array, [[[0, 1, 2]]])
 
 
@@ -95,10 +99,17 @@ def test_exif_orientation_is_applied(tmp_path: Path, ending: str) -> None:
 
 def header_only_png(width: int, height: int) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     size = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(b"\0" * 10)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 10))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -110,7 +121,9 @@ def test_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, side: int) -> Non
 
 
 def test_several_pictures_in_a_file_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "m.tif", save_all=True, append_images=[Image.fromarray(GREY)])
+    Image.fromarray(GREY).save(
+        tmp_path / "m.tif", save_all=True, append_images=[Image.fromarray(GREY)]
+    )
     with pytest.raises(CaseError, match="several pictures"):
         raster.read(tmp_path / "m.tif")
 

@@ -41,6 +41,9 @@ def test_keys_agree_across_platforms() -> None:
     assert _registry.key("images\\a\\b.png") == "a/b.png" == _registry.key(" ./a/b.png ")
 
 
-@pytest.mark.parametrize(("name", "stem"), [("a.b.nii.gz", "a.b"), ("x/a.JPG", "x/a"), ("IM01", "IM01"), ("1.2.3", "1.2.3")])
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("a.b.nii.gz", "a.b"), ("x/a.JPG", "x/a"), ("IM01", "IM01"), ("1.2.3", "1.2.3")],
+)
 def test_stem_drops_only_a_known_ending(name: str, stem: str) -> None:
     assert _registry.stem(name) == stem

@@ -45,18 +45,29 @@ def site(tmp_path: Path) -> Site:
 
 
 def terms(version: int, cohort: tuple[str, ...] = NAMES, **change: Any) -> Terms:
-    digest = Roster("trial", version, NOW.isoformat(), {name: SITES[name].certificate.decode() for name in NAMES}).digest
+    digest = Roster(
+        "trial",
+        version,
+        NOW.isoformat(),
+        {name: SITES[name].certificate.decode() for name in NAMES},
+    ).digest
     return replace(Terms("trial", "run-1", 1, cohort, 4, digest), **change)
 
 
 def test_a_hospital_without_identity_takes_part_in_no_sum(site: Site) -> None:
-    for call in (lambda one: membership.accept(one, signed(1)), lambda one: membership.party(one, "run-1", STUDY)):
+    for call in (
+        lambda one: membership.accept(one, signed(1)),
+        lambda one: membership.party(one, "run-1", STUDY),
+    ):
         with pytest.raises(SecureSumError, match="has no identity for secure sums"):
             call(replace(site, identity=None))
 
 
 def test_without_a_roster_a_party_says_nothing(site: Site) -> None:
-    with pytest.raises(SecureSumError, match="has no signed roster yet; the first question of a secure sum must bring it"):
+    with pytest.raises(
+        SecureSumError,
+        match="has no signed roster yet; the first question of a secure sum must bring it",
+    ):
         membership.party(site, "run-1", STUDY).agree([terms(1).encode()])
 
 
@@ -88,13 +99,20 @@ def test_a_newer_roster_holds_for_the_next_sum_of_the_same_party(site: Site) -> 
 
 def test_a_hospital_off_the_roster_is_no_member_of_a_cohort(site: Site) -> None:
     membership.accept(site, signed(1, "north", "valley", "west"))
-    digest = Roster("trial", 1, NOW.isoformat(), {n: SITES[n].certificate.decode() for n in ("north", "valley", "west")}).digest
+    digest = Roster(
+        "trial",
+        1,
+        NOW.isoformat(),
+        {n: SITES[n].certificate.decode() for n in ("north", "valley", "west")},
+    ).digest
     with pytest.raises(SecureSumError, match="'east', which the signed roster does not hold"):
         membership.party(site, "run-1", STUDY).agree([terms(1, roster=digest).encode()])
 
 
 @pytest.mark.parametrize(("own", "study", "least"), [(3, 3, 3), (4, 3, 4), (3, 5, 5), (5, 4, 5)])
-def test_the_stricter_of_policy_and_study_holds(site: Site, own: int, study: int, least: int) -> None:
+def test_the_stricter_of_policy_and_study_holds(
+    site: Site, own: int, study: int, least: int
+) -> None:
     membership.accept(site, signed(1))
     party = membership.party(
         replace(site, policy=Policy(min_cohort=own)),
@@ -109,7 +127,10 @@ def test_the_stricter_of_policy_and_study_holds(site: Site, own: int, study: int
         if count >= least:
             assert party.agree([asked])
         else:
-            with pytest.raises(SecureSumError, match=f"over {count} hospitals is proposed; this hospital's policy asks for {least}"):
+            with pytest.raises(
+                SecureSumError,
+                match=f"over {count} hospitals is proposed; this hospital's policy asks for {least}",
+            ):
                 party.agree([asked])
 
 
@@ -123,5 +144,9 @@ def test_the_policy_s_colluders_raise_the_threshold(site: Site) -> None:
 
 def test_open_sums_lie_on_disk_in_a_simulation_over_processes_only(site: Site) -> None:
     membership.accept(site, signed(1))
-    for one, kind in ((site, OpenSums), (replace(site, trust=None, resident=True), OpenSums), (replace(site, trust=None), SharedOpenSums)):
+    for one, kind in (
+        (site, OpenSums),
+        (replace(site, trust=None, resident=True), OpenSums),
+        (replace(site, trust=None), SharedOpenSums),
+    ):
         assert type(membership.party(one, "run-1", STUDY)._vault) is kind

@@ -21,7 +21,9 @@ ORDER = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",
 
 def state(number: int, step: str = "advertised") -> ParticipantState:
     fresh = Fresh(*(bytes([number, i]) * 16 for i in range(1, 5)))
-    return ParticipantState(step, Terms("c", "run", number, ("a", "b", "c"), 3, bytes(32)), {"a": bytes(32)}, fresh, {})
+    return ParticipantState(
+        step, Terms("c", "run", number, ("a", "b", "c"), 3, bytes(32)), {"a": bytes(32)}, fresh, {}
+    )
 
 
 @pytest.fixture(params=["memory", "shared"])
@@ -31,7 +33,10 @@ def vault(request: pytest.FixtureRequest, tmp_path: Path) -> OpenSums:
 
 def test_a_new_vault_has_nothing(vault: OpenSums) -> None:
     assert vault.last == 0
-    with pytest.raises(SecureSumError, match=r"in no such secure sum; if its worker was started anew, it takes part again in the next one"):
+    with pytest.raises(
+        SecureSumError,
+        match=r"in no such secure sum; if its worker was started anew, it takes part again in the next one",
+    ):
         vault.get(bytes(32))
 
 
@@ -42,7 +47,11 @@ def test_a_state_and_its_order_come_back(vault: OpenSums) -> None:
         vault.order(first.terms.digest)
     vault.put(replace(first, step="armed"), ORDER)
     vault.put(replace(first, step="masked"))
-    assert vault.get(first.terms.digest) == replace(first, step="masked") and vault.order(first.terms.digest) == ORDER and vault.last == 1
+    assert (
+        vault.get(first.terms.digest) == replace(first, step="masked")
+        and vault.order(first.terms.digest) == ORDER
+        and vault.last == 1
+    )
 
 
 def test_the_three_newest_are_kept(vault: OpenSums) -> None:
@@ -62,18 +71,27 @@ def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(vault: OpenSum
     made = [state(number) for number in (5, 6, 7)]
     for one in (*made, replace(made[0], step="shared")):
         vault.put(one)
-    assert [vault.get(one.terms.digest).step for one in made] == ["shared", "advertised", "advertised"]
+    assert [vault.get(one.terms.digest).step for one in made] == [
+        "shared",
+        "advertised",
+        "advertised",
+    ]
 
 
 def test_another_process_reads_what_the_first_left(tmp_path: Path) -> None:
     first, second = SharedOpenSums(tmp_path / "state"), SharedOpenSums(tmp_path / "state")
     first.put(state(1, "armed"), ORDER)
-    assert second.get(state(1).terms.digest) == state(1, "armed") and second.order(state(1).terms.digest) == ORDER
+    assert (
+        second.get(state(1).terms.digest) == state(1, "armed")
+        and second.order(state(1).terms.digest) == ORDER
+    )
     second.put(state(2))
     assert first.last == 2 and first.get(state(2).terms.digest) == state(2)
     folder = tmp_path / "state"
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == {"sums.json": 0o600}
+    assert {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()} == {
+        "sums.json": 0o600
+    }
 
 
 def test_the_plain_one_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,15 +105,22 @@ def _secrets(world: World) -> dict[str, list[bytes]]:
     for name, hospital in world.hospitals.items():
         states = [one for one, _ in hospital.party._vault._open.values()]
         found[name] = [
-            secret for s in states if s.fresh for secret in (s.fresh.mask_key, s.fresh.channel_key, s.fresh.seed, s.fresh.polynomials)
+            secret
+            for s in states
+            if s.fresh
+            for secret in (s.fresh.mask_key, s.fresh.channel_key, s.fresh.seed, s.fresh.polynomials)
         ]
     return found
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(tmp_path: Path, shared: bool) -> None:
+def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
+    tmp_path: Path, shared: bool
+) -> None:
     world = World(tmp_path, 3)
-    make: Callable[[str], OpenSums] = lambda name: SharedOpenSums(tmp_path / "vaults" / name) if shared else OpenSums()  # noqa: E731
+    make: Callable[[str], OpenSums] = lambda name: (
+        SharedOpenSums(tmp_path / "vaults" / name) if shared else OpenSums()
+    )  # noqa: E731
     drawn: dict[str, set[bytes]] = {name: set() for name in world.names}
     for name, hospital in world.hospitals.items():
         hospital.party._vault = make(name)
@@ -111,11 +136,24 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(tmp_path: Pa
     for name, hospital in world.hospitals.items():
         vault = hospital.party._vault
         opened = [one for one, _ in vault._open.values() if one.step == "revealed"]
-        assert len(opened) == 1 and opened[0].fresh is None and opened[0].shares == {} and opened[0].canary_pads == {}
-        left = (tmp_path / "vaults" / name / "sums.json").read_bytes() if shared else pickle.dumps(vault._open)
+        assert (
+            len(opened) == 1
+            and opened[0].fresh is None
+            and opened[0].shares == {}
+            and opened[0].canary_pads == {}
+        )
+        left = (
+            (tmp_path / "vaults" / name / "sums.json").read_bytes()
+            if shared
+            else pickle.dumps(vault._open)
+        )
         ride = set(_secrets(world)[name])  # the next sum's
-        assert ride and not any(secret in left or secret.hex().encode() in left for secret in drawn[name] - ride)
-        assert all(secret in left or secret.hex().encode() in left for secret in ride)  # the search would find one
+        assert ride and not any(
+            secret in left or secret.hex().encode() in left for secret in drawn[name] - ride
+        )
+        assert all(
+            secret in left or secret.hex().encode() in left for secret in ride
+        )  # the search would find one
 
 
 def test_nothing_of_a_secret_is_shown() -> None:

@@ -30,13 +30,20 @@ def test_a_note_is_there_for_a_hospital_that_starts_anew(tmp_path: Path) -> None
     OpenedSums(tmp_path / "state", STUDY).note(TERMS, ORDER, SITES)
     again = OpenedSums(tmp_path / "state", STUDY)
     assert (again.last("run-1"), again.last("run-2")) == (4, 0)
-    with pytest.raises(SecureSumError, match=r"A secure sum for train in round 2 was opened before; a second one is refused\."):
+    with pytest.raises(
+        SecureSumError,
+        match=r"A secure sum for train in round 2 was opened before; a second one is refused\.",
+    ):
         again.check("run-1", ORDER)
-    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700 and path(tmp_path / "state").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700 and path(
+        tmp_path / "state"
+    ).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_line_names_no_hospital_and_no_number_of_patients(tmp_path: Path) -> None:
-    OpenedSums(tmp_path, STUDY).note(replace(TERMS, cohort=("north", "valley", "west")), ORDER, ("north", "valley", "west"))
+    OpenedSums(tmp_path, STUDY).note(
+        replace(TERMS, cohort=("north", "valley", "west")), ORDER, ("north", "valley", "west")
+    )
     text = path(tmp_path).read_text()
     assert set(json.loads(text)) == {
         "run",
@@ -54,12 +61,27 @@ def test_a_line_names_no_hospital_and_no_number_of_patients(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "change",
-    [{"number": 9}, {"model": b"x" * 32}, {"layout": "other"}, {"size": 9}, {"limit": 1.0}, {"lanes": ()}, {"total": 5}, {"ring_bits": 64}],
+    [
+        {"number": 9},
+        {"model": b"x" * 32},
+        {"layout": "other"},
+        {"size": 9},
+        {"limit": 1.0},
+        {"lanes": ()},
+        {"total": 5},
+        {"ring_bits": 64},
+    ],
 )
-def test_the_same_round_once_more_is_refused_however_the_order_differs(tmp_path: Path, change: dict[str, object]) -> None:
+def test_the_same_round_once_more_is_refused_however_the_order_differs(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
     ledger = OpenedSums(tmp_path, STUDY)
     ledger.note(TERMS, ORDER, SITES)
-    terms = replace(TERMS, number=9, cohort=("a", "b")) if "number" in change else replace(TERMS, number=9)
+    terms = (
+        replace(TERMS, number=9, cohort=("a", "b"))
+        if "number" in change
+        else replace(TERMS, number=9)
+    )
     order = ORDER if "number" in change else replace(ORDER, **change)  # type: ignore[arg-type]
     with pytest.raises(SecureSumError, match="opened before"):
         ledger.note(terms, order, ("a", "b"))
@@ -68,13 +90,17 @@ def test_the_same_round_once_more_is_refused_however_the_order_differs(tmp_path:
 
 def test_what_is_something_else_may_be_opened(tmp_path: Path) -> None:
     ledger = OpenedSums(tmp_path, STUDY)
-    for number, order in enumerate((ORDER, replace(ORDER, round=3), replace(ORDER, kind="tally", round=0), SCORE), 5):
+    for number, order in enumerate(
+        (ORDER, replace(ORDER, round=3), replace(ORDER, kind="tally", round=0), SCORE), 5
+    ):
         ledger.note(replace(TERMS, number=number), order, SITES)
     assert ledger.last("run-1") == 8
 
 
 @pytest.mark.parametrize("change", [{"round": 7}, {"model": b"n" * 32}, {"round": 2}])
-def test_scores_are_opened_once_for_a_model_and_once_in_a_round(tmp_path: Path, change: dict[str, object]) -> None:
+def test_scores_are_opened_once_for_a_model_and_once_in_a_round(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
     ledger = OpenedSums(tmp_path, STUDY)
     ledger.note(TERMS, SCORE, SITES)
     with pytest.raises(SecureSumError, match=r"evaluate in round \d was opened before"):
@@ -83,11 +109,14 @@ def test_scores_are_opened_once_for_a_model_and_once_in_a_round(tmp_path: Path, 
     ledger.check("run-1", replace(SCORE, round=7, model=b"n" * 32))
 
 
-def test_another_run_of_the_study_may_open_the_same_over_the_same_hospitals_only(tmp_path: Path) -> None:
+def test_another_run_of_the_study_may_open_the_same_over_the_same_hospitals_only(
+    tmp_path: Path,
+) -> None:
     OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
     again = replace(TERMS, run="run-2", number=1)
     with pytest.raises(
-        SecureSumError, match=r"earlier run of this study a secure sum for train in round 2 was opened over other hospitals"
+        SecureSumError,
+        match=r"earlier run of this study a secure sum for train in round 2 was opened over other hospitals",
     ):
         OpenedSums(tmp_path, STUDY).note(again, ORDER, ("a", "b"))
     assert OpenedSums(tmp_path, STUDY).last("run-2") == 0
@@ -127,12 +156,17 @@ def test_a_damaged_line_in_the_middle_stops_the_hospital(tmp_path: Path, line: b
         lambda found: found.check("run-9", ORDER),
         lambda found: found.note(TERMS, SCORE, SITES),
     ):
-        with pytest.raises(SecureSumError, match=r"The list of opened sums at this hospital is damaged; its IT must look at worker/state"):
+        with pytest.raises(
+            SecureSumError,
+            match=r"The list of opened sums at this hospital is damaged; its IT must look at worker/state",
+        ):
             ask(OpenedSums(tmp_path, STUDY))
 
 
 @pytest.mark.parametrize("line", [b"3", b"[]", b"{}", b'{"run": "run-1"}'])
-def test_a_line_that_is_something_else_stops_the_hospital_with_the_same_sentence(tmp_path: Path, line: bytes) -> None:
+def test_a_line_that_is_something_else_stops_the_hospital_with_the_same_sentence(
+    tmp_path: Path, line: bytes
+) -> None:
     path(tmp_path).write_bytes(line + b"\n")
     with pytest.raises(SecureSumError, match="is damaged"):
         OpenedSums(tmp_path, STUDY).check("run-1", ORDER)
@@ -151,18 +185,24 @@ def _full(*_: object) -> int:
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync"])
-def test_what_cannot_be_written_down_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_what_cannot_be_written_down_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     ledger = OpenedSums(tmp_path, STUDY)
     with monkeypatch.context() as patch:
         patch.setattr(os, call, _full)
-        with pytest.raises(SecureSumError, match="cannot write down which sums it opens; its disk may be full"):
+        with pytest.raises(
+            SecureSumError, match="cannot write down which sums it opens; its disk may be full"
+        ):
             ledger.note(TERMS, ORDER, SITES)
     if call != "fsync":
         ledger.note(TERMS, ORDER, SITES)
     assert ledger.last("run-1") == 4
 
 
-def test_a_disk_that_takes_half_a_line_does_not_count_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_takes_half_a_line_does_not_count_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A write may take less than was given to it."""
     honest = os.write
     with monkeypatch.context() as patch:
@@ -173,7 +213,9 @@ def test_a_disk_that_takes_half_a_line_does_not_count_it(tmp_path: Path, monkeyp
     assert OpenedSums(tmp_path, STUDY).last("run-1") == 0
 
 
-def test_half_a_line_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_line_is_not_taken_for_a_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     honest = os.write
     monkeypatch.setattr(os, "write", lambda handle, content: honest(handle, content[:20]))
     try:

@@ -16,7 +16,17 @@ from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
 from common.errors import SecureSumError
 from common.protocol.envelopes import Question
-from common.secagg.messages import Advert, Bundle, Confirm, Parcel, Reveal, SumResult, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    Advert,
+    Bundle,
+    Confirm,
+    Parcel,
+    Reveal,
+    SumResult,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 from common.secagg.participant import Me
 from common.secagg.terms import Limits
 from tests.server.parties import ROSTER, World, agreed, order
@@ -32,7 +42,9 @@ def world(tmp_path: Path) -> World:
 
 
 def agree(world: World, site: str, *messages: Any) -> tuple[bytes, ...]:
-    return agreed(world.hospitals[site].party, [m if isinstance(m, bytes) else m.encode() for m in messages])[0]
+    return agreed(
+        world.hospitals[site].party, [m if isinstance(m, bytes) else m.encode() for m in messages]
+    )[0]
 
 
 def keys(world: World, terms: Terms = TERMS) -> Bundle:
@@ -42,7 +54,9 @@ def keys(world: World, terms: Terms = TERMS) -> Bundle:
 def dealt(world: World, terms: Terms = TERMS) -> dict[str, Bundle]:
     """Each hospital's parcels."""
     adverts = keys(world, terms)
-    every = [p for site in NAMES for p in Bundle.decode(agree(world, site, adverts)[0]).opened(Parcel)]
+    every = [
+        p for site in NAMES for p in Bundle.decode(agree(world, site, adverts)[0]).opened(Parcel)
+    ]
     return {site: Bundle.of(terms.digest, [p for p in every if p.to == site]) for site in NAMES}
 
 
@@ -50,10 +64,20 @@ def the_order(world: World, number: int = 1, plan: Question = PLAN) -> SumSpec:
     return order(world.study, replace(plan, round=number), 3, world.total)
 
 
-def work(world: World, site: str, parcels: Bundle, about: SumSpec, *before: SumResult, expected: SumSpec | None = None) -> bytes:
+def work(
+    world: World,
+    site: str,
+    parcels: Bundle,
+    about: SumSpec,
+    *before: SumResult,
+    expected: SumSpec | None = None,
+) -> bytes:
     """Prepare and seal; what the hospital vouches for."""
     party = world.hospitals[site].party
-    sealing = party.prepare([*(r.encode() for r in before), about.encode(), parcels.encode()], lambda cohort, total: expected or about)
+    sealing = party.prepare(
+        [*(r.encode() for r in before), about.encode(), parcels.encode()],
+        lambda cohort, total: expected or about,
+    )
     lanes = dict.fromkeys(about.lanes, 1)
     return party.seal(sealing, world.hospitals[site].change, 0.3, lanes)[1][0]
 
@@ -94,7 +118,9 @@ def refused(world: World, words: str, call: Callable[[], object], site: str = "h
         ({"cohort": ("", "h01", "h02")}, "roster does not hold"),
     ],
 )
-def test_terms_that_are_not_as_they_must_be(world: World, change: dict[str, Any], words: str) -> None:
+def test_terms_that_are_not_as_they_must_be(
+    world: World, change: dict[str, Any], words: str
+) -> None:
     refused(world, words, lambda: agree(world, "h01", replace(TERMS, **change)))
 
 
@@ -110,12 +136,23 @@ def test_an_empty_run_fits_any(tmp_path: Path, world: World) -> None:
 
 
 def test_the_roster_is_looked_at_anew_for_every_sum(tmp_path: Path, world: World) -> None:
-    rolls = [Roll(ROSTER, world.public), Roll(ROSTER, {k: v for k, v in world.public.items() if k != "h03"}), Roll(bytes(32), world.public)]
+    rolls = [
+        Roll(ROSTER, world.public),
+        Roll(ROSTER, {k: v for k, v in world.public.items() if k != "h03"}),
+        Roll(bytes(32), world.public),
+    ]
     party = Participation(
-        Me("h01", world.keys["h01"], Limits()), "consortium", "run", lambda: rolls.pop(0), OpenSums(), OpenedSums(tmp_path, "study")
+        Me("h01", world.keys["h01"], Limits()),
+        "consortium",
+        "run",
+        lambda: rolls.pop(0),
+        OpenSums(),
+        OpenedSums(tmp_path, "study"),
     )
     party.agree([TERMS.encode()])
-    with pytest.raises(SecureSumError, match="'h03', which the signed roster does not hold as valid"):
+    with pytest.raises(
+        SecureSumError, match="'h03', which the signed roster does not hold as valid"
+    ):
         party.agree([replace(TERMS, number=2).encode()])
     with pytest.raises(SecureSumError, match="not about the signed roster"):
         party.agree([replace(TERMS, number=3).encode()])
@@ -124,13 +161,21 @@ def test_the_roster_is_looked_at_anew_for_every_sum(tmp_path: Path, world: World
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_number_is_used_once_and_numbers_rise(world: World, number: int) -> None:
     agree(world, "h01", replace(TERMS, number=2))
-    refused(world, "used before; numbers rise", lambda: agree(world, "h01", replace(TERMS, number=number, threshold=3)))
+    refused(
+        world,
+        "used before; numbers rise",
+        lambda: agree(world, "h01", replace(TERMS, number=number, threshold=3)),
+    )
 
 
 def test_a_number_is_used_once_also_after_a_restart(world: World) -> None:
     opened(world, replace(TERMS, number=5))
     world.restart("h01")
-    refused(world, "number 5, which was used before", lambda: agree(world, "h01", replace(TERMS, number=5)))
+    refused(
+        world,
+        "number 5, which was used before",
+        lambda: agree(world, "h01", replace(TERMS, number=5)),
+    )
     assert len(agree(world, "h01", replace(TERMS, number=6))) == 1
 
 
@@ -140,11 +185,20 @@ def test_keys_are_fresh_for_every_sum(world: World) -> None:
 
 
 def test_messages_of_a_sum_that_nobody_began(world: World) -> None:
-    for message in (Survivors(bytes(32), NAMES), SumResult(bytes(32), (3,) * 4, bytes(32)), Bundle(bytes(32), ())):
-        refused(world, "in no such secure sum", lambda message=message: agree(world, "h01", message))  # type: ignore[misc]
+    for message in (
+        Survivors(bytes(32), NAMES),
+        SumResult(bytes(32), (3,) * 4, bytes(32)),
+        Bundle(bytes(32), ()),
+    ):
+        refused(
+            world, "in no such secure sum", lambda message=message: agree(world, "h01", message)
+        )  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("blob", [b"", b"\0", b"\x0a\x01", b"\x01\x01" + bytes(30), b"\xff" * 50, bytes([4, 1]) + bytes(90)])
+@pytest.mark.parametrize(
+    "blob",
+    [b"", b"\0", b"\x0a\x01", b"\x01\x01" + bytes(30), b"\xff" * 50, bytes([4, 1]) + bytes(90)],
+)
 def test_bytes_that_are_no_message(world: World, blob: bytes) -> None:
     agree(world, "h01", TERMS)
     refused(world, "secure sum", lambda: agree(world, "h01", blob))
@@ -178,7 +232,9 @@ def keys_again(world: World) -> Bundle:
         ({"kind": "tally", "total": 1}, "kind, total"),
     ],
 )
-def test_an_order_that_is_not_the_study_s_is_refused_before_any_work(world: World, change: dict[str, Any], words: str) -> None:
+def test_an_order_that_is_not_the_study_s_is_refused_before_any_work(
+    world: World, change: dict[str, Any], words: str
+) -> None:
     parcels, right = dealt(world), the_order(world)
     call = lambda: work(world, "h01", parcels["h01"], replace(right, **change), expected=right)  # noqa: E731
     refused(world, rf"differs from the signed study's in {words}\.$", call)
@@ -224,22 +280,34 @@ def test_parcels_for_another_hospital_or_without_the_own(world: World) -> None:
     without = replace(parcels["h01"], items=parcels["h01"].items[1:])
     refused(world, "does not list this hospital", lambda: work(world, "h01", without, right))
     fewer = replace(parcels["h01"], items=parcels["h01"].items[:2])
-    refused(world, "2 hospitals dealt shares; 3 are needed", lambda: work(world, "h01", fewer, right))
+    refused(
+        world, "2 hospitals dealt shares; 3 are needed", lambda: work(world, "h01", fewer, right)
+    )
 
 
 def test_a_sum_takes_one_vector(world: World) -> None:
     parcels, right = dealt(world), the_order(world)
     work(world, "h01", parcels["h01"], right)
     refused(world, "that is masked cannot arm", lambda: work(world, "h01", parcels["h01"], right))
-    refused(world, "that is masked cannot arm", lambda: work(world, "h01", parcels["h01"], the_order(world, 2)))
+    refused(
+        world,
+        "that is masked cannot arm",
+        lambda: work(world, "h01", parcels["h01"], the_order(world, 2)),
+    )
 
 
-def test_a_second_sum_about_one_round_is_refused_before_any_work_also_after_a_restart(world: World) -> None:
+def test_a_second_sum_about_one_round_is_refused_before_any_work_also_after_a_restart(
+    world: World,
+) -> None:
     opened(world)
     for number in (2, 3):
         terms = replace(TERMS, number=number)
         parcels = dealt(world, terms)
-        refused(world, "train in round 1 was opened before", lambda p=parcels: work(world, "h01", p["h01"], the_order(world)))  # type: ignore[misc]
+        refused(
+            world,
+            "train in round 1 was opened before",
+            lambda p=parcels: work(world, "h01", p["h01"], the_order(world)),
+        )  # type: ignore[misc]
         for site in NAMES:
             world.restart(site)
 
@@ -251,16 +319,25 @@ def test_of_two_sums_about_one_round_that_are_under_way_one_is_opened(world: Wor
         parcels = dealt(world, terms)
         for site in NAMES:
             work(world, site, parcels[site], the_order(world))
-        signed.append(Bundle(terms.digest, tuple(agree(world, site, Survivors(terms.digest, NAMES))[0] for site in NAMES)))
+        signed.append(
+            Bundle(
+                terms.digest,
+                tuple(agree(world, site, Survivors(terms.digest, NAMES))[0] for site in NAMES),
+            )
+        )
     assert Reveal.decode(agree(world, "h01", signed[1])[0]).seed_shares
     refused(world, "opened before; a second one is refused", lambda: agree(world, "h01", signed[0]))
 
 
-def test_the_note_is_on_disk_before_the_shares_leave_and_without_it_they_do_not(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_note_is_on_disk_before_the_shares_leave_and_without_it_they_do_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parcels = dealt(world)
     for site in NAMES:
         work(world, site, parcels[site], the_order(world))
-    signed = Bundle(TERMS.digest, tuple(agree(world, site, Survivors(TERMS.digest, NAMES))[0] for site in NAMES))
+    signed = Bundle(
+        TERMS.digest, tuple(agree(world, site, Survivors(TERMS.digest, NAMES))[0] for site in NAMES)
+    )
     with monkeypatch.context() as patch:
         patch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         refused(world, "disk may be full", lambda: agree(world, "h01", signed))
@@ -290,7 +367,11 @@ def test_the_same_survivors_are_confirmed_once_more_and_no_others(tmp_path: Path
 
 def test_wrong_canaries_are_not_the_end_of_a_sum_that_goes_well(world: World) -> None:
     opened(world)
-    refused(world, "canaries of a secure sum are wrong", lambda: agree(world, "h01", SumResult(TERMS.digest, (3, 3, 3, 2), bytes(32))))
+    refused(
+        world,
+        "canaries of a secure sum are wrong",
+        lambda: agree(world, "h01", SumResult(TERMS.digest, (3, 3, 3, 2), bytes(32))),
+    )
     assert agree(world, "h01", SumResult(TERMS.digest, (3,) * 4, bytes(32))) == ()
 
 
@@ -299,7 +380,10 @@ def test_a_model_that_the_last_sum_did_not_lead_to_is_refused(world: World) -> N
     terms = replace(TERMS, number=2)
     parcels, right = dealt(world, terms), the_order(world, 2)
     wrong = SumResult(TERMS.digest, (3,) * 4, b"w" * 32)
-    with pytest.raises(SecureSumError, match="The model is not the one that the last secure sum is said to have led to"):
+    with pytest.raises(
+        SecureSumError,
+        match="The model is not the one that the last secure sum is said to have led to",
+    ):
         work(world, "h01", parcels["h01"], right, wrong)
     work(world, "h02", parcels["h02"], right, SumResult(TERMS.digest, (3,) * 4, right.model))
     work(world, "h03", parcels["h03"], right, SumResult(TERMS.digest, (3,) * 4, bytes(32)))
@@ -318,13 +402,18 @@ def test_a_value_that_is_not_allowed_is_not_sent(world: World, value: float, at:
     assert party._vault.get(TERMS.digest).step == "armed"
 
 
-@pytest.mark.parametrize(("lane", "value"), [("weight", -1), ("weight", 2.5), ("steps", 2**53), ("loss", float("nan")), ("loss", 1e9)])
+@pytest.mark.parametrize(
+    ("lane", "value"),
+    [("weight", -1), ("weight", 2.5), ("steps", 2**53), ("loss", float("nan")), ("loss", 1e9)],
+)
 def test_a_lane_that_is_not_allowed_is_not_sent(world: World, lane: str, value: float) -> None:
     parcels, right = dealt(world), the_order(world)
     party = world.hospitals["h01"].party
     sealing = party.prepare([right.encode(), parcels["h01"].encode()], lambda *_: right)
     with pytest.raises(SecureSumError, match="lane"):
-        party.seal(sealing, np.zeros(7, np.float32), 0.3, dict.fromkeys(right.lanes, 1) | {lane: value})
+        party.seal(
+            sealing, np.zeros(7, np.float32), 0.3, dict.fromkeys(right.lanes, 1) | {lane: value}
+        )
     assert party._vault.get(TERMS.digest).step == "armed"
 
 
@@ -344,10 +433,14 @@ def test_what_is_sent_looks_the_same_whatever_is_in_it(world: World) -> None:
     assert not found.added.mean(found.lanes["weight"]).any()
     for vector in seen:
         counts = np.bincount(vector, minlength=256)
-        assert ((counts - counts.mean()) ** 2 / counts.mean()).sum() < 400  # chi-square, 255 degrees of freedom
+        assert (
+            (counts - counts.mean()) ** 2 / counts.mean()
+        ).sum() < 400  # chi-square, 255 degrees of freedom
 
 
-def test_secrets_come_from_the_operating_system(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_come_from_the_operating_system(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
     honest = secrets.token_bytes
 

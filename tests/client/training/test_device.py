@@ -13,10 +13,21 @@ from common.errors import ArgumentError
 
 @pytest.mark.parametrize(
     ("seconds", "chosen"),
-    [((20, 5, 1), ("bf16", True)), ((20, 1, 5), ("bf16", False)), ((5, 20, 20), ("float32", False)), ((10, 9.5, 9.5), ("float32", False))],
+    [
+        ((20, 5, 1), ("bf16", True)),
+        ((20, 1, 5), ("bf16", False)),
+        ((5, 20, 20), ("float32", False)),
+        ((10, 9.5, 9.5), ("float32", False)),
+    ],
 )
-def test_auto_takes_what_is_faster_here(monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], chosen: tuple[str, bool]) -> None:
-    table = {("float32", False): seconds[0], ("bf16", False): seconds[1], ("bf16", True): seconds[2]}
+def test_auto_takes_what_is_faster_here(
+    monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...], chosen: tuple[str, bool]
+) -> None:
+    table = {
+        ("float32", False): seconds[0],
+        ("bf16", False): seconds[1],
+        ("bf16", True): seconds[2],
+    }
     clock = [0.0]
     monkeypatch.setattr(device.time, "perf_counter", lambda: clock[0])
 

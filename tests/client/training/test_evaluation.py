@@ -22,17 +22,26 @@ def _rows(values: list[float]) -> list[dict[str, np.ndarray]]:
 
 def test_the_interval_of_a_mean_has_the_width_that_theory_gives() -> None:
     values = np.random.default_rng(0).normal(5, 2, 400)
-    low, high = evaluation.bootstrap(_Mean(), _rows(values.tolist()), np.arange(400), 2000, 1)["mean"]  # type: ignore[arg-type]
+    low, high = evaluation.bootstrap(_Mean(), _rows(values.tolist()), np.arange(400), 2000, 1)[
+        "mean"
+    ]  # type: ignore[arg-type]
     half = 1.96 * values.std() / 20
-    assert abs(low - (values.mean() - half)) < 0.25 * half and abs(high - (values.mean() + half)) < 0.25 * half
+    assert (
+        abs(low - (values.mean() - half)) < 0.25 * half
+        and abs(high - (values.mean() + half)) < 0.25 * half
+    )
 
 
 def test_images_of_one_patient_are_drawn_together() -> None:
     """Forty copies of each of ten patients carry no more information than ten images."""
     values = np.random.default_rng(0).normal(5, 2, 10)
     patients = np.repeat(np.arange(10), 40)
-    together = evaluation.bootstrap(_Mean(), _rows(np.repeat(values, 40).tolist()), patients, 500, 1)["mean"]  # type: ignore[arg-type]
-    alone = evaluation.bootstrap(_Mean(), _rows(np.repeat(values, 40).tolist()), np.arange(400), 500, 1)["mean"]  # type: ignore[arg-type]
+    together = evaluation.bootstrap(
+        _Mean(), _rows(np.repeat(values, 40).tolist()), patients, 500, 1
+    )["mean"]  # type: ignore[arg-type]
+    alone = evaluation.bootstrap(
+        _Mean(), _rows(np.repeat(values, 40).tolist()), np.arange(400), 500, 1
+    )["mean"]  # type: ignore[arg-type]
     assert together[1] - together[0] > 4 * (alone[1] - alone[0])
 
 

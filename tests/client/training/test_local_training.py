@@ -25,7 +25,11 @@ CPU = Compute(torch.device("cpu"), "float32", False)
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return studies.read(small.study(tmp_path / "study.toml", training={"schedule": "constant", "warmup_rounds": 0.0}))
+    return studies.read(
+        small.study(
+            tmp_path / "study.toml", training={"schedule": "constant", "warmup_rounds": 0.0}
+        )
+    )
 
 
 @pytest.fixture
@@ -57,7 +61,9 @@ def test_the_same_round_gives_the_same_bits(study: Study, bank: SiteDataset) -> 
 
 
 @pytest.mark.parametrize("other", [("elsewhere", 3), ("site", 4)])
-def test_hospitals_and_rounds_draw_differently(study: Study, bank: SiteDataset, other: tuple[str, int]) -> None:
+def test_hospitals_and_rounds_draw_differently(
+    study: Study, bank: SiteDataset, other: tuple[str, int]
+) -> None:
     trainers = [_trainer(study) for _ in range(2)]
     trainers[0].run(networks.task(study), bank, "site", 3, 4)
     trainers[1].run(networks.task(study), bank, *other, 4)
@@ -65,7 +71,9 @@ def test_hospitals_and_rounds_draw_differently(study: Study, bank: SiteDataset, 
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
-def test_kept_moments_continue_as_if_never_interrupted(study: Study, bank: SiteDataset, kind: str) -> None:
+def test_kept_moments_continue_as_if_never_interrupted(
+    study: Study, bank: SiteDataset, kind: str
+) -> None:
     study = replace(study, training=replace(study.training, optimizer=kind))
     whole, first, second = (_trainer(study) for _ in range(3))
     task = networks.task(study)
@@ -78,8 +86,12 @@ def test_kept_moments_continue_as_if_never_interrupted(study: Study, bank: SiteD
     assert torch.equal(_weights(whole), _weights(second))
 
 
-def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = replace(study, training=replace(study.training, optimizer="sgd"))  # Adam turns rounding of tiny gradients into whole steps
+def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(
+    study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = replace(
+        study, training=replace(study.training, optimizer="sgd")
+    )  # Adam turns rounding of tiny gradients into whole steps
     task, free, full = networks.task(study), _trainer(study), _trainer(study)
     real = task.loss
 
@@ -95,7 +107,9 @@ def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(study: Study, ba
     assert torch.allclose(_weights(free), _weights(full), atol=1e-6)
 
 
-def test_memory_that_does_not_hold_one_image_is_an_error(study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_does_not_hold_one_image_is_an_error(
+    study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = networks.task(study)
 
     def loss(net: torch.nn.Module, batch: Any) -> torch.Tensor:
@@ -106,7 +120,9 @@ def test_memory_that_does_not_hold_one_image_is_an_error(study: Study, bank: Sit
         _trainer(study).run(task, bank, "site", 1, 1)
 
 
-def test_a_loss_that_is_not_finite_is_told(study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_finite_is_told(
+    study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = networks.task(study)
     real = task.loss
     monkeypatch.setattr(task, "loss", lambda net, batch: real(net, batch) * float("nan"))
@@ -119,7 +135,10 @@ def test_fedprox_holds_the_weights_nearer(study: Study, bank: SiteDataset) -> No
     start = torch.from_numpy(networks.pack(networks.build(study)))
     moved = []
     for strategy in (study, tight):
-        each = replace(strategy, training=replace(study.training, optimizer="sgd", momentum=0.0, learning_rate=0.01))
+        each = replace(
+            strategy,
+            training=replace(study.training, optimizer="sgd", momentum=0.0, learning_rate=0.01),
+        )
         trainer = _trainer(each)
         trainer.run(networks.task(each), bank, "site", 1, 20)
         moved.append(float((_weights(trainer) - start).norm()))
@@ -129,5 +148,7 @@ def test_fedprox_holds_the_weights_nearer(study: Study, bank: SiteDataset) -> No
 def test_steps_per_round_count_images_and_repeat() -> None:
     base = studies.Training()
     assert local_training.steps_per_round(replace(base, local_steps=7), 100, 3) == 21
-    assert local_training.steps_per_round(replace(base, local_epochs=2.0, batch_size=8), 100, 3) == 25
+    assert (
+        local_training.steps_per_round(replace(base, local_epochs=2.0, batch_size=8), 100, 3) == 25
+    )
     assert local_training.steps_per_round(replace(base, local_epochs=1.0, batch_size=8), 3, 1) == 1

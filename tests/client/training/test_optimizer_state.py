@@ -46,12 +46,17 @@ def test_a_full_memory_goes_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not list(tmp_path.glob("a/moments-*")) and len(list(tmp_path.glob("b/moments-*"))) == 1
     drawer(tmp_path / "a", True).clear()
     drawer(tmp_path / "b", True).put(KEPT)
-    assert not list(tmp_path.glob("b/moments-*")) and torch.equal(drawer(tmp_path / "b", True).take()["0.exp_avg"], KEPT["0.exp_avg"])
+    assert not list(tmp_path.glob("b/moments-*")) and torch.equal(
+        drawer(tmp_path / "b", True).take()["0.exp_avg"], KEPT["0.exp_avg"]
+    )
 
 
 def test_each_hospital_and_each_study_has_its_own(tmp_path: Path) -> None:
     drawer(tmp_path, False).put(KEPT)
-    assert drawer(tmp_path, False, "b" * 64).take() == {} and drawer(tmp_path / "other", False).take() == {}
+    assert (
+        drawer(tmp_path, False, "b" * 64).take() == {}
+        and drawer(tmp_path / "other", False).take() == {}
+    )
 
 
 def test_only_the_hospital_reads_them(tmp_path: Path) -> None:

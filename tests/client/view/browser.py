@@ -17,7 +17,14 @@ from typing import Any
 
 import pytest
 
-PROGRAM = next((found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), None)
+PROGRAM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
 needed = pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")
 _WORDS = (
     "--headless=new",
@@ -42,7 +49,13 @@ class Browser:
     """
 
     def __init__(self, reads: int, writes: int) -> None:
-        self._reads, self._writes, self._rest, self._number, self._session = reads, writes, b"", 0, ""
+        self._reads, self._writes, self._rest, self._number, self._session = (
+            reads,
+            writes,
+            b"",
+            0,
+            "",
+        )
         self.asked: list[str] = []
         self.said: list[str] = []
         page = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -53,7 +66,9 @@ class Browser:
     def call(self, method: str, **values: Any) -> dict[str, Any]:
         """One command and its result."""
         self._number += 1
-        letter = {"id": self._number, "method": method, "params": values} | ({"sessionId": self._session} if self._session else {})
+        letter = {"id": self._number, "method": method, "params": values} | (
+            {"sessionId": self._session} if self._session else {}
+        )
         os.write(self._writes, json.dumps(letter).encode() + b"\0")
         while (answer := self._receive()).get("id") != self._number:
             self._hear(answer)
@@ -68,7 +83,9 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""
-        found = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        found = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -97,7 +114,14 @@ class Browser:
         """Press and release a key."""
         for kind in ("keyDown", "keyUp"):
             more = {"text": text} if text and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code, **more)
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=name,
+                code=name,
+                windowsVirtualKeyCode=code,
+                **more,
+            )
 
     def type(self, text: str) -> None:
         """Type into what has the focus."""
@@ -105,8 +129,17 @@ class Browser:
 
     def look(self, width: int, dark: bool = False, scripts: bool = True) -> None:
         """Width of the window in pixels, its colours, and whether pages may run scripts."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
 
     def picture(self, path: Path) -> None:

@@ -15,7 +15,13 @@ from client.policy.policy import Policy
 from common.study import study as studies
 from tests import small
 
-TABLE: dict[str, Any] = {"name": "north", "consortium": "chest-4", "address": "fl.example.org", "port": 8443, "data": "scans"}
+TABLE: dict[str, Any] = {
+    "name": "north",
+    "consortium": "chest-4",
+    "address": "fl.example.org",
+    "port": 8443,
+    "data": "scans",
+}
 STUDY = studies.parse({**small.TABLE, "name": "lungs", "federation": {"rounds": 20}})
 OTHER = studies.parse({**small.TABLE, "name": "retina"})
 HOSTILE = '</script><script>fetch("http://x/")</script>\x1b[2J\u202e"><img src=x onerror=alert(1)>'
@@ -55,12 +61,32 @@ def busy(path: Path, policy: Policy | None = None) -> SiteHome:
     approvals.grant(made.state, STUDY, "Dr. A. Rivers", "train", now, 90)
     approvals.offer(made.state, OTHER, now)
     about = {"run": "run-7", "study": "lungs", "digest": STUDY.digest}
-    ask(made, kind="join", round=0, **about, left=["counts", "metrics", "pooled", "trains"], bytes=400)
+    ask(
+        made,
+        kind="join",
+        round=0,
+        **about,
+        left=["counts", "metrics", "pooled", "trains"],
+        bytes=400,
+    )
     ask(made, kind="agree", round=0, **about, left=["Advert", "Parcel"], bytes=9000)
     ask(made, kind="tally", round=0, **about, left=["vector", "Masked"], bytes=700)
     for number in (1, 2, 3):
-        ask(made, kind="train", round=number, **about, left=["notes", "vector", "Masked"], bytes=2_500_000)
-    refuse(made, study="retina", run="run-8", digest=OTHER.digest, fault="This hospital has not approved the study yet.")
+        ask(
+            made,
+            kind="train",
+            round=number,
+            **about,
+            left=["notes", "vector", "Masked"],
+            bytes=2_500_000,
+        )
+    refuse(
+        made,
+        study="retina",
+        run="run-8",
+        digest=OTHER.digest,
+        fault="This hospital has not approved the study yet.",
+    )
     daily_limits.spend(made.state, policy or Policy(), now.astimezone().date(), 7_510_100, 3)
     begin(made, kind="train", round=4, **about)
     return made
@@ -69,13 +95,25 @@ def busy(path: Path, policy: Policy | None = None) -> SiteHome:
 def ask(made: SiteHome, **about: Any) -> None:
     """A question's line in the journal, as the desk writes it."""
     if not about.get("fault"):
-        begin(made, **{key: about[key] for key in ("kind", "round", "run", "study", "digest") if key in about})
+        begin(
+            made,
+            **{
+                key: about[key]
+                for key in ("kind", "round", "run", "study", "digest")
+                if key in about
+            },
+        )
     write(made.state, **about, seconds=1.5)
 
 
 def begin(made: SiteHome, **about: Any) -> None:
     """The line of a question that is let in."""
-    write(made.state, event="asked", **about, received=2_400_000 if about.get("kind") == "train" else 1000)
+    write(
+        made.state,
+        event="asked",
+        **about,
+        received=2_400_000 if about.get("kind") == "train" else 1000,
+    )
 
 
 def write(state: Path, **values: Any) -> None:
@@ -91,7 +129,16 @@ def write(state: Path, **values: Any) -> None:
 def refuse(made: SiteHome, **about: Any) -> None:
     """A refused question's line."""
     ask(
-        made, **{"kind": "join", "round": 0, "code": "approval", "room": "client.policy.approvals", "id": "1f2e3d4c", "bytes": 300, **about}
+        made,
+        **{
+            "kind": "join",
+            "round": 0,
+            "code": "approval",
+            "room": "client.policy.approvals",
+            "id": "1f2e3d4c",
+            "bytes": 300,
+            **about,
+        },
     )
 
 

@@ -81,7 +81,10 @@ def test_it_is_live(shown: Browser, made: SiteHome) -> None:
     scene.refuse(made, study="heart", fault="The study is not signed.", id="99887766")
     shown.until("document.querySelector('#refused').innerText.includes('99887766')")
     assert shown.run("document.querySelector('#reason').value") == "half a sen"
-    assert shown.run("document.activeElement.id") == "reason" and shown.run("document.querySelector('#rules').open") is True
+    assert (
+        shown.run("document.activeElement.id") == "reason"
+        and shown.run("document.querySelector('#rules').open") is True
+    )
     shown.run("document.querySelector('#refused-t').focus()")
     scene.refuse(made, study="heart", fault="The study is not signed.", id="55443322")
     shown.until("document.querySelector('#refused').innerText.includes('55443322')")
@@ -96,13 +99,17 @@ def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: SiteHome) ->
         chromium.look(1200)
         chromium.open(server.address)
         chromium.until("document.querySelector('#clock').textContent.startsWith('Live')")
-    chromium.until("document.querySelector('#clock.late').textContent.startsWith('Not live any more')")
+    chromium.until(
+        "document.querySelector('#clock.late').textContent.startsWith('Not live any more')"
+    )
 
 
 def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made: SiteHome) -> None:
     chromium.look(390, dark=True, scripts=False)
     chromium.open(server.address)
-    assert chromium.text("#clock").startswith("As of ") and chromium.text("noscript a") == "Look again"
+    assert (
+        chromium.text("#clock").startswith("As of ") and chromium.text("noscript a") == "Look again"
+    )
     chromium.click("#press")
     chromium.until("document.querySelector('#now .lead.off')")
     assert stop.read(made.state)
@@ -110,11 +117,21 @@ def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made:
     chromium.until("document.querySelector('#now .lead.off')")
 
 
-def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(shown: Browser, server: Server, made: SiteHome) -> None:
+def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(
+    shown: Browser, server: Server, made: SiteHome
+) -> None:
     scene.refuse(made, study=scene.HOSTILE, run=scene.HOSTILE, fault=scene.HOSTILE)
     shown.until("document.querySelector('#refused').innerText.includes('onerror')")
-    paths = {address.removeprefix(server.origin) for address in shown.asked if not address.startswith("data:")}
-    assert paths == {server.address.removeprefix(server.origin), server.base, f"{server.base}status.json"}
+    paths = {
+        address.removeprefix(server.origin)
+        for address in shown.asked
+        if not address.startswith("data:")
+    }
+    assert paths == {
+        server.address.removeprefix(server.origin),
+        server.base,
+        f"{server.base}status.json",
+    }
     assert shown.said == []
     assert shown.run("document.cookie") == "" and "key" not in shown.run("location.href")
     assert shown.run("fetch('http://127.0.0.1:9/').then(() => 'open', () => 'closed')") == "closed"

@@ -15,17 +15,45 @@ from tests.client.view import scene
 
 
 def note(state: Path, **about: Any) -> None:
-    scene.write(state, **{"run": "a", "study": "lungs", "kind": "train", "round": 1, "left": [], "bytes": 10, "seconds": 1.0, **about})
+    scene.write(
+        state,
+        **{
+            "run": "a",
+            "study": "lungs",
+            "kind": "train",
+            "round": 1,
+            "left": [],
+            "bytes": 10,
+            "seconds": 1.0,
+            **about,
+        },
+    )
 
 
 def test_runs_and_refusals(tmp_path: Path) -> None:
     made = scene.busy(tmp_path / "home")
     record = SiteHistory(made.state).read()
     second, first = record.runs.values()
-    assert (first.run, first.study, first.round, first.answered, first.refused, first.sent) == ("run-7", "lungs", 4, 6, 0, 7_510_100)
-    assert (second.run, second.refused, second.fault) == ("run-8", 1, "This hospital has not approved the study yet.")
+    assert (first.run, first.study, first.round, first.answered, first.refused, first.sent) == (
+        "run-7",
+        "lungs",
+        4,
+        6,
+        0,
+        7_510_100,
+    )
+    assert (second.run, second.refused, second.fault) == (
+        "run-8",
+        1,
+        "This hospital has not approved the study yet.",
+    )
     [refusal] = record.refusals
-    assert (refusal.study, refusal.kind, refusal.code, refusal.id) == ("retina", "join", "approval", "1f2e3d4c")
+    assert (refusal.study, refusal.kind, refusal.code, refusal.id) == (
+        "retina",
+        "join",
+        "approval",
+        "1f2e3d4c",
+    )
     assert refusal.at == scene.lines(made)[-2]["at"]
 
 
@@ -52,18 +80,28 @@ def test_events_are_no_questions(tmp_path: Path) -> None:
     for event in ("approved", "opened", "heads", "a new one"):
         scene.write(tmp_path, event=event, study="lungs", by="Dr. A. Rivers")
     record = SiteHistory(tmp_path).read()
-    assert record.runs == {} and [found.event for found in record.events] == ["a new one", "approved"]
+    assert record.runs == {} and [found.event for found in record.events] == [
+        "a new one",
+        "approved",
+    ]
 
 
 def test_whether_a_question_is_worked_on(tmp_path: Path) -> None:
     record = SiteHistory(tmp_path)
-    steps = [({"event": "policy"}, None), ({"event": "asked"}, True), ({"kind": "train"}, False), ({"event": "asked"}, True)]
+    steps = [
+        ({"event": "policy"}, None),
+        ({"event": "asked"}, True),
+        ({"kind": "train"}, False),
+        ({"event": "asked"}, True),
+    ]
     for values, busy in (*steps, ({"event": "stopped"}, True), ({"event": "started"}, False)):
         scene.write(tmp_path, **values)
         assert (None if record.read().busy is None else bool(record.busy)) is busy
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"null", b"[1]", b"[" * 5000, b"{" + b" " * 70_000 + b"}"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff\xfe", b"null", b"[1]", b"[" * 5000, b"{" + b" " * 70_000 + b"}"]
+)
 def test_damaged_lines_are_passed_over(tmp_path: Path, content: bytes) -> None:
     note(tmp_path)
     with (tmp_path / "journal.jsonl").open("ab") as file:
@@ -88,7 +126,16 @@ def test_values_of_the_wrong_kind_count_as_nothing(tmp_path: Path) -> None:
 def test_memory_is_bounded(tmp_path: Path) -> None:
     with (tmp_path / "journal.jsonl").open("w") as file:
         for i in range(1000):
-            file.write(json.dumps({"at": f"2026-01-{1 + i % 28:02d}T00:00:00+00:00", "run": f"r{i}", "fault": "No."}) + "\n")
+            file.write(
+                json.dumps(
+                    {
+                        "at": f"2026-01-{1 + i % 28:02d}T00:00:00+00:00",
+                        "run": f"r{i}",
+                        "fault": "No.",
+                    }
+                )
+                + "\n"
+            )
     record = SiteHistory(tmp_path).read()
     assert (len(record.runs), len(record.refusals), record.refused) == (200, 50, 1000)
     assert list(record.runs)[-1] == "r999" and record.refusals[0].run == "r999"
@@ -98,9 +145,17 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "left", "words"),
     [
-        ("train", ["head", "notes", "vector", "Masked"], ["weight changes, masked", "notes", "signed head of the journal"]),
+        (
+            "train",
+            ["head", "notes", "vector", "Masked"],
+            ["weight changes, masked", "notes", "signed head of the journal"],
+        ),
         ("train", ["notes", "vector"], ["weight changes in clear", "notes"]),
-        ("train", ["loss", "weight", "vector"], ["weight changes in clear", "counts in clear", "scores in clear"]),
+        (
+            "train",
+            ["loss", "weight", "vector"],
+            ["weight changes in clear", "counts in clear", "scores in clear"],
+        ),
         ("tally", ["vector", "Masked"], ["counts, masked"]),
         ("evaluate", ["vector", "Masked", "compute"], ["scores, masked", "readiness"]),
         ("evaluate", ["metrics", "examples"], ["scores in clear", "pictures of phantoms"]),
@@ -121,7 +176,10 @@ def test_only_two_days_are_kept(tmp_path: Path) -> None:
     with (tmp_path / "journal.jsonl").open("w") as file:
         for ago in (5, 1, 0):
             at = (now - timedelta(days=ago)).isoformat()
-            file.write(json.dumps({"at": at, "kind": "tally", "left": ["vector", "Masked"], "seconds": 1}) + "\n")
+            file.write(
+                json.dumps({"at": at, "kind": "tally", "left": ["vector", "Masked"], "seconds": 1})
+                + "\n"
+            )
     record, here = SiteHistory(tmp_path).read(), now.astimezone().date()
     assert record.left_on(here) == {"counts, masked": 1}
     assert record.left_on(here - timedelta(days=5)) == {}

@@ -35,10 +35,15 @@ def server(made: SiteHome) -> Iterator[Server]:
         yield there
 
 
-def ask(server: Server, method: str, path: str, body: bytes | str | None = None, **headers: str) -> tuple[int, dict[str, str], str]:
+def ask(
+    server: Server, method: str, path: str, body: bytes | str | None = None, **headers: str
+) -> tuple[int, dict[str, str], str]:
     """One request; headers are written with _ for -, an empty one is left out."""
     wire = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
-    sent = {"Host": server.origin.removeprefix("http://"), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    sent = {
+        "Host": server.origin.removeprefix("http://"),
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     wire.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     content = body.encode() if isinstance(body, str) else body
     if content is not None and "Content-Length" not in sent and "Transfer-Encoding" not in sent:
@@ -48,7 +53,11 @@ def ask(server: Server, method: str, path: str, body: bytes | str | None = None,
             wire.putheader(name, value)
     wire.endheaders(content)
     answer = wire.getresponse()
-    found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+    found = (
+        answer.status,
+        {name.lower(): value for name, value in answer.getheaders()},
+        answer.read().decode(),
+    )
     wire.close()
     return found
 
@@ -57,13 +66,17 @@ def cookie(server: Server) -> str:
     """What a browser that was given the address has afterwards."""
     status, headers, _ = ask(server, "GET", server.address.removeprefix(server.origin))
     assert status == 303 and headers["location"] == server.base
-    assert re.fullmatch(rf"consilium_view=\S+; Path={server.base}; HttpOnly; SameSite=Strict", headers["set-cookie"])
+    assert re.fullmatch(
+        rf"consilium_view=\S+; Path={server.base}; HttpOnly; SameSite=Strict", headers["set-cookie"]
+    )
     return headers["set-cookie"].partition(";")[0]
 
 
 def press(server: Server, what: str = "stop", **change: str) -> tuple[int, dict[str, str], str]:
     """Press a button as the page does, but for ``change``: fields of the form in lower case, headers with a capital."""
-    fields = {"csrf": server.csrf, "reason": "service"} | {k: v for k, v in change.items() if k[0].islower()}
+    fields = {"csrf": server.csrf, "reason": "service"} | {
+        k: v for k, v in change.items() if k[0].islower()
+    }
     headers = {
         "Cookie": cookie(server),
         "Origin": server.origin,
@@ -78,19 +91,29 @@ def test_the_key_opens_the_page(server: Server) -> None:
     assert status == 200 and "<h1>north</h1>" in text and "run-7" in text
     assert not {"server", "date", "set-cookie", "access-control-allow-origin"} & headers.keys()
     assert headers["cache-control"] == "no-store" and headers["x-content-type-options"] == "nosniff"
-    assert headers["content-security-policy"].startswith("default-src 'none'; ") and "unsafe" not in headers["content-security-policy"]
+    assert (
+        headers["content-security-policy"].startswith("default-src 'none'; ")
+        and "unsafe" not in headers["content-security-policy"]
+    )
     assert server.csrf in text and server._key not in text and server.ticket not in text
 
 
 def test_the_cookie_stands_among_others(server: Server) -> None:
-    status, _, _ = ask(server, "GET", server.base, Cookie=f'other={{"a": 1}}; x="; {cookie(server)}; y=\xe9')
+    status, _, _ = ask(
+        server, "GET", server.base, Cookie=f'other={{"a": 1}}; x="; {cookie(server)}; y=\xe9'
+    )
     assert status == 200
 
 
 def test_the_data_of_the_page(server: Server) -> None:
     status, headers, text = ask(server, "GET", f"{server.base}status.json", Cookie=cookie(server))
     found = json.loads(text)
-    assert (status, headers["content-type"], found["site"], found["spent"]["rounds"]) == (200, "application/json", "north", 3)
+    assert (status, headers["content-type"], found["site"], found["spent"]["rounds"]) == (
+        200,
+        "application/json",
+        "north",
+        3,
+    )
     _, _, again = ask(server, "GET", f"{server.base}status.json", Cookie=cookie(server))
     assert json.loads(again)["mark"] == found["mark"]
     press(server)
@@ -100,12 +123,22 @@ def test_the_data_of_the_page(server: Server) -> None:
 
 @pytest.mark.parametrize("key", ["", "x", "k" * 43, "%ff%00", "a&key=b&c=d&e=f"])
 def test_another_key_opens_nothing(server: Server, key: str) -> None:
-    for path in (f"/?key={key}", "/", server.base, f"{server.base}status.json", "/favicon.ico", "/../etc/passwd"):
+    for path in (
+        f"/?key={key}",
+        "/",
+        server.base,
+        f"{server.base}status.json",
+        "/favicon.ico",
+        "/../etc/passwd",
+    ):
         status, headers, text = ask(server, "GET", path)
         assert status == 403 and "set-cookie" not in headers and "north" not in text
 
 
-@pytest.mark.parametrize("sent", ["", "consilium_view=", "consilium_view=x", "consilium_view", "=;;=", "consilium_view=\xff"])
+@pytest.mark.parametrize(
+    "sent",
+    ["", "consilium_view=", "consilium_view=x", "consilium_view", "=;;=", "consilium_view=\xff"],
+)
 def test_another_cookie_opens_nothing(server: Server, sent: str) -> None:
     assert ask(server, "GET", server.base, Cookie=sent)[0] == 403
     assert press(server, Cookie=sent)[0] == 403
@@ -117,15 +150,26 @@ def test_the_cookie_opens_this_view_only(server: Server, made: SiteHome) -> None
         assert len({server.base, another.base, server.csrf, another.csrf}) == 4
 
 
-@pytest.mark.parametrize("path", ["x", "status.json/", "?a", "../", "stop", "resume", "status.json?x"])
+@pytest.mark.parametrize(
+    "path", ["x", "status.json/", "?a", "../", "stop", "resume", "status.json?x"]
+)
 def test_there_are_two_pages(server: Server, path: str) -> None:
     assert ask(server, "GET", server.base + path, Cookie=cookie(server))[0] == 404
 
 
-HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "10.0.0.1:{port}", "localhost.evil.example:{port}"]
+HOSTS = [
+    "evil.example",
+    "evil.example:{port}",
+    "127.0.0.1",
+    "127.0.0.1:1",
+    "10.0.0.1:{port}",
+    "localhost.evil.example:{port}",
+]
 
 
-@pytest.mark.parametrize("host", [*HOSTS, "", "a b", "[::1", "127.0.0.1:{port}@evil", "127.0.0.1:99999", "\xff:{port}"])
+@pytest.mark.parametrize(
+    "host", [*HOSTS, "", "a b", "[::1", "127.0.0.1:{port}@evil", "127.0.0.1:99999", "\xff:{port}"]
+)
 def test_a_name_that_suddenly_means_this_machine(server: Server, host: str) -> None:
     """DNS rebinding: the browser sends the attacker's name as Host."""
     name = host.format(port=server.server_address[1])
@@ -143,7 +187,9 @@ def test_names_of_this_machine(server: Server, host: str) -> None:
 def test_two_hosts_are_one_too_many(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.server_address[1]), 20) as wire:
         host = server.origin.removeprefix("http://")
-        wire.sendall(f"GET {server.base} HTTP/1.1\r\nHost: {host}\r\nHost: evil\r\nCookie: {cookie(server)}\r\n\r\n".encode())
+        wire.sendall(
+            f"GET {server.base} HTTP/1.1\r\nHost: {host}\r\nHost: evil\r\nCookie: {cookie(server)}\r\n\r\n".encode()
+        )
         assert wire.recv(1000).startswith(b"HTTP/1.0 421 ")
 
 
@@ -153,12 +199,18 @@ def test_the_button_stops_and_resumes(server: Server, made: SiteHome) -> None:
     found = stop.read(made.state)
     assert found is not None and (found.reason, found.by) == ("service", stop.user())
     _, _, text = ask(server, "GET", server.base, Cookie=cookie(server))
-    assert "This hospital is stopped." in text and 'action="resume"' in text and 'action="stop"' not in text
+    assert (
+        "This hospital is stopped." in text
+        and 'action="resume"' in text
+        and 'action="stop"' not in text
+    )
     assert press(server, "resume")[0] == 303 and stop.read(made.state) is None
     assert [line["event"] for line in scene.lines(made) if "user" in line] == ["stopped", "resumed"]
 
 
-def test_the_button_works_where_a_browser_says_nothing_of_its_own(server: Server, made: SiteHome) -> None:
+def test_the_button_works_where_a_browser_says_nothing_of_its_own(
+    server: Server, made: SiteHome
+) -> None:
     assert press(server, Origin="", Sec_Fetch_Site="")[0] == 303 and stop.read(made.state)
 
 
@@ -176,7 +228,9 @@ FORGED: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("change", FORGED.values(), ids=FORGED.keys())
 @pytest.mark.parametrize("what", ["stop", "resume"])
-def test_a_forged_press_changes_nothing(server: Server, made: SiteHome, what: str, change: dict[str, str]) -> None:
+def test_a_forged_press_changes_nothing(
+    server: Server, made: SiteHome, what: str, change: dict[str, str]
+) -> None:
     if what == "resume":
         stop.stop(made.state, "ann", "", datetime.now(UTC))
     before = stop.read(made.state)
@@ -200,7 +254,9 @@ BROKEN: dict[str, tuple[int, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("status", "change"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_press_changes_nothing(server: Server, made: SiteHome, status: int, change: dict[str, str]) -> None:
+def test_a_broken_press_changes_nothing(
+    server: Server, made: SiteHome, status: int, change: dict[str, str]
+) -> None:
     assert press(server, **change)[0] == status
     assert stop.read(made.state) is None
     assert press(server)[0] == 303
@@ -236,7 +292,11 @@ def test_what_is_no_request(server: Server, sent: bytes, status: bytes) -> None:
             pass
     head = found.partition(b"\r\n")[0]
     assert status in head, head
-    assert b"script" not in found.replace(b"script-src", b"") and b"ython" not in found and b"aaaa" not in found
+    assert (
+        b"script" not in found.replace(b"script-src", b"")
+        and b"ython" not in found
+        and b"aaaa" not in found
+    )
 
 
 def test_a_long_address_is_refused(server: Server) -> None:
@@ -245,9 +305,14 @@ def test_a_long_address_is_refused(server: Server) -> None:
 
 def test_silent_connections_do_not_keep_others_out(server: Server) -> None:
     """Places are given back; while all are taken, a new connection ends at once instead of waiting."""
-    silent = [socket.create_connection(("127.0.0.1", server.server_address[1]), 20) for _ in range(http_server._MOST_AT_ONCE)]
+    silent = [
+        socket.create_connection(("127.0.0.1", server.server_address[1]), 20)
+        for _ in range(http_server._MOST_AT_ONCE)
+    ]
     try:
-        with socket.create_connection(("127.0.0.1", server.server_address[1]), http_server._Handler.timeout / 2) as late:
+        with socket.create_connection(
+            ("127.0.0.1", server.server_address[1]), http_server._Handler.timeout / 2
+        ) as late:
             assert late.recv(1) == b""
     finally:
         for wire in silent:
@@ -269,12 +334,18 @@ def test_only_this_machine_unless_asked(made: SiteHome) -> None:
         port = server.server_address[1]
         assert not server.loopback
         assert server.knows(f"192.0.2.7:{port}") and not server.knows(f"evil.example:{port}")
-    with pytest.raises(InputError, match="cannot be listened at"), http_server.open_view(made, "192.0.2.7", 0):
+    with (
+        pytest.raises(InputError, match="cannot be listened at"),
+        http_server.open_view(made, "192.0.2.7", 0),
+    ):
         pass
 
 
 def test_a_port_that_is_taken(made: SiteHome, server: Server) -> None:
-    with pytest.raises(InputError, match="give another --port"), http_server.open_view(made, "127.0.0.1", server.server_address[1]):
+    with (
+        pytest.raises(InputError, match="give another --port"),
+        http_server.open_view(made, "127.0.0.1", server.server_address[1]),
+    ):
         pass
 
 
@@ -307,18 +378,30 @@ def test_a_hostile_name_is_text(made: SiteHome) -> None:
     scene.ask(made, run="x", kind="later", round=1, left=[scene.HOSTILE, "'\" onload=x"], bytes=1)
     tags = Tags(render(made))
     assert len(tags.named("script")) == 1 and tags.named("img") == []
-    assert not {name for _, attributes in tags.tags for name in attributes if name.startswith("on") or name == "style"}
+    assert not {
+        name
+        for _, attributes in tags.tags
+        for name in attributes
+        if name.startswith("on") or name == "style"
+    }
     assert "onerror=alert(1)" in tags.text and not {"\x1b", "\u202e"} & set(tags.text)
 
 
 def test_nothing_comes_from_elsewhere(made: SiteHome) -> None:
     tags = Tags(render(made))
-    places = [value for _, attributes in tags.tags for name, value in attributes.items() if name in ("src", "href", "action", "srcset")]
+    places = [
+        value
+        for _, attributes in tags.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "action", "srcset")
+    ]
     assert set(places) == {"data:,", "./", "stop"}
     assert "http" not in render(made).replace(http_server.__doc__ or "", "")
     digests = [
         f"'sha256-{status_page._digest(text)}'"
-        for text in re.findall(r"<(?:style|script)>(.*?)</(?:style|script)>", render(made), re.DOTALL)
+        for text in re.findall(
+            r"<(?:style|script)>(.*?)</(?:style|script)>", render(made), re.DOTALL
+        )
     ]
     assert len(digests) == 2 and all(digest in status_page.POLICY for digest in digests)
 
@@ -340,14 +423,22 @@ def _luminance(colour: str) -> float:
     """WCAG 2.2, relative luminance."""
     digits = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
     parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_contrast() -> None:
     """WCAG 2.2, 1.4.3 and 1.4.11, in light and dark."""
-    light, dark = (dict(re.findall(r"--(\w+):#(\w+)", text)) for text in re.findall(r":root\{(.*?)\}", status_page.CSS, re.DOTALL))
-    pairs = [(name, "paper", 4.5) for name in ("ink", "soft", "blue", "ochre", "stop")] + [("on", "stop", 4.5), ("field", "paper", 3.0)]
+    light, dark = (
+        dict(re.findall(r"--(\w+):#(\w+)", text))
+        for text in re.findall(r":root\{(.*?)\}", status_page.CSS, re.DOTALL)
+    )
+    pairs = [(name, "paper", 4.5) for name in ("ink", "soft", "blue", "ochre", "stop")] + [
+        ("on", "stop", 4.5),
+        ("field", "paper", 3.0),
+    ]
     for colours in (light, {**light, **dark}):
         for front, back, least in pairs:
             one, two = sorted((_luminance(colours[front]), _luminance(colours[back])))
@@ -356,7 +447,14 @@ def test_contrast() -> None:
 
 def test_a_hospital_in_every_state_has_a_page(tmp_path: Path) -> None:
     made: Any = scene.home(tmp_path / "home")
-    assert "No study has asked anything yet." in render(made) and "Nothing has left today." in render(made)
-    for name in ("policy.toml", "site.toml", "worker/state/budget.json", "worker/state/approvals.json"):
+    assert "No study has asked anything yet." in render(
+        made
+    ) and "Nothing has left today." in render(made)
+    for name in (
+        "policy.toml",
+        "site.toml",
+        "worker/state/budget.json",
+        "worker/state/approvals.json",
+    ):
         (made.path / name).write_bytes(b"\xff")
     assert "<h1>unknown</h1>" in render(made) and "policy.toml cannot be read" in render(made)

@@ -49,22 +49,51 @@ def short() -> Iterator[Path]:
 @pytest.mark.usefixtures("alive")
 def test_in_the_middle_of_a_study(tmp_path: Path) -> None:
     found = look(scene.busy(tmp_path / "home", Policy(rounds_per_day=40, megabytes_per_day=50.0)))
-    assert (found.site, found.consortium, found.state, found.problems) == ("north", "chest-4", status.OPEN, ())
+    assert (found.site, found.consortium, found.state, found.problems) == (
+        "north",
+        "chest-4",
+        status.OPEN,
+        (),
+    )
     assert [run.run for run in found.runs] == ["run-7", "run-8"]
     assert (found.runs[0].round, found.runs[0].rounds) == (4, 20)
     spent = found.spent
-    assert (spent.rounds, spent.rounds_allowed, spent.sent, spent.sent_allowed, spent.received) == (3, 40, 7_510_100, 50e6, 9_603_000)
+    assert (spent.rounds, spent.rounds_allowed, spent.sent, spent.sent_allowed, spent.received) == (
+        3,
+        40,
+        7_510_100,
+        50e6,
+        9_603_000,
+    )
     assert spent.left["weight changes, masked"] == 3 and spent.left["refusals"] == 1
-    assert [(w.study, w.state, w.by) for w in found.words] == [("retina", "waits", ""), ("lungs", "approved", "Dr. A. Rivers")]
-    assert [(rule.name, rule.value) for rule in found.rules if rule.own] == [("rounds_per_day", "40"), ("megabytes_per_day", "50.0")]
+    assert [(w.study, w.state, w.by) for w in found.words] == [
+        ("retina", "waits", ""),
+        ("lungs", "approved", "Dr. A. Rivers"),
+    ]
+    assert [(rule.name, rule.value) for rule in found.rules if rule.own] == [
+        ("rounds_per_day", "40"),
+        ("megabytes_per_day", "50.0"),
+    ]
     assert found.busy and found.stopped is None and found.entries == 14 and found.last == found.busy
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["runs"][1]["study"] == "retina"
 
 
 def test_a_hospital_that_nobody_asked_yet(tmp_path: Path) -> None:
     found = look(scene.home(tmp_path / "home"))
-    assert (found.state, found.runs, found.refusals, found.words, found.problems) == (DOWN, (), (), (), ())
-    assert (found.spent.rounds, found.spent.sent, found.spent.received, found.spent.left, found.busy) == (0, 0, None, {}, "")
+    assert (found.state, found.runs, found.refusals, found.words, found.problems) == (
+        DOWN,
+        (),
+        (),
+        (),
+        (),
+    )
+    assert (
+        found.spent.rounds,
+        found.spent.sent,
+        found.spent.received,
+        found.spent.left,
+        found.busy,
+    ) == (0, 0, None, {}, "")
 
 
 @pytest.mark.usefixtures("alive")
@@ -93,7 +122,9 @@ DAMAGE = {
 
 @pytest.mark.usefixtures("alive")
 @pytest.mark.parametrize(("name", "words"), DAMAGE.items())
-def test_a_damaged_file_is_said_and_nothing_else_is_lost(tmp_path: Path, name: str, words: str) -> None:
+def test_a_damaged_file_is_said_and_nothing_else_is_lost(
+    tmp_path: Path, name: str, words: str
+) -> None:
     made = scene.busy(tmp_path / "home")
     (made.path / name).write_bytes(b"\xff{[\n")
     found = look(made)
@@ -118,7 +149,9 @@ def test_what_cannot_be_opened_is_unknown(tmp_path: Path, name: str) -> None:
 @pytest.mark.usefixtures("alive")
 def test_rules_that_the_worker_has_not_read(tmp_path: Path) -> None:
     made = scene.home(tmp_path / "home")
-    audit_log.note(made.state, event="policy", digest=hashlib.sha256(made.policy_toml.read_bytes()).hexdigest())
+    audit_log.note(
+        made.state, event="policy", digest=hashlib.sha256(made.policy_toml.read_bytes()).hexdigest()
+    )
     assert look(made).problems == ()
     made.policy_toml.write_text(Policy(min_cohort=5).to_toml())
     assert "restart the worker" in look(made).problems[0]
@@ -126,11 +159,28 @@ def test_rules_that_the_worker_has_not_read(tmp_path: Path) -> None:
 
 def test_what_people_and_other_hospitals_did(tmp_path: Path) -> None:
     made = scene.home(tmp_path / "home")
-    audit_log.note(made.state, event="approved", study="lungs", digest="ab", by="Dr. A. Rivers", until="2027-01-01", user="ann")
+    audit_log.note(
+        made.state,
+        event="approved",
+        study="lungs",
+        digest="ab",
+        by="Dr. A. Rivers",
+        until="2027-01-01",
+        user="ann",
+    )
     audit_log.note(made.state, event="heads", run="run-1", heads={"south": [3, "ff"]})
-    audit_log.note(made.state, event="history rewritten", run="run-1", site="south", reason="two heads over 3 entries")
+    audit_log.note(
+        made.state,
+        event="history rewritten",
+        run="run-1",
+        site="south",
+        reason="two heads over 3 entries",
+    )
     found = look(made)
-    assert [(event.event, event.alarm) for event in found.events] == [("history rewritten", True), ("approved", False)]
+    assert [(event.event, event.alarm) for event in found.events] == [
+        ("history rewritten", True),
+        ("approved", False),
+    ]
     assert found.events[1].about == "study lungs, by Dr. A. Rivers, user ann, until 2027-01-01"
     [problem] = found.problems
     assert problem.endswith("history rewritten: site south, reason two heads over 3 entries")
@@ -144,13 +194,29 @@ def test_lines_as_the_desk_writes_them(tmp_path: Path) -> None:
     from tests import small
 
     made = scene.home(tmp_path / "home")
-    site = Site("north", (small.hospital(tmp_path / "data", 8),), made.state, "cpu", policy=OPEN, trust=test_handler.TRUST)
-    letters = [handler.answer(site, test_handler.question(seal)) for seal in (test_handler.sealed(), None)]
+    site = Site(
+        "north",
+        (small.hospital(tmp_path / "data", 8),),
+        made.state,
+        "cpu",
+        policy=OPEN,
+        trust=test_handler.TRUST,
+    )
+    letters = [
+        handler.answer(site, test_handler.question(seal)) for seal in (test_handler.sealed(), None)
+    ]
     found = look(made)
-    assert found.runs[1].answered == 1 and found.runs[1].sent == letters[0].size and found.runs[1].study == "small"
+    assert (
+        found.runs[1].answered == 1
+        and found.runs[1].sent == letters[0].size
+        and found.runs[1].study == "small"
+    )
     assert {"counts in clear", "readiness"} <= found.runs[1].left.keys()
     assert not any(kind.startswith("other") for run in found.runs for kind in run.left)
-    assert found.refusals[0].reason.startswith("The study is not signed") and len(found.refusals[0].id) == 8
+    assert (
+        found.refusals[0].reason.startswith("The study is not signed")
+        and len(found.refusals[0].id) == 8
+    )
     assert found.refusals[0].id in (made.state / "site.log").read_text()
 
 
@@ -169,13 +235,18 @@ def test_processes_by_socket_and_command(short: Path) -> None:
     assert [p.state for p in processes.look(made, proc)] == [GONE, GONE]
     scene.process(proc, 21, *words, "gateway")
     scene.process(proc, 22, *words, "worker")
-    scene.process(proc, 23, "python", "site", "start", "--home", short / "another", "--only", "worker")
+    scene.process(
+        proc, 23, "python", "site", "start", "--home", short / "another", "--only", "worker"
+    )
     scene.process(proc, 24, "site", "start", "--home", made.path)
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(made.socket))
         assert processes.look(made, proc)[0] == Process("worker", GONE, 22)
         door.listen()
-        assert processes.look(made, proc) == (Process("worker", RUNNING, 22), Process("gateway", RUNNING, 21))
+        assert processes.look(made, proc) == (
+            Process("worker", RUNNING, 22),
+            Process("gateway", RUNNING, 21),
+        )
 
 
 def test_a_worker_in_another_container(short: Path) -> None:
@@ -205,11 +276,20 @@ def consilium(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = scene.busy(tmp_path / "home")
     code, out, _ = consilium(capsys, "site", "status", "--home", made.path)
-    assert code == 0 and out.startswith("north, consortium chest-4: not running\n") and "round 4 of 20" in out
-    code, out, _ = consilium(capsys, "site", "stop", "--home", made.path, "--reason", "service", "--json")
+    assert (
+        code == 0
+        and out.startswith("north, consortium chest-4: not running\n")
+        and "round 4 of 20" in out
+    )
+    code, out, _ = consilium(
+        capsys, "site", "stop", "--home", made.path, "--reason", "service", "--json"
+    )
     assert code == 0 and json.loads(out)["stopped"]["reason"] == "service"
     code, out, _ = consilium(capsys, "site", "status", "--home", made.path, "--json")
-    assert code == 0 and (json.loads(out)["state"], json.loads(out)["stopped"]["reason"]) == ("stopped", "service")
+    assert code == 0 and (json.loads(out)["state"], json.loads(out)["stopped"]["reason"]) == (
+        "stopped",
+        "service",
+    )
     code, out, _ = consilium(capsys, "site", "resume", "--home", made.path)
     assert code == 0 and out.startswith("resumed; it was stopped at ")
     code, out, _ = consilium(capsys, "site", "resume", "--home", made.path, "--json")
@@ -225,14 +305,26 @@ def test_the_page_is_this_machines_unless_asked(
     monkeypatch.setattr(console, "stop_event", lambda: ended)
     made = scene.home(tmp_path / "home")
     code, out, said = consilium(capsys, "site", "view", "--home", made.path, "--port", 0)
-    assert code == 0 and re.fullmatch(r"http://127\.0\.0\.1:\d+/\?key=\S{43}\n", out) and "warning" not in said
-    code, out, said = consilium(capsys, "site", "view", "--home", made.path, "--port", 0, "--host", "0.0.0.0")
-    assert code == 0 and out.startswith("http://0.0.0.0:") and said.startswith("warning: 0.0.0.0 is not this machine alone")
+    assert (
+        code == 0
+        and re.fullmatch(r"http://127\.0\.0\.1:\d+/\?key=\S{43}\n", out)
+        and "warning" not in said
+    )
+    code, out, said = consilium(
+        capsys, "site", "view", "--home", made.path, "--port", 0, "--host", "0.0.0.0"
+    )
+    assert (
+        code == 0
+        and out.startswith("http://0.0.0.0:")
+        and said.startswith("warning: 0.0.0.0 is not this machine alone")
+    )
     code, out, _ = consilium(capsys, "site", "status", "--home", made.path, "--watch", "--json")
     assert code == 0 and out.count("\n") == 1
 
 
-def test_the_commands_refuse_what_is_no_hospital(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_refuse_what_is_no_hospital(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("status", "view", "stop", "resume"):
         code, out, said = consilium(capsys, "site", name, "--home", tmp_path / "away")
         assert (code, out) == (2, "") and "is not a folder" in said

@@ -35,14 +35,20 @@ def make(tmp_path: Path) -> Callable[..., Site]:
 Make = Callable[..., Site]
 
 
-def stays_shut(monkeypatch: pytest.MonkeyPatch, site: Site, plan: Question, code: str, words: str) -> None:
+def stays_shut(
+    monkeypatch: pytest.MonkeyPatch, site: Site, plan: Question, code: str, words: str
+) -> None:
     """The question is refused before the worker hears of it."""
     monkeypatch.setattr(workers, "resident", lambda *_: pytest.fail("the worker was asked"))
     refused(site, handler.answer(site, envelopes.write_question(plan)), code, words)
 
 
-def opens(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str = "join", about: Any = STUDY) -> None:
-    reply = envelopes.read_reply(ask(monkeypatch, site, question(about, kind), honest(kind, **{FEWEST: 50})))
+def opens(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str = "join", about: Any = STUDY
+) -> None:
+    reply = envelopes.read_reply(
+        ask(monkeypatch, site, question(about, kind), honest(kind, **{FEWEST: 50}))
+    )
     assert not reply.fault, reply.fault
 
 
@@ -50,36 +56,68 @@ def opens(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str = "join", about
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ({"studies": ("lungs", "small2")}, "The study is 'small'; this hospital's policy (studies) allows: lungs, small2."),
-        ({"tasks": ("classification",)}, "The task is 'segmentation'; this hospital's policy (tasks) allows: classification."),
-        ({"models": ("resnet",)}, "The network is 'unet'; this hospital's policy (models) allows: resnet."),
-        ({"min_noise": 0.5}, "The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of 0.5."),
+        (
+            {"studies": ("lungs", "small2")},
+            "The study is 'small'; this hospital's policy (studies) allows: lungs, small2.",
+        ),
+        (
+            {"tasks": ("classification",)},
+            "The task is 'segmentation'; this hospital's policy (tasks) allows: classification.",
+        ),
+        (
+            {"models": ("resnet",)},
+            "The network is 'unet'; this hospital's policy (models) allows: resnet.",
+        ),
+        (
+            {"min_noise": 0.5},
+            "The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of 0.5.",
+        ),
         ({"max_rounds": 1}, "(max_rounds)"),
-        ({"coordinators": ("123456" * 5,)}, "signed with a key that this hospital's policy (coordinators) does not list"),
+        (
+            {"coordinators": ("123456" * 5,)},
+            "signed with a key that this hospital's policy (coordinators) does not list",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_rule_holds_at_every_question(monkeypatch: pytest.MonkeyPatch, make: Make, kind: str, own: dict[str, Any], words: str) -> None:
+def test_a_rule_holds_at_every_question(
+    monkeypatch: pytest.MonkeyPatch, make: Make, kind: str, own: dict[str, Any], words: str
+) -> None:
     stays_shut(monkeypatch, make(**own), question(STUDY, kind), "policy", words)
 
 
 def test_what_is_listed_is_answered(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
     mark = rosters.fingerprint(hostile.SIGNER.certificate)
-    listed = {"studies": ("other", "small"), "tasks": ("segmentation",), "models": ("unet",), "coordinators": ("0" * 30, mark)}
+    listed = {
+        "studies": ("other", "small"),
+        "tasks": ("segmentation",),
+        "models": ("unet",),
+        "coordinators": ("0" * 30, mark),
+    }
     opens(monkeypatch, make(**listed))
 
 
-def test_another_coordinator_s_fingerprint_is_not_this_one_s(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_another_coordinator_s_fingerprint_is_not_this_one_s(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site = make(coordinators=(rosters.fingerprint(hostile.OTHER.certificate),))
     stays_shut(monkeypatch, site, question(STUDY, "join"), "policy", "(coordinators)")
 
 
-def test_where_models_are_only_scored_training_alone_is_refused(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_where_models_are_only_scored_training_alone_is_refused(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site = make(training=False)
     for kind in ("join", "agree", "tally", "evaluate"):
         opens(monkeypatch, site, kind)
     assert not admission.trains(site, STUDY) and admission.trains(make(), STUDY)
-    stays_shut(monkeypatch, site, question(STUDY, "train"), "policy", "(training) lets models be scored here, not trained")
+    stays_shut(
+        monkeypatch,
+        site,
+        question(STUDY, "train"),
+        "policy",
+        "(training) lets models be scored here, not trained",
+    )
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, module: Any, moment: datetime) -> None:
@@ -115,7 +153,9 @@ def clock(monkeypatch: pytest.MonkeyPatch, module: Any, moment: datetime) -> Non
         (("12:00-13:00", "22:00-05:00"), "13:00", False),
     ],
 )
-def test_hours_by_this_machine_s_clock(monkeypatch: pytest.MonkeyPatch, make: Make, hours: tuple[str, ...], at: str, is_open: bool) -> None:
+def test_hours_by_this_machine_s_clock(
+    monkeypatch: pytest.MonkeyPatch, make: Make, hours: tuple[str, ...], at: str, is_open: bool
+) -> None:
     now = datetime.combine(datetime.now(UTC).date(), time.fromisoformat(at)).astimezone()
     assert Policy(hours=hours).is_open(now) is is_open
     site = make(hours=hours)
@@ -123,13 +163,21 @@ def test_hours_by_this_machine_s_clock(monkeypatch: pytest.MonkeyPatch, make: Ma
     if is_open:
         opens(monkeypatch, site)
     else:
-        stays_shut(monkeypatch, site, question(STUDY, "join"), "policy", f"(hours) answers at {', '.join(hours)} by its own clock")
+        stays_shut(
+            monkeypatch,
+            site,
+            question(STUDY, "join"),
+            "policy",
+            f"(hours) answers at {', '.join(hours)} by its own clock",
+        )
 
 
 def test_nobody_has_approved_the_study(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
     site = make(approval=True)
     for kind in KINDS:
-        stays_shut(monkeypatch, site, question(STUDY, kind), "approval", "it waits there for a person")
+        stays_shut(
+            monkeypatch, site, question(STUDY, kind), "approval", "it waits there for a person"
+        )
     [(_, offered)] = approvals.offers(site.state)
     assert (offered.digest, offered.to_table()) == (STUDY.digest, STUDY.to_table())
     approvals.grant(site.state, STUDY, "Dr. Rivers", "train", NOW, 90)
@@ -146,33 +194,52 @@ def test_approved_for_scoring_only(monkeypatch: pytest.MonkeyPatch, make: Make) 
     for kind in ("join", "agree", "tally", "evaluate"):
         opens(monkeypatch, site, kind)
     assert not admission.trains(site, STUDY)
-    stays_shut(monkeypatch, site, question(STUDY, "train"), "approval", "for scoring models only; it sends no update")
+    stays_shut(
+        monkeypatch,
+        site,
+        question(STUDY, "train"),
+        "approval",
+        "for scoring models only; it sends no update",
+    )
 
 
-def test_a_changed_study_under_an_approved_name_waits(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_a_changed_study_under_an_approved_name_waits(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site = make(approval=True)
     approvals.grant(site.state, STUDY, "Dr. Rivers", "train", NOW, 90)
     stays_shut(monkeypatch, site, question(study(seed=7), "train"), "approval", "has not approved")
     opens(monkeypatch, site, "train")
 
 
-def test_only_what_the_coordinator_signed_is_offered(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_only_what_the_coordinator_signed_is_offered(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site, other = make(approval=True), study(seed=7)
-    for plan in (replace(question(STUDY, "join"), study=other.to_table()), replace(question(STUDY, "join"), seal={})):
+    for plan in (
+        replace(question(STUDY, "join"), study=other.to_table()),
+        replace(question(STUDY, "join"), seal={}),
+    ):
         stays_shut(monkeypatch, site, plan, "signature", "")
     assert approvals.offers(site.state) == ()
 
 
-def test_a_study_that_the_policy_refuses_is_not_offered(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_a_study_that_the_policy_refuses_is_not_offered(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site = make(approval=True, tasks=("classification",))
     stays_shut(monkeypatch, site, question(STUDY, "join"), "policy", "(tasks)")
     assert approvals.offers(site.state) == ()
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "code"), [(approvals.NAME, b"[{", "policy"), (daily_limits.NAME, b"[{", "policy")], ids=["approvals", "budget"]
+    ("name", "content", "code"),
+    [(approvals.NAME, b"[{", "policy"), (daily_limits.NAME, b"[{", "policy")],
+    ids=["approvals", "budget"],
 )
-def test_damaged_records_shut_the_gate(monkeypatch: pytest.MonkeyPatch, make: Make, name: str, content: bytes, code: str) -> None:
+def test_damaged_records_shut_the_gate(
+    monkeypatch: pytest.MonkeyPatch, make: Make, name: str, content: bytes, code: str
+) -> None:
     site = make(approval=True)
     approvals.grant(site.state, STUDY, "Dr. Rivers", "train", NOW, 90)
     (site.state / name).write_bytes(content)
@@ -180,32 +247,54 @@ def test_damaged_records_shut_the_gate(monkeypatch: pytest.MonkeyPatch, make: Ma
     assert name in (site.state / "site.log").read_text()
 
 
-def test_rounds_of_a_day_are_counted_over_all_studies_and_runs(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_rounds_of_a_day_are_counted_over_all_studies_and_runs(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site, other = make(rounds_per_day=3), study(seed=7)
     for about in (STUDY, other, STUDY):
         opens(monkeypatch, site, "train", about)
     workers.forget()  # as after a restart
     for about in (STUDY, other):
-        stays_shut(monkeypatch, site, question(about, "train"), "policy", "(rounds_per_day) allows 3")
+        stays_shut(
+            monkeypatch, site, question(about, "train"), "policy", "(rounds_per_day) allows 3"
+        )
     opens(monkeypatch, site, "evaluate")
     clock(monkeypatch, admission, datetime.now(UTC) + timedelta(days=1))
     clock(monkeypatch, outbox, datetime.now(UTC) + timedelta(days=1))
     opens(monkeypatch, site, "train")
 
 
-def test_megabytes_of_a_day_are_those_that_left(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_megabytes_of_a_day_are_those_that_left(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site = make()
     letter = ask(monkeypatch, site, question(STUDY, "evaluate"), honest("evaluate", **{FEWEST: 50}))
     site = replace(site, policy=replace(site.policy, megabytes_per_day=2.5 * letter.size / 1e6))
     opens(monkeypatch, site, "evaluate")
-    refused(site, ask(monkeypatch, site, question(STUDY, "evaluate"), honest("evaluate", **{FEWEST: 50})), "policy", "(megabytes_per_day)")
+    refused(
+        site,
+        ask(monkeypatch, site, question(STUDY, "evaluate"), honest("evaluate", **{FEWEST: 50})),
+        "policy",
+        "(megabytes_per_day)",
+    )
     spent = json.loads((site.state / daily_limits.NAME).read_bytes())
     assert spent["bytes"] == 2 * letter.size
 
 
-def test_a_round_that_was_refused_costs_no_budget(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
+def test_a_round_that_was_refused_costs_no_budget(
+    monkeypatch: pytest.MonkeyPatch, make: Make
+) -> None:
     site = make(rounds_per_day=1)
-    refused(site, ask(monkeypatch, site, question(STUDY, "train"), honest("train", **{FEWEST: 50, "patient": 1})), "outbox")
+    refused(
+        site,
+        ask(
+            monkeypatch,
+            site,
+            question(STUDY, "train"),
+            honest("train", **{FEWEST: 50, "patient": 1}),
+        ),
+        "outbox",
+    )
     opens(monkeypatch, site, "train")
     stays_shut(monkeypatch, site, question(STUDY, "train"), "policy", "rounds_per_day")
 

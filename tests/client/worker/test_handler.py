@@ -42,14 +42,24 @@ def question(seal: dict[str, Any] | None = None) -> Envelope:
 
 def sealed() -> dict[str, Any]:
     return study_signature.sign(
-        Statement("chest-4", "run-1", STUDY.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()), SIGNER.key
+        Statement(
+            "chest-4", "run-1", STUDY.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()
+        ),
+        SIGNER.key,
     )
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     workers.forget()
-    return Site("north", (small.hospital(tmp_path / "data", 8),), tmp_path / "state", "cpu", policy=OPEN, trust=TRUST)
+    return Site(
+        "north",
+        (small.hospital(tmp_path / "data", 8),),
+        tmp_path / "state",
+        "cpu",
+        policy=OPEN,
+        trust=TRUST,
+    )
 
 
 def answer(site: Site, letter: Envelope) -> Reply:
@@ -68,7 +78,20 @@ def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
     reply = envelopes.read_reply(letter)
     assert (reply.site, reply.fault, reply.values["patients"]) == ("north", "", 8)
     [line] = lines(site)
-    assert set(line) == {"seq", "prev", "salt", "at", "kind", "round", "run", "study", "digest", "left", "seconds", "bytes"}
+    assert set(line) == {
+        "seq",
+        "prev",
+        "salt",
+        "at",
+        "kind",
+        "round",
+        "run",
+        "study",
+        "digest",
+        "left",
+        "seconds",
+        "bytes",
+    }
     assert (line["run"], line["study"], line["digest"], line["kind"], line["bytes"]) == (
         "run-1",
         "small",
@@ -79,14 +102,20 @@ def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
     assert [run["run"] for run in audit_log.studies(site.state)] == ["run-1"]
 
 
-def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(workers, "resident", lambda *_: pytest.fail("the worker was asked"))
     reply = answer(site, question())
-    assert reply.fault == "The study is not signed: a statement and a signature are expected." and reply.values.keys() == {
-        "code",
-        "room",
-        "id",
-    }
+    assert (
+        reply.fault == "The study is not signed: a statement and a signature are expected."
+        and reply.values.keys()
+        == {
+            "code",
+            "room",
+            "id",
+        }
+    )
     [line] = lines(site)
     assert line["fault"] == reply.fault and "run" not in line
 
@@ -97,7 +126,9 @@ def test_in_a_simulation_nothing_is_signed_and_nothing_noted(site: Site, tmp_pat
     assert lines(virtual) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": 99}', "\0", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 1}', '{"version": 99}', "\0", "9" * 5000]
+)
 def test_a_letter_that_cannot_be_read_is_answered(site: Site, text: str) -> None:
     reply = answer(site, Envelope(text))
     assert reply.site == "north" and reply.fault.startswith("A message")
@@ -116,12 +147,20 @@ class _Failing:
     ("error", "public"),
     [
         (KeyError(SECRET), "The hospital's work failed (KeyError); its own log says why."),
-        (OSError(2, "No such file", f"/data/{SECRET}.dcm"), "The hospital's work failed (FileNotFoundError); its own log says why."),
+        (
+            OSError(2, "No such file", f"/data/{SECRET}.dcm"),
+            "The hospital's work failed (FileNotFoundError); its own log says why.",
+        ),
         (MemoryError(), "The hospital's work failed (MemoryError); its own log says why."),
-        (CaseError("An image cannot be read.", f"{SECRET}.dcm cannot be read"), "An image cannot be read."),
+        (
+            CaseError("An image cannot be read.", f"{SECRET}.dcm cannot be read"),
+            "An image cannot be read.",
+        ),
     ],
 )
-def test_the_text_of_an_error_never_leaves(site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, public: str) -> None:
+def test_the_text_of_an_error_never_leaves(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, public: str
+) -> None:
     monkeypatch.setattr(workers, "resident", lambda *_: _Failing(error))
     letter = handler.answer(site, question(sealed()))
     assert envelopes.read_reply(letter).fault == public and SECRET not in letter.text
@@ -137,28 +176,42 @@ def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(audit_log, "note", full)
     reply = answer(site, question(sealed()))
-    assert reply.fault == "The hospital's journal cannot be written; its disk may be full." and reply.values.keys() == {
-        "code",
-        "room",
-        "id",
-    }
+    assert (
+        reply.fault == "The hospital's journal cannot be written; its disk may be full."
+        and reply.values.keys()
+        == {
+            "code",
+            "room",
+            "id",
+        }
+    )
     assert "No space left" in (site.state / "site.log").read_text()
 
 
 def test_a_disk_that_takes_nothing_at_all_is_still_answered(site: Site) -> None:
     site.state.write_text("a file where the folder should be")
-    assert answer(site, question()).fault == "The hospital's journal cannot be written; its disk may be full."
+    assert (
+        answer(site, question()).fault
+        == "The hospital's journal cannot be written; its disk may be full."
+    )
 
 
-def test_a_simulated_hospital_with_an_identity_keeps_a_journal_like_a_real_one(site: Site, tmp_path: Path) -> None:
+def test_a_simulated_hospital_with_an_identity_keeps_a_journal_like_a_real_one(
+    site: Site, tmp_path: Path
+) -> None:
     identity = Identity("chest-4", bytes(32), CA.certificate, SIGNER.certificate)
-    virtual = Site("north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, identity=identity)
+    virtual = Site(
+        "north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, identity=identity
+    )
     assert not answer(virtual, question()).fault
     [line] = lines(virtual)
     assert (line["kind"], line["run"]) == ("join", "")
 
 
-@pytest.mark.parametrize("plan", [Question("tally", STUDY.to_table()), Question("agree", STUDY.to_table(), secure=(b"x" * 30,))])
+@pytest.mark.parametrize(
+    "plan",
+    [Question("tally", STUDY.to_table()), Question("agree", STUDY.to_table(), secure=(b"x" * 30,))],
+)
 def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, plan: Question) -> None:
     reply = answer(site, envelopes.write_question(replace(plan, seal=sealed())))
     assert "has no identity for secure sums" in reply.fault and reply.secure == ()
@@ -167,17 +220,25 @@ def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, plan: Question) -> 
 
 
 @pytest.mark.parametrize(
-    ("own", "told"), [(OPEN, "3 patients are too few."), (SILENT, "The hospital's data do not serve this study; its own log")]
+    ("own", "told"),
+    [
+        (OPEN, "3 patients are too few."),
+        (SILENT, "The hospital's data do not serve this study; its own log"),
+    ],
 )
 def test_a_number_of_a_hospital_that_keeps_its_counts_stays_in_its_log(
     site: Site, monkeypatch: pytest.MonkeyPatch, own: Policy, told: str
 ) -> None:
-    monkeypatch.setattr(workers, "resident", lambda *_: _Failing(SiteError("3 patients are too few.")))
+    monkeypatch.setattr(
+        workers, "resident", lambda *_: _Failing(SiteError("3 patients are too few."))
+    )
     reply = answer(replace(site, policy=own), question(sealed()))
     assert reply.fault.startswith(told) and ("3" in reply.fault) is (own is OPEN)
     assert "3 patients are too few." in (site.state / "site.log").read_text()
 
 
 def test_the_policy_s_own_numbers_may_be_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "resident", lambda *_: _Failing(PolicyError("The policy allows 5.")))
+    monkeypatch.setattr(
+        workers, "resident", lambda *_: _Failing(PolicyError("The policy allows 5."))
+    )
     assert answer(replace(site, policy=SILENT), question(sealed())).fault == "The policy allows 5."

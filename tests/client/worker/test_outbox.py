@@ -20,7 +20,19 @@ from common.protocol import envelopes
 from common.protocol.envelopes import Question
 from common.study.study import Study
 from tests.client import hostile
-from tests.client.hostile import FREE, KINDS, SECRET, LyingNumber, LyingTable, LyingText, ask, honest, question, refused, study
+from tests.client.hostile import (
+    FREE,
+    KINDS,
+    SECRET,
+    LyingNumber,
+    LyingTable,
+    LyingText,
+    ask,
+    honest,
+    question,
+    refused,
+    study,
+)
 
 CLEAR, SECURE = study(hostile.PLAIN), study()
 STRICT = Policy(approval=False, floor=0)
@@ -56,10 +68,16 @@ def site(tmp_path: Path) -> Site:
     return hostile.hospital(tmp_path / "state")
 
 
-ASKED = [(SECURE, kind) for kind in KINDS] + [(CLEAR, kind) for kind in ("join", "train", "evaluate")]
+ASKED = [(SECURE, kind) for kind in KINDS] + [
+    (CLEAR, kind) for kind in ("join", "train", "evaluate")
+]
 
 
-@pytest.mark.parametrize(("about", "kind"), ASKED, ids=[f"{kind}, {'masked' if about is SECURE else 'plain'}" for about, kind in ASKED])
+@pytest.mark.parametrize(
+    ("about", "kind"),
+    ASKED,
+    ids=[f"{kind}, {'masked' if about is SECURE else 'plain'}" for about, kind in ASKED],
+)
 def test_a_value_without_a_rule_takes_the_whole_answer_with_it(
     monkeypatch: pytest.MonkeyPatch, site: Site, about: Study, kind: str
 ) -> None:
@@ -69,8 +87,13 @@ def test_a_value_without_a_rule_takes_the_whole_answer_with_it(
         refused(site, letter, "outbox", "nothing of it has left")
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in release_rules.RULES[kind] if name != "head"])
-def test_a_value_of_the_wrong_type_under_a_name_that_may_leave(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind in KINDS for name in release_rules.RULES[kind] if name != "head"],
+)
+def test_a_value_of_the_wrong_type_under_a_name_that_may_leave(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str
+) -> None:
     plan, sentences = question(SECURE, kind), name in ("notes", "reasons", "refused")
     for what in SMUGGLED.keys() - ({"list"} if sentences else set()):  # of sentences, see below
         letter = ask(monkeypatch, site, plan, honest(kind, **{FEWEST: 50, name: SMUGGLED[what]}))
@@ -89,7 +112,9 @@ HEADINGS: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_leaves_in_a_heading(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str) -> None:
+def test_nothing_leaves_in_a_heading(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
+) -> None:
     plan = question(SECURE, kind)
     for heading in HEADINGS:
         letter = ask(monkeypatch, site, plan, replace(honest(kind), **heading))
@@ -133,22 +158,47 @@ def test_nothing_leaves_in_a_heading(monkeypatch: pytest.MonkeyPatch, site: Site
     ],
     ids=str,
 )
-def test_a_value_that_only_looks_right(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, values: dict[str, Any]) -> None:
+def test_a_value_that_only_looks_right(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, values: dict[str, Any]
+) -> None:
     letter = ask(monkeypatch, site, question(SECURE, kind), honest(kind, **{FEWEST: 50}, **values))
     assert SECRET.encode() not in hostile.all_bytes(letter)
-    if not any(isinstance(value, LyingTable) for value in values.values()):  # of these the first look counts
+    if not any(
+        isinstance(value, LyingTable) for value in values.values()
+    ):  # of these the first look counts
         refused(site, letter, "outbox")
 
 
-def test_pictures_leave_a_folder_of_phantoms_only(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+def test_pictures_leave_a_folder_of_phantoms_only(
+    monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
     pictures = [{"caption": "phantom 1", "image": "data:image/png;base64,AAAA"}]
     says = honest("evaluate", **{FEWEST: 50, "examples": pictures})
     refused(site, ask(monkeypatch, site, question(CLEAR, "evaluate"), says), "outbox")
     monkeypatch.setattr(Site, "synthetic", property(lambda _: True))
-    assert envelopes.read_reply(ask(monkeypatch, site, question(CLEAR, "evaluate"), says)).values["examples"] == pictures
-    for other in ([{"caption": SECRET, "path": "x"}], SECRET, [SECRET], {"image": SECRET}, [{"image": {"a": 1}}], [{"image": 3}]):
-        letter = ask(monkeypatch, site, question(CLEAR, "evaluate"), honest("evaluate", **{FEWEST: 50, "examples": other}))
-        assert envelopes.read_reply(letter).fault and SECRET.encode() not in hostile.all_bytes(letter)
+    assert (
+        envelopes.read_reply(ask(monkeypatch, site, question(CLEAR, "evaluate"), says)).values[
+            "examples"
+        ]
+        == pictures
+    )
+    for other in (
+        [{"caption": SECRET, "path": "x"}],
+        SECRET,
+        [SECRET],
+        {"image": SECRET},
+        [{"image": {"a": 1}}],
+        [{"image": 3}],
+    ):
+        letter = ask(
+            monkeypatch,
+            site,
+            question(CLEAR, "evaluate"),
+            honest("evaluate", **{FEWEST: 50, "examples": other}),
+        )
+        assert envelopes.read_reply(letter).fault and SECRET.encode() not in hostile.all_bytes(
+            letter
+        )
 
 
 @pytest.mark.parametrize(
@@ -179,26 +229,41 @@ TREES = some.recursive(
     | some.just(SECRET)
     | some.just(np.float64(0.5)),
     lambda inner: (
-        some.lists(inner, max_size=4) | some.dictionaries(some.sampled_from(["dice", "device", "a.b", "1", SECRET]), inner, max_size=3)
+        some.lists(inner, max_size=4)
+        | some.dictionaries(
+            some.sampled_from(["dice", "device", "a.b", "1", SECRET]), inner, max_size=3
+        )
     ),
     max_leaves=8,
 )
 
 
-NAMES = sorted({name for table in release_rules.RULES.values() for name in table} | {FEWEST, "patient", SECRET, ""})
+NAMES = sorted(
+    {name for table in release_rules.RULES.values() for name in table}
+    | {FEWEST, "patient", SECRET, ""}
+)
 
 
-POLICIES = (FREE, STRICT, replace(STRICT, share_counts=True, floor=5), replace(FREE, metrics=("dice",)))
+POLICIES = (
+    FREE,
+    STRICT,
+    replace(STRICT, share_counts=True, floor=5),
+    replace(FREE, metrics=("dice",)),
+)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     values=some.dictionaries(some.sampled_from(NAMES), TREES, max_size=5),
     kind=some.sampled_from(KINDS),
     about=some.sampled_from([CLEAR, SECURE]),
     own=some.sampled_from(POLICIES),
 )
-def test_what_leaves_is_in_the_table_and_passes_its_rule(site: Site, values: dict[str, Any], kind: str, about: Study, own: Policy) -> None:
+def test_what_leaves_is_in_the_table_and_passes_its_rule(
+    site: Site, values: dict[str, Any], kind: str, about: Study, own: Policy
+) -> None:
     plan, here = question(about, kind), replace(site, policy=own)
     try:
         letter = outbox.release(here, plan, about, honest(kind, **values))
@@ -213,18 +278,39 @@ def test_what_leaves_is_in_the_table_and_passes_its_rule(site: Site, values: dic
         rule, switch = allowed[name]
         assert rule(outbox.Door(here, plan, about), value)
         assert not switch or about is CLEAR or getattr(own, f"share_{switch}")
-    assert "metrics" not in left or left["metrics"] == "kept" or not own.metrics or left["metrics"].keys() <= set(own.metrics)
+    assert (
+        "metrics" not in left
+        or left["metrics"] == "kept"
+        or not own.metrics
+        or left["metrics"].keys() <= set(own.metrics)
+    )
 
 
-def test_a_study_that_asks_for_a_plan_of_its_own_learns_nothing(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+def test_a_study_that_asks_for_a_plan_of_its_own_learns_nothing(
+    monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
     """What stands in a question's settings comes back in no answer."""
-    plan: Question = question(SECURE, "train", settings={"part": SECRET, "examples": True, "repeat": SECRET})
+    plan: Question = question(
+        SECURE, "train", settings={"part": SECRET, "examples": True, "repeat": SECRET}
+    )
     assert SECRET.encode() not in hostile.all_bytes(ask(monkeypatch, site, plan, honest("train")))
 
 
-def test_the_head_of_the_record_is_the_desk_s_own_word(monkeypatch: pytest.MonkeyPatch, site: Site) -> None:
+def test_the_head_of_the_record_is_the_desk_s_own_word(
+    monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
     for value in (SECRET, {"site": SECRET}, {"site": "north", SECRET: 1}, LyingNumber()):
-        letter = ask(monkeypatch, site, question(SECURE, "train"), honest("train", **{FEWEST: 50, "head": value}))
+        letter = ask(
+            monkeypatch,
+            site,
+            question(SECURE, "train"),
+            honest("train", **{FEWEST: 50, "head": value}),
+        )
         assert SECRET.encode() not in hostile.all_bytes(letter)
         with pytest.raises(OutboxError):
-            outbox.release(site, question(SECURE, "evaluate"), SECURE, honest("evaluate", **{FEWEST: 50, "head": value}))
+            outbox.release(
+                site,
+                question(SECURE, "evaluate"),
+                SECURE,
+                honest("evaluate", **{FEWEST: 50, "head": value}),
+            )

@@ -33,23 +33,54 @@ def site(tmp_path: Path) -> Site:
 
 
 TOLD = {
-    "join": {"train": 9, "validation": 1, "test": 2, "patients": 12, "train_patients": 9, "left_out": 1, "reasons": ["1 left out: torn."]},
+    "join": {
+        "train": 9,
+        "validation": 1,
+        "test": 2,
+        "patients": 12,
+        "train_patients": 9,
+        "left_out": 1,
+        "reasons": ["1 left out: torn."],
+    },
     "train": {"weight": 9.0, "steps": 4, "loss": 0.5, "seconds": 1.0},
-    "evaluate": {"metrics": {"dice": 0.5}, "intervals": {"dice": [0.1, 0.9]}, "images": 12, "patients": 12},
+    "evaluate": {
+        "metrics": {"dice": 0.5},
+        "intervals": {"dice": [0.1, 0.9]},
+        "images": 12,
+        "patients": 12,
+    },
 }
 
 
 @pytest.mark.parametrize("kind", TOLD)
-@pytest.mark.parametrize(("fewest", "floor", "leaves"), [(9, 10, False), (10, 10, True), (11, 10, True), (0, 0, True), (0, 1, False)])
+@pytest.mark.parametrize(
+    ("fewest", "floor", "leaves"),
+    [(9, 10, False), (10, 10, True), (11, 10, True), (0, 0, True), (0, 1, False)],
+)
 def test_numbers_over_few_patients_stay(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, fewest: int, floor: int, leaves: bool
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    fewest: int,
+    floor: int,
+    leaves: bool,
 ) -> None:
-    site = hostile.hospital(tmp_path, replace(STRICT, plain_updates=True, share_counts=True, share_metrics=True, floor=floor))
+    site = hostile.hospital(
+        tmp_path,
+        replace(STRICT, plain_updates=True, share_counts=True, share_metrics=True, floor=floor),
+    )
     says = honest(kind, **{**TOLD[kind], FEWEST: fewest})
     reply = envelopes.read_reply(ask(monkeypatch, site, question(SECURE, kind), says))
     assert not reply.fault and FEWEST not in reply.values
-    assert set(reply.values) - {"head"} == (set(TOLD[kind]) if leaves else {"counts", "metrics"} if kind == "join" else set())
-    letter = ask(monkeypatch, site, question(CLEAR, kind), replace(says, delta=MODEL if kind == "train" else None))
+    assert set(reply.values) - {"head"} == (
+        set(TOLD[kind]) if leaves else {"counts", "metrics"} if kind == "join" else set()
+    )
+    letter = ask(
+        monkeypatch,
+        site,
+        question(CLEAR, kind),
+        replace(says, delta=MODEL if kind == "train" else None),
+    )
     if leaves:
         assert set(envelopes.read_reply(letter).values) - {"head"} == set(TOLD[kind])
     else:
@@ -58,15 +89,27 @@ def test_numbers_over_few_patients_stay(
 
 
 @pytest.mark.parametrize("kind", TOLD)
-@pytest.mark.parametrize("fewest", [None, math.nan, math.inf, True, "50", 50.0, -1, LyingNumber()], ids=repr)
+@pytest.mark.parametrize(
+    "fewest", [None, math.nan, math.inf, True, "50", 50.0, -1, LyingNumber()], ids=repr
+)
 def test_where_nobody_says_how_many_patients_there_are_nothing_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, fewest: Any
 ) -> None:
-    site = hostile.hospital(tmp_path, replace(STRICT, plain_updates=True, share_counts=True, share_metrics=True, floor=1))
+    site = hostile.hospital(
+        tmp_path,
+        replace(STRICT, plain_updates=True, share_counts=True, share_metrics=True, floor=1),
+    )
     values = TOLD[kind] if fewest is None else {**TOLD[kind], FEWEST: fewest}
-    reply = envelopes.read_reply(ask(monkeypatch, site, question(SECURE, kind), honest(kind, **values)))
+    reply = envelopes.read_reply(
+        ask(monkeypatch, site, question(SECURE, kind), honest(kind, **values))
+    )
     assert not set(TOLD[kind]) & set(reply.values)
-    letter = ask(monkeypatch, site, question(CLEAR, kind), replace(honest(kind, **values), delta=MODEL if kind == "train" else None))
+    letter = ask(
+        monkeypatch,
+        site,
+        question(CLEAR, kind),
+        replace(honest(kind, **values), delta=MODEL if kind == "train" else None),
+    )
     assert letter.vector is None and not set(TOLD[kind]) & set(envelopes.read_reply(letter).values)
 
 
@@ -83,17 +126,31 @@ def test_each_switch_lets_its_own_values_go(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, counts: bool, metrics: bool, left: set[str]
 ) -> None:
     site = hostile.hospital(tmp_path, replace(STRICT, share_counts=counts, share_metrics=metrics))
-    letter = ask(monkeypatch, site, question(SECURE, "evaluate"), honest("evaluate", **TOLD["evaluate"], **{FEWEST: 12}))
-    assert set(envelopes.read_reply(letter).values) == left == set(hostile.journal(site)[-1]["left"])
+    letter = ask(
+        monkeypatch,
+        site,
+        question(SECURE, "evaluate"),
+        honest("evaluate", **TOLD["evaluate"], **{FEWEST: 12}),
+    )
+    assert (
+        set(envelopes.read_reply(letter).values) == left == set(hostile.journal(site)[-1]["left"])
+    )
 
 
-@pytest.mark.parametrize(("listed", "left"), [((), {"dice"}), (("dice",), {"dice"}), (("iou",), set())])
+@pytest.mark.parametrize(
+    ("listed", "left"), [((), {"dice"}), (("dice",), {"dice"}), (("iou",), set())]
+)
 def test_a_metric_that_the_policy_does_not_list_stays(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listed: tuple[str, ...], left: set[str]
 ) -> None:
     site = hostile.hospital(tmp_path, replace(FREE, metrics=listed))
     for about in (CLEAR, SECURE):
-        letter = ask(monkeypatch, site, question(about, "evaluate"), honest("evaluate", **TOLD["evaluate"], **{FEWEST: 12}))
+        letter = ask(
+            monkeypatch,
+            site,
+            question(about, "evaluate"),
+            honest("evaluate", **TOLD["evaluate"], **{FEWEST: 12}),
+        )
         reply = envelopes.read_reply(letter)
         assert set(reply.values["metrics"]) == set(reply.values["intervals"]) == left
 
@@ -101,7 +158,11 @@ def test_a_metric_that_the_policy_does_not_list_stays(
 def test_a_metric_that_the_policy_does_not_list_is_nothing_in_a_sum() -> None:
     found = {"dice": 0.5, "iou": 0.25, "hd95": None, "nan": math.nan}
     everything = workers._lanes(found, ())
-    assert everything["dice"] == 0.5 and everything["iou"] == 0.25 and everything["hd95"] == everything["nan"] == 0.0
+    assert (
+        everything["dice"] == 0.5
+        and everything["iou"] == 0.25
+        and everything["hd95"] == everything["nan"] == 0.0
+    )
     chosen = workers._lanes(found, ("dice",))
     assert chosen["dice"] == 0.5 and chosen["iou"] == 0.0
     assert {name for name, value in chosen.items() if value} == {"dice", sum_specs.defined("dice")}
@@ -116,19 +177,40 @@ def calls(path: Path) -> Iterator[str]:
 def test_one_file_of_a_hospital_writes_letters() -> None:
     files = {path: set(calls(path)) for path in (HOUSE / "client").rglob("*.py")}
     writers = {path.name for path, found in files.items() if "write_reply" in found}
-    assert writers == {"outbox.py", "gateway.py"}  # the gateway, which has no data, says that its worker is away
-    told = [node for node in ast.walk(ast.parse((HOUSE / "client/gateway/relay.py").read_text("utf-8"))) if isinstance(node, ast.Call)]
-    assert [ast.unparse(node) for node in told if ast.unparse(node.func) == "Reply"] == ["Reply(site, '', fault=fault)"]
+    assert writers == {
+        "outbox.py",
+        "gateway.py",
+    }  # the gateway, which has no data, says that its worker is away
+    told = [
+        node
+        for node in ast.walk(ast.parse((HOUSE / "client/gateway/relay.py").read_text("utf-8")))
+        if isinstance(node, ast.Call)
+    ]
+    assert [ast.unparse(node) for node in told if ast.unparse(node.func) == "Reply"] == [
+        "Reply(site, '', fault=fault)"
+    ]
     letters = {path.name for path, found in files.items() if "Letter" in found}
     assert letters == {"fleet.py"}  # of questions, on their way in
-    assert {path.name for path, found in files.items() if "Reply" in found} == {"worker.py", "outbox.py", "gateway.py"}
-    assert {path.name for path, found in files.items() if "release" in found and "outbox.release" in path.read_text()} == {"desk.py"}
+    assert {path.name for path, found in files.items() if "Reply" in found} == {
+        "worker.py",
+        "outbox.py",
+        "gateway.py",
+    }
+    assert {
+        path.name
+        for path, found in files.items()
+        if "release" in found and "outbox.release" in path.read_text()
+    } == {"desk.py"}
 
 
 def test_what_is_sent_comes_from_the_desk() -> None:
     for name in ("app.py", "serve.py"):
         tree = ast.parse((HOUSE / "client" / name).read_text("utf-8"))
         given_to = [
-            ast.unparse(node.value) for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "letter"
+            ast.unparse(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "letter"
         ]
-        assert len(given_to) == 2 and all(text.startswith(("desk.answer(", "desk.fault(")) for text in given_to), (name, given_to)
+        assert len(given_to) == 2 and all(
+            text.startswith(("desk.answer(", "desk.fault(")) for text in given_to
+        ), (name, given_to)

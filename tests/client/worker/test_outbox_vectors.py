@@ -19,7 +19,19 @@ from common.protocol.envelopes import Reply
 from common.secagg.messages import Advert, Bundle, Confirm, Masked, Terms
 from common.update import Vector
 from tests.client import hostile
-from tests.client.hostile import KEY, KINDS, MODEL, NAME, SECRET, LyingVector, ask, honest, question, refused, study
+from tests.client.hostile import (
+    KEY,
+    KINDS,
+    MODEL,
+    NAME,
+    SECRET,
+    LyingVector,
+    ask,
+    honest,
+    question,
+    refused,
+    study,
+)
 
 CLEAR, SECURE = study(hostile.PLAIN), study()
 STRICT = Policy(approval=False, floor=0)
@@ -55,30 +67,53 @@ VECTORS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", VECTORS)
-def test_a_plain_update_of_another_form_or_size_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str) -> None:
+def test_a_plain_update_of_another_form_or_size_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
     site = hostile.hospital(tmp_path, replace(STRICT, plain_updates=True, largest_change=32.0))
     letter = ask(monkeypatch, site, question(CLEAR, "train"), plain(VECTORS[what]))
     refused(site, letter, "outbox", "nothing of it has left")
     assert letter.vector is None
 
 
-def test_a_plain_update_leaves_up_to_the_policy_s_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    site = hostile.hospital(tmp_path, replace(STRICT, plain_updates=True, largest_change=2.0, largest_norm=3.0))
-    fine, long = np.array([2, -2, 1, 0, 0, 0], np.float32), np.array([2, -2, 1.5, 0, 0, 0], np.float32)
+def test_a_plain_update_leaves_up_to_the_policy_s_limits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site = hostile.hospital(
+        tmp_path, replace(STRICT, plain_updates=True, largest_change=2.0, largest_norm=3.0)
+    )
+    fine, long = (
+        np.array([2, -2, 1, 0, 0, 0], np.float32),
+        np.array([2, -2, 1.5, 0, 0, 0], np.float32),
+    )
     letter = ask(monkeypatch, site, question(CLEAR, "train"), plain(fine))
     assert letter.vector is not None and np.array_equal(letter.vector, fine)
-    refused(site, ask(monkeypatch, site, question(CLEAR, "train"), plain(long)), "outbox", "larger than this hospital's policy allows")
+    refused(
+        site,
+        ask(monkeypatch, site, question(CLEAR, "train"), plain(long)),
+        "outbox",
+        "larger than this hospital's policy allows",
+    )
 
 
 @pytest.mark.parametrize("kind", ["join", "evaluate"])
-def test_a_vector_leaves_no_plain_question_but_that_for_an_update(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str) -> None:
+def test_a_vector_leaves_no_plain_question_but_that_for_an_update(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
+) -> None:
     says = replace(honest(kind, **{FEWEST: 50}), delta=MODEL)
     refused(site, ask(monkeypatch, site, question(CLEAR, kind), says), "outbox", "without masks")
 
 
-def test_a_plain_update_needs_the_policy_s_leave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_plain_update_needs_the_policy_s_leave(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     site = hostile.hospital(tmp_path, STRICT)
-    refused(site, ask(monkeypatch, site, question(CLEAR, "train"), plain(MODEL)), "policy", "plain_updates")
+    refused(
+        site,
+        ask(monkeypatch, site, question(CLEAR, "train"), plain(MODEL)),
+        "policy",
+        "plain_updates",
+    )
 
 
 def word(vector: Vector, name: str = NAME, key: bytes = KEY) -> bytes:
@@ -94,10 +129,17 @@ NOISE = np.arange(6, dtype=np.float32) + 1
 
 
 @pytest.mark.parametrize("kind", ["tally", "train", "evaluate"])
-def test_a_masked_vector_leaves_beside_its_own_word(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str) -> None:
+def test_a_masked_vector_leaves_beside_its_own_word(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
+) -> None:
     letter = ask(monkeypatch, site, question(SECURE, kind), sealed(kind, NOISE, word(NOISE)))
     reply = envelopes.read_reply(letter)
-    assert not reply.fault and reply.secure == (word(NOISE),) and letter.vector is not None and np.array_equal(letter.vector, NOISE)
+    assert (
+        not reply.fault
+        and reply.secure == (word(NOISE),)
+        and letter.vector is not None
+        and np.array_equal(letter.vector, NOISE)
+    )
     assert hostile.journal(site)[-1]["left"][-2:] == ["vector", "Masked"]
 
 
@@ -110,7 +152,9 @@ NO_WORD: dict[str, tuple[bytes, ...]] = {
 }
 FORGED = {
     "wrong key": word(NOISE, key=bytes(32)),
-    "unsigned": Masked(bytes(32), NAME, bytes(64), bytes(32), hashlib.sha256(NOISE.data).digest()).encode(),
+    "unsigned": Masked(
+        bytes(32), NAME, bytes(64), bytes(32), hashlib.sha256(NOISE.data).digest()
+    ).encode(),
 }
 BROKEN = {"longer": word(NOISE) + SECRET.encode(), "no message": b"\x05" + SECRET.encode()}
 
@@ -124,13 +168,17 @@ def stays(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, *secure: bytes
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("what", NO_WORD)
-def test_no_vector_leaves_a_masked_study_without_masks(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str) -> None:
+def test_no_vector_leaves_a_masked_study_without_masks(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+) -> None:
     stays(monkeypatch, site, kind, *NO_WORD[what])
 
 
 @pytest.mark.parametrize("kind", ["tally", "train", "evaluate"])
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_vector_beside_a_broken_word_stays(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str) -> None:
+def test_a_vector_beside_a_broken_word_stays(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+) -> None:
     stays(monkeypatch, site, kind, BROKEN[what])
 
 
@@ -143,9 +191,13 @@ def test_a_vector_beside_a_word_that_this_hospital_did_not_sign_stays(
 
 
 @pytest.mark.parametrize(
-    "vector", [NOISE.astype(np.float64), NOISE.view(LyingVector), NOISE.reshape(2, 3)], ids=["doubles", "liar", "square"]
+    "vector",
+    [NOISE.astype(np.float64), NOISE.view(LyingVector), NOISE.reshape(2, 3)],
+    ids=["doubles", "liar", "square"],
 )
-def test_a_masked_vector_is_one_of_float32_words(monkeypatch: pytest.MonkeyPatch, site: Site, vector: Any) -> None:
+def test_a_masked_vector_is_one_of_float32_words(
+    monkeypatch: pytest.MonkeyPatch, site: Site, vector: Any
+) -> None:
     says = sealed("train", vector, word(np.asarray(vector)))
     refused(site, ask(monkeypatch, site, question(SECURE, "train"), says), "outbox")
 
@@ -164,7 +216,9 @@ MESSAGES: dict[str, bytes] = {
     "another's": advert(name="south").encode(),
     "other key": advert(bytes(32)).encode(),
     "hidden in a bundle": Bundle(bytes(32), (advert().encode(), SECRET.encode())).encode(),
-    "bundle in a bundle": Bundle(bytes(32), (Bundle(bytes(32), (SECRET.encode(),)).encode(),)).encode(),
+    "bundle in a bundle": Bundle(
+        bytes(32), (Bundle(bytes(32), (SECRET.encode(),)).encode(),)
+    ).encode(),
 }
 
 
@@ -174,25 +228,45 @@ SEEN = ("unknown", "empty", "of the server", "bundle in a bundle")
 
 @pytest.mark.parametrize("kind", ["join", "tally", "train", "evaluate"])
 @pytest.mark.parametrize("what", MESSAGES)
-def test_a_message_that_is_none_stays(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str) -> None:
-    letter = ask(monkeypatch, site, question(SECURE, kind), replace(honest(kind), secure=(MESSAGES[what],)))
+def test_a_message_that_is_none_stays(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+) -> None:
+    letter = ask(
+        monkeypatch, site, question(SECURE, kind), replace(honest(kind), secure=(MESSAGES[what],))
+    )
     refused(site, letter, str(envelopes.read_reply(letter).values["code"]))
 
 
 @pytest.mark.parametrize("what", MESSAGES)
-def test_what_is_agreed_on_is_said_in_this_hospital_s_own_messages(monkeypatch: pytest.MonkeyPatch, site: Site, what: str) -> None:
-    letter = ask(monkeypatch, site, question(SECURE, "agree"), replace(honest("agree"), secure=(MESSAGES[what],)))
+def test_what_is_agreed_on_is_said_in_this_hospital_s_own_messages(
+    monkeypatch: pytest.MonkeyPatch, site: Site, what: str
+) -> None:
+    letter = ask(
+        monkeypatch,
+        site,
+        question(SECURE, "agree"),
+        replace(honest("agree"), secure=(MESSAGES[what],)),
+    )
     assert envelopes.read_reply(letter).fault and envelopes.read_reply(letter).secure == ()
 
 
 @pytest.mark.parametrize("kind", ["join", "tally", "train", "evaluate"])
-def test_a_message_leaves_the_question_alone_that_calls_for_it(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str) -> None:
+def test_a_message_leaves_the_question_alone_that_calls_for_it(
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
+) -> None:
     confirm = Confirm(bytes(32), NAME, bytes(64), bytes(32), (NAME,)).signed(KEY).encode()
     bundled = Bundle.of(bytes(32), [advert()]).encode()
     for message in (advert().encode(), confirm, bundled):
-        letter = ask(monkeypatch, site, question(SECURE, "agree"), replace(honest("agree"), secure=(message,)))
+        letter = ask(
+            monkeypatch,
+            site,
+            question(SECURE, "agree"),
+            replace(honest("agree"), secure=(message,)),
+        )
         assert envelopes.read_reply(letter).secure == (message,)
-        letter = ask(monkeypatch, site, question(SECURE, kind), replace(honest(kind), secure=(message,)))
+        letter = ask(
+            monkeypatch, site, question(SECURE, kind), replace(honest(kind), secure=(message,))
+        )
         refused(site, letter, "outbox", "does not call for")
     if kind != "agree":
         says = replace(honest(kind, **{FEWEST: 50}), secure=(word(NOISE),))

@@ -68,10 +68,17 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def started(home: Path, data: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+def started(
+    home: Path, data: Path, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", WORKER, str(home), str(data), request.param]
     process = subprocess.Popen(
-        command, cwd=HOUSE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command,
+        cwd=HOUSE,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     yield process
     if process.poll() is None:
@@ -90,7 +97,9 @@ def ended(process: subprocess.Popen[str]) -> list[str]:
 
 
 @DESK
-def test_a_whole_study_is_answered_inside_the_walls(started: subprocess.Popen[str], home: Path, data: Path, tmp_path: Path) -> None:
+def test_a_whole_study_is_answered_inside_the_walls(
+    started: subprocess.Popen[str], home: Path, data: Path, tmp_path: Path
+) -> None:
     study = studies.read(small.study(tmp_path / "study.toml"))
     table, start = study.to_table(), networks.build(study)
     layout, weights = networks.layout(start).digest, networks.pack(start)
@@ -104,17 +113,30 @@ def test_a_whole_study_is_answered_inside_the_walls(started: subprocess.Popen[st
 
     assert ask(Question("join", table)).values["train"] > 0
     update = ask(Question("train", table, 1, layout, weights))
-    assert update.delta is not None and update.delta.size == weights.size and np.abs(update.delta).max() > 0
-    assert "dice" in str(ask(Question("evaluate", table, 1, layout, weights, {"part": "test"})).values)
+    assert (
+        update.delta is not None
+        and update.delta.size == weights.size
+        and np.abs(update.delta).max() > 0
+    )
+    assert "dice" in str(
+        ask(Question("evaluate", table, 1, layout, weights, {"part": "test"})).values
+    )
     log = ended(started)
     assert log[0].startswith("wall: no network") and log[1].startswith("wall: only files named")
     assert log[-2:] == ["worker stopped", "[]"] and not (home / "run" / "worker.sock").exists()
 
 
 @DESK
-def test_a_hostile_letter_is_answered_with_a_fault(started: subprocess.Popen[str], home: Path) -> None:
+def test_a_hostile_letter_is_answered_with_a_fault(
+    started: subprocess.Popen[str], home: Path
+) -> None:
     gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
-    for text, vector in (("no json", None), ("{}", None), ('{"version":1,"kind":"train"}', b"abc"), ("{}", b"")):
+    for text, vector in (
+        ("no json", None),
+        ("{}", None),
+        ('{"version":1,"kind":"train"}', b"abc"),
+        ("{}", b""),
+    ):
         assert envelopes.read_reply(Envelope.received(*gateway.ask(text, vector))).fault
     ended(started)
 
@@ -129,7 +151,9 @@ def test_it_keeps_files_in_its_own_folders_only(started: subprocess.Popen[str], 
 
 
 @OWN
-def test_it_is_stopped_in_the_middle_of_an_answer(started: subprocess.Popen[str], home: Path) -> None:
+def test_it_is_stopped_in_the_middle_of_an_answer(
+    started: subprocess.Popen[str], home: Path
+) -> None:
     said: list[str] = []
 
     def ask() -> None:
@@ -148,7 +172,9 @@ def test_it_is_stopped_in_the_middle_of_an_answer(started: subprocess.Popen[str]
 
 
 @OWN
-def test_what_a_killed_worker_left_in_its_temporary_folder_is_removed(started: subprocess.Popen[str], home: Path, data: Path) -> None:
+def test_what_a_killed_worker_left_in_its_temporary_folder_is_removed(
+    started: subprocess.Popen[str], home: Path, data: Path
+) -> None:
     gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
     gateway.ask("kept", None)
     started.kill()
@@ -157,5 +183,8 @@ def test_what_a_killed_worker_left_in_its_temporary_folder_is_removed(started: s
     command = [sys.executable, "-c", WORKER, str(home), str(data), "own"]
     with subprocess.Popen(command, cwd=HOUSE, text=True, stdout=subprocess.PIPE) as again:
         assert gateway.ask("x", None) == ("x", None)
-        assert not (home / "worker" / "tmp" / "x").exists() and (home / "worker" / "state" / "x").exists()
+        assert (
+            not (home / "worker" / "tmp" / "x").exists()
+            and (home / "worker" / "state" / "x").exists()
+        )
         ended(again)

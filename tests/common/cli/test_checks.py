@@ -19,12 +19,23 @@ CA = certificates.authority("chest-4", NOW - timedelta(days=100), 3650)
 def granted(days: int) -> bytes:
     """A hospital's certificate that is good for so many days from NOW on."""
     key = certificates.private_key("tls")
-    return certificates.grant(CA, certificates.request("north", key), "north", "client", NOW - timedelta(days=90), 90 + days)
+    return certificates.grant(
+        CA,
+        certificates.request("north", key),
+        "north",
+        "client",
+        NOW - timedelta(days=90),
+        90 + days,
+    )
 
 
-@pytest.mark.parametrize(("days", "state"), [(200, "ok"), (31, "ok"), (30, "warning"), (1, "warning"), (-1, "wrong")])
+@pytest.mark.parametrize(
+    ("days", "state"), [(200, "ok"), (31, "ok"), (30, "warning"), (1, "warning"), (-1, "wrong")]
+)
 def test_a_certificate_is_judged_by_the_days_it_has_left(days: int, state: str) -> None:
-    found = checks.certificate("tls.crt", granted(days), CA.certificate, "north", NOW, "ask for a kit")
+    found = checks.certificate(
+        "tls.crt", granted(days), CA.certificate, "north", NOW, "ask for a kit"
+    )
     assert found.state == state
     assert (found.advice == "ask for a kit") == (state == "warning")
     if state == "wrong":
@@ -36,24 +47,40 @@ def test_a_foreign_certificate_and_one_for_another_name_are_wrong() -> None:
     foreign = checks.certificate("tls.crt", granted(100), other.certificate, "north", NOW, "")
     assert foreign.state == "wrong"
     assert "was not issued by this consortium" in foreign.text
-    assert "'valley' is needed here" in checks.certificate("tls.crt", granted(100), CA.certificate, "valley", NOW, "").text.replace(
-        '"', "'"
-    )
+    assert "'valley' is needed here" in checks.certificate(
+        "tls.crt", granted(100), CA.certificate, "valley", NOW, ""
+    ).text.replace('"', "'")
 
 
 def test_the_authority_is_judged_by_itself() -> None:
     assert checks.certificate("ca.crt", CA.certificate, CA.certificate, None, NOW, "").state == "ok"
-    assert checks.certificate("ca.crt", CA.certificate, CA.certificate, None, NOW + timedelta(days=9999), "").state == "wrong"
+    assert (
+        checks.certificate(
+            "ca.crt", CA.certificate, CA.certificate, None, NOW + timedelta(days=9999), ""
+        ).state
+        == "wrong"
+    )
 
 
 @pytest.mark.parametrize(
-    ("seconds", "state"), [(0, "ok"), (60, "ok"), (-60, "ok"), (61, "warning"), (-300, "warning"), (301, "wrong"), (-301, "wrong")]
+    ("seconds", "state"),
+    [
+        (0, "ok"),
+        (60, "ok"),
+        (-60, "ok"),
+        (61, "warning"),
+        (-300, "warning"),
+        (301, "wrong"),
+        (-301, "wrong"),
+    ],
 )
 def test_clocks(seconds: int, state: str) -> None:
     found = checks.clock(format_datetime(NOW, usegmt=True), NOW + timedelta(seconds=seconds))
     assert found.state == state
     if state != "ok":
-        assert found.text.startswith(f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the coordinator's; ")
+        assert found.text.startswith(
+            f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the coordinator's; "
+        )
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday"])
@@ -62,7 +89,10 @@ def test_no_time_is_a_warning(date: str | None) -> None:
 
 
 def test_disk() -> None:
-    assert [checks.disk(free, 100 << 20, "here").state for free in (99 << 20, 100 << 20, 999 << 20, 1000 << 20)] == [
+    assert [
+        checks.disk(free, 100 << 20, "here").state
+        for free in (99 << 20, 100 << 20, 999 << 20, 1000 << 20)
+    ] == [
         "wrong",
         "warning",
         "warning",
@@ -71,8 +101,12 @@ def test_disk() -> None:
 
 
 def test_versions() -> None:
-    assert checks.versions({"flwr": "1.41.0"}, [("consilium", "flwr==1.41.*", True)]) == [CheckResult("versions", "ok", "flwr 1.41.0")]
-    [found] = checks.versions({}, [("consilium", "flwr==1.41.*", False), ("monai", "torch>=2", None)])
+    assert checks.versions({"flwr": "1.41.0"}, [("consilium", "flwr==1.41.*", True)]) == [
+        CheckResult("versions", "ok", "flwr 1.41.0")
+    ]
+    [found] = checks.versions(
+        {}, [("consilium", "flwr==1.41.*", False), ("monai", "torch>=2", None)]
+    )
     assert found.state == "wrong"
     assert (
         "version mismatch: consilium needs flwr==1.41.*, which is not what is installed; monai needs torch>=2, which is not installed"
@@ -89,15 +123,30 @@ def test_one_place_is_well() -> None:
     ("changes", "state", "words"),
     [
         ({"doubles": {"flwr": ["/a", "/b"]}}, "wrong", "flwr is installed twice, in /a and in /b"),
-        ({"ours": {"server": "/a", "client": "/b"}}, "wrong", "client is imported from /b instead of /a"),
+        (
+            {"ours": {"server": "/a", "client": "/b"}},
+            "wrong",
+            "client is imported from /b instead of /a",
+        ),
         ({"home": None}, "warning", "is not installed and runs from /a"),
-        ({"home": None, "ours": {"server": "/a", "client": "/b"}}, "wrong", "come from /a and from /b"),
+        (
+            {"home": None, "ours": {"server": "/a", "client": "/b"}},
+            "wrong",
+            "come from /a and from /b",
+        ),
         ({"python_path": "/x"}, "warning", "PYTHONPATH is set to /x"),
         ({"user_site": "/u"}, "warning", "packages of this user in /u are used too"),
     ],
 )
 def test_two_roots(changes: dict[str, object], state: str, words: str) -> None:
-    given = {"doubles": {}, "ours": {"server": "/a", "client": "/a"}, "home": "/a", "python_path": "", "user_site": "", **changes}
+    given = {
+        "doubles": {},
+        "ours": {"server": "/a", "client": "/a"},
+        "home": "/a",
+        "python_path": "",
+        "user_site": "",
+        **changes,
+    }
     [found] = checks.roots(**given)  # type: ignore[arg-type]
     assert found.state == state
     assert words in found.text
@@ -107,7 +156,9 @@ def test_errors_become_findings() -> None:
     def fails(error: Exception) -> CheckResult:
         raise error
 
-    assert checks.attempt("x", lambda: fails(InputError("Full; make room."))) == [checks.wrong("x", "Full; make room")]
+    assert checks.attempt("x", lambda: fails(InputError("Full; make room."))) == [
+        checks.wrong("x", "Full; make room")
+    ]
     assert checks.attempt("x", lambda: fails(SiteError("Public."))) == [checks.wrong("x", "Public")]
     [found] = checks.attempt("x", lambda: fails(PermissionError(13, "Permission denied", "ca.key")))
     assert found.text == "ca.key cannot be used (Permission denied); mend that and look again"
@@ -116,7 +167,11 @@ def test_errors_become_findings() -> None:
 
 
 def test_lines_sum_and_code() -> None:
-    found = [checks.ok("disk", "1.0 GiB free"), checks.warning("a longer name", "odd", "mend it"), checks.wrong("x", "bad")]
+    found = [
+        checks.ok("disk", "1.0 GiB free"),
+        checks.warning("a longer name", "odd", "mend it"),
+        checks.wrong("x", "bad"),
+    ]
     assert checks.lines(found) == [
         "ok       disk           1.0 GiB free",
         "warning  a longer name  odd; mend it",
@@ -127,6 +182,8 @@ def test_lines_sum_and_code() -> None:
     assert (checks.exit_code(found), checks.exit_code(found[:2])) == (1, 0)
     assert checks.to_json(found[1:2]) == {
         "ok": True,
-        "findings": [{"name": "a longer name", "state": "warning", "found": "odd", "advice": "mend it"}],
+        "findings": [
+            {"name": "a longer name", "state": "warning", "found": "odd", "advice": "mend it"}
+        ],
     }
     assert checks.lines(found, lambda text, style: f"<{style}>{text}")[2].startswith("<red>wrong")

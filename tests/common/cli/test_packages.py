@@ -15,7 +15,10 @@ LOOK = "import json; from dataclasses import asdict; from common import packages
 def install(folder: Path, name: str, version: str, *requires: str) -> None:
     place = folder / f"{name}-{version}.dist-info"
     place.mkdir(parents=True)
-    lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {text}" for text in requires)]
+    lines = [
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}",
+        *(f"Requires-Dist: {text}" for text in requires),
+    ]
     (place / "METADATA").write_text("\n".join(lines) + "\n")
 
 
@@ -23,7 +26,13 @@ def look(*folders: Path, small: bool = False) -> list[dict[str, str]]:
     """Findings of a process that sees these folders before its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*folders, HOUSE)))}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK.format(small)], env=environment, capture_output=True, text=True, check=True, cwd="/", timeout=60
+        [sys.executable, "-c", LOOK.format(small)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+        timeout=60,
     )
     found: list[dict[str, str]] = json.loads(done.stdout)
     return found
@@ -56,7 +65,11 @@ def test_a_package_in_two_places_and_ours_elsewhere_than_installed(tmp_path: Pat
     for name in ("one", "two"):
         install(tmp_path / name, "twice", "1.0")
     install(tmp_path / "one", "consilium", "9.9")
-    found = [finding["found"] for finding in look(tmp_path / "one", tmp_path / "two") if finding["state"] == "wrong"]
+    found = [
+        finding["found"]
+        for finding in look(tmp_path / "one", tmp_path / "two")
+        if finding["state"] == "wrong"
+    ]
     assert f"twice is installed twice, in {tmp_path / 'one'} and in {tmp_path / 'two'}" in found
     assert f"client is imported from {HOUSE} instead of {tmp_path / 'one'}" in found
 

@@ -23,7 +23,9 @@ TASKS = {
 def study(task: str, dimensions: int = 2, **steps: Any) -> studies.Study:
     options, model = TASKS[task]
     data = {"dimensions": dimensions, "channels": 3, **steps}
-    return studies.parse({"name": "x", "task": {"name": task, **options}, "model": {"name": model}, "data": data})
+    return studies.parse(
+        {"name": "x", "task": {"name": task, **options}, "model": {"name": model}, "data": data}
+    )
 
 
 @pytest.fixture
@@ -35,22 +37,32 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         things.append(thing)
         return thing
 
-    kinds = {"standardise": Transform("prepare", object, prepare=look), "flip": Transform("augment", object, augment=look)}
+    kinds = {
+        "standardise": Transform("prepare", object, prepare=look),
+        "flip": Transform("augment", object, augment=look),
+    }
     monkeypatch.setattr(rehearsal, "_transform", lambda name: kinds[name])
     return things
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("task", TASKS)
-def test_the_invented_image_has_the_labels_of_the_task(task: str, dimensions: int, met: list[Any]) -> None:
-    rehearsal.steps(study(task, dimensions, prepare=[{"step": "standardise"}], augment=[{"step": "flip"}]))
+def test_the_invented_image_has_the_labels_of_the_task(
+    task: str, dimensions: int, met: list[Any]
+) -> None:
+    rehearsal.steps(
+        study(task, dimensions, prepare=[{"step": "standardise"}], augment=[{"step": "flip"}])
+    )
     one, two, batch = met
     assert isinstance(one, Sample)
     assert isinstance(two, Sample)
     assert isinstance(batch, Batch)
     assert one.image.shape == (3, *[one.image.shape[1]] * dimensions)
     assert batch.images.shape == (2, *one.image.shape)
-    assert ((one.mask is not None), (one.boxes is not None)) == (task == "segmentation", task == "detection")
+    assert ((one.mask is not None), (one.boxes is not None)) == (
+        task == "segmentation",
+        task == "detection",
+    )
     if one.mask is not None:
         assert one.mask.shape[1:] == one.image.shape[1:]
         assert 0 < one.mask.float().mean() < 1
@@ -62,8 +74,14 @@ def test_the_invented_image_has_the_labels_of_the_task(task: str, dimensions: in
 @pytest.mark.parametrize("name", plugins.names("common.transforms"))
 def test_every_step_can_be_rehearsed(task: str, name: str) -> None:
     kind = plugins.load("common.transforms", name, "TRANSFORM").kind
-    required: dict[str, dict[str, Any]] = {"resize": {"size": [32]}, "random_crop": {"size": [32]}, "resample": {"spacing": [1.5]}}
-    steps: dict[str, Any] = {"prepare" if kind == "prepare" else "augment": [{"step": name, **required.get(name, {})}]}
+    required: dict[str, dict[str, Any]] = {
+        "resize": {"size": [32]},
+        "random_crop": {"size": [32]},
+        "resample": {"spacing": [1.5]},
+    }
+    steps: dict[str, Any] = {
+        "prepare" if kind == "prepare" else "augment": [{"step": name, **required.get(name, {})}]
+    }
     rehearsal.steps(study(task, **steps))
 
 
@@ -75,7 +93,9 @@ def test_every_step_can_be_rehearsed(task: str, name: str) -> None:
         ("detection", {"step": "elastic"}, "'elastic' cannot move boxes"),
     ],
 )
-def test_a_step_that_refuses_its_settings_or_the_labels_is_found(task: str, step: dict[str, Any], sentence: str) -> None:
+def test_a_step_that_refuses_its_settings_or_the_labels_is_found(
+    task: str, step: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(StudyError, match=sentence):
         rehearsal.steps(study(task, augment=[step]))
 
@@ -84,5 +104,7 @@ def test_an_image_that_does_not_suit_a_step_is_no_fault(monkeypatch: pytest.Monk
     def refuse(*_: Any) -> Sample:
         raise CaseError("no foreground")
 
-    monkeypatch.setattr(rehearsal, "_transform", lambda _: Transform("prepare", object, prepare=refuse))
+    monkeypatch.setattr(
+        rehearsal, "_transform", lambda _: Transform("prepare", object, prepare=refuse)
+    )
     rehearsal.steps(study("segmentation", prepare=[{"step": "standardise"}]))

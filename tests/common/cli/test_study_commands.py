@@ -18,16 +18,26 @@ from common.study import study as studies
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("task", plugins.names("common.tasks"))
 def test_a_new_study_is_valid_commented_and_complete(
-    task: str, dimensions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    task: str,
+    dimensions: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main.main(["study", "new", "lungs", "--task", task, "--dimensions", str(dimensions)]) == 0
+    assert (
+        main.main(["study", "new", "lungs", "--task", task, "--dimensions", str(dimensions)]) == 0
+    )
     assert capsys.readouterr().out == ""
     path = tmp_path / "lungs.toml"
     study, text = studies.read(path), path.read_text("utf-8")
     assert (study.name, study.task.name, study.data.dimensions) == ("lungs", task, dimensions)
     assert tomllib.loads(text) == study.to_table()
-    undocumented = [line for line in text.splitlines() if "=" in line and " # " not in line and not line.startswith(("#", "step"))]
+    undocumented = [
+        line
+        for line in text.splitlines()
+        if "=" in line and " # " not in line and not line.startswith(("#", "step"))
+    ]
     assert undocumented == []
     assert main.main(["study", "check", "lungs.toml", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
@@ -38,7 +48,19 @@ def test_a_new_study_is_valid_commented_and_complete(
 
 def test_new_takes_a_model_and_a_strategy(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
-    words = ["study", "new", "x", "--task", "segmentation", "--model", "segresnet", "--strategy", "fedprox", "--out", str(path)]
+    words = [
+        "study",
+        "new",
+        "x",
+        "--task",
+        "segmentation",
+        "--model",
+        "segresnet",
+        "--strategy",
+        "fedprox",
+        "--out",
+        str(path),
+    ]
     assert main.main(words) == 0
     study = studies.read(path)
     assert (study.model.name, study.strategy.name) == ("segresnet", "fedprox")
@@ -47,9 +69,15 @@ def test_new_takes_a_model_and_a_strategy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("--task=segmentaton", "--task is 'segmentaton' (did you mean 'segmentation'?); installed: "),
+        (
+            "--task=segmentaton",
+            "--task is 'segmentaton' (did you mean 'segmentation'?); installed: ",
+        ),
         ("--model=unett", "--model is 'unett' (did you mean 'unet'?); installed: "),
-        ("--model=retinanet", 'model.name is "retinanet", which serves detection; task.name is "segmentation".'),
+        (
+            "--model=retinanet",
+            'model.name is "retinanet", which serves detection; task.name is "segmentation".',
+        ),
         ("--strategy=fedprxo", "--strategy is 'fedprxo' (did you mean 'fedprox'?); installed: "),
     ],
 )
@@ -57,12 +85,16 @@ def test_new_refuses_what_is_not_installed_and_writes_nothing(
     option: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.toml"
-    assert main.main(["study", "new", "x", "--task", "segmentation", "--out", str(path), option]) == 2
+    assert (
+        main.main(["study", "new", "x", "--task", "segmentation", "--out", str(path), option]) == 2
+    )
     assert capsys.readouterr().err.startswith(f"consilium: {sentence}")
     assert not path.exists()
 
 
-def test_new_replaces_a_file_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_replaces_a_file_only_when_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "x.toml"
     path.write_text("mine")
     words = ["study", "new", "x", "--task", "segmentation", "--out", str(path)]
@@ -75,19 +107,30 @@ def test_new_replaces_a_file_only_when_told(tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
 @pytest.mark.parametrize("name", ["none/x.toml", "file/x.toml", "x" * 300, "folder"])
-def test_new_says_where_it_cannot_write(name: str, force: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_says_where_it_cannot_write(
+    name: str, force: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    assert main.main(["study", "new", "x", "--task", "segmentation", "--out", str(tmp_path / name), *force]) == 2
+    assert (
+        main.main(
+            ["study", "new", "x", "--task", "segmentation", "--out", str(tmp_path / name), *force]
+        )
+        == 2
+    )
     shown = capsys.readouterr().err
-    assert "is a folder; give a file" in shown if name == "folder" else "cannot be written (" in shown
+    assert (
+        "is a folder; give a file" in shown if name == "folder" else "cannot be written (" in shown
+    )
     assert shown.count("\n") == 1
 
 
 @pytest.fixture
 def lungs(tmp_path: Path) -> Path:
     path = tmp_path / "lungs.toml"
-    path.write_text('name = "lungs"\n[task]\nname = "segmentation"\n[model]\nname = "unet"\nchannels = [4, 8]\nstrides = [2]\n')
+    path.write_text(
+        'name = "lungs"\n[task]\nname = "segmentation"\n[model]\nname = "unet"\nchannels = [4, 8]\nstrides = [2]\n'
+    )
     return path
 
 
@@ -103,10 +146,15 @@ def test_check_is_one_line(lungs: Path, capsys: pytest.CaptureFixture[str]) -> N
     ("more", "sentence"),
     [
         ('[data]\naugment = [{ step = "flip", axes = [2] }]\n', "axes of step 'flip' is [2]; "),
-        ('[data]\nprepare = [{ step = "resize", size = [4, 4, 4] }]\n', "size of step 'resize' has 3 numbers; "),
+        (
+            '[data]\nprepare = [{ step = "resize", size = [4, 4, 4] }]\n',
+            "size of step 'resize' has 3 numbers; ",
+        ),
     ],
 )
-def test_check_tries_the_steps(lungs: Path, more: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_tries_the_steps(
+    lungs: Path, more: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What only shows when a step meets an image is found before a hospital is asked."""
     lungs.write_text(lungs.read_text() + more)
     studies.read(lungs)
@@ -122,7 +170,9 @@ def test_check_builds_the_network(lungs: Path, capsys: pytest.CaptureFixture[str
     assert "model.strides has 2 entries; give 1" in shown.err
 
 
-def test_check_looks_for_the_file_to_start_from(lungs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_looks_for_the_file_to_start_from(
+    lungs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lungs.write_text(lungs.read_text() + '[training]\npretrained = "start.safetensors"\n')
     assert main.main(["study", "check", str(lungs)]) == 2
     sentence = 'training.pretrained is "start.safetensors", but there is no file'
@@ -131,11 +181,16 @@ def test_check_looks_for_the_file_to_start_from(lungs: Path, capsys: pytest.Capt
     assert main.main(["study", "check", str(lungs)]) == 2
     assert "not a readable safetensors file" in capsys.readouterr().err
     built = networks.build(studies.read(lungs))
-    save_file({name: value.detach() for name, value in networks.tensors(built).items()}, lungs.parent / "start.safetensors")
+    save_file(
+        {name: value.detach() for name, value in networks.tensors(built).items()},
+        lungs.parent / "start.safetensors",
+    )
     assert main.main(["study", "check", str(lungs)]) == 0
 
 
-def test_show_prints_the_resolved_study(lungs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_the_resolved_study(
+    lungs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main(["study", "show", str(lungs)]) == 0
     resolved = tmp_path / "resolved.toml"
     resolved.write_text(capsys.readouterr().out)
@@ -147,12 +202,20 @@ def test_show_prints_the_resolved_study(lungs: Path, tmp_path: Path, capsys: pyt
 
 def test_fields_lists_every_field_of_every_plugin(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["study", "show", "--fields", "--json"]) == 0
-    groups = {group["group"]: group["fields"] for group in json.loads(capsys.readouterr().out)["groups"]}
-    for package, place in (("tasks", '[task] name = "{}"'), ("models", '[model] name = "{}"'), ("strategies", '[strategy] name = "{}"')):
+    groups = {
+        group["group"]: group["fields"] for group in json.loads(capsys.readouterr().out)["groups"]
+    }
+    for package, place in (
+        ("tasks", '[task] name = "{}"'),
+        ("models", '[model] name = "{}"'),
+        ("strategies", '[strategy] name = "{}"'),
+    ):
         assert {place.format(name) for name in plugins.names(f"common.{package}")} <= set(groups)
     for name in plugins.names("common.transforms"):
         assert any(group.endswith(f'step = "{name}"') for group in groups)
-    rate = next(field for field in groups["[training]"] if field["field"] == "training.learning_rate")
+    rate = next(
+        field for field in groups["[training]"] if field["field"] == "training.learning_rate"
+    )
     assert rate == {
         "field": "training.learning_rate",
         "default": "0.001",
@@ -161,7 +224,9 @@ def test_fields_lists_every_field_of_every_plugin(capsys: pytest.CaptureFixture[
     }
 
 
-def test_fields_of_one_study_are_those_that_it_uses(lungs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fields_of_one_study_are_those_that_it_uses(
+    lungs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main(["study", "show", str(lungs), "--fields"]) == 0
     shown = capsys.readouterr().out
     assert '[model] name = "unet"' in shown

@@ -29,7 +29,10 @@ DIMENSIONS = (2, 3)
 def build(name: str, dimensions: int, seed: int = 0, outputs: int = 3, **options: Any) -> nn.Module:
     plugin = plugins.load("common.models", name, "MODEL")
     torch.manual_seed(seed)
-    network: nn.Module = plugin.build(config.load(plugin.options, SMALL.get(name, {}) | options, "model"), Shape(dimensions, 1, outputs))
+    network: nn.Module = plugin.build(
+        config.load(plugin.options, SMALL.get(name, {}) | options, "model"),
+        Shape(dimensions, 1, outputs),
+    )
     return network
 
 
@@ -44,17 +47,26 @@ def channels_last(dimensions: int) -> torch.memory_format:
 @pytest.mark.parametrize("dimensions", DIMENSIONS)
 @pytest.mark.parametrize("name", CLASSIFIERS + SEGMENTERS)
 class TestEveryNetwork:
-    def test_gives_what_the_task_asks_for_and_has_a_gradient_everywhere(self, name: str, dimensions: int) -> None:
+    def test_gives_what_the_task_asks_for_and_has_a_gradient_everywhere(
+        self, name: str, dimensions: int
+    ) -> None:
         network, images = build(name, dimensions).train(), pictures(dimensions)
         output = network(images)
         assert output.shape == ((2, 3) if name in CLASSIFIERS else (2, 3, *images.shape[2:]))
         output.square().sum().backward()
-        without = [key for key, value in network.named_parameters() if value.grad is None or not torch.isfinite(value.grad).all()]
+        without = [
+            key
+            for key, value in network.named_parameters()
+            if value.grad is None or not torch.isfinite(value.grad).all()
+        ]
         assert without == []
 
     def test_holds_no_batch_statistics_and_no_integers(self, name: str, dimensions: int) -> None:
         network = build(name, dimensions)
-        assert not any(isinstance(m, (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)) for m in network.modules())
+        assert not any(
+            isinstance(m, (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm))
+            for m in network.modules()
+        )
         assert any(isinstance(m, GroupNorm) for m in network.modules())
         assert all(value.dtype == torch.float32 for value in network.state_dict().values())
         assert list(network.buffers()) == []
@@ -88,7 +100,9 @@ class TestEveryNetwork:
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 @pytest.mark.parametrize("size", [(1, 1, 15, 33), (1, 1, 7, 20, 11)])
-def test_classifiers_take_any_size_even_one_image_at_a_time(name: str, size: tuple[int, ...]) -> None:
+def test_classifiers_take_any_size_even_one_image_at_a_time(
+    name: str, size: tuple[int, ...]
+) -> None:
     assert torch.isfinite(build(name, len(size) - 2).train()(torch.randn(size))).all()
 
 
@@ -113,12 +127,19 @@ def test_instance_norm_survives_a_bottom_of_one_pixel(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSIFIERS + SEGMENTERS)
 def test_batch_norm_only_where_asked_for(name: str) -> None:
     network = build(name, 2, norm="batch")
-    kinds = {type(m) for m in network.modules() if isinstance(m, (nn.modules.batchnorm._NormBase, nn.GroupNorm))}
+    kinds = {
+        type(m)
+        for m in network.modules()
+        if isinstance(m, (nn.modules.batchnorm._NormBase, nn.GroupNorm))
+    }
     assert kinds == {nn.BatchNorm2d}
 
 
 def test_default_sizes() -> None:
-    sizes = {name: sum(p.numel() for p in _default(name).parameters()) for name in ("cnn", "densenet", "unet")}
+    sizes = {
+        name: sum(p.numel() for p in _default(name).parameters())
+        for name in ("cnn", "densenet", "unet")
+    }
     assert 60_000 < sizes["cnn"] < 100_000
     assert 100_000 < sizes["densenet"] < 250_000
     assert 150_000 < sizes["unet"] < 600_000
@@ -197,7 +218,14 @@ class TestNorm:
         """The control: if this fails, MONAI has changed and the exchange may no longer be needed."""
         from monai.networks.nets.resnet import ResNet
 
-        plain = ResNet("basic", [1] * 4, [8] * 4, spatial_dims=2, n_input_channels=1, norm=("group", {"num_groups": 2}))
+        plain = ResNet(
+            "basic",
+            [1] * 4,
+            [8] * 4,
+            spatial_dims=2,
+            n_input_channels=1,
+            norm=("group", {"num_groups": 2}),
+        )
         assert any(isinstance(m, nn.BatchNorm2d) for m in plain.modules())
 
 

@@ -23,7 +23,9 @@ EXTENTS = {2: (48, 80), 3: (16, 48, 32)}
 
 def build(dimensions: int = 2, seed: int = 0, outputs: int = 3, **options: Any) -> nn.Module:
     torch.manual_seed(seed)
-    return MODEL.build(config.load(Options, SMALL | options, "model"), Shape(dimensions, 1, outputs))
+    return MODEL.build(
+        config.load(Options, SMALL | options, "model"), Shape(dimensions, 1, outputs)
+    )
 
 
 def pictures(dimensions: int, count: int = 2) -> Tensor:
@@ -38,13 +40,23 @@ def one_thread() -> None:
 @pytest.mark.parametrize("dimensions", [2, 3])
 class TestBothDimensions:
     def test_one_prediction_for_every_anchor(self, dimensions: int) -> None:
-        found = build(dimensions, anchor_scales=[1.0, 1.5], anchor_aspects=[0.5, 2.0])(pictures(dimensions))
-        places = [math.prod(extent // stride for extent in EXTENTS[dimensions]) for stride in (4, 8, 16)]
+        found = build(dimensions, anchor_scales=[1.0, 1.5], anchor_aspects=[0.5, 2.0])(
+            pictures(dimensions)
+        )
+        places = [
+            math.prod(extent // stride for extent in EXTENTS[dimensions]) for stride in (4, 8, 16)
+        ]
         assert isinstance(found, Candidates)
         assert found.levels == tuple(4 * n for n in places)
         total = sum(found.levels)
-        assert (found.logits.shape, found.offsets.shape) == ((2, total, 3), (2, total, 2 * dimensions))
-        assert (found.anchors.shape, found.anchors.dtype) == ((total, 2 * dimensions), torch.float32)
+        assert (found.logits.shape, found.offsets.shape) == (
+            (2, total, 3),
+            (2, total, 2 * dimensions),
+        )
+        assert (found.anchors.shape, found.anchors.dtype) == (
+            (total, 2 * dimensions),
+            torch.float32,
+        )
 
     def test_each_anchor_lies_where_its_prediction_looks(self, dimensions: int) -> None:
         """The image's gradient of a prediction is centred on its anchor (x along W, y along H, z along D)."""
@@ -71,7 +83,11 @@ class TestBothDimensions:
         network = build(dimensions).train()
         found = network(pictures(dimensions))
         (found.logits.square().sum() + found.offsets.sum()).backward()
-        without = [key for key, value in network.named_parameters() if value.grad is None or not torch.isfinite(value.grad).all()]
+        without = [
+            key
+            for key, value in network.named_parameters()
+            if value.grad is None or not torch.isfinite(value.grad).all()
+        ]
         assert without == []
 
     def test_any_size_is_filled_up_at_the_far_ends(self, dimensions: int) -> None:
@@ -105,7 +121,9 @@ class TestBothDimensions:
         assert torch.equal(other(images).logits, network(images).logits)
 
 
-@pytest.mark.parametrize("extent", [(2, 2, 2), (2, 4, 4), (2, 8, 8), (2, 3, 3), (1, 1), (2, 2), (3, 3), (3, 3, 3)])
+@pytest.mark.parametrize(
+    "extent", [(2, 2, 2), (2, 4, 4), (2, 8, 8), (2, 3, 3), (1, 1), (2, 2), (3, 3), (3, 3, 3)]
+)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_narrow_maps_have_the_same_gradient_in_bf16(extent: tuple[int, ...], stride: int) -> None:
     """oneDNN's bf16 gradient of the weights is wrong on some maps of one or two pixels, so they must not be computed in bf16."""
@@ -138,12 +156,20 @@ def test_anchors_of_an_image_that_is_wider_than_high() -> None:
     network = build(widths=[8, 8], anchor_size=10.0)
     assert isinstance(network, RetinaNet)
     fine, coarse = network.anchors([(2, 4), (1, 2)], torch.device("cpu"))
-    assert fine[:5].tolist() == [[-3, -3, 7, 7], [1, -3, 11, 7], [5, -3, 15, 7], [9, -3, 19, 7], [-3, 1, 7, 11]]
+    assert fine[:5].tolist() == [
+        [-3, -3, 7, 7],
+        [1, -3, 11, 7],
+        [5, -3, 15, 7],
+        [9, -3, 19, 7],
+        [-3, 1, 7, 11],
+    ]
     assert coarse.tolist() == [[-6, -6, 14, 14], [2, -6, 22, 14]]
 
 
 def test_anchor_shapes_keep_the_area_and_put_the_depth_last() -> None:
-    options = Options(anchor_size=20.0, anchor_scales=(1.0, 2.0), anchor_aspects=(4.0,), anchor_depths=(0.25,))
+    options = Options(
+        anchor_size=20.0, anchor_scales=(1.0, 2.0), anchor_aspects=(4.0,), anchor_depths=(0.25,)
+    )
     assert anchor_shapes(options, 2) == [(10.0, 40.0), (20.0, 80.0)]
     assert anchor_shapes(options, 3) == [(10.0, 40.0, 5.0), (20.0, 80.0, 10.0)]
 
@@ -155,7 +181,10 @@ def test_batch_norm_only_where_asked_for(norm: str) -> None:
     assert torch.isfinite(network(pictures(2)).logits).all()
 
 
-@pytest.mark.parametrize("options", [{"widths": []}, {"widths": [8], "finest_stride": 8}, {"widths": [8, 8], "finest_stride": 16}])
+@pytest.mark.parametrize(
+    "options",
+    [{"widths": []}, {"widths": [8], "finest_stride": 8}, {"widths": [8, 8], "finest_stride": 16}],
+)
 def test_a_stride_that_no_stage_has_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(StudyError, match="finest_stride"):
         build(**options)

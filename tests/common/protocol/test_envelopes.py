@@ -36,14 +36,18 @@ def test_a_question_survives(shared: bool) -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_an_answer_survives(shared: bool) -> None:
-    reply = envelopes.read_reply(flower_records.unpack(flower_records.pack(envelopes.write_reply(REPLY), shared=shared)))
+    reply = envelopes.read_reply(
+        flower_records.unpack(flower_records.pack(envelopes.write_reply(REPLY), shared=shared))
+    )
     assert (reply.site, reply.values, reply.fault) == ("north", {"weight": 7, "loss": 0.25}, "")
     assert reply.delta is not None and reply.delta.tobytes() == VECTOR.tobytes()
 
 
 def test_a_copied_vector_does_not_share_memory() -> None:
     vector = VECTOR.copy()
-    packed = flower_records.pack(envelopes.write_reply(Reply("a", "train", delta=vector)), shared=False)
+    packed = flower_records.pack(
+        envelopes.write_reply(Reply("a", "train", delta=vector)), shared=False
+    )
     vector[0] = 99
     decoded = flower_records.unpack(packed).vector
     assert decoded is not None and decoded[0] == -1
@@ -53,10 +57,18 @@ def test_a_copied_vector_does_not_share_memory() -> None:
 def test_messages_of_secure_sums_survive(shared: bool) -> None:
     said = (b"", b"\0\xff", bytes(range(256)) * 40)
     plan = envelopes.read_question(
-        flower_records.unpack(flower_records.pack(envelopes.write_question(Question("agree", {}, secure=said)), shared=shared))
+        flower_records.unpack(
+            flower_records.pack(
+                envelopes.write_question(Question("agree", {}, secure=said)), shared=shared
+            )
+        )
     )
     reply = envelopes.read_reply(
-        flower_records.unpack(flower_records.pack(envelopes.write_reply(Reply("north", "agree", secure=said)), shared=shared))
+        flower_records.unpack(
+            flower_records.pack(
+                envelopes.write_reply(Reply("north", "agree", secure=said)), shared=shared
+            )
+        )
     )
     assert plan.secure == reply.secure == said and plan.model is None and reply.delta is None
 
@@ -64,7 +76,9 @@ def test_messages_of_secure_sums_survive(shared: bool) -> None:
 @pytest.mark.parametrize("shared", [True, False])
 def test_masked_words_keep_every_bit_also_those_that_look_like_no_number(shared: bool) -> None:
     words = np.array([0x7F800001, 0xFF800001, 0x7FC12345, 0x80000000, 1, 0xFFFFFFFF], np.uint32)
-    packed = flower_records.pack(envelopes.write_reply(Reply("north", "train", delta=words.view(np.float32))), shared=shared)
+    packed = flower_records.pack(
+        envelopes.write_reply(Reply("north", "train", delta=words.view(np.float32))), shared=shared
+    )
     reply = envelopes.read_reply(flower_records.unpack(packed))
     assert reply.delta is not None and reply.delta.tobytes() == words.tobytes()
 
@@ -83,7 +97,9 @@ def test_short_questions_carry_no_model(kind: str) -> None:
 
 def test_undefined_numbers_travel_as_null() -> None:
     values = {"metrics": {"auc": float("nan")}, "list": [float("inf"), 1.0]}
-    assert envelopes.read_reply(envelopes.write_reply(Reply("a", "evaluate", values=values))).values == {
+    assert envelopes.read_reply(
+        envelopes.write_reply(Reply("a", "evaluate", values=values))
+    ).values == {
         "metrics": {"auc": None},
         "list": [None, 1.0],
     }
@@ -101,10 +117,22 @@ def _packed(header: Any, vector: Any = None) -> RecordDict:
     return packed
 
 
-HEADER = {"version": 2, "kind": "train", "study": {}, "round": 1, "layout": "", "settings": {}, "seal": {}, "secure": []}
+HEADER = {
+    "version": 2,
+    "kind": "train",
+    "study": {},
+    "round": 1,
+    "layout": "",
+    "settings": {},
+    "seal": {},
+    "secure": [],
+}
 BROKEN: dict[str, tuple[RecordDict, str]] = {
     "empty": (RecordDict(), "records"),
-    "foreign record": (RecordDict({"header": ConfigRecord({"json": "{}"}), "more": MetricRecord({"a": 1})}), "more"),
+    "foreign record": (
+        RecordDict({"header": ConfigRecord({"json": "{}"}), "more": MetricRecord({"a": 1})}),
+        "more",
+    ),
     "not JSON": (_packed("{"), "not valid JSON"),
     "NaN in JSON": (_packed('{"version": NaN}'), "not valid JSON"),
     "deep JSON": (_packed("[" * 100_000), "not valid JSON"),
@@ -116,16 +144,47 @@ BROKEN: dict[str, tuple[RecordDict, str]] = {
     "round as truth": (_packed({**HEADER, "round": True}), "round"),
     "study as list": (_packed({**HEADER, "study": []}), "study"),
     "secure as text": (_packed({**HEADER, "secure": "x"}), "secure is of type str"),
-    "no secure part": (_packed({k: v for k, v in HEADER.items() if k != "secure"}), "secure is of type NoneType"),
+    "no secure part": (
+        _packed({k: v for k, v in HEADER.items() if k != "secure"}),
+        "secure is of type NoneType",
+    ),
     "secure as numbers": (_packed({**HEADER, "secure": [1]}), "list of at most 4096 texts"),
-    "secure without end": (_packed({**HEADER, "secure": [""] * 4097}), "list of at most 4096 texts"),
+    "secure without end": (
+        _packed({**HEADER, "secure": [""] * 4097}),
+        "list of at most 4096 texts",
+    ),
     "secure not base64": (_packed({**HEADER, "secure": ["AA=", "!"]}), "not base64"),
     "secure not ASCII": (_packed({**HEADER, "secure": ["é"]}), "not base64"),
-    "double": (_packed(HEADER, ArrayRecord({"vector": Array("float64", (1,), "consilium.float32", b"12345678")})), "float64"),
-    "matrix": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (1, 1), "consilium.float32", b"1234")})), r"\[1, 1\]"),
-    "pickle": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (1,), "pickle", b"1234")})), "pickle"),
-    "short": (_packed(HEADER, ArrayRecord({"vector": Array("float32", (2,), "consilium.float32", b"1234")})), "4 bytes for 2"),
-    "two arrays": (_packed(HEADER, ArrayRecord({k: Array("float32", (1,), "consilium.float32", b"1234") for k in "ab"})), "exactly one"),
+    "double": (
+        _packed(
+            HEADER,
+            ArrayRecord({"vector": Array("float64", (1,), "consilium.float32", b"12345678")}),
+        ),
+        "float64",
+    ),
+    "matrix": (
+        _packed(
+            HEADER, ArrayRecord({"vector": Array("float32", (1, 1), "consilium.float32", b"1234")})
+        ),
+        r"\[1, 1\]",
+    ),
+    "pickle": (
+        _packed(HEADER, ArrayRecord({"vector": Array("float32", (1,), "pickle", b"1234")})),
+        "pickle",
+    ),
+    "short": (
+        _packed(
+            HEADER, ArrayRecord({"vector": Array("float32", (2,), "consilium.float32", b"1234")})
+        ),
+        "4 bytes for 2",
+    ),
+    "two arrays": (
+        _packed(
+            HEADER,
+            ArrayRecord({k: Array("float32", (1,), "consilium.float32", b"1234") for k in "ab"}),
+        ),
+        "exactly one",
+    ),
     "vector as config": (_packed(HEADER, ConfigRecord({"a": 1})), "exactly one"),
 }
 
@@ -162,16 +221,27 @@ TOLD = {"code": "data", "room": "client.dataset.manifest", "id": "0a1b2c3d"}
     ("values", "told"),
     [
         (TOLD, "No images. [data, client.dataset.manifest, 0a1b2c3d]"),
-        ({**TOLD, "code": "secure sum", "accused": "south"}, "No images. [secure sum, client.dataset.manifest, 0a1b2c3d]"),
+        (
+            {**TOLD, "code": "secure sum", "accused": "south"},
+            "No images. [secure sum, client.dataset.manifest, 0a1b2c3d]",
+        ),
         ({**TOLD, "room": ""}, "No images. [data, 0a1b2c3d]"),
         ({}, "No images."),
-        *(({**TOLD, key: value}, "No images.") for key in TOLD for value in ("<b>", "a\nb", "x" * 90, "A1", "é", 3, None, ["data"], {})),
+        *(
+            ({**TOLD, key: value}, "No images.")
+            for key in TOLD
+            for value in ("<b>", "a\nb", "x" * 90, "A1", "é", 3, None, ["data"], {})
+        ),
         ({**TOLD, "id": "0a1b2c3"}, "No images."),
         ({**TOLD, "id": "0a1b2c3d4"}, "No images."),
         ({**TOLD, "code": ""}, "No images."),
     ],
     ids=str,
 )
-def test_a_refusal_says_its_code_room_and_id_where_they_are_such(values: dict[str, Any], told: str) -> None:
-    reply = envelopes.read_reply(envelopes.write_reply(Reply("north", "", values=values, fault="No images.")))
+def test_a_refusal_says_its_code_room_and_id_where_they_are_such(
+    values: dict[str, Any], told: str
+) -> None:
+    reply = envelopes.read_reply(
+        envelopes.write_reply(Reply("north", "", values=values, fault="No images."))
+    )
     assert reply.refusal == told and reply.fault == "No images."

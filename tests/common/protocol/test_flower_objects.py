@@ -24,7 +24,11 @@ def _identity() -> None:
 def stored(*messages: Message) -> tuple[list[Any], dict[str, bytes]]:
     store: dict[str, bytes] = {}
     trees = [flower_objects.envelope(message)[1] for message in messages]
-    names = {name for tree in trees for name in (tree.object_id, *(child.object_id for child in tree.children))}
+    names = {
+        name
+        for tree in trees
+        for name in (tree.object_id, *(child.object_id for child in tree.children))
+    }
     flower_objects.send(messages, names, store.__setitem__)
     assert set(store) == names
     return trees, store
@@ -73,10 +77,16 @@ def test_the_receiver_waits_for_a_sender_that_is_still_sending() -> None:
         (b'{"text": "", "vector": 3}', "read"),
         (b'{"text": "", "vector": {"size": 1}}', "read"),
         (b'{"text": "", "vector": {"size": -1, "sha256": "%s"}}' % (b"0" * 64), "announces"),
-        (b'{"text": "", "vector": {"size": 99999999999, "sha256": "%s"}}' % (b"0" * 64), "announces"),
+        (
+            b'{"text": "", "vector": {"size": 99999999999, "sha256": "%s"}}' % (b"0" * 64),
+            "announces",
+        ),
         (b'{"text": "", "vector": {"size": true, "sha256": "%s"}}' % (b"0" * 64), "announces"),
         (b'{"text": "", "vector": {"size": 1, "sha256": "../../../etc/passwd"}}', "hexadecimal"),
-        (b'{"text": "", "vector": {"size": 1, "sha256": "%s", "path": "/"}}' % (b"0" * 64), "announces"),
+        (
+            b'{"text": "", "vector": {"size": 1, "sha256": "%s", "path": "/"}}' % (b"0" * 64),
+            "announces",
+        ),
     ],
 )
 def test_other_contents_are_refused(body: bytes, reason: str) -> None:
@@ -86,7 +96,9 @@ def test_other_contents_are_refused(body: bytes, reason: str) -> None:
         flower_objects.receive(tree, store.__getitem__)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"ArrayChunk  2\0{}", b"RecordDict  9\0{}", b"RecordDict x y z\0{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"ArrayChunk  2\0{}", b"RecordDict  9\0{}", b"RecordDict x y z\0{}"]
+)
 def test_other_objects_are_refused(content: bytes) -> None:
     [tree], _ = stored(Message(Content("{}", None), 7, "train"))
     with pytest.raises(WireError):

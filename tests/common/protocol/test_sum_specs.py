@@ -19,15 +19,34 @@ MODEL = np.arange(5, dtype=np.float32)
 
 
 def test_the_lanes_of_each_kind() -> None:
-    assert sum_specs.lanes("tally") == ("weight", "train", "validation", "test", "patients", "train_patients", "left_out")
+    assert sum_specs.lanes("tally") == (
+        "weight",
+        "train",
+        "validation",
+        "test",
+        "patients",
+        "train_patients",
+        "left_out",
+    )
     assert sum_specs.lanes("train") == ("weight", "steps", "loss", "seconds")
-    assert sum_specs.lanes("train", counters=["a", "b"])[4:] == (sum_specs.counter("a"), sum_specs.counter("b"))
-    assert sum_specs.lanes("evaluate", ["hd95", "dice"]) == ("defined dice", "dice", "defined hd95", "hd95")
+    assert sum_specs.lanes("train", counters=["a", "b"])[4:] == (
+        sum_specs.counter("a"),
+        sum_specs.counter("b"),
+    )
+    assert sum_specs.lanes("evaluate", ["hd95", "dice"]) == (
+        "defined dice",
+        "dice",
+        "defined hd95",
+        "hd95",
+    )
 
 
 def test_counts_are_exact_and_measures_are_not() -> None:
     exact = {
-        lane for kind in ("tally", "train", "evaluate") for lane in sum_specs.lanes(kind, ["dice"], ["batches"]) if sum_specs.is_exact(lane)
+        lane
+        for kind in ("tally", "train", "evaluate")
+        for lane in sum_specs.lanes(kind, ["dice"], ["batches"])
+        if sum_specs.is_exact(lane)
     }
     assert exact == {"weight", *sum_specs.COUNTS, "steps", "defined dice", "counter batches"}
 
@@ -37,16 +56,29 @@ def test_a_metric_called_like_a_count_would_not_be_taken_for_one() -> None:
 
 
 def test_an_order_is_worked_out_alike_on_both_sides() -> None:
-    made = [sum_specs.order(STUDY, "train", 4, number=2, model=model, layout="x", total=9) for model in (MODEL, MODEL.copy())]
+    made = [
+        sum_specs.order(STUDY, "train", 4, number=2, model=model, layout="x", total=9)
+        for model in (MODEL, MODEL.copy())
+    ]
     assert made[0] == made[1]
-    assert (made[0].kind, made[0].round, made[0].size, made[0].total, made[0].limit, made[0].ring_bits) == ("train", 2, 5, 9, 32.0, 32)
+    assert (
+        made[0].kind,
+        made[0].round,
+        made[0].size,
+        made[0].total,
+        made[0].limit,
+        made[0].ring_bits,
+    ) == ("train", 2, 5, 9, 32.0, 32)
     assert made[0].model == hashlib.sha256(MODEL.tobytes()).digest()
 
 
 def test_a_model_in_another_memory_order_is_the_same_model() -> None:
     strided = np.repeat(MODEL, 2)[::2]
     assert not strided.flags.c_contiguous
-    assert sum_specs.order(STUDY, "train", 4, model=strided).model == sum_specs.order(STUDY, "train", 4, model=MODEL).model
+    assert (
+        sum_specs.order(STUDY, "train", 4, model=strided).model
+        == sum_specs.order(STUDY, "train", 4, model=MODEL).model
+    )
 
 
 def test_one_bit_of_the_model_makes_another_order() -> None:

@@ -36,7 +36,9 @@ WORLD = World(5)
 @cache
 def told() -> dict[str, Any]:
     """What the server honestly says to h02 in each step."""
-    shares, vectors, confirmations = (WORLD.run(stage) for stage in ("shares", "vectors", "confirmations"))
+    shares, vectors, confirmations = (
+        WORLD.run(stage) for stage in ("shares", "vectors", "confirmations")
+    )
     return {
         "share": [WORLD.keys().said[name] for name in WORLD.names],
         "arm": [next(p for p in shares.said[name] if p.to == ME) for name in WORLD.names],

@@ -26,9 +26,15 @@ def wrong(peers: Iterable[str] = (), own: bool = False, cover_up: bool = False) 
     right, right_own = derive.pair_seed, derive.own_seed
 
     def pair_seed(private: bytes, public: bytes, context: bytes, one: str, other: str) -> bytes:
-        return secret("wrong", other) if other in peers else right(private, public, context, one, other)
+        return (
+            secret("wrong", other)
+            if other in peers
+            else right(private, public, context, one, other)
+        )
 
-    def arm(me: Me, state: ParticipantState, delivered: Any, order: SumSpec) -> tuple[ParticipantState, Pad]:
+    def arm(
+        me: Me, state: ParticipantState, delivered: Any, order: SumSpec
+    ) -> tuple[ParticipantState, Pad]:
         honest = participant.arm(me, state, delivered, order)
         if me.site != CHEAT:
             return honest
@@ -72,7 +78,11 @@ def test_wrong_masks_with_all_peers() -> None:
     assert named(moment(wrong(ALL))) == {CHEAT}
 
 
-@pytest.mark.parametrize("peers", [{"h01", "h02"}, {"h01", "h06"}, {"h02", "h04", "h05"}], ids=lambda peers: ",".join(sorted(peers)))
+@pytest.mark.parametrize(
+    "peers",
+    [{"h01", "h02"}, {"h01", "h06"}, {"h02", "h04", "h05"}],
+    ids=lambda peers: ",".join(sorted(peers)),
+)
 def test_wrong_masks_with_some_peers(peers: set[str]) -> None:
     assert named(moment(wrong(peers))) == {CHEAT}
 
@@ -83,7 +93,9 @@ def test_a_wrong_mask_with_one_peer_names_the_pair(peer: str) -> None:
     assert named(moment(wrong({peer}))) == {CHEAT, peer}
 
 
-@pytest.mark.parametrize("peers", [{"h01"}, {"h06"}, ALL], ids=lambda peers: ",".join(sorted(peers)))
+@pytest.mark.parametrize(
+    "peers", [{"h01"}, {"h06"}, ALL], ids=lambda peers: ",".join(sorted(peers))
+)
 def test_right_words_about_a_wrong_mask_give_it_away(peers: set[str]) -> None:
     """Who reveals what it should have used is contradicted by its own vector."""
     assert named(moment(wrong(peers, cover_up=True))) == {CHEAT}
@@ -102,7 +114,9 @@ def test_a_lie_about_words_alone_does_no_harm() -> None:
     """The sum is right, so nobody is asked what the words were."""
     now = moment(wrong())
     honest: Reveal = now.said[CHEAT]
-    lie = dataclasses.replace(honest, canaries=tuple((peer, bytes(32)) for peer, _ in honest.canaries)).signed(WORLD.me[CHEAT].key)
+    lie = dataclasses.replace(
+        honest, canaries=tuple((peer, bytes(32)) for peer, _ in honest.canaries)
+    ).signed(WORLD.me[CHEAT].key)
     WORLD.check(WORLD.opened(dataclasses.replace(now, said={**now.said, CHEAT: lie})), WORLD.names)
 
 
@@ -114,7 +128,10 @@ def test_a_vector_that_is_changed_after_masking() -> None:
     state = dataclasses.replace(now.sites[CHEAT], step="armed")
     state, said = participant.mask(WORLD.me[CHEAT], state, participant.vector_digest(vector.data))
     now = dataclasses.replace(
-        now, sites={**now.sites, CHEAT: state}, said={**now.said, CHEAT: said}, vectors={**now.vectors, CHEAT: vector}
+        now,
+        sites={**now.sites, CHEAT: state},
+        said={**now.said, CHEAT: said},
+        vectors={**now.vectors, CHEAT: vector},
     )
     assert named(WORLD.revelations(WORLD.confirmations(now))) == {CHEAT}
 
@@ -127,7 +144,9 @@ def test_one_absent_hospital_is_not_blamed() -> None:
 @pytest.mark.parametrize("stage", ["confirm", "reveal"])
 def test_absent_hospitals_are_not_blamed(gone: tuple[str, ...], stage: str) -> None:
     cheated = wrong(own=True)
-    found = named(moment(cheated), *gone) if stage == "reveal" else named(moment(cheated, confirm=gone))
+    found = (
+        named(moment(cheated), *gone) if stage == "reveal" else named(moment(cheated, confirm=gone))
+    )
     assert found == {CHEAT}
 
 
@@ -140,6 +159,8 @@ def test_an_honest_hospital_is_not_blamed_alone() -> None:
     assert named(moment(wrong({"h01"})), "h01") in ({CHEAT, "h01"}, {CHEAT}, set())
 
 
-@pytest.mark.parametrize("peers", [{"h06"}, {"h01", "h06"}], ids=lambda peers: ",".join(sorted(peers)))
+@pytest.mark.parametrize(
+    "peers", [{"h06"}, {"h01", "h06"}], ids=lambda peers: ",".join(sorted(peers))
+)
 def test_a_wrong_mask_with_a_dropped_hospital_is_named(peers: set[str]) -> None:
     assert named(moment(wrong(peers), vector=("h06",))) == {CHEAT}

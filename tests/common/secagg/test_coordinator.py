@@ -74,7 +74,11 @@ def said(step: str, name: str = LAST) -> tuple[Any, ...]:
 
 def vector(message: Masked, name: str = LAST) -> tuple[Any, ...]:
     """A vector's message with what came with it."""
-    return message, moment("vectors").said[name].vector, [int(word) for word in WORLD.views(moment("vectors").vectors[name])[1]]
+    return (
+        message,
+        moment("vectors").said[name].vector,
+        [int(word) for word in WORLD.views(moment("vectors").vectors[name])[1]],
+    )
 
 
 def take(step: str, state: CoordinatorState, *told: Any) -> Any:
@@ -84,7 +88,13 @@ def take(step: str, state: CoordinatorState, *told: Any) -> Any:
 
 
 def told_in(step: str) -> tuple[Any, ...]:
-    return (WORLD.order,) if step == "start" else said(step) if step in ("advert", "parcels", "masked", "confirm", "reveal") else ()
+    return (
+        (WORLD.order,)
+        if step == "start"
+        else said(step)
+        if step in ("advert", "parcels", "masked", "confirm", "reveal")
+        else ()
+    )
 
 
 def refused(step: str, told: tuple[Any, ...], words: str, at: str = "") -> None:
@@ -132,7 +142,9 @@ def test_a_message_is_signed_by_who_sent_it(step: str) -> None:
 
 @pytest.mark.parametrize("step", SIGNED)
 def test_a_message_of_another_sum_is_refused(step: str) -> None:
-    refused(step, forged(step, terms=secret("another sum")), "of 'h06' belongs to another secure sum")
+    refused(
+        step, forged(step, terms=secret("another sum")), "of 'h06' belongs to another secure sum"
+    )
 
 
 @pytest.mark.parametrize("step", SIGNED)
@@ -211,7 +223,11 @@ def test_a_vector_is_the_one_vouched_for() -> None:
 
 
 def test_a_vector_of_another_context_is_refused() -> None:
-    refused("masked", forged("masked", context=secret("another order")), "'h06' masked its vector for other keys")
+    refused(
+        "masked",
+        forged("masked", context=secret("another order")),
+        "'h06' masked its vector for other keys",
+    )
 
 
 def test_a_vector_before_the_order_is_refused() -> None:
@@ -232,7 +248,13 @@ def test_other_survivors_or_another_context_are_not_confirmed() -> None:
 
 def closing(stage: str, count: int) -> Any:
     """Close a stage after so many hospitals."""
-    step = {"keys": "shares", "shares": "vectors", "vectors": "confirmations", "confirmations": "revelations", "revelations": "opened"}
+    step = {
+        "keys": "shares",
+        "shares": "vectors",
+        "vectors": "confirmations",
+        "confirmations": "revelations",
+        "revelations": "opened",
+    }
     return getattr(WORLD, step[stage])(moment(stage), WORLD.names[:count])
 
 

@@ -40,7 +40,9 @@ def dropped() -> tuple[Moment, CoordinatorState]:
     return now, WORLD.gathered(now, WORLD.names[1:-1])
 
 
-def changed_share(pairs: tuple[tuple[str, bytes], ...], change: Callable[[bytes], bytes]) -> tuple[tuple[str, bytes], ...]:
+def changed_share(
+    pairs: tuple[tuple[str, bytes], ...], change: Callable[[bytes], bytes]
+) -> tuple[tuple[str, bytes], ...]:
     return ((pairs[0][0], change(pairs[0][1])), *pairs[1:])
 
 
@@ -108,16 +110,23 @@ def deal(name: str, seed: bytes = b"", key: bytes = b"", holders: int = 6) -> li
     """A hospital's parcels, properly signed, for other secrets than it published to the last ``holders`` hospitals."""
     fresh, adverts = WORLD.fresh[name], moment("keys").said
     honest = parcels.deal(WORLD.terms, fresh.seed, fresh.mask_key, fresh.polynomials, WORLD.names)
-    false = parcels.deal(WORLD.terms, seed or fresh.seed, key or fresh.mask_key, fresh.polynomials, WORLD.names)
+    false = parcels.deal(
+        WORLD.terms, seed or fresh.seed, key or fresh.mask_key, fresh.polynomials, WORLD.names
+    )
     chosen = honest | {holder: false[holder] for holder in WORLD.names[6 - holders :]}
     signing = WORLD.me[name].key
-    return [parcels.seal(TERMS, adverts[name], fresh.channel_key, adverts[to], shares, signing) for to, shares in chosen.items()]
+    return [
+        parcels.seal(TERMS, adverts[name], fresh.channel_key, adverts[to], shares, signing)
+        for to, shares in chosen.items()
+    ]
 
 
 def opened_after(lie: list[Parcel], dealer: str, gone: tuple[str, ...] = ()) -> Any:
     now = moment("shares")
     now = WORLD.vectors(dataclasses.replace(now, said={**now.said, dealer: lie}))
-    now = WORLD.revelations(WORLD.confirmations(now, [name for name in WORLD.names if name not in gone]))
+    now = WORLD.revelations(
+        WORLD.confirmations(now, [name for name in WORLD.names if name not in gone])
+    )
     return WORLD.opened(now)
 
 
@@ -128,7 +137,9 @@ def test_a_dealer_of_a_wrong_seed_is_named(holders: int) -> None:
     if holders == 1:  # h06's share is not among the first four that are used, and the sum is right
         WORLD.check(opened_after(lie, "h04"), WORLD.names)
         return
-    with pytest.raises(coordinator.CheatError, match="'h04' dealt do not make up its seed") as caught:
+    with pytest.raises(
+        coordinator.CheatError, match="'h04' dealt do not make up its seed"
+    ) as caught:
         opened_after(lie, "h04")
     assert caught.value.sites == ("h04",)
 
@@ -136,7 +147,9 @@ def test_a_dealer_of_a_wrong_seed_is_named(holders: int) -> None:
 @pytest.mark.parametrize("holders", [4, 6])
 def test_a_dealer_of_a_wrong_mask_key_is_named(holders: int) -> None:
     lie = deal("h01", key=secret("wrong"), holders=holders)
-    with pytest.raises(coordinator.CheatError, match="'h01' dealt do not make up its key") as caught:
+    with pytest.raises(
+        coordinator.CheatError, match="'h01' dealt do not make up its key"
+    ) as caught:
         opened_after(lie, "h01", gone=("h01",))
     assert caught.value.sites == ("h01",)
 
@@ -148,7 +161,9 @@ def test_a_wrong_mask_key_of_a_survivor_is_never_needed() -> None:
 def test_a_commitment_to_another_seed_is_named() -> None:
     """h04 publishes the hash of one seed and deals shares of another."""
     advert: Advert = moment("keys").said["h04"]
-    lie = dataclasses.replace(advert, commitment=derive.commitment(secret("other"), TERMS)).signed(WORLD.me["h04"].key)
+    lie = dataclasses.replace(advert, commitment=derive.commitment(secret("other"), TERMS)).signed(
+        WORLD.me["h04"].key
+    )
     start = WORLD.keys()
     sites = {**start.sites, "h04": dataclasses.replace(start.sites["h04"], adverts={"h04": lie})}
     now = WORLD.shares(dataclasses.replace(start, said={**start.said, "h04": lie}, sites=sites))

@@ -41,22 +41,38 @@ def adverts(world: World) -> list[Advert]:
 
 def test_hashes_by_hand() -> None:
     assert derive.commitment(ONE, T) == sha(b"seed", T, ONE)
-    assert derive.share_hash("key", T, "a", "bü", b"share") == sha(b"share", T, text("key", "a", "bü"), b"share")
+    assert derive.share_hash("key", T, "a", "bü", b"share") == sha(
+        b"share", T, text("key", "a", "bü"), b"share"
+    )
 
 
 def test_keys_by_hand() -> None:
     shared = primitives.x25519(ONE, OTHER_PUBLIC)
-    assert derive.channel(ONE, OTHER_PUBLIC, T, "b", "a") == hkdf(shared, T, b"parcel" + text("b", "a"))
-    assert derive.pair_seed(ONE, OTHER_PUBLIC, C, "b", "a") == hkdf(shared, C, b"pair" + text("a", "b"))
+    assert derive.channel(ONE, OTHER_PUBLIC, T, "b", "a") == hkdf(
+        shared, T, b"parcel" + text("b", "a")
+    )
+    assert derive.pair_seed(ONE, OTHER_PUBLIC, C, "b", "a") == hkdf(
+        shared, C, b"pair" + text("a", "b")
+    )
     assert derive.own_seed(ONE, C, "a") == hkdf(ONE, C, b"own" + text("a"))
 
 
 def test_the_context_by_hand() -> None:
     world = World(4)
     every = adverts(world)
-    listed = b"".join(struct.pack(">I", len(blob)) + blob for blob in (advert.encode() for advert in every))
-    bundle = b"\x0a\1" + struct.pack(">I", 32) + world.terms.digest + struct.pack(">I", len(listed)) + listed
-    assert derive.context(world.terms, every, world.order) == sha(b"context", world.terms.digest, sha(bundle), world.order.digest)
+    listed = b"".join(
+        struct.pack(">I", len(blob)) + blob for blob in (advert.encode() for advert in every)
+    )
+    bundle = (
+        b"\x0a\1"
+        + struct.pack(">I", 32)
+        + world.terms.digest
+        + struct.pack(">I", len(listed))
+        + listed
+    )
+    assert derive.context(world.terms, every, world.order) == sha(
+        b"context", world.terms.digest, sha(bundle), world.order.digest
+    )
 
 
 def test_polynomials_by_hand() -> None:
@@ -70,16 +86,24 @@ def test_polynomials_by_hand() -> None:
 
 
 def test_both_ends_find_the_same_secrets() -> None:
-    assert derive.pair_seed(ONE, OTHER_PUBLIC, C, "a", "b") == derive.pair_seed(OTHER, ONE_PUBLIC, C, "b", "a")
-    assert derive.channel(ONE, OTHER_PUBLIC, T, "a", "b") == derive.channel(OTHER, ONE_PUBLIC, T, "a", "b")
+    assert derive.pair_seed(ONE, OTHER_PUBLIC, C, "a", "b") == derive.pair_seed(
+        OTHER, ONE_PUBLIC, C, "b", "a"
+    )
+    assert derive.channel(ONE, OTHER_PUBLIC, T, "a", "b") == derive.channel(
+        OTHER, ONE_PUBLIC, T, "a", "b"
+    )
 
 
 def test_a_channel_has_a_direction() -> None:
     """The nonce is zero, so the parcels that two hospitals send each other need two keys."""
-    assert derive.channel(ONE, OTHER_PUBLIC, T, "a", "b") != derive.channel(ONE, OTHER_PUBLIC, T, "b", "a")
+    assert derive.channel(ONE, OTHER_PUBLIC, T, "a", "b") != derive.channel(
+        ONE, OTHER_PUBLIC, T, "b", "a"
+    )
 
 
-@pytest.mark.parametrize(("low", "high"), [("a", "b"), ("a", "aa"), ("A", "a"), ("h09", "h10"), ("z", "ä")])
+@pytest.mark.parametrize(
+    ("low", "high"), [("a", "b"), ("a", "aa"), ("A", "a"), ("h09", "h10"), ("z", "ä")]
+)
 def test_one_adds_what_the_other_takes_off(low: str, high: str) -> None:
     assert (derive.sign_of(low, high), derive.sign_of(high, low)) == (1, -1)
 
@@ -89,8 +113,15 @@ def test_no_two_purposes_share_a_value() -> None:
     made = [
         derive.commitment(ONE, T),
         derive.commitment(T, ONE),
-        *(derive.share_hash(kind, T, *who, ONE) for kind in ("seed", "key") for who in (("a", "bc"), ("ab", "c"), ("bc", "a"))),
-        *(derive.channel(ONE, OTHER_PUBLIC, T, *who) for who in (("a", "bc"), ("ab", "c"), ("bc", "a"))),
+        *(
+            derive.share_hash(kind, T, *who, ONE)
+            for kind in ("seed", "key")
+            for who in (("a", "bc"), ("ab", "c"), ("bc", "a"))
+        ),
+        *(
+            derive.channel(ONE, OTHER_PUBLIC, T, *who)
+            for who in (("a", "bc"), ("ab", "c"), ("bc", "a"))
+        ),
         *(derive.pair_seed(ONE, OTHER_PUBLIC, T, *who) for who in (("a", "bc"), ("ab", "c"))),
         derive.pair_seed(ONE, OTHER_PUBLIC, C, "a", "bc"),
         *(derive.own_seed(ONE, salt, who) for salt in (T, C) for who in ("a", "b")),
@@ -103,7 +134,9 @@ def test_no_two_purposes_share_a_value() -> None:
 def test_the_context_does_not_depend_on_the_order_of_arrival() -> None:
     world = World(5)
     every = adverts(world)
-    assert derive.context(world.terms, every[::-1], world.order) == derive.context(world.terms, every, world.order)
+    assert derive.context(world.terms, every[::-1], world.order) == derive.context(
+        world.terms, every, world.order
+    )
 
 
 def test_the_context_changes_with_everything_that_it_binds() -> None:
@@ -113,11 +146,18 @@ def test_the_context_changes_with_everything_that_it_binds() -> None:
         {"kind": "evaluate"}, {"round": 2}, {"part": "test"}, {"model": bytes(32)}, {"layout": ""}, {"size": 6}, {"ring_bits": 64},
         {"fraction_bits": 8}, {"limit": 31.0}, {"lanes": ("loss", "weight")}, {"total": 1},
     ]  # fmt: skip
-    assert {name for change in changes for name in change} == {field.name for field in dataclasses.fields(SumSpec)}
-    made = [derive.context(terms, every, dataclasses.replace(order, **change)) for change in [{}, *changes]]
+    assert {name for change in changes for name in change} == {
+        field.name for field in dataclasses.fields(SumSpec)
+    }
+    made = [
+        derive.context(terms, every, dataclasses.replace(order, **change))
+        for change in [{}, *changes]
+    ]
     made.append(derive.context(dataclasses.replace(terms, number=2), every, order))
     made.append(derive.context(terms, every[:4], order))
-    keys: list[dict[str, Any]] = [{name: secret(name)} for name in ("mask_key", "channel_key", "commitment")]
+    keys: list[dict[str, Any]] = [
+        {name: secret(name)} for name in ("mask_key", "channel_key", "commitment")
+    ]
     other = [dataclasses.replace(every[0], **change) for change in keys]
     made.extend(derive.context(terms, [advert, *every[1:]], order) for advert in other)
     assert len(set(made)) == len(made)

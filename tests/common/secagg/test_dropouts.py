@@ -42,13 +42,17 @@ def explore(
         try:
             after = getattr(world, STAGES[stage])(now, left)
         except TooFewError:
-            assert len(left) < needed(world, stage), f"{left} are enough to go on to {STAGES[stage]}"
+            assert len(left) < needed(world, stage), (
+                f"{left} are enough to go on to {STAGES[stage]}"
+            )
             yield "too few", left, stage
             continue
         assert len(left) >= needed(world, stage), f"{left} are too few to go on to {STAGES[stage]}"
         if STAGES[stage] == "opened":
             world.check(after, after.survivors)
-            assert set(after.survivors) == set(now.server.survivors) and set(left) <= set(after.survivors)
+            assert set(after.survivors) == set(now.server.survivors) and set(left) <= set(
+                after.survivors
+            )
             yield "opened", after.survivors, stage
         else:
             yield from explore(world, choose, after, left, stage + 1)
@@ -61,7 +65,9 @@ def needed(world: World, stage: int) -> int:
 
 def subsets(there: Chosen, _: int) -> Iterator[Chosen]:
     """Every subset, in order of names."""
-    return itertools.chain.from_iterable(itertools.combinations(there, count) for count in range(len(there) + 1))
+    return itertools.chain.from_iterable(
+        itertools.combinations(there, count) for count in range(len(there) + 1)
+    )
 
 
 def alike(outcome: str, left: Sequence[str], stage: int) -> int:
@@ -73,7 +79,9 @@ def openings(count: int, least: int, t: int) -> int:
     """How many assignments open a sum, counted one by one from the rule alone (0 to 4: leaves at a stage; 5: stays)."""
     limits = (least, least, least, t, t)
     return sum(
-        all(sum(leaves > stage for leaves in pattern) >= limit for stage, limit in enumerate(limits))
+        all(
+            sum(leaves > stage for leaves in pattern) >= limit for stage, limit in enumerate(limits)
+        )
         for pattern in itertools.product(range(6), repeat=count)
     )
 
@@ -92,7 +100,9 @@ def test_every_way_of_leaving(count: int, colluders: int) -> None:
 
 
 def test_every_way_of_leaving_with_64_bit_words() -> None:
-    outcomes = Counter(outcome for outcome, _, _ in explore(World(4, size=3, ring_bits=64), subsets))
+    outcomes = Counter(
+        outcome for outcome, _, _ in explore(World(4, size=3, ring_bits=64), subsets)
+    )
     assert outcomes["opened"] == openings(4, 3, 3)
 
 
@@ -112,7 +122,9 @@ def patterns(count: int, branches: Sequence[int], wanted: int, most: float = 0.2
     world, rng = World(count, size=3), random.Random(count)
     found = Counter[str]()
     while found.total() < wanted:
-        for outcome, _, _ in itertools.islice(explore(world, drawn(rng, branches, most)), wanted - found.total()):
+        for outcome, _, _ in itertools.islice(
+            explore(world, drawn(rng, branches, most)), wanted - found.total()
+        ):
             found[outcome] += 1
     return found
 

@@ -45,8 +45,14 @@ def test_the_largest_hospital_dropped_out() -> None:
     world = patients(World(10, size=SIZE // 10, limit=LIMIT))
     there = world.names[:-1]
     opened = world.opened(world.revelations(world.confirmations(world.run("vectors"), there)))
-    step = world.order.total / sum(world.weights[name] for name in there) / 2.0**world.order.fraction_bits
-    assert float(np.abs(opened.mean - world.plain_mean(there)).max()) <= len(there) / 2 * step + 1e-8
+    step = (
+        world.order.total
+        / sum(world.weights[name] for name in there)
+        / 2.0**world.order.fraction_bits
+    )
+    assert (
+        float(np.abs(opened.mean - world.plain_mean(there)).max()) <= len(there) / 2 * step + 1e-8
+    )
 
 
 @rings
@@ -64,10 +70,19 @@ def test_the_body_is_the_sum_of_what_was_encoded_to_the_last_bit(bits: int) -> N
 
 # What is refused
 
-BAD = [math.nan, math.inf, -math.inf, float(np.nextafter(np.float32(LIMIT), np.float32(99))), -LIMIT - 0.001, 3e38]
+BAD = [
+    math.nan,
+    math.inf,
+    -math.inf,
+    float(np.nextafter(np.float32(LIMIT), np.float32(99))),
+    -LIMIT - 0.001,
+    3e38,
+]
 STEPS = sorted({fixed_point.BLOCK, mask_streams.BLOCK // 4, mask_streams.BLOCK // 8})
 LENGTH = 3 * max(STEPS) + 7
-PLACES = sorted({0, 1, LENGTH - 1} | {k * step + d for step in STEPS for k in (1, 2) for d in (-1, 0, 1)})
+PLACES = sorted(
+    {0, 1, LENGTH - 1} | {k * step + d for step in STEPS for k in (1, 2) for d in (-1, 0, 1)}
+)
 
 
 @rings
@@ -104,7 +119,9 @@ def test_a_lane_that_is_none_is_refused(loss: float) -> None:
 BELOW = float(np.nextafter(np.float32(LIMIT), np.float32(0)))
 
 
-def at_the_limit(count: int, bits: int, weights: list[int], sign: int, limit: float) -> tuple[float, float]:
+def at_the_limit(
+    count: int, bits: int, weights: list[int], sign: int, limit: float
+) -> tuple[float, float]:
     """``(found, expected)`` where every hospital's every value is the limit itself."""
     f = fixed_point.fraction_bits(limit, count, bits)
     total, kind = sum(weights), KINDS[bits]
@@ -126,14 +143,23 @@ def at_the_limit(count: int, bits: int, weights: list[int], sign: int, limit: fl
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("limit", [0.5, 1.0, BELOW, 32.0, 127.0, 8388607.5])
 @pytest.mark.parametrize("count", [3, 7, 10, 50, 1000])
-def test_a_sum_at_the_very_limit_does_not_wrap(count: int, limit: float, sign: int, bits: int) -> None:
+def test_a_sum_at_the_very_limit_does_not_wrap(
+    count: int, limit: float, sign: int, bits: int
+) -> None:
     if limit * 2**8 + count / 2 >= 2 ** (bits - 1):
         with pytest.raises(SecureSumError, match="fewer than 8 fraction bits"):
             fixed_point.fraction_bits(limit, count, bits)
         return
-    for weights in ([1] * count, [3] * count, list(range(1, count + 1)), [5000, *[1] * (count - 1)]):
+    for weights in (
+        [1] * count,
+        [3] * count,
+        list(range(1, count + 1)),
+        [5000, *[1] * (count - 1)],
+    ):
         found, expected = at_the_limit(count, bits, weights, sign, limit)
-        assert abs(found - expected) <= 2e-7 * limit + count * 2.0 ** -fixed_point.fraction_bits(limit, count, bits)
+        assert abs(found - expected) <= 2e-7 * limit + count * 2.0 ** -fixed_point.fraction_bits(
+            limit, count, bits
+        )
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -165,11 +191,15 @@ def decoded(words: npt.NDArray[Any], scale: float) -> list[float]:
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), f=st.integers(8, 52), share=st.floats(0.01, 1.0))
 def test_two_decoders_agree(bits: int, data: st.DataObject, f: int, share: float) -> None:
-    edges = st.sampled_from([0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2 ** (bits - 1) + 1, 2**bits - 1])
+    edges = st.sampled_from(
+        [0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2 ** (bits - 1) + 1, 2**bits - 1]
+    )
     words = data.draw(st.lists(edges | st.integers(0, 2**bits - 1), max_size=40))
     scale = 2.0**-f / share
     plain = fixed_point.decode_plain(words, scale, bits)
-    assert decoded(np.array(words, KINDS[bits]), scale) == [float(np.float32(value)) for value in plain]
+    assert decoded(np.array(words, KINDS[bits]), scale) == [
+        float(np.float32(value)) for value in plain
+    ]
 
 
 @rings
@@ -179,7 +209,10 @@ def test_sums_of_any_vectors_in_both_decoders(bits: int, data: st.DataObject) ->
     """Encoded, added up in the ring and decoded twice: both are the exact mean but for half a unit a hospital."""
     count, size = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 8))
     floats = st.floats(-LIMIT, LIMIT, width=32)
-    vectors = [np.array(data.draw(st.lists(floats, min_size=size, max_size=size)), np.float32) for _ in range(count)]
+    vectors = [
+        np.array(data.draw(st.lists(floats, min_size=size, max_size=size)), np.float32)
+        for _ in range(count)
+    ]
     weights = [data.draw(st.integers(1, 5000)) for _ in range(count)]
     f, total, kind = fixed_point.fraction_bits(LIMIT, count, bits), sum(weights), KINDS[bits]
     added = np.zeros(size, kind)

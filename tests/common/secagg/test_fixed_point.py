@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from common.errors import SecureSumError
 from common.secagg import fixed_point
-from common.secagg.fixed_point import BLOCK, decode, decode_lane, decode_plain, encode, encode_lane, fraction_bits
+from common.secagg.fixed_point import (
+    BLOCK,
+    decode,
+    decode_lane,
+    decode_plain,
+    encode,
+    encode_lane,
+    fraction_bits,
+)
 
 KINDS: list[Any] = [np.uint32, np.uint64]
 kinds = pytest.mark.parametrize("kind", KINDS, ids=["32", "64"])
@@ -74,14 +82,31 @@ def test_limits_without_a_fixed_point(limit: float) -> None:
 @kinds
 def test_halves_go_to_the_even_neighbour_and_negatives_wrap(kind: Any) -> None:
     whole = 1 << bits(kind)
-    assert words([0.5, 1.5, 2.5, -0.5, -1.5, -3.0, 0.0, -0.0], 1.0, 4.0, kind) == [0, 2, 2, 0, whole - 2, whole - 3, 0, 0]
+    assert words([0.5, 1.5, 2.5, -0.5, -1.5, -3.0, 0.0, -0.0], 1.0, 4.0, kind) == [
+        0,
+        2,
+        2,
+        0,
+        whole - 2,
+        whole - 3,
+        0,
+        0,
+    ]
 
 
 @kinds
-@given(values=st.lists(st.floats(-32, 32, width=32), min_size=1, max_size=30), share=st.floats(0, 1), data=st.sampled_from([3, 10, 50]))
-def test_encode_is_the_rounded_float64_product(kind: Any, values: list[float], share: float, data: int) -> None:
+@given(
+    values=st.lists(st.floats(-32, 32, width=32), min_size=1, max_size=30),
+    share=st.floats(0, 1),
+    data=st.sampled_from([3, 10, 50]),
+)
+def test_encode_is_the_rounded_float64_product(
+    kind: Any, values: list[float], share: float, data: int
+) -> None:
     scale = share * 2.0 ** fraction_bits(32.0, data, bits(kind))
-    assert words(values, scale, 32.0, kind) == [round(value * scale) % (1 << bits(kind)) for value in values]
+    assert words(values, scale, 32.0, kind) == [
+        round(value * scale) % (1 << bits(kind)) for value in values
+    ]
 
 
 def test_the_product_is_not_taken_in_float32() -> None:
@@ -96,13 +121,17 @@ def test_every_length(kind: Any, size: int) -> None:
     values = np.random.default_rng(size).uniform(-32, 32, size).astype(np.float32)
     out = np.full(size, 77, kind)
     encode(values, 2.0**20, 32.0, out)
-    assert np.array_equal(out, np.rint(values.astype(np.float64) * 2.0**20).astype(np.int64).astype(kind))
+    assert np.array_equal(
+        out, np.rint(values.astype(np.float64) * 2.0**20).astype(np.int64).astype(kind)
+    )
 
 
 @kinds
 @pytest.mark.parametrize("place", [0, BLOCK - 1, BLOCK, -1])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 32.000004, -32.000004, 3e38])
-def test_what_it_cannot_hold_is_refused_wherever_it_stands(kind: Any, place: int, value: float) -> None:
+def test_what_it_cannot_hold_is_refused_wherever_it_stands(
+    kind: Any, place: int, value: float
+) -> None:
     values, out = np.ones(2 * BLOCK + 5, np.float32), np.full(2 * BLOCK + 5, 77, kind)
     values[place] = value
     with pytest.raises(SecureSumError, match="nothing of it is sent"):
@@ -116,7 +145,9 @@ def test_the_limit_itself_is_allowed() -> None:
 
 @kinds
 @pytest.mark.parametrize("sites", [3, 50, 1000])
-@pytest.mark.parametrize("limit", [1.0, float(np.nextafter(np.float32(32), np.float32(0))), 32.0, 100.0])
+@pytest.mark.parametrize(
+    "limit", [1.0, float(np.nextafter(np.float32(32), np.float32(0))), 32.0, 100.0]
+)
 def test_sums_at_the_very_limit_do_not_wrap(kind: Any, sites: int, limit: float) -> None:
     f, weights = fraction_bits(limit, sites, bits(kind)), [7 * i % 31 + 1 for i in range(sites)]
     values = np.array([limit, -limit], np.float32)
@@ -126,7 +157,9 @@ def test_sums_at_the_very_limit_do_not_wrap(kind: Any, sites: int, limit: float)
         total += one
     mean = np.empty(2, np.float32)
     decode(total, 2.0**-f, mean)
-    assert mean.tolist() == pytest.approx(values.tolist(), abs=(sites / 2 + 1) * 2.0**-f + limit * 1e-7)
+    assert mean.tolist() == pytest.approx(
+        values.tolist(), abs=(sites / 2 + 1) * 2.0**-f + limit * 1e-7
+    )
 
 
 @pytest.mark.parametrize("scale", [math.nan, math.inf, -1.0, -0.25, 2.0**31, 2.0**31 - 0.3])
@@ -178,10 +211,15 @@ def test_a_counted_lane_is_exact(count: int) -> None:
 
 @given(st.floats(-(2.0**23), 2.0**23, exclude_min=True, exclude_max=True))
 def test_a_measured_lane_is_right_to_half_a_unit(value: float) -> None:
-    assert abs(Fraction(decode_lane(encode_lane(value, False), False)) - Fraction(value)) <= Fraction(1, 2 ** (fixed_point.LANE_BITS + 1))
+    assert abs(
+        Fraction(decode_lane(encode_lane(value, False), False)) - Fraction(value)
+    ) <= Fraction(1, 2 ** (fixed_point.LANE_BITS + 1))
 
 
-@pytest.mark.parametrize(("value", "exact"), [(2**53 - 1, True), (2.0**23 - 2.0**-20, False), (-(2.0**23) + 2.0**-20, False)])
+@pytest.mark.parametrize(
+    ("value", "exact"),
+    [(2**53 - 1, True), (2.0**23 - 2.0**-20, False), (-(2.0**23) + 2.0**-20, False)],
+)
 def test_a_thousand_of_the_largest_lanes_do_not_wrap(value: float, exact: bool) -> None:
     assert decode_lane(1000 * encode_lane(value, exact) % 2**64, exact) == 1000 * value
 
@@ -203,4 +241,6 @@ REFUSED: list[Callable[[], int]] = [
 def test_what_no_lane_holds(made: Callable[[], int]) -> None:
     with pytest.raises(SecureSumError) as caught:
         made()
-    assert not any(digit in str(caught.value) for digit in ("1.5", "nan", "inf"))  # the value is a hospital's
+    assert not any(
+        digit in str(caught.value) for digit in ("1.5", "nan", "inf")
+    )  # the value is a hospital's

@@ -30,7 +30,9 @@ def plain(seeds: list[tuple[bytes, int]], length: int, kind: Any, skip: int = 0)
         raw = bytearray(skip + length * width)
         Keystream(seed).into(raw)
         for i in range(length):
-            total[i] += sign * int.from_bytes(raw[skip + i * width : skip + (i + 1) * width], "little")
+            total[i] += sign * int.from_bytes(
+                raw[skip + i * width : skip + (i + 1) * width], "little"
+            )
     return [value % (1 << 8 * width) for value in total]
 
 
@@ -80,7 +82,12 @@ def test_a_pad_begins_where_it_is_told(kind: Any, offset: int) -> None:
 def test_threads_with_a_pad_each_make_the_same() -> None:
     whole, parts = mask(Pad(SEEDS), 4 * BLOCK, np.uint32), np.zeros(4 * BLOCK, np.uint32)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda i: Pad(SEEDS, 4 * i * BLOCK).add(parts[i * BLOCK : (i + 1) * BLOCK]), range(4)))
+        list(
+            pool.map(
+                lambda i: Pad(SEEDS, 4 * i * BLOCK).add(parts[i * BLOCK : (i + 1) * BLOCK]),
+                range(4),
+            )
+        )
     assert np.array_equal(parts, whole)
 
 
@@ -100,21 +107,36 @@ def test_a_whole_cohort_sums_to_the_weighted_mean(kind: Any) -> None:
     values = [generator.normal(0, 0.05, size).astype(np.float32) for _ in range(sites)]
     pair = {(a, b): bytes([16 * a + b]) * 32 for a in range(sites) for b in range(a + 1, sites)}
     own = [bytes([200 + a]) * 32 for a in range(sites)]
-    f, total, sent = fixed_point.fraction_bits(32.0, sites, ring), np.zeros(size, kind), np.empty(size, kind)
+    f, total, sent = (
+        fixed_point.fraction_bits(32.0, sites, ring),
+        np.zeros(size, kind),
+        np.empty(size, kind),
+    )
     for a in range(sites):
-        seeds = [(own[a], 1), *((seed, 1 if low == a else -1) for (low, high), seed in pair.items() if a in (low, high))]
+        seeds = [
+            (own[a], 1),
+            *(
+                (seed, 1 if low == a else -1)
+                for (low, high), seed in pair.items()
+                if a in (low, high)
+            ),
+        ]
         seal(values[a], weights[a] / weights.sum() * 2.0**f, 32.0, Pad(seeds), sent)
         total += sent
     Pad([(seed, -1) for seed in own]).add(total)
     mean = np.empty(size, np.float32)
     fixed_point.decode(total, 2.0**-f, mean)
-    exact = sum(w * v.astype(np.float64) for w, v in zip(weights / weights.sum(), values, strict=True))
+    exact = sum(
+        w * v.astype(np.float64) for w, v in zip(weights / weights.sum(), values, strict=True)
+    )
     rounded = 2.0**-24 * np.abs(exact).max()  # float32 itself
     assert np.abs(mean - exact).max() <= sites / 2 * 2.0**-f + 1.001 * rounded
 
 
 @kinds
-@pytest.mark.parametrize("size", [0, 1, fixed_point.BLOCK, BLOCK // 8 + 1, 3 * fixed_point.BLOCK + 5])
+@pytest.mark.parametrize(
+    "size", [0, 1, fixed_point.BLOCK, BLOCK // 8 + 1, 3 * fixed_point.BLOCK + 5]
+)
 def test_sealing_is_encoding_and_adding(kind: Any, size: int) -> None:
     values = np.random.default_rng(size).uniform(-32, 32, size).astype(np.float32)
     apart, once, pad = np.empty(size, kind), np.empty(size, kind), Pad(SEEDS)
@@ -146,7 +168,12 @@ def test_nothing_is_sealed_without_a_mask() -> None:
 
 
 def test_what_is_no_pad() -> None:
-    for seeds, offset in ([(b"short", 1)], 0), ([(bytes(32), 0)], 0), ([(bytes(32), 2)], 0), ([(bytes(32), 1)], 8):
+    for seeds, offset in (
+        ([(b"short", 1)], 0),
+        ([(bytes(32), 0)], 0),
+        ([(bytes(32), 2)], 0),
+        ([(bytes(32), 1)], 8),
+    ):
         with pytest.raises(SecureSumError):
             Pad(seeds, offset)
     for wrong in (np.zeros(4, np.int32), np.zeros(4, np.float32), np.zeros(4, np.uint8)):

@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 from common.errors import SecureSumError
 from common.secagg import primitives
 from common.secagg.encoding import Message, counted, tag_of
-from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed, SumResult, SumSpec, Survivors, Terms, kinds
+from common.secagg.messages import (
+    Advert,
+    Bundle,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    Signed,
+    SumResult,
+    SumSpec,
+    Survivors,
+    Terms,
+    kinds,
+)
 from tests.common.secagg.world import World, secret
 
 KEY = secret("key")
@@ -26,7 +39,9 @@ EVERY: list[Message] = [
     Masked(T, "a", bytes(64), secret(6), secret(7)).signed(KEY),
     Survivors(T, ("a", "b", "c")),
     Confirm(T, "a", bytes(64), secret(8), ("a", "b", "c")).signed(KEY),
-    Reveal(T, "a", bytes(64), (("a", b"1"), ("b", b"")), (("c", b"33"),), (("b", b"4"),)).signed(KEY),
+    Reveal(T, "a", bytes(64), (("a", b"1"), ("b", b"")), (("c", b"33"),), (("b", b"4"),)).signed(
+        KEY
+    ),
     SumResult(T, (3, 3, 3, 3), secret(9)),
     Bundle(T, (b"one", b"", b"three")),
 ]
@@ -40,7 +55,9 @@ EDGES: list[Message] = [
 ]
 KINDS = [type(message) for message in EVERY]
 every = pytest.mark.parametrize("message", EVERY, ids=[kind.__name__ for kind in KINDS])
-signed = pytest.mark.parametrize("message", [m for m in EVERY if isinstance(m, Signed)], ids=lambda m: type(m).__name__)
+signed = pytest.mark.parametrize(
+    "message", [m for m in EVERY if isinstance(m, Signed)], ids=lambda m: type(m).__name__
+)
 
 
 def refused(kind: type[Message], blob: bytes) -> None:
@@ -126,7 +143,9 @@ def test_every_changed_byte_is_refused_or_another_message(message: Message) -> N
                 assert type(message).decode(changed) != message
 
 
-@pytest.mark.parametrize("message", [m for m in EVERY if raw_fields(type(m))], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize(
+    "message", [m for m in EVERY if raw_fields(type(m))], ids=lambda m: type(m).__name__
+)
 @pytest.mark.parametrize("change", [-1, 1, None])
 def test_a_fixed_field_has_its_length(message: Message, change: int | None) -> None:
     for field in raw_fields(type(message)):
@@ -161,7 +180,9 @@ def test_a_fixed_field_has_its_length(message: Message, change: int | None) -> N
         (EVERY[9], "items", bytes(4 * 1001), "1001 entries"),
     ],
 )
-def test_a_field_that_is_none_is_refused(message: Message, name: str, content: bytes, words: str) -> None:
+def test_a_field_that_is_none_is_refused(
+    message: Message, name: str, content: bytes, words: str
+) -> None:
     with pytest.raises(SecureSumError, match=words):
         type(message).decode(with_counted(message, name, content))
 
@@ -199,7 +220,10 @@ def test_names_do_not_flow_into_each_other() -> None:
         (Survivors(T, ("ab", "c")), Survivors(T, ("a", "bc"))),
         (Survivors(T, ("a", "")), Survivors(T, ("a",))),
         (Bundle(T, (b"ab",)), Bundle(T, (b"a", b"b"))),
-        (Reveal(T, "a", bytes(64), (("b", b"1"),), (), ()), Reveal(T, "a", bytes(64), (), (("b", b"1"),), ())),
+        (
+            Reveal(T, "a", bytes(64), (("b", b"1"),), (), ()),
+            Reveal(T, "a", bytes(64), (), (("b", b"1"),), ()),
+        ),
     ]
     for one, other in pairs:
         assert one.encode() != other.encode() and one.digest != other.digest
@@ -211,7 +235,13 @@ def test_a_signature_covers_every_other_field(message: Any) -> None:
     message.check_signature(public)
     for field in dataclasses.fields(message):
         value = getattr(message, field.name)
-        other: Any = "other" if isinstance(value, str) else bytes(len(value)) if isinstance(value, bytes) else ()
+        other: Any = (
+            "other"
+            if isinstance(value, str)
+            else bytes(len(value))
+            if isinstance(value, bytes)
+            else ()
+        )
         if field.name == "seed_shares":
             other = (*value, ("z", b""))
         changed = dataclasses.replace(message, **{field.name: other})
@@ -223,7 +253,10 @@ def test_a_signature_covers_every_other_field(message: Any) -> None:
 @signed
 def test_a_signature_is_for_this_protocol_alone(message: Any) -> None:
     """What is signed begins with the protocol's name, so that no signature made for another purpose with the same key fits."""
-    public, plain = primitives.ed25519_public(KEY), dataclasses.replace(message, signature=bytes(64)).encode()
+    public, plain = (
+        primitives.ed25519_public(KEY),
+        dataclasses.replace(message, signature=bytes(64)).encode(),
+    )
     assert primitives.verify(public, message.signature, b"consilium secure sum v1\0" + plain)
     assert not primitives.verify(public, message.signature, plain)
 
@@ -283,7 +316,9 @@ def test_mutated_bytes(data: st.DataObject, message: Message) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(blob)))
         end = data.draw(st.integers(start, min(len(blob), start + 8)))
-        blob[start:end] = data.draw(st.one_of(st.binary(max_size=8), st.just(bytes(blob[start:end] * 2))))
+        blob[start:end] = data.draw(
+            st.one_of(st.binary(max_size=8), st.just(bytes(blob[start:end] * 2)))
+        )
     strict(type(message), bytes(blob))
 
 
@@ -295,6 +330,8 @@ def test_mutated_bytes(data: st.DataObject, message: Message) -> None:
     threshold=st.integers(0, 2**64 - 1),
     roster=st.binary(min_size=32, max_size=32),
 )
-def test_any_terms(consortium: str, number: int, cohort: list[str], threshold: int, roster: bytes) -> None:
+def test_any_terms(
+    consortium: str, number: int, cohort: list[str], threshold: int, roster: bytes
+) -> None:
     terms = Terms(consortium, "run", number, tuple(cohort), threshold, roster)
     assert Terms.decode(terms.encode()) == terms

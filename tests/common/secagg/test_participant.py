@@ -13,13 +13,26 @@ from common.errors import SecureSumError
 from common.secagg import parcels, participant, primitives
 from common.secagg.messages import Advert, Parcel
 from common.secagg.terms import Limits
-from tests.common.secagg.hospital import LEGAL, ME, STATES, STEPS, WORLD, me, refused, states, take, told
+from tests.common.secagg.hospital import (
+    LEGAL,
+    ME,
+    STATES,
+    STEPS,
+    WORLD,
+    me,
+    refused,
+    states,
+    take,
+    told,
+)
 from tests.common.secagg.world import World, secret
 
 
 def test_an_honest_sum_goes_through_every_state() -> None:
     assert tuple(states()) == STATES
-    assert {(state, step) for step, known in participant.STEPS.items() for state in known} == set(LEGAL)
+    assert {(state, step) for step, known in participant.STEPS.items() for state in known} == set(
+        LEGAL
+    )
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -57,7 +70,9 @@ def test_a_step_can_be_taken_again_after_a_refusal() -> None:
 )
 def test_terms_below_the_policy_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(SecureSumError, match=words):
-        participant.advertise(me(), dataclasses.replace(WORLD.terms, **changes), WORLD.identities, WORLD.fresh[ME])
+        participant.advertise(
+            me(), dataclasses.replace(WORLD.terms, **changes), WORLD.identities, WORLD.fresh[ME]
+        )
 
 
 def test_a_stricter_policy_is_kept() -> None:
@@ -92,7 +107,12 @@ H01 = WORLD.keys().said["h01"]
 @pytest.mark.parametrize(
     ("adverts", "words"),
     [
-        (with_advert(forged(key=secret("server"), mask_key=primitives.x25519_public(secret("server's")))), "not signed by 'h03'"),
+        (
+            with_advert(
+                forged(key=secret("server"), mask_key=primitives.x25519_public(secret("server's")))
+            ),
+            "not signed by 'h03'",
+        ),
         (with_advert(dataclasses.replace(forged(), signature=bytes(64))), "not signed by 'h03'"),
         (with_advert(dataclasses.replace(forged(), commitment=bytes(32))), "not signed by 'h03'"),
         (with_advert(forged(site="h04")), "Two adverts"),
@@ -111,7 +131,10 @@ H01 = WORLD.keys().said["h01"]
         ([a for a in told()["share"] if a.site != ME], "lacks this hospital's own"),
         (with_advert(forged(ME, commitment=bytes(32)), ME), "changed it"),
         (with_advert(forged(ME, mask_key=secret("x")), ME), "changed it"),
-        ([a for a in told()["share"] if a.site in ("h01", ME, "h03")], "3 hospitals sent keys; 4 are needed"),
+        (
+            [a for a in told()["share"] if a.site in ("h01", ME, "h03")],
+            "3 hospitals sent keys; 4 are needed",
+        ),
         ([a for a in told()["share"] if a.site == ME], "1 hospitals"),
         ([], "lacks this hospital's own"),
     ],
@@ -122,7 +145,12 @@ def test_keys_that_must_be_refused(adverts: list[Advert], words: str) -> None:
 
 def test_keys_that_fewer_sent_than_the_policy_asks() -> None:
     """The policy of the hospital counts, whatever the threshold allows."""
-    refused("share", told()["share"][:4], "4 hospitals sent keys; 5 are needed", who=me(limits=Limits(min_cohort=5)))
+    refused(
+        "share",
+        told()["share"][:4],
+        "4 hospitals sent keys; 5 are needed",
+        who=me(limits=Limits(min_cohort=5)),
+    )
     assert len(take("share", states()["advertised"], told()["share"][:4])[1]) == 4
 
 
@@ -168,7 +196,10 @@ def of_other_holder() -> Parcel:
         (with_parcel(parcel(sealed=flipped(parcel().sealed, 0))), "do not open"),
         (with_parcel(parcel(sealed=b"")), "do not open"),
         (with_parcel(parcel(sealed=parcel("h04").sealed)), "do not open"),
-        (with_parcel(dataclasses.replace(of_other_holder(), to=ME).signed(WORLD.me["h03"].key)), "do not open"),
+        (
+            with_parcel(dataclasses.replace(of_other_holder(), to=ME).signed(WORLD.me["h03"].key)),
+            "do not open",
+        ),
         (with_parcel(of_other_holder()), "for 'h01' came to this hospital"),
         (with_parcel(dataclasses.replace(of_other_holder(), to=ME)), "not signed by 'h03'"),
         (with_parcel(dataclasses.replace(parcel(), signature=bytes(64))), "not signed by 'h03'"),
@@ -178,17 +209,31 @@ def of_other_holder() -> Parcel:
         ([*told()["arm"], parcel()], "Two parcels"),
         (with_parcel(parcel(seed_hash=bytes(32))), "vouched for"),
         (with_parcel(parcel(key_hash=bytes(32))), "vouched for"),
-        (with_parcel(parcel(seed_hash=parcel().key_hash, key_hash=parcel().seed_hash)), "vouched for"),
+        (
+            with_parcel(parcel(seed_hash=parcel().key_hash, key_hash=parcel().seed_hash)),
+            "vouched for",
+        ),
         (with_parcel(dealt_wrongly(flipped)), "vouched for"),
         (with_parcel(dealt_wrongly(lambda share: share[:-1], vouched=True)), "vouched for"),
         (with_parcel(dealt_wrongly(lambda share: share + b"\0", vouched=True)), "vouched for"),
         (with_parcel(dealt_wrongly(lambda share: share[:-1], vouched=True, kind=1)), "vouched for"),
-        (with_parcel(dealt_wrongly(lambda share: share + b"\0", vouched=True, kind=1)), "vouched for"),
+        (
+            with_parcel(dealt_wrongly(lambda share: share + b"\0", vouched=True, kind=1)),
+            "vouched for",
+        ),
         (with_parcel(dealt_wrongly(lambda _: b"", vouched=True, kind=1)), "vouched for"),
         (with_parcel(parcel(terms=secret("another sum"))), "another secure sum"),
-        (with_parcel(next(p for p in World(5, number=2).run("shares").said["h03"] if p.to == ME)), "another secure sum"),
+        (
+            with_parcel(
+                next(p for p in World(5, number=2).run("shares").said["h03"] if p.to == ME)
+            ),
+            "another secure sum",
+        ),
         ([p for p in told()["arm"] if p.site != ME], "does not list this hospital"),
-        ([p for p in told()["arm"] if p.site in ("h01", ME, "h03")], "3 hospitals dealt shares; 4 are needed"),
+        (
+            [p for p in told()["arm"] if p.site in ("h01", ME, "h03")],
+            "3 hospitals dealt shares; 4 are needed",
+        ),
         ([], "does not list this hospital"),
     ],
 )
@@ -206,7 +251,11 @@ def test_shares_of_somebody_whose_keys_were_not_listed_are_refused() -> None:
 def test_a_mask_key_that_hides_nothing_is_refused() -> None:
     """A point of small order, properly signed: every mask with it would be known to all."""
     with pytest.raises(SecureSumError, match="secret of zero"):
-        take("share", states()["advertised"], with_advert(forged(mask_key=(1).to_bytes(32, "little"))))
+        take(
+            "share",
+            states()["advertised"],
+            with_advert(forged(mask_key=(1).to_bytes(32, "little"))),
+        )
 
 
 def test_a_wrong_share_that_its_dealer_vouches_for_is_for_the_server_to_find() -> None:

@@ -46,13 +46,28 @@ def test_survivors_are_among_those_whose_shares_came() -> None:
 
 
 def test_fewer_survivors_than_the_policy_asks_are_refused() -> None:
-    refused("confirm", survivors(*WORLD.names[:4]), "4 hospitals sent vectors; 5 are needed", who=me(limits=Limits(min_cohort=5)))
+    refused(
+        "confirm",
+        survivors(*WORLD.names[:4]),
+        "4 hospitals sent vectors; 5 are needed",
+        who=me(limits=Limits(min_cohort=5)),
+    )
 
 
 def test_other_survivors_are_not_confirmed_a_second_time() -> None:
     for named in (survivors(*WORLD.names[:4]), survivors("h01", ME, "h03", "h05"), survivors()):
-        refused("confirm", named, "other survivors than those that this hospital has confirmed", at="confirmed")
-    refused("confirm", survivors(*WORLD.names, terms=secret("another sum")), "another secure sum", at="confirmed")
+        refused(
+            "confirm",
+            named,
+            "other survivors than those that this hospital has confirmed",
+            at="confirmed",
+        )
+    refused(
+        "confirm",
+        survivors(*WORLD.names, terms=secret("another sum")),
+        "another secure sum",
+        at="confirmed",
+    )
 
 
 def test_the_same_survivors_get_the_same_signature_again() -> None:
@@ -80,7 +95,10 @@ def with_confirm(changed: Any) -> list[Any]:
         (told()["reveal"][:1] * 5, "are needed"),
         ([*told()["reveal"][:3], told()["reveal"][0]], "are needed"),
         (with_confirm(confirmed(key=secret("server"))), "not signed by 'h03'"),
-        (with_confirm(dataclasses.replace(confirmed(), signature=bytes(64))), "not signed by 'h03'"),
+        (
+            with_confirm(dataclasses.replace(confirmed(), signature=bytes(64))),
+            "not signed by 'h03'",
+        ),
         (with_confirm(dataclasses.replace(confirmed("h04"), site="h03")), "not signed by 'h03'"),
         (with_confirm(confirmed(survivors=WORLD.names[:4])), "'h03' has confirmed other survivors"),
         (with_confirm(confirmed(survivors=())), "'h03' has confirmed other survivors"),
@@ -137,14 +155,21 @@ def test_no_secret_is_left_after_the_revelation() -> None:
         state.secrets  # noqa: B018  (the property raises)
     rest = repr(dataclasses.asdict(states()["closed"]))
     assert states()["closed"].revealed is None
-    assert not any(repr(value)[2:-1] in rest for value in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials))
+    assert not any(
+        repr(value)[2:-1] in rest
+        for value in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials)
+    )
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_no_secret_is_shown(state: str) -> None:
     """Neither of one's own nor a peer's share may come into a log by way of a traceback."""
     held = states()["armed"]
-    hidden = [*dataclasses.astuple(WORLD.fresh[ME]), *(s for pair in held.shares.values() for s in pair), *held.canary_pads.values()]
+    hidden = [
+        *dataclasses.astuple(WORLD.fresh[ME]),
+        *(s for pair in held.shares.values() for s in pair),
+        *held.canary_pads.values(),
+    ]
     shown = repr(states()[state]) + repr(me()) + repr(WORLD.fresh[ME])
     assert len(hidden) == 4 + 10 + 4
     assert not any(repr(value)[2:-1] in shown or value.hex() in shown for value in hidden)

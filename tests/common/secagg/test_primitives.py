@@ -78,7 +78,9 @@ def test_a_secret_of_zero_is_refused(point: str) -> None:
 
 @pytest.mark.parametrize("case", vectors("ed25519"), ids=lambda c: c["seed"][:8])
 def test_ed25519(case: dict[str, str]) -> None:
-    seed, public, message, signature = (raw(case[k]) for k in ("seed", "public", "message", "signature"))
+    seed, public, message, signature = (
+        raw(case[k]) for k in ("seed", "public", "message", "signature")
+    )
     assert primitives.ed25519_public(seed) == public
     assert primitives.sign(seed, message) == signature
     assert primitives.verify(public, signature, message)
@@ -94,7 +96,12 @@ def test_a_signature_of_another_length_is_not_good(length: int) -> None:
 
 @pytest.mark.parametrize("case", vectors("hkdf"), ids=lambda c: str(c["length"]))
 def test_hkdf(case: dict[str, Any]) -> None:
-    assert primitives.hkdf(raw(case["secret"]), raw(case["salt"]), raw(case["info"]), case["length"]).hex() == case["key"]
+    assert (
+        primitives.hkdf(
+            raw(case["secret"]), raw(case["salt"]), raw(case["info"]), case["length"]
+        ).hex()
+        == case["key"]
+    )
 
 
 @pytest.mark.parametrize("length", [-1, 0, 255 * 32 + 1])
@@ -150,12 +157,17 @@ def test_the_plain_gcm_is_that_of_nist() -> None:
     cases = list(nist())
     assert len(cases) == 37
     for case in cases:
-        assert gcm(*(raw(case[k]) for k in ("Key", "IV", "PT", "AAD"))).hex() == case["CT"] + case["Tag"]
+        assert (
+            gcm(*(raw(case[k]) for k in ("Key", "IV", "PT", "AAD"))).hex()
+            == case["CT"] + case["Tag"]
+        )
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=70), st.binary(max_size=40))
-def test_what_is_sealed_is_what_the_plain_gcm_makes(key: bytes, plain: bytes, associated: bytes) -> None:
+def test_what_is_sealed_is_what_the_plain_gcm_makes(
+    key: bytes, plain: bytes, associated: bytes
+) -> None:
     sealed = primitives.seal(key, plain, associated)
     assert sealed == gcm(key, bytes(12), plain, associated)
     assert primitives.open_sealed(key, sealed, associated) == plain
@@ -164,10 +176,16 @@ def test_what_is_sealed_is_what_the_plain_gcm_makes(key: bytes, plain: bytes, as
 def test_every_changed_bit_is_noticed_and_not_told_apart() -> None:
     sealed, told = primitives.seal(SEED, b"shares", b"from a to b"), set()
     wrong = [
-        (SEED, sealed[:i] + bytes([sealed[i] ^ 1 << b]) + sealed[i + 1 :], b"from a to b") for i in range(len(sealed)) for b in range(8)
+        (SEED, sealed[:i] + bytes([sealed[i] ^ 1 << b]) + sealed[i + 1 :], b"from a to b")
+        for i in range(len(sealed))
+        for b in range(8)
     ]
     wrong += [(SEED, sealed[:cut], b"from a to b") for cut in range(len(sealed))]
-    wrong += [(SEED, sealed, b"from b to a"), (bytes(32), sealed, b"from a to b"), (SEED, sealed + b"\0", b"from a to b")]
+    wrong += [
+        (SEED, sealed, b"from b to a"),
+        (bytes(32), sealed, b"from a to b"),
+        (SEED, sealed + b"\0", b"from a to b"),
+    ]
     for key, text, associated in wrong:
         with pytest.raises(SecureSumError) as caught:
             primitives.open_sealed(key, text, associated)

@@ -15,7 +15,9 @@ from common.errors import SecureSumError
 from common.secagg import shamir
 from common.secagg.shamir import COEFFICIENT, PRIME, SHARE, combine, split
 
-CASE = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "shamir.json").read_text("utf-8"))["cases"]
+CASE = json.loads(
+    (Path(__file__).resolve().parents[2] / "vectors" / "shamir.json").read_text("utf-8")
+)["cases"]
 SECRET = bytes(range(1, 33))
 
 
@@ -41,7 +43,9 @@ def probably_prime(number: int) -> bool:
         odd, twos = odd // 2, twos + 1
     for base in range(2, 32):
         power = pow(base, odd, number)
-        if power not in (1, number - 1) and all((power := power * power % number) != number - 1 for _ in range(twos - 1)):
+        if power not in (1, number - 1) and all(
+            (power := power * power % number) != number - 1 for _ in range(twos - 1)
+        ):
             return False
     return True
 
@@ -60,10 +64,14 @@ def test_the_textbook_example() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(2, 12), st.integers(0, 8), st.binary(min_size=32, max_size=32))
-def test_any_threshold_of_shares_is_enough(data: st.DataObject, threshold: int, more: int, secret: bytes) -> None:
+def test_any_threshold_of_shares_is_enough(
+    data: st.DataObject, threshold: int, more: int, secret: bytes
+) -> None:
     count, length = threshold + more, (threshold - 1) * COEFFICIENT
     shares = split(secret, threshold, count, data.draw(st.binary(min_size=length, max_size=length)))
-    chosen = data.draw(st.permutations(range(1, count + 1)))[: data.draw(st.integers(threshold, count))]
+    chosen = data.draw(st.permutations(range(1, count + 1)))[
+        : data.draw(st.integers(threshold, count))
+    ]
     assert {len(share) for share in shares} == {SHARE}
     assert combine({x: shares[x - 1] for x in chosen}) == secret
 
@@ -146,5 +154,8 @@ def test_a_wrong_share_gives_another_secret() -> None:
 
 def test_shares_are_numbered_from_one() -> None:
     """x = 0 would be the secret itself."""
-    assert [int.from_bytes(share) - int.from_bytes(SECRET) for share in split(SECRET, 2, 4, coefficients(1))] == [1, 2, 3, 4]
+    assert [
+        int.from_bytes(share) - int.from_bytes(SECRET)
+        for share in split(SECRET, 2, 4, coefficients(1))
+    ] == [1, 2, 3, 4]
     assert shamir.combine(dict(enumerate(SHARES, 1))) == SECRET

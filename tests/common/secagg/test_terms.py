@@ -14,7 +14,15 @@ from common.secagg.messages import Terms
 from common.secagg.terms import Limits, threshold, tolerated
 from tests.common.secagg.world import World, names, secret
 
-TABLE = [(3, 0, 2, 0), (4, 1, 3, 1), (5, 1, 4, 1), (5, 0, 3, 2), (10, 2, 7, 3), (20, 4, 13, 7), (50, 5, 28, 22)]
+TABLE = [
+    (3, 0, 2, 0),
+    (4, 1, 3, 1),
+    (5, 1, 4, 1),
+    (5, 0, 3, 2),
+    (10, 2, 7, 3),
+    (20, 4, 13, 7),
+    (50, 5, 28, 22),
+]
 """Hospitals, colluders, threshold, hospitals that may drop out where 3 must be left."""
 
 
@@ -32,7 +40,10 @@ def test_the_table(count: int, colluders: int, t: int, may_drop: int) -> None:
     assert count - Limits(3, colluders).least(terms(count, t)) == may_drop
 
 
-@pytest.mark.parametrize(("count", "colluders"), [(3, 0), (4, 1), (5, 1), (10, 2), (20, 4), (25, 5), (50, 5), (1000, 5), (2, 0), (1, 0)])
+@pytest.mark.parametrize(
+    ("count", "colluders"),
+    [(3, 0), (4, 1), (5, 1), (10, 2), (20, 4), (25, 5), (50, 5), (1000, 5), (2, 0), (1, 0)],
+)
 def test_a_fifth_is_tolerated_where_nothing_is_asked(count: int, colluders: int) -> None:
     assert tolerated(count) == colluders and threshold(count) == threshold(count, colluders)
 
@@ -41,7 +52,9 @@ def test_two_sets_of_confirming_hospitals_share_an_honest_one() -> None:
     for count in range(1, 101):
         for colluders in range(count + 1):
             t = threshold(count, colluders)
-            assert 2 * t - count > colluders, "two sets may be of colluders and disjoint honest hospitals"
+            assert 2 * t - count > colluders, (
+                "two sets may be of colluders and disjoint honest hospitals"
+            )
             assert 2 * (t - 1) - count <= colluders, "one less would do"
 
 
@@ -103,7 +116,12 @@ def test_a_cohort_without_this_hospital_is_refused() -> None:
         Limits().check(terms(3, 2), "h04", identities(4))
 
 
-@given(count=st.integers(3, 60), t=st.integers(0, 70), least=st.integers(3, 60), colluders=st.integers(-1, 60))
+@given(
+    count=st.integers(3, 60),
+    t=st.integers(0, 70),
+    least=st.integers(3, 60),
+    colluders=st.integers(-1, 60),
+)
 def test_limits_agree_with_the_rule(count: int, t: int, least: int, colluders: int) -> None:
     wanted = (count + tolerated(count, colluders)) // 2 + 1
     allowed = count >= least and wanted <= t <= count
@@ -120,4 +138,6 @@ def test_terms_differ_in_their_digest_whatever_differs() -> None:
     changes: list[dict[str, Any]] = [
         {"consortium": "other"}, {"run": "other"}, {"number": 2}, {"cohort": names(4)}, {"threshold": 3}, {"roster": bytes(32)},
     ]  # fmt: skip
-    assert len({dataclasses.replace(first, **change).digest for change in [{}, *changes]}) == 1 + len(changes)
+    assert len(
+        {dataclasses.replace(first, **change).digest for change in [{}, *changes]}
+    ) == 1 + len(changes)

@@ -16,7 +16,18 @@ import numpy.typing as npt
 
 from common.secagg import blame, coordinator, fixed_point, mask_streams, participant, primitives
 from common.secagg.mask_streams import Pad
-from common.secagg.messages import CANARIES, Advert, Confirm, Masked, Parcel, Reveal, SumResult, SumSpec, Survivors, Terms
+from common.secagg.messages import (
+    CANARIES,
+    Advert,
+    Confirm,
+    Masked,
+    Parcel,
+    Reveal,
+    SumResult,
+    SumSpec,
+    Survivors,
+    Terms,
+)
 from common.secagg.participant import Fresh, Me
 from common.secagg.terms import Limits, threshold
 
@@ -64,7 +75,9 @@ class Opened:
     survivors: tuple[str, ...]
 
 
-Arm = Callable[[Me, participant.ParticipantState, Any, SumSpec], tuple[participant.ParticipantState, Pad]]
+Arm = Callable[
+    [Me, participant.ParticipantState, Any, SumSpec], tuple[participant.ParticipantState, Pad]
+]
 
 
 class World:
@@ -97,14 +110,25 @@ class World:
         self.identities = {name: primitives.ed25519_public(me.key) for name, me in self.me.items()}
         t = least_threshold or threshold(count, self.limits.colluders)
         self.terms = Terms("consortium", "run", number, self.names, t, secret("roster"))
-        self.fresh = {name: Fresh(*(secret(what, name, number) for what in ("mask", "channel", "seed", "poly"))) for name in self.names}
+        self.fresh = {
+            name: Fresh(
+                *(secret(what, name, number) for what in ("mask", "channel", "seed", "poly"))
+            )
+            for name in self.names
+        }
         rng = np.random.default_rng((count, number))
-        self.weights = {name: int(w) for name, w in zip(self.names, rng.integers(1, 5001, count), strict=True)}
+        self.weights = {
+            name: int(w) for name, w in zip(self.names, rng.integers(1, 5001, count), strict=True)
+        }
         self.values = {name: rng.normal(0, 0.05, size).astype(np.float32) for name in self.names}
-        self.losses = {name: float(v) for name, v in zip(self.names, rng.uniform(0, 3, count), strict=True)}
+        self.losses = {
+            name: float(v) for name, v in zip(self.names, rng.uniform(0, 3, count), strict=True)
+        }
         bits = fixed_point.fraction_bits(limit, count, ring_bits)
         total = sum(self.weights.values())
-        self.order = SumSpec("train", 1, "", secret("model"), "layout", size, ring_bits, bits, limit, LANES, total)
+        self.order = SumSpec(
+            "train", 1, "", secret("model"), "layout", size, ring_bits, bits, limit, LANES, total
+        )
 
     @property
     def least(self) -> int:
@@ -113,8 +137,15 @@ class World:
 
     def keys(self) -> Moment:
         """All hospitals are asked for keys."""
-        made = {name: participant.advertise(me, self.terms, self.identities, self.fresh[name]) for name, me in self.me.items()}
-        return Moment(coordinator.begin(self.terms, self.identities, self.limits.min_cohort), _states(made), _answers(made))
+        made = {
+            name: participant.advertise(me, self.terms, self.identities, self.fresh[name])
+            for name, me in self.me.items()
+        }
+        return Moment(
+            coordinator.begin(self.terms, self.identities, self.limits.min_cohort),
+            _states(made),
+            _answers(made),
+        )
 
     def shares(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Keys of ``who`` arrive; these deal shares."""
@@ -122,10 +153,15 @@ class World:
         for name in there:
             state = coordinator.advert(state, Advert.decode(now.said[name].encode()))
         state, bundle = coordinator.adverts(state)
-        made = {name: participant.share(self.me[name], now.sites[name], bundle.opened(Advert)) for name in there}
+        made = {
+            name: participant.share(self.me[name], now.sites[name], bundle.opened(Advert))
+            for name in there
+        }
         return Moment(state, _states(made), _answers(made))
 
-    def vectors(self, now: Moment, who: Iterable[str] | None = None, arm: Arm = participant.arm) -> Moment:
+    def vectors(
+        self, now: Moment, who: Iterable[str] | None = None, arm: Arm = participant.arm
+    ) -> Moment:
         """Shares of ``who`` arrive; these mask their vectors. ``arm`` may be a hospital's that does it wrongly."""
         state, there = now.server, self._there(now, who)
         for name in there:
@@ -135,7 +171,9 @@ class World:
         for name in there:
             armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.order)
             vectors[name] = self.seal(name, pad)
-            made[name] = participant.mask(self.me[name], armed, participant.vector_digest(vectors[name].data))
+            made[name] = participant.mask(
+                self.me[name], armed, participant.vector_digest(vectors[name].data)
+            )
         return Moment(state, _states(made), _answers(made), vectors)
 
     def confirmations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
@@ -144,9 +182,19 @@ class World:
         for name in there:
             vector = now.vectors[name]
             tail = [int(word) for word in self.views(vector)[1]]
-            state = coordinator.masked(state, Masked.decode(now.said[name].encode()), participant.vector_digest(vector.data), tail)
+            state = coordinator.masked(
+                state,
+                Masked.decode(now.said[name].encode()),
+                participant.vector_digest(vector.data),
+                tail,
+            )
         state, named = coordinator.survivors(state)
-        made = {name: participant.confirm(self.me[name], now.sites[name], Survivors.decode(named.encode())) for name in there}
+        made = {
+            name: participant.confirm(
+                self.me[name], now.sites[name], Survivors.decode(named.encode())
+            )
+            for name in there
+        }
         return replace(now, server=state, sites=_states(made), said=_answers(made))
 
     def revelations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
@@ -159,7 +207,9 @@ class World:
         made = {name: participant.reveal(self.me[name], now.sites[name], signed) for name in there}
         return replace(now, server=state, sites=_states(made), said=_answers(made), signed=signed)
 
-    def gathered(self, now: Moment, who: Iterable[str] | None = None) -> coordinator.CoordinatorState:
+    def gathered(
+        self, now: Moment, who: Iterable[str] | None = None
+    ) -> coordinator.CoordinatorState:
         """Revelations of ``who`` arrive."""
         state = now.server
         for name in self._there(now, who):
@@ -171,7 +221,9 @@ class World:
         state, opening = coordinator.open_sum(self.gathered(now, who))
         return self.unmasked(now, state, opening)
 
-    def unmasked(self, now: Moment, state: coordinator.CoordinatorState, opening: coordinator.Opening) -> Opened:
+    def unmasked(
+        self, now: Moment, state: coordinator.CoordinatorState, opening: coordinator.Opening
+    ) -> Opened:
         """The survivors' vectors, added up and freed of the masks."""
         total = np.zeros(self.order.body_bytes + 8 * self.order.tail_words, np.uint8)
         body, tail = self.views(total)
@@ -183,15 +235,24 @@ class World:
         pad.add(tail)
         words = [int(word) for word in tail]
         blame.check_canaries(state, words[:CANARIES], opening)
-        lanes = {lane: fixed_point.decode_lane(word, lane == "weight") for lane, word in zip(LANES, words[CANARIES:], strict=True)}
+        lanes = {
+            lane: fixed_point.decode_lane(word, lane == "weight")
+            for lane, word in zip(LANES, words[CANARIES:], strict=True)
+        }
         mean = np.empty(self.order.size, np.float32)
-        fixed_point.decode(body, self.order.total / lanes["weight"] / 2.0**self.order.fraction_bits, mean)
+        fixed_point.decode(
+            body, self.order.total / lanes["weight"] / 2.0**self.order.fraction_bits, mean
+        )
         return Opened(body, words, mean, lanes, state.survivors)
 
     def run(self, until: str = "opened") -> Any:
         """All stay: the moment after a stage, or the opened sum."""
         now: Any = self.keys()
-        for stage in ("shares", "vectors", "confirmations", "revelations", "opened") if until != "keys" else ():
+        for stage in (
+            ("shares", "vectors", "confirmations", "revelations", "opened")
+            if until != "keys"
+            else ()
+        ):
             now = getattr(self, stage)(now)
             if stage == until:
                 break
@@ -206,7 +267,13 @@ class World:
         order = self.order
         buffer = np.zeros(order.body_bytes + 8 * order.tail_words, np.uint8)
         body, tail = self.views(buffer)
-        mask_streams.seal(self.values[name], self.weights[name] / order.total * 2.0**order.fraction_bits, order.limit, pad, body)
+        mask_streams.seal(
+            self.values[name],
+            self.weights[name] / order.total * 2.0**order.fraction_bits,
+            order.limit,
+            pad,
+            body,
+        )
         tail[:] = [1] * CANARIES + [
             fixed_point.encode_lane(self.weights[name], exact=True),
             fixed_point.encode_lane(self.losses[name], exact=False),
@@ -217,13 +284,17 @@ class World:
     def views(self, vector: Bytes) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint64]]:
         """Body and tail of a vector."""
         length = self.order.body_bytes
-        return vector[:length].view(np.uint32 if self.order.ring_bits == 32 else np.uint64), vector[length:].view(np.uint64)
+        return vector[:length].view(np.uint32 if self.order.ring_bits == 32 else np.uint64), vector[
+            length:
+        ].view(np.uint64)
 
     def plain_mean(self, who: Iterable[str]) -> npt.NDArray[np.float64]:
         """The weighted mean in float64, without any of the above."""
         chosen = list(who)
         weights = [self.weights[name] for name in chosen]
-        return np.average([self.values[name].astype(np.float64) for name in chosen], axis=0, weights=weights)
+        return np.average(
+            [self.values[name].astype(np.float64) for name in chosen], axis=0, weights=weights
+        )
 
     def check(self, opened: Opened, who: Iterable[str]) -> None:
         """Whether an opened sum is that of exactly these hospitals: counts to the last one, values to half a unit each."""
@@ -232,7 +303,10 @@ class World:
         assert list(opened.survivors) == chosen
         assert opened.tail[:CANARIES] == [len(chosen)] * CANARIES
         assert opened.lanes["weight"] == weight
-        assert abs(opened.lanes["loss"] - sum(self.losses[name] for name in chosen)) <= len(chosen) * 2.0**-fixed_point.LANE_BITS
+        assert (
+            abs(opened.lanes["loss"] - sum(self.losses[name] for name in chosen))
+            <= len(chosen) * 2.0**-fixed_point.LANE_BITS
+        )
         room = len(chosen) / 2 * self.order.total / weight / 2.0**self.order.fraction_bits + 1e-8
         assert float(np.abs(opened.mean - self.plain_mean(chosen)).max(initial=0.0)) <= room
 
@@ -240,7 +314,9 @@ class World:
         return sorted(now.sites if who is None else who)
 
 
-def _states(made: Mapping[str, tuple[participant.ParticipantState, Any]]) -> dict[str, participant.ParticipantState]:
+def _states(
+    made: Mapping[str, tuple[participant.ParticipantState, Any]],
+) -> dict[str, participant.ParticipantState]:
     return {name: state for name, (state, _) in made.items()}
 
 

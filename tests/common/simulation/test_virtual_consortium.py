@@ -35,7 +35,9 @@ def test_everything_holds_together(tmp_path: Path) -> None:
 def test_keys_are_never_the_same_twice(tmp_path: Path) -> None:
     for name in ("a", "b"):
         virtual_consortium.make(tmp_path / name, ["north"], NOW)
-    assert (tmp_path / "a/north/identity.key").read_bytes() != (tmp_path / "b/north/identity.key").read_bytes()
+    assert (tmp_path / "a/north/identity.key").read_bytes() != (
+        tmp_path / "b/north/identity.key"
+    ).read_bytes()
     before = (tmp_path / "a/north/identity.key").read_bytes()
     virtual_consortium.make(tmp_path / "a", ["north"], NOW)  # a run that is done again
     assert (tmp_path / "a/north/identity.key").read_bytes() != before

@@ -24,7 +24,10 @@ def test_every_strategy_gives_a_finite_step_of_the_same_kind_without_torch(name:
 
 def test_fedavg_moves_by_the_mean() -> None:
     assert fedavg.step(fedavg.Options(), {}, MEAN.copy())[1].tolist() == MEAN.tolist()
-    assert fedavg.step(fedavg.Options(server_rate=0.5), {}, MEAN.copy())[1].tolist() == (MEAN / 2).tolist()
+    assert (
+        fedavg.step(fedavg.Options(server_rate=0.5), {}, MEAN.copy())[1].tolist()
+        == (MEAN / 2).tolist()
+    )
 
 
 def test_momentum_follows_the_recurrence() -> None:
@@ -41,12 +44,20 @@ def test_adaptive_steps_follow_algorithm_2(kind: str) -> None:
     for delta in (MEAN, 2 * MEAN, -MEAN):
         state, step = fedopt.step(options, state, delta.copy())
         m = 0.9 * m + 0.1 * delta
-        v = 0.99 * v + 0.01 * delta**2 if kind == "adam" else v - 0.01 * delta**2 * np.sign(v - delta**2)
+        v = (
+            0.99 * v + 0.01 * delta**2
+            if kind == "adam"
+            else v - 0.01 * delta**2 * np.sign(v - delta**2)
+        )
         assert np.allclose(step, 0.1 * m / (np.sqrt(v) + 1e-2), rtol=1e-4)
 
 
 def test_fedprox_equals_the_gradient_of_its_penalty() -> None:
-    weights, anchor, mu = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([0.0, 3.0]), 0.3
+    weights, anchor, mu = (
+        torch.tensor([1.0, 2.0], requires_grad=True),
+        torch.tensor([0.0, 3.0]),
+        0.3,
+    )
     (weights.sin().sum() + mu / 2 * (weights - anchor).square().sum()).backward()
     expected = weights.grad
     plain = torch.tensor([1.0, 2.0], requires_grad=True)

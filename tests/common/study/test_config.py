@@ -45,7 +45,10 @@ def test_defaults_and_given_values() -> None:
         ("", "task.classes is missing; give a list, each a text in quotes: names of the classes."),
         ('classes = "x"', 'task.classes is "x"; give a list, each a text in quotes.'),
         ("classes = [1]", "task.classes[0] is 1; give a text in quotes."),
-        ("classes = []\nrat = 1", "task.rat is not a setting (did you mean 'rate'?); allowed here: "),
+        (
+            "classes = []\nrat = 1",
+            "task.rat is not a setting (did you mean 'rate'?); allowed here: ",
+        ),
         ("classes = []\nrate = 1.5", "task.rate is 1.5; allowed: 0 to 1."),
         ("classes = []\nrate = nan", "task.rate is nan; give a finite number."),
         ("classes = []\nrate = inf", "task.rate is inf; give a finite number."),
@@ -56,7 +59,10 @@ def test_defaults_and_given_values() -> None:
         ("classes = []\nsteps = true", "task.steps is true; give a whole number."),
         ("classes = []\ndeepest = 0", "task.deepest is 0; allowed: -1 or less."),
         ("classes = []\nfast = 1", "task.fast is 1; give true or false."),
-        ('classes = []\nkind = "alhpa"', 'task.kind is "alhpa" (did you mean "alpha"?); allowed: "alpha", "beta", "a".'),
+        (
+            'classes = []\nkind = "alhpa"',
+            'task.kind is "alhpa" (did you mean "alpha"?); allowed: "alpha", "beta", "a".',
+        ),
         ("classes = []\nwindow = 3", "task.window is 3; give a list, each a number."),
         ("classes = []\nsize = [64, 0]", "task.size is 0; allowed: 1 to 512."),
         ("classes = []\nsize = [64.5]", "task.size[0] is 64.5; give a whole number."),
@@ -72,13 +78,38 @@ def test_a_wrong_table_is_refused_with_one_sentence(text: str, sentence: str) ->
 
 def test_describe_lists_every_field_in_order() -> None:
     rows = list(config.describe(Options, "task"))
-    assert rows[0] == ("task.classes", "required", "a list, each a text in quotes", "names of the classes")
+    assert rows[0] == (
+        "task.classes",
+        "required",
+        "a list, each a text in quotes",
+        "names of the classes",
+    )
     assert rows[1] == ("task.rate", "0.5", "a number, 0 to 1", "a rate")
-    assert [row[1] for row in rows] == ["required", "0.5", "3", "-1", "false", '"a"', "none", "[64, 64]"]
-    assert [row[2] for row in rows][2:6] == ["a whole number, 1 or more", "a whole number, -1 or less", "true or false", "alpha | beta | a"]
+    assert [row[1] for row in rows] == [
+        "required",
+        "0.5",
+        "3",
+        "-1",
+        "false",
+        '"a"',
+        "none",
+        "[64, 64]",
+    ]
+    assert [row[2] for row in rows][2:6] == [
+        "a whole number, 1 or more",
+        "a whole number, -1 or less",
+        "true or false",
+        "alpha | beta | a",
+    ]
 
 
-@pytest.mark.parametrize("given", [{"classes": ["x"]}, {"classes": ["x", 'y"\\'], "window": [0.5, 1e9], "fast": True, "rate": 1e-7}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"classes": ["x"]},
+        {"classes": ["x", 'y"\\'], "window": [0.5, 1e9], "fast": True, "rate": 1e-7},
+    ],
+)
 def test_to_table_is_undone_by_load(given: dict[str, Any]) -> None:
     options = config.load(Options, given, "task")
     text = toml.dumps(config.to_table(options))

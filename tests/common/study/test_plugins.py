@@ -40,7 +40,20 @@ def test_a_new_file_is_found_without_changing_another(package: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "name", ["_helper", "__init__", "", ".", "..outside", "../outside", "alpha.THING", "os", "alpha ", "ALPHA", "alpha\0"]
+    "name",
+    [
+        "_helper",
+        "__init__",
+        "",
+        ".",
+        "..outside",
+        "../outside",
+        "alpha.THING",
+        "os",
+        "alpha ",
+        "ALPHA",
+        "alpha\0",
+    ],
 )
 def test_any_other_name_is_refused(package: str, name: str) -> None:
     with pytest.raises(StudyError, match="installed: alpha, beta"):
@@ -50,4 +63,7 @@ def test_any_other_name_is_refused(package: str, name: str) -> None:
 def test_the_sentence_names_the_place_and_the_closest(package: str) -> None:
     with pytest.raises(StudyError) as caught:
         plugins.load(package, "alpah", "THING", "model.name")
-    assert str(caught.value) == "model.name is 'alpah' (did you mean 'alpha'?); installed: alpha, beta."
+    assert (
+        str(caught.value)
+        == "model.name is 'alpah' (did you mean 'alpha'?); installed: alpha, beta."
+    )

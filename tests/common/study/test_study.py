@@ -48,7 +48,9 @@ rounds = 3
 [evaluation]
 every = 0
 """
-CLASSIFICATION = 'name = "x"\n[task]\nname = "classification"\ntarget = ["finding"]\n[model]\nname = "unet"\n'
+CLASSIFICATION = (
+    'name = "x"\n[task]\nname = "classification"\ntarget = ["finding"]\n[model]\nname = "unet"\n'
+)
 
 
 def parse(text: str) -> studies.Study:
@@ -82,7 +84,12 @@ def test_given_values_are_kept_and_converted() -> None:
     assert study.task.options.classes == ("left", "right")
     assert study.strategy.options.mu == 0.1
     assert isinstance(study.training.learning_rate, float)
-    assert [s.name for s in (*study.prepare, *study.augment)] == ["resize", "standardise", "random_crop", "flip"]
+    assert [s.name for s in (*study.prepare, *study.augment)] == [
+        "resize",
+        "standardise",
+        "random_crop",
+        "flip",
+    ]
     assert study.augment[1].options.axes == (0, 1)
 
 
@@ -100,7 +107,12 @@ def test_the_hash_is_over_the_meaning() -> None:
     assert len(bytes.fromhex(digest)) == 32
     assert parse("# a comment\n" + SMALL + '[training]\noptimizer = "adamw"\n').digest == digest
     assert (
-        parse('[model]\nname = "unet"\n[task]\nname = "segmentation"\n'.replace("[model]", 'name = "lungs"\n[model]', 1)).digest == digest
+        parse(
+            '[model]\nname = "unet"\n[task]\nname = "segmentation"\n'.replace(
+                "[model]", 'name = "lungs"\n[model]', 1
+            )
+        ).digest
+        == digest
     )
     others = [
         SMALL.replace("lungs", "lung"),
@@ -121,8 +133,16 @@ def test_parsing_changes_nothing_of_what_is_given() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "sentence"),
     [
-        ("trainig", {}, "trainig is not a section of a study (did you mean 'training'?); allowed: name, description,"),
-        ("name", "", 'name is ""; give 1 to 64 letters, digits, dots, hyphens or underscores, starting with a letter or digit, in quotes.'),
+        (
+            "trainig",
+            {},
+            "trainig is not a section of a study (did you mean 'training'?); allowed: name, description,",
+        ),
+        (
+            "name",
+            "",
+            'name is ""; give 1 to 64 letters, digits, dots, hyphens or underscores, starting with a letter or digit, in quotes.',
+        ),
         ("name", 3, "name is 3; give 1 to 64 letters"),
         ("name", "../x", 'name is "../x"; give 1 to 64 letters'),
         ("name", 65 * "x", 'name is "xxxxx'),
@@ -136,23 +156,59 @@ def test_parsing_changes_nothing_of_what_is_given() -> None:
         ("seed", 1.0, "seed is 1.0; give a whole number"),
         ("training", 3, "training is 3; give a table."),
         ("task", "segmentation", 'task is "segmentation"; give a table.'),
-        ("task.name", "segmentaton", 'task.name is "segmentaton" (did you mean "segmentation"?); installed: '),
+        (
+            "task.name",
+            "segmentaton",
+            'task.name is "segmentaton" (did you mean "segmentation"?); installed: ',
+        ),
         ("task.name", 3, "task.name is 3; give one of classification, detection, segmentation"),
-        ("task.clases", [], "task.clases is not a setting (did you mean 'classes'?); allowed here: "),
+        (
+            "task.clases",
+            [],
+            "task.clases is not a setting (did you mean 'classes'?); allowed here: ",
+        ),
         ("model.name", "../unet", 'model.name is "../unet" (did you mean "unet"?); installed: '),
         ("model.name", "os", 'model.name is "os"; installed: '),
         ("strategy.mu", -1, "strategy.mu is -1.0; allowed: 0 to 100."),
         ("training.learning_rate", 0, "training.learning_rate is 0.0; allowed: 1e-08 to 100."),
-        ("training.optimizer", "adam", 'training.optimizer is "adam" (did you mean "adamw"?); allowed: "adamw", "sgd".'),
+        (
+            "training.optimizer",
+            "adam",
+            'training.optimizer is "adam" (did you mean "adamw"?); allowed: "adamw", "sgd".',
+        ),
         ("federation.rounds", 0, "federation.rounds is 0; allowed: 1 to 100000."),
-        ("data.test_fraction", 0.9, "data.test_fraction + data.validation_fraction is 1 or more; leave patients for training."),
-        ("data.prepare", {"step": "resize"}, 'data.prepare is {step = "resize"}; give a list of tables, each with a step.'),
+        (
+            "data.test_fraction",
+            0.9,
+            "data.test_fraction + data.validation_fraction is 1 or more; leave patients for training.",
+        ),
+        (
+            "data.prepare",
+            {"step": "resize"},
+            'data.prepare is {step = "resize"}; give a list of tables, each with a step.',
+        ),
         ("data.prepare", ["resize"], 'data.prepare[0] is "resize"; give a table.'),
         ("data.prepare", [{}], "data.prepare[0].step is missing; give one of "),
-        ("data.prepare", [{"step": "resize"}], "data.prepare[0].size is missing; give a list, each a whole number: "),
-        ("data.prepare", [{"step": "flip"}], 'data.prepare[0].step is "flip", which belongs under data.augment.'),
-        ("data.augment", [{"step": "standardise"}], 'data.augment[0].step is "standardise", which belongs under data.prepare.'),
-        ("data.augment", [{"step": "flip", "axis": 1}], "data.augment[0].axis is not a setting (did you mean 'axes'?)"),
+        (
+            "data.prepare",
+            [{"step": "resize"}],
+            "data.prepare[0].size is missing; give a list, each a whole number: ",
+        ),
+        (
+            "data.prepare",
+            [{"step": "flip"}],
+            'data.prepare[0].step is "flip", which belongs under data.augment.',
+        ),
+        (
+            "data.augment",
+            [{"step": "standardise"}],
+            'data.augment[0].step is "standardise", which belongs under data.prepare.',
+        ),
+        (
+            "data.augment",
+            [{"step": "flip", "axis": 1}],
+            "data.augment[0].axis is not a setting (did you mean 'axes'?)",
+        ),
     ],
 )
 def test_a_wrong_study_is_refused_with_one_sentence(place: str, value: Any, sentence: str) -> None:
@@ -162,7 +218,10 @@ def test_a_wrong_study_is_refused_with_one_sentence(place: str, value: Any, sent
 
 
 def test_a_network_that_does_not_serve_the_task_is_refused() -> None:
-    with pytest.raises(StudyError, match=r'model\.name is "unet", which serves segmentation; task\.name is "classification"'):
+    with pytest.raises(
+        StudyError,
+        match=r'model\.name is "unet", which serves segmentation; task\.name is "classification"',
+    ):
         parse(CLASSIFICATION)
 
 
@@ -195,13 +254,17 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path, content: bytes, sent
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(StudyError, match=r"cannot be read \(.+\); give the path of a TOML study file"):
+        with pytest.raises(
+            StudyError, match=r"cannot be read \(.+\); give the path of a TOML study file"
+        ):
             studies.read(path)
 
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 PLACES = (

@@ -20,7 +20,9 @@ from common.tasks.classification import TASK, Classification, balanced_weights
 
 
 def task(dimensions: int = 2, **options: Any) -> Classification:
-    made = TASK.create(config.load(TASK.options, {"target": ["finding"]} | options, "task"), dimensions)
+    made = TASK.create(
+        config.load(TASK.options, {"target": ["finding"]} | options, "task"), dimensions
+    )
     assert isinstance(made, Classification)
     return made
 
@@ -43,22 +45,35 @@ class Fixed(nn.Module):
 def rows(made: Classification, probabilities: Any, labels: Any) -> list[Any]:
     label = torch.tensor(labels, dtype=torch.float32 if made.multi_label else torch.int64)
     samples = [Sample(torch.zeros(1, 4, 4), (1.0, 1.0), label=value) for value in label]
-    return [made.row({"probabilities": p}, s) for p, s in zip(torch.tensor(probabilities), samples, strict=True)]
+    return [
+        made.row({"probabilities": p}, s)
+        for p, s in zip(torch.tensor(probabilities), samples, strict=True)
+    ]
 
 
 def pair_count(scores: Any, positive: Any) -> float:
     """AUC from its definition: every pair of a positive and a negative, a tie counting half."""
-    pairs = list(itertools.product(np.asarray(scores)[positive], np.asarray(scores)[~np.asarray(positive)]))
-    return float(np.mean([1.0 if p > n else 0.5 if p == n else 0.0 for p, n in pairs])) if pairs else math.nan
+    pairs = list(
+        itertools.product(np.asarray(scores)[positive], np.asarray(scores)[~np.asarray(positive)])
+    )
+    return (
+        float(np.mean([1.0 if p > n else 0.5 if p == n else 0.0 for p, n in pairs]))
+        if pairs
+        else math.nan
+    )
 
 
 class TestAreaUnderRoc:
     @pytest.mark.parametrize("levels", [2, 5, 1000])
     @pytest.mark.parametrize("seed", range(5))
-    def test_equals_the_pair_count_with_many_and_with_few_ties(self, levels: int, seed: int) -> None:
+    def test_equals_the_pair_count_with_many_and_with_few_ties(
+        self, levels: int, seed: int
+    ) -> None:
         random = np.random.default_rng(seed)
         scores, positive = random.integers(0, levels, 60) / levels, random.random(60) < 0.3
-        assert area_under_roc(scores, positive) == pytest.approx(pair_count(scores, positive), abs=1e-12)
+        assert area_under_roc(scores, positive) == pytest.approx(
+            pair_count(scores, positive), abs=1e-12
+        )
 
     def test_known_values(self) -> None:
         positive = np.array([False, False, True, True])
@@ -78,12 +93,16 @@ class TestAreaUnderRoc:
 class TestSummarise:
     def test_two_classes_score_the_last(self) -> None:
         made = task()
-        found = made.summarise(rows(made, [[0.9, 0.1], [0.4, 0.6], [0.65, 0.35], [0.2, 0.8]], [0, 0, 1, 1]))
+        found = made.summarise(
+            rows(made, [[0.9, 0.1], [0.4, 0.6], [0.65, 0.35], [0.2, 0.8]], [0, 0, 1, 1])
+        )
         assert found == pytest.approx({"auc": 0.75, "balanced_accuracy": 0.5, "accuracy": 0.5})
 
     def test_balanced_accuracy_is_the_mean_recall(self) -> None:
         made = task()
-        found = made.summarise(rows(made, [[0.9, 0.1]] * 9 + [[0.1, 0.9], [0.9, 0.1]], [0] * 9 + [1, 1]))
+        found = made.summarise(
+            rows(made, [[0.9, 0.1]] * 9 + [[0.1, 0.9], [0.9, 0.1]], [0] * 9 + [1, 1])
+        )
         assert found["accuracy"] == pytest.approx(10 / 11)
         assert found["balanced_accuracy"] == pytest.approx(0.75)
 
@@ -93,7 +112,9 @@ class TestSummarise:
         labels = random.integers(0, 3, 50)
         chances = random.dirichlet(np.ones(4), 50)
         found = made.summarise(rows(made, chances, labels))
-        assert found["auc"] == pytest.approx(np.mean([pair_count(chances[:, k], labels == k) for k in range(3)]))
+        assert found["auc"] == pytest.approx(
+            np.mean([pair_count(chances[:, k], labels == k) for k in range(3)])
+        )
         recall = [np.mean(chances[labels == k].argmax(1) == k) for k in range(3)]
         assert found["balanced_accuracy"] == pytest.approx(np.mean(recall))
 
@@ -113,7 +134,9 @@ class TestSummarise:
         assert one_class["accuracy"] == 1.0
         assert all(math.isnan(value) for value in made.summarise([]).values())
         targets = several()
-        assert math.isnan(targets.summarise(rows(targets, [[0.5, 0.5]], [[1.0, 0.0]]))["balanced_accuracy"])
+        assert math.isnan(
+            targets.summarise(rows(targets, [[0.5, 0.5]], [[1.0, 0.0]]))["balanced_accuracy"]
+        )
 
     def test_keys_are_those_announced_and_rows_are_small(self) -> None:
         made = task()
@@ -136,14 +159,18 @@ class TestLoss:
     def test_focal_weighs_by_the_missing_chance_squared(self) -> None:
         labels = torch.tensor([0, 1, 1, 0])
         chance = self.LOGITS.softmax(1)[torch.arange(4), labels]
-        torch.testing.assert_close(self.loss(task(loss="focal"), labels), (-((1 - chance) ** 2) * chance.log()).mean())
+        torch.testing.assert_close(
+            self.loss(task(loss="focal"), labels), (-((1 - chance) ** 2) * chance.log()).mean()
+        )
 
     @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
     def test_multi_label_is_one_question_per_target(self, loss: str) -> None:
         labels = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
         chance = torch.where(labels > 0.5, self.LOGITS.sigmoid(), 1 - self.LOGITS.sigmoid())
         factor = (1 - chance) ** 2 if loss == "focal" else 1
-        torch.testing.assert_close(self.loss(several(loss=loss), labels), (-factor * chance.log()).mean())
+        torch.testing.assert_close(
+            self.loss(several(loss=loss), labels), (-factor * chance.log()).mean()
+        )
 
     def test_smoothing_moves_the_target_towards_the_middle(self) -> None:
         labels = torch.tensor([0, 1, 1, 0])
@@ -152,7 +179,9 @@ class TestLoss:
         torch.testing.assert_close(self.loss(task(label_smoothing=0.2), labels), expected)
         smooth = several(label_smoothing=0.2)
         both = torch.ones(4, 2)
-        expected = -(0.9 * self.LOGITS.sigmoid().log() + 0.1 * (-self.LOGITS).sigmoid().log()).mean()
+        expected = -(
+            0.9 * self.LOGITS.sigmoid().log() + 0.1 * (-self.LOGITS).sigmoid().log()
+        ).mean()
         torch.testing.assert_close(self.loss(smooth, both), expected)
 
     def test_stays_finite_for_wild_logits_in_bf16(self) -> None:
@@ -171,7 +200,10 @@ class TestLoss:
 
 class TestClassWeights:
     def samples(self, labels: list[Any], dtype: torch.dtype = torch.int64) -> list[Sample]:
-        return [Sample(torch.zeros(1, 2, 2), (1.0, 1.0), label=torch.tensor(value, dtype=dtype)) for value in labels]
+        return [
+            Sample(torch.zeros(1, 2, 2), (1.0, 1.0), label=torch.tensor(value, dtype=dtype))
+            for value in labels
+        ]
 
     def test_off_by_default(self) -> None:
         made = task()
@@ -179,9 +211,15 @@ class TestClassWeights:
 
     def test_balanced_classes_carry_the_same_weight_and_the_mean_is_one(self) -> None:
         labels = [0] * 6 + [1] * 3 + [2] * 1
-        weights = task(classes=["a", "b", "c"], class_weights="balanced").for_site(self.samples(labels)).weights
+        weights = (
+            task(classes=["a", "b", "c"], class_weights="balanced")
+            .for_site(self.samples(labels))
+            .weights
+        )
         assert weights is not None
-        torch.testing.assert_close(weights * torch.tensor([6.0, 3.0, 1.0]), torch.full((3,), 10 / 3))
+        torch.testing.assert_close(
+            weights * torch.tensor([6.0, 3.0, 1.0]), torch.full((3,), 10 / 3)
+        )
         assert float(weights[torch.tensor(labels)].mean()) == pytest.approx(1.0)
 
     def test_weights_multiply_each_images_term(self) -> None:
@@ -192,7 +230,9 @@ class TestClassWeights:
         torch.testing.assert_close(loss, (terms * torch.tensor([4 / 6, 2.0])).mean())
 
     def test_multi_label_weighs_each_target_by_itself(self) -> None:
-        made = several(class_weights="balanced").for_site(self.samples([[1, 0], [0, 0], [0, 0], [0, 0]], torch.float32))
+        made = several(class_weights="balanced").for_site(
+            self.samples([[1, 0], [0, 0], [0, 0], [0, 0]], torch.float32)
+        )
         assert made.weights is not None
         torch.testing.assert_close(made.weights, torch.tensor([[4 / 6, 2.0], [1.0, 1.0]]))
         logits, labels = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
@@ -214,14 +254,24 @@ class TestPredict:
     def test_probabilities_of_one_label_sum_to_one_on_the_cpu(self) -> None:
         found = task().predict(Fixed(torch.randn(3, 2)).eval(), torch.zeros(3, 1, 9, 7))
         assert len(found) == 3
-        assert all(f["probabilities"].dtype == torch.float32 and f["probabilities"].sum() == pytest.approx(1.0) for f in found)
+        assert all(
+            f["probabilities"].dtype == torch.float32
+            and f["probabilities"].sum() == pytest.approx(1.0)
+            for f in found
+        )
 
     def test_multi_label_probabilities_stand_alone(self) -> None:
-        found = several().predict(Fixed(torch.tensor([[10.0, 10.0]])).eval(), torch.zeros(1, 1, 8, 8))
+        found = several().predict(
+            Fixed(torch.tensor([[10.0, 10.0]])).eval(), torch.zeros(1, 1, 8, 8)
+        )
         assert (found[0]["probabilities"] > 0.99).all()
 
     def test_leaves_no_gradient_behind(self) -> None:
-        assert not task().predict(Fixed(torch.randn(1, 2)).eval(), torch.zeros(1, 1, 8, 8))[0]["probabilities"].requires_grad
+        assert (
+            not task()
+            .predict(Fixed(torch.randn(1, 2)).eval(), torch.zeros(1, 1, 8, 8))[0]["probabilities"]
+            .requires_grad
+        )
 
     @pytest.mark.parametrize("dimensions", [2, 3])
     def test_flip_average_no_longer_depends_on_the_side(self, dimensions: int) -> None:
@@ -233,7 +283,9 @@ class TestPredict:
                 return torch.stack([corner, 1 - corner], 1) * 5
 
         for made, same in ((task(dimensions), False), (task(dimensions, flip_average=True), True)):
-            here, there = (made.predict(Corner(), v)[0]["probabilities"] for v in (images, images.flip(2)))
+            here, there = (
+                made.predict(Corner(), v)[0]["probabilities"] for v in (images, images.flip(2))
+            )
             assert torch.allclose(here, there) == same
 
     @pytest.mark.parametrize("dimensions", [2, 3])
@@ -271,14 +323,19 @@ def test_target_must_be_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "dimensions", "multi_label"), [("cnn", 2, False), ("cnn", 3, False), ("densenet", 2, True), ("resnet", 2, False)]
+    ("name", "dimensions", "multi_label"),
+    [("cnn", 2, False), ("cnn", 3, False), ("densenet", 2, True), ("resnet", 2, False)],
 )
 def test_learns_a_tiny_problem(name: str, dimensions: int, multi_label: bool) -> None:
     """Bright against dark images (and, as a second target, the other way round): the loss halves and the AUC reaches 1."""
-    made = task(dimensions, **({"target": ["bright", "dark"], "multi_label": True} if multi_label else {}))
+    made = task(
+        dimensions, **({"target": ["bright", "dark"], "multi_label": True} if multi_label else {})
+    )
     random = torch.Generator().manual_seed(0)
     number = torch.arange(8) % 2
-    images = torch.randn(8, 1, *[16] * dimensions, generator=random) + 3 * number.view(-1, 1, *[1] * dimensions)
+    images = torch.randn(8, 1, *[16] * dimensions, generator=random) + 3 * number.view(
+        -1, 1, *[1] * dimensions
+    )
     labels = torch.stack([number, 1 - number], 1).float() if multi_label else number
     torch.manual_seed(0)
     plugin = plugins.load("common.models", name, "MODEL")
@@ -293,5 +350,8 @@ def test_learns_a_tiny_problem(name: str, dimensions: int, multi_label: bool) ->
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 2
     found = made.predict(network.eval(), images)
-    kept = [made.row(f, Sample(images[i], (1.0,) * dimensions, label=labels[i])) for i, f in enumerate(found)]
+    kept = [
+        made.row(f, Sample(images[i], (1.0,) * dimensions, label=labels[i]))
+        for i, f in enumerate(found)
+    ]
     assert made.summarise(kept)["auc"] == 1.0

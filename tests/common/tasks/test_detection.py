@@ -46,13 +46,20 @@ def prediction(found: Found, d: int = 2) -> dict[str, Tensor]:
 def sample(truth: True_, size: tuple[int, ...] = (1, 40, 60)) -> Sample:
     d = len(size) - 1
     boxes = torch.tensor([t[0] for t in truth], dtype=torch.float32).reshape(-1, 2 * d)
-    return Sample(torch.zeros(size), (1.0,) * d, boxes=boxes, classes=torch.tensor([t[1] for t in truth], dtype=torch.int64))
+    return Sample(
+        torch.zeros(size),
+        (1.0,) * d,
+        boxes=boxes,
+        classes=torch.tensor([t[1] for t in truth], dtype=torch.int64),
+    )
 
 
 def scored(images: list[tuple[Found, True_]], classes: int = 2, d: int = 2) -> dict[str, float]:
     scorer = task(classes, d)
     size = (1, *[40] * d)
-    return scorer.summarise([scorer.row(prediction(found, d), sample(truth, size)) for found, truth in images])
+    return scorer.summarise(
+        [scorer.row(prediction(found, d), sample(truth, size)) for found, truth in images]
+    )
 
 
 # ---- average precision: known answers -------------------------------------------------------------------------------------------------
@@ -60,7 +67,10 @@ def scored(images: list[tuple[Found, True_]], classes: int = 2, d: int = 2) -> d
 
 class TestKnownAnswers:
     def test_a_perfect_detection(self) -> None:
-        assert scored([([([1, 2, 11, 12], 0.3, 0)], [([1, 2, 11, 12], 0)])]) == {"map_50": 1.0, "map_50_95": 1.0}
+        assert scored([([([1, 2, 11, 12], 0.3, 0)], [([1, 2, 11, 12], 0)])]) == {
+            "map_50": 1.0,
+            "map_50_95": 1.0,
+        }
 
     def test_an_overlap_of_62_percent_counts_at_three_of_ten_thresholds(self) -> None:
         result = scored([([([0, 0, 10, 6.2], 0.9, 0)], [([0, 0, 10, 10], 0)])])
@@ -69,12 +79,20 @@ class TestKnownAnswers:
     def test_a_false_one_between_two_right_ones(self) -> None:
         """Precision 1 up to recall 0.50 (51 points), then 2/3 (50 points)."""
         truth: True_ = [([0, 0, 8, 8], 1), ([20, 20, 28, 28], 1)]
-        found: Found = [([0, 0, 8, 8], 0.9, 1), ([30, 0, 38, 8], 0.8, 1), ([20, 20, 28, 28], 0.7, 1)]
+        found: Found = [
+            ([0, 0, 8, 8], 0.9, 1),
+            ([30, 0, 38, 8], 0.8, 1),
+            ([20, 20, 28, 28], 0.7, 1),
+        ]
         assert scored([(found, truth)])["map_50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
 
     def test_the_second_detection_of_one_object_is_false(self) -> None:
         truth: True_ = [([0, 0, 10, 10], 0), ([20, 20, 30, 30], 0)]
-        found: Found = [([0, 0, 10, 10], 0.9, 0), ([0, 0, 10, 9], 0.8, 0), ([20, 20, 30, 30], 0.7, 0)]
+        found: Found = [
+            ([0, 0, 10, 10], 0.9, 0),
+            ([0, 0, 10, 9], 0.8, 0),
+            ([20, 20, 30, 30], 0.7, 0),
+        ]
         assert scored([(found, truth)])["map_50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
 
     def test_the_higher_score_takes_the_object_even_if_it_fits_worse(self) -> None:
@@ -88,7 +106,12 @@ class TestKnownAnswers:
         assert scored([([([0, 0, 9, 9], 0.9, 1)], [([0, 0, 9, 9], 0)])])["map_50"] == 0.0
 
     def test_classes_without_an_object_do_not_count(self) -> None:
-        assert scored([([([0, 0, 9, 9], 0.9, 0), ([0, 0, 9, 9], 0.9, 1)], [([0, 0, 9, 9], 0)])])["map_50"] == 1.0
+        assert (
+            scored([([([0, 0, 9, 9], 0.9, 0), ([0, 0, 9, 9], 0.9, 1)], [([0, 0, 9, 9], 0)])])[
+                "map_50"
+            ]
+            == 1.0
+        )
 
     def test_a_find_in_an_empty_image_costs_precision(self) -> None:
         good: tuple[Found, True_] = ([([0, 0, 9, 9], 0.5, 0)], [([0, 0, 9, 9], 0)])
@@ -126,11 +149,15 @@ def plain_iou(a: list[float], b: list[float]) -> float:
     return shared / (size_a + size_b - shared)
 
 
-def plain_average_precision(images: list[tuple[Found, True_]], number: int, threshold: float) -> float | None:
+def plain_average_precision(
+    images: list[tuple[Found, True_]], number: int, threshold: float
+) -> float | None:
     everything: list[tuple[float, bool]] = []
     objects = 0
     for found, truth in images:
-        mine = sorted([f for f in found if f[2] == number], key=lambda f: -f[1])[:100]  # Python's sort is stable
+        mine = sorted([f for f in found if f[2] == number], key=lambda f: -f[1])[
+            :100
+        ]  # Python's sort is stable
         theirs = [t[0] for t in truth if t[1] == number]
         objects += len(theirs)
         taken = [False] * len(theirs)
@@ -148,12 +175,17 @@ def plain_average_precision(images: list[tuple[Found, True_]], number: int, thre
     for rank, (_, hit) in enumerate(sorted(everything, key=lambda e: -e[0]), start=1):
         right += hit
         curve.append((right / objects, right / rank))
-    points = [max([precision for recall, precision in curve if recall >= point], default=0.0) for point in np.linspace(0, 1, 101)]
+    points = [
+        max([precision for recall, precision in curve if recall >= point], default=0.0)
+        for point in np.linspace(0, 1, 101)
+    ]
     return sum(points) / 101
 
 
 def plain_map(images: list[tuple[Found, True_]], classes: int, thresholds: list[float]) -> float:
-    values = [plain_average_precision(images, number, t) for number in range(classes) for t in thresholds]
+    values = [
+        plain_average_precision(images, number, t) for number in range(classes) for t in thresholds
+    ]
     known = [v for v in values if v is not None]
     return sum(known) / len(known) if known else math.nan
 
@@ -167,14 +199,23 @@ def random_images(random: np.random.Generator, d: int, classes: int) -> list[tup
     """Boxes on a coarse grid and few different scores, so that overlaps and scores are often equal; some images or lists are empty."""
     images: list[tuple[Found, True_]] = []
     for _ in range(random.integers(1, 5)):
-        truth: True_ = [(random_box(random, d), int(random.integers(classes))) for _ in range(random.integers(0, 7))]
+        truth: True_ = [
+            (random_box(random, d), int(random.integers(classes)))
+            for _ in range(random.integers(0, 7))
+        ]
         found: Found = [
-            (random_box(random, d), float(np.float32(random.integers(1, 9) / 8)), int(random.integers(classes)))
+            (
+                random_box(random, d),
+                float(np.float32(random.integers(1, 9) / 8)),
+                int(random.integers(classes)),
+            )
             for _ in range(random.integers(0, 5))
         ]
         for box, number in truth[: random.integers(0, 7)]:
             for _ in range(random.integers(1, 3)):
-                moved = [v + float(s) for v, s in zip(box, random.integers(-1, 2, 2 * d), strict=True)]
+                moved = [
+                    v + float(s) for v, s in zip(box, random.integers(-1, 2, 2 * d), strict=True)
+                ]
                 found.append((moved, float(np.float32(random.integers(1, 9) / 8)), number))
         images.append(([found[k] for k in random.permutation(len(found))], truth))
     return images
@@ -187,7 +228,10 @@ def test_precision_is_that_of_the_second_implementation(d: int) -> None:
     for _ in range(150):
         images = random_images(random, d, 3)
         result = scored(images, classes=3, d=d)
-        expected = {"map_50": plain_map(images, 3, [0.5]), "map_50_95": plain_map(images, 3, [0.5 + 0.05 * k for k in range(10)])}
+        expected = {
+            "map_50": plain_map(images, 3, [0.5]),
+            "map_50_95": plain_map(images, 3, [0.5 + 0.05 * k for k in range(10)]),
+        }
         undefined += math.isnan(expected["map_50"])
         assert result == pytest.approx(expected, abs=1e-12, nan_ok=True)
     assert undefined < 20
@@ -198,7 +242,10 @@ def test_of_equal_overlaps_the_last_object_is_taken_as_in_the_reference() -> Non
     first, last = [0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 14.0, 10.0]
     between, only_first = [2.0, 0.0, 12.0, 10.0], [-3.0, 0.0, 7.0, 10.0]
     assert plain_iou(between, first) == plain_iou(between, last) > 0.5 > plain_iou(only_first, last)
-    assert scored([([(between, 0.9, 0), (only_first, 0.8, 0)], [(first, 0), (last, 0)])])["map_50"] == 1.0
+    assert (
+        scored([([(between, 0.9, 0), (only_first, 0.8, 0)], [(first, 0), (last, 0)])])["map_50"]
+        == 1.0
+    )
 
 
 def test_repeated_rows_are_further_images() -> None:
@@ -208,14 +255,24 @@ def test_repeated_rows_are_further_images() -> None:
     for _ in range(10):
         drawn = random.integers(0, len(rows), len(rows))
         expected = plain_map([images[k] for k in drawn], 3, [0.5])
-        assert scorer.summarise([rows[k] for k in drawn])["map_50"] == pytest.approx(expected, abs=1e-12)
+        assert scorer.summarise([rows[k] for k in drawn])["map_50"] == pytest.approx(
+            expected, abs=1e-12
+        )
 
 
 def test_a_row_holds_no_coordinate_and_leaves_its_input_alone() -> None:
-    found, truth = prediction([([1, 2, 11, 13], 0.5, 1), ([3, 4, 9, 9], 0.75, 0)]), sample([([1, 2, 11, 13], 1)])
+    found, truth = (
+        prediction([([1, 2, 11, 13], 0.5, 1), ([3, 4, 9, 9], 0.75, 0)]),
+        sample([([1, 2, 11, 13], 1)]),
+    )
     before = {k: v.clone() for k, v in found.items()}
     row = task().row(found, truth)
-    assert {k: v.shape for k, v in row.items()} == {"scores": (2,), "classes": (2,), "matches": (2, 10), "truths": (2,)}
+    assert {k: v.shape for k, v in row.items()} == {
+        "scores": (2,),
+        "classes": (2,),
+        "matches": (2, 10),
+        "truths": (2,),
+    }
     assert row["matches"].dtype == bool
     assert row["truths"].tolist() == [0, 1]
     assert all(torch.equal(found[k], before[k]) for k in before)
@@ -260,7 +317,9 @@ def test_overlap_is_that_of_counted_pixels(d: int) -> None:
         canvas[tuple(slice(int(box[k]), int(box[d + k])) for k in range(d))] = True
         return canvas
 
-    expected = torch.tensor([[(painted(p) & painted(q)).sum() / (painted(p) | painted(q)).sum() for q in b] for p in a])
+    expected = torch.tensor(
+        [[(painted(p) & painted(q)).sum() / (painted(p) | painted(q)).sum() for q in b] for p in a]
+    )
     torch.testing.assert_close(_boxes.pairwise_iou(a, b), expected)
     torch.testing.assert_close(_boxes.overlaps(a[:9], b)[0], expected[:9].diagonal())
 
@@ -296,7 +355,9 @@ def test_suppression_is_the_greedy_one() -> None:
         assert _boxes.suppress(boxes, scores, classes, 0.3).tolist() == kept
 
 
-def plain_assignment(anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, nearest: int) -> list[int]:
+def plain_assignment(
+    anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, nearest: int
+) -> list[int]:
     """Algorithm 1 of the ATSS paper for one image, with the rule for boxes that get no anchor."""
     d = anchors.shape[1] // 2
     centres = (anchors[:, :d] + anchors[:, d:]) / 2
@@ -304,12 +365,20 @@ def plain_assignment(anchors: Tensor, levels: tuple[int, ...], boxes: Tensor, ne
     for number, box in enumerate(boxes):
         middle, candidates, start = (box[:d] + box[d:]) / 2, [], 0
         for length in levels:
-            order = sorted(range(start, start + length), key=lambda k: float((centres[k] - middle).norm()))
+            order = sorted(
+                range(start, start + length), key=lambda k: float((centres[k] - middle).norm())
+            )
             candidates += order[:nearest]
             start += length
         ious = np.array([plain_iou(anchors[k].tolist(), box.tolist()) for k in candidates])
-        inside = [bool((centres[k] > box[:d]).all() and (centres[k] < box[d:]).all()) for k in candidates]
-        own = {k: v for k, v, i in zip(candidates, ious, inside, strict=True) if i and v >= ious.mean() + ious.std() - 1e-6}
+        inside = [
+            bool((centres[k] > box[:d]).all() and (centres[k] < box[d:]).all()) for k in candidates
+        ]
+        own = {
+            k: v
+            for k, v, i in zip(candidates, ious, inside, strict=True)
+            if i and v >= ious.mean() + ious.std() - 1e-6
+        }
         own = own or {candidates[int(ious.argmax())]: 1 + float(ious.max())}
         for k, v in own.items():
             if v > strength[k]:
@@ -336,7 +405,10 @@ def test_a_finding_between_all_anchors_still_gets_one() -> None:
     anchors = torch.tensor([[0.0, 0, 8, 8], [8, 0, 16, 8]])
     boxes = torch.tensor([[[0.0, 0, 8, 8], [7, 4, 8, 5]], [[0, 0, 8, 8], [9, 0, 16, 8]]])
     found = _boxes.assign(anchors, (2,), boxes, torch.ones(2, 2, dtype=torch.bool), 1)
-    assert found.tolist() == [[1, -1], [0, 1]]  # the small one goes first: the large one would be left with others
+    assert found.tolist() == [
+        [1, -1],
+        [0, 1],
+    ]  # the small one goes first: the large one would be left with others
 
 
 # ---- loss and prediction ----------------------------------------------------------------------------------------------------------------
@@ -347,21 +419,34 @@ class Fixed(nn.Module):
 
     def __init__(self, logits: Tensor, offsets: Tensor, anchors: Tensor) -> None:
         super().__init__()
-        self.logits, self.offsets, self.anchors = nn.Parameter(logits), nn.Parameter(offsets), anchors
+        self.logits, self.offsets, self.anchors = (
+            nn.Parameter(logits),
+            nn.Parameter(offsets),
+            anchors,
+        )
 
     def forward(self, images: Tensor) -> Candidates:
         many = len(images)
-        return Candidates(self.logits.expand(many, -1, -1), self.offsets.expand(many, -1, -1), self.anchors, (len(self.anchors),))
+        return Candidates(
+            self.logits.expand(many, -1, -1),
+            self.offsets.expand(many, -1, -1),
+            self.anchors,
+            (len(self.anchors),),
+        )
 
 
-ANCHORS = torch.tensor([[0.0, 0, 10, 20], [40, 0, 50, 20], [70, 20, 90, 40]])  # beyond a 30 x 80 image: the last one, in part
+ANCHORS = torch.tensor(
+    [[0.0, 0, 10, 20], [40, 0, 50, 20], [70, 20, 90, 40]]
+)  # beyond a 30 x 80 image: the last one, in part
 
 
 def fixed(logits: list[list[float]], offsets: Tensor | None = None) -> Fixed:
     return Fixed(torch.tensor(logits), torch.zeros(3, 4) if offsets is None else offsets, ANCHORS)
 
 
-def batch(boxes: list[list[list[float]]], classes: list[list[int]], size: tuple[int, ...] = (30, 80)) -> Batch:
+def batch(
+    boxes: list[list[list[float]]], classes: list[list[int]], size: tuple[int, ...] = (30, 80)
+) -> Batch:
     images = torch.zeros(len(boxes), 1, *size)
     d = len(size)
     return Batch(
@@ -377,7 +462,9 @@ def test_loss_of_a_known_case() -> None:
     assert float(loss.detach()) == pytest.approx(6 * 0.25 * math.log(2), rel=1e-5)
     wide = torch.zeros(3, 4)
     wide[0, 2] = math.log(2)  # twice as wide: IoU 1/2, hull is the box itself, so GIoU 1/2
-    loss = task(box_weight=3.0).loss(fixed([[0.0, 0.0]] * 3, wide), batch([[[0, 0, 10, 20]]], [[1]]))
+    loss = task(box_weight=3.0).loss(
+        fixed([[0.0, 0.0]] * 3, wide), batch([[[0, 0, 10, 20]]], [[1]])
+    )
     assert float(loss.detach()) == pytest.approx(5 * 0.25 * math.log(2) + 3 * 0.5, rel=1e-5)
 
 
@@ -404,20 +491,33 @@ def test_filling_and_boxes_without_area_change_nothing() -> None:
     alone = task().loss(network, batch([[box]], [[1]]))
     degenerate = task().loss(network, batch([[box, [0, 0, 0, 20]]], [[1, 0]]))
     torch.testing.assert_close(degenerate, alone)
-    with_empty, empty = (task().loss(network, b) for b in (batch([[box], []], [[1], []]), batch([[]], [[]])))
+    with_empty, empty = (
+        task().loss(network, b) for b in (batch([[box], []], [[1], []]), batch([[]], [[]]))
+    )
     torch.testing.assert_close(with_empty, alone + empty)
 
 
 def test_prediction_cuts_sorts_and_thins_out() -> None:
     logits = [[2.0, -9.0], [1.0, 3.0], [0.0, -9.0]]
     (found,) = task().predict(fixed(logits), torch.zeros(1, 1, 30, 80))
-    assert found["boxes"].tolist() == [[40, 0, 50, 20], [0, 0, 10, 20], [40, 0, 50, 20], [70, 20, 80, 30]]
+    assert found["boxes"].tolist() == [
+        [40, 0, 50, 20],
+        [0, 0, 10, 20],
+        [40, 0, 50, 20],
+        [70, 20, 80, 30],
+    ]
     assert found["classes"].tolist() == [1, 0, 0, 0]
     torch.testing.assert_close(found["scores"], torch.tensor([3.0, 2, 1, 0]).sigmoid())
-    (best,) = task(max_detections=1, score_threshold=0.9).predict(fixed(logits), torch.zeros(1, 1, 30, 80))
+    (best,) = task(max_detections=1, score_threshold=0.9).predict(
+        fixed(logits), torch.zeros(1, 1, 30, 80)
+    )
     assert best["classes"].tolist() == [1]
     (none,) = task(score_threshold=0.99).predict(fixed(logits), torch.zeros(1, 1, 30, 80))
-    assert (none["boxes"].shape, none["scores"].shape, none["classes"].dtype) == ((0, 4), (0,), torch.int64)
+    assert (none["boxes"].shape, none["scores"].shape, none["classes"].dtype) == (
+        (0, 4),
+        (0,),
+        torch.int64,
+    )
 
 
 def test_boxes_outside_the_image_are_not_reported() -> None:
@@ -428,7 +528,9 @@ def test_boxes_outside_the_image_are_not_reported() -> None:
 @pytest.mark.parametrize("d", [2, 3])
 def test_boxes_and_loss_are_float32_under_autocast_and_boxes_fit_images_of_any_size(d: int) -> None:
     torch.manual_seed(0)
-    network = retinanet.MODEL.build(retinanet.Options(widths=(8, 16), pyramid_width=8), Shape(d, 1, 2))
+    network = retinanet.MODEL.build(
+        retinanet.Options(widths=(8, 16), pyramid_width=8), Shape(d, 1, 2)
+    )
     size = (21, 50, 9)[:d]
     box = [30.0, 5, 2, 44, 17, 8] if d == 3 else [30.0, 5, 44, 17]
     detector = task(dimensions=d, score_threshold=0.0)
@@ -452,9 +554,14 @@ def test_boxes_and_loss_are_float32_under_autocast_and_boxes_fit_images_of_any_s
 def picture(g: torch.Generator, size: tuple[int, ...]) -> Sample:
     """A bright flat block (class 0) or a dim tall one (class 1), up to two of them, on noise; some images hold none."""
     d, image, boxes, classes = len(size), 0.1 * torch.randn(1, *size, generator=g), [], []
-    for number in torch.randperm(2, generator=g)[: int(torch.randint(0, 3, (), generator=g))].tolist():
+    for number in torch.randperm(2, generator=g)[
+        : int(torch.randint(0, 3, (), generator=g))
+    ].tolist():
         extent = [12, 6, 6] if number else [6, 12, 8]  # along H, W, D
-        low = [int(torch.randint(0, n - e + 1, (), generator=g)) for n, e in zip(size, extent, strict=False)]
+        low = [
+            int(torch.randint(0, n - e + 1, (), generator=g))
+            for n, e in zip(size, extent, strict=False)
+        ]
         high = [a + e for a, e in zip(low, extent, strict=False)]
         image[(0, *(slice(a, b) for a, b in zip(low, high, strict=True)))] += 1.0 if number else 2.0
         order = [1, 0, 2][:d]
@@ -466,14 +573,19 @@ def picture(g: torch.Generator, size: tuple[int, ...]) -> Sample:
 def learned(size: tuple[int, ...], steps: int, rate: float) -> Mapping[str, float]:
     d, g = len(size), torch.Generator().manual_seed(5)
     torch.manual_seed(5)
-    network = retinanet.MODEL.build(retinanet.Options(widths=(16, 32), pyramid_width=16), Shape(d, 1, 2))
+    network = retinanet.MODEL.build(
+        retinanet.Options(widths=(16, 32), pyramid_width=16), Shape(d, 1, 2)
+    )
     detector, optimizer = task(dimensions=d), torch.optim.AdamW(network.parameters(), rate)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (step + 1) / 5, 2 * (1 - step / steps))
         some = [picture(g, size) for _ in range(8)]
         boxes, classes = ([getattr(s, key) for s in some] for key in ("boxes", "classes"))
-        loss = detector.loss(network, Batch(torch.stack([s.image for s in some]), boxes=tuple(boxes), classes=tuple(classes)))
+        loss = detector.loss(
+            network,
+            Batch(torch.stack([s.image for s in some]), boxes=tuple(boxes), classes=tuple(classes)),
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

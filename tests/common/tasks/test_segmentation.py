@@ -57,8 +57,14 @@ def brute_force_hd95(predicted: Any, truth: Any, spacing: tuple[float, ...]) -> 
     def surface(mask: Any) -> Any:
         found = []
         for place in np.argwhere(mask):
-            around = [place + step * np.eye(mask.ndim, dtype=int)[axis] for axis in range(mask.ndim) for step in (-1, 1)]
-            outside = [np.any(p < 0) or np.any(p >= mask.shape) or not mask[tuple(p)] for p in around]
+            around = [
+                place + step * np.eye(mask.ndim, dtype=int)[axis]
+                for axis in range(mask.ndim)
+                for step in (-1, 1)
+            ]
+            outside = [
+                np.any(p < 0) or np.any(p >= mask.shape) or not mask[tuple(p)] for p in around
+            ]
             if any(outside):
                 found.append(place * np.array(spacing))
         return np.array(found)
@@ -68,19 +74,29 @@ def brute_force_hd95(predicted: Any, truth: Any, spacing: tuple[float, ...]) -> 
 
 
 class TestHausdorff95:
-    @pytest.mark.parametrize(("shape", "spacing"), [((17, 23), (1.0, 1.0)), ((17, 23), (0.4, 2.5)), ((9, 8, 7), (0.7, 1.3, 5.0))])
+    @pytest.mark.parametrize(
+        ("shape", "spacing"),
+        [((17, 23), (1.0, 1.0)), ((17, 23), (0.4, 2.5)), ((9, 8, 7), (0.7, 1.3, 5.0))],
+    )
     @pytest.mark.parametrize("seed", range(4))
-    def test_equals_brute_force(self, shape: tuple[int, ...], spacing: tuple[float, ...], seed: int) -> None:
+    def test_equals_brute_force(
+        self, shape: tuple[int, ...], spacing: tuple[float, ...], seed: int
+    ) -> None:
         random = np.random.default_rng(seed)
         predicted, truth = random.random(shape) < 0.05 * (seed + 1), random.random(shape) < 0.3
-        assert hausdorff_95(predicted, truth, spacing) == pytest.approx(brute_force_hd95(predicted, truth, spacing), rel=1e-9)
+        assert hausdorff_95(predicted, truth, spacing) == pytest.approx(
+            brute_force_hd95(predicted, truth, spacing), rel=1e-9
+        )
 
     @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.8, 3.0)])
     def test_agrees_with_monai(self, spacing: tuple[float, ...]) -> None:
         from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 
         grid = np.indices((20, 22, 14))
-        predicted, truth = ((np.square(grid - np.reshape(c, (3, 1, 1, 1))).sum(0) < 25) for c in ((9, 10, 6), (11, 10, 7)))
+        predicted, truth = (
+            (np.square(grid - np.reshape(c, (3, 1, 1, 1))).sum(0) < 25)
+            for c in ((9, 10, 6), (11, 10, 7))
+        )
         theirs = compute_hausdorff_distance(
             torch.tensor(predicted)[None, None].float(),
             torch.tensor(truth)[None, None].float(),
@@ -99,7 +115,11 @@ class TestHausdorff95:
     def test_empty_masks(self) -> None:
         empty, full = np.zeros((30, 40), bool), np.ones((30, 40), bool)
         assert math.isnan(hausdorff_95(empty, empty, (1.0, 1.0)))
-        assert hausdorff_95(empty, full, (1.0, 1.0)) == hausdorff_95(full, empty, (1.0, 1.0)) == pytest.approx(50.0)
+        assert (
+            hausdorff_95(empty, full, (1.0, 1.0))
+            == hausdorff_95(full, empty, (1.0, 1.0))
+            == pytest.approx(50.0)
+        )
         assert hausdorff_95(full, empty, (2.0, 2.0)) == pytest.approx(100.0)
 
 
@@ -112,11 +132,18 @@ class TestDice:
 
     def test_empty_masks(self) -> None:
         empty, one = np.zeros((3, 3), bool), np.eye(3, dtype=bool)
-        assert (dice(empty, empty), dice(empty, one), dice(one, empty), dice(one, one)) == (1.0, 0.0, 0.0, 1.0)
+        assert (dice(empty, empty), dice(empty, one), dice(one, empty), dice(one, one)) == (
+            1.0,
+            0.0,
+            0.0,
+            1.0,
+        )
 
 
 class TestSummarise:
-    def kept(self, made: Segmentation, found: Any, truth: Any, spacing: tuple[float, ...] = (1.0, 1.0)) -> Any:
+    def kept(
+        self, made: Segmentation, found: Any, truth: Any, spacing: tuple[float, ...] = (1.0, 1.0)
+    ) -> Any:
         masks = (torch.tensor(np.asarray(m), dtype=torch.uint8)[None] for m in (found, truth))
         prediction, mask = masks
         return made.row({"mask": prediction}, Sample(mask.float(), spacing, mask=mask))
@@ -158,7 +185,10 @@ class TestSummarise:
 class TestLoss:
     def test_dice_is_the_definition_written_out(self) -> None:
         random = torch.Generator().manual_seed(0)
-        logits, masks = torch.randn(2, 3, 4, 5, generator=random), torch.randint(0, 3, (2, 1, 4, 5), generator=random)
+        logits, masks = (
+            torch.randn(2, 3, 4, 5, generator=random),
+            torch.randint(0, 3, (2, 1, 4, 5), generator=random),
+        )
         chances = logits.softmax(1)
         overlaps = torch.zeros(2, 3)
         for image in range(2):
@@ -167,34 +197,63 @@ class TestLoss:
                 p = chances[image, number]
                 overlaps[image, number] = (2 * p[truth].sum() + 1) / (p.sum() + truth.sum() + 1)
         torch.testing.assert_close(dice_loss(logits, masks, True, False), 1 - overlaps.mean())
-        torch.testing.assert_close(dice_loss(logits, masks, False, False), 1 - overlaps[:, 1:].mean())
+        torch.testing.assert_close(
+            dice_loss(logits, masks, False, False), 1 - overlaps[:, 1:].mean()
+        )
 
     def test_batch_dice_is_the_dice_of_one_long_image(self) -> None:
         random = torch.Generator().manual_seed(0)
-        logits, masks = torch.randn(2, 3, 4, 5, generator=random), torch.randint(0, 3, (2, 1, 4, 5), generator=random)
+        logits, masks = (
+            torch.randn(2, 3, 4, 5, generator=random),
+            torch.randint(0, 3, (2, 1, 4, 5), generator=random),
+        )
         long_logits, long_masks = (torch.cat(list(t), 1)[None] for t in (logits, masks))
-        torch.testing.assert_close(dice_loss(logits, masks, False, True), dice_loss(long_logits, long_masks, False, False))
+        torch.testing.assert_close(
+            dice_loss(logits, masks, False, True), dice_loss(long_logits, long_masks, False, False)
+        )
 
     def test_cross_entropy_is_added(self) -> None:
-        logits, masks = torch.randn(2, 2, 8, 8), torch.randint(0, 2, (2, 1, 8, 8), dtype=torch.uint8)
+        logits, masks = (
+            torch.randn(2, 2, 8, 8),
+            torch.randint(0, 2, (2, 1, 8, 8), dtype=torch.uint8),
+        )
         batch, network = Batch(torch.zeros(2, 1, 8, 8), masks=masks), Fixed(logits)
-        difference = task(divisible=8).loss(network, batch) - task(divisible=8, loss="dice").loss(network, batch)
-        torch.testing.assert_close(difference, nn.functional.cross_entropy(logits, masks[:, 0].long()))
+        difference = task(divisible=8).loss(network, batch) - task(divisible=8, loss="dice").loss(
+            network, batch
+        )
+        torch.testing.assert_close(
+            difference, nn.functional.cross_entropy(logits, masks[:, 0].long())
+        )
 
     def test_padding_does_not_count(self) -> None:
-        images, masks = torch.randn(2, 1, 13, 11), torch.randint(0, 2, (2, 1, 13, 11), dtype=torch.uint8)
+        images, masks = (
+            torch.randn(2, 1, 13, 11),
+            torch.randint(0, 2, (2, 1, 13, 11), dtype=torch.uint8),
+        )
         network = Threshold()
         loss = task().loss(network, Batch(images, masks=masks))
         assert network.sizes == [(16, 16)]
         logits = torch.cat([-images, images], 1)
-        torch.testing.assert_close(loss, dice_loss(logits, masks, False, False) + nn.functional.cross_entropy(logits, masks[:, 0].long()))
+        torch.testing.assert_close(
+            loss,
+            dice_loss(logits, masks, False, False)
+            + nn.functional.cross_entropy(logits, masks[:, 0].long()),
+        )
 
     @pytest.mark.parametrize("truth", [0, 1])
     def test_finite_with_a_gradient_for_empty_full_and_wild_in_bf16(self, truth: int) -> None:
-        logits = torch.tensor([3e4, -3e4], dtype=torch.bfloat16).view(1, 2, 1, 1).repeat(1, 1, 16, 16)
+        logits = (
+            torch.tensor([3e4, -3e4], dtype=torch.bfloat16).view(1, 2, 1, 1).repeat(1, 1, 16, 16)
+        )
         network = Fixed(logits)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = task().loss(network, Batch(torch.zeros(1, 1, 16, 16), masks=torch.full((1, 1, 16, 16), truth, dtype=torch.uint8)))
+            loss = task().loss(
+                network,
+                Batch(
+                    torch.zeros(1, 1, 16, 16),
+                    masks=torch.full((1, 1, 16, 16), truth, dtype=torch.uint8),
+                ),
+            )
         loss.backward()
         assert loss.dtype == torch.float32
         assert torch.isfinite(loss)
@@ -203,20 +262,32 @@ class TestLoss:
 
     def test_is_exact_on_a_large_image_in_bf16(self) -> None:
         """The loss left is a six-thousandth: a bf16 result could only say 0."""
-        logits = torch.tensor([-4.0, 4.0], dtype=torch.bfloat16).view(1, 2, 1, 1).repeat(1, 1, 128, 128)
+        logits = (
+            torch.tensor([-4.0, 4.0], dtype=torch.bfloat16).view(1, 2, 1, 1).repeat(1, 1, 128, 128)
+        )
         with torch.autocast("cpu", torch.bfloat16):
             masks = torch.ones(1, 1, 128, 128, dtype=torch.uint8)
-            loss = task(loss="dice").loss(Fixed(logits), Batch(torch.zeros(1, 1, 128, 128), masks=masks))
+            loss = task(loss="dice").loss(
+                Fixed(logits), Batch(torch.zeros(1, 1, 128, 128), masks=masks)
+            )
         p = 1 / (1 + math.exp(-8))
         assert float(loss.detach()) == pytest.approx(1 - 2 * p / (p + 1), rel=0.05)
 
 
 class TestPredict:
     @pytest.mark.parametrize(
-        "options", [{}, {"flip_average": True}, {"sliding_window": [8]}, {"sliding_window": [8], "flip_average": True}]
+        "options",
+        [
+            {},
+            {"flip_average": True},
+            {"sliding_window": [8]},
+            {"sliding_window": [8], "flip_average": True},
+        ],
     )
     @pytest.mark.parametrize("shape", [(2, 1, 13, 22), (1, 1, 5, 9), (1, 1, 9, 13, 6)])
-    def test_odd_sizes_stay_where_they_are(self, shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    def test_odd_sizes_stay_where_they_are(
+        self, shape: tuple[int, ...], options: dict[str, Any]
+    ) -> None:
         images = torch.randn(shape, generator=torch.Generator().manual_seed(2))
         found = task(len(shape) - 2, **options).predict(Threshold().eval(), images)
         assert len(found) == shape[0]
@@ -240,11 +311,16 @@ class TestPredict:
     def test_flip_average_makes_a_lopsided_network_even(self) -> None:
         class Lopsided(nn.Module):
             def forward(self, images: Tensor) -> Tensor:
-                ramp = torch.linspace(-1, 1, images.shape[2]).view(1, 1, -1, 1).expand_as(images) * 3
+                ramp = (
+                    torch.linspace(-1, 1, images.shape[2]).view(1, 1, -1, 1).expand_as(images) * 3
+                )
                 return torch.cat([-images - ramp, images + ramp], 1)
 
         images = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.1 + 0.5
-        plain, even = task().predict(Lopsided(), images), task(flip_average=True).predict(Lopsided(), images)
+        plain, even = (
+            task().predict(Lopsided(), images),
+            task(flip_average=True).predict(Lopsided(), images),
+        )
         assert plain[0]["mask"].float().mean() < 0.8
         assert even[0]["mask"].all()
 
@@ -258,7 +334,10 @@ class TestPredict:
         expected = task().predict(network, images)
         with torch.autocast("cpu", torch.bfloat16):
             found = task().predict(network, images)
-        same = [float((f["mask"] == e["mask"]).float().mean()) for f, e in zip(found, expected, strict=True)]
+        same = [
+            float((f["mask"] == e["mask"]).float().mean())
+            for f, e in zip(found, expected, strict=True)
+        ]
         assert min(same) > 0.95
 
 
@@ -266,7 +345,8 @@ def unet(dimensions: int) -> nn.Module:
     torch.manual_seed(0)
     plugin = plugins.load("common.models", "unet", "MODEL")
     network: nn.Module = plugin.build(
-        plugin.options(channels=(8, 16, 32), strides=(2, 2), residual_units=1), Shape(dimensions, 1, 2)
+        plugin.options(channels=(8, 16, 32), strides=(2, 2), residual_units=1),
+        Shape(dimensions, 1, 2),
     ).eval()
     return network
 
@@ -290,7 +370,12 @@ def test_impossible_settings_are_named(options: dict[str, Any], place: str) -> N
 
 def test_what_the_reader_and_the_network_are_told() -> None:
     made = task(classes=["cortex", "tumour"], mask_values=[128, 255])
-    assert (made.needs, made.mask_values, made.outputs, made.classes) == ("mask", (128, 255), 3, ("cortex", "tumour"))
+    assert (made.needs, made.mask_values, made.outputs, made.classes) == (
+        "mask",
+        (128, 255),
+        3,
+        ("cortex", "tumour"),
+    )
     assert task().mask_values is None
     assert made.for_site([]) is made
 
@@ -317,5 +402,8 @@ def test_learns_a_tiny_problem(dimensions: int, loss: str) -> None:
         losses.append(float(value.detach()))
     assert losses[-1] < losses[0] / 2
     found = made.predict(network.eval(), images)
-    kept = [made.row(f, Sample(images[i], (1.0,) * dimensions, mask=masks[i])) for i, f in enumerate(found)]
+    kept = [
+        made.row(f, Sample(images[i], (1.0,) * dimensions, mask=masks[i]))
+        for i, f in enumerate(found)
+    ]
     assert made.summarise(kept)["dice"] > 0.7

@@ -15,7 +15,12 @@ from common.study import config, plugins
 def ellipsoid(size: Sequence[int], centre: Sequence[float], half: Sequence[float]) -> Tensor:
     """Bool ``size``: pixels whose centre lies in an ellipse or ellipsoid."""
     places = torch.meshgrid(*[torch.arange(n) + 0.5 for n in size], indexing="ij")
-    return torch.stack([((p - c) / h) ** 2 for p, c, h in zip(places, centre, half, strict=True)]).sum(0) <= 1
+    return (
+        torch.stack([((p - c) / h) ** 2 for p, c, h in zip(places, centre, half, strict=True)]).sum(
+            0
+        )
+        <= 1
+    )
 
 
 def bounds(mask: Tensor) -> Tensor:

@@ -38,12 +38,17 @@ def test_flip_twice_is_the_image_and_only_named_axes_move(batch, step):
         once = mirror(given, _generator())
         assert torch.equal(once.images, given.images.flip(axis + 2))
         twice = mirror(once, _generator())
-        assert torch.equal(twice.images, given.images) and all(torch.equal(a, b) for a, b in zip(twice.boxes, given.boxes, strict=True))
+        assert torch.equal(twice.images, given.images) and all(
+            torch.equal(a, b) for a, b in zip(twice.boxes, given.boxes, strict=True)
+        )
 
 
 def test_flip_draws_for_each_image(batch, step):
     given = batch((32, 48))
-    flipped = [not torch.equal(a, b) for a, b in zip(step("flip")(given, _generator()).images, given.images, strict=True)]
+    flipped = [
+        not torch.equal(a, b)
+        for a, b in zip(step("flip")(given, _generator()).images, given.images, strict=True)
+    ]
     assert 0 < sum(flipped) < 8
 
 
@@ -62,13 +67,22 @@ def test_rotate90_draws_all_turns(batch, step):
     given = batch((32, 32))
     seen = set()
     for seed in range(10):
-        for after, before in zip(step("rotate90")(given, _generator(seed)).images, given.images, strict=True):
+        for after, before in zip(
+            step("rotate90")(given, _generator(seed)).images, given.images, strict=True
+        ):
             seen |= {k for k in range(4) if torch.equal(torch.rot90(before, k, (1, 2)), after)}
     assert seen == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("table", [{"rotation": 0.0, "translation": 0.1}, {"rotation": 12.0}, {"rotation": 0.0, "scale": [0.5, 0.8]}])
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"rotation": 0.0, "translation": 0.1},
+        {"rotation": 12.0},
+        {"rotation": 0.0, "scale": [0.5, 0.8]},
+    ],
+)
 def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, bounds):
     given = batch(size)
     result = step("affine", **table)(given, _generator())
@@ -81,7 +95,11 @@ def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, boun
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
-    ("name", "table"), [("affine", {"rotation": 40.0, "shear": 10.0}), ("elastic", {"strength": 0.35, "probability": 1.0})]
+    ("name", "table"),
+    [
+        ("affine", {"rotation": 40.0, "shear": 10.0}),
+        ("elastic", {"strength": 0.35, "probability": 1.0}),
+    ],
 )
 def test_mask_follows_the_image(name, table, size, batch, step):
     given = _as_image(batch(size, boxes=False))
@@ -98,7 +116,9 @@ def test_affine_quarter_turn_is_exact(batch, step):
     close = []
     for seed in range(40):
         for after, before in zip(result(given, _generator(seed)).images, given.images, strict=True):
-            close.append(min(float((torch.rot90(before, k, (1, 2)) - after).abs().mean()) for k in range(4)))
+            close.append(
+                min(float((torch.rot90(before, k, (1, 2)) - after).abs().mean()) for k in range(4))
+            )
     assert min(close) < 0.1 < max(close)
 
 
@@ -107,18 +127,29 @@ def test_affine_shift_is_measured_in_the_image(batch, step):
     given = batch((48, 64), boxes=False)
     given = given.with_(masks=torch.zeros_like(given.masks))
     given.masks[:, :, 20:28, 28:36] = 1
-    result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.2, outside="zeros")(given, _generator())
-    places = [mask[0].nonzero().float().mean(0) - torch.tensor([23.5, 31.5]) for mask in result.masks]
+    result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.2, outside="zeros")(
+        given, _generator()
+    )
+    places = [
+        mask[0].nonzero().float().mean(0) - torch.tensor([23.5, 31.5]) for mask in result.masks
+    ]
     shifts = torch.stack(places).abs()
-    assert bool((shifts <= torch.tensor([0.2 * 48, 0.2 * 64]) + 0.51).all()) and bool((shifts.amax(0) > 4).all())
+    assert bool((shifts <= torch.tensor([0.2 * 48, 0.2 * 64]) + 0.51).all()) and bool(
+        (shifts.amax(0) > 4).all()
+    )
 
 
 def test_affine_is_rigid_in_millimetres(batch, step):
     """A disc in millimetres on anisotropic pixels stays that disc under rotation."""
     rows, columns = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(80) + 0.5, indexing="ij")
     disc = (((rows - 20) * 2) ** 2 + (columns - 40) ** 2 <= 20**2).to(torch.uint8)
-    given = Batch(images=disc.float().repeat(4, 1, 1, 1), masks=disc.repeat(4, 1, 1, 1), spacing=(2.0, 1.0))
-    rigid, naive = step("affine", rotation=90.0, scale=[1.0, 1.0], translation=0.0), given.with_(spacing=(1.0, 1.0))
+    given = Batch(
+        images=disc.float().repeat(4, 1, 1, 1), masks=disc.repeat(4, 1, 1, 1), spacing=(2.0, 1.0)
+    )
+    rigid, naive = (
+        step("affine", rotation=90.0, scale=[1.0, 1.0], translation=0.0),
+        given.with_(spacing=(1.0, 1.0)),
+    )
     assert float((rigid(given, _generator()).masks != given.masks).float().mean()) < 0.01
     assert float((rigid(naive, _generator()).masks != given.masks).float().mean()) > 0.03
 
@@ -131,7 +162,10 @@ def test_affine_refuses_large_turns_of_boxes(batch, step):
 
 def test_affine_drops_boxes_that_leave(batch, step):
     given = batch((32, 32))
-    given = given.with_(boxes=(torch.tensor([[0.0, 0.0, 6.0, 6.0], [12.0, 12.0, 20.0, 20.0]]),) * 8, classes=(torch.tensor([1, 2]),) * 8)
+    given = given.with_(
+        boxes=(torch.tensor([[0.0, 0.0, 6.0, 6.0], [12.0, 12.0, 20.0, 20.0]]),) * 8,
+        classes=(torch.tensor([1, 2]),) * 8,
+    )
     result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.3)(given, _generator(1))
     sizes = [len(b) for b in result.boxes]
     assert min(sizes) == 1 and max(sizes) == 2
@@ -142,10 +176,14 @@ def test_affine_drops_boxes_that_leave(batch, step):
 
 
 def test_a_batch_without_any_box(batch, step):
-    none = batch((32, 48)).with_(boxes=(torch.zeros(0, 4),) * 8, classes=(torch.zeros(0, dtype=torch.long),) * 8)
+    none = batch((32, 48)).with_(
+        boxes=(torch.zeros(0, 4),) * 8, classes=(torch.zeros(0, dtype=torch.long),) * 8
+    )
     for name in ("flip", "rotate90", "affine"):
         result = step(name)(none, _generator())
-        assert all(b.shape == (0, 4) for b in result.boxes) and all(c.dtype == torch.long for c in result.classes)
+        assert all(b.shape == (0, 4) for b in result.boxes) and all(
+            c.dtype == torch.long for c in result.classes
+        )
 
 
 def test_elastic_does_not_fold(step):
@@ -153,7 +191,9 @@ def test_elastic_does_not_fold(step):
     rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     given = Batch(images=torch.stack([rows, columns]).repeat(16, 1, 1, 1))
     for seed in range(5):
-        images = step("elastic", strength=0.4, probability=1.0, cells=6)(given, _generator(seed)).images[:, :, 8:-8, 8:-8]
+        images = step("elastic", strength=0.4, probability=1.0, cells=6)(
+            given, _generator(seed)
+        ).images[:, :, 8:-8, 8:-8]
         down, right = images.diff(dim=2)[..., :-1], images.diff(dim=3)[:, :, :-1]
         determinant = down[:, 0] * right[:, 1] - down[:, 1] * right[:, 0]
         assert float(determinant.min()) > 0 and float(determinant.std()) > 0.05

@@ -15,17 +15,24 @@ def _ramp(*size: int) -> Sample:
     return Sample(image=torch.stack(places), spacing=(1.0,) * len(size))
 
 
-@pytest.mark.parametrize(("size", "spacing", "expected"), [((40, 60), (0.5, 1.0), (20, 60)), ((20, 24, 10), (1.0, 1.0, 3.0), (20, 24, 30))])
+@pytest.mark.parametrize(
+    ("size", "spacing", "expected"),
+    [((40, 60), (0.5, 1.0), (20, 60)), ((20, 24, 10), (1.0, 1.0, 3.0), (20, 24, 30))],
+)
 def test_resample_reaches_the_spacing(size, spacing, expected, draw, step):
     sample = draw(size).with_(spacing=spacing)
     result = step("resample", spacing=[1.0])(sample)
-    assert result.image.shape[1:] == expected == result.mask.shape[1:] and result.spacing == (1.0,) * len(size)
+    assert result.image.shape[1:] == expected == result.mask.shape[1:] and result.spacing == (
+        1.0,
+    ) * len(size)
 
 
 def test_resample_keeps_an_image_that_fits(draw, step):
     sample = draw((24, 36))
     result = step("resample", spacing=[1.0, 1.0])(sample)
-    assert torch.allclose(result.image, sample.image, atol=1e-6) and torch.equal(result.mask, sample.mask)
+    assert torch.allclose(result.image, sample.image, atol=1e-6) and torch.equal(
+        result.mask, sample.mask
+    )
     assert torch.equal(result.boxes, sample.boxes)
 
 
@@ -43,7 +50,9 @@ def test_resample_puts_coordinates_where_they_belong(step):
     result = step("resample", spacing=[2.0, 0.5])(_ramp(31, 20))
     assert result.image.shape == (2, 16, 40)
     rows = result.image[0, 1:-1, 0]
-    assert torch.allclose(rows.diff(), torch.full((13,), 2.0), atol=1e-4) and torch.allclose(rows.mean(), torch.tensor(15.5), atol=1e-3)
+    assert torch.allclose(rows.diff(), torch.full((13,), 2.0), atol=1e-4) and torch.allclose(
+        rows.mean(), torch.tensor(15.5), atol=1e-3
+    )
     columns = result.image[1, 0, 2:-2]
     assert torch.allclose(columns.diff(), torch.full((35,), 0.5), atol=1e-4)
     assert torch.allclose(columns.mean(), torch.tensor(10.0), atol=1e-3)
@@ -64,11 +73,23 @@ def test_resize_averages_when_shrinking(step):
 def test_resize_agrees_with_an_independent_interpolation(draw, step):
     image = draw((48, 80)).image
     for size in ((24, 20), (96, 100), (30, 90)):
-        expected = torch.nn.functional.interpolate(image[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0]
-        assert torch.allclose(step("resize", size=list(size))(Sample(image=image, spacing=(1.0, 1.0))).image, expected, atol=2e-2)
+        expected = torch.nn.functional.interpolate(
+            image[None], size=size, mode="bilinear", antialias=True, align_corners=False
+        )[0]
+        assert torch.allclose(
+            step("resize", size=list(size))(Sample(image=image, spacing=(1.0, 1.0))).image,
+            expected,
+            atol=2e-2,
+        )
     volume = draw((10, 12, 8)).image
-    expected = torch.nn.functional.interpolate(volume[None], size=(20, 18, 16), mode="trilinear", align_corners=False)[0]
-    assert torch.allclose(step("resize", size=[20, 18, 16])(Sample(image=volume, spacing=(1.0,) * 3)).image, expected, atol=1e-4)
+    expected = torch.nn.functional.interpolate(
+        volume[None], size=(20, 18, 16), mode="trilinear", align_corners=False
+    )[0]
+    assert torch.allclose(
+        step("resize", size=[20, 18, 16])(Sample(image=volume, spacing=(1.0,) * 3)).image,
+        expected,
+        atol=1e-4,
+    )
 
 
 def test_resize_moves_boxes_with_the_stretch(draw, step):
@@ -78,11 +99,15 @@ def test_resize_moves_boxes_with_the_stretch(draw, step):
     assert result.spacing == (0.5, 2.0) and torch.equal(result.classes, sample.classes)
 
 
-@pytest.mark.parametrize(("size", "target"), [((30, 60), (40, 40)), ((60, 30), (40, 40)), ((20, 40, 10), (32, 32, 32))])
+@pytest.mark.parametrize(
+    ("size", "target"), [((30, 60), (40, 40)), ((60, 30), (40, 40)), ((20, 40, 10), (32, 32, 32))]
+)
 def test_resize_keep_aspect_pads_evenly(size, target, draw, step, bounds):
     result = step("resize", size=list(target), keep_aspect=True, fill=-9.0)(draw(size))
     factor = min(t / n for n, t in zip(size, target, strict=True))
-    assert result.image.shape[1:] == target and all(abs(s - 1 / factor) < 1e-6 for s in result.spacing)
+    assert result.image.shape[1:] == target and all(
+        abs(s - 1 / factor) < 1e-6 for s in result.spacing
+    )
     inside = (result.image[0] != -9.0).nonzero()
     for axis, (n, t) in enumerate(zip(size, target, strict=True)):
         first, last = int(inside[:, axis].min()), int(inside[:, axis].max()) + 1
@@ -93,7 +118,9 @@ def test_resize_keep_aspect_pads_evenly(size, target, draw, step, bounds):
 def test_resize_there_and_back(draw, step):
     sample = draw((24, 36))
     back = step("resize", size=[24, 36])(step("resize", size=[72, 108])(sample))
-    assert torch.equal(back.mask, sample.mask) and torch.allclose(back.boxes, sample.boxes, atol=1e-4)
+    assert torch.equal(back.mask, sample.mask) and torch.allclose(
+        back.boxes, sample.boxes, atol=1e-4
+    )
     assert back.spacing == pytest.approx(sample.spacing)
 
 
@@ -101,8 +128,13 @@ def test_pad_to_size_and_multiple(draw, step, bounds):
     sample = draw((25, 36))
     result = step("pad", size=[40, 30], multiple=16, fill=7.0)(sample)
     assert result.image.shape[1:] == (48, 48)
-    assert torch.equal(result.image[:, 11:36, 6:42], sample.image) and float(result.image[0, 0, 0]) == 7.0
-    assert int(result.mask.sum()) == int(sample.mask.sum()) and torch.equal(bounds(result.mask[0]), result.boxes)
+    assert (
+        torch.equal(result.image[:, 11:36, 6:42], sample.image)
+        and float(result.image[0, 0, 0]) == 7.0
+    )
+    assert int(result.mask.sum()) == int(sample.mask.sum()) and torch.equal(
+        bounds(result.mask[0]), result.boxes
+    )
     assert step("pad", size=[10], multiple=1)(sample).image.shape == sample.image.shape
     assert step("pad", size=[10], multiple=8)(draw((9, 8, 7))).image.shape[1:] == (16, 16, 16)
 
@@ -116,9 +148,13 @@ def test_crop_foreground_finds_the_window(size, draw, step, bounds):
     order = [1, 0, 2][: len(size)]
     d = len(size)
     assert result.image.shape[1:] == tuple(int(box[d:][i] - box[:d][i]) for i in order)
-    assert torch.equal(result.boxes[0, :d], torch.zeros(d)) and int(result.mask.sum()) == int(sample.mask.sum())
+    assert torch.equal(result.boxes[0, :d], torch.zeros(d)) and int(result.mask.sum()) == int(
+        sample.mask.sum()
+    )
     wider = step("crop_foreground", margin=2)(sample)
-    assert all(a == b + 4 for a, b in zip(wider.image.shape[1:], result.image.shape[1:], strict=True))
+    assert all(
+        a == b + 4 for a, b in zip(wider.image.shape[1:], result.image.shape[1:], strict=True)
+    )
     assert step("crop_foreground", margin=500)(sample).image.shape == sample.image.shape
 
 
@@ -126,7 +162,9 @@ def test_crop_foreground_clips_boxes_and_drops_those_outside(step):
     image = torch.zeros(1, 20, 20)
     image[:, 5:15, 5:15] = 1
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 4.0, 4.0]])
-    result = step("crop_foreground")(Sample(image=image, spacing=(1.0, 1.0), boxes=boxes, classes=torch.tensor([3, 4])))
+    result = step("crop_foreground")(
+        Sample(image=image, spacing=(1.0, 1.0), boxes=boxes, classes=torch.tensor([3, 4]))
+    )
     assert result.boxes.tolist() == [[0.0, 0.0, 5.0, 5.0]] and result.classes.tolist() == [3]
 
 
@@ -138,4 +176,8 @@ def test_crop_foreground_leaves_an_empty_image(draw, step):
 def test_a_crop_does_not_keep_the_whole_image_in_memory(draw, step):
     sample = draw((64, 64))
     result = step("crop_foreground", threshold=4.0)(sample)
-    assert result.image.untyped_storage().nbytes() == result.image.numel() * 4 < sample.image.numel() * 4
+    assert (
+        result.image.untyped_storage().nbytes()
+        == result.image.numel() * 4
+        < sample.image.numel() * 4
+    )

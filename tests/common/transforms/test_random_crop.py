@@ -29,7 +29,10 @@ def test_window_is_a_part_of_image_and_mask(step):
 
 
 def test_every_start_is_drawn(step):
-    starts = {int(step("random_crop", size=[7, 3])(_numbered(8, 4), _generator(s)).image[0, 0, 0]) for s in range(60)}
+    starts = {
+        int(step("random_crop", size=[7, 3])(_numbered(8, 4), _generator(s)).image[0, 0, 0])
+        for s in range(60)
+    }
     assert starts == {0, 1, 4, 5}
 
 
@@ -41,12 +44,17 @@ def test_foreground_is_in_the_window(size, step):
     mask[(0, *[n - 3 for n in size])] = 2
     seen = set()
     for seed in range(30):
-        result = step("random_crop", size=[9], foreground=1.0)(sample.with_(mask=mask), _generator(seed))
+        result = step("random_crop", size=[9], foreground=1.0)(
+            sample.with_(mask=mask), _generator(seed)
+        )
         assert result.image.shape[1:] == (9,) * len(size)
         seen |= set(result.mask.unique().tolist())
         assert int(result.mask.sum()) > 0
     assert seen == {0, 1, 2}
-    hits = sum(int(step("random_crop", size=[9])(sample.with_(mask=mask), _generator(s)).mask.any()) for s in range(30))
+    hits = sum(
+        int(step("random_crop", size=[9])(sample.with_(mask=mask), _generator(s)).mask.any())
+        for s in range(30)
+    )
     assert hits < 15
 
 
@@ -54,13 +62,20 @@ def test_foreground_pixels_are_drawn_evenly(step):
     sample = _numbered(30, 30)
     mask = torch.zeros_like(sample.mask)
     mask[0, 10, 10], mask[0, 20, 18:21] = 1, 1
-    centres = [step("random_crop", size=[1], foreground=1.0)(sample.with_(mask=mask), _generator(s)).image.item() for s in range(400)]
+    centres = [
+        step("random_crop", size=[1], foreground=1.0)(
+            sample.with_(mask=mask), _generator(s)
+        ).image.item()
+        for s in range(400)
+    ]
     counts = [centres.count(float(p)) for p in (310, 618, 619, 620)]
     assert sum(counts) == 400 and min(counts) > 60
 
 
 def test_boxes_are_a_foreground_too(step):
-    sample = _numbered(50, 50).with_(mask=None, boxes=torch.tensor([[40.0, 4.0, 44.0, 10.0]]), classes=torch.tensor([5]))
+    sample = _numbered(50, 50).with_(
+        mask=None, boxes=torch.tensor([[40.0, 4.0, 44.0, 10.0]]), classes=torch.tensor([5])
+    )
     for seed in range(10):
         result = step("random_crop", size=[12, 12], foreground=1.0)(sample, _generator(seed))
         assert result.boxes.tolist() == [[4.0, 3.0, 8.0, 9.0]]
@@ -70,13 +85,17 @@ def test_boxes_are_a_foreground_too(step):
 def test_a_small_image_is_padded_evenly(draw, step, bounds):
     sample = draw((20, 40))
     result = step("random_crop", size=[32, 40], fill=-3.0)(sample, _generator(0))
-    assert torch.equal(result.image[:, 6:26], sample.image) and bool((result.image[:, :6] == -3).all())
+    assert torch.equal(result.image[:, 6:26], sample.image) and bool(
+        (result.image[:, :6] == -3).all()
+    )
     assert torch.equal(bounds(result.mask[0]), result.boxes)
 
 
 def test_a_box_that_leaves_the_window_is_dropped(step):
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [8.0, 0.0, 18.0, 10.0], [2.0, 2.0, 6.0, 6.0]])
-    sample = Sample(image=torch.zeros(1, 10, 20), spacing=(1.0, 1.0), boxes=boxes, classes=torch.arange(3))
+    sample = Sample(
+        image=torch.zeros(1, 10, 20), spacing=(1.0, 1.0), boxes=boxes, classes=torch.arange(3)
+    )
     for seed in range(20):
         result = step("random_crop", size=[10, 10])(sample, _generator(seed))
         widths = (result.boxes[:, 2] - result.boxes[:, 0]).tolist()
@@ -86,5 +105,8 @@ def test_a_box_that_leaves_the_window_is_dropped(step):
 
 def test_no_foreground_falls_back_to_any_window(step):
     sample = _numbered(20, 30).with_(mask=torch.zeros(1, 20, 30, dtype=torch.uint8))
-    starts = {int(step("random_crop", size=[8], foreground=1.0)(sample, _generator(s)).image[0, 0, 0]) for s in range(20)}
+    starts = {
+        int(step("random_crop", size=[8], foreground=1.0)(sample, _generator(s)).image[0, 0, 0])
+        for s in range(20)
+    }
     assert len(starts) > 10

@@ -13,7 +13,11 @@ from common.sample import Batch, Sample
 from common.study import config, plugins
 
 PACKAGE = "common.transforms"
-REQUIRED: dict[str, dict[str, Any]] = {"resample": {"spacing": [1.5]}, "resize": {"size": [20]}, "random_crop": {"size": [16]}}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "resample": {"spacing": [1.5]},
+    "resize": {"size": [20]},
+    "random_crop": {"size": [16]},
+}
 NO_BOXES = {"elastic"}
 SIZES = [(24, 24), (24, 36), (18, 24, 12)]
 REFUSED = [
@@ -52,17 +56,33 @@ def _transform(name: str) -> tuple[Any, Any]:
     return transform, config.load(transform.options, REQUIRED.get(name, {}), f"data.{name}")
 
 
-def _run(name: str, draw: Callable[..., Sample], batch: Callable[..., Batch], size: tuple[int, ...], seed: int = 5) -> Sample | Batch:
+def _run(
+    name: str,
+    draw: Callable[..., Sample],
+    batch: Callable[..., Batch],
+    size: tuple[int, ...],
+    seed: int = 5,
+) -> Sample | Batch:
     transform, options = _transform(name)
     generator = torch.Generator().manual_seed(seed)
     if transform.kind == "augment":
         return transform.augment(options, batch(size, name not in NO_BOXES), generator)
-    return transform.prepare(options, draw(size)) if transform.kind == "prepare" else transform.crop(options, draw(size), generator)
+    return (
+        transform.prepare(options, draw(size))
+        if transform.kind == "prepare"
+        else transform.crop(options, draw(size), generator)
+    )
 
 
 def _tensors(value: Sample | Batch) -> list[torch.Tensor]:
     found = [v for v in vars(value).values() if isinstance(v, torch.Tensor)]
-    return found + [t for v in vars(value).values() if isinstance(v, tuple) for t in v if isinstance(t, torch.Tensor)]
+    return found + [
+        t
+        for v in vars(value).values()
+        if isinstance(v, tuple)
+        for t in v
+        if isinstance(t, torch.Tensor)
+    ]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -70,7 +90,11 @@ def _tensors(value: Sample | Batch) -> list[torch.Tensor]:
 def test_shape_and_type(name, size, draw, batch):
     result = _run(name, draw, batch, size)
     single = isinstance(result, Sample)
-    image, mask, before = (result.image, result.mask, draw(size)) if single else (result.images, result.masks, batch(size))
+    image, mask, before = (
+        (result.image, result.mask, draw(size))
+        if single
+        else (result.images, result.masks, batch(size))
+    )
     assert image.dtype == torch.float32 and mask.dtype == torch.uint8
     assert bool(image.isfinite().all())
     assert image.dim() == len(size) + (1 if single else 2)
@@ -79,7 +103,11 @@ def test_shape_and_type(name, size, draw, batch):
     if single:
         assert torch.equal(result.label, before.label) and len(result.spacing) == len(size)
     else:
-        assert torch.equal(result.labels, before.labels) and len(result) == 8 and result.images.shape == before.images.shape
+        assert (
+            torch.equal(result.labels, before.labels)
+            and len(result) == 8
+            and result.images.shape == before.images.shape
+        )
 
 
 @pytest.mark.parametrize("name", plugins.names(PACKAGE))
@@ -94,7 +122,9 @@ def test_boxes_stay_in_the_image_with_their_classes(name, draw, batch):
     limit = torch.tensor([shape[1], shape[0]] * 2)
     for boxes, classes in pairs:
         assert boxes.dtype == torch.float32 and boxes.shape == (len(classes), 4)
-        assert bool(((boxes >= 0) & (boxes <= limit)).all()) and bool((boxes[:, 2:] > boxes[:, :2]).all())
+        assert bool(((boxes >= 0) & (boxes <= limit)).all()) and bool(
+            (boxes[:, 2:] > boxes[:, :2]).all()
+        )
 
 
 @pytest.mark.parametrize("name", plugins.names(PACKAGE))
@@ -112,19 +142,31 @@ def test_same_generator_same_result_and_input_untouched(name, draw, batch):
     assert all(torch.equal(a, b) for a, b in zip(kept, _tensors(given), strict=True))
 
 
-@pytest.mark.parametrize("name", [n for n in plugins.names(PACKAGE) if plugins.load(PACKAGE, n, "TRANSFORM").kind != "prepare"])
+@pytest.mark.parametrize(
+    "name",
+    [n for n in plugins.names(PACKAGE) if plugins.load(PACKAGE, n, "TRANSFORM").kind != "prepare"],
+)
 def test_other_seeds_give_other_results(name, draw, batch):
     results = [_tensors(_run(name, draw, batch, (24, 36), seed)) for seed in range(4)]
-    assert any(a.shape != b.shape or not torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+    assert any(
+        a.shape != b.shape or not torch.equal(a, b)
+        for other in results[1:]
+        for a, b in zip(results[0], other, strict=True)
+    )
 
 
-@pytest.mark.parametrize("name", [n for n in plugins.names(PACKAGE) if plugins.load(PACKAGE, n, "TRANSFORM").kind == "augment"])
+@pytest.mark.parametrize(
+    "name",
+    [n for n in plugins.names(PACKAGE) if plugins.load(PACKAGE, n, "TRANSFORM").kind == "augment"],
+)
 def test_probability_zero_changes_nothing(name, batch):
     transform = plugins.load(PACKAGE, name, "TRANSFORM")
     options = config.load(transform.options, {"probability": 0.0}, name)
     given = batch((24, 36), name not in NO_BOXES)
     result = transform.augment(options, given, torch.Generator().manual_seed(1))
-    assert torch.allclose(result.images, given.images, atol=1e-4) and torch.equal(result.masks, given.masks)
+    assert torch.allclose(result.images, given.images, atol=1e-4) and torch.equal(
+        result.masks, given.masks
+    )
 
 
 @pytest.mark.parametrize(("name", "table"), REFUSED, ids=str)
@@ -141,4 +183,6 @@ def test_a_size_for_three_axes_is_refused_for_two(name, draw, step):
     key = "spacing" if name == "resample" else "size"
     values = [2.0, 2.0, 2.0] if name == "resample" else [8, 8, 8]
     with pytest.raises(StudyError, match="2 for images with 2 axes"):
-        step(name, **{key: values})(draw((24, 24)), *([torch.Generator()] if name == "random_crop" else []))
+        step(name, **{key: values})(
+            draw((24, 24)), *([torch.Generator()] if name == "random_crop" else [])
+        )

@@ -38,7 +38,9 @@ def test_the_profile_is_that_of_rfc_5280() -> None:
     assert basic.critical and basic.value.ca and basic.value.path_length == 0
     leaf = x509.load_pem_x509_certificate(client())
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [x509.ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        x509.ExtendedKeyUsageOID.CLIENT_AUTH
+    ]
     with pytest.raises(x509.ExtensionNotFound):
         leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
 
@@ -47,10 +49,15 @@ def test_the_servers_certificate_serves_its_address_and_loopback() -> None:
     made = certificates.server(CA, "FL.example.org", NOW, 30)
     for name in ("fl.example.org", "localhost", "127.0.0.1"):
         certificates.check(made.certificate, CA.certificate, name, NOW)
-    with pytest.raises(CertificateError, match=r"made for \"server\"; \"other.example.org\" is needed"):
+    with pytest.raises(
+        CertificateError, match=r"made for \"server\"; \"other.example.org\" is needed"
+    ):
         certificates.check(made.certificate, CA.certificate, "other.example.org", NOW)
     names = x509.load_pem_x509_certificate(certificates.server(CA, "10.0.0.7", NOW, 30).certificate)
-    assert [str(n.value) for n in names.extensions.get_extension_for_class(x509.SubjectAlternativeName).value] == [
+    assert [
+        str(n.value)
+        for n in names.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    ] == [
         "10.0.0.7",
         "localhost",
         "127.0.0.1",
@@ -59,7 +66,10 @@ def test_the_servers_certificate_serves_its_address_and_loopback() -> None:
 
 @pytest.mark.parametrize(
     ("days", "words"),
-    [(366, "expired on 2027-03-01 12:00 UTC; ask"), (-1, "not valid before 2026-03-01 11:00 UTC; check this machine's clock")],
+    [
+        (366, "expired on 2027-03-01 12:00 UTC; ask"),
+        (-1, "not valid before 2026-03-01 11:00 UTC; check this machine's clock"),
+    ],
 )
 def test_out_of_time(days: int, words: str) -> None:
     with pytest.raises(CertificateError, match=words):
@@ -71,7 +81,14 @@ def test_no_certificate_outlives_the_authority() -> None:
     certificate = client(ca=short)
     assert certificates.details(certificate)["not_after"] == NOW + timedelta(days=10)
     with pytest.raises(CertificateError, match=r"the consortium's authority expired on 2026-03-11"):
-        certificates.grant(short, certificates.request("north", TLS), "north", "client", NOW + timedelta(days=11), 5)
+        certificates.grant(
+            short,
+            certificates.request("north", TLS),
+            "north",
+            "client",
+            NOW + timedelta(days=11),
+            5,
+        )
 
 
 def test_a_foreign_certificate_is_refused_even_from_an_authority_of_the_same_name() -> None:
@@ -89,7 +106,9 @@ def test_an_authoritys_certificate_is_nobodys() -> None:
 
 
 def test_a_changed_certificate_is_refused() -> None:
-    der = bytearray(x509.load_pem_x509_certificate(client()).public_bytes(serialization.Encoding.DER))
+    der = bytearray(
+        x509.load_pem_x509_certificate(client()).public_bytes(serialization.Encoding.DER)
+    )
     der[-1] ^= 1
     changed = x509.load_der_x509_certificate(bytes(der)).public_bytes(serialization.Encoding.PEM)
     with pytest.raises(CertificateError, match="not issued by this consortium"):
@@ -117,7 +136,11 @@ def test_requests_that_are_refused() -> None:
 
 
 def test_a_request_must_be_signed_by_its_own_key() -> None:
-    der = bytearray(x509.load_pem_x509_csr(certificates.request("north", IDENTITY)).public_bytes(serialization.Encoding.DER))
+    der = bytearray(
+        x509.load_pem_x509_csr(certificates.request("north", IDENTITY)).public_bytes(
+            serialization.Encoding.DER
+        )
+    )
     der[-1] ^= 1
     forged = x509.load_der_x509_csr(bytes(der)).public_bytes(serialization.Encoding.PEM)
     with pytest.raises(CertificateError, match="not signed by its own key"):
@@ -133,9 +156,15 @@ def test_kinds_of_keys() -> None:
             certificates.check_key(public, "node" if kind != "node" else "tls")
 
 
-@pytest.mark.parametrize("call", [certificates.public_bytes, certificates.key_in, certificates.details])
+@pytest.mark.parametrize(
+    "call", [certificates.public_bytes, certificates.key_in, certificates.details]
+)
 def test_damaged_documents(call: object) -> None:
-    for document in (b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff\x00"):
+    for document in (
+        b"",
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        b"\xff\x00",
+    ):
         with pytest.raises(CertificateError, match="damaged"):
             call(document)  # type: ignore[operator]
 

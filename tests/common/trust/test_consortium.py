@@ -11,12 +11,22 @@ import pytest
 from common.errors import InputError
 from common.trust import consortium
 
-TABLE: dict[str, Any] = {"name": "chest-4", "address": "fl.example.org", "sites": ["north", "valley"]}
+TABLE: dict[str, Any] = {
+    "name": "chest-4",
+    "address": "fl.example.org",
+    "sites": ["north", "valley"],
+}
 
 
 def test_defaults_and_a_full_turn() -> None:
     found = consortium.parse(TABLE)
-    assert (found.port, found.link_port, found.token_days, found.certificate_days, found.ca_days) == (443, 8000, 14, 365, 3650)
+    assert (
+        found.port,
+        found.link_port,
+        found.token_days,
+        found.certificate_days,
+        found.ca_days,
+    ) == (443, 8000, 14, 365, 3650)
     assert (found.min_tls, found.parallel_studies) == ("1.3", 1)
     text = found.to_toml()
     assert consortium.parse(tomllib.loads(text)) == found
@@ -51,7 +61,9 @@ def test_wrong_values(change: dict[str, Any], words: str) -> None:
         consortium.parse({**TABLE, **change})
 
 
-@pytest.mark.parametrize("address", ["localhost", "10.0.0.7", "::1", "FL.Example.org", "a-b.c", "7.example.org"])
+@pytest.mark.parametrize(
+    "address", ["localhost", "10.0.0.7", "::1", "FL.Example.org", "a-b.c", "7.example.org"]
+)
 def test_addresses(address: str) -> None:
     assert consortium.parse({**TABLE, "address": address}).address == address
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from common.trust import merkle
 from common.trust.merkle import Frontier
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "rfc6962.json").read_text())
+VECTORS: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "vectors" / "rfc6962.json").read_text()
+)
 ENTRIES = [bytes.fromhex(entry) for entry in VECTORS["entries"]]
 LEAVES = [merkle.leaf(entry) for entry in ENTRIES]
 
@@ -68,13 +70,17 @@ def test_every_entry_is_included_and_nothing_else_passes(size: int, data: st.Dat
     if path:
         assert not merkle.is_included(leaves[index], index, size, path[:-1], root)
         broken = data.draw(st.integers(0, len(path) - 1))
-        assert not merkle.is_included(leaves[index], index, size, [*path[:broken], bytes(32), *path[broken + 1 :]], root)
+        assert not merkle.is_included(
+            leaves[index], index, size, [*path[:broken], bytes(32), *path[broken + 1 :]], root
+        )
     assert not merkle.is_included(leaves[index], index, size, path, bytes(32))
 
 
 @given(st.integers(1, 60), st.integers(0, 60), st.data())
 @settings(max_examples=150, deadline=None)
-def test_a_tree_grows_and_a_changed_past_does_not_pass(old: int, more: int, data: st.DataObject) -> None:
+def test_a_tree_grows_and_a_changed_past_does_not_pass(
+    old: int, more: int, data: st.DataObject
+) -> None:
     entries = [bytes([n]) for n in range(old + more)]
     leaves = [merkle.leaf(e) for e in entries]
     path, before, after = merkle.consistency(leaves, old), mth(entries[:old]), mth(entries)
@@ -82,7 +88,13 @@ def test_a_tree_grows_and_a_changed_past_does_not_pass(old: int, more: int, data
     changed = list(entries)
     changed[data.draw(st.integers(0, old - 1))] = b"changed"
     assert not merkle.is_grown(old, old + more, mth(changed[:old]), after, path)
-    assert not merkle.is_grown(old, old + more, before, mth(changed), merkle.consistency([merkle.leaf(e) for e in changed], old))
+    assert not merkle.is_grown(
+        old,
+        old + more,
+        before,
+        mth(changed),
+        merkle.consistency([merkle.leaf(e) for e in changed], old),
+    )
     assert not merkle.is_grown(old, old + more, before, after, [*path, bytes(32)])
     if path:
         assert not merkle.is_grown(old, old + more, before, after, path[:-1])

@@ -35,7 +35,13 @@ ROSTER = Roster("chest-4", 3, NOW.isoformat(), SITES)
 SIGNED = rosters.sign(ROSTER, KEY.key)
 
 
-def verify(signed: Any, now: datetime = NOW, pinned: bytes = KEY.certificate, least: int = 0, consortium: str = "chest-4") -> Roster:
+def verify(
+    signed: Any,
+    now: datetime = NOW,
+    pinned: bytes = KEY.certificate,
+    least: int = 0,
+    consortium: str = "chest-4",
+) -> Roster:
     return rosters.verify(signed, pinned, CA.certificate, consortium, now, least)
 
 
@@ -52,7 +58,12 @@ def test_a_signed_roster_makes_a_full_turn() -> None:
 
 
 def test_the_digest_is_of_all_that_is_signed() -> None:
-    changes: list[dict[str, Any]] = [{"version": 4}, {"consortium": "x"}, {"issued": "x"}, {"sites": {}}]
+    changes: list[dict[str, Any]] = [
+        {"version": 4},
+        {"consortium": "x"},
+        {"issued": "x"},
+        {"sites": {}},
+    ]
     others = [replace(ROSTER, **change) for change in changes]
     assert len({ROSTER.digest, *(other.digest for other in others)}) == 5
     assert replace(ROSTER, sites=dict(reversed(SITES.items()))).digest == ROSTER.digest
@@ -62,7 +73,10 @@ def test_keys_are_those_of_the_certificates() -> None:
     found = rosters.keys(ROSTER, CA.certificate, NOW)
     assert set(found) == set(SITES)
     for name, raw in found.items():
-        assert raw == x509.load_pem_x509_certificate(SITES[name].encode()).public_key().public_bytes_raw()  # type: ignore[union-attr]
+        assert (
+            raw
+            == x509.load_pem_x509_certificate(SITES[name].encode()).public_key().public_bytes_raw()
+        )  # type: ignore[union-attr]
 
 
 def test_an_expired_hospital_is_unusable_and_the_roster_stays_good() -> None:
@@ -83,7 +97,12 @@ def test_any_change_after_the_signing_is_noticed(text: str) -> None:
     elif text == "swap":
         inner["sites"]["north"] = identity("north")
     else:
-        new = {"consortium": "chest-5", "version": 4, "issued": (NOW + timedelta(1)).isoformat(), "sites": {"north": SITES["north"]}}
+        new = {
+            "consortium": "chest-5",
+            "version": 4,
+            "issued": (NOW + timedelta(1)).isoformat(),
+            "sites": {"north": SITES["north"]},
+        }
         inner[text] = new[text]
     with pytest.raises(SignatureError, match="is not signed by the consortium's roster key"):
         verify(signed)
@@ -111,7 +130,11 @@ def test_a_signature_for_another_purpose_does_not_fit() -> None:
     ("pinned", "days", "words"),
     [
         (KEY.certificate, 3651, "roster key's certificate is refused: .* expired"),
-        (certificates.signer(OTHER_CA, "roster", NOW, 10).certificate, 0, "refused: .* not issued by this consortium"),
+        (
+            certificates.signer(OTHER_CA, "roster", NOW, 10).certificate,
+            0,
+            "refused: .* not issued by this consortium",
+        ),
         (b"nonsense", 0, "refused: A certificate is damaged"),
         (certificates.server(CA, "roster", NOW, 10).certificate, 0, "has no Ed25519 key"),
     ],
@@ -124,7 +147,10 @@ def test_a_pinned_certificate_that_cannot_be_used(pinned: bytes, days: int, word
 def test_another_consortium_and_an_older_version() -> None:
     with pytest.raises(SignatureError, match='that of consortium "chest-4"; that of "heart"'):
         verify(SIGNED, consortium="heart")
-    with pytest.raises(SignatureError, match="has version 3, and version 4 was seen before; an older one is refused"):
+    with pytest.raises(
+        SignatureError,
+        match="has version 3, and version 4 was seen before; an older one is refused",
+    ):
         verify(SIGNED, least=4)
 
 
@@ -136,14 +162,29 @@ SHARED = certificates.private_key("identity")
     [
         ("south", "nonsense", 'of "south" is refused: A certificate is damaged'),
         ("south", SITES["north"].replace("A", "B", 3), 'of "south" is refused'),
-        ("south", identity("south", OTHER_CA), 'of "south" is refused: .* not issued by this consortium'),
+        (
+            "south",
+            identity("south", OTHER_CA),
+            'of "south" is refused: .* not issued by this consortium',
+        ),
         ("south", CA.certificate.decode(), "an authority's"),
         ("south", identity("east"), 'of "south" is refused: it was made for "east"'),
         ("South", identity("south"), 'of "South" is refused: it was made for "south"'),
-        ("south", certificates.server(CA, "south", NOW, 10).certificate.decode(), "wrong kind for identity"),
         (
             "south",
-            certificates.grant(CA, certificates.request("south", certificates.private_key("tls")), "south", "client", NOW, 9).decode(),
+            certificates.server(CA, "south", NOW, 10).certificate.decode(),
+            "wrong kind for identity",
+        ),
+        (
+            "south",
+            certificates.grant(
+                CA,
+                certificates.request("south", certificates.private_key("tls")),
+                "south",
+                "client",
+                NOW,
+                9,
+            ).decode(),
             "wrong kind for identity",
         ),
     ],
@@ -167,19 +208,40 @@ def test_one_key_under_two_names() -> None:
         ({"roster": SIGNED["roster"]}, "not signed"),
         ({**SIGNED, "key": "x"}, "not signed"),
         ({**SIGNED, "roster": []}, "malformed"),
-        ({**SIGNED, "roster": {**SIGNED["roster"], "more": 1}}, "malformed: it must hold consortium, issued, sites, version"),
+        (
+            {**SIGNED, "roster": {**SIGNED["roster"], "more": 1}},
+            "malformed: it must hold consortium, issued, sites, version",
+        ),
         ({**SIGNED, "roster": {**SIGNED["roster"], "sites": ["north"]}}, "malformed"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {}}}, "0 hospitals"),
-        ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {f"s{i}": "x" for i in range(1001)}}}, "has 1001 hospitals; 1 to 1000"),
-        ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {f"s{i}": "x" * 8000 for i in range(200)}}}, "bytes; at most 1048576"),
-        ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {"north": "x" * 8193}}}, "malformed: texts"),
+        (
+            {
+                **SIGNED,
+                "roster": {**SIGNED["roster"], "sites": {f"s{i}": "x" for i in range(1001)}},
+            },
+            "has 1001 hospitals; 1 to 1000",
+        ),
+        (
+            {
+                **SIGNED,
+                "roster": {**SIGNED["roster"], "sites": {f"s{i}": "x" * 8000 for i in range(200)}},
+            },
+            "bytes; at most 1048576",
+        ),
+        (
+            {**SIGNED, "roster": {**SIGNED["roster"], "sites": {"north": "x" * 8193}}},
+            "malformed: texts",
+        ),
         ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {"north": "é"}}}, "malformed: texts"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {"north": 1}}}, "malformed: texts"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "sites": {"": "x"}}}, "malformed: texts"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "version": 0}}, "its version must be"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "version": True}}, "its version must be"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "version": 3.0}}, "its version must be"),
-        ({**SIGNED, "roster": {**SIGNED["roster"], "issued": "yesterday"}}, 'issued at "yesterday"'),
+        (
+            {**SIGNED, "roster": {**SIGNED["roster"], "issued": "yesterday"}},
+            'issued at "yesterday"',
+        ),
         ({**SIGNED, "roster": {**SIGNED["roster"], "issued": "2026-03-01T12:00:00"}}, "issued at"),
         ({**SIGNED, "roster": {**SIGNED["roster"], "consortium": "\ud800"}}, "not signed by"),
         ({**SIGNED, "signature": "§"}, "not base64"),
@@ -202,7 +264,9 @@ def test_what_nobody_would_accept_is_not_signed() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\xff", b"[" * 200_000, b"x" * (1 << 22)], ids=["nothing", "half", "list", "bytes", "deep", "large"]
+    "content",
+    [b"", b"{", b"[]", b"\xff", b"[" * 200_000, b"x" * (1 << 22)],
+    ids=["nothing", "half", "list", "bytes", "deep", "large"],
 )
 def test_files_that_are_no_roster(content: bytes) -> None:
     with pytest.raises(SignatureError, match=r"is damaged|bytes; at most"):
@@ -218,11 +282,21 @@ def test_a_thousand_hospitals_fit() -> None:
 
 def test_a_fingerprint_is_the_key_s_in_whatever_document() -> None:
     key = certificates.private_key("identity")
-    documents = [identity("north", key=key).encode(), identity("north", days=9, key=key).encode(), certificates.public_bytes(key)]
-    [found] = {rosters.fingerprint(document) for document in [*documents, certificates.request("south", key)]}
+    documents = [
+        identity("north", key=key).encode(),
+        identity("north", days=9, key=key).encode(),
+        certificates.public_bytes(key),
+    ]
+    [found] = {
+        rosters.fingerprint(document)
+        for document in [*documents, certificates.request("south", key)]
+    }
     groups = found.split(" ")
     assert len(groups) == 6 and all(len(group) == 5 and group.isdecimal() for group in groups)
-    many = {rosters.fingerprint(certificates.public_bytes(certificates.private_key("identity"))) for _ in range(50)}
+    many = {
+        rosters.fingerprint(certificates.public_bytes(certificates.private_key("identity")))
+        for _ in range(50)
+    }
     assert len(many) == 50 and found not in many
     with pytest.raises(CertificateError, match="damaged"):
         rosters.fingerprint(b"nonsense")
@@ -230,6 +304,11 @@ def test_a_fingerprint_is_the_key_s_in_whatever_document() -> None:
 
 def test_a_fingerprint_stays_what_it_is() -> None:
     """Written down and compared years later: RFC 8032 section 7.1, the public key of test 1."""
-    der = bytes.fromhex("302a300506032b6570032100" + "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-    document = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(der) + b"\n-----END PUBLIC KEY-----\n"
+    der = bytes.fromhex(
+        "302a300506032b6570032100"
+        + "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    )
+    document = (
+        b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(der) + b"\n-----END PUBLIC KEY-----\n"
+    )
     assert rosters.fingerprint(document) == "41684 59858 35932 34540 72862 75644"

@@ -15,10 +15,17 @@ from common.trust.study_signature import Statement
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CA = certificates.authority("chest-4", NOW, 3650)
 SIGNER = certificates.signer(CA, "coordinator", NOW, 365)
-STATEMENT = Statement("chest-4", "run-1", "ab" * 32, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat())
+STATEMENT = Statement(
+    "chest-4", "run-1", "ab" * 32, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()
+)
 
 
-def verify(sealed: Any, certificate: bytes = SIGNER.certificate, study: str = "ab" * 32, now: datetime = NOW) -> Statement:
+def verify(
+    sealed: Any,
+    certificate: bytes = SIGNER.certificate,
+    study: str = "ab" * 32,
+    now: datetime = NOW,
+) -> Statement:
     return study_signature.verify(sealed, certificate, CA.certificate, "chest-4", study, now)
 
 
@@ -29,7 +36,10 @@ def test_what_is_signed_is_verified() -> None:
 def test_the_signed_bytes_are_fixed() -> None:
     """Another implementation must come to the same bytes."""
     statement = Statement("c", "r", "s", "i", "e")
-    assert statement.signed() == b'consilium study v1\0{"consortium":"c","expires":"e","issued":"i","run":"r","study":"s"}'
+    assert (
+        statement.signed()
+        == b'consilium study v1\0{"consortium":"c","expires":"e","issued":"i","run":"r","study":"s"}'
+    )
 
 
 @pytest.mark.parametrize("field", ["consortium", "run", "study", "issued", "expires"])
@@ -43,7 +53,10 @@ def test_any_change_breaks_the_signature(field: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"consortium": "heart-2"}, r'for consortium "heart-2"; this hospital belongs to "chest-4"'),
+        (
+            {"consortium": "heart-2"},
+            r'for consortium "heart-2"; this hospital belongs to "chest-4"',
+        ),
         ({"study": "cd" * 32}, "that of another study"),
         ({"issued": (NOW + timedelta(hours=1)).isoformat()}, "signed in the future"),
         ({"expires": (NOW - timedelta(seconds=1)).isoformat()}, "expired on 2026-03-01T11:59:59"),
@@ -58,13 +71,17 @@ def test_a_true_signature_over_the_wrong_thing(change: dict[str, str], words: st
 
 def test_a_hospital_cannot_sign_for_the_coordinator() -> None:
     key = certificates.private_key("identity")
-    certificate = certificates.grant(CA, certificates.request("north", key), "north", "identity", NOW, 365)
+    certificate = certificates.grant(
+        CA, certificates.request("north", key), "north", "identity", NOW, 365
+    )
     with pytest.raises(SignatureError, match=r'made for "north"; "coordinator" is needed'):
         verify(study_signature.sign(STATEMENT, key), certificate)
 
 
 def test_another_consortiums_coordinator_is_refused() -> None:
-    other = certificates.signer(certificates.authority("chest-4", NOW, 3650), "coordinator", NOW, 365)
+    other = certificates.signer(
+        certificates.authority("chest-4", NOW, 3650), "coordinator", NOW, 365
+    )
     with pytest.raises(SignatureError, match="not issued by this consortium"):
         verify(study_signature.sign(STATEMENT, other.key), other.certificate)
     with pytest.raises(SignatureError, match="not signed by the coordinator's key"):

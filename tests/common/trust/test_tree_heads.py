@@ -26,7 +26,9 @@ def test_a_signed_head_is_read_and_holds() -> None:
 
 @pytest.mark.parametrize("field", ["site", "run", "round", "size", "root", "at"])
 def test_a_changed_field_breaks_the_signature(field: str) -> None:
-    other = {"round": 4, "size": 42, "root": "cd" * 32, "at": "2026-03-01T12:00:01+00:00"}.get(field, "another")
+    other = {"round": 4, "size": 42, "root": "cd" * 32, "at": "2026-03-01T12:00:01+00:00"}.get(
+        field, "another"
+    )
     with pytest.raises(SignatureError, match="not signed by it"):
         tree_heads.verify(SIGNED | {field: other}, PUBLIC, "trial")
 
@@ -35,7 +37,9 @@ def test_a_head_of_another_consortium_or_key_is_refused() -> None:
     with pytest.raises(SignatureError, match="another consortium"):
         tree_heads.verify(SIGNED, PUBLIC, "elsewhere")
     with pytest.raises(SignatureError, match="not signed by it"):
-        tree_heads.verify(SIGNED, Ed25519PrivateKey.generate().public_key().public_bytes_raw(), "trial")
+        tree_heads.verify(
+            SIGNED, Ed25519PrivateKey.generate().public_key().public_bytes_raw(), "trial"
+        )
 
 
 def test_a_signature_is_for_heads_only() -> None:
@@ -70,7 +74,10 @@ def test_what_has_another_form_is_no_head(change: dict[str, Any]) -> None:
 
 
 @given(
-    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
 )
 def test_whatever_travels_is_a_head_or_a_typed_error(value: Any) -> None:
     with pytest.raises(SignatureError):
@@ -85,7 +92,18 @@ def test_a_signature_that_is_none_is_refused(signature: str) -> None:
 
 def test_contradictions() -> None:
     later = replace(HEAD, at="2026-03-01T12:00:05+00:00")
-    assert tree_heads.contradict(HEAD, HEAD) == tree_heads.contradict(HEAD, replace(later, size=50)) == ""
-    assert tree_heads.contradict(HEAD, replace(later, root="cd" * 32)) == "two different records of 41 entries"
+    assert (
+        tree_heads.contradict(HEAD, HEAD)
+        == tree_heads.contradict(HEAD, replace(later, size=50))
+        == ""
+    )
+    assert (
+        tree_heads.contradict(HEAD, replace(later, root="cd" * 32))
+        == "two different records of 41 entries"
+    )
     shorter = replace(later, size=40, root="cd" * 32)
-    assert tree_heads.contradict(HEAD, shorter) == tree_heads.contradict(shorter, HEAD) == "a record of 41 entries became one of 40"
+    assert (
+        tree_heads.contradict(HEAD, shorter)
+        == tree_heads.contradict(shorter, HEAD)
+        == "a record of 41 entries became one of 40"
+    )

@@ -4,7 +4,14 @@ import os
 import sys
 from pathlib import Path
 
-_EVENTS = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname")
+_EVENTS = (
+    "socket.connect",
+    "socket.bind",
+    "socket.sendto",
+    "socket.sendmsg",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+)
 _BOOK = os.environ.get("PROBE")
 _HANDLE = os.open(Path(_BOOK), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if _BOOK else -1
 

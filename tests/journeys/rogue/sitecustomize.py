@@ -29,7 +29,9 @@ def _attack() -> None:
     scan = data / "labels.csv"
     tries = {
         "connect": lambda: socket.create_connection(("127.0.0.1", _GIVEN["port"]), 5).close(),
-        "datagram": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 9)),
+        "datagram": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(
+            b"x", ("127.0.0.1", 9)
+        ),
         "list data": lambda: os.listdir(data),
         "read data": scan.read_bytes,
         "write data": lambda: scan.open("ab").close(),

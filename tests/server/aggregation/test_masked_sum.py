@@ -22,7 +22,19 @@ LANES = ("weight", "loss")
 
 
 def order(size: int, ring_bits: int = 32, sites: int = 3, total: int = 600) -> SumSpec:
-    return SumSpec("train", 1, "", bytes(32), "x", size, ring_bits, fixed_point.fraction_bits(32.0, sites, ring_bits), 32.0, LANES, total)
+    return SumSpec(
+        "train",
+        1,
+        "",
+        bytes(32),
+        "x",
+        size,
+        ring_bits,
+        fixed_point.fraction_bits(32.0, sites, ring_bits),
+        32.0,
+        LANES,
+        total,
+    )
 
 
 def seed(i: int) -> bytes:
@@ -33,7 +45,9 @@ def sealed(about: SumSpec, values: np.ndarray, weight: int, *pads: tuple[bytes, 
     """A hospital's vector."""
     buffer, body, tail = sum_specs.words(about)
     pad = Pad(pads)
-    mask_streams.seal(values, weight / about.total * sum_specs.fraction(about), about.limit, pad, body)
+    mask_streams.seal(
+        values, weight / about.total * sum_specs.fraction(about), about.limit, pad, body
+    )
     tail[:] = [1] * CANARIES + [weight, fixed_point.encode_lane(weight / about.total, False)]
     pad.add(tail)
     return buffer.view(np.float32)
@@ -49,7 +63,9 @@ LONG = 4 * kernels.BLOCK
 
 @pytest.mark.parametrize("ring_bits", [32, 64])
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 5, 4097, LONG - 1, 2 * LONG + 1, 3 * LONG + 3])
-def test_the_mean_is_that_of_float64_for_every_length(monkeypatch: pytest.MonkeyPatch, size: int, ring_bits: int) -> None:
+def test_the_mean_is_that_of_float64_for_every_length(
+    monkeypatch: pytest.MonkeyPatch, size: int, ring_bits: int
+) -> None:
     monkeypatch.setattr(kernels, "usable", lambda: 3)
     about, rng = order(size, ring_bits), np.random.default_rng(size)
     weights = (100, 200, 300)
@@ -75,7 +91,9 @@ def test_a_long_vector_in_parts_is_that_in_one(monkeypatch: pytest.MonkeyPatch, 
     for cores in (1, 3, 7):
         monkeypatch.setattr(kernels, "usable", lambda cores=cores: cores)
         added = MaskedSum(order(size))
-        added.add(np.random.default_rng(1).integers(0, 256, 4 * size + 8 * (CANARIES + 2), np.uint8))
+        added.add(
+            np.random.default_rng(1).integers(0, 256, 4 * size + 8 * (CANARIES + 2), np.uint8)
+        )
         added.unmask(opening(seed(1), seed(2)))
         found.append((added.canaries, added.lanes(), added.mean(600).tobytes()))
     assert found[0] == found[1] == found[2]
@@ -101,7 +119,9 @@ def test_a_wrong_seed_shows_in_the_canaries() -> None:
 @pytest.mark.parametrize("words", [0, 14, 16, 2000])
 def test_a_vector_of_another_length_is_refused(words: int) -> None:
     added = MaskedSum(order(3))
-    with pytest.raises(SecureSumError, match=rf"A masked vector has {4 * words} bytes; 60 are expected\."):
+    with pytest.raises(
+        SecureSumError, match=rf"A masked vector has {4 * words} bytes; 60 are expected\."
+    ):
         added.check(np.zeros(words, np.float32))
     with pytest.raises(SecureSumError, match="has 0 bytes"):
         added.check(None)

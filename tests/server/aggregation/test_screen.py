@@ -14,7 +14,14 @@ from server.aggregation.screen import RefusedError, Screen
 
 LAYOUT = Layout(("a", "b"), ((2, 2), (3,)))
 SCREEN = Screen(4, LAYOUT, 32.0)
-GOOD = Reply("north", "train", 4, LAYOUT.digest, {"weight": 10, "loss": 0.5, "steps": 3, "seconds": 0.1}, np.ones(7, np.float32))
+GOOD = Reply(
+    "north",
+    "train",
+    4,
+    LAYOUT.digest,
+    {"weight": 10, "loss": 0.5, "steps": 3, "seconds": 0.1},
+    np.ones(7, np.float32),
+)
 
 
 def _delta(**changes: float) -> np.ndarray:
@@ -32,7 +39,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "NaN": ({"delta": _delta(value=np.nan)}, "NaN or infinite"),
     "infinity": ({"delta": _delta(value=-np.inf)}, "NaN or infinite"),
     "absurd change": ({"delta": _delta(value=33.0)}, "at most 32"),
-    "shape that would broadcast": ({"delta": np.ones(1, np.float32)}, r"float32 \[1\]; float32 \[7\]"),
+    "shape that would broadcast": (
+        {"delta": np.ones(1, np.float32)},
+        r"float32 \[1\]; float32 \[7\]",
+    ),
     "matrix": ({"delta": np.ones((7, 1), np.float32)}, r"\[7, 1\]"),
     "half precision": ({"delta": np.ones(7, np.float16)}, "float16"),
     "whole numbers": ({"delta": np.ones(7, np.int64)}, "int64"),
@@ -60,7 +70,9 @@ def test_a_weight_that_was_not_declared_is_refused(weight: Any) -> None:
 @pytest.mark.parametrize("key", ["loss", "steps", "seconds"])
 def test_a_missing_number_is_refused(key: str) -> None:
     with pytest.raises(RefusedError, match=key):
-        SCREEN.accept(replace(GOOD, values={k: v for k, v in GOOD.values.items() if k != key}), 10.0)
+        SCREEN.accept(
+            replace(GOOD, values={k: v for k, v in GOOD.values.items() if k != key}), 10.0
+        )
 
 
 def test_a_long_vector_is_searched_to_its_end() -> None:
@@ -68,4 +80,6 @@ def test_a_long_vector_is_searched_to_its_end() -> None:
     delta = np.zeros(600_001, np.float32)
     delta[-1] = np.nan
     with pytest.raises(RefusedError, match="NaN"):
-        Screen(1, layout, 32.0).accept(replace(GOOD, round=1, layout=layout.digest, delta=delta), 10.0)
+        Screen(1, layout, 32.0).accept(
+            replace(GOOD, round=1, layout=layout.digest, delta=delta), 10.0
+        )

@@ -35,7 +35,9 @@ def three(tmp_path: Path) -> World:
 
 def test_the_first_sum_takes_five_exchanges_and_every_later_one_three(world: World) -> None:
     for number, kind in enumerate(("tally", "train", "evaluate", "train", "evaluate"), 1):
-        found = world.collect(kind=kind) if kind == "train" else world.collect(kind=kind, number=number)
+        found = (
+            world.collect(kind=kind) if kind == "train" else world.collect(kind=kind, number=number)
+        )
         assert (found.exchanges, found.attempts, found.dropped) == (5 if number == 1 else 3, 1, {})
         assert found.survivors == world.names
         if kind == "train":
@@ -55,7 +57,12 @@ def test_the_mean_is_that_of_float64(tmp_path: Path, count: int, ring_bits: int)
 def test_every_sum_has_a_number_and_keys_of_its_own(world: World) -> None:
     for _ in range(3):
         world.collect()
-    keys = [key for h in world.hospitals.values() for a in h.adverts for key in (a.mask_key, a.channel_key, a.commitment)]
+    keys = [
+        key
+        for h in world.hospitals.values()
+        for a in h.adverts
+        for key in (a.mask_key, a.channel_key, a.commitment)
+    ]
     assert len(keys) == 5 * 4 * 3 == len(set(keys))
 
 
@@ -81,7 +88,11 @@ def _empty(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
 def _garbage(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
     noise = np.random.default_rng(1).bytes
     vector = None if reply.delta is None else np.frombuffer(noise(reply.delta.nbytes), np.float32)
-    return replace(reply, delta=vector, secure=(b"", b"\0", *(bytes((tag, 1)) + noise(40) for tag in range(12))))
+    return replace(
+        reply,
+        delta=vector,
+        secure=(b"", b"\0", *(bytes((tag, 1)) + noise(40) for tag in range(12))),
+    )
 
 
 def _cut(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
@@ -118,7 +129,9 @@ def disturb(world: World, stage: str, site: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", TROUBLES)
 @pytest.mark.parametrize("stage", STAGES)
-def test_one_hospital_in_trouble_at_any_exchange_costs_its_vector_at_most(world: World, stage: str, name: str) -> None:
+def test_one_hospital_in_trouble_at_any_exchange_costs_its_vector_at_most(
+    world: World, stage: str, name: str
+) -> None:
     disturb(world, stage, "h03", name)
     found = world.collect()
     world.check(found, *(["h03"] if stage in STAGES[:3] else []))
@@ -133,7 +146,9 @@ def test_one_hospital_in_trouble_in_a_later_sum(world: World, stage: str, name: 
     disturb(world, stage, "h03", name)
     found = world.collect()
     world.check(found, *(["h03"] if stage == "vector" else []))
-    assert (found.attempts, found.exchanges) == (1, 3) and set(found.dropped if stage == "vector" else found.late) == {"h03"}
+    assert (found.attempts, found.exchanges) == (1, 3) and set(
+        found.dropped if stage == "vector" else found.late
+    ) == {"h03"}
 
 
 def _sums(world: World, number: int, cohort: tuple[str, ...] = ()) -> list[Sum]:
@@ -149,7 +164,9 @@ def test_a_hospital_that_missed_a_sum_is_back_soon(world: World, name: str) -> N
     world.check(_sums(world, 4)[-1])
 
 
-def test_a_hospital_whose_worker_was_started_anew_is_back_in_the_sum_after_the_next(world: World) -> None:
+def test_a_hospital_whose_worker_was_started_anew_is_back_in_the_sum_after_the_next(
+    world: World,
+) -> None:
     world.collect()
     world.restart("h03")
     world.check(world.collect(), "h03")
@@ -174,7 +191,9 @@ def test_a_hospital_that_stays_silent_is_asked_ever_more_rarely(world: World) ->
 
 @pytest.mark.parametrize("name", ["fault", "empty", "garbage", "forged", "cut short"])
 @pytest.mark.parametrize("stage", STAGES[:3])
-def test_with_too_few_left_a_new_sum_with_fresh_keys_is_tried_at_once(three: World, stage: str, name: str) -> None:
+def test_with_too_few_left_a_new_sum_with_fresh_keys_is_tried_at_once(
+    three: World, stage: str, name: str
+) -> None:
     three.trouble[stage, "h02"] = once(TROUBLES[name])
     found = three.collect()
     three.check(found)
@@ -194,7 +213,10 @@ def test_one_silence_does_not_end_a_run_of_three(three: World, stage: str) -> No
 @pytest.mark.parametrize("stage", STAGES[:3])
 def test_too_few_in_every_attempt_is_one_sentence(three: World, stage: str) -> None:
     three.trouble[stage, "h02"] = _faulty
-    with pytest.raises(RoundError, match=r"^Too few hospitals for a secure sum, in 3 attempts\. 2 hospitals .*; 3 are needed\."):
+    with pytest.raises(
+        RoundError,
+        match=r"^Too few hospitals for a secure sum, in 3 attempts\. 2 hospitals .*; 3 are needed\.",
+    ):
         three.collect()
     assert sum("keys" in asked.values() for asked in three.asked) == 3
 
@@ -225,15 +247,23 @@ def test_nobody_whose_vector_is_in_the_sum_is_called_dropped(world: World, stage
     assert not set(found.dropped) & set(found.survivors)
 
 
-def test_a_sum_that_cannot_be_opened_is_void_and_hospitals_refuse_it_ever_after(world: World) -> None:
+def test_a_sum_that_cannot_be_opened_is_void_and_hospitals_refuse_it_ever_after(
+    world: World,
+) -> None:
     world.collect()
     for site in ("h02", "h03"):
         world.trouble["reveal", site] = _lost
-    with pytest.raises(VoidError, match=r"cannot be opened: 3 hospitals revealed their shares; 4 are needed\. h02: No answer"):
+    with pytest.raises(
+        VoidError,
+        match=r"cannot be opened: 3 hospitals revealed their shares; 4 are needed\. h02: No answer",
+    ):
         world.collect()
     world.trouble = {}
     assert {h.worked for h in world.hospitals.values()} == {2}
-    with pytest.raises(RoundError, match=r"secure sum for train in round 2 was opened before; a second one is refused"):
+    with pytest.raises(
+        RoundError,
+        match=r"secure sum for train in round 2 was opened before; a second one is refused",
+    ):
         world.collect(number=2)
     assert {h.worked for h in world.hospitals.values()} == {2}
     world.check(world.collect(number=3))
@@ -279,7 +309,10 @@ def test_another_hospital_s_vector_sent_once_more_is_refused(world: World) -> No
         heard.append(reply)
         return reply
 
-    world.trouble = {("vector", "h01"): first, ("vector", "h02"): lambda hospital, plan, reply: heard[0]}
+    world.trouble = {
+        ("vector", "h01"): first,
+        ("vector", "h02"): lambda hospital, plan, reply: heard[0],
+    }
     world.check(world.collect(), "h02")
 
 
@@ -307,10 +340,16 @@ def _cheat(monkeypatch: pytest.MonkeyPatch, step: str, made: Callable[..., Any])
     bad = {name: getattr(steps, name) for name in dir(steps)} | {
         step: lambda me, *args: made(honest, me, *args) if me.site == "h03" else honest(me, *args)
     }
-    monkeypatch.setattr(participation, "steps", type("Steps", (), {name: staticmethod(f) if callable(f) else f for name, f in bad.items()}))
+    monkeypatch.setattr(
+        participation,
+        "steps",
+        type("Steps", (), {name: staticmethod(f) if callable(f) else f for name, f in bad.items()}),
+    )
 
 
-def _wrong_mask(honest: Any, me: Me, state: ParticipantState, delivered: Any, order: SumSpec) -> tuple[ParticipantState, Pad]:
+def _wrong_mask(
+    honest: Any, me: Me, state: ParticipantState, delivered: Any, order: SumSpec
+) -> tuple[ParticipantState, Pad]:
     return honest(me, state, delivered, order)[0], Pad([(bytes(32), 1)])
 
 
@@ -321,7 +360,10 @@ def _other_secret(honest: Any, me: Me, state: ParticipantState, adverts: Any) ->
     return replace(after, fresh=state.fresh), dealt
 
 
-@pytest.mark.parametrize(("step", "made", "words"), [("arm", _wrong_mask, "the mask of h03"), ("share", _other_secret, "'h03' dealt")])
+@pytest.mark.parametrize(
+    ("step", "made", "words"),
+    [("arm", _wrong_mask, "the mask of h03"), ("share", _other_secret, "'h03' dealt")],
+)
 @pytest.mark.parametrize("count", [4, 5])
 def test_a_cheater_is_named_and_left_out_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, made: Any, words: str, count: int
@@ -339,11 +381,15 @@ def test_a_cheater_is_named_and_left_out_afterwards(
     assert not any("h03" in asked for asked in world.asked[-9:])
 
 
-def test_without_the_cheater_too_few_are_left_and_the_sentence_says_why(three: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_cheater_too_few_are_left_and_the_sentence_says_why(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _cheat(monkeypatch, "arm", _wrong_mask)
     with pytest.raises(VoidError):
         three.collect()
-    with pytest.raises(RoundError, match=r"2 hospitals can take part; .*min_cohort asks for 3. h03: .*canaries"):
+    with pytest.raises(
+        RoundError, match=r"2 hospitals can take part; .*min_cohort asks for 3. h03: .*canaries"
+    ):
         three.collect()
 
 
@@ -357,7 +403,9 @@ KEYS: dict[str, Callable[[Advert], Advert]] = {
 
 
 def _bad_keys(name: str) -> Callable[..., tuple[ParticipantState, Advert]]:
-    def made(honest: Any, me: Me, terms: Any, identities: Any, fresh: Fresh) -> tuple[ParticipantState, Advert]:
+    def made(
+        honest: Any, me: Me, terms: Any, identities: Any, fresh: Fresh
+    ) -> tuple[ParticipantState, Advert]:
         state, advert = honest(me, terms, identities, fresh)
         bad = KEYS[name](advert).signed(me.key)
         return replace(state, adverts={me.site: bad}), bad
@@ -366,7 +414,9 @@ def _bad_keys(name: str) -> Callable[..., tuple[ParticipantState, Advert]]:
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_bad_keys_for_the_next_sum_do_not_void_this_one(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_bad_keys_for_the_next_sum_do_not_void_this_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     world.collect()
     _cheat(monkeypatch, "advertise", _bad_keys(name))
     world.check(world.collect())
@@ -374,7 +424,9 @@ def test_bad_keys_for_the_next_sum_do_not_void_this_one(world: World, monkeypatc
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_bad_keys_leave_out_their_owner_only(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_bad_keys_leave_out_their_owner_only(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     _cheat(monkeypatch, "advertise", _bad_keys(name))
     world.check(world.collect(), "h03")
 
@@ -384,7 +436,11 @@ def _spoilt(hospital: Hospital, bundle: Bundle) -> Bundle:
     items = []
     for item in bundle.items:
         if tag_of(item) == Parcel.TAG and (parcel := Parcel.decode(item)).to != hospital.name:
-            items.append(replace(parcel, sealed=parcel.sealed[:-1] + bytes([parcel.sealed[-1] ^ 1])).signed(hospital.key).encode())
+            items.append(
+                replace(parcel, sealed=parcel.sealed[:-1] + bytes([parcel.sealed[-1] ^ 1]))
+                .signed(hospital.key)
+                .encode()
+            )
         else:
             items.append(item)
     return replace(bundle, items=tuple(items))
@@ -396,11 +452,16 @@ def test_parcels_that_do_not_open_leave_out_their_dealer_only(world: World) -> N
 
 
 @pytest.mark.parametrize("liars", [("h02",), ("h02", "h04")])
-def test_a_few_who_accuse_a_dealer_wrongly_do_not_have_it_left_out(tmp_path: Path, liars: tuple[str, ...]) -> None:
+def test_a_few_who_accuse_a_dealer_wrongly_do_not_have_it_left_out(
+    tmp_path: Path, liars: tuple[str, ...]
+) -> None:
     world = World(tmp_path, 7)
     for name in liars:
         world.trouble["vector", name] = lambda hospital, plan, reply: Reply(
-            hospital.name, "", values={"accused": "h03"}, fault="The sealed shares of 'h03' do not open."
+            hospital.name,
+            "",
+            values={"accused": "h03"},
+            fault="The sealed shares of 'h03' do not open.",
         )
     world.check(world.collect(), *liars)
     world.trouble = {}
@@ -419,7 +480,9 @@ def test_parcels_that_one_cannot_open_cost_that_one_at_most(world: World) -> Non
 
 def test_a_vector_for_other_survivors_cannot_be_passed_off(world: World) -> None:
     """A Masked of another context, well signed."""
-    world.trouble["vector", "h03"] = bent(Masked, lambda hospital, said: replace(said, context=bytes(32)).signed(hospital.key))
+    world.trouble["vector", "h03"] = bent(
+        Masked, lambda hospital, said: replace(said, context=bytes(32)).signed(hospital.key)
+    )
     found = world.collect()
     world.check(found, "h03")
     assert found.dropped == {"h03": "'h03' masked its vector for other keys or another order."}

@@ -33,11 +33,17 @@ def listed(*names: str, days: int = 365) -> dict[str, Any]:
     if days != 365:
         sites["h01"] = certificates.signer(CA, "h01", LONG_AGO, days).certificate.decode()
     signed = rosters.sign(Roster("consortium", 2, NOW.isoformat(), sites), KEY.key)
-    return {"signed": signed, "roster_key": KEY.certificate.decode(), "authority": CA.certificate.decode()}
+    return {
+        "signed": signed,
+        "roster_key": KEY.certificate.decode(),
+        "authority": CA.certificate.decode(),
+    }
 
 
 def digest(table: dict[str, Any]) -> bytes:
-    return rosters.verify(table["signed"], KEY.certificate, CA.certificate, "consortium", NOW).digest
+    return rosters.verify(
+        table["signed"], KEY.certificate, CA.certificate, "consortium", NOW
+    ).digest
 
 
 Make = Callable[..., World]
@@ -55,7 +61,9 @@ def make(tmp_path: Path) -> Make:
     return made
 
 
-def hold(world: World, table: dict[str, Any] | None = None, members: Participants | None = None) -> Any:
+def hold(
+    world: World, table: dict[str, Any] | None = None, members: Participants | None = None
+) -> Any:
     joined = members or Participants(tuple(world.members()), {"away": "No images."})
     return tally.hold(world, world.study, "run", listed() if table is None else table, joined)  # type: ignore[arg-type]
 
@@ -63,8 +71,19 @@ def hold(world: World, table: dict[str, Any] | None = None, members: Participant
 def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
     world = make()
     secure, roster, total = hold(world)
-    assert roster.totals == {"train": 1500, "validation": 5, "test": 5, "patients": 150, "train_patients": 5, "left_out": 5}
-    assert total == 1500 and [m.site for m in roster.members] == list(NAMES) and all(m.counts == {} for m in roster.members)
+    assert roster.totals == {
+        "train": 1500,
+        "validation": 5,
+        "test": 5,
+        "patients": 150,
+        "train_patients": 5,
+        "left_out": 5,
+    }
+    assert (
+        total == 1500
+        and [m.site for m in roster.members] == list(NAMES)
+        and all(m.counts == {} for m in roster.members)
+    )
     assert roster.excluded == {"away": "No images."}
     world.sums = secure
     found = world.collect()
@@ -74,7 +93,9 @@ def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
 
 def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
     world = make()
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "tally", fault="No disk.")
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "tally", fault="No disk."
+    )
     _, roster, total = hold(world)
     assert [m.site for m in roster.members] == ["h01", "h03", "h04", "h05"] and total == 1300
     assert roster.excluded["h02"] == "It was not counted: No disk."
@@ -83,7 +104,9 @@ def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
 @pytest.mark.parametrize("stage", ["confirm", "reveal"])
 def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", fault="No disk.")
+    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "agree", fault="No disk."
+    )
     _, roster, _ = hold(world)
     assert not {m.site for m in roster.members} & set(roster.excluded)
 
@@ -91,7 +114,9 @@ def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
 @pytest.mark.parametrize("stage", ["keys", "parcels"])
 def test_every_hospital_that_joined_is_a_member_or_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", fault="No disk.")
+    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "agree", fault="No disk."
+    )
     _, roster, _ = hold(world)
     assert {m.site for m in roster.members} | set(roster.excluded) >= set(NAMES)
 
@@ -99,7 +124,8 @@ def test_every_hospital_that_joined_is_a_member_or_excluded(make: Make, stage: s
 def test_two_hospitals_are_one_clear_sentence_before_anybody_is_asked(make: Make) -> None:
     world = make(2)
     with pytest.raises(
-        InputError, match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. Let more hospitals join\."
+        InputError,
+        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. Let more hospitals join\.",
     ):
         hold(world)
     assert world.asked == []
@@ -110,7 +136,9 @@ def test_a_hospital_that_is_not_on_the_roster_is_left_out(make: Make) -> None:
     world = make(5, table)
     _, roster, _ = hold(world, table)
     assert [m.site for m in roster.members] == list(NAMES[:4])
-    assert roster.excluded["h05"] == "It is not on the signed roster, or its certificate has expired."
+    assert (
+        roster.excluded["h05"] == "It is not on the signed roster, or its certificate has expired."
+    )
     assert not any("h05" in asked for asked in world.asked)
 
 
@@ -124,10 +152,19 @@ def test_a_hospital_whose_certificate_has_expired_is_left_out(make: Make) -> Non
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda table: {}, r"needs the signed roster, and there is none; sign it with: consilium server roster"),
+        (
+            lambda table: {},
+            r"needs the signed roster, and there is none; sign it with: consilium server roster",
+        ),
         (lambda table: {**table, "signed": {}}, "needs the signed roster: .*not signed"),
-        (lambda table: {**table, "signed": {**table["signed"], "signature": "AAAA"}}, "not signed by the consortium's roster key"),
-        (lambda table: {**table, "roster_key": CA.certificate.decode()}, "roster key's certificate is refused"),
+        (
+            lambda table: {**table, "signed": {**table["signed"], "signature": "AAAA"}},
+            "not signed by the consortium's roster key",
+        ),
+        (
+            lambda table: {**table, "roster_key": CA.certificate.decode()},
+            "roster key's certificate is refused",
+        ),
     ],
 )
 def test_without_a_good_roster_there_is_no_count(make: Make, spoil: Any, words: str) -> None:
@@ -144,7 +181,9 @@ def test_too_few_in_the_count_end_the_run_with_their_reasons(make: Make) -> None
         return Reply(hospital.name, plan.kind, fault="No disk.")
 
     world.trouble["vector", "h02"] = full
-    with pytest.raises(RoundError, match=r"Too few hospitals for a secure sum, in 3 attempts.*h02: No disk\."):
+    with pytest.raises(
+        RoundError, match=r"Too few hospitals for a secure sum, in 3 attempts.*h02: No disk\."
+    ):
         hold(world)
 
 
@@ -153,14 +192,25 @@ def test_more_than_a_sum_can_hold(make: Make) -> None:
     names = [f"x{i:03}" for i in range(201)]
     sites = {name: SITES["h01"].certificate.decode() for name in names}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tally, "_listed", lambda _: (Roster("consortium", 1, "", sites), dict.fromkeys(names, bytes(32))))
+        patch.setattr(
+            tally,
+            "_listed",
+            lambda _: (Roster("consortium", 1, "", sites), dict.fromkeys(names, bytes(32))),
+        )
         with pytest.raises(InputError, match="200 hospitals at most; 201 joined"):
-            hold(world, members=Participants(tuple(Member(i, name, {}) for i, name in enumerate(names)), {}))
+            hold(
+                world,
+                members=Participants(
+                    tuple(Member(i, name, {}) for i, name in enumerate(names)), {}
+                ),
+            )
 
 
 def test_a_count_that_cannot_be_true_ends_the_run(make: Make) -> None:
     world = make()
     for hospital in world.hospitals.values():
         hospital.weight = 0
-    with pytest.raises(RoundError, match=r"The hospitals' weights add up to 0; a hospital has sent a wrong count"):
+    with pytest.raises(
+        RoundError, match=r"The hospitals' weights add up to 0; a hospital has sent a wrong count"
+    ):
         hold(world)

@@ -13,7 +13,12 @@ from server.aggregation.weighted_sum import WeightedSum
 
 def _deltas(count: int, size: int, seed: int = 0) -> list[np.ndarray]:
     generator = np.random.default_rng(seed)
-    return [(generator.standard_normal(size) * 10.0 ** generator.integers(-6, 1, size)).astype(np.float32) for _ in range(count)]
+    return [
+        (generator.standard_normal(size) * 10.0 ** generator.integers(-6, 1, size)).astype(
+            np.float32
+        )
+        for _ in range(count)
+    ]
 
 
 def _mean(deltas: list[np.ndarray], weights: list[float], order: tuple[int, ...]) -> np.ndarray:
@@ -26,19 +31,28 @@ def _mean(deltas: list[np.ndarray], weights: list[float], order: tuple[int, ...]
 def test_mean_agrees_with_an_oracle_in_double_precision() -> None:
     deltas, weights = _deltas(5, 200_003), [3.0, 400.0, 17.0, 91.0, 250.0]
     oracle = np.average(np.array(deltas, np.float64), axis=0, weights=weights)
-    assert np.abs(_mean(deltas, weights, (0, 1, 2, 3, 4)) - oracle).max() < 2e-7 * np.abs(oracle).max() + 1e-9
+    assert (
+        np.abs(_mean(deltas, weights, (0, 1, 2, 3, 4)) - oracle).max()
+        < 2e-7 * np.abs(oracle).max() + 1e-9
+    )
 
 
 def test_every_order_of_arrival_gives_the_same_bits() -> None:
     deltas, weights = _deltas(5, 3_001), [3.0, 400.0, 17.0, 91.0, 250.0]
     first = _mean(deltas, weights, (0, 1, 2, 3, 4)).tobytes()
-    assert all(_mean(deltas, weights, order).tobytes() == first for order in itertools.permutations(range(5)))
+    assert all(
+        _mean(deltas, weights, order).tobytes() == first
+        for order in itertools.permutations(range(5))
+    )
 
 
 def test_a_plain_float_sum_does_depend_on_the_order() -> None:
     """The control: without the fixed quantum, the property above does not hold."""
     deltas, weights = _deltas(5, 3_001), [3.0, 400.0, 17.0, 91.0, 250.0]
-    sums = {sum(np.float32(weights[i]) * deltas[i] for i in order).tobytes() for order in itertools.permutations(range(5))}
+    sums = {
+        sum(np.float32(weights[i]) * deltas[i] for i in order).tobytes()
+        for order in itertools.permutations(range(5))
+    }
     assert len(sums) > 1
 
 

@@ -9,7 +9,15 @@ from server.commands import kit_writer
 
 
 def test_contents() -> None:
-    settings = consortium.parse({"name": "chest-4", "address": "10.0.0.7", "port": 8443, "sites": ["north"], "min_tls": "1.2"})
+    settings = consortium.parse(
+        {
+            "name": "chest-4",
+            "address": "10.0.0.7",
+            "port": 8443,
+            "sites": ["north"],
+            "min_tls": "1.2",
+        }
+    )
     made = kit_writer.contents(settings, "north", b"CA", b"CO", b"RO", "secret", "2026-03-15")
     assert tomllib.loads(made["kit.toml"].decode()) == {
         "name": "north",
@@ -18,6 +26,14 @@ def test_contents() -> None:
         "port": 8443,
         "min_tls": "1.2",
     }
-    assert (made["ca.crt"], made["coordinator.crt"], made["roster.crt"], made["token"]) == (b"CA", b"CO", b"RO", b"secret\n")
-    assert b"TCP to 10.0.0.7 port 8443, HTTPS with TLS 1.2" in made["README.md"] and b"2026-03-15" in made["README.md"]
+    assert (made["ca.crt"], made["coordinator.crt"], made["roster.crt"], made["token"]) == (
+        b"CA",
+        b"CO",
+        b"RO",
+        b"secret\n",
+    )
+    assert (
+        b"TCP to 10.0.0.7 port 8443, HTTPS with TLS 1.2" in made["README.md"]
+        and b"2026-03-15" in made["README.md"]
+    )
     assert b"secret\n" not in made["README.md"]

@@ -21,12 +21,20 @@ KIT = ("kit.toml", "ca.crt", "coordinator.crt", "roster.crt", "token", "README.m
 
 
 def table(path: Path, **change: Any) -> Path:
-    path.write_text(toml.dumps({"name": "chest-4", "address": "fl.example.org", "sites": ["north", "valley"], **change}))
+    path.write_text(
+        toml.dumps(
+            {"name": "chest-4", "address": "fl.example.org", "sites": ["north", "valley"], **change}
+        )
+    )
     return path
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 @pytest.fixture
@@ -64,22 +72,38 @@ def test_everything_is_made_and_private(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.toml", "home"]
     tokens = [(home / "kits" / site / "token").read_text().strip() for site in ("north", "valley")]
     assert len(set(tokens)) == 2 and not any(token in " ".join(lines) for token in tokens)
-    assert not any(token.encode() in content for token in tokens for name, content in tree(home).items() if not name.endswith("/token"))
+    assert not any(
+        token.encode() in content
+        for token in tokens
+        for name, content in tree(home).items()
+        if not name.endswith("/token")
+    )
     assert f"Next: consilium server start --home {home}" in lines
-    assert lines[-2].startswith(f"Move {home / 'offline'} off this machine") and "could add hospitals of their own" in lines[-2]
+    assert (
+        lines[-2].startswith(f"Move {home / 'offline'} off this machine")
+        and "could add hospitals of their own" in lines[-2]
+    )
     assert lines[-1].endswith(f"consilium server roster --home {home} --key KEY")
 
 
 def test_what_is_made_holds_together(home: Path) -> None:
     ca = (home / "ca.crt").read_bytes()
     certificates.check_authority(ca, NOW)
-    certificates.check((home / "server.crt").read_bytes(), ca, "fl.example.org", NOW + timedelta(days=364))
-    certificates.check((home / "coordinator.crt").read_bytes(), ca, "coordinator", NOW + timedelta(days=3600))
+    certificates.check(
+        (home / "server.crt").read_bytes(), ca, "fl.example.org", NOW + timedelta(days=364)
+    )
+    certificates.check(
+        (home / "coordinator.crt").read_bytes(), ca, "coordinator", NOW + timedelta(days=3600)
+    )
     for name in ("ca", "server", "coordinator"):
-        assert certificates.key_in((home / f"{name}.crt").read_bytes()) == certificates.public_bytes((home / f"{name}.key").read_bytes())
+        assert certificates.key_in(
+            (home / f"{name}.crt").read_bytes()
+        ) == certificates.public_bytes((home / f"{name}.key").read_bytes())
     certificates.check((home / "roster.crt").read_bytes(), ca, "roster", NOW + timedelta(days=3600))
     roster_key = (home / "offline" / "roster.key").read_bytes()
-    assert certificates.key_in((home / "roster.crt").read_bytes()) == certificates.public_bytes(roster_key)
+    assert certificates.key_in((home / "roster.crt").read_bytes()) == certificates.public_bytes(
+        roster_key
+    )
     assert (home / "kits/north/roster.crt").read_bytes() == (home / "roster.crt").read_bytes()
     assert consortium.read(home / "consortium.toml").sites == ("north", "valley")
     assert len((home / "superexec.secret").read_text()) == 64
@@ -137,7 +161,9 @@ def test_the_roster_key_may_be_away(tmp_path: Path, home: Path) -> None:
 def test_a_folder_of_an_earlier_release(tmp_path: Path, home: Path) -> None:
     (home / "roster.crt").unlink()
     before = tree(home)
-    with pytest.raises(InputError, match=r"has no roster\.crt: an earlier release made it.* provision a new folder"):
+    with pytest.raises(
+        InputError, match=r"has no roster\.crt: an earlier release made it.* provision a new folder"
+    ):
         provision(table(tmp_path / "c.toml", sites=["north", "valley", "south"]), home, NOW)
     assert tree(home) == before
 
@@ -160,7 +186,9 @@ def test_renewing_ends_the_earlier_enrolment(tmp_path: Path, home: Path) -> None
     enrol(home, "north")
     assert not Registry(home).is_revoked("AB1")
     old = (home / "kits" / "north" / "token").read_text().strip()
-    lines = provision(tmp_path / "c.toml", home, NOW + timedelta(days=20), renew=["north"], single_file=True)
+    lines = provision(
+        tmp_path / "c.toml", home, NOW + timedelta(days=20), renew=["north"], single_file=True
+    )
     new = (home / "kits" / "north" / "token").read_text().strip()
     site = Registry(home).load()["north"]
     assert site.token_sha256 == digest(new) != digest(old)
@@ -176,9 +204,19 @@ def test_renewing_the_servers_certificate(tmp_path: Path, home: Path) -> None:
     before = tree(home)
     later = NOW + timedelta(days=300)
     provision(tmp_path / "c.toml", home, later, renew=["server"])
-    certificates.check((home / "server.crt").read_bytes(), (home / "ca.crt").read_bytes(), "fl.example.org", later + timedelta(days=300))
-    assert certificates.key_in((home / "server.crt").read_bytes()) == certificates.public_bytes((home / "server.key").read_bytes())
-    assert {n for n, c in tree(home).items() if before.get(n, b"") != c} == {"server.crt", "server.key"}
+    certificates.check(
+        (home / "server.crt").read_bytes(),
+        (home / "ca.crt").read_bytes(),
+        "fl.example.org",
+        later + timedelta(days=300),
+    )
+    assert certificates.key_in((home / "server.crt").read_bytes()) == certificates.public_bytes(
+        (home / "server.key").read_bytes()
+    )
+    assert {n for n, c in tree(home).items() if before.get(n, b"") != c} == {
+        "server.crt",
+        "server.key",
+    }
 
 
 @pytest.mark.parametrize(
@@ -190,7 +228,9 @@ def test_renewing_the_servers_certificate(tmp_path: Path, home: Path) -> None:
         ({"sites": ["North", "valley"]}, r'sites\[0\] is "North", but "north" is registered'),
     ],
 )
-def test_what_kits_rest_on_cannot_change(tmp_path: Path, home: Path, change: dict[str, Any], words: str) -> None:
+def test_what_kits_rest_on_cannot_change(
+    tmp_path: Path, home: Path, change: dict[str, Any], words: str
+) -> None:
     before = tree(home)
     with pytest.raises(InputError, match=words):
         provision(table(tmp_path / "c.toml", **change), home, NOW)
@@ -238,7 +278,9 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1, 5, 7, 9, 14, 20, 22])
-def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
     file = table(tmp_path / "c.toml")
     full_disk(monkeypatch, at)
     with pytest.raises(ConsiliumError, match="No space left on device"):
@@ -247,7 +289,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("at", [0, 3, 5, 6])
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+def test_a_full_disk_leaves_what_was_there(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
     before = tree(home)
     full_disk(monkeypatch, at)
     with pytest.raises(ConsiliumError, match="nothing was changed"):
@@ -261,4 +305,6 @@ def test_a_kit_without_an_entry_is_replaced(tmp_path: Path, home: Path) -> None:
     (home / "kits" / "south").mkdir()
     (home / "kits" / "south" / "token").write_text("lost")
     provision(table(tmp_path / "c.toml", sites=["north", "valley", "south"]), home, NOW)
-    assert Registry(home).load()["south"].token_sha256 == digest((home / "kits/south/token").read_text().strip())
+    assert Registry(home).load()["south"].token_sha256 == digest(
+        (home / "kits/south/token").read_text().strip()
+    )

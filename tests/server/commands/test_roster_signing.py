@@ -34,14 +34,20 @@ class Coordinator:
     """A coordinator's folder whose roster key lies on a medium of its own."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "c.toml").write_text(toml.dumps({"name": "chest-4", "address": "localhost", "sites": ["north", "valley", "harbour"]}))
+        (folder / "c.toml").write_text(
+            toml.dumps(
+                {"name": "chest-4", "address": "localhost", "sites": ["north", "valley", "harbour"]}
+            )
+        )
         provision(folder / "c.toml", folder / "home", NOW)
         self.home, self.stick = ServerHome(folder / "home"), folder / "stick"
         (self.home.path / "offline").rename(self.stick)
         self.key = self.stick / "roster.key"
 
     def enrol(self, *names: str) -> None:
-        ca = Credential((self.home.path / "ca.crt").read_bytes(), (self.home.path / "ca.key").read_bytes())
+        ca = Credential(
+            (self.home.path / "ca.crt").read_bytes(), (self.home.path / "ca.key").read_bytes()
+        )
         for name in names:
             asked = certificates.request(name, certificates.private_key("identity"))
             identity = certificates.grant(ca, asked, name, "identity", NOW, 365).decode()
@@ -76,15 +82,23 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_roster_is_signed_and_hospitals_can_verify_it(co: Coordinator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_roster_is_signed_and_hospitals_can_verify_it(
+    co: Coordinator, capsys: pytest.CaptureFixture[str]
+) -> None:
     co.enrol("north", "valley")
     assert co.sign() == 0
     out, told = capsys.readouterr()
     assert out.startswith("Roster version 1 is signed, with 2 hospitals; take the medium")
     kit = co.home.path / "kits" / "harbour"
     signed = rosters.loads((co.home.path / "roster.json").read_bytes())
-    found = rosters.verify(signed, (kit / "roster.crt").read_bytes(), (kit / "ca.crt").read_bytes(), "chest-4", NOW, 1)
-    enrolled = {n: s.enrolled.identity_certificate for n, s in Registry(co.home.path).load().items() if s.enrolled is not None}
+    found = rosters.verify(
+        signed, (kit / "roster.crt").read_bytes(), (kit / "ca.crt").read_bytes(), "chest-4", NOW, 1
+    )
+    enrolled = {
+        n: s.enrolled.identity_certificate
+        for n, s in Registry(co.home.path).load().items()
+        if s.enrolled is not None
+    }
     assert dict(found.sites) == enrolled
     for name, text in enrolled.items():
         [line] = [line for line in told.splitlines() if name in line]
@@ -93,7 +107,9 @@ def test_a_roster_is_signed_and_hospitals_can_verify_it(co: Coordinator, capsys:
     assert (co.stick / "roster.json").read_bytes() == (co.home.path / "roster.json").read_bytes()
 
 
-def test_only_yes_signs(co: Coordinator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_yes_signs(
+    co: Coordinator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     co.enrol("north")
     for answer in ("", "y\n", "no\n"):
         monkeypatch.setattr(sys, "stdin", Terminal(answer))
@@ -119,7 +135,9 @@ def test_what_was_shown_is_what_is_signed(co: Coordinator) -> None:
     assert work.look(co.home, NOW).new == ["valley"]
 
 
-def test_joined_renewed_ended_and_left_out(co: Coordinator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_joined_renewed_ended_and_left_out(
+    co: Coordinator, capsys: pytest.CaptureFixture[str]
+) -> None:
     co.enrol("north", "valley")
     co.sign()
     capsys.readouterr()
@@ -140,14 +158,19 @@ def test_joined_renewed_ended_and_left_out(co: Coordinator, capsys: pytest.Captu
     ):
         assert words in shown
     assert co.sign() == 0
-    marks = {line.split()[0]: line.rpartition("  ")[2] for line in capsys.readouterr().err.splitlines()[1:]}
+    marks = {
+        line.split()[0]: line.rpartition("  ")[2]
+        for line in capsys.readouterr().err.splitlines()[1:]
+    }
     assert marks == {"harbour": "new", "north": "new key", "valley": "removed"}
     assert (co.read().version, list(co.read().sites)) == (2, ["harbour", "north"])
     assert co.sign("--without", "north") == 0
     assert (co.read().version, list(co.read().sites)) == (3, ["harbour"])
 
 
-def test_without_news_nothing_is_signed(co: Coordinator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_news_nothing_is_signed(
+    co: Coordinator, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert co.run() == 0
     assert capsys.readouterr().out == "No roster is signed yet.\n"
     assert co.run("--key", str(co.key)) == 0
@@ -163,7 +186,9 @@ def test_without_news_nothing_is_signed(co: Coordinator, capsys: pytest.CaptureF
     assert (co.home.path / "roster.json").read_bytes() == before
 
 
-def test_an_older_roster_on_the_server_deceives_nobody(co: Coordinator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_older_roster_on_the_server_deceives_nobody(
+    co: Coordinator, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Version 1 with a hospital that version 2 shut out is put back; the next one is version 3 and the hospital counts as new."""
     co.enrol("north", "valley")
     co.sign()
@@ -196,7 +221,9 @@ def refusal(co: Coordinator, capsys: pytest.CaptureFixture[str], *words: str) ->
     return told.strip().splitlines()[-1]
 
 
-def test_keys_that_do_not_sign(co: Coordinator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_keys_that_do_not_sign(
+    co: Coordinator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     co.enrol("north")
     (tmp_path / "other.key").write_bytes(certificates.private_key("identity"))
     (tmp_path / "bad.key").write_bytes(b"nonsense")
@@ -208,14 +235,18 @@ def test_keys_that_do_not_sign(co: Coordinator, tmp_path: Path, capsys: pytest.C
         ("none.key", "cannot be read (No such file or directory); plug in the medium"),
     ):
         assert words in refusal(co, capsys, "--key", str(tmp_path / name), "--yes")
-    assert "is not this consortium's roster key" in refusal(co, capsys, "--key", str(co.home.path / "coordinator.key"), "--yes")
+    assert "is not this consortium's roster key" in refusal(
+        co, capsys, "--key", str(co.home.path / "coordinator.key"), "--yes"
+    )
     assert not (co.home.path / "roster.json").exists()
 
 
 def test_names_that_cannot_be_left_out(co: Coordinator, capsys: pytest.CaptureFixture[str]) -> None:
     co.enrol("north")
     key = ("--key", str(co.key), "--yes")
-    assert '"nort", which is not enrolled (did you mean "north"?)' in refusal(co, capsys, *key, "--without", "nort")
+    assert '"nort", which is not enrolled (did you mean "north"?)' in refusal(
+        co, capsys, *key, "--without", "nort"
+    )
     assert "give the roster key too" in refusal(co, capsys, "--without", "north")
     co.sign()
     capsys.readouterr()
@@ -231,7 +262,10 @@ def test_files_that_were_tampered_with(co: Coordinator, capsys: pytest.CaptureFi
     signed: dict[str, Any] = json.loads(path.read_bytes())
     for content, words in (
         (b"{", "cannot be used"),
-        (rosters.dumps({**signed, "roster": {**signed["roster"], "version": 9}}), "is not signed by the consortium's roster key"),
+        (
+            rosters.dumps({**signed, "roster": {**signed["roster"], "version": 9}}),
+            "is not signed by the consortium's roster key",
+        ),
     ):
         path.write_bytes(content)
         for more in ((), ("--key", str(co.key), "--yes")):
@@ -249,7 +283,10 @@ def test_an_identity_that_is_not_the_consortium_s_is_not_signed(co: Coordinator)
     co.enrol("valley")
     forged = certificates.grant(foreign, asked, "north", "identity", NOW, 5).decode()
     co.put("north", Enrolment(NOW.isoformat(), "01", "", "", "", "", forged))
-    with pytest.raises(InputError, match=r'^No roster was signed\. .*"north" is refused: .* not issued by this consortium'):
+    with pytest.raises(
+        InputError,
+        match=r'^No roster was signed\. .*"north" is refused: .* not issued by this consortium',
+    ):
         work.sign(co.home, work.look(co.home, NOW, co.key), co.key, NOW)
     assert not (co.home.path / "roster.json").exists() and not (co.stick / "roster.json").exists()
 
@@ -270,7 +307,10 @@ def test_a_full_disk(co: Coordinator, monkeypatch: pytest.MonkeyPatch, at: int) 
     change = work.look(co.home, NOW, co.key)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
-        with pytest.raises(ConsiliumError, match=r"cannot be written \(No space left on device\); mend that and run the same command"):
+        with pytest.raises(
+            ConsiliumError,
+            match=r"cannot be written \(No space left on device\); mend that and run the same command",
+        ):
             work.sign(co.home, change, co.key, NOW)
     assert co.read().version in (1, 2)
     assert co.sign() == 0
@@ -284,9 +324,13 @@ def test_what_a_masked_study_needs(co: Coordinator) -> None:
     with pytest.raises(InputError, match=f"needs a signed roster, and there is none yet; {run}"):
         work.for_study(co.home, NOW)
     co.sign()
-    assert work.for_study(co.home, NOW) == rosters.loads((co.home.path / "roster.json").read_bytes())
+    assert work.for_study(co.home, NOW) == rosters.loads(
+        (co.home.path / "roster.json").read_bytes()
+    )
     co.enrol("harbour", "north")
-    with pytest.raises(InputError, match=f"The signed roster lacks harbour, north as enrolled now; {run}"):
+    with pytest.raises(
+        InputError, match=f"The signed roster lacks harbour, north as enrolled now; {run}"
+    ):
         work.for_study(co.home, NOW)
     co.put("harbour", None)
     co.put("north", None)

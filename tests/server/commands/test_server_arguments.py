@@ -19,7 +19,9 @@ ROOMS = ("provision", "server", "site")
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[Parser]:
     """Every command that does something."""
-    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    groups = [
+        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+    ]
     if not groups and isinstance(parser, Parser):
         yield parser
     for group in groups:
@@ -32,13 +34,24 @@ ALL = {c.prog: c for c in commands(arguments.build()) if c.prog.split()[1] in RO
 
 def test_every_word_has_work_behind_it_and_the_other_way_round() -> None:
     assert set(ALL) == set(server_cli.COMMANDS) | set(client_cli.COMMANDS)
-    assert {"consilium provision", "consilium server start", "consilium site enrol", "consilium site start"} <= set(ALL)
+    assert {
+        "consilium provision",
+        "consilium server start",
+        "consilium site enrol",
+        "consilium site start",
+    } <= set(ALL)
 
 
 @pytest.mark.parametrize("prog", ALL)
-def test_every_command_s_help_has_examples_that_it_understands(prog: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_s_help_has_examples_that_it_understands(
+    prog: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main([*prog.split()[1:], "--help"]) == 0
-    examples = [line.strip() for line in capsys.readouterr().out.split("examples:\n")[1].splitlines() if line.strip()]
+    examples = [
+        line.strip()
+        for line in capsys.readouterr().out.split("examples:\n")[1].splitlines()
+        if line.strip()
+    ]
     assert examples and all(example.startswith(f"{prog} ") for example in examples)
     for example in examples:
         given = arguments.build().parse_args(example.split()[1:])
@@ -64,10 +77,19 @@ def refused(words: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("servr start", "'servr' is not a command of 'consilium' (did you mean 'server'?)"),
         ("server strat", "'strat' is not a command of 'consilium server' (did you mean 'start'?)"),
         ("server sumbit s.toml --home h", "(did you mean 'submit'?)"),
-        ("site enroll k --home h --data d", "'enroll' is not a command of 'consilium site' (did you mean 'enrol'?)"),
+        (
+            "site enroll k --home h --data d",
+            "'enroll' is not a command of 'consilium site' (did you mean 'enrol'?)",
+        ),
         ("site start --hom h", "--home"),
-        ("site start --home h --onyl worker", "'--onyl' is not an argument of 'consilium site start' (did you mean '--only'?)"),
-        ("site start --home h --only worke", "--only is 'worke' (did you mean 'worker'?); allowed: gateway, worker"),
+        (
+            "site start --home h --onyl worker",
+            "'--onyl' is not an argument of 'consilium site start' (did you mean '--only'?)",
+        ),
+        (
+            "site start --home h --only worke",
+            "--only is 'worke' (did you mean 'worker'?); allowed: gateway, worker",
+        ),
         ("site enrol k --home h --data d --walls required.", "(did you mean 'required'?)"),
         ("server submit s.toml --home h --rounds 0", "--rounds"),
         ("server submit s.toml --home h --days 4000", "--days"),
@@ -116,19 +138,35 @@ def test_a_bare_word_shows_its_commands(words: str, capsys: pytest.CaptureFixtur
 
 def test_defaults() -> None:
     given = arguments.build().parse_args(["server", "submit", "s.toml", "--home", "h"])
-    assert (given.study, given.home, given.name, given.rounds, given.seed, given.days) == (Path("s.toml"), Path("h"), "", None, None, 30)
+    assert (given.study, given.home, given.name, given.rounds, given.seed, given.days) == (
+        Path("s.toml"),
+        Path("h"),
+        "",
+        None,
+        None,
+        30,
+    )
     site = arguments.build().parse_args(["site", "enrol", "k", "--home", "h", "--data", "d"])
     assert (site.device, site.walls, site.proxy) == ("auto", "required", None)
 
 
 def test_no_secret_can_be_given_on_the_command_line() -> None:
     options = {option for command in ALL.values() for option in command.options()}
-    assert {option for option in options for word in ("token", "key", "secret", "password") if word in option} == {"--key"}
-    given = arguments.build().parse_args(["server", "roster", "--home", "h", "--key", "stick/roster.key"])
+    assert {
+        option
+        for option in options
+        for word in ("token", "key", "secret", "password")
+        if word in option
+    } == {"--key"}
+    given = arguments.build().parse_args(
+        ["server", "roster", "--home", "h", "--key", "stick/roster.key"]
+    )
     assert given.key == Path("stick/roster.key")  # where it lies
 
 
-def test_a_folder_of_neither_side_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_neither_side_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "is not a coordinator's folder" in refused(f"server status --home {tmp_path}", capsys)
     with pytest.raises(ArgumentError):
         arguments.build().parse_args(["server", "status"])

@@ -46,7 +46,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def states(found: list[CheckResult]) -> dict[str, str]:
-    return {finding.name.partition(" ")[0] if finding.name.startswith("port") else finding.name: finding.state for finding in found}
+    return {
+        finding.name.partition(" ")[0]
+        if finding.name.startswith("port")
+        else finding.name: finding.state
+        for finding in found
+    }
 
 
 def wrongs(home: Path) -> list[CheckResult]:
@@ -79,7 +84,10 @@ def test_a_server_before_its_start(home: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.splitlines()[-1].startswith("Nothing is wrong, 2 warnings, ")
 
 
-@pytest.mark.parametrize("name", ["ca.key", "superexec.secret", "sites.json", "kits/north/token", "offline/roster.key", "."])
+@pytest.mark.parametrize(
+    "name",
+    ["ca.key", "superexec.secret", "sites.json", "kits/north/token", "offline/roster.key", "."],
+)
 def test_a_secret_that_others_may_read(home: Path, name: str) -> None:
     (home / name).chmod(0o744)
     [found] = wrongs(home)
@@ -89,14 +97,22 @@ def test_a_secret_that_others_may_read(home: Path, name: str) -> None:
 
 def test_a_port_that_somebody_else_uses(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     port = int(
-        next(line for line in (home / "consortium.toml").read_text().splitlines() if line.startswith("port")).split("=")[1].split("#")[0]
+        next(
+            line
+            for line in (home / "consortium.toml").read_text().splitlines()
+            if line.startswith("port")
+        )
+        .split("=")[1]
+        .split("#")[0]
     )
     with closing(socket.socket()) as door:
         door.bind(("0.0.0.0", port))
         door.listen()
         assert main.main(["server", "doctor", "--home", str(home), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in told["findings"] if entry["state"] == "wrong"] == [f"port {port}"]
+    assert [entry["name"] for entry in told["findings"] if entry["state"] == "wrong"] == [
+        f"port {port}"
+    ]
 
 
 def test_no_proxy_program(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +136,9 @@ def test_its_version(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_keys_and_certificates(home: Path) -> None:
     (home / "server.key").write_bytes(certificates.private_key("tls"))
-    assert [finding.text for finding in wrongs(home)] == ["server.key is not its key; restore both from one backup"]
+    assert [finding.text for finding in wrongs(home)] == [
+        "server.key is not its key; restore both from one backup"
+    ]
     ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
     old = certificates.server(ca, "localhost", NOW, 0)
     (home / "server.crt").write_bytes(old.certificate)
@@ -143,7 +161,9 @@ def test_hospitals_whose_token_or_certificate_ends(home: Path) -> None:
     known = Registry(home).load()
     known["north"] = replace(known["north"], enrolled=enrolled)
     known["valley"] = replace(known["valley"], token_expires=(NOW - timedelta(days=1)).isoformat())
-    (home / "sites.json").write_text(json.dumps({name: asdict(site) for name, site in known.items()}))
+    (home / "sites.json").write_text(
+        json.dumps({name: asdict(site) for name, site in known.items()})
+    )
     told = {finding.name: finding for finding in server_doctor.examine(home)}
     assert told["site north"].state == told["site valley"].state == "warning"
     assert "enrolled since" in told["site north"].text
@@ -160,19 +180,33 @@ def test_the_signed_roster(home: Path) -> None:
         known = Registry(home).load()
         for name in names:
             identity = certificates.signer(ca, name, NOW, 100).certificate.decode()
-            known[name] = replace(known[name], enrolled=Enrolment(NOW.isoformat(), "1", "", "", "", identity, identity))
-        (home / "sites.json").write_text(json.dumps({name: asdict(site) for name, site in known.items()}))
+            known[name] = replace(
+                known[name],
+                enrolled=Enrolment(NOW.isoformat(), "1", "", "", "", identity, identity),
+            )
+        (home / "sites.json").write_text(
+            json.dumps({name: asdict(site) for name, site in known.items()})
+        )
 
     ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
     key = (home / "offline").rename(home.parent / "stick") / "roster.key"
     assert "roster key" not in told()
     enrol("north")
     advice = f"run: consilium server roster --home {home} --key KEY"
-    assert (told()["roster"].state, told()["roster"].text) == ("warning", f"not signed yet; {advice}")
+    assert (told()["roster"].state, told()["roster"].text) == (
+        "warning",
+        f"not signed yet; {advice}",
+    )
     assert main.main(["server", "roster", "--home", str(home), "--key", str(key), "--yes"]) == 0
-    assert (told()["roster"].state, told()["roster"].text) == ("ok", "version 1 holds every enrolled hospital")
+    assert (told()["roster"].state, told()["roster"].text) == (
+        "ok",
+        "version 1 holds every enrolled hospital",
+    )
     enrol("north", "valley")
-    assert told()["roster"].text == f"version 1: valley is enrolled and not on it; north has another key on it; {advice}"
+    assert (
+        told()["roster"].text
+        == f"version 1: valley is enrolled and not on it; north has another key on it; {advice}"
+    )
     (home / "roster.json").write_text("{}")
     assert (told()["roster"].state, "is not signed" in told()["roster"].text) == ("wrong", True)
 

@@ -84,7 +84,11 @@ class Coordinator(ServerHome):
 
 @pytest.fixture
 def home(tmp_path: Path) -> Coordinator:
-    (tmp_path / "c.toml").write_text(toml.dumps({"name": "chest-4", "address": "localhost", "sites": ["north", "valley", "harbour"]}))
+    (tmp_path / "c.toml").write_text(
+        toml.dumps(
+            {"name": "chest-4", "address": "localhost", "sites": ["north", "valley", "harbour"]}
+        )
+    )
     provision(tmp_path / "c.toml", tmp_path / "home", NOW)
     files.folder(tmp_path / "home" / "runs")
     small.study(tmp_path / "s.toml")
@@ -99,7 +103,10 @@ def enrol(home: Coordinator, *names: str) -> None:
     registry = Registry(home.path)
     enrolled = Enrolment(NOW.isoformat(), "01", "", "", "", "", "")
     known = registry.load()
-    files.replace(home.path / "sites.json", site_registry.dumps({**known, **{n: replace(known[n], enrolled=enrolled) for n in names}}))
+    files.replace(
+        home.path / "sites.json",
+        site_registry.dumps({**known, **{n: replace(known[n], enrolled=enrolled) for n in names}}),
+    )
 
 
 def put(folder: Path, name: str, text: str) -> None:
@@ -112,29 +119,52 @@ def test_a_submission_is_an_order_that_hospitals_can_verify(home: Coordinator) -
     folder = home.runs / name
     assert name == "small-20260301-120000" and home.link.submitted == [name]
     order = json.loads((folder / "order.json").read_text())
-    assert (order["study"], order["out"], order["engine"]) == (str(folder / "submitted.toml"), str(folder), "deployed")
+    assert (order["study"], order["out"], order["engine"]) == (
+        str(folder / "submitted.toml"),
+        str(folder),
+        "deployed",
+    )
     assert (order["expected"], order["run"], order["roster"]) == (2, name, {})
     ordered = studies.read(Path(order["study"]))
     assert (ordered.federation.rounds, ordered.seed) == (7, 3)
     certificate, ca = (home.path / "coordinator.crt").read_bytes(), home.authority.read_bytes()
-    stated = study_signature.verify(order["seal"], certificate, ca, "chest-4", ordered.digest, NOW + timedelta(days=4))
+    stated = study_signature.verify(
+        order["seal"], certificate, ca, "chest-4", ordered.digest, NOW + timedelta(days=4)
+    )
     assert stated.run == name
     with pytest.raises(study_signature.SignatureError, match="expired on 2026-03-06"):
-        study_signature.verify(order["seal"], certificate, ca, "chest-4", ordered.digest, NOW + timedelta(days=5, seconds=1))
-    assert json.loads((folder / "run.json").read_text()) == {"run_id": 71, "submitted": "2026-03-01T12:00:00+00:00"}
+        study_signature.verify(
+            order["seal"],
+            certificate,
+            ca,
+            "chest-4",
+            ordered.digest,
+            NOW + timedelta(days=5, seconds=1),
+        )
+    assert json.loads((folder / "run.json").read_text()) == {
+        "run_id": 71,
+        "submitted": "2026-03-01T12:00:00+00:00",
+    }
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
 def test_a_masked_study_goes_with_the_signed_roster(home: Coordinator) -> None:
     small.study(study(home), secure_aggregation={"enabled": True})
-    with pytest.raises(InputError, match=f"run: consilium server roster --home {home.path} --key KEY"):
+    with pytest.raises(
+        InputError, match=f"run: consilium server roster --home {home.path} --key KEY"
+    ):
         study_runs.submit(home, Submission(study(home), "a"), NOW)
     assert home.link.submitted == [] and not (home.runs / "a").exists()
     ca = Credential((home.path / "ca.crt").read_bytes(), (home.path / "ca.key").read_bytes())
-    identity = {n: certificates.signer(ca, n, NOW, 9).certificate.decode() for n in ("north", "valley")}
+    identity = {
+        n: certificates.signer(ca, n, NOW, 9).certificate.decode() for n in ("north", "valley")
+    }
     known = Registry(home.path).load()
-    enrolled = {n: replace(known[n], enrolled=Enrolment(NOW.isoformat(), "01", "", "", "", "", c)) for n, c in identity.items()}
+    enrolled = {
+        n: replace(known[n], enrolled=Enrolment(NOW.isoformat(), "01", "", "", "", "", c))
+        for n, c in identity.items()
+    }
     files.replace(home.path / "sites.json", site_registry.dumps({**known, **enrolled}))
     key = home.path / "offline" / "roster.key"
     roster_signing.sign(home, roster_signing.look(home, NOW, key), key, NOW)
@@ -159,9 +189,13 @@ def test_at_least_as_many_hospitals_are_expected_as_the_study_needs(home: Coordi
 def test_a_name_that_is_taken(home: Coordinator) -> None:
     study_runs.submit(home, Submission(study(home), "lungs"), NOW)
     before = (home.runs / "lungs" / "order.json").read_bytes()
-    with pytest.raises(InputError, match=r"cannot be called 'lungs': there is one; give another --name"):
+    with pytest.raises(
+        InputError, match=r"cannot be called 'lungs': there is one; give another --name"
+    ):
         study_runs.submit(home, Submission(study(home), "lungs", seed=9), NOW)
-    assert (home.runs / "lungs" / "order.json").read_bytes() == before and home.link.submitted == ["lungs"]
+    assert (home.runs / "lungs" / "order.json").read_bytes() == before and home.link.submitted == [
+        "lungs"
+    ]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "a b", ".", "-x", "x" * 200])
@@ -184,7 +218,9 @@ def test_start_weights_given_by_their_whole_path_stay_there(home: Coordinator) -
     start.write_bytes(b"weights")
     small.study(study(home), training={"pretrained": str(start)})
     study_runs.submit(home, Submission(study(home), "a"), NOW)
-    assert start.read_bytes() == b"weights" and sorted(p.name for p in (home.runs / "a").iterdir()) == [
+    assert start.read_bytes() == b"weights" and sorted(
+        p.name for p in (home.runs / "a").iterdir()
+    ) == [
         "order.json",
         "run.json",
         "submitted.toml",
@@ -192,14 +228,22 @@ def test_start_weights_given_by_their_whole_path_stay_there(home: Coordinator) -
 
 
 @pytest.mark.parametrize(
-    ("named", "words"), [("none.safetensors", "cannot be copied"), ("../home/sites.json", "leads out of the study's folder")]
+    ("named", "words"),
+    [
+        ("none.safetensors", "cannot be copied"),
+        ("../home/sites.json", "leads out of the study's folder"),
+    ],
 )
 def test_start_weights_that_cannot_go_along(home: Coordinator, named: str, words: str) -> None:
     registry = (home.path / "sites.json").read_bytes()
     small.study(study(home), training={"pretrained": named})
     with pytest.raises(StudyError, match=words):
         study_runs.submit(home, Submission(study(home), "a"), NOW)
-    assert list(home.runs.iterdir()) == [] and home.link.submitted == [] and (home.path / "sites.json").read_bytes() == registry
+    assert (
+        list(home.runs.iterdir()) == []
+        and home.link.submitted == []
+        and (home.path / "sites.json").read_bytes() == registry
+    )
 
 
 @pytest.mark.parametrize("fault", ["down", "refuses"])
@@ -218,26 +262,47 @@ def test_status_without_a_server(home: Coordinator) -> None:
     assert (found["consortium"], found["server"]) == ("chest-4", "not running")
     assert found["sites"]["north"] == {"state": "enrolled since 2026-03-01", "online": False}
     [run] = found["runs"]
-    assert (run["run"], run["run_id"], run["state"], run["round"], run["rounds"], run["loss"]) == ("a", 71, "unknown", 0, 2, None)
+    assert (run["run"], run["run_id"], run["state"], run["round"], run["rounds"], run["loss"]) == (
+        "a",
+        71,
+        "unknown",
+        0,
+        2,
+        None,
+    )
     json.dumps(found)
 
 
 def test_status_of_a_running_study(home: Coordinator) -> None:
     study_runs.submit(home, Submission(study(home), "a"), NOW)
     home.link.states[71] = RunState(71, "running", "", "")
-    home.link.nodes, home.link.up = {5: "north", 6: "stranger"}, {5, 6, 7}  # 7 was unregistered between two looks
+    home.link.nodes, home.link.up = (
+        {5: "north", 6: "stranger"},
+        {5, 6, 7},
+    )  # 7 was unregistered between two looks
     whole = json.dumps({"round": 1, "loss": {"north": 1.0, "valley": 2.0}, "refused": []})
-    put(home.runs / "a", "rounds.jsonl", f'{{"round": 0}}\n{whole}\n{{"round": 2, "lo')  # the next line is being written
+    put(
+        home.runs / "a", "rounds.jsonl", f'{{"round": 0}}\n{whole}\n{{"round": 2, "lo'
+    )  # the next line is being written
     found = study_runs.status(home, NOW)
-    assert found["server"] == "running" and [name for name, site in found["sites"].items() if site["online"]] == ["north"]
+    assert found["server"] == "running" and [
+        name for name, site in found["sites"].items() if site["online"]
+    ] == ["north"]
     [run] = found["runs"]
     assert (run["state"], run["round"], run["loss"], run["report"]) == ("running", 1, 1.5, None)
 
 
 @pytest.mark.parametrize(
-    ("report", "shown"), [({"status": "interrupted"}, "interrupted"), ({"status": "finished"}, "finished"), ({}, "finished")]
+    ("report", "shown"),
+    [
+        ({"status": "interrupted"}, "interrupted"),
+        ({"status": "finished"}, "finished"),
+        ({}, "finished"),
+    ],
 )
-def test_status_of_an_ended_study_is_that_of_its_report(home: Coordinator, report: dict[str, str], shown: str) -> None:
+def test_status_of_an_ended_study_is_that_of_its_report(
+    home: Coordinator, report: dict[str, str], shown: str
+) -> None:
     study_runs.submit(home, Submission(study(home), "a"), NOW)
     put(home.runs / "a", "report.json", json.dumps(report))
     put(home.runs / "a", "report.html", "")
@@ -268,7 +333,9 @@ def test_a_run_that_waits_is_stopped_at_the_superlink(home: Coordinator) -> None
     assert home.link.stopped == [71]
 
 
-def test_a_run_that_works_is_told_to_stop_and_one_whose_process_died_is_stopped(home: Coordinator) -> None:
+def test_a_run_that_works_is_told_to_stop_and_one_whose_process_died_is_stopped(
+    home: Coordinator,
+) -> None:
     study_runs.submit(home, Submission(study(home), "a"), NOW)
     home.link.states[71] = RunState(71, "running", "", "")
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
@@ -282,7 +349,9 @@ def test_a_run_that_works_is_told_to_stop_and_one_whose_process_died_is_stopped(
 
 
 @pytest.mark.parametrize("states", [{}, {71: RunState(71, "finished", "completed", "")}])
-def test_a_run_that_has_ended_is_not_stopped(home: Coordinator, states: dict[int, RunState]) -> None:
+def test_a_run_that_has_ended_is_not_stopped(
+    home: Coordinator, states: dict[int, RunState]
+) -> None:
     study_runs.submit(home, Submission(study(home), "a"), NOW)
     put(home.runs / "a", "pid", f"{os.getpid()}\n")
     home.link.states = states

@@ -28,7 +28,9 @@ class Coordinator:
     """A desk with its surroundings."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "c.toml").write_text(toml.dumps({"name": "chest-4", "address": "localhost", "sites": ["north", "valley"]}))
+        (folder / "c.toml").write_text(
+            toml.dumps({"name": "chest-4", "address": "localhost", "sites": ["north", "valley"]})
+        )
         self.home = folder / "home"
         provision(folder / "c.toml", self.home, NOW)
         self.now, self.log, self.registered = NOW, [""], [("", b"")]
@@ -40,10 +42,21 @@ class Coordinator:
             raise self.fault
         self.registered.append((site, key))
 
-    def asked(self, site: str = "north", keys: dict[str, bytes] = KEYS, **change: Any) -> dict[str, Any]:
-        own = {f"{use}_request": certificates.request(site, keys[use]).decode() for use in ("tls", "identity")}
+    def asked(
+        self, site: str = "north", keys: dict[str, bytes] = KEYS, **change: Any
+    ) -> dict[str, Any]:
+        own = {
+            f"{use}_request": certificates.request(site, keys[use]).decode()
+            for use in ("tls", "identity")
+        }
         token = (self.home / "kits" / site / "token").read_text().strip()
-        return {"site": site, "token": token, **own, "node_key": certificates.public_bytes(keys["node"]).decode(), **change}
+        return {
+            "site": site,
+            "token": token,
+            **own,
+            "node_key": certificates.public_bytes(keys["node"]).decode(),
+            **change,
+        }
 
     def answer(self, **change: Any) -> tuple[int, dict[str, str]]:
         return self.desk.answer(json.dumps(self.asked(**change)).encode())
@@ -82,7 +95,10 @@ def test_a_wrong_token_and_a_wrong_name_get_the_same_answer(coordinator: Coordin
     refused = (403, {"error": REFUSED})
     assert coordinator.answer(token="wrong") == refused
     assert coordinator.log[-1] == "enrolment of north refused: wrong token"
-    other = {f"{use}_request": certificates.request("east", KEYS[use]).decode() for use in ("tls", "identity")}
+    other = {
+        f"{use}_request": certificates.request("east", KEYS[use]).decode()
+        for use in ("tls", "identity")
+    }
     assert coordinator.answer(**other, site="north", token="") == refused
     east = {**coordinator.asked(), **other, "site": "east"}
     assert coordinator.desk.answer(json.dumps(east).encode()) == refused
@@ -173,7 +189,14 @@ def service(coordinator: Coordinator) -> Iterator[Path]:
     path, stop = coordinator.home / "run" / "enrol.sock", threading.Event()
     path.parent.mkdir(0o700)
     path.write_text("left over")
-    arguments = (coordinator.home, path, coordinator.register, stop, lambda: coordinator.now, coordinator.log.append)
+    arguments = (
+        coordinator.home,
+        path,
+        coordinator.register,
+        stop,
+        lambda: coordinator.now,
+        coordinator.log.append,
+    )
     thread = threading.Thread(target=enrolment.serve, args=arguments, daemon=True)
     thread.start()
     while not path.is_socket():
@@ -198,7 +221,10 @@ def say(path: Path, raw: bytes) -> tuple[int, dict[str, Any]]:
 def test_the_one_call(coordinator: Coordinator, service: Path) -> None:
     assert service.stat().st_mode & 0o777 == 0o600
     body = json.dumps(coordinator.asked()).encode()
-    status, answer = say(service, b"POST /v1/enrol HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    status, answer = say(
+        service,
+        b"POST /v1/enrol HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body),
+    )
     assert status == 200 and "tls_certificate" in answer
 
 
@@ -210,7 +236,10 @@ def test_the_one_call(coordinator: Coordinator, service: Path) -> None:
         (b"POST /v1/enrol HTTP/1.1\r\n\r\n", 400),
         (b"POST /v1/enrol HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST /v1/enrol HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", 400),
-        (b"POST /v1/enrol HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}", 400),
+        (
+            b"POST /v1/enrol HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+            400,
+        ),
         (b"POST /v1/enrol HTTP/1.1\r\nContent-Length: 65537\r\n\r\n", 413),
         (b"POST /v1/enrol HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", 413),
         (b"POST /v1/enrol HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 400),
@@ -225,7 +254,14 @@ def test_everything_else(service: Path, raw: bytes, status: int) -> None:
 
 def test_one_service_a_socket(coordinator: Coordinator, service: Path) -> None:
     def serve(path: Path) -> None:
-        enrolment.serve(coordinator.home, path, coordinator.register, threading.Event(), lambda: NOW, coordinator.log.append)
+        enrolment.serve(
+            coordinator.home,
+            path,
+            coordinator.register,
+            threading.Event(),
+            lambda: NOW,
+            coordinator.log.append,
+        )
 
     with pytest.raises(ConsiliumError, match="Another enrolment service uses"):
         serve(service)

@@ -73,7 +73,9 @@ def test_hospital_and_coordinator_wake_each_other(path: Path) -> None:
     heard: list[tuple[int, bytes]] = []
     with notify.serve(Notifier(), path):
         assert path.stat().st_mode & 0o777 == 0o600
-        hospital = threading.Thread(target=lambda: heard.append(asked(path, "GET /v1/bell?after=0&seconds=20")))
+        hospital = threading.Thread(
+            target=lambda: heard.append(asked(path, "GET /v1/bell?after=0&seconds=20"))
+        )
         hospital.start()
         ringer = NotifyClient(path)
         ringer.wait(5.0)  # the first one only learns the count
@@ -86,7 +88,9 @@ def test_hospital_and_coordinator_wake_each_other(path: Path) -> None:
         assert time.monotonic() - began < 15  # it was rung for, and did not wait to the end
 
 
-def test_without_a_bell_the_coordinator_only_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_bell_the_coordinator_only_waits(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waited: list[float | None] = []
     monkeypatch.setattr(threading.Event, "wait", lambda _, seconds=None: waited.append(seconds))
     ringer = NotifyClient(path)
@@ -112,7 +116,9 @@ def test_without_a_bell_the_coordinator_only_waits(path: Path, monkeypatch: pyte
         ("DELETE /v1/bell", "", 501),
     ],
 )
-def test_bad_requests_are_refused_and_ring_nothing(path: Path, line: str, headers: str, status: int) -> None:
+def test_bad_requests_are_refused_and_ring_nothing(
+    path: Path, line: str, headers: str, status: int
+) -> None:
     tower = Notifier()
     with notify.serve(tower, path):
         assert asked(path, line, headers)[0] == status

@@ -32,11 +32,16 @@ from server.host.proxy import Proxy, configuration, members
 from server.host.site_registry import Enrolment, RegisteredSite
 
 NOW = datetime.now(UTC)
-KEYS = {name: certificates.public_bytes(certificates.private_key("node")) for name in ("north", "valley")}
+KEYS = {
+    name: certificates.public_bytes(certificates.private_key("node"))
+    for name in ("north", "valley")
+}
 
 
 def enrolled(key: bytes, serial: str) -> Enrolment:
-    return Enrolment("2026-03-01T12:00:00+00:00", serial, "", hashlib.sha256(key).hexdigest(), "", "", "")
+    return Enrolment(
+        "2026-03-01T12:00:00+00:00", serial, "", hashlib.sha256(key).hexdigest(), "", "", ""
+    )
 
 
 def hospital(key: bytes, serial: str) -> RegisteredSite:
@@ -54,7 +59,13 @@ def free() -> int:
 def made() -> Iterator[Path]:
     """A provisioned home, at a path with a space in it."""
     top = Path(tempfile.mkdtemp())
-    table = {"name": "chest-4", "address": "localhost", "port": free(), "link_port": free(), "sites": ["north", "valley"]}
+    table = {
+        "name": "chest-4",
+        "address": "localhost",
+        "port": free(),
+        "link_port": free(),
+        "sites": ["north", "valley"],
+    }
     (top / "c.toml").write_text(toml.dumps(table))
     home = top / "my home"
     provision(top / "c.toml", home, NOW)
@@ -99,7 +110,9 @@ def test_a_long_serial_number_from_a_real_certificate_is_whole_bytes(made: Path)
 def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, protocols: str) -> None:
     text = configuration(made, replace(settings(made), min_tls=least))
     assert f"ssl_protocols {protocols};" in text
-    (made / "run" / "members.map").write_bytes(members({"north": hospital(KEYS["north"], "aa")}, KEYS.values()))
+    (made / "run" / "members.map").write_bytes(
+        members({"north": hospital(KEYS["north"], "aa")}, KEYS.values())
+    )
     (made / "run" / "trial.conf").write_text(text)
     command = [
         proxy.program(),
@@ -118,20 +131,31 @@ def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, prot
 def test_there_are_six_places_of_which_one_is_for_guests(made: Path) -> None:
     places = dict(
         re.findall(
-            r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})", configuration(made, settings(made)), re.MULTILINE | re.DOTALL
+            r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})",
+            configuration(made, settings(made)),
+            re.MULTILINE | re.DOTALL,
         )
     )
     assert places.pop("/").strip() == "return 404;"
     assert "client_verify" not in places.pop("= /v1/enrol")
     fleet = places["/v1/fleet/"]
-    assert [place.strip('~= "^').split("/")[2] for place in places] == ["fleet", "bell", "models", "updates"]
-    assert all("if ($ssl_client_verify != SUCCESS) { return 403; }" in inside for inside in places.values())
+    assert [place.strip('~= "^').split("/")[2] for place in places] == [
+        "fleet",
+        "bell",
+        "models",
+        "updates",
+    ]
+    assert all(
+        "if ($ssl_client_verify != SUCCESS) { return 403; }" in inside for inside in places.values()
+    )
     assert all('if ($member = "") { return 403; }' in inside for inside in places.values())
     assert "if ($http_flwr_public_key != $member) { return 403; }" in fleet
 
 
 def test_a_refused_configuration_is_one_sentence(made: Path) -> None:
-    with pytest.raises(ConsiliumError, match=r"nginx refuses its configuration: unexpected end of file"):
+    with pytest.raises(
+        ConsiliumError, match=r"nginx refuses its configuration: unexpected end of file"
+    ):
         Proxy(made, settings(made)).start(b'"unfinished')
 
 
@@ -146,19 +170,29 @@ class Door:
     def certificate(self, name: str, ca: Credential | None = None) -> tuple[Path, str]:
         """A file with certificate and key, and the serial number."""
         key = certificates.private_key("tls")
-        granted = certificates.grant(ca or self.ca, certificates.request(name, key), name, "client", NOW, 30)
+        granted = certificates.grant(
+            ca or self.ca, certificates.request(name, key), name, "client", NOW, 30
+        )
         path = self.home.parent / f"{name}-{time.monotonic_ns()}.pem"
         path.write_bytes(granted + key)
         return path, str(certificates.details(granted)["serial"])
 
-    def get(self, place: str, pem: Path | None = None, least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3, key: str = "") -> int:
+    def get(
+        self,
+        place: str,
+        pem: Path | None = None,
+        least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+        key: str = "",
+    ) -> int:
         """Status of an answer."""
         context = ssl.create_default_context(cafile=self.home / "ca.crt")
         context.minimum_version = context.maximum_version = least
         if pem is not None:
             context.load_cert_chain(pem)
         with httpx.Client(verify=context, trust_env=False, timeout=20) as http:
-            return http.get(f"https://localhost:{self.settings.port}{place}", headers={"flwr-public-key": key}).status_code
+            return http.get(
+                f"https://localhost:{self.settings.port}{place}", headers={"flwr-public-key": key}
+            ).status_code
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +257,12 @@ def test_only_members_come_in_and_a_revoked_one_no_longer(door: Door) -> None:
 
 def test_a_member_may_not_use_another_member_s_node_key(door: Door) -> None:
     pem, serial = door.certificate("north")
-    door.front.update(members({"north": hospital(KEYS["north"], serial), "valley": hospital(KEYS["valley"], "01")}, KEYS.values()))
+    door.front.update(
+        members(
+            {"north": hospital(KEYS["north"], serial), "valley": hospital(KEYS["valley"], "01")},
+            KEYS.values(),
+        )
+    )
     keys = {name: base64.b64encode(key).decode() for name, key in KEYS.items()}
     # Let in; no SuperLink stands behind it here. For a moment after a reload a worker with the old list may still take a connection.
     until(lambda: door.get("/v1/fleet/x", pem, key=keys["north"]) == 502)

@@ -23,7 +23,23 @@ def test_a_run_gets_its_folder(runs: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret", "..", ".", "", "/", "lungs/model", "lungs/", "LUNGS", "note.txt", "lungs\0", "other", None, 3, b"lungs", ["lungs"]],
+    [
+        "../secret",
+        "..",
+        ".",
+        "",
+        "/",
+        "lungs/model",
+        "lungs/",
+        "LUNGS",
+        "note.txt",
+        "lungs\0",
+        "other",
+        None,
+        3,
+        b"lungs",
+        ["lungs"],
+    ],
 )
 def test_what_is_no_run_s_folder_is_refused(runs: Path, name: object) -> None:
     with pytest.raises(ValueError, match="has no folder on this server"):

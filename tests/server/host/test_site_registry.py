@@ -23,7 +23,13 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path)
 
 
-def admit(registry: Registry, name: str = "north", token: str = "secret", now: datetime = NOW, same: bool = False) -> Enrolment:
+def admit(
+    registry: Registry,
+    name: str = "north",
+    token: str = "secret",
+    now: datetime = NOW,
+    same: bool = False,
+) -> Enrolment:
     return registry.admit(name, token, now, lambda _: same, lambda _: ENROLLED)
 
 
@@ -49,7 +55,10 @@ def test_refusals(registry: Registry) -> None:
         assert (caught.value.status, caught.value.public) == (403, REFUSED)
     with pytest.raises(AdmissionError) as caught:
         admit(registry, now=NOW + timedelta(days=15))
-    assert caught.value.public == "This kit's token expired on 2026-03-15; ask the coordinator for a new kit."
+    assert (
+        caught.value.public
+        == "This kit's token expired on 2026-03-15; ask the coordinator for a new kit."
+    )
     assert registry.status(NOW + timedelta(days=15)) == {"north": "token expired on 2026-03-15"}
     assert registry.load()["north"].enrolled is None
 
@@ -90,7 +99,14 @@ def test_many_writers_lose_nothing(registry: Registry, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"north": {}}', '{"north": {"token_sha256": "", "token_expires": "x", "enrolled": null}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"north": {}}',
+        '{"north": {"token_sha256": "", "token_expires": "x", "enrolled": null}}',
+    ],
 )
 def test_a_damaged_file(registry: Registry, tmp_path: Path, text: str) -> None:
     (tmp_path / "sites.json").write_text(text)

@@ -31,7 +31,13 @@ def free() -> int:
 
 @pytest.fixture
 def home(tmp_path: Path) -> ServerHome:
-    table = {"name": "chest-4", "address": "localhost", "port": free(), "link_port": free(), "sites": ["north"]}
+    table = {
+        "name": "chest-4",
+        "address": "localhost",
+        "port": free(),
+        "link_port": free(),
+        "sites": ["north"],
+    }
     (tmp_path / "c.toml").write_text(toml.dumps(table))
     provision(tmp_path / "c.toml", tmp_path / "home", NOW)
     return ServerHome.open(tmp_path / "home")
@@ -46,11 +52,17 @@ def test_a_port_in_use(home: ServerHome, place: str) -> None:
     port = getattr(home.settings, place)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(InputError) as caught:
         supervisor.check(home, NOW)
-    assert str(caught.value) == f"consortium.{place} is {port}, which another program uses; stop that one or give another port."
+    assert (
+        str(caught.value)
+        == f"consortium.{place} is {port}, which another program uses; stop that one or give another port."
+    )
 
 
 def test_a_port_that_was_just_given_back_is_free(home: ServerHome) -> None:
-    with socket.create_server(("127.0.0.1", home.settings.port)) as door, socket.create_connection(door.getsockname()):
+    with (
+        socket.create_server(("127.0.0.1", home.settings.port)) as door,
+        socket.create_connection(door.getsockname()),
+    ):
         door.accept()[0].close()  # this side closes first, so that the port stays in TIME_WAIT
     supervisor.check(home, NOW)
 
@@ -61,7 +73,9 @@ def test_an_expired_server_certificate(home: ServerHome) -> None:
 
 
 def test_a_server_certificate_of_another_consortium(home: ServerHome) -> None:
-    foreign: Credential = certificates.server(certificates.authority("other", NOW, 30), "localhost", NOW, 30)
+    foreign: Credential = certificates.server(
+        certificates.authority("other", NOW, 30), "localhost", NOW, 30
+    )
     (home.path / "server.crt").write_bytes(foreign.certificate)
     with pytest.raises(CertificateError, match="not issued by this consortium"):
         supervisor.check(home, NOW)
@@ -71,17 +85,24 @@ def test_a_full_disk(home: ServerHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100 << 30, 100 << 30, 7 << 20))
     with pytest.raises(InputError) as caught:
         supervisor.check(home, NOW)
-    assert str(caught.value) == f"The disk of {home.path} has 7 MiB left; at least 1024 MiB are needed, make room."
+    assert (
+        str(caught.value)
+        == f"The disk of {home.path} has 7 MiB left; at least 1024 MiB are needed, make room."
+    )
 
 
 def test_a_folder_that_provision_did_not_make(tmp_path: Path) -> None:
     (tmp_path / "consortium.toml").touch()
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match=r"is not a coordinator's folder; make one with: consilium provision"):
+        with pytest.raises(
+            InputError, match=r"is not a coordinator's folder; make one with: consilium provision"
+        ):
             ServerHome.open(folder)
 
 
-def test_a_home_given_relatively_stays_where_it_is(home: ServerHome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_home_given_relatively_stays_where_it_is(
+    home: ServerHome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(home.path.parent)
     opened = ServerHome.open(Path(home.path.name))
     monkeypatch.chdir(tmp_path)

@@ -19,7 +19,10 @@ def test_ten_then_a_pause() -> None:
         throttle.failed("north", NOW + timedelta(seconds=i))
     with pytest.raises(AdmissionError) as caught:
         throttle.check("north", NOW + timedelta(seconds=90))
-    assert (caught.value.status, caught.value.public) == (429, "Too many refused attempts; try again in 9 minutes.")
+    assert (caught.value.status, caught.value.public) == (
+        429,
+        "Too many refused attempts; try again in 9 minutes.",
+    )
     throttle.check("valley", NOW)
     throttle.check("north", NOW + timedelta(minutes=10))
 

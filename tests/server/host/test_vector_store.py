@@ -68,7 +68,10 @@ def test_few_models_stay(tmp_path: Path) -> None:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Path]:
-    short = Path("/tmp") / f"freight-{tmp_path.name}-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}.sock"
+    short = (
+        Path("/tmp")
+        / f"freight-{tmp_path.name}-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}.sock"
+    )
     with vector_store.serve(tmp_path, short):
         yield short
     short.unlink(missing_ok=True)
@@ -96,9 +99,13 @@ def test_what_a_hospital_sends_is_taken_once(tmp_path: Path, service: Path) -> N
 
 
 @pytest.mark.parametrize("change", ["shorter", "longer", "other"])
-def test_another_vector_than_announced_is_refused_and_thrown_away(tmp_path: Path, service: Path, change: str) -> None:
+def test_another_vector_than_announced_is_refused_and_thrown_away(
+    tmp_path: Path, service: Path, change: str
+) -> None:
     own, update = VectorStore(tmp_path, 7), vector(1000)
-    sent = {"shorter": update[:-1], "longer": np.append(update, np.float32(0)), "other": -update}[change]
+    sent = {"shorter": update[:-1], "longer": np.append(update, np.float32(0)), "other": -update}[
+        change
+    ]
     put(service, f"/v1/updates/7/{NAME}", sent.tobytes())
     with pytest.raises(WireError, match="not the one announced"):
         own.take(NAME, reference(update))
@@ -126,7 +133,9 @@ def test_the_first_vector_of_a_name_stays(tmp_path: Path, service: Path) -> None
         (f"/v1/updates/7/{NAME}", str(1 << 40), 400),
     ],
 )
-def test_other_requests_write_nothing(tmp_path: Path, service: Path, path: str, length: str | None, status: int) -> None:
+def test_other_requests_write_nothing(
+    tmp_path: Path, service: Path, path: str, length: str | None, status: int
+) -> None:
     VectorStore(tmp_path, 7)
     assert put(service, path, b"1234", length) == status
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
@@ -136,7 +145,9 @@ def test_a_sender_that_hangs_up_leaves_nothing(tmp_path: Path, service: Path) ->
     VectorStore(tmp_path, 7)
     with socket.socket(socket.AF_UNIX) as one:
         one.connect(str(service))
-        one.sendall(f"PUT /v1/updates/7/{NAME} HTTP/1.1\r\nContent-Length: 1000\r\n\r\n".encode() + b"1234")
+        one.sendall(
+            f"PUT /v1/updates/7/{NAME} HTTP/1.1\r\nContent-Length: 1000\r\n\r\n".encode() + b"1234"
+        )
         one.shutdown(socket.SHUT_WR)
         one.settimeout(10)
         assert one.recv(100) == b""

@@ -69,13 +69,18 @@ def check(svg: str) -> ET.Element:
 def test_axis_holds_values_and_ticks() -> None:
     rng = random.Random(1)
     for _ in range(300):
-        values = [rng.choice(HARD) if rng.random() < 0.3 else rng.gauss(0, 10.0 ** rng.randint(-6, 6)) for _ in range(rng.randint(0, 6))]
+        values = [
+            rng.choice(HARD) if rng.random() < 0.3 else rng.gauss(0, 10.0 ** rng.randint(-6, 6))
+            for _ in range(rng.randint(0, 6))
+        ]
         low, high = rng.choice([(None, None), (0.0, 1.0), (0.0, None)])
         scale = axis(values, 10, 90, low, high)
         assert scale.low < scale.high
         assert 1 <= len(scale.ticks) <= 12
         for value in (*values, *scale.ticks):
-            assert scale.low - abs(scale.step) * 1e-6 <= value <= scale.high + abs(scale.step) * 1e-6
+            assert (
+                scale.low - abs(scale.step) * 1e-6 <= value <= scale.high + abs(scale.step) * 1e-6
+            )
             assert 10 <= scale.at(value) <= 90
 
 
@@ -91,7 +96,15 @@ def test_zeros_between_two_ends_get_the_whole_axis() -> None:
     for scale in (axis([0.0, 0.0], 0, 100, 0.0, 1.0), axis([0.0], 0, 100, 0.0, 1.0)):
         assert (scale.low, scale.high) == (0.0, 1.0)
     assert axis([0.0], 0, 100, 0.0).high < 0.1
-    root = check(dot_plot(frame(), [("Mean", {}), ("A", {"local": Mark(0.0, (0.0, 0.0))})], ["local"], "Dice", (0.0, 1.0)))
+    root = check(
+        dot_plot(
+            frame(),
+            [("Mean", {}), ("A", {"local": Mark(0.0, (0.0, 0.0))})],
+            ["local"],
+            "Dice",
+            (0.0, 1.0),
+        )
+    )
     ticks = [t.text for t in root.findall(".//text[@class='tick']")]
     assert (ticks[0], ticks[-1]) == ("0.0", "1.0")
 
@@ -109,10 +122,17 @@ def test_dot_plot_does_not_magnify_nearly_nothing(first: float, second: float) -
 @pytest.mark.parametrize(("width", "count"), list(itertools.product(WIDTHS, (0, 1, 6, 30))))
 def test_dot_plot_stays_inside(width: int, count: int) -> None:
     rng = random.Random(count)
-    rows = [("Mean", {k: Mark(0.9, None, f"{k} 0.900", True) for k in ("federated", "local", "pooled")})]
+    rows = [
+        ("Mean", {k: Mark(0.9, None, f"{k} 0.900", True) for k in ("federated", "local", "pooled")})
+    ]
     for i in range(count):
-        marks = {k: Mark(v := rng.random(), (v - 0.1, v + 0.1), f"{v:.3f}") for k in ("federated", "local", "pooled")}
-        rows.append((f"Hospital {i} of a <very> long name that never ends, at least not here", marks))
+        marks = {
+            k: Mark(v := rng.random(), (v - 0.1, v + 0.1), f"{v:.3f}")
+            for k in ("federated", "local", "pooled")
+        }
+        rows.append(
+            (f"Hospital {i} of a <very> long name that never ends, at least not here", marks)
+        )
     root = check(dot_plot(frame(width), rows, ["federated", "local", "pooled"], "Dice", (0.0, 1.0)))
     assert len(root.findall(".//circle")) == count + 1
     assert len(root.findall(".//line[@class='whisker']")) == 9 * count
@@ -135,17 +155,26 @@ def test_better_values_stand_further_right() -> None:
     assert float(dot.attrib["cx"]) > float(square.attrib["x"]) + 100
 
 
-@pytest.mark.parametrize(("width", "sites", "rounds"), [(w, s, r) for w in WIDTHS for s in (1, 6, 30) for r in (1, 2, 20, 1000)])
+@pytest.mark.parametrize(
+    ("width", "sites", "rounds"),
+    [(w, s, r) for w in WIDTHS for s in (1, 6, 30) for r in (1, 2, 20, 1000)],
+)
 def test_lines_stay_inside(width: int, sites: int, rounds: int) -> None:
     rng = random.Random(3)
-    series = {f"Site {i}": [(float(r), rng.random()) for r in range(1, rounds + 1)] for i in range(sites)}
+    series = {
+        f"Site {i}": [(float(r), rng.random()) for r in range(1, rounds + 1)] for i in range(sites)
+    }
     root = check(lines(frame(width), series, "Site 0", "loss", (None, None)))
     assert len(root.findall(".//g")) == sites
     assert len(root.findall(".//g[@class='curve main']")) == 1
 
 
 def test_a_missing_value_breaks_the_line_and_a_lone_point_is_a_dot() -> None:
-    series = {"A": [(1.0, 0.1), (2.0, 0.2), (3.0, None), (4.0, 0.4), (5.0, 0.5)], "B": [(1.0, None), (2.0, 0.3)], "C": [(1.0, None)]}
+    series = {
+        "A": [(1.0, 0.1), (2.0, 0.2), (3.0, None), (4.0, 0.4), (5.0, 0.5)],
+        "B": [(1.0, None), (2.0, 0.3)],
+        "C": [(1.0, None)],
+    }
     root = check(lines(frame(), series, "mean", "Dice", (0.0, 1.0)))
     broken, lone, empty = root.findall(".//g")
     path = broken.find("path")
@@ -181,7 +210,11 @@ def test_bars_stay_inside_and_are_few(rounds: int) -> None:
     root = check(bars(frame(364), stacks, ("a", "b"), size))
     drawn = root.findall(".//rect")
     assert len(drawn) <= 2 * 240 + 2
-    labels = [int(t.text or "") for t in root.findall(".//text[@class='tick']") if t.attrib["text-anchor"] == "middle"]
+    labels = [
+        int(t.text or "")
+        for t in root.findall(".//text[@class='tick']")
+        if t.attrib["text-anchor"] == "middle"
+    ]
     assert labels == sorted(labels)
     assert 1 <= len(labels) <= 14
 
@@ -190,7 +223,9 @@ def test_bars_are_stacked() -> None:
     root = check(bars(frame(364), [(1.0, 3.0, 1.0)], ("a", "b"), size))
     first, second = (r.attrib for r in root.findall(".//rect")[:2])
     assert float(first["height"]) == pytest.approx(3 * float(second["height"]), rel=0.02)
-    assert float(second["y"]) + float(second["height"]) == pytest.approx(float(first["y"]), abs=0.11)
+    assert float(second["y"]) + float(second["height"]) == pytest.approx(
+        float(first["y"]), abs=0.11
+    )
 
 
 def test_thin_keeps_short_lists_and_merges_long_ones() -> None:
@@ -203,11 +238,21 @@ def test_thin_keeps_short_lists_and_merges_long_ones() -> None:
 def test_labels_are_kept_apart_in_order() -> None:
     placed = apart([(50.0, "b"), (49.0, "a"), (51.0, "c"), (99.0, "d"), (100.0, "e")], 14, 0, 100)
     assert [name for _, name in placed] == ["a", "b", "c", "d", "e"]
-    assert all(later - earlier >= 14 - 1e-9 for (earlier, _), (later, _) in itertools.pairwise(placed))
+    assert all(
+        later - earlier >= 14 - 1e-9 for (earlier, _), (later, _) in itertools.pairwise(placed)
+    )
     assert all(0 <= y <= 100 for y, _ in placed)
 
 
 @pytest.mark.parametrize("value", HARD)
 def test_extreme_values_are_drawn(value: float) -> None:
     check(lines(frame(), {"A": [(1.0, value), (2.0, 0.0)]}, "A", "loss", (None, None)))
-    check(dot_plot(frame(), [("Mean", {"local": Mark(value, (value, value), "x")})], ["local"], "loss", (0.0, 1.0)))
+    check(
+        dot_plot(
+            frame(),
+            [("Mean", {"local": Mark(value, (value, value), "x")})],
+            ["local"],
+            "loss",
+            (0.0, 1.0),
+        )
+    )

@@ -60,20 +60,35 @@ class Reader(HTMLParser):
 
 def png() -> str:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    raw = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\x00\x80")) + chunk(b"IEND", b"")
+    raw = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"\x00\x80"))
+        + chunk(b"IEND", b"")
+    )
     return base64.b64encode(raw).decode()
 
 
-def run(names: list[str], rounds: int = 6) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+def run(
+    names: list[str], rounds: int = 6
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
     """A complete report, its rounds and examples."""
 
     def scores(shift: float) -> dict[str, Any]:
-        sites = {s: {"dice": 0.8 + shift - 0.001 * i, "hd95": 5.0 - shift} for i, s in enumerate(names)}
+        sites = {
+            s: {"dice": 0.8 + shift - 0.001 * i, "hd95": 5.0 - shift} for i, s in enumerate(names)
+        }
         intervals = {s: {"dice": [v["dice"] - 0.02, v["dice"] + 0.02]} for s, v in sites.items()}
-        return {"sites": sites, "mean": {"dice": 0.8 + shift, "hd95": 5.0 - shift}, "intervals": intervals}
+        return {
+            "sites": sites,
+            "mean": {"dice": 0.8 + shift, "hd95": 5.0 - shift},
+            "intervals": intervals,
+        }
 
     report = {
         "study": {
@@ -89,7 +104,15 @@ def run(names: list[str], rounds: int = 6) -> tuple[dict[str, Any], list[dict[st
         "rounds_planned": rounds,
         "seed": 7,
         "sites": {
-            s: {"train": 90, "validation": 10, "test": 30, "patients": 6, "left_out": 1, "reasons": ["1 image has no mask."]} for s in names
+            s: {
+                "train": 90,
+                "validation": 10,
+                "test": 30,
+                "patients": 6,
+                "left_out": 1,
+                "reasons": ["1 image has no mask."],
+            }
+            for s in names
         },
         "excluded": {"Ghent": "1 patient; at least 2 are needed."},
         "primary": "dice",
@@ -99,12 +122,22 @@ def run(names: list[str], rounds: int = 6) -> tuple[dict[str, Any], list[dict[st
             "metric": "dice",
             "models": [*names, "federated", "pooled"],
             "sites": names,
-            "values": [[None if i == j + 1 else 0.1 * ((i + j) % 9) for j in range(len(names))] for i in range(len(names) + 2)],
+            "values": [
+                [None if i == j + 1 else 0.1 * ((i + j) % 9) for j in range(len(names))]
+                for i in range(len(names) + 2)
+            ],
         },
         "seconds": {"total": 192.4, "training": 150.0, "overhead": 20.0},
         "bytes": {"up": 2_000_000, "down": 2_100_000},
-        "refused": [{"round": 2, "site": names[0], "reason": "The update holds a value that is not finite."}],
-        "privacy": {"updates": "plain", "secure_aggregation": False, "differential_privacy": None, "statement": "Scans stayed at home."},
+        "refused": [
+            {"round": 2, "site": names[0], "reason": "The update holds a value that is not finite."}
+        ],
+        "privacy": {
+            "updates": "plain",
+            "secure_aggregation": False,
+            "differential_privacy": None,
+            "statement": "Scans stayed at home.",
+        },
         "compute": {"device": "cpu", "precision": "float32", "channels_last": True, "threads": 2},
         "versions": {"torch": "2.13.0"},
         "engine": "inline",
@@ -120,14 +153,28 @@ def run(names: list[str], rounds: int = 6) -> tuple[dict[str, Any], list[dict[st
         }
         for r in range(1, rounds + 1)
     ]
-    return report, lines, [{"site": names[0], "caption": "Dice 0.9", "image": png(), "truth": png(), "prediction": png()}]
+    return (
+        report,
+        lines,
+        [
+            {
+                "site": names[0],
+                "caption": "Dice 0.9",
+                "image": png(),
+                "truth": png(),
+                "prediction": png(),
+            }
+        ],
+    )
 
 
 def render(*parts: Any) -> Reader:
     return Reader(page.render(*parts))
 
 
-@pytest.mark.parametrize("names", [["A"], ["Aarhus", "Basel", "Coimbra"], [f"Hospital {i}" for i in range(30)]])
+@pytest.mark.parametrize(
+    "names", [["A"], ["Aarhus", "Basel", "Coimbra"], [f"Hospital {i}" for i in range(30)]]
+)
 def test_page_is_well_formed_and_self_contained(names: list[str]) -> None:
     content = page.render(*run(names))
     read = Reader(content)
@@ -146,7 +193,11 @@ def test_page_is_well_formed_and_self_contained(names: list[str]) -> None:
 
 def test_policy_allows_the_style_sheet_and_nothing_remote() -> None:
     content = page.render(*run(["A", "B"]))
-    policy = next(m["content"] for m in Reader(content).all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        m["content"]
+        for m in Reader(content).all("meta")
+        if m.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy is not None
     inside = content.split("<style>")[1].split("</style>")[0]
     digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
@@ -182,11 +233,17 @@ def test_accessibility() -> None:
 
 def test_all_text_is_escaped_and_cleaned() -> None:
     report, rounds, examples = run([NASTY, "B"])
-    report["study"] |= dict.fromkeys(("name", "description", "task", "hash", "model", "strategy"), NASTY)
+    report["study"] |= dict.fromkeys(
+        ("name", "description", "task", "hash", "model", "strategy"), NASTY
+    )
     report["sites"][NASTY]["reasons"] = [NASTY]
     report["excluded"] = {NASTY: NASTY}
     report["refused"] = [{"round": 1, "site": NASTY, "reason": NASTY}]
-    report["privacy"] |= {"updates": NASTY, "statement": NASTY, "differential_privacy": {NASTY: NASTY}}
+    report["privacy"] |= {
+        "updates": NASTY,
+        "statement": NASTY,
+        "differential_privacy": {NASTY: NASTY},
+    }
     report["compute"] = report["versions"] = {NASTY: NASTY}
     report |= {"status": NASTY, "engine": NASTY}
     report["metrics"]["federated"]["sites"]["B"][NASTY] = 1.0
@@ -201,7 +258,19 @@ def test_all_text_is_escaped_and_cleaned() -> None:
     assert not set(content) & {"\x00", "\u202e"}
 
 
-@pytest.mark.parametrize("bad", ["", None, 3, "javascript:alert(1)", 'iVBORw0KGgo" onerror="x', "iVBORw0KGgo=\n", "R0lGODlh", png() + "<"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        None,
+        3,
+        "javascript:alert(1)",
+        'iVBORw0KGgo" onerror="x',
+        "iVBORw0KGgo=\n",
+        "R0lGODlh",
+        png() + "<",
+    ],
+)
 def test_only_png_images_are_embedded(bad: object) -> None:
     report, rounds, examples = run(["A"])
     assert len(render(report, rounds, examples).all("img")) == 3
@@ -304,7 +373,9 @@ def test_what_was_not_compared_has_no_figure_and_a_command() -> None:
 def test_results_name_every_metric_the_primary_first() -> None:
     read = render(*run(["A", "B"]))
     text = read.text
-    assert text.index("How much of the outlined area") < text.index("How far apart the two outlines")
+    assert text.index("How much of the outlined area") < text.index(
+        "How far apart the two outlines"
+    )
     assert "Lower is better." in text
     assert "clearly better" in text
     assert "[0.830, 0.870]" in text
@@ -324,7 +395,11 @@ def test_heat_map_does_not_magnify_noise() -> None:
 
     def shades(*values: float) -> list[str]:
         report["cross"]["values"] = [list(values[:2]), list(values[2:])]
-        return [str(a["class"]).split()[0] for a in render(report, rounds, examples).all("td") if a.get("class")]
+        return [
+            str(a["class"]).split()[0]
+            for a in render(report, rounds, examples).all("td")
+            if a.get("class")
+        ]
 
     assert shades(0.479, 0.481, 0.48, 0.48) == ["s4"] * 4
     assert shades(0.0, 0.0, 0.0, 0.0) == ["s0"] * 4
@@ -350,7 +425,10 @@ def test_hospitals_refusals_and_reasons_are_listed() -> None:
     assert "Ghent: 1 patient; at least 2 are needed." in text
     assert text.count("not finite") == 40
     assert "10 more are listed in rounds.jsonl" in text
-    assert "every update that arrived was used" in render(report | {"refused": []}, rounds, examples).text
+    assert (
+        "every update that arrived was used"
+        in render(report | {"refused": []}, rounds, examples).text
+    )
 
 
 def test_privacy_says_what_was_off_and_that_it_was_a_simulation() -> None:
@@ -360,7 +438,10 @@ def test_privacy_says_what_was_off_and_that_it_was_a_simulation() -> None:
     assert "off: the server can read each hospital's change" in text
     assert "no formal bound" in text
     assert "simulation" in text
-    report |= {"engine": "deployment", "privacy": {"secure_aggregation": True, "differential_privacy": {"epsilon": 3.1}}}
+    report |= {
+        "engine": "deployment",
+        "privacy": {"secure_aggregation": True, "differential_privacy": {"epsilon": 3.1}},
+    }
     text = render(report, rounds, examples).text
     assert "the server can read sums only" in text
     assert "epsilon 3.1" in text
@@ -372,8 +453,20 @@ MASKED: dict[str, Any] = {
     "secure_aggregation": True,
     "differential_privacy": None,
     "statement": "One. Two.",
-    "points": {"sums": "Sums only.", "collusion": "One may.", "shared": "Nothing.", "open": "The model."},
-    "details": {"ring_bits": 32, "min_cohort": 3, "hospitals": 3, "colluders": 0, "threshold": 2, "void_rounds": [3]},
+    "points": {
+        "sums": "Sums only.",
+        "collusion": "One may.",
+        "shared": "Nothing.",
+        "open": "The model.",
+    },
+    "details": {
+        "ring_bits": 32,
+        "min_cohort": 3,
+        "hospitals": 3,
+        "colluders": 0,
+        "threshold": 2,
+        "void_rounds": [3],
+    },
     "kept": {"counts": ["A", "B", "C"], "metrics": ["A", "B", "C"]},
 }
 
@@ -381,8 +474,20 @@ MASKED: dict[str, Any] = {
 def masked() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A masked run of three hospitals that share nothing: Basel is missing in round 2, round 3 is void."""
     report, rounds, _ = run(["A", "B", "C"], rounds=4)
-    report |= {"sites": {s: {} for s in "ABC"}, "totals": {"train": 1270, "test": 90}, "refused": [], "privacy": copy.deepcopy(MASKED)}
-    report["metrics"] = {"federated": {"sites": {}, "intervals": {}, "mean": {"dice": 0.85, "hd95": None}, "hospitals": 3}}
+    report |= {
+        "sites": {s: {} for s in "ABC"},
+        "totals": {"train": 1270, "test": 90},
+        "refused": [],
+        "privacy": copy.deepcopy(MASKED),
+    }
+    report["metrics"] = {
+        "federated": {
+            "sites": {},
+            "intervals": {},
+            "mean": {"dice": 0.85, "hd95": None},
+            "hospitals": 3,
+        }
+    }
     del report["cross"]
     for line in rounds:
         line |= {
@@ -391,8 +496,18 @@ def masked() -> tuple[dict[str, Any], list[dict[str, Any]]]:
             "secure": {"cohort": 3, "survivors": 3, "dropped": [], "attempts": 1, "exchanges": 3},
         }
         if line["validation"]:
-            line |= {"validation": {}, "validation_mean": {"dice": 0.2 * line["round"]}, "validation_hospitals": 3}
-    rounds[1]["secure"] = {"cohort": 3, "survivors": 2, "dropped": ["B"], "attempts": 2, "exchanges": 8}
+            line |= {
+                "validation": {},
+                "validation_mean": {"dice": 0.2 * line["round"]},
+                "validation_hospitals": 3,
+            }
+    rounds[1]["secure"] = {
+        "cohort": 3,
+        "survivors": 2,
+        "dropped": ["B"],
+        "attempts": 2,
+        "exchanges": 8,
+    }
     rounds[2] |= {"secure": None, "mean_loss": None, "void": "Too few are left."}
     return report, rounds
 
@@ -504,10 +619,16 @@ def test_pictures_are_told_only_if_they_were_sent() -> None:
 def test_commands_repeat_the_run() -> None:
     report, rounds, examples = run(["A", "B"])
     text = render(report, rounds, examples).text
-    assert "consilium simulate RUN/study.toml --sites DIR --engine inline --seed 7 --compare local,pooled" in text
+    assert (
+        "consilium simulate RUN/study.toml --sites DIR --engine inline --seed 7 --compare local,pooled"
+        in text
+    )
     assert "--engine ray" in render(report | {"engine": "ray"}, rounds, examples).text
     assert "; rm" not in " ".join(
-        re.findall(r"consilium simulate.*", render(report | {"engine": "ray; rm", "seed": "; rm"}, rounds, examples).text)
+        re.findall(
+            r"consilium simulate.*",
+            render(report | {"engine": "ray; rm", "seed": "; rm"}, rounds, examples).text,
+        )
     )
 
 
@@ -529,7 +650,9 @@ def luminance(colour: str) -> float:
 def test_contrast_of_text_and_shades_in_light_and_dark() -> None:
     def colours(block: str) -> dict[str, str]:
         found = dict(re.findall(r"--(\w+):(#[0-9a-f]{3,6})", block))
-        return {k: v if len(v) == 7 else "#" + "".join(c * 2 for c in v[1:]) for k, v in found.items()}
+        return {
+            k: v if len(v) == 7 else "#" + "".join(c * 2 for c in v[1:]) for k, v in found.items()
+        }
 
     blocks = [m.group(1) for m in re.finditer(r":root\{(.*?)\}", CSS)]
     shades = re.findall(r"\.s\d\{background:(#\w{6});color:var\(--(\w+)\)\}", CSS)
@@ -546,8 +669,21 @@ def test_contrast_of_text_and_shades_in_light_and_dark() -> None:
 
 
 def test_words() -> None:
-    assert [duration(s) for s in (0.84, 48.2, 192, 7500, None)] == ["0.8 s", "48 s", "3 min 12 s", "2 h 05 min", "–"]
-    assert [size(b) for b in (0, 812, 4_100, 206_000_000, 3e12, None)] == ["0 B", "812 B", "4.1 kB", "206 MB", "3.0 TB", "–"]
+    assert [duration(s) for s in (0.84, 48.2, 192, 7500, None)] == [
+        "0.8 s",
+        "48 s",
+        "3 min 12 s",
+        "2 h 05 min",
+        "–",
+    ]
+    assert [size(b) for b in (0, 812, 4_100, 206_000_000, 3e12, None)] == [
+        "0 B",
+        "812 B",
+        "4.1 kB",
+        "206 MB",
+        "3.0 TB",
+        "–",
+    ]
     assert metric("hd95").difference(-0.004) == "±0.00"
     assert metric("dice").difference(-0.05) == "−0.050"
     assert metric("dice_core").name == "Dice, core"

@@ -18,7 +18,10 @@ from common.study import study as studies
 from common.study.study import Study
 from tests import small
 
-CLASSES = {"task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]}, "model": {"name": "cnn"}}
+CLASSES = {
+    "task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]},
+    "model": {"name": "cnn"},
+}
 BOXES = {"task": {"name": "detection", "classes": ["disc"]}, "model": {"name": "retinanet"}}
 
 
@@ -40,17 +43,28 @@ def site(tmp_path: Path) -> Path:
 def test_a_fit_hospital(site: Path, sections: dict[str, object]) -> None:
     found = fitness.check(site, study(**sections), device="cpu")
     assert checks.exit_code(found) == 0
-    assert {"patients", "images", "memory"} <= set(states(found)) and "wrong" not in states(found).values()
+    assert {"patients", "images", "memory"} <= set(states(found)) and "wrong" not in states(
+        found
+    ).values()
 
 
 def test_foreign_words_are_named_and_a_map_makes_them_fit(site: Path, tmp_path: Path) -> None:
     table = site / "labels.csv"
-    table.write_text(table.read_text().replace("finding", "Befund").replace(",1,", ",ja,").replace(",0,", ",nein,"))
+    table.write_text(
+        table.read_text()
+        .replace("finding", "Befund")
+        .replace(",1,", ",ja,")
+        .replace(",0,", ",nein,")
+    )
     assert checks.exit_code(fitness.check(site, study(**CLASSES), device="cpu")) == 1
     names = tmp_path / "names.toml"
     names.write_text('[columns]\nBefund = "finding"\n')
     half = fitness.check(site, study(**CLASSES), names, "cpu")
-    assert states(half)["names"] == "wrong" and "'ja'" in half[0].found and "labels.toml" in half[0].advice
+    assert (
+        states(half)["names"] == "wrong"
+        and "'ja'" in half[0].found
+        and "labels.toml" in half[0].advice
+    )
     names.write_text('[columns]\nBefund = "finding"\n[labels]\nja = "1"\nnein = "0"\n')
     assert checks.exit_code(fitness.check(site, study(**CLASSES), names, "cpu")) == 0
     assert not (site / "labels.toml").exists()
@@ -59,7 +73,9 @@ def test_foreign_words_are_named_and_a_map_makes_them_fit(site: Path, tmp_path: 
 
 
 def test_labels_of_boxes_and_masks_through_the_map(site: Path, tmp_path: Path) -> None:
-    (site / "boxes.json").write_text((site / "boxes.json").read_text().replace('"disc"', '"Scheibe"'))
+    (site / "boxes.json").write_text(
+        (site / "boxes.json").read_text().replace('"disc"', '"Scheibe"')
+    )
     assert states(fitness.check(site, study(**BOXES), device="cpu"))["names"] == "wrong"
     (site / "labels.toml").write_text('[labels]\nScheibe = "disc"\n[masks]\n255 = "disc"\n')
     assert checks.exit_code(fitness.check(site, study(**BOXES), device="cpu")) == 0
@@ -70,10 +86,16 @@ def test_labels_of_boxes_and_masks_through_the_map(site: Path, tmp_path: Path) -
 
 def test_too_few_patients(site: Path) -> None:
     found = fitness.check(site, study(data={"min_patients": 100}), device="cpu")
-    assert states(found)["patients"] == "wrong" and "40" in found[-1].found and "100" in found[-1].found
+    assert (
+        states(found)["patients"] == "wrong"
+        and "40" in found[-1].found
+        and "100" in found[-1].found
+    )
 
 
-def test_images_of_several_sizes_without_a_step_that_makes_them_one(site: Path, tmp_path: Path) -> None:
+def test_images_of_several_sizes_without_a_step_that_makes_them_one(
+    site: Path, tmp_path: Path
+) -> None:
     other = small.hospital(tmp_path / "other", images=40, size=48)
     for room in ("images", "masks"):
         for i in range(20):
@@ -103,24 +125,34 @@ def test_the_estimate_grows_with_the_image_and_the_batch_and_holds_the_weights()
     assert one.one > fixed
     assert 3.5 < (four.whole - fixed) / (one.whole - fixed) < 4.5
     larger = memory.step(study(training={"batch_size": 8}), task, _batch(2, 32), "cpu")
-    assert larger.whole - fixed == pytest.approx(2 * (one.whole - fixed), rel=0.01)  # the batch is 4
+    assert larger.whole - fixed == pytest.approx(
+        2 * (one.whole - fixed), rel=0.01
+    )  # the batch is 4
 
 
 def test_where_there_is_a_gpu_a_real_step_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    for name, answer in (("mem_get_info", (1 << 30, 2 << 30)), ("max_memory_reserved", 1 << 20), ("get_device_name", "a GPU")):
+    for name, answer in (
+        ("mem_get_info", (1 << 30, 2 << 30)),
+        ("max_memory_reserved", 1 << 20),
+        ("get_device_name", "a GPU"),
+    ):
         monkeypatch.setattr(torch.cuda, name, lambda *_, answer=answer: answer)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda *_: None)
     step = memory.Trainer._step
 
-    def counted(self: memory.Trainer, task: object, batch: Batch, anchors: list[torch.Tensor]) -> torch.Tensor:
+    def counted(
+        self: memory.Trainer, task: object, batch: Batch, anchors: list[torch.Tensor]
+    ) -> torch.Tensor:
         steps.append(len(batch))
         return step(self, task, batch, anchors)  # type: ignore[arg-type]
 
     monkeypatch.setattr(memory.Trainer, "_step", counted)
     plain = study(training={"precision": "float32", "batch_size": 4})
     found = memory._measured(plain, networks.task(plain), _batch(2, 32), torch.device("cpu"))
-    assert steps == [1, 1, 4, 4] and found == memory.Step(1 << 20, 1 << 20, 1 << 30, "measured on a GPU")
+    assert steps == [1, 1, 4, 4] and found == memory.Step(
+        1 << 20, 1 << 20, 1 << 30, "measured on a GPU"
+    )
 
 
 def test_what_autograd_keeps_is_counted_by_hand() -> None:
@@ -137,7 +169,10 @@ def test_what_autograd_keeps_is_counted_by_hand() -> None:
 
 
 def _batch(images: int, side: int) -> Batch:
-    return Batch(torch.rand(images, 1, side, side), masks=torch.ones(images, 1, side, side, dtype=torch.uint8))
+    return Batch(
+        torch.rand(images, 1, side, side),
+        masks=torch.ones(images, 1, side, side, dtype=torch.uint8),
+    )
 
 
 def test_a_map_that_cannot_be_read(site: Path, tmp_path: Path) -> None:
@@ -149,7 +184,11 @@ def test_the_command(site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     path = small.study(tmp_path / "study.toml")
     assert main(["study", "check", str(path), "--site", str(site), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["ok"] and told["site"]["ok"] and {f["name"] for f in told["site"]["findings"]} >= {"patients", "memory"}
+    assert (
+        told["ok"]
+        and told["site"]["ok"]
+        and {f["name"] for f in told["site"]["findings"]} >= {"patients", "memory"}
+    )
     assert main(["study", "check", str(path), "--site", str(site)]) == 0
     assert "Nothing is wrong" in capsys.readouterr().out
     small.study(path, data={"min_patients": 1000})

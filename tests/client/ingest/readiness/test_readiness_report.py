@@ -19,7 +19,9 @@ from tests.client.ingest import export
 
 
 def told(source: Path, tmp_path: Path) -> dict[str, object]:
-    return readiness_report.report(pipeline.ingest(Places.of(source, tmp_path / "out" / "north", None)), "north")
+    return readiness_report.report(
+        pipeline.ingest(Places.of(source, tmp_path / "out" / "north", None)), "north"
+    )
 
 
 def found(report: dict[str, object], code: str) -> list[dict[str, object]]:
@@ -34,12 +36,21 @@ def source(tmp_path: Path) -> Path:
 def test_counts_balance_and_split(source: Path, tmp_path: Path) -> None:
     report = told(source, tmp_path)
     assert (report["cases"], report["patients"], report["masks"]) == (24, 12, 24)
-    assert report["labels"]["pneumonia"] == {"0": {"images": 12, "patients": 6}, "1": {"images": 12, "patients": 6}}
+    assert report["labels"]["pneumonia"] == {
+        "0": {"images": 12, "patients": 6},
+        "1": {"images": 12, "patients": 6},
+    }
     assert report["boxes"] == {"lesion": 24}
     parts = report["split"]
-    assert sum(part["images"] for part in parts.values()) == 24 and sum(part["patients"] for part in parts.values()) == 12
+    assert (
+        sum(part["images"] for part in parts.values()) == 24
+        and sum(part["patients"] for part in parts.values()) == 12
+    )
     assert parts["test"]["patients"] >= 1
-    assert report["histograms"]["PNG"]["low"] >= 0 and abs(sum(report["histograms"]["PNG"]["share"]) - 1) < 1e-4
+    assert (
+        report["histograms"]["PNG"]["low"] >= 0
+        and abs(sum(report["histograms"]["PNG"]["share"]) - 1) < 1e-4
+    )
     assert not [f for f in report["findings"] if f["severity"] == "stop"]
     json.dumps(report, allow_nan=False)
 
@@ -47,29 +58,51 @@ def test_counts_balance_and_split(source: Path, tmp_path: Path) -> None:
 def test_doubles_across_labels_and_patients(source: Path, tmp_path: Path) -> None:
     names = sorted((source / "images").iterdir())
     rows = [line.split(";") for line in (source / "labels.csv").read_text().splitlines()]
-    copy = source / "images" / "copy.png"  # exactly the first patient's picture, as another file under another patient and label
+    copy = (
+        source / "images" / "copy.png"
+    )  # exactly the first patient's picture, as another file under another patient and label
     Image.open(names[0]).save(copy)
     near = source / "images" / "near.jpg"  # the second picture, larger, brighter and compressed
-    Image.fromarray(np.clip(np.asarray(Image.open(names[1])) * 1.1 + 5, 0, 255).astype(np.uint8)).resize((64, 48)).save(near, quality=80)
+    Image.fromarray(
+        np.clip(np.asarray(Image.open(names[1])) * 1.1 + 5, 0, 255).astype(np.uint8)
+    ).resize((64, 48)).save(near, quality=80)
     label = next(row[3] for row in rows if row[0] == names[0].name)
     other = "1" if label == "0" else "0"
     with (source / "labels.csv").open("a") as table:
         table.write(f"\ncopy.png;new patient;;{other};early;;\nnear.jpg;third patient;;0;early;;\n")
     report = told(source, tmp_path)
-    assert report["doubles"]["exact"] == {"groups": 1, "cases": 2, "across_patients": 1, "across_labels": 1}
-    assert report["doubles"]["near"]["groups"] == 1 and report["doubles"]["near"]["across_patients"] == 1
+    assert report["doubles"]["exact"] == {
+        "groups": 1,
+        "cases": 2,
+        "across_patients": 1,
+        "across_labels": 1,
+    }
+    assert (
+        report["doubles"]["near"]["groups"] == 1
+        and report["doubles"]["near"]["across_patients"] == 1
+    )
     assert {f["severity"] for f in found(report, "doubles")} == {"warn"}
 
 
 def test_different_pictures_are_no_doubles() -> None:
     known = {"name": "", "sha256": "", "patient": "p", "modality": "", "scanner": "", "stamp": ""}
     rng = np.random.default_rng(0)
-    base = export.picture(0, (64, 64)).astype(float)  # the same anatomy every time, each patient a little different
+    base = export.picture(0, (64, 64)).astype(
+        float
+    )  # the same anatomy every time, each patient a little different
     cases = [
-        case_facts.of(Scan((base + 0.5 * export.picture(i, (64, 64)) + rng.normal(0, 6, (64, 64)))[None], (1.0, 1.0)), **known)
+        case_facts.of(
+            Scan(
+                (base + 0.5 * export.picture(i, (64, 64)) + rng.normal(0, 6, (64, 64)))[None],
+                (1.0, 1.0),
+            ),
+            **known,
+        )
         for i in range(1, 61)
     ]
-    same = case_facts.of(Scan(np.repeat(np.repeat(base, 2, 0), 2, 1)[None] * 3, (1.0, 1.0)), **known)
+    same = case_facts.of(
+        Scan(np.repeat(np.repeat(base, 2, 0), 2, 1)[None] * 3, (1.0, 1.0)), **known
+    )
     again = case_facts.of(Scan(base[None], (1.0, 1.0)), **known)
     assert duplicates.find(cases) == duplicates.Doubles((), ())
     assert duplicates.find([*cases, same, again]).near == ((60, 61),)
@@ -77,7 +110,9 @@ def test_different_pictures_are_no_doubles() -> None:
 
 def test_neighbouring_slices_of_one_patient_are_no_doubles(source: Path, tmp_path: Path) -> None:
     first = min((source / "images").iterdir())
-    beside = np.asarray(Image.open(first)).astype(np.int16) + np.random.default_rng(0).integers(-2, 3, (24, 32))
+    beside = np.asarray(Image.open(first)).astype(np.int16) + np.random.default_rng(0).integers(
+        -2, 3, (24, 32)
+    )
     Image.fromarray(np.clip(beside, 0, 255).astype(np.uint8)).save(source / "images" / "beside.png")
     with (source / "labels.csv").open("a") as table:
         table.write(f"\nbeside.png;{export.NUMBER}0;;1;early;;\n")
@@ -105,18 +140,27 @@ def test_missing_labels_rare_classes_and_few_patients(tmp_path: Path) -> None:
 def test_a_folder_without_labels_is_stopped(tmp_path: Path) -> None:
     export.png(tmp_path / "export" / "a.png", export.picture(1))
     report = told(tmp_path / "export", tmp_path)
-    assert {f["code"] for f in report["findings"] if f["severity"] == "stop"} == {"labels", "patients"}
+    assert {f["code"] for f in report["findings"] if f["severity"] == "stop"} == {
+        "labels",
+        "patients",
+    }
 
 
 def test_volumes_tell_spacings_and_images_of_one_grey(tmp_path: Path) -> None:
     source = tmp_path / "export"
     for i, mm in enumerate((1.0, 1.0, 3.0)):
         export.nifti(
-            source / f"{i}.nii.gz", np.random.default_rng(i).normal(size=(8, 8, 6)).astype(np.float32), np.diag([mm, mm, 2.0, 1.0])
+            source / f"{i}.nii.gz",
+            np.random.default_rng(i).normal(size=(8, 8, 6)).astype(np.float32),
+            np.diag([mm, mm, 2.0, 1.0]),
         )
     export.png(source / "flat.png", np.zeros((20, 20), np.uint8))
     report = told(source, tmp_path)
-    assert report["spacings"] == {"1.00 x 1.00 x 2.00 mm": 2, "3.00 x 3.00 x 2.00 mm": 1, "not stated": 1}
+    assert report["spacings"] == {
+        "1.00 x 1.00 x 2.00 mm": 2,
+        "3.00 x 3.00 x 2.00 mm": 1,
+        "not stated": 1,
+    }
     assert found(report, "pixels")[0]["count"] == 1 and found(report, "spacing")
 
 
@@ -129,9 +173,13 @@ class _Tags(html.parser.HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-def test_the_page_holds_no_script_no_address_and_escapes_labels(source: Path, tmp_path: Path) -> None:
+def test_the_page_holds_no_script_no_address_and_escapes_labels(
+    source: Path, tmp_path: Path
+) -> None:
     hostile = "<script>alert(1)</script>"
-    (source / "labels.csv").write_text((source / "labels.csv").read_text().replace(";early;", f";{hostile};"))
+    (source / "labels.csv").write_text(
+        (source / "labels.csv").read_text().replace(";early;", f";{hostile};")
+    )
     where = Places.of(source, tmp_path / "out" / "north", None)
     report = readiness_report.report(pipeline.ingest(where, ("stage",)), "north")
     assert hostile in report["labels"]["stage"]
@@ -139,14 +187,27 @@ def test_the_page_holds_no_script_no_address_and_escapes_labels(source: Path, tm
     reader = _Tags()
     reader.feed(content)
     assert not {"script", "img", "iframe", "object"} & {tag for tag, _ in reader.tags}
-    assert not any(name.startswith("on") or name in ("src", "action") for _, attrs in reader.tags for name in attrs)
+    assert not any(
+        name.startswith("on") or name in ("src", "action")
+        for _, attrs in reader.tags
+        for name in attrs
+    )
     assert "http:" not in re.sub(r"http-equiv", "", content) and "https:" not in content
     names = {name for _, attrs in reader.tags for name in [attrs.get("id")] if name}
-    assert {ref for _, attrs in reader.tags for ref in (attrs.get("aria-labelledby") or "").split()} <= names
+    assert {
+        ref for _, attrs in reader.tags for ref in (attrs.get("aria-labelledby") or "").split()
+    } <= names
 
 
 def test_facts_survive_their_line() -> None:
-    known = {"name": "images/a.png", "sha256": "0", "patient": "p", "modality": "PNG", "scanner": "", "stamp": "1"}
+    known = {
+        "name": "images/a.png",
+        "sha256": "0",
+        "patient": "p",
+        "modality": "PNG",
+        "scanner": "",
+        "stamp": "1",
+    }
     case = case_facts.of(Scan(export.picture(3)[None], (0.5, 0.25)), **known)
     assert case_facts.Facts.parse(case.line()) == case
     assert (
@@ -154,4 +215,12 @@ def test_facts_survive_their_line() -> None:
         and case_facts.Facts.parse("[]") is None
         and case_facts.Facts.parse('{"x": 1}') is None
     )
-    assert set(case.public()) == {"name", "kind", "sha256", "patient", "shape", "spacing", "modality"}
+    assert set(case.public()) == {
+        "name",
+        "kind",
+        "sha256",
+        "patient",
+        "shape",
+        "spacing",
+        "modality",
+    }

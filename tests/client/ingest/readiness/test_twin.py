@@ -22,8 +22,14 @@ from tests import small
 from tests.client.ingest import export
 
 TASKS = (
-    {"task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]}, "model": {"name": "cnn"}},
-    {"task": {"name": "segmentation", "classes": ["disc"]}, "model": {"name": "unet", "channels": [4, 8], "strides": [2]}},
+    {
+        "task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]},
+        "model": {"name": "cnn"},
+    },
+    {
+        "task": {"name": "segmentation", "classes": ["disc"]},
+        "model": {"name": "unet", "channels": [4, 8], "strides": [2]},
+    },
     {"task": {"name": "detection", "classes": ["disc"]}, "model": {"name": "retinanet"}},
 )
 
@@ -34,7 +40,9 @@ def site(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("sections", TASKS)
-def test_a_twin_loads_as_the_hospital_does(site: Path, tmp_path: Path, sections: dict[str, object]) -> None:
+def test_a_twin_loads_as_the_hospital_does(
+    site: Path, tmp_path: Path, sections: dict[str, object]
+) -> None:
     twin.make(site, tmp_path / "twins" / "north", 3)
     study = studies.parse({**small.TABLE, **sections})
     found = manifests.index(tmp_path / "twins" / "north", networks.task(study), study.data)
@@ -42,10 +50,19 @@ def test_a_twin_loads_as_the_hospital_does(site: Path, tmp_path: Path, sections:
     assert phantoms.only(tmp_path / "twins" / "north")
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(site: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
+    site: Path, tmp_path: Path
+) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         twin.make(site, tmp_path / name, seed)
-    content = {n: {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*") if p.is_file()} for n in "abc"}
+    content = {
+        n: {
+            p.relative_to(tmp_path / n): p.read_bytes()
+            for p in (tmp_path / n).rglob("*")
+            if p.is_file()
+        }
+        for n in "abc"
+    }
     assert content["a"] == content["b"] != content["c"]
 
 
@@ -53,7 +70,12 @@ def test_it_depends_on_the_outline_alone(tmp_path: Path) -> None:
     """Two hospitals with different patients and pictures but one outline have one twin, byte for byte."""
     twins = []
     for name, seed in (("one", 5), ("other", 6)):
-        site = small.hospital(tmp_path / name, images=44 if seed == 5 else 46, patients=20 if seed == 5 else 22, seed=seed)
+        site = small.hospital(
+            tmp_path / name,
+            images=44 if seed == 5 else 46,
+            patients=20 if seed == 5 else 22,
+            seed=seed,
+        )
         for path in (site / "images").iterdir():  # the same bounds of values
             array = np.asarray(_registry.read(path).array[0]).copy()
             array[0, 0], array[0, 1] = 16, 250
@@ -61,7 +83,11 @@ def test_it_depends_on_the_outline_alone(tmp_path: Path) -> None:
             export.Image.fromarray(array).save(path)
         twin.make(site, tmp_path / f"{name}_twin")
         twins.append(
-            {p.relative_to(tmp_path / f"{name}_twin"): p.read_bytes() for p in (tmp_path / f"{name}_twin").rglob("*") if p.is_file()}
+            {
+                p.relative_to(tmp_path / f"{name}_twin"): p.read_bytes()
+                for p in (tmp_path / f"{name}_twin").rglob("*")
+                if p.is_file()
+            }
         )
     assert twins[0] == twins[1]
 
@@ -80,17 +106,23 @@ def test_nothing_rare_personal_or_exact_is_told(tmp_path: Path) -> None:
     assert "P-" not in "".join(p.read_text() for p in (tmp_path / "twin").glob("*.csv"))
 
 
-@pytest.mark.parametrize(("count", "told"), [(0, 10), (1, 10), (12, 10), (13, 15), (43, 45), (1002, 1000)])
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, 10), (1, 10), (12, 10), (13, 15), (43, 45), (1002, 1000)]
+)
 def test_counts_are_rounded(count: int, told: int) -> None:
     assert twin_outline.rounded(count) == told
 
 
-@pytest.mark.parametrize(("value", "told"), [(1, 8), (31, 32), (100, 96), (224, 224), (1023, 1024), (2999, 3072)])
+@pytest.mark.parametrize(
+    ("value", "told"), [(1, 8), (31, 32), (100, 96), (224, 224), (1023, 1024), (2999, 3072)]
+)
 def test_sizes_are_coarse(value: int, told: int) -> None:
     assert twin_outline._size(value) == told
 
 
-@pytest.mark.parametrize(("value", "told"), [(0.7, 0.5), (0.9, 1.0), (1.2, 1.0), (3.0, 2.0), (4.8, 5.0), (1.0, 1.0)])
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.7, 0.5), (0.9, 1.0), (1.2, 1.0), (3.0, 2.0), (4.8, 5.0), (1.0, 1.0)]
+)
 def test_spacings_are_coarse(value: float, told: float) -> None:
     assert twin_outline._step(value) == told
 
@@ -98,19 +130,35 @@ def test_spacings_are_coarse(value: float, told: float) -> None:
 def test_volumes_and_dicom(tmp_path: Path) -> None:
     site = tmp_path / "north"
     for i in range(6):
-        export.nifti(site / "images" / f"{i}.nii.gz", np.random.default_rng(i).integers(-1000, 2000, (20, 24, 12)).astype(np.int16))
+        export.nifti(
+            site / "images" / f"{i}.nii.gz",
+            np.random.default_rng(i).integers(-1000, 2000, (20, 24, 12)).astype(np.int16),
+        )
         mask = np.zeros((20, 24, 12), np.uint8)
         mask[2:5, 3:9, 4:8] = 1 + i % 2
         export.nifti(site / "masks" / f"{i}.nii.gz", mask)
     told = twin.make(site, tmp_path / "twin")
     paths = sorted((tmp_path / "twin" / "images").iterdir())
-    assert len(paths) == 10 and _registry.read(paths[0]).array.shape == (1, 16, 24, 16) and told["mask"][0] == ".nii.gz"
-    table = {**small.TABLE, "task": {"name": "segmentation", "classes": ["a", "b"]}, "data": {"dimensions": 3}}
+    assert (
+        len(paths) == 10
+        and _registry.read(paths[0]).array.shape == (1, 16, 24, 16)
+        and told["mask"][0] == ".nii.gz"
+    )
+    table = {
+        **small.TABLE,
+        "task": {"name": "segmentation", "classes": ["a", "b"]},
+        "data": {"dimensions": 3},
+    }
     study = studies.parse(table)
     assert len(manifests.index(tmp_path / "twin", networks.task(study), study.data).cases) == 10
     other = tmp_path / "south"
     for i in range(6):
-        export.dicom(other / "dicom" / f"{i}", export.picture(i).astype(np.uint16) * 8, f"{i}", (f"1.2.{i}", f"1.2.{i}.1"))
+        export.dicom(
+            other / "dicom" / f"{i}",
+            export.picture(i).astype(np.uint16) * 8,
+            f"{i}",
+            (f"1.2.{i}", f"1.2.{i}.1"),
+        )
     twin.make(other, tmp_path / "twin2")
     scan = _registry.read(next((tmp_path / "twin2" / "dicom").iterdir()))
     assert scan.array.shape == (1, 24, 32) and scan.spacing == (0.5, 0.5)
@@ -132,13 +180,33 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     report = json.loads(told.out)
     assert report["ok"] and report["cases"] == 16 and "16 of 16" in told.err
     assert export.NAME not in told.out + told.err and export.NUMBER not in told.out + told.err
-    assert (tmp_path / "hospitals" / "north.readiness.html").is_file() and (tmp_path / "hospitals" / "north.readiness.json").is_file()
-    assert main(["site", "ingest", str(source), "--out", str(site), "--keep", "note, Name"]) == 0 or capsys.readouterr()
+    assert (tmp_path / "hospitals" / "north.readiness.html").is_file() and (
+        tmp_path / "hospitals" / "north.readiness.json"
+    ).is_file()
+    assert (
+        main(["site", "ingest", str(source), "--out", str(site), "--keep", "note, Name"]) == 0
+        or capsys.readouterr()
+    )
     capsys.readouterr()
     assert main(["site", "pseudonym", f"{export.NUMBER}3", "--key", f"{site}.key"]) == 0
-    assert capsys.readouterr().out.strip() in {case["patient"] for case in json.loads((site / "manifest.json").read_text())["cases"]}
+    assert capsys.readouterr().out.strip() in {
+        case["patient"] for case in json.loads((site / "manifest.json").read_text())["cases"]
+    }
     assert main(["site", "pseudonym", "1", "--key", str(site / "nothing")]) == 2
-    assert main(["site", "twin", str(site), "--out", str(tmp_path / "twins" / "north"), "--json"]) == 0
+    assert (
+        main(["site", "twin", str(site), "--out", str(tmp_path / "twins" / "north"), "--json"]) == 0
+    )
     capsys.readouterr()
     assert main(["site", "ingest", str(source), "--out", str(source / "x")]) == 2
-    assert main(["site", "ingest", str(tmp_path / "twins" / "north"), "--out", str(tmp_path / "e" / "n")]) == 0
+    assert (
+        main(
+            [
+                "site",
+                "ingest",
+                str(tmp_path / "twins" / "north"),
+                "--out",
+                str(tmp_path / "e" / "n"),
+            ]
+        )
+        == 0
+    )

@@ -53,13 +53,22 @@ def normal(cosines: Sequence[float]) -> np.ndarray:
 
 
 def slices(
-    array: np.ndarray, step: float = 3.0, cosines: Sequence[float] = AXIAL, change: Change | None = None, **elements: Any
+    array: np.ndarray,
+    step: float = 3.0,
+    cosines: Sequence[float] = AXIAL,
+    change: Change | None = None,
+    **elements: Any,
 ) -> list[Dataset]:
     """The slices of ``[D, H, W]`` integers, ``step`` mm apart along the slice normal, from (-20, -30, 40) LPS on."""
     made = []
     for k, plane in enumerate(array):
         position = np.array([-20.0, -30.0, 40.0]) + k * step * normal(cosines)
-        data = base(plane, InstanceNumber=k + 1, PixelSpacing=[0.75, 0.5], ImageOrientationPatient=list(cosines))
+        data = base(
+            plane,
+            InstanceNumber=k + 1,
+            PixelSpacing=[0.75, 0.5],
+            ImageOrientationPatient=list(cosines),
+        )
         data.ImagePositionPatient = [float(f"{x:.6f}") for x in position]
         put(data, elements)
         if change:
@@ -72,7 +81,9 @@ def files(folder: Path, made: Sequence[Dataset], seed: int = 0) -> list[Path]:
     """Save under names whose order says nothing."""
     order = np.random.default_rng(seed).permutation(len(made))
     folder.mkdir(exist_ok=True)
-    return sorted(save(folder / f"{place:04}.dcm", data) for place, data in zip(order, made, strict=True))
+    return sorted(
+        save(folder / f"{place:04}.dcm", data) for place, data in zip(order, made, strict=True)
+    )
 
 
 def ramp(depth: int = 5, rows: int = 4, columns: int = 6, dtype: Any = np.int16) -> np.ndarray:
@@ -91,14 +102,19 @@ def item(**elements: Any) -> Dataset:
     return data
 
 
-def enhanced(array: np.ndarray, step: float = 3.0, order: Sequence[int] | None = None, **elements: Any) -> Dataset:
+def enhanced(
+    array: np.ndarray, step: float = 3.0, order: Sequence[int] | None = None, **elements: Any
+) -> Dataset:
     """An enhanced multi-frame object whose frame ``i`` is slice ``order[i]`` of ``[D, H, W]``."""
     order = range(len(array)) if order is None else order
     shared = item(
         PlaneOrientationSequence=[item(ImageOrientationPatient=list(AXIAL))],
         PixelMeasuresSequence=[item(PixelSpacing=[0.75, 0.5])],
     )
-    each = [item(PlanePositionSequence=[item(ImagePositionPatient=[-20.0, -30.0, 40.0 + k * step])]) for k in order]
+    each = [
+        item(PlanePositionSequence=[item(ImagePositionPatient=[-20.0, -30.0, 40.0 + k * step])])
+        for k in order
+    ]
     data = base(array[list(order)], EnhancedMRImageStorage, Modality="MR")
     data.SharedFunctionalGroupsSequence, data.PerFrameFunctionalGroupsSequence = [shared], each
     put(data, elements)

@@ -70,7 +70,12 @@ def test_monochrome1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        pytest.param(lambda: base(ramp(1, 9, 9)[0], InstanceNumber=9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), id="localiser"),
+        pytest.param(
+            lambda: base(
+                ramp(1, 9, 9)[0], InstanceNumber=9, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]
+            ),
+            id="localiser",
+        ),
         pytest.param(lambda: slices(ramp(), InstanceNumber=None)[0], id="no InstanceNumber"),
     ],
 )

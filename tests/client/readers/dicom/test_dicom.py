@@ -62,7 +62,9 @@ def read(folder: Path, array: np.ndarray, **elements: Any) -> np.ndarray:
     return dicom.read(save(folder / "x.dcm", image(array, **elements))).array
 
 
-@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian]
+)
 def test_stored_values_come_through(tmp_path: Path, syntax: UID) -> None:
     data = image(GREY)
     data.file_meta.TransferSyntaxUID = syntax
@@ -81,7 +83,9 @@ def test_big_endian(tmp_path: Path) -> None:
 def test_rle(tmp_path: Path) -> None:
     data = image(GREY.astype(np.uint16) * 16, BitsStored=12, HighBit=11)
     data.compress(RLELossless)
-    np.testing.assert_array_equal(dicom.read(save(tmp_path / "x.dcm", data)).array, GREY[None] * np.float32(16))
+    np.testing.assert_array_equal(
+        dicom.read(save(tmp_path / "x.dcm", data)).array, GREY[None] * np.float32(16)
+    )
 
 
 def test_jpeg_colour_comes_out_as_rgb(tmp_path: Path) -> None:
@@ -89,7 +93,9 @@ def test_jpeg_colour_comes_out_as_rgb(tmp_path: Path) -> None:
     colour[..., 0] = 200
     buffer = io.BytesIO()
     Image.fromarray(colour).save(buffer, "JPEG", quality=95)
-    data = image(colour, PhotometricInterpretation="YBR_FULL_422", PixelData=encapsulate([buffer.getvalue()]))
+    data = image(
+        colour, PhotometricInterpretation="YBR_FULL_422", PixelData=encapsulate([buffer.getvalue()])
+    )
     data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
     data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     array = dicom.read(save(tmp_path / "x.dcm", data)).array
@@ -105,12 +111,16 @@ def test_modality_lookup_table(tmp_path: Path) -> None:
     table = Dataset()
     table.LUTDescriptor, table.ModalityLUTType = [256, 0, 16], "US"
     table.add_new(0x00283006, "US", [3 * i for i in range(256)])
-    np.testing.assert_array_equal(read(tmp_path, GREY, ModalityLUTSequence=[table])[0], GREY.astype(np.float32) * 3)
+    np.testing.assert_array_equal(
+        read(tmp_path, GREY, ModalityLUTSequence=[table])[0], GREY.astype(np.float32) * 3
+    )
 
 
 def test_monochrome1_is_reversed_within_the_stored_bits(tmp_path: Path) -> None:
     ten_bits = GREY.astype(np.uint16)
-    array = read(tmp_path, ten_bits, PhotometricInterpretation="MONOCHROME1", BitsStored=10, HighBit=9)
+    array = read(
+        tmp_path, ten_bits, PhotometricInterpretation="MONOCHROME1", BitsStored=10, HighBit=9
+    )
     np.testing.assert_array_equal(array[0], 1023 - GREY.astype(np.float32))
 
 
@@ -120,7 +130,9 @@ def test_monochrome1_signed_and_rescaled(tmp_path: Path) -> None:
     plain = read(tmp_path, stored, **elements)
     reversed_ = read(tmp_path, stored, PhotometricInterpretation="MONOCHROME1", **elements)
     np.testing.assert_array_equal(reversed_[0, 0], [4104, 8, -4086])
-    np.testing.assert_array_equal(plain + reversed_, np.full((1, 1, 3), 18))  # so both span the same range
+    np.testing.assert_array_equal(
+        plain + reversed_, np.full((1, 1, 3), 18)
+    )  # so both span the same range
 
 
 @pytest.mark.parametrize("planar", [0, 1])
@@ -157,7 +169,9 @@ def test_palette_is_looked_up(tmp_path: Path) -> None:
         ({}, (1.0, 1.0)),
     ],
 )
-def test_row_spacing_comes_first(tmp_path: Path, elements: dict[str, Any], spacing: tuple[float, float]) -> None:
+def test_row_spacing_comes_first(
+    tmp_path: Path, elements: dict[str, Any], spacing: tuple[float, float]
+) -> None:
     assert dicom.read(save(tmp_path / "x.dcm", image(GREY, **elements))).spacing == spacing
 
 
@@ -174,7 +188,9 @@ def test_row_spacing_comes_first(tmp_path: Path, elements: dict[str, Any], spaci
         ({"Rows": 40}, "cannot be read"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_reason(tmp_path: Path, elements: dict[str, Any], reason: str) -> None:
+def test_what_cannot_be_read_is_refused_with_its_reason(
+    tmp_path: Path, elements: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(CaseError, match=reason) as caught:
         dicom.read(save(tmp_path / "smith.dcm", image(GREY, **elements)))
     assert "smith" not in caught.value.public.lower()
@@ -188,7 +204,9 @@ def test_object_without_pixels(tmp_path: Path) -> None:
         dicom.read(save(tmp_path / "x.dcm", data))
 
 
-def test_undecodable_transfer_syntax_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undecodable_transfer_syntax_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = image(GREY, PixelData=encapsulate([b"\xff\xd8 no such thing"]))
     data["PixelData"].VR, data["PixelData"].is_undefined_length = "OB", True
     data.file_meta.TransferSyntaxUID = JPEGLosslessSV1
@@ -208,7 +226,9 @@ def test_patient_is_the_patient_id(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_any_damage_gives_an_image_or_a_case_error(tmp_path: Path) -> None:
-    good = save(tmp_path / "g.dcm", image(GREY, PixelSpacing=[1, 1], RescaleSlope="2", RescaleIntercept="1")).read_bytes()
+    good = save(
+        tmp_path / "g.dcm", image(GREY, PixelSpacing=[1, 1], RescaleSlope="2", RescaleIntercept="1")
+    ).read_bytes()
     rng = np.random.default_rng(0)
     path = tmp_path / "smith.dcm"
     failed: list[CaseError] = []

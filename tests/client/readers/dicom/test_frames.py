@@ -14,7 +14,17 @@ from client.readers import dicom
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import read, sort
 from common.errors import CaseError
-from tests.client.readers.dicom.made import axial, base, enhanced, files, item, put, ramp, save, slices
+from tests.client.readers.dicom.made import (
+    axial,
+    base,
+    enhanced,
+    files,
+    item,
+    put,
+    ramp,
+    save,
+    slices,
+)
 
 
 def test_frames_lie_where_their_functional_groups_say(tmp_path: Path) -> None:
@@ -78,7 +88,9 @@ def test_frames_of_several_volumes_are_split(tmp_path: Path, groups: list[dict[s
         (Reason.PARTS, {"ConcatenationUID": "1.2.3.7"}),
     ],
 )
-def test_frames_without_their_place_are_refused(tmp_path: Path, reason: Reason, elements: dict[str, Any]) -> None:
+def test_frames_without_their_place_are_refused(
+    tmp_path: Path, reason: Reason, elements: dict[str, Any]
+) -> None:
     path = save(tmp_path / "x.dcm", enhanced(ramp(), **elements))
     assert [r.reason for r in sort([path])[1]] == [reason]
     with pytest.raises(CaseError):
@@ -98,12 +110,20 @@ def csa(values: dict[str, list[str]], second: bool) -> bytes:
         made += struct.pack("<64si4s3i", name.encode(), len(items), b"FD\0\0", 0, len(items), 77)
         for text in items:
             data = text.encode() + b"\0"
-            made += struct.pack("<4i", *([len(data)] * 4 if second else [len(data) + extra] * 4)) + data + bytes(-len(data) % 4)
+            made += (
+                struct.pack("<4i", *([len(data)] * 4 if second else [len(data) + extra] * 4))
+                + data
+                + bytes(-len(data) % 4)
+            )
     return made
 
 
 def mosaic(
-    array: np.ndarray, reverse: bool = False, second: bool = True, values: dict[str, list[str] | None] | None = None, **elements: Any
+    array: np.ndarray,
+    reverse: bool = False,
+    second: bool = True,
+    values: dict[str, list[str] | None] | None = None,
+    **elements: Any,
 ) -> Dataset:
     """A mosaic of ``[D, H, W]`` integers, the first slice at (-20, -30, 40) LPS as in :func:`slices`."""
     depth, rows, columns = array.shape
@@ -114,7 +134,11 @@ def mosaic(
         image[row : row + rows, column : column + columns] = array[i]
     corner = [-20 - 0.5 * (tiles - 1) * columns / 2, -30 - 0.75 * (tiles - 1) * rows / 2, 40]
     data = base(
-        image, Modality="MR", ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], PixelSpacing=[0.75, 0.5], SpacingBetweenSlices=3.0
+        image,
+        Modality="MR",
+        ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"],
+        PixelSpacing=[0.75, 0.5],
+        SpacingBetweenSlices=3.0,
     )
     data.ImagePositionPatient, data.ImageOrientationPatient = corner, [1, 0, 0, 0, 1, 0]
     described: dict[str, list[str] | None] = {
@@ -153,7 +177,9 @@ def test_the_number_of_slices_may_be_in_the_other_private_block(tmp_path: Path) 
 
 
 def test_every_mosaic_of_a_series_is_a_volume(tmp_path: Path) -> None:
-    found, refused = sort(files(tmp_path, [mosaic(ramp() + 1000 * t, AcquisitionNumber=t) for t in range(3)]))
+    found, refused = sort(
+        files(tmp_path, [mosaic(ramp() + 1000 * t, AcquisitionNumber=t) for t in range(3)])
+    )
     assert not refused
     assert [s.shape for s in found] == [(6, 4, 5)] * 3
     np.testing.assert_array_equal(np.sort([read(s).array.min() for s in found]), [0, 1000, 2000])
@@ -169,7 +195,9 @@ def test_every_mosaic_of_a_series_is_a_volume(tmp_path: Path) -> None:
         mosaic(ramp(), SpacingBetweenSlices=None),
     ],
 )
-def test_a_mosaic_that_does_not_say_how_it_is_laid_is_refused(tmp_path: Path, made: Dataset) -> None:
+def test_a_mosaic_that_does_not_say_how_it_is_laid_is_refused(
+    tmp_path: Path, made: Dataset
+) -> None:
     _, refused = sort([save(tmp_path / "x.dcm", made)])
     assert [r.reason for r in refused] == [Reason.MOSAIC]
 

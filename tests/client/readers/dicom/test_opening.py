@@ -46,7 +46,9 @@ def nested(depth: int, defined: bool) -> bytes:
 
 
 @pytest.mark.parametrize("defined", [True, False])
-@pytest.mark.parametrize(("depth", "fine"), [(1, True), (32, True), (33, False), (400, False), (20_000, False)])
+@pytest.mark.parametrize(
+    ("depth", "fine"), [(1, True), (32, True), (33, False), (400, False), (20_000, False)]
+)
 def test_nesting_ends_at_32(tmp_path: Path, depth: int, fine: bool, defined: bool) -> None:
     path = tmp_path / "x"
     path.write_bytes(head(tmp_path) + nested(min(depth, 4000) if defined else depth, defined))
@@ -85,7 +87,11 @@ def test_a_deflated_file_comes_out_inflated(tmp_path: Path) -> None:
 def test_a_deflated_bomb_is_refused_before_it_grows(tmp_path: Path, pixels: bool) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     element = b"\x10\x00\x10\x40UT\0\0" + struct.pack("<I", 40 << 20)
-    body = packer.compress(element) + b"".join(packer.compress(bytes(1 << 20)) for _ in range(40)) + packer.flush()
+    body = (
+        packer.compress(element)
+        + b"".join(packer.compress(bytes(1 << 20)) for _ in range(40))
+        + packer.flush()
+    )
     path = tmp_path / "x"
     path.write_bytes(head(tmp_path, deflated=True) + body)
     tracemalloc.start()
@@ -108,14 +114,18 @@ def test_a_deflated_file_whose_syntax_hides_is_not_inflated(tmp_path: Path) -> N
     meta = head(tmp_path, deflated=True)
     place = meta.index(b"\x02\x00\x10\x00")
     filler = b"\x02\x00\x02\x01OB\0\0" + struct.pack("<I", 1 << 16) + bytes(1 << 16)
-    (tmp_path / "x").write_bytes(meta[:place] + filler + meta[place:] + zlib.compress(bytes(range(256)) * 9, wbits=-15))
+    (tmp_path / "x").write_bytes(
+        meta[:place] + filler + meta[place:] + zlib.compress(bytes(range(256)) * 9, wbits=-15)
+    )
     with pytest.raises(DicomError):
         open_header(tmp_path / "x")
 
 
 def test_a_length_beyond_the_file_reserves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x"
-    path.write_bytes(head(tmp_path) + b"\x10\x00\x10\x40UT\0\0" + struct.pack("<I", 0xFFFFFFF0) + b"abc")
+    path.write_bytes(
+        head(tmp_path) + b"\x10\x00\x10\x40UT\0\0" + struct.pack("<I", 0xFFFFFFF0) + b"abc"
+    )
     tracemalloc.start()
     with contextlib.suppress(CaseError):
         open_header(path)
@@ -124,7 +134,9 @@ def test_a_length_beyond_the_file_reserves_nothing(tmp_path: Path) -> None:
     assert peak < 1 << 24
 
 
-def test_swarms_of_items_and_elements_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_swarms_of_items_and_elements_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     items = (ITEM + bytes(4)) * 200_000
     path = tmp_path / "x"
     path.write_bytes(head(tmp_path) + SEQUENCE + b"SQ\0\0" + struct.pack("<I", len(items)) + items)
@@ -136,7 +148,9 @@ def test_swarms_of_items_and_elements_are_refused(tmp_path: Path, monkeypatch: p
         open_header(path)
 
 
-def test_a_header_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_header_beyond_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(opening, "LARGEST_HEADER", 5000)
     assert open_header(save(tmp_path / "x", base(ramp(1)[0])))
     with pytest.raises(CaseError, match="larger than the limits"):

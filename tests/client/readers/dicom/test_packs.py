@@ -14,7 +14,9 @@ from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import Refused, Series, read, sort
 
 PACKS = os.environ.get("CONSILIUM_PACKS", "")
-pytestmark = pytest.mark.skipif(not PACKS, reason="CONSILIUM_PACKS does not name a folder of real series")
+pytestmark = pytest.mark.skipif(
+    not PACKS, reason="CONSILIUM_PACKS does not name a folder of real series"
+)
 ROOM = Path(PACKS, "dicom_series")
 TRUTHS = sorted(ROOM.glob("*/*_ground_truth.nii.gz")) if PACKS else []
 

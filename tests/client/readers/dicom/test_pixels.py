@@ -44,11 +44,20 @@ def recoded(data: Dataset, syntax: UID) -> Dataset:
         data.compress(syntax, generate_instance_uid=False)
         return data
     kind = np.dtype(f"u{data.BitsAllocated // 8}")
-    unsigned = (np.frombuffer(data.PixelData, kind).reshape(data.Rows, data.Columns) & ((1 << data.BitsStored) - 1)).astype(kind)
+    unsigned = (
+        np.frombuffer(data.PixelData, kind).reshape(data.Rows, data.Columns)
+        & ((1 << data.BitsStored) - 1)
+    ).astype(kind)
     if syntax == JPEGLSLossless:
         return packed(data, syntax, imagecodecs.jpegls_encode(unsigned))
     predictor = 1 if syntax == JPEGLosslessSV1 else 5
-    return packed(data, syntax, imagecodecs.jpeg8_encode(unsigned, lossless=True, predictor=predictor, bitspersample=data.BitsStored))
+    return packed(
+        data,
+        syntax,
+        imagecodecs.jpeg8_encode(
+            unsigned, lossless=True, predictor=predictor, bitspersample=data.BitsStored
+        ),
+    )
 
 
 def packed(data: Dataset, syntax: UID, *streams: bytes) -> Dataset:
@@ -59,12 +68,19 @@ def packed(data: Dataset, syntax: UID, *streams: bytes) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    "syntax", [RLELossless, JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless], ids=lambda u: u.name[:22]
+    "syntax",
+    [RLELossless, JPEG2000Lossless, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless],
+    ids=lambda u: u.name[:22],
 )
 @pytest.mark.parametrize("kind", KINDS)
-def test_lossless_codecs_give_the_stored_values_back(tmp_path: Path, syntax: UID, kind: str) -> None:
+def test_lossless_codecs_give_the_stored_values_back(
+    tmp_path: Path, syntax: UID, kind: str
+) -> None:
     array, elements = KINDS[kind]
-    made = [recoded(data, syntax) for data in slices(array, RescaleSlope="2", RescaleIntercept="-7", **elements)]
+    made = [
+        recoded(data, syntax)
+        for data in slices(array, RescaleSlope="2", RescaleIntercept="-7", **elements)
+    ]
     assert all(data.file_meta.TransferSyntaxUID == syntax for data in made)
     found, refused = sort(files(tmp_path / "s", made))
     assert not refused
@@ -88,10 +104,15 @@ def test_multi_frame_compressed(tmp_path: Path) -> None:
 def jpeg(folder: Path, size: tuple[int, int], **elements: object) -> Path:
     buffer = io.BytesIO()
     Image.fromarray(np.zeros(size, np.uint8)).save(buffer, "JPEG")
-    return save(folder / "x", packed(base(np.zeros((32, 40), np.uint8), **elements), JPEGBaseline8Bit, buffer.getvalue()))
+    return save(
+        folder / "x",
+        packed(base(np.zeros((32, 40), np.uint8), **elements), JPEGBaseline8Bit, buffer.getvalue()),
+    )
 
 
-def test_a_code_stream_that_claims_another_size_never_reaches_its_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_code_stream_that_claims_another_size_never_reaches_its_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert scans.alone(jpeg(tmp_path, (32, 40))).array.shape == (1, 32, 40)
     monkeypatch.setattr(codecs, "pixel_array", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(DicomError) as caught:
@@ -103,8 +124,17 @@ def test_sizes_are_read_from_code_streams() -> None:
     for syntax in (JPEG2000Lossless,):
         data = base(NOISE[0])
         data.compress(syntax, generate_instance_uid=False)
-        assert codecs.stated(next(generate_frames(data.PixelData, number_of_frames=1))) == (32, 40, 1)
-    assert codecs.stated(b"\xff\xd8") is codecs.stated(b"") is codecs.stated(b"\xff\xd8\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff") is None
+        assert codecs.stated(next(generate_frames(data.PixelData, number_of_frames=1))) == (
+            32,
+            40,
+            1,
+        )
+    assert (
+        codecs.stated(b"\xff\xd8")
+        is codecs.stated(b"")
+        is codecs.stated(b"\xff\xd8\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
+        is None
+    )
 
 
 def test_a_truncated_code_stream_is_refused_with_the_codecs_name(tmp_path: Path) -> None:
@@ -134,13 +164,21 @@ def test_twelve_bits_of_extended_jpeg(tmp_path: Path) -> None:
 
 def test_colour_of_lossless_jpeg(tmp_path: Path) -> None:
     colour = np.random.default_rng(1).integers(0, 256, (32, 40, 3)).astype(np.uint8)
-    data = base(colour[..., 0], SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="RGB")
-    stream = imagecodecs.jpeg8_encode(colour, lossless=True, predictor=1, colorspace="RGB", outcolorspace="RGB")
+    data = base(
+        colour[..., 0], SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="RGB"
+    )
+    stream = imagecodecs.jpeg8_encode(
+        colour, lossless=True, predictor=1, colorspace="RGB", outcolorspace="RGB"
+    )
     scan = scans.alone(save(tmp_path / "x", packed(data, JPEGLosslessSV1, stream)))
     np.testing.assert_array_equal(scan.array, np.moveaxis(colour, -1, 0))
 
 
-@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, RLELossless], ids=lambda u: u.name[:22])
+@pytest.mark.parametrize(
+    "syntax",
+    [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, RLELossless],
+    ids=lambda u: u.name[:22],
+)
 def test_a_damaged_frame_ends_no_process(syntax: UID) -> None:
     data = recoded(base(NOISE[0], BitsStored=12, HighBit=11), syntax)
     stream = next(generate_frames(data.PixelData, number_of_frames=1))

@@ -51,7 +51,10 @@ def test_a_series_and_its_nifti_file_are_one_scan(tmp_path: Path, turn: str, ste
 
 def test_a_multi_frame_object_and_its_nifti_file_are_one_scan(tmp_path: Path) -> None:
     array = ramp()
-    check(dicom.read(save(tmp_path / "x.dcm", enhanced(array))), nifti.read(nifti_of(tmp_path / "x.nii", array, TURNS["axial"], 3.0)))
+    check(
+        dicom.read(save(tmp_path / "x.dcm", enhanced(array))),
+        nifti.read(nifti_of(tmp_path / "x.nii", array, TURNS["axial"], 3.0)),
+    )
 
 
 def test_axes_turn_as_nibabel_turns_them() -> None:

@@ -15,7 +15,17 @@ from pydicom.uid import MPEG2MPML, UID, SecondaryCaptureImageStorage, generate_u
 from client.readers.dicom.reasons import SENTENCES, Reason
 from client.readers.dicom.series import Series, read, sort
 from common.errors import CaseError
-from tests.client.readers.dicom.made import AXIAL, axial, base, enhanced, files, normal, ramp, save, slices
+from tests.client.readers.dicom.made import (
+    AXIAL,
+    axial,
+    base,
+    enhanced,
+    files,
+    normal,
+    ramp,
+    save,
+    slices,
+)
 
 OBLIQUE = (0.6088, 0.7907, 0.0637, -0.1428, 0.1882, -0.9717)
 
@@ -34,10 +44,19 @@ def reasons(paths: list[Path]) -> list[Reason]:
 def test_order_is_that_of_positions_and_nothing_else(tmp_path: Path) -> None:
     array = ramp()
     shuffled = [3, 1, 5, 2, 4]
-    series = one(files(tmp_path, slices(array, change=lambda k, d: setattr(d, "InstanceNumber", shuffled[k]))))
+    series = one(
+        files(
+            tmp_path, slices(array, change=lambda k, d: setattr(d, "InstanceNumber", shuffled[k]))
+        )
+    )
     scan = read(series)
     np.testing.assert_array_equal(scan.array, axial(array))
-    assert (series.shape, series.spacing, series.kind, scan.spacing) == ((6, 4, 5), (0.5, 0.75, 3.0), "volume", (0.5, 0.75, 3.0))
+    assert (series.shape, series.spacing, series.kind, scan.spacing) == (
+        (6, 4, 5),
+        (0.5, 0.75, 3.0),
+        "volume",
+        (0.5, 0.75, 3.0),
+    )
 
 
 def test_affine_places_every_voxel_where_its_pixel_was(tmp_path: Path) -> None:
@@ -45,12 +64,19 @@ def test_affine_places_every_voxel_where_its_pixel_was(tmp_path: Path) -> None:
     array = ramp()
     cosines = np.array(OBLIQUE)
     cosines[3:] -= cosines[:3] * (cosines[:3] @ cosines[3:]) / (cosines[:3] @ cosines[:3])
-    cosines = np.concatenate([cosines[:3] / np.linalg.norm(cosines[:3]), cosines[3:] / np.linalg.norm(cosines[3:])])
+    cosines = np.concatenate(
+        [cosines[:3] / np.linalg.norm(cosines[:3]), cosines[3:] / np.linalg.norm(cosines[3:])]
+    )
     scan = read(one(files(tmp_path, slices(array, step=-2.0, cosines=cosines))))
     assert scan.affine is not None
     for place in np.ndindex(*scan.array.shape[1:]):
         k, row, column = np.argwhere(array == scan.array[0][place])[0]
-        lps = np.array([-20, -30, 40]) - 2.0 * k * normal(cosines) + cosines[:3] * 0.5 * column + cosines[3:] * 0.75 * row
+        lps = (
+            np.array([-20, -30, 40])
+            - 2.0 * k * normal(cosines)
+            + cosines[:3] * 0.5 * column
+            + cosines[3:] * 0.75 * row
+        )
         np.testing.assert_allclose((scan.affine @ [*place, 1])[:3], lps * (-1, -1, 1), atol=1e-4)
     assert (np.argmax(np.abs(scan.affine[:3, :3]), axis=0) == [0, 1, 2]).all()
     assert (np.diag(scan.affine) > 0).all()
@@ -75,13 +101,17 @@ def test_rescale_is_per_slice(tmp_path: Path) -> None:
         data.RescaleSlope, data.RescaleIntercept = str(k + 1), str(-100 * k)
 
     scaled = array * np.arange(1, 6)[:, None, None] - 100 * np.arange(5)[:, None, None]
-    np.testing.assert_array_equal(read(one(files(tmp_path, slices(array, change=change)))).array, axial(scaled))
+    np.testing.assert_array_equal(
+        read(one(files(tmp_path, slices(array, change=change)))).array, axial(scaled)
+    )
 
 
 def test_monochrome1_is_reversed(tmp_path: Path) -> None:
     array = ramp(dtype=np.uint16)
     made = slices(array, PhotometricInterpretation="MONOCHROME1", BitsStored=12, HighBit=11)
-    np.testing.assert_array_equal(read(one(files(tmp_path, made))).array, axial(4095 - array.astype(int)))
+    np.testing.assert_array_equal(
+        read(one(files(tmp_path, made))).array, axial(4095 - array.astype(int))
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,9 +126,17 @@ def test_monochrome1_is_reversed(tmp_path: Path) -> None:
         (16, 15, 0, 0xFFFF, 65535),
     ],
 )
-def test_only_the_stored_bits_count(tmp_path: Path, bits: int, high: int, signed: int, stored: int, value: int) -> None:
+def test_only_the_stored_bits_count(
+    tmp_path: Path, bits: int, high: int, signed: int, stored: int, value: int
+) -> None:
     array = np.full((2, 1, 2), stored, np.uint16)
-    scan = read(one(files(tmp_path, slices(array, BitsStored=bits, HighBit=high, PixelRepresentation=signed))))
+    scan = read(
+        one(
+            files(
+                tmp_path, slices(array, BitsStored=bits, HighBit=high, PixelRepresentation=signed)
+            )
+        )
+    )
     assert (scan.array == value).all()
 
 
@@ -140,10 +178,15 @@ def compressed(data: Dataset, syntax: UID) -> None:
         (Reason.VOLUMES, lambda k, d: setattr(d, "ImagePositionPatient", [-20, -30, 40])),
         (Reason.KIND, lambda k, d: setattr(d, "BitsAllocated", 32)),
         (Reason.CODEC, lambda k, d: compressed(d, MPEG2MPML)),
-        (Reason.LOCALISER, lambda k, d: setattr(d, "ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"])),
+        (
+            Reason.LOCALISER,
+            lambda k, d: setattr(d, "ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+        ),
     ],
 )
-def test_what_is_no_volume_is_refused_with_its_reason(tmp_path: Path, reason: Reason, change: Any) -> None:
+def test_what_is_no_volume_is_refused_with_its_reason(
+    tmp_path: Path, reason: Reason, change: Any
+) -> None:
     found, refused = sort(files(tmp_path, slices(ramp(), change=change)))
     assert not found
     assert {r.reason for r in refused} == {reason}
@@ -162,14 +205,26 @@ def test_a_missing_slice_is_a_gap(tmp_path: Path) -> None:
 def test_tilt_is_told_from_rounding(tmp_path: Path, angle: float) -> None:
     shift = np.tan(np.radians(angle)) * 3
     paths = files(
-        tmp_path, slices(ramp(), change=lambda k, d: setattr(d, "ImagePositionPatient", [-20, -30 + float(f"{k * shift:.5f}"), 40 + 3 * k]))
+        tmp_path,
+        slices(
+            ramp(),
+            change=lambda k, d: setattr(
+                d, "ImagePositionPatient", [-20, -30 + float(f"{k * shift:.5f}"), 40 + 3 * k]
+            ),
+        ),
     )
     assert reasons(paths) == ([Reason.TILT] if angle > 0.5 else [])
 
 
 def test_positions_rounded_to_a_tenth_are_even(tmp_path: Path) -> None:
     paths = files(
-        tmp_path, slices(ramp(9), change=lambda k, d: setattr(d, "ImagePositionPatient", [-20, -30, round(40 + 1.25 * k + 1e-6, 1)]))
+        tmp_path,
+        slices(
+            ramp(9),
+            change=lambda k, d: setattr(
+                d, "ImagePositionPatient", [-20, -30, round(40 + 1.25 * k + 1e-6, 1)]
+            ),
+        ),
     )
     assert one(paths).spacing[2] == pytest.approx(1.25)
 
@@ -182,7 +237,9 @@ def test_a_localiser_among_slices_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_picture_among_slices_is_left_out(tmp_path: Path) -> None:
-    found, refused = sort(files(tmp_path, [*slices(ramp()), base(ramp(1)[0], kind=SecondaryCaptureImageStorage)]))
+    found, refused = sort(
+        files(tmp_path, [*slices(ramp()), base(ramp(1)[0], kind=SecondaryCaptureImageStorage)])
+    )
     assert [s.kind for s in found] == ["volume"]
     assert [r.reason for r in refused] == [Reason.GEOMETRY]
 
@@ -197,9 +254,19 @@ def test_a_copied_file_is_left_out_and_a_changed_one_refused(tmp_path: Path) -> 
 
 def test_single_slices_and_pictures_are_images(tmp_path: Path) -> None:
     assert one(files(tmp_path / "a", slices(ramp(1)))).kind == "image"
-    views = [base(ramp(1)[0] + i, kind=SecondaryCaptureImageStorage, Modality="DX", ImagerPixelSpacing=[0.2, 0.1]) for i in range(2)]
+    views = [
+        base(
+            ramp(1)[0] + i,
+            kind=SecondaryCaptureImageStorage,
+            Modality="DX",
+            ImagerPixelSpacing=[0.2, 0.1],
+        )
+        for i in range(2)
+    ]
     found, refused = sort(files(tmp_path / "b", views))
-    assert [(s.kind, s.shape, s.spacing, s.affine) for s in found] == [("image", (4, 6), (0.2, 0.1), None)] * 2
+    assert [(s.kind, s.shape, s.spacing, s.affine) for s in found] == [
+        ("image", (4, 6), (0.2, 0.1), None)
+    ] * 2
     assert not refused
     assert read(found[0]).array.shape == (1, 4, 6)
 
@@ -207,7 +274,9 @@ def test_single_slices_and_pictures_are_images(tmp_path: Path) -> None:
 def four_d(name: str, values: list[Any], also: dict[str, list[Any]] | None = None) -> list[Dataset]:
     made = []
     for i, value in enumerate(values):
-        part = slices(ramp() + 1000 * i, **{name: value}, **{n: v[i] for n, v in (also or {}).items()})
+        part = slices(
+            ramp() + 1000 * i, **{name: value}, **{n: v[i] for n, v in (also or {}).items()}
+        )
         made += part
     return made
 
@@ -222,7 +291,9 @@ def four_d(name: str, values: list[Any], also: dict[str, list[Any]] | None = Non
         ("ImageType", [["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"]]),
     ],
 )
-def test_a_series_of_volumes_is_split_where_one_attribute_tells_them_apart(tmp_path: Path, name: str, values: list[Any]) -> None:
+def test_a_series_of_volumes_is_split_where_one_attribute_tells_them_apart(
+    tmp_path: Path, name: str, values: list[Any]
+) -> None:
     found, refused = sort(files(tmp_path, four_d(name, values)))
     assert not refused
     assert [(s.part, s.by) for s in found] == [(0, name), (1, name)]
@@ -231,7 +302,9 @@ def test_a_series_of_volumes_is_split_where_one_attribute_tells_them_apart(tmp_p
 
 
 def test_attributes_that_agree_may_both_tell_volumes_apart(tmp_path: Path) -> None:
-    found, _ = sort(files(tmp_path, four_d("EchoTime", ["4", "12", "20"], {"EchoNumbers": [1, 2, 3]})))
+    found, _ = sort(
+        files(tmp_path, four_d("EchoTime", ["4", "12", "20"], {"EchoNumbers": [1, 2, 3]}))
+    )
     assert len(found) == 3
 
 
@@ -239,7 +312,11 @@ def test_attributes_that_disagree_are_no_reason_to_guess(tmp_path: Path) -> None
     def change(k: int, data: Dataset) -> None:
         data.AcquisitionNumber = (k + int(data.EchoTime > 5)) % 2
 
-    made = [d for i, t in enumerate(["4", "12"]) for d in slices(ramp() + 1000 * i, EchoTime=t, change=change)]
+    made = [
+        d
+        for i, t in enumerate(["4", "12"])
+        for d in slices(ramp() + 1000 * i, EchoTime=t, change=change)
+    ]
     assert reasons(files(tmp_path, made)) == [Reason.VOLUMES]
 
 
@@ -266,7 +343,9 @@ def test_junk_beside_a_series_is_named_and_does_no_harm(tmp_path: Path) -> None:
     for name in ("Rows", "Columns", "PixelData"):
         delattr(report, name)
     save(tmp_path / "report", report)
-    found, refused = sort([*paths, *(tmp_path / n for n in ("notes.txt", "empty", "report", "missing"))])
+    found, refused = sort(
+        [*paths, *(tmp_path / n for n in ("notes.txt", "empty", "report", "missing"))]
+    )
     assert len(found) == 1
     assert sorted(r.reason for r in refused) == [Reason.DAMAGED] * 3 + [Reason.NO_IMAGE]
 
