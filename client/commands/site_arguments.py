@@ -9,8 +9,11 @@ from typing import Any
 Add = Callable[..., Any]
 
 
-def add(group: Any, command: Add, whole: Callable[..., Any]) -> None:
+def add(commands: Any, command: Add, whole: Callable[..., Any]) -> None:
     """Add the commands; ``command`` and ``whole`` make a sub-command and a whole number with limits."""
+    group = command(commands, "site", "run a hospital's side").add_subparsers(
+        metavar="COMMAND", title="commands"
+    )
     _add_processes(group, command)
     _add_approvals(group, command, whole)
     _add_view(group, command, whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any, NoReturn
 
 from common.cli import console
 from common.errors import ArgumentError, did_you_mean
-from server.commands import server_arguments
 
+_SIDES = ("server.commands.server_arguments", "client.commands.site_arguments")
+"""Each side's words lie beside its commands and are loaded by name: this room imports neither side."""
 _LARGEST_SEED = 2**63 - 1
 _COMPARISONS = ("local", "pooled")
 _PROMISE = "Train one model with several hospitals; every scan stays in its own building."
@@ -91,7 +93,8 @@ def build() -> Parser:
     _add_simulate(commands)
     _add_evaluate(commands)
     _add_demo(commands)
-    server_arguments.add(commands, _add, _whole)
+    for side in _SIDES:
+        importlib.import_module(side).add(commands, _add, _whole)
     return parser
 
 

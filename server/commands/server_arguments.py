@@ -1,12 +1,10 @@
-"""The words of ``consilium provision``, ``consilium server`` and ``consilium site``."""
+"""The words of ``consilium provision`` and ``consilium server``: what the coordinator types."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from client.commands import site_arguments
 
 Add = Callable[..., Any]
 _PROVISION = (
@@ -24,13 +22,6 @@ def add(commands: Any, command: Add, whole: Callable[..., Any]) -> None:
     _add_provision(commands, command)
     _add_server(
         command(commands, "server", "run the coordinator's server and its studies").add_subparsers(
-            metavar="COMMAND", title="commands"
-        ),
-        command,
-        whole,
-    )
-    site_arguments.add(
-        command(commands, "site", "run a hospital's side").add_subparsers(
             metavar="COMMAND", title="commands"
         ),
         command,
