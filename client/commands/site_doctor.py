@@ -26,8 +26,8 @@ _LEAST_GPU = 4 << 30
 _WALLS = """
 import sys
 from pathlib import Path
-from client import rooms
-rooms.worker([Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3])).shut(lambda line: sys.stdout.write(line + "\\n") and None, True)
+from client.isolation import file_access
+file_access.worker([Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3])).shut(lambda line: sys.stdout.write(line + "\\n") and None, True)
 """
 """Raises a worker's walls around a process that does nothing else."""
 

@@ -63,7 +63,7 @@ class FileAccess:
             hidden: folders that must be closed afterwards, as the data for the gateway.
 
         Raises:
-            WallError: a required wall cannot be raised, or one does not hold.
+            SandboxError: a required wall cannot be raised, or one does not hold.
         """
         raises = [] if network else [sandbox.no_network]
         raises.append(

@@ -73,7 +73,7 @@ class WorkerClient:
             timeout: seconds for the answer; None waits for as long as it takes.
 
         Raises:
-            PortError: the letter is too long, no worker is there, it died or failed while answering, or it took too long.
+            IpcError: the letter is too long, no worker is there, it died or failed while answering, or it took too long.
         """
         question = _cut(text, vector)
         self._check_folder()
@@ -123,7 +123,7 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
         log: gets the traceback of an answer that raised.
 
     Raises:
-        PortError: the folder is missing, another worker listens there, or the socket cannot be made.
+        IpcError: the folder is missing, another worker listens there, or the socket cannot be made.
     """
     with _alone(socket):
         pool, desk = ThreadPoolExecutor(_MOST_WAITING, "letters"), ThreadPoolExecutor(1, "answer")

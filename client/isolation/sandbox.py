@@ -108,7 +108,7 @@ def no_network() -> None:
     namespace is an addition; the filter is the wall.
 
     Raises:
-        WallError: this kernel or machine has no such filter, or it does not hold.
+        SandboxError: this kernel or machine has no such filter, or it does not hold.
     """
     table = _machine()
     apart = _alone() and _libc().unshare(_CLONE_NEWNET) == 0
@@ -151,7 +151,7 @@ def only_files(
         hidden: folders that must be closed afterwards; tried.
 
     Raises:
-        WallError: this kernel has no Landlock, other threads run already, a folder to read lies in one to write, or the wall does not hold.
+        SandboxError: this kernel has no Landlock, other threads run already, a folder to read lies in one to write, or the wall does not hold.
     """
     version = landlock()
     if not version:

@@ -59,8 +59,8 @@ def run(
         answer: answers letters; by default the hospital's desk.
 
     Raises:
-        WallError: a required wall cannot be raised.
-        PortError: the socket cannot be made, or another worker listens there.
+        SandboxError: a required wall cannot be raised.
+        IpcError: the socket cannot be made, or another worker listens there.
     """
     _own_folders(home / "worker")
     file_access.worker(site.folders, home, socket).shut(log, required_walls)

@@ -32,8 +32,8 @@ pytestmark = [
 HEAD = """
 import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, threading, traceback
 from pathlib import Path
-from client import port
-from client.isolation.ipc import Port, PortError
+from client.isolation import ipc
+from client.isolation.ipc import IpcError, WorkerClient
 top, listener, user, groups = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), [int(group) for group in sys.argv[4:]]
 os.setgroups(groups); os.setgid(user); os.setuid(user)
 inner = top / "run" / "worker.sock"
@@ -48,18 +48,18 @@ def write(): (top / "data" / "scan").write_text("x")
 def connect(): socket.create_connection(("127.0.0.1", listener), 5).close()
 def look_up(): socket.getaddrinfo("localhost", listener)
 """
-WORKER = "port.serve(inner, lambda text, vector: (tried(globals()[text]) if text else '', vector), threading.Event(), print)"
+WORKER = "ipc.serve(inner, lambda text, vector: (tried(globals()[text]) if text else '', vector), threading.Event(), print)"
 GATEWAY = """
 print("from outside:", tried(read), tried(write), tried(connect))
-worker = Port(inner, patience=60)
+worker = WorkerClient(inner, patience=60)
 print("asked:", worker.ask("read", None)[0], worker.ask("connect", None)[0])
 print("carried:", bytes(worker.ask("", bytes(range(256)) * 20000)[1]) == bytes(range(256)) * 20000)
 """
 STRANGER_CODE = """
 print("from outside:", tried(read))
 try:
-    Port(inner, patience=1).ask("read", None)
-except PortError as error:
+    WorkerClient(inner, patience=1).ask("read", None)
+except IpcError as error:
     print(error.public)
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import inspect
 import json
 import tempfile
@@ -86,13 +87,25 @@ def _played(play: Play) -> tuple[bool, str, bool]:
             return False, str(refusal), stage.noted(refusal)
 
 
+def _as_written_back(code: str) -> str:
+    """A statement, or the head of one (``if x:``), as ``ast.unparse`` writes it; a piece of one only changes its quotes."""
+    for whole in (code, f"{code} pass"):
+        with contextlib.suppress(SyntaxError):
+            return ast.unparse(ast.parse(whole)).split("\n")[0]
+    return code.replace('"', "'")
+
+
 def changed(owner: Any, name: str, *edits: tuple[str, str]) -> Off:
-    """Switch: a function or method with some of its own text replaced; each text must stand in it exactly once, so that a lost check shows."""
+    """Switch: a function or method with some of its own text replaced, whatever the lines it is broken into.
+
+    Each text must stand in it exactly once, so that a lost check shows; it is written as Python writes code back (``ast.unparse``).
+    """
 
     def off(switches: ExitStack) -> None:
         function = inspect.getattr_static(owner, name)
-        text = textwrap.dedent(inspect.getsource(function))
-        for old, new in edits:
+        text = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+        for written, new in edits:
+            old = _as_written_back(written)
             if text.count(old) != 1:
                 raise LookupError(
                     f"{name} holds {old!r} {text.count(old)} times; the control needs it once"

@@ -116,7 +116,10 @@ _CONTEXT = (
 )
 _ANY_LIST = (_CONTEXT[0], "if False:")
 _ENOUGH = "if count < state.terms.threshold:"
-_LEFT = 'return dataclasses.replace(state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares), said_shares'
+_LEFT = (
+    "return (dataclasses.replace(state, step='revealed', fresh=None, shares={}, canary_pads={}, "
+    "revealed=said_shares), said_shares)"
+)
 _ONE_LIST = changed(participant, "confirm", ("if state.confirmed is not None:", "if False:"))
 
 ATTACKS = (

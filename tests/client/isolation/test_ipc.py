@@ -27,14 +27,14 @@ HOUSE = Path(__file__).resolve().parents[3]
 WORKER = """
 import os, sys, threading, time
 from pathlib import Path
-from client import port
+from client.isolation import ipc
 def answer(text, vector):
     if text == "die":
         os.kill(os.getpid(), 9)
     return text.upper(), vector
 try:
-    port.serve(Path(sys.argv[1]), answer, threading.Event(), print)
-except port.PortError as error:
+    ipc.serve(Path(sys.argv[1]), answer, threading.Event(), print)
+except ipc.IpcError as error:
     sys.exit(error.public)
 """
 

@@ -21,7 +21,7 @@ HOUSE = Path(__file__).resolve().parents[3]
 HEAD = """
 import ctypes, errno, os, socket, sys
 from pathlib import Path
-from client import rooms, walls
+from client.isolation import file_access, sandbox
 def tried(action):
     try:
         action()
@@ -66,7 +66,7 @@ def test_only_unix_sockets_can_be_opened(user: str) -> None:
     code = (
         user
         + f"""
-walls.no_network()
+sandbox.no_network()
 print({{tried(lambda: socket.socket(getattr(socket, name), socket.SOCK_RAW if name == 'AF_NETLINK' else socket.SOCK_DGRAM)) for name in {FAMILIES}}})
 print(tried(lambda: socket.socketpair(socket.AF_INET)), tried(lambda: socket.socketpair()), tried(lambda: socket.socket(socket.AF_UNIX)))
 """
@@ -80,13 +80,13 @@ def test_without_the_wall_a_connection_is_made_and_with_it_none(listener: int, u
         f"print(tried(lambda: socket.socket(socket.AF_INET).connect(('127.0.0.1', {listener}))))"
     )
     assert inside(user + connect) == "done"
-    assert inside(user + "walls.no_network()\n" + connect) == "EACCES"
+    assert inside(user + "sandbox.no_network()\n" + connect) == "EACCES"
 
 
 def test_children_threads_and_programs_are_inside_too(listener: int) -> None:
     code = f"""
 import subprocess, threading
-walls.no_network()
+sandbox.no_network()
 connect = "import socket; socket.create_connection(('127.0.0.1', {listener}))"
 threading.Thread(target=lambda: print(tried(lambda: socket.create_connection(('127.0.0.1', {listener}))))).start()
 print("PermissionError" in subprocess.run([sys.executable, "-c", connect], capture_output=True, text=True).stderr)
@@ -104,7 +104,7 @@ import threading
 go = threading.Event()
 thread = threading.Thread(target=lambda: (go.wait(), print(tried(lambda: socket.socket(socket.AF_INET)))))
 thread.start()
-walls.no_network()
+sandbox.no_network()
 go.set()
 """
     assert inside(code) == "EACCES"
@@ -112,7 +112,7 @@ go.set()
 
 def test_io_uring_is_refused() -> None:
     code = """
-walls.no_network()
+sandbox.no_network()
 libc = ctypes.CDLL(None, use_errno=True)
 print(libc.syscall(ctypes.c_long(425), 1, ctypes.create_string_buffer(256)), errno.errorcode[ctypes.get_errno()])
 """
@@ -122,7 +122,7 @@ print(libc.syscall(ctypes.c_long(425), 1, ctypes.create_string_buffer(256)), err
 @pytest.mark.skipif(
     os.uname().machine != "x86_64", reason="only x86-64 has a second table of system calls"
 )
-@pytest.mark.parametrize("wall", ["", "walls.no_network()\n"])
+@pytest.mark.parametrize("wall", ["", "sandbox.no_network()\n"])
 def test_the_other_table_of_system_calls_is_no_way_out(wall: str) -> None:
     code = HEAD + wall + "ctypes.CDLL(None).syscall(ctypes.c_long(0x40000000 | 41), 2, 1, 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=HOUSE, capture_output=True, check=False)
@@ -131,9 +131,9 @@ def test_the_other_table_of_system_calls_is_no_way_out(wall: str) -> None:
 
 def test_torch_computes_inside_the_walls() -> None:
     code = """
-walls.no_network()
-here = rooms.worker([], Path("nowhere"), Path("nowhere") / "s")
-walls.only_files(here.read, [], devices=here.devices, names=here.names)
+sandbox.no_network()
+here = file_access.worker([], Path("nowhere"), Path("nowhere") / "s")
+sandbox.only_files(here.read, [], devices=here.devices, names=here.names)
 import torch
 torch.set_num_threads(2)
 print(int((torch.ones(600, 600) @ torch.ones(600, 600)).sum()))
@@ -170,7 +170,7 @@ actions = (read, names, write, make, remove, truncate)
 kinds = ("open", "kept", "closed", "named")
 """
 WALL = """
-walls.only_files([*rooms.gateway(place).read, place / 'open'], [place / 'kept'], names=[place / 'named'], hidden=[place / 'closed'])
+sandbox.only_files([*file_access.gateway(place).read, place / 'open'], [place / 'kept'], names=[place / 'named'], hidden=[place / 'closed'])
 """
 REPORT = "for kind in kinds: print(kind, *(tried(action(kind)) for action in actions))"
 
@@ -207,8 +207,8 @@ print(tried(lambda: os.rename(place / "kept" / "deep" / "file", place / "kept" /
 
 def test_the_gateway_can_still_look_up_names_and_import(tmp_path: Path) -> None:
     code = """
-here = rooms.gateway(Path(sys.argv[1]))
-walls.only_files(here.read, here.write, devices=here.devices, names=here.names)
+here = file_access.gateway(Path(sys.argv[1]))
+sandbox.only_files(here.read, here.write, devices=here.devices, names=here.names)
 import cryptography.x509, grpc, numpy, client.isolation.ipc
 print(all(Path(name).read_bytes() is not None for name in ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf") if Path(name).exists()))
 print(socket.gethostbyname("localhost"))
@@ -230,10 +230,10 @@ def test_a_wall_raised_too_late_is_refused(tmp_path: Path) -> None:
 import threading
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 try:
-    walls.only_files([], [])
-except walls.WallError as error:
+    sandbox.only_files([], [])
+except sandbox.SandboxError as error:
     print(error)
-print(walls.standing())
+print(sandbox.standing())
 """
     assert inside(code).splitlines() == [
         "Walls between files were to be raised after other threads had been started; raise them first.",
@@ -244,8 +244,8 @@ print(walls.standing())
 def test_data_inside_a_folder_to_write_is_refused(tmp_path: Path) -> None:
     code = """
 try:
-    walls.only_files([Path(sys.argv[1]) / "state" / "data"], [Path(sys.argv[1]) / "state"])
-except walls.WallError as error:
+    sandbox.only_files([Path(sys.argv[1]) / "state" / "data"], [Path(sys.argv[1]) / "state"])
+except sandbox.SandboxError as error:
     print(error.public)
 """
     assert (
@@ -257,8 +257,8 @@ except walls.WallError as error:
 def test_a_closed_folder_that_is_open_is_noticed(places: Path) -> None:
     code = """
 try:
-    walls.only_files([place], [], hidden=[place / "closed"])
-except walls.WallError as error:
+    sandbox.only_files([place], [], hidden=[place / "closed"])
+except sandbox.SandboxError as error:
     print(error.public)
 """
     assert (
@@ -272,12 +272,12 @@ def test_every_version_of_landlock_is_served(places: Path, version: int) -> None
     """An older kernel refuses a rule with a right that it does not know; here the rights and the structure's length are compared."""
     code = f"""
 asked = []
-real, walls.landlock = walls._system, lambda: {version}
+real, sandbox.landlock = sandbox._system, lambda: {version}
 def noted(number, name, *arguments):
-    if number == walls._CREATE_RULESET:
+    if number == sandbox._CREATE_RULESET:
         asked.append((arguments[0]._obj.fs, arguments[1].value))
     return real(number, name, *arguments)
-walls._system = noted
+sandbox._system = noted
 """
     report = "print(*asked[0])\nprint(tried(read('open')), tried(read('closed')), tried(write('open')), tried(write('kept')))"
     rights = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}.get(version, 0xFFFF)
@@ -302,7 +302,7 @@ def test_a_kernel_without_walls_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_stands_is_told(tmp_path: Path) -> None:
     lines = inside(
-        "walls.no_network(); walls.only_files([], [])\nprint('\\n'.join(walls.standing()))"
+        "sandbox.no_network(); sandbox.only_files([], [])\nprint('\\n'.join(sandbox.standing()))"
     ).splitlines()
     assert lines[0].startswith("no network: seccomp") and lines[1].startswith(
         "only files named: Landlock version"

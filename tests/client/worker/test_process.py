@@ -28,7 +28,7 @@ HOUSE = Path(__file__).resolve().parents[3]
 WORKER = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from client import serve
+from client.worker import process
 from client.policy.policy import OPEN
 from client.site import Site
 home, data, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -46,7 +46,7 @@ def tells(text, vector):
     return text, vector
 site = Site("north", (data,), home / "worker" / "state", "cpu", resident=True, policy=OPEN)
 log = lambda text: print(text, flush=True)
-serve.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells)
+process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])
 """
 pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")

@@ -66,7 +66,7 @@ def python(*words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    script = "import sys; from common import cli; cli.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    script = "import sys; from common.cli import main; main.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules}))"
     done = python("-c", script)
     loaded = set(done.stdout.splitlines()[-1].split())
     assert done.returncode == 0

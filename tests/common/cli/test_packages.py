@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parent.parent.parent.parent
-LOOK = "import json; from dataclasses import asdict; from common import packages; print(json.dumps([asdict(f) for f in packages.look(small={})]))"
+LOOK = "import json; from dataclasses import asdict; from common.cli import packages; print(json.dumps([asdict(f) for f in packages.look(small={})]))"
 
 
 def install(folder: Path, name: str, version: str, *requires: str) -> None:

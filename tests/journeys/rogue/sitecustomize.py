@@ -53,5 +53,5 @@ if _GIVEN and "--only" in Path("/proc/self/cmdline").read_text().split("\0"):
     if _GIVEN["free"]:
         import client.isolation.file_access
 
-        client.rooms.Rooms.shut = lambda *_, **__: None
+        client.isolation.file_access.FileAccess.shut = lambda *_, **__: None
     sys.addaudithook(_watch)
