@@ -9,11 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from common.errors import CertificateError, SignatureError
+from common import statements
+from common.errors import SignatureError
 from common.storage import files
-from common.trust import certificates
 from common.trust import roster as rosters
 from common.trust.roster import Roster
 
@@ -104,9 +102,6 @@ def raw_key(key_pem: bytes) -> bytes:
     Raises:
         CertificateError: it is damaged or of another kind.
     """
-    key = certificates.load_key(key_pem)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise CertificateError(
-            "A hospital speaks with an Ed25519 key; restore worker/identity.key from a backup."
-        )
-    return key.private_bytes_raw()
+    return statements.seed(
+        key_pem, "A hospital speaks with an Ed25519 key; restore worker/identity.key from a backup."
+    )

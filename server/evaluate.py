@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from common import networks
-from common.errors import RoundError
+from common.errors import InputError, RoundError
 from common.protocol import sum_specs
-from common.protocol.envelopes import Question, Reply
+from common.protocol.envelopes import Question, Reply, finite_or_none
 from common.secagg.messages import SumSpec
 from common.study.study import Study
 from common.update import Layout, Vector
+from server import checkpoint
 from server.aggregation.secure_sums import Sums
-from server.participants import Member
+from server.participants import Member, grouped, join
+from server.progress import Reporter
+from server.report.wording import mean, table
 from server.transport import Transport
 
 Metrics = dict[str, float | None]
@@ -54,7 +58,7 @@ class Scores:
         if self.means:
             return dict(self.means)
         keys = sorted({key for metrics in self.sites.values() for key in metrics})
-        return {key: _mean([m.get(key) for m in self.sites.values()]) for key in keys}
+        return {key: mean([m.get(key) for m in self.sites.values()]) for key in keys}
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``report.json``."""
@@ -95,6 +99,40 @@ def score(
     return scores
 
 
+def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> dict[str, Any]:
+    """Scores of the model folder on every connected hospital, also on ones that it was never trained on.
+
+    Args:
+        split: "test" takes each hospital's own test patients, "all" every image.
+
+    Raises:
+        InputError: the model cannot be read or no hospital can score it.
+    """
+    study, layout, weights = checkpoint.load(model)
+    with Reporter(quiet) as reporter:
+        roster = join(transport, study, scoring=True)
+        reporter.say(f"{study.name}: scoring {len(roster.members)} hospitals ({split})")
+        scores = score(
+            transport, study, layout, weights, roster.members, {"part": split, "intervals": True}
+        )
+        faults = {**roster.excluded, **scores.faults}
+        for site, fault in sorted(faults.items()):
+            reporter.say(f"  not scored: {site}: {fault}")
+    if not scores.sites:
+        raise InputError("No hospital could be scored. " + grouped(faults))
+    study_part = {"name": study.name, "task": study.task.name, "hash": study.digest}
+    result = {
+        "study": study_part,
+        "model": str(model),
+        "split": split,
+        "metrics": scores.to_json(),
+        "images": scores.images,
+        "faults": faults,
+    }
+    cleaned: dict[str, Any] = finite_or_none(result)
+    return cleaned
+
+
 def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member]) -> Scores:
     """Means under masks; a hospital whose policy allows it sends its own metrics besides."""
     metrics = tuple(networks.task(study).higher_is_better)
@@ -131,7 +169,7 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
         else:
-            scores.compute.update(_table(values.get("compute")))
+            scores.compute.update(table(values.get("compute")))
     return scores
 
 
@@ -150,7 +188,7 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
     scores.images[site] = images if isinstance(images, int) else 0
     scores.intervals[site] = {
         key: pair
-        for key, pair in _table(reply.values.get("intervals")).items()
+        for key, pair in table(reply.values.get("intervals")).items()
         if isinstance(pair, list)
     }
     scores.examples += (
@@ -158,13 +196,4 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         if isinstance(examples, list)
         else []
     )
-    scores.compute.update(_table(reply.values.get("compute")))
-
-
-def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
+    scores.compute.update(table(reply.values.get("compute")))

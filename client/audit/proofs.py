@@ -13,12 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from client.audit import verification, witness
+from common import statements
 from common.errors import CertificateError, InputError, SignatureError
-from common.trust import certificates, merkle, tree_heads
+from common.trust import merkle, tree_heads
 from common.trust import roster as rosters
 from common.trust.tree_heads import Head
 
@@ -161,10 +159,7 @@ def _listed(signed: Mapping[str, Any], head: Head, certificate: bytes) -> bytes:
         or roster["sites"].get(head.site, "").encode().strip() != certificate.strip()
     ):
         raise SignatureError(f"The roster does not list {head.site!r} with this certificate.")
-    key = load_pem_public_key(certificates.key_in(certificate))
-    if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError("A hospital's identity is not an Ed25519 key.")
-    return key.public_bytes_raw()
+    return statements.public_key(certificate)
 
 
 def _texts(path: Sequence[bytes]) -> list[str]:

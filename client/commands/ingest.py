@@ -1,4 +1,4 @@
-"""``consilium site ingest | pseudonym | twin``: from an export to a folder for studies, and to one without patients."""
+"""``consilium site ingest | deidentify | pseudonym | twin``: from an export to a folder for studies, and to one without patients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ingest(given: Namespace) -> int:
     with console.work():
         cleared = _cleared(given.cleared) if given.cleared else ()
         console.note(f"looking through {where.source}")
-        done = pipeline.ingest(where, tuple(given.keep), _progress(), cleared)
+        done = pipeline.ingest(where, tuple(given.keep), _progress("cases looked at"), cleared)
         report = readiness_report.report(done, where.site.name)
         layout.write(
             where.local("readiness.json"),
@@ -45,6 +45,46 @@ def ingest(given: Namespace) -> int:
     else:
         _tell(report, str(where.local("readiness.html")), str(where.local("quarantine.csv")))
     return int(stops > 0)
+
+
+def deidentify(given: Namespace) -> int:
+    """De-identify a folder of DICOM files; 1 if nothing could be written."""
+    from client.deidentify import folder  # noqa: PLC0415
+
+    key, listed = (
+        given.key or folder.beside(given.out, "key"),
+        folder.beside(given.out, "quarantine.jsonl"),
+    )
+    with console.work():
+        passed = folder.cleared(given.cleared) if given.cleared else frozenset()
+        done = folder.run(
+            given.folder, given.out, key, passed=passed, tell=_progress("files looked at")
+        )
+    some = done.written + done.there > 0
+    kinds = {
+        kind: sum(one.kind == kind for one in done.kept)
+        for kind in ("look", "unusable", "conflict")
+    }
+    if given.json:
+        found = {
+            "ok": some,
+            "folder": str(given.out),
+            "written": done.written,
+            "there": done.there,
+            **kinds,
+            "reasons": done.counts(),
+        }
+        console.out_json({**found, "key": str(key), "quarantine": str(listed)})
+        return int(not some)
+    console.out(
+        f"{done.written} files written to {given.out}, {done.there} were there; {len(done.kept)} kept back"
+    )
+    for reason, count in sorted(done.counts().items(), key=lambda one: -one[1]):
+        console.out(f"{count:6}  {reason}")
+    console.out(f"the key is {key}: it leads back to patients, keep it here and to yourself")
+    if done.kept:
+        console.out(f"files that were kept back: {listed}")
+    return int(not some)
 
 
 def twin(given: Namespace) -> int:
@@ -90,15 +130,15 @@ def _cleared(path: Path) -> frozenset[str]:
     return frozenset(row.get(column, "").removeprefix("'") for row in sheet.rows)
 
 
-def _progress() -> Callable[[int, int], None]:
+def _progress(what: str) -> Callable[[int, int], None]:
     """A line on stderr at every tenth."""
     told = [0]
 
     def tell(done: int, total: int) -> None:
         tenth = 10 * done // total
-        if tenth > told[0] or done == total:
+        if tenth > told[0]:
             told[0] = tenth
-            console.note(f"{done} of {total} cases looked at")
+            console.note(f"{done} of {total} {what}")
 
     return tell
 
@@ -118,6 +158,7 @@ def _tell(report: Mapping[str, Any], page: str, quarantine: str) -> None:
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium site ingest": ingest,
+    "consilium site deidentify": deidentify,
     "consilium site pseudonym": pseudonym,
     "consilium site twin": twin,
 }

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from client.commands import approve, audit, deidentify, ingest, view
+from client.commands import approve, audit, ingest, view
 from client.home import SiteHome, SiteSettings
 from common.cli import console
 
@@ -258,7 +258,6 @@ COMMANDS: dict[str, Callable[[Namespace], int]] = {
     "consilium site doctor": doctor,
     **approve.COMMANDS,
     **audit.COMMANDS,
-    **deidentify.COMMANDS,
     **ingest.COMMANDS,
     **view.COMMANDS,
 }

@@ -20,9 +20,9 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from client.deidentify import codestreams, dates, descriptors, dummies, profile, residual
+from client.deidentify import codestreams, descriptors, profile, residual
 from client.deidentify.pseudonyms import Pseudonyms
-from client.deidentify.values import elements, texts
+from client.deidentify.values import dummy, elements, empty, moved, texts
 from common.errors import CaseError
 
 config.settings.reading_validation_mode = (
@@ -161,11 +161,7 @@ class _Work:
         rule = profile.rule(int(element.tag))
         if element.tag in (_PATIENT_ID, _PATIENT_NAME) and not element.is_empty:
             number, issuer = (_text(item, tag) for tag in (_PATIENT_ID, _ISSUER))
-            return (
-                _with(element, self.names.patient(number, issuer))
-                if number
-                else dummies.empty(element)
-            )
+            return _with(element, self.names.patient(number, issuer)) if number else empty(element)
         if rule is None:
             return self._unlisted(element)
         if rule.dates and self.options.modified_dates and element.VR in _TIMES:
@@ -180,12 +176,12 @@ class _Work:
         if element.is_empty:
             return element
         if action == "Z":
-            return dummies.empty(element)
+            return empty(element)
         if element.VR == "UI":
             return self._uids(element)
         if element.VR == "SQ":
             return self._items(element, self.item if action == "U" else self._hollow)
-        return dummies.dummy(element)
+        return dummy(element)
 
     def _unlisted(self, element: DataElement) -> DataElement | None:
         """An attribute that the table does not name stays, unless it is of a kind that may hold anything."""
@@ -196,9 +192,7 @@ class _Work:
         if element.VR == "UI":
             return element if _names_a_class(element) else self._uids(element)
         if element.VR in _TIMES:
-            return (self._moved(element) if self.options.modified_dates else None) or dummies.dummy(
-                element
-            )
+            return (self._moved(element) if self.options.modified_dates else None) or dummy(element)
         return _plain(element)
 
     def _hollowed(self, element: DataElement, item: Dataset) -> DataElement | None:
@@ -206,7 +200,7 @@ class _Work:
             return self._items(element, self._hollow)
         if element.is_empty or element.keyword in _STRUCTURE:
             return element
-        return self._unlisted(element) if element.VR == "UI" else dummies.dummy(element)
+        return self._unlisted(element) if element.VR == "UI" else dummy(element)
 
     def _items(self, element: DataElement, treat: Callable[[Dataset], Dataset]) -> DataElement:
         return DataElement(element.tag, "SQ", Sequence([treat(one) for one in element.value]))
@@ -222,7 +216,7 @@ class _Work:
     def _moved(self, element: DataElement) -> DataElement | None:
         if element.is_empty:
             return element
-        values = [dates.moved(text, element.VR, self.days) for text in texts(element)]
+        values = [moved(text, element.VR, self.days) for text in texts(element)]
         return (
             None
             if None in values
@@ -277,7 +271,7 @@ def _plain(element: DataElement) -> DataElement | None:
         and element.keyword != "SegmentLabel"
     )
     if element.VR == "PN" or ((told or element.VR in _FREE) and not _harmless(element)):
-        return dummies.dummy(element)
+        return dummy(element)
     return element
 
 

@@ -6,11 +6,14 @@ HMAC-SHA256 (RFC 2104) under those makes the replacements; nobody without the ke
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
 import stat
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from client.deidentify import writing
@@ -77,6 +80,36 @@ class Pseudonyms:
         """By how many days this patient's dates move: always back, by at least a year and at most ten."""
         number = int.from_bytes(_mac(self._days, _who(patient_id, issuer))[:8])
         return -(_NEAREST + number % (_FARTHEST - _NEAREST + 1))
+
+
+class Names:
+    """Names of patients and cases from the hospital's key.
+
+    A table's ``patient_id`` and a DICOM header's PatientID with its issuer are one patient where only one issuer uses that number.
+    """
+
+    def __init__(self, pseudonyms: Pseudonyms, headers: Iterable[tuple[str, str]] = ()) -> None:
+        self.pseudonyms = pseudonyms
+        self._issuers: dict[str, set[str]] = defaultdict(set)
+        self.know(headers)
+
+    def know(self, headers: Iterable[tuple[str, str]]) -> None:
+        """Note ``(PatientID, issuer)`` of DICOM headers."""
+        for number, issuer in headers:
+            self._issuers[number].add(issuer)
+
+    def patient(self, number: str, issuer: str | None = None) -> str:
+        """Pseudonym of a patient; ``issuer`` None: as a table states it."""
+        known = self._issuers.get(number, set())
+        if issuer is None:
+            issuer = next(iter(known)) if len(known) == 1 else ""
+        return self.pseudonyms.patient(number, issuer)
+
+    def case(self, patient: str, identity: str) -> str:
+        """Name of a case: its patient's pseudonym and 12 letters for ``identity`` (a UID, or a file's place in its folder)."""
+        keyed = self.pseudonyms.uid(f"case {identity}")
+        letters = base64.b32encode(hashlib.sha256(keyed.encode()).digest())[:12].decode().lower()
+        return f"{patient}_{letters}"
 
 
 def _who(patient_id: str, issuer: str) -> bytes:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
 
-from client.deidentify import dummies
-from client.deidentify.values import elements, texts
+from client.deidentify.values import ADDRESS, TEXT, elements, texts
 
 _NUMBERS = (
     0x00080050,
@@ -50,7 +49,7 @@ def remove(made: Dataset, known: frozenset[str]) -> None:
                 remove(item, known)
         elif element.VR in _TEXTS and any(_told(text, known) for text in texts(element)):
             made[element.tag] = DataElement(
-                element.tag, element.VR, dummies.TEXT if element.VR != "UR" else dummies.ADDRESS
+                element.tag, element.VR, TEXT if element.VR != "UR" else ADDRESS
             )
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from client.dataset import boxes, label_names
+from client.deidentify.pseudonyms import Names
 from client.ingest import table_files
 from client.ingest.cases import Finder, Source
-from client.ingest.names import Names
 from client.ingest.table_files import Identifiers, Row, Sheet
 from client.readers import _registry
 from common.errors import SiteError

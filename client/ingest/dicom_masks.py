@@ -20,8 +20,8 @@ from client.ingest.cases import Source
 from client.ingest.layout import stem
 from client.ingest.table_files import Identifiers
 from client.readers import Scan, _registry
-from client.readers.dicom import dicom_seg, rtstruct, segment_grids
-from client.readers.dicom.opening import guarded, open_header
+from client.readers.dicom import dicom_seg, rtstruct
+from client.readers.dicom.opening import guarded, open_header, references
 from client.readers.dicom.reasons import SENTENCES, DicomError, Reason
 from client.readers.dicom.segment_grids import Masks
 from client.readers.dicom.series import Series
@@ -75,7 +75,7 @@ def take(
 def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str, Masks]:
     """The case on which an object was drawn: a series that it names, else one in its frame of reference."""
     with guarded(path):
-        named = segment_grids.references(open_header(path))
+        named = references(open_header(path))
     order = sorted(sources, key=lambda name: (sources[name].series.uid not in named, name))
     for name in order:
         try:

@@ -17,13 +17,12 @@ from typing import Any
 
 from client.dataset import boxes, label_names
 from client.deidentify import profile
-from client.deidentify.pseudonyms import Pseudonyms
+from client.deidentify.pseudonyms import Names, Pseudonyms
 from client.ingest import case_annotations, cases, convert, layout, scan_folder, table_files
 from client.ingest.case_annotations import Records, Written
 from client.ingest.case_facts import Facts
 from client.ingest.cases import Finder, Source
 from client.ingest.layout import Places
-from client.ingest.names import Names
 from client.ingest.scan_folder import Folder
 from client.ingest.table_files import Identifiers
 from client.readers import _registry

@@ -1,30 +1,22 @@
 """The page's style sheet and script, each allowed by its digest alone (Content Security Policy Level 3, section 2.3.1).
 
-System fonts, two accents (blue: in order, ochre: look here) whose meaning the words repeat; text has a contrast of 4.5 to 1 or more
+Two accents (blue: in order, ochre: look here) whose meaning the words repeat; text has a contrast of 4.5 to 1 or more
 (WCAG 2.2, 1.4.3) in light and dark.
 """
 
 from __future__ import annotations
 
-CSS = """
-:root{color-scheme:light dark;--ink:#1b2328;--soft:#566169;--rule:#d8dcda;--paper:#fcfcfa;--wash:#f2f4f2;--blue:#0d5f8a;--ochre:#9a4f07;
---stop:#9c2a1c;--on:#fff;--field:#7c878e;
---sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif;
---serif:"Iowan Old Style","Palatino Linotype",Palatino,Charter,"Source Serif 4","Noto Serif",Georgia,"Liberation Serif",serif;
---mono:ui-monospace,"SF Mono","Cascadia Mono",Consolas,"Liberation Mono",monospace}
-@media (prefers-color-scheme:dark){:root{--ink:#e3e7e8;--soft:#a2adb3;--rule:#323b40;--paper:#14191c;--wash:#1c2327;--blue:#67b7e1;--ochre:#e2a25c;
---stop:#f0a092;--on:#2a0f0a;--field:#7e8a91}}
-*{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
-body{margin:0;background:var(--paper);color:var(--ink);font:400 1rem/1.55 var(--sans);overflow-wrap:anywhere}
-main,header,footer{max-width:66rem;margin:0 auto;padding:0 2rem}
-h1,h2,.lead{font-family:var(--serif);font-weight:600;text-wrap:balance}
+from common.html import style
+
+_LIGHT = "--ochre:#9a4f07;--stop:#9c2a1c;--on:#fff;--field:#7c878e;"
+_DARK = "--stop:#f0a092;--on:#2a0f0a;--field:#7e8a91;"
+_RULES = """
+body{line-height:1.55}
 h1{font-size:clamp(1.8rem,1.3rem + 2vw,2.5rem);line-height:1.15;margin:.3rem 0 .5rem;letter-spacing:-.01em}
 h2{font-size:1.15rem;line-height:1.35;margin:0}
 p{margin:0 0 .9rem;max-width:43rem}
 a{color:var(--blue)}
-code{font-family:var(--mono);font-size:.86em}
-:focus-visible{outline:2px solid var(--blue);outline-offset:3px}
+code{font-size:.86em}
 header{padding-top:2.6rem;padding-bottom:1.6rem}
 header p{margin:0}
 .mark,.clock,.note,footer{color:var(--soft);font-size:.875rem}
@@ -52,7 +44,6 @@ input[type=text]{width:100%;min-height:2.9rem;padding:.5rem .7rem;font:inherit;c
 button{min-height:2.9rem;padding:.5rem 1.4rem;font:600 1rem/1.2 var(--sans);border:1px solid transparent;border-radius:.3rem;cursor:pointer;background:var(--stop);color:var(--on)}
 button.go{background:var(--paper);color:var(--ink);border-color:var(--field)}
 button:hover{text-decoration:underline}
-.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums lining-nums}
 th,td{padding:.45rem 0 .45rem 1.2rem;text-align:left;vertical-align:baseline;font-weight:400;overflow-wrap:normal}
 th:first-child,td:first-child{padding-left:0}
@@ -73,6 +64,9 @@ th,td,td.num{padding:.15rem 0;text-align:left;white-space:normal}tbody th{font-w
 td::before{content:attr(data-head) " ";color:var(--soft);font-weight:400}td small{display:inline}td small::before{content:"· "}}
 @media (forced-colors:active){button{border-color:ButtonText}}
 """
+
+CSS = style(_LIGHT, _DARK, _RULES)
+"""The whole style sheet on one line."""
 
 SCRIPT = """"use strict";
 (() => {

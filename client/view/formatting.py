@@ -1,12 +1,11 @@
-"""Numbers and texts as people read them. Whatever came from outside is cleaned here: no control or direction character reaches a terminal or a page."""
+"""Texts and times as people read them. Whatever came from outside is cleaned here: no control or direction character reaches a terminal or a page."""
 
 from __future__ import annotations
 
-import html
-import unicodedata
 from datetime import datetime
 
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+from common.html import escape, visible
+
 _LONGEST = 500
 QUESTIONS = {
     "join": "taking part",
@@ -20,36 +19,12 @@ QUESTIONS = {
 
 def plain(value: object) -> str:
     """A text in one line, each character of it visible."""
-    text = str(value)[:_LONGEST]
-    return "".join(
-        "\ufffd" if unicodedata.category(letter) in _HIDDEN else letter for letter in text
-    )
+    return visible(str(value)[:_LONGEST])
 
 
 def markup(value: object) -> str:
     """A text for HTML, within elements and quoted attributes."""
-    return html.escape(plain(value), quote=True)
-
-
-def size(count: float | None) -> str:
-    """Bytes in decimal units: ``812 B``, ``4.1 kB``, ``206 MB``."""
-    if count is None:
-        return "unknown"
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{whole(count)} TB" if count >= 10 else f"{count:.1f} TB"
-
-
-def whole(count: float) -> str:
-    """A whole number in groups of three digits."""
-    return f"{count:,.0f}".replace(",", "\u202f")
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 round``, ``3 rounds``."""
-    return f"{whole(count)} {one if count == 1 else many or one + 's'}"
+    return escape(plain(value))
 
 
 def moment(at: str, now: datetime) -> str:

@@ -14,25 +14,21 @@ import json
 import platform
 import secrets
 import socket
-import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from client.home import SiteHome
 from client.view import button, status_page
 from client.view.status import Status, Viewer
+from common import http_server
 from common.errors import ConsiliumError, InputError
 
 _COOKIE = "consilium_view"
-_LARGEST_BODY, _MOST_READ, _LONGEST_TARGET = 4096, 1 << 16, 2048
-_MOST_AT_ONCE = 16
-_HTML, _JSON, _TEXT = "text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"
+_HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 _ALWAYS = (
     ("Content-Security-Policy", status_page.POLICY),
     ("Cache-Control", "no-store"),
@@ -45,7 +41,7 @@ _ALWAYS = (
 )
 
 
-class Server(ThreadingHTTPServer):
+class Server(http_server.Server):
     """Listens at once; answers between :func:`open_view`'s beginning and end.
 
     Attributes:
@@ -53,12 +49,13 @@ class Server(ThreadingHTTPServer):
         loopback: only this machine can connect.
     """
 
-    daemon_threads = True
+    allow_reuse_address = True
     request_queue_size = 32
+    at_once = 16
 
     def __init__(self, home: SiteHome, host: str, port: int) -> None:
         self._home, self._viewer = home, Viewer(home)
-        self._one, self._places = threading.Lock(), threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._one = threading.Lock()
         if ":" in host:
             self.address_family = socket.AF_INET6
         try:
@@ -113,34 +110,14 @@ class Server(ThreadingHTTPServer):
             else:
                 button.resume(self._home.state)
 
-    def server_bind(self) -> None:
-        """Listen, without asking anybody for this machine's name."""
-        socketserver.TCPServer.server_bind(self)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread of its own, unless too many are at work; then the connection ends."""
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer, and make place."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is nobody's fault, and nothing is logged."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(http_server.Handler):
     server: Server
-    timeout = 10
     protocol_version = "HTTP/1.0"  # one request a connection: nothing is left of one for the next
+    largest_body = 4096
+    always = _ALWAYS
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
         """The key, the page, or its data."""
         if not self._is_ours():
             return
@@ -148,34 +125,35 @@ class _Handler(BaseHTTPRequestHandler):
         if target.path == "/" and target.query:
             self._enter(target.query)
         elif not self._has_ticket():
-            self._refuse(
+            self.refuse(
                 HTTPStatus.FORBIDDEN,
                 "Open the address that consilium site view has printed; it holds the key.",
             )
         elif self.path == self.server.base:
-            self._send(
-                HTTPStatus.OK, _HTML, status_page.render(self.server.status(), self.server.csrf)
+            self.reply(
+                HTTPStatus.OK,
+                status_page.render(self.server.status(), self.server.csrf).encode(),
+                _HTML,
             )
         elif self.path == f"{self.server.base}status.json":
             status = self.server.status()
             more = {"mark": status_page.mark(status), "clock": status_page.clock(status)}
-            self._send(
-                HTTPStatus.OK, _JSON, json.dumps({**status.to_json(), **more}, allow_nan=False)
-            )
+            content = json.dumps({**status.to_json(), **more}, allow_nan=False).encode()
+            self.reply(HTTPStatus.OK, content, http_server.JSON)
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
+            self.refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - named by the base class
         """The two buttons."""
         if not self._is_ours() or (form := self._form()) is None:
             return
         what = self.path.removeprefix(self.server.base)
         if not self._has_ticket() or not self._is_same_origin():
-            self._refuse(HTTPStatus.FORBIDDEN, "This was not asked from the page of this server.")
+            self.refuse(HTTPStatus.FORBIDDEN, "This was not asked from the page of this server.")
         elif what not in ("stop", "resume"):
-            self._refuse(HTTPStatus.NOT_FOUND, "There is no such button.")
+            self.refuse(HTTPStatus.NOT_FOUND, "There is no such button.")
         elif not hmac.compare_digest(form.get("csrf", "").encode(), self.server.csrf.encode()):
-            self._refuse(
+            self.refuse(
                 HTTPStatus.FORBIDDEN, "The form is of an earlier view; load the page again."
             )
         else:
@@ -185,15 +163,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.server.press(what, reason)
         except ConsiliumError as error:
-            self._refuse(HTTPStatus.CONFLICT, str(error))
+            self.refuse(HTTPStatus.CONFLICT, str(error))
         else:
-            self._send(HTTPStatus.SEE_OTHER, _TEXT, "", Location=self.server.base)
+            self.reply(HTTPStatus.SEE_OTHER, kind=_TEXT, Location=self.server.base)
 
     def _enter(self, query: str) -> None:
         """The key for the cookie."""
         key = parse_qs(query, max_num_fields=4).get("key", [""])[0]
         if not self.server.opens(key):
-            self._refuse(
+            self.refuse(
                 HTTPStatus.FORBIDDEN,
                 "This key is of an earlier view; open the address that was printed last.",
             )
@@ -201,18 +179,13 @@ class _Handler(BaseHTTPRequestHandler):
         cookie = (
             f"{_COOKIE}={self.server.ticket}; Path={self.server.base}; HttpOnly; SameSite=Strict"
         )
-        self._send(
-            HTTPStatus.SEE_OTHER, _TEXT, "", Location=self.server.base, **{"Set-Cookie": cookie}
-        )
+        self.reply(HTTPStatus.SEE_OTHER, kind=_TEXT, Location=self.server.base, Set_Cookie=cookie)
 
     def _is_ours(self) -> bool:
-        """Whether the request is meant for this server and small; else it is answered here."""
+        """Whether the request is meant for this server; else it is answered here."""
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1 or not self.server.knows(hosts[0]):
-            self._refuse(HTTPStatus.MISDIRECTED_REQUEST, "This server has another name.")
-            return False
-        if len(self.path) > _LONGEST_TARGET:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "The address is too long.")
+            self.refuse(HTTPStatus.MISDIRECTED_REQUEST, "This server has another name.")
             return False
         return True
 
@@ -229,60 +202,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _form(self) -> dict[str, str] | None:
         """The fields of a form; None if it is too long or broken, which is answered here."""
-        length = self.headers.get("Content-Length", "")
-        if self.headers.get("Transfer-Encoding") or not (
-            length.isascii() and length.isdigit() and len(length) < 10
-        ):
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "A form needs its length.")
+        content = self.body()
+        if content is None:
             return None
-        content = self.rfile.read(
-            min(int(length), _MOST_READ)
-        )  # also of one that is refused, or the browser would not see why
-        if int(length) > _LARGEST_BODY:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The form is too long.")
-        elif self.headers.get_content_type() != "application/x-www-form-urlencoded":
-            self._refuse(
+        if self.headers.get_content_type() != "application/x-www-form-urlencoded":
+            self.refuse(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Only the page's own form is understood."
             )
-        else:
-            try:
-                found = parse_qs(content.decode(), max_num_fields=8, keep_blank_values=True)
-                return {key: values[-1] for key, values in found.items()}
-            except ValueError:
-                self._refuse(HTTPStatus.BAD_REQUEST, "The form is broken.")
-        return None
+            return None
+        try:
+            fields = parse_qs(content.decode(), max_num_fields=8, keep_blank_values=True)
+        except ValueError:
+            self.refuse(HTTPStatus.BAD_REQUEST, "The form is broken.")
+            return None
+        return {key: values[-1] for key, values in fields.items()}
 
-    def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        self._send(status, _TEXT, sentence + "\n")
-
-    def _send(self, status: HTTPStatus, kind: str, text: str, **more: str) -> None:
-        content = text.encode()
-        self.send_response_only(status)
-        for name, value in (
-            *_ALWAYS,
-            *more.items(),
-            ("Content-Type", kind),
-            ("Content-Length", str(len(content))),
-            ("Connection", "close"),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-        self.close_connection = True
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """One plain sentence, without what was asked and without this server's version."""
-        self.request_version, self.command = "HTTP/1.0", self.command or ""
-        self._refuse(
-            HTTPStatus(code),
-            "This request is not understood."
-            if code != HTTPStatus.NOT_IMPLEMENTED
-            else "Only GET and POST are.",
-        )
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's word)
-        """Nothing: addresses hold the key."""
+    def problem(self, sentence: str) -> tuple[bytes, str]:
+        """An error as a person reads it in a browser."""
+        return f"{sentence}\n".encode(), _TEXT
 
 
 @contextmanager
@@ -297,15 +234,8 @@ def open_view(home: SiteHome, host: str, port: int) -> Iterator[Server]:
     Raises:
         InputError: nobody can listen there.
     """
-    server = Server(home, host, port)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="view", daemon=True)
-    thread.start()
-    try:
+    with Server(home, host, port) as server, http_server.serving(server, "view"):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _is_address(name: str) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from client.policy.stop import LONGEST_REASON
 from client.view._style import CSS, SCRIPT
-from client.view.formatting import QUESTIONS, day, markup, moment, plural, size, whole
+from client.view.formatting import QUESTIONS, day, markup, moment, plain
 from client.view.history import CLEAR, RunHistory
 from client.view.processes import GONE, UNKNOWN
 from client.view.status import DOWN, OPEN, STOPPED, WAITING, Status, TodaysUse, Word
+from common.html import classed, digest, document, scroll
+from common.quantities import grouped, plural, size
 
 _MOST = 25
 _LEADS = {
@@ -23,12 +24,8 @@ _LEADS = {
 }
 
 
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_digest(CSS)}'; script-src 'sha256-{_digest(SCRIPT)}'; connect-src 'self'; img-src data:; "
+    f"default-src 'none'; style-src {digest(CSS)}; script-src {digest(SCRIPT)}; connect-src 'self'; img-src data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 """The page's Content-Security-Policy: its own style and script by digest, its own address, nothing else."""
@@ -63,12 +60,10 @@ def render(status: Status, csrf: str) -> str:
         _policy(status),
         _journal(status, now),
     )
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>{markup(status.site)} – {markup(status.state)}'
-        f" – Consilium</title><style>{CSS}</style></head><body>{_title(status)}<main>{''.join(parts)}</main>"
-        "<footer>This page comes from this machine, loads nothing from elsewhere, and shows nothing about a patient.</footer>"
-        f"<script>{SCRIPT}</script></body></html>\n"
+    foot = "This page comes from this machine, loads nothing from elsewhere, and shows nothing about a patient."
+    body = f"{_title(status)}<main>{''.join(parts)}</main><footer>{foot}</footer><script>{SCRIPT}</script>"
+    return document(
+        f"{plain(status.site)} – {plain(status.state)} – Consilium", CSS, body, policy=False
     )
 
 
@@ -156,7 +151,7 @@ def _button(status: Status, csrf: str) -> str:
 
 def _today(spent: TodaysUse) -> str:
     rows = (
-        ("Rounds", spent.rounds, spent.rounds_allowed, whole),
+        ("Rounds", spent.rounds, spent.rounds_allowed, grouped),
         ("Left", spent.sent, spent.sent_allowed, size),
         ("Came in", spent.received, None, size),
     )
@@ -185,11 +180,7 @@ def _today(spent: TodaysUse) -> str:
 
 
 def _look(kind: str) -> str:
-    return _kind("look" if kind in CLEAR else "")
-
-
-def _kind(name: str) -> str:
-    return f' class="{name}"' if name else ""
+    return classed("look" if kind in CLEAR else "")
 
 
 def _problems(problems: Sequence[str]) -> str:
@@ -223,8 +214,8 @@ def _run(run: RunHistory, now: datetime) -> list[str]:
     left = ", ".join(f"<span{_look(kind)}>{markup(kind)}</span>" for kind in sorted(run.left))
     return [
         f"{name}<small>{markup(run.run)}</small>",
-        f"{whole(run.round)}{f' of {whole(run.rounds)}' if run.rounds else ''}",
-        f"{whole(run.answered)}{refused}",
+        f"{grouped(run.round)}{f' of {grouped(run.rounds)}' if run.rounds else ''}",
+        f"{grouped(run.answered)}{refused}",
         f"{size(run.sent)}{came}",
         left or "nothing",
         moment(run.last, now),
@@ -320,7 +311,7 @@ def _journal(status: Status, now: datetime) -> str:
     rows = [
         [
             moment(one.at, now),
-            f"<span{_kind('look' if one.alarm else '')}>{markup(one.event)}</span>",
+            f"<span{classed('look' if one.alarm else '')}>{markup(one.event)}</span>",
             markup(one.about),
         ]
         for one in status.events
@@ -335,7 +326,7 @@ def _journal(status: Status, now: datetime) -> str:
 
 def _pairs(items: Iterable[tuple[str, str, str]]) -> str:
     rows = "".join(
-        f"<dt>{markup(name)}</dt><dd{_kind(kind)}>{markup(value)}</dd>"
+        f"<dt>{markup(name)}</dt><dd{classed(kind)}>{markup(value)}</dd>"
         for name, value, kind in items
     )
     return f"<dl>{rows}</dl>"
@@ -348,7 +339,7 @@ def _grid(
 
     Each part says what it is, since the style sheet stacks the cells on narrow screens.
     """
-    kinds = [_kind(kind) for _, kind in heads]
+    kinds = [classed(kind) for _, kind in heads]
     names = [head for head, _ in heads]
     top = "".join(
         f'<th scope="col" role="columnheader"{kind}>{head}</th>'
@@ -364,12 +355,12 @@ def _grid(
         for row in rows
     )
     table = f'<table role="table"><thead role="rowgroup"><tr role="row">{top}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
-    return f'<div class="scroll" id="{name}-t" role="region" tabindex="0" aria-label="{label}">{table}</div>'
+    return scroll(label, table, name=f"{name}-t")
 
 
 def _more(count: int) -> str:
     return (
-        f'<p class="note">The last {_MOST} of {whole(count)}; consilium site status --json has more.</p>'
+        f'<p class="note">The last {_MOST} of {grouped(count)}; consilium site status --json has more.</p>'
         if count > _MOST
         else ""
     )

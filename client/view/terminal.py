@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from client.view.formatting import day, moment, plain, plural, size, whole
+from client.view.formatting import day, moment, plain
 from client.view.status import Status, TodaysUse
+from common.quantities import grouped, plural, size
 
 _MOST = 10
 """Runs, refusals and approvals that are listed; the page and --json have the rest."""
@@ -46,11 +47,11 @@ def today(spent: TodaysUse) -> str:
     rounds = (
         "an unknown number of rounds" if spent.rounds is None else plural(spent.rounds, "round")
     )
-    rounds += f" of {whole(spent.rounds_allowed)}" if spent.rounds_allowed is not None else ""
-    sent = f"{size(spent.sent)} left" + (
+    rounds += f" of {grouped(spent.rounds_allowed)}" if spent.rounds_allowed is not None else ""
+    sent = f"{size(spent.sent, 'unknown')} left" + (
         f" of {size(spent.sent_allowed)}" if spent.sent_allowed is not None else ""
     )
-    return f"{rounds}, {sent}, {size(spent.received)} came in"
+    return f"{rounds}, {sent}, {size(spent.received, 'unknown')} came in"
 
 
 def _busy(status: Status, now: datetime) -> str:

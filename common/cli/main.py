@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common import quiet
+from common import environment
 from common.cli import arguments, console
 from common.errors import ArgumentError, ConsiliumError, did_you_mean
 
 _FAILED, _WRONG_INPUT = 1, 2
-_SILENT = {**quiet.FLOWER, "OMP_WAIT_POLICY": "PASSIVE"}
+_SILENT = {**environment.FLOWER, "OMP_WAIT_POLICY": "PASSIVE"}
 """Unless the user's environment says otherwise, Flower calls nobody, and threads that wait do not hold a core: on a machine that others
 use too, spinning threads made a round fifty times as long."""
 

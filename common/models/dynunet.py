@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from common.errors import StudyError
 from common.models import Model, Shape
 from common.models._norm import norm_setting, normalised
+from common.models._unet import Blocks, channels_setting, check_count, images
 from common.study.config import setting
 
 _FEWEST_LEVELS = 3
@@ -17,20 +17,13 @@ _UNUSED = ("input_block", "downsamples", "bottleneck", "upsamples")
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Blocks):
     """Settings of the network."""
 
-    channels: tuple[int, ...] = setting(
-        (16, 32, 64, 128),
-        doc="channels of each level, finest first; each level halves the image",
-        low=1,
-        high=2048,
+    channels: tuple[int, ...] = channels_setting(
+        (16, 32, 64, 128), more="; each level halves the image"
     )
-    kernel_size: int = setting(3, doc="side of each convolution in pixels", choices=(3, 5, 7))
     residual: bool = setting(False, doc="blocks with a shortcut")
-    dropout: float = setting(
-        0.0, doc="share of each layer's values dropped in training", low=0.0, high=0.9
-    )
     norm: str = norm_setting("instance")
 
 
@@ -41,16 +34,11 @@ def build(options: Options, shape: Shape) -> nn.Module:
         StudyError: fewer than three levels.
     """
     levels = len(options.channels)
-    if levels < _FEWEST_LEVELS:
-        raise StudyError(
-            f"model.channels has {levels} entries; give {_FEWEST_LEVELS} or more, one for each level."
-        )
+    check_count(levels, _FEWEST_LEVELS)
     from monai.networks.nets.dynunet import DynUNet  # noqa: PLC0415 (slow to import)
 
     network = DynUNet(
-        spatial_dims=shape.dimensions,
-        in_channels=shape.inputs,
-        out_channels=shape.outputs,
+        **images(shape),
         kernel_size=[options.kernel_size] * levels,
         strides=[1] + [2] * (levels - 1),
         upsample_kernel_size=[2] * (levels - 1),

@@ -9,6 +9,7 @@ from torch import nn
 from common.errors import StudyError
 from common.models import Model, Shape
 from common.models._norm import norm_setting, normalised
+from common.models._unet import images
 from common.study.config import setting
 
 
@@ -44,10 +45,8 @@ def build(options: Options, shape: Shape) -> nn.Module:
     from monai.networks.nets.segresnet import SegResNet  # noqa: PLC0415 (slow to import)
 
     network = SegResNet(
-        spatial_dims=shape.dimensions,
+        **images(shape),
         init_filters=options.features,
-        in_channels=shape.inputs,
-        out_channels=shape.outputs,
         dropout_prob=options.dropout or None,
         norm="batch",
         blocks_down=options.down,

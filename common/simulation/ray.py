@@ -10,10 +10,10 @@ import warnings
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
-from common import quiet
+from common import environment
 from common.errors import ArgumentError
 
-_QUIET = {**quiet.FLOWER, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
+_QUIET = {**environment.FLOWER, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
 
 
 def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None:

@@ -86,7 +86,7 @@ def evaluate(
         ``{"study", "model", "split", "metrics": {"sites", "mean", "intervals"}, "images", "faults"}``.
     """
     folders = hospital_folders(sites)
-    scoring = importlib.import_module("server.scoring")
+    scoring = importlib.import_module("server.evaluate")
     inline = importlib.import_module("common.simulation.inline")
     with (
         tempfile.TemporaryDirectory(prefix="consilium-") as state,

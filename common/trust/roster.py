@@ -1,13 +1,11 @@
 """The signed roster: which hospitals belong to a consortium and with which identity, signed off-line, beyond the reach of the server.
 
 The roster key signs nothing else. A hospital pins its certificate (roster.crt of the kit), keeps the highest version that it has seen, and
-refuses an older one: a hospital is shut out by a newer roster without it. Signatures are Ed25519 (RFC 8032) over canonical JSON.
+refuses an older one: a hospital is shut out by a newer roster without it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,18 +13,24 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from common import statements
 from common.errors import CertificateError, SignatureError
+from common.statements import Kind
 from common.study.config import shown
 from common.trust import certificates
 
 MOST_SITES, LARGEST = 1000, 1 << 20
 """Hospitals on a roster, and bytes of its JSON."""
-_DOMAIN = b"consilium roster v1\0"
-"""Set before what is signed, so that a signature for another purpose never fits."""
+_KIND = Kind(
+    b"consilium roster v1\0",
+    "roster",
+    "roster",
+    certificates.ROSTER,
+    "roster key",
+    "consortium's roster key",
+)
 _FINGERPRINT = b"consilium fingerprint v1\0"
 _LONGEST, _LONGEST_PEM = 256, 8192
 _LAST_VERSION = 1 << 53
@@ -58,7 +62,7 @@ class Roster:
 
     def signed(self) -> bytes:
         """The bytes that are signed."""
-        return _DOMAIN + json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
+        return statements.signed(_KIND.context, asdict(self))
 
 
 def sign(roster: Roster, key_pem: bytes) -> dict[str, Any]:
@@ -68,15 +72,7 @@ def sign(roster: Roster, key_pem: bytes) -> dict[str, Any]:
         CertificateError: the key is damaged or not Ed25519.
         SignatureError: the roster is empty, too large or has a field that nobody would accept.
     """
-    key = certificates.load_key(key_pem)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise CertificateError(
-            "Rosters are signed with an Ed25519 key; give the roster key that provision made."
-        )
-    sealed = {
-        "roster": asdict(roster),
-        "signature": base64.b64encode(key.sign(roster.signed())).decode(),
-    }
+    sealed = _KIND.seal(asdict(roster), key_pem)
     _opened(sealed)
     return sealed
 
@@ -104,22 +100,9 @@ def verify(
     Raises:
         SignatureError: it cannot be used; the sentence says what is wrong.
     """
-    try:
-        certificates.check(pinned_pem, ca_pem, certificates.ROSTER, now)
-    except CertificateError as error:
-        raise SignatureError(f"The roster key's certificate is refused: {error}") from None
+    key = _KIND.signer(pinned_pem, ca_pem, now)
     roster, signature = _opened(signed)
-    key = load_pem_public_key(certificates.key_in(pinned_pem))
-    if not isinstance(key, Ed25519PublicKey):
-        raise SignatureError(
-            "The roster key's certificate has no Ed25519 key; ask the coordinator for a new kit."
-        )
-    try:
-        key.verify(signature, roster.signed())
-    except InvalidSignature:
-        raise SignatureError(
-            "The roster is not signed by the consortium's roster key; it was changed or comes from somebody else."
-        ) from None
+    _KIND.check(asdict(roster), signature, key)
     if roster.consortium != consortium:
         raise SignatureError(
             f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
@@ -141,7 +124,7 @@ def keys(roster: Roster, ca_pem: bytes, now: datetime) -> dict[str, bytes]:
             certificates.check(text.encode(), ca_pem, None, now)
         except CertificateError:
             continue
-        found[name] = _raw(text.encode())
+        found[name] = statements.public_key(text.encode())
     return found
 
 
@@ -152,7 +135,7 @@ def public_key(certificate: bytes, ca_pem: bytes, name: str, now: datetime) -> b
         CertificateError: it is not this consortium's, not this hospital's, or not valid at that time.
     """
     certificates.check(certificate, ca_pem, name, now)
-    return _raw(certificate)
+    return statements.public_key(certificate)
 
 
 def fingerprint(document: bytes) -> str:
@@ -200,25 +183,15 @@ def loads(content: bytes) -> dict[str, Any]:
 
 
 def _opened(sealed: Any) -> tuple[Roster, bytes]:
-    if not isinstance(sealed, Mapping) or set(sealed) != {"roster", "signature"}:
-        raise SignatureError("The roster is not signed: a roster and a signature are expected.")
-    inner, signature, names = (
-        sealed["roster"],
-        sealed["signature"],
-        {f.name for f in fields(Roster)},
-    )
-    if (
-        not isinstance(inner, Mapping)
-        or set(inner) != names
-        or not isinstance(inner["sites"], Mapping)
-    ):
-        raise SignatureError(f"The roster is malformed: it must hold {', '.join(sorted(names))}.")
+    inner, signature = _KIND.opened(sealed, [f.name for f in fields(Roster)])
+    if not isinstance(inner["sites"], Mapping):
+        raise SignatureError("The roster is malformed: its hospitals must be a table.")
     sites, version = inner["sites"], inner["version"]
     if not 1 <= len(sites) <= MOST_SITES:
         raise SignatureError(
             f"The roster has {len(sites)} hospitals; 1 to {MOST_SITES} are allowed."
         )
-    short = (inner["consortium"], inner["issued"], signature, *sites)
+    short = (inner["consortium"], inner["issued"], *sites)
     if not all(_is_text(text, _LONGEST) for text in short) or not all(
         _is_text(t, _LONGEST_PEM) and t.isascii() for t in sites.values()
     ):
@@ -233,27 +206,13 @@ def _opened(sealed: Any) -> tuple[Roster, bytes]:
         raise SignatureError(
             "The roster is malformed: its version must be a whole number from 1 on."
         )
-    _check_time(inner["issued"])
+    statements.moment(inner["issued"], "roster")
     roster = Roster(**inner)
     if len(roster.signed()) > LARGEST:
         raise SignatureError(
             f"The roster has {len(roster.signed())} bytes; at most {LARGEST} are allowed."
         )
-    try:
-        return roster, base64.b64decode(signature, validate=True)
-    except (binascii.Error, ValueError):
-        raise SignatureError("The roster's signature is not base64.") from None
-
-
-def _check_time(text: str) -> None:
-    try:
-        zone = datetime.fromisoformat(text).tzinfo
-    except ValueError:
-        zone = None
-    if zone is None:
-        raise SignatureError(
-            f"The roster is malformed: it was issued at {shown(text)}, where ISO 8601 in UTC is expected."
-        )
+    return roster, signature
 
 
 def _check_sites(roster: Roster, ca_pem: bytes) -> None:
@@ -275,21 +234,12 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
             raise SignatureError(
                 f"The roster's certificate of {shown(name)} is refused: it was made for {shown(about['name'])}."
             )
-        other = holders.setdefault(_raw(certificate), name)
+        other = holders.setdefault(statements.public_key(certificate), name)
         if other != name:
             raise SignatureError(
                 f"The roster gives {shown(other)} and {shown(name)} one key; every hospital needs its own."
             )
 
 
-def _raw(certificate: bytes) -> bytes:
-    key = load_pem_public_key(certificates.key_in(certificate))
-    if not isinstance(key, Ed25519PublicKey):
-        raise CertificateError(
-            "A hospital's identity is not an Ed25519 key; make the keys again with this version of Consilium."
-        )
-    return key.public_bytes_raw()
-
-
 def _is_text(value: object, longest: int) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= longest
+    return value != "" and statements.is_text(value, longest)

@@ -6,20 +6,16 @@ server that changes one breaks its signature.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
+from common import statements
 from common.errors import SignatureError
 
-_DOMAIN = b"consilium head of a hospital's record 1\n"
+_CONTEXT = b"consilium head of a hospital's record 1\n"
 _ROOT = re.compile(r"[0-9a-f]{64}")
 _TEXTS = ("site", "consortium", "run", "root", "at")
 MOST = 200
@@ -48,13 +44,12 @@ class Head:
 
     def signed_bytes(self) -> bytes:
         """What is signed."""
-        return _DOMAIN + json.dumps(vars(self), sort_keys=True, separators=(",", ":")).encode()
+        return statements.signed(_CONTEXT, vars(self))
 
 
 def sign(head: Head, key: bytes) -> dict[str, Any]:
     """A head as it travels; ``key`` is the hospital's raw Ed25519 key (RFC 8032), 32 bytes."""
-    signature = Ed25519PrivateKey.from_private_bytes(key).sign(head.signed_bytes())
-    return {**vars(head), "signature": base64.b64encode(signature).decode()}
+    return {**vars(head), "signature": statements.sign(head.signed_bytes(), key)}
 
 
 def read(value: Any) -> Head:
@@ -91,11 +86,8 @@ def verify(value: Any, key: bytes, consortium: str) -> Head:
     head = read(value)
     if head.consortium != consortium:
         raise SignatureError("The head of a hospital's record is of another consortium.")
-    try:
-        signature = base64.b64decode(value["signature"], validate=True)
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, head.signed_bytes())
-    except (ValueError, InvalidSignature):
-        raise SignatureError(f"The head of {head.site!r}'s record is not signed by it.") from None
+    if not statements.holds(head.signed_bytes(), value["signature"], key):
+        raise SignatureError(f"The head of {head.site!r}'s record is not signed by it.")
     return head
 
 
@@ -111,7 +103,6 @@ def contradict(one: Head, two: Head) -> str:
 
 def _is_time(text: str) -> bool:
     try:
-        found = datetime.fromisoformat(text)
-        return found.tzinfo is not None and 2000 <= found.year < 9000
-    except ValueError:
+        return 2000 <= statements.moment(text, "head").year < 9000
+    except SignatureError:
         return False

@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
+from common import http_server
 from common.errors import CertificateError, ConsiliumError
 from common.storage import files
 from common.study import config
@@ -28,9 +28,12 @@ from server.host.throttle import Throttle
 
 PATH = "/v1/enrol"
 FIELDS = ("site", "token", "tls_request", "identity_request", "node_key")
-_LARGEST_BODY = 64 << 10
-_AT_ONCE = 32
-_PATIENCE = 10.0
+_NOT_SERVED = (404, f"Only POST {PATH} is served here.")
+_ERRORS = {
+    400: (400, "This is not a request that is understood here."),
+    **dict.fromkeys((404, 405, 501), _NOT_SERVED),
+    413: (413, "The request is too large."),
+}
 Answer = tuple[int, dict[str, str]]
 
 
@@ -151,82 +154,36 @@ def serve(
         ConsiliumError: the socket's folder is missing, its path is too long, or another service has it.
     """
     desk = Desk(home, register, clock, log)
-    with _listening(socket, desk) as server:
-        while not stop.is_set():
-            server.handle_request()
+    with _listening(socket, desk) as server, http_server.serving(server, "enrolment requests"):
+        stop.wait()
 
 
 class _Server(unix_http.Server):
-    timeout = 0.1
+    at_once = 32
 
     def __init__(self, path: Path, desk: Desk) -> None:
-        self.desk, self._free = desk, threading.BoundedSemaphore(_AT_ONCE)
-        super().__init__(str(path), _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
+        self.desk = desk
+        super().__init__(path, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(http_server.Handler):
     server: _Server
-    timeout = _PATIENCE
-    server_version, sys_version = "consilium", ""
-    default_request_version = "HTTP/1.0"
+    protocol_version = "HTTP/1.0"
+    largest_body = 64 << 10
+    always = (("Cache-Control", "no-store"),)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - named by the base class
         """The one call there is."""
-        length = self.headers.get("Content-Length", "")
         if self.path != PATH:
-            self.send_error(404)
-        elif not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
-            self.send_error(400)
-        elif len(length) > 9 or int(length) > _LARGEST_BODY:
-            self.send_error(413)
-        else:
-            body = self.rfile.read(int(length))
-            self._reply(
-                *(
-                    self.server.desk.answer(body)
-                    if len(body) == int(length)
-                    else (400, {"error": "The request is cut short."})
-                )
-            )
+            self.send_error(HTTPStatus.NOT_FOUND)
+        elif (body := self.body()) is not None:
+            status, answer = self.server.desk.answer(body)
+            self.reply(status, json.dumps(answer).encode(), http_server.JSON)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Everything else, in the same form; called by the base class too."""
-        status = {404: 404, 405: 404, 413: 413, 501: 404}.get(code, 400)
-        words = {
-            400: "This is not a request that is understood here.",
-            404: f"Only POST {PATH} is served here.",
-            413: "The request is too large.",
-        }
-        self.close_connection = True
-        self._reply(status, {"error": words[status]})
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Requests are logged by the desk, without what they hold."""
-
-    def _reply(self, status: int, answer: Mapping[str, str]) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        for name, value in (
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-        ):
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        """Everything else; callers that are nobody yet learn no more than these three."""
+        status, sentence = _ERRORS.get(code, _ERRORS[400])
+        self.refuse(status, sentence)
 
 
 @contextmanager
@@ -255,7 +212,6 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
                 f"The enrolment socket {path} cannot be made ({error.strerror or error})."
             ) from None
         with server:
-            draft.chmod(files.FILE)
             draft.replace(path)
             yield server
             path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from common import http_server
 from server.host import unix_http
 
 LONGEST = 25.0
@@ -50,7 +51,7 @@ class Notifier:
 def serve(bell: Notifier, path: Path) -> Iterator[None]:
     """Serve the bell on a Unix socket."""
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, bell), path, "bell"):
+    with unix_http.serving(_Server(path, bell), "bell"):
         yield
 
 
@@ -106,13 +107,14 @@ class _UnixConnection(http.client.HTTPConnection):
 
 class _Server(unix_http.Server):
     request_queue_size = 1024
+    at_once = 4096  # a thousand hospitals wait, and ring
 
     def __init__(self, path: Path, bell: Notifier) -> None:
         self.bell = bell
-        super().__init__(str(path), _Handler)
+        super().__init__(path, _Handler)
 
 
-class _Handler(unix_http.Handler):
+class _Handler(http_server.Handler):
     server: _Server
     timeout = 2 * LONGEST
 
@@ -126,10 +128,10 @@ class _Handler(unix_http.Handler):
                 float(asked.get("seconds", [LONGEST])[0]),
             )
         except ValueError:
-            self.reply(400)
+            self.send_error(400)
             return
         if target.path not in _WAITS or not 0 <= seconds <= LONGEST:
-            self.reply(404)
+            self.send_error(404)
             return
         self.reply(200, str(self.server.bell.wait(_WAITS[target.path], after, seconds)).encode())
 
@@ -137,8 +139,7 @@ class _Handler(unix_http.Handler):
         """Ring."""
         name = _RINGS.get(self.path)
         if name is None or self.headers.get("Content-Length", "0") != "0":
-            self.close_connection = True
-            self.reply(404)
+            self.send_error(404)
             return
         self.server.bell.ring(name)
         self.reply(200)

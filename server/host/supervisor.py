@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common import quiet
+from common import environment
 from common.errors import ConsiliumError, InputError
 from common.storage import files
 from common.trust import certificates, consortium
@@ -34,7 +34,7 @@ from server.host.vector_store import LEAST_DISK
 Log = Callable[[str], None]
 _TICK = 0.25
 _SILENT = {
-    **quiet.FLOWER,
+    **environment.FLOWER,
     "MALLOC_ARENA_MAX": "2",
     "OMP_WAIT_POLICY": "PASSIVE",
 }

@@ -8,7 +8,6 @@ A run's process keeps no model in memory while it waits: what it sends is a file
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common import http_server
 from common.errors import WireError
 from common.protocol.flower_objects import LARGEST_VECTOR, Reference
 from common.update import Vector
@@ -123,42 +123,39 @@ def _blocks(vector: Vector) -> Iterator[memoryview]:
 def serve(home: Path, path: Path) -> Iterator[None]:
     """Take hospitals' vectors in through a Unix socket: ``PUT /v1/updates/<run>/<message>``; the proxy has checked who sends."""
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, home / "freight" / "updates"), path, "freight"):
+    with unix_http.serving(_Server(path, home / "freight" / "updates"), "freight"):
         yield
 
 
 class _Server(unix_http.Server):
     request_queue_size = 256
+    at_once = 1024
 
     def __init__(self, path: Path, folder: Path) -> None:
         self.folder = folder
-        super().__init__(str(path), _Handler)
+        super().__init__(path, _Handler)
 
 
-class _Handler(unix_http.Handler):
+class _Handler(http_server.Handler):
     server: _Server
     rbufsize = _BLOCK
     timeout = 120
 
     def do_PUT(self) -> None:  # noqa: N802 - named by the base class
         """Take one file; it gets its name when it is whole, and a name is given once."""
-        target, length = _TARGET.fullmatch(self.path), self.headers.get("Content-Length", "")
-        if (
-            target is None
-            or not (length.isascii() and length.isdigit())
-            or not 0 <= int(length) <= 4 * LARGEST_VECTOR
-        ):
-            self._refuse(400)
+        target, length = _TARGET.fullmatch(self.path), self.length()
+        if target is None or length is None or length > 4 * LARGEST_VECTOR:
+            self.send_error(400)
             return
         folder = self.server.folder / target[1]
         if not folder.is_dir():
-            self._refuse(404)
-        elif shutil.disk_usage(folder).free < int(length) + LEAST_DISK:
-            self._refuse(507)
+            self.refuse(404, "There is no such run.")
+        elif shutil.disk_usage(folder).free < length + LEAST_DISK:
+            self.refuse(507, "The disk of the server is nearly full.")
         else:
             draft = folder / f".{target[2]}.{threading.get_ident()}"
             try:
-                self._receive(draft, int(length))
+                self._receive(draft, length)
                 again = (folder / target[2]).exists()  # our answer to the first time was lost
                 if not again:
                     draft.replace(folder / target[2])
@@ -175,14 +172,4 @@ class _Handler(unix_http.Handler):
                     raise ConnectionError("the sender hung up")
                 file.write(block[:got])
                 left -= got
-
-    def _refuse(self, status: int) -> None:
-        """Answer at once; what is still coming is thrown away for a moment, since closing on a sender would take the answer from it."""
-        self.close_connection = True
-        self.reply(status)
-        self.connection.settimeout(0.5)
-        with contextlib.suppress(OSError):
-            for _ in range(64):
-                if not self.rfile.read(1):
-                    break
-                self.rfile.read1(_BLOCK)
+        self.unread = False

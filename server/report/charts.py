@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from common.html import escape
 from server.report.svg import Axis, Frame, apart, axis, line, round_step, svg, thin, words
-from server.report.wording import mean, shorten, text
+from server.report.wording import mean, shorten
 
 Points = Sequence[tuple[float, float | None]]
 Stack = tuple[float, float, float]
@@ -87,7 +88,7 @@ def _widened(values: Sequence[float], low: float | None, high: float | None) -> 
 
 
 def _row_name(frame: Frame, name: str, y: float, height: float) -> str:
-    full = f"<title>{text(name)}</title>"
+    full = f"<title>{escape(name)}</title>"
     if frame.narrow:
         return words(
             "name", 0, y + 12, shorten(name, int(frame.width / _CHARACTER) - 2), extra=full
@@ -191,7 +192,7 @@ def _end_labels(
             right + 20,
             y + 4,
             shorten(name, int((room - 22) / _CHARACTER)),
-            extra=f"<title>{text(name)}</title>",
+            extra=f"<title>{escape(name)}</title>",
         )
     return drawn
 
@@ -215,7 +216,7 @@ def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
         spot for piece in pieces for spot in piece if len(piece) == 1 or _spotted(kept, kind)
     ]
     spots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in spotted)
-    return f'<g class="curve {kind}"><title>{text(name)}</title>{f"""<path d="{path}"/>""" if path else ""}{spots}</g>'
+    return f'<g class="curve {kind}"><title>{escape(name)}</title>{f"""<path d="{path}"/>""" if path else ""}{spots}</g>'
 
 
 def _spotted(kept: Points, kind: str) -> bool:

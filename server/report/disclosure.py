@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from common.quantities import plural
 from common.secagg import terms
 from common.study.study import Study
 from server.participants import Participants
-from server.report.wording import listed, plural
+from server.report.wording import listed
 
 _PLAIN = (
     "Scans stayed in each hospital's folder; model changes, image counts and metrics over many images left it. "

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from common.html import classed, escape, scroll
 from server.report.svg import Frame
-from server.report.wording import text
 
 WIDE, NARROW, HALF = 760, 360, 364
 
 
-def section(name: str, heading: str, *parts_html: str) -> str:
-    """A section with its heading in the margin; nothing if it has no content."""
-    content = "".join(parts_html)
-    return (
-        f'<section aria-labelledby="{name}"><h2 id="{name}">{text(heading)}</h2><div>{content}</div></section>'
-        if content
-        else ""
-    )
-
-
 def paragraph(words: str, kind: str = "") -> str:
     """A paragraph of plain text; nothing if there are no words."""
-    return f"<p{_kind(kind)}>{text(words)}</p>" if words else ""
+    return f"<p{classed(kind)}>{escape(words)}</p>" if words else ""
 
 
 def bullets(items: Iterable[str]) -> str:
     """A list of plain sentences; nothing if there are none."""
-    found = "".join(f"<li>{text(item)}</li>" for item in items)
+    found = "".join(f"<li>{escape(item)}</li>" for item in items)
     return f"<ul>{found}</ul>" if found else ""
 
 
 def pairs(items: Iterable[tuple[str, str]]) -> str:
     """Names and values, both plain text."""
-    found = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in items)
+    found = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in items)
     return f'<dl class="pairs">{found}</dl>' if found else ""
 
 
@@ -48,14 +38,14 @@ def grid(
 
     The last cell of a row with fewer cells than there are headings spans the rest.
     """
-    top = "".join(f'<th scope="col">{text(head)}</th>' for head in heads)
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     body = "".join(_row(row, len(heads)) for row in rows_html)
     foot = (
         f"<tfoot>{''.join(_row(row, len(heads)) for row in feet_html)}</tfoot>" if feet_html else ""
     )
     return scroll(
         caption,
-        f"<table><caption>{text(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>",
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>",
         kind,
     )
 
@@ -69,14 +59,9 @@ def _row(cells_html: Sequence[str], width: int) -> str:
     return f'<tr><th scope="row">{cells_html[0]}</th>{"".join(cells)}</tr>'
 
 
-def scroll(label: str, content_html: str, kind: str = "") -> str:
-    """A frame that scrolls sideways and can be reached by keyboard."""
-    return f'<div class="scroll {kind}" role="region" tabindex="0" aria-label="{text(label)}">{content_html}</div>'
-
-
 def figure(title: str, caption: str, content_html: str) -> str:
     """A figure with its title and caption above it."""
-    return f"<figure><figcaption><b>{text(title)}</b>{text(caption)}</figcaption>{content_html}</figure>"
+    return f"<figure><figcaption><b>{escape(title)}</b>{escape(caption)}</figcaption>{content_html}</figure>"
 
 
 def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> str:
@@ -90,9 +75,5 @@ def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> st
 
 def points(items_html: Iterable[tuple[str, str]]) -> str:
     """Short headings, plain text, each with markup beside it."""
-    found = "".join(f"<dt>{text(name)}</dt><dd>{content}</dd>" for name, content in items_html)
+    found = "".join(f"<dt>{escape(name)}</dt><dd>{content}</dd>" for name, content in items_html)
     return f'<dl class="points">{found}</dl>' if found else ""
-
-
-def _kind(kind: str) -> str:
-    return f' class="{kind}"' if kind else ""

@@ -6,15 +6,14 @@ Level 3 section 2.3.1) and images inside it, so a hostile name in a study can ne
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.html import document, escape, section
+from common.quantities import plural, size
 from server.report import pictures, privacy, quality, run_details, site_results, verdict
-from server.report.html import section
 from server.report.style import CSS
-from server.report.wording import duration, finite, metric, plural, size, table, text, whole
+from server.report.wording import duration, finite, metric, table, whole
 
 Report = Mapping[str, Any]
 _STATUS = {"finished": "Finished", "interrupted": "Interrupted", "failed": "Failed"}
@@ -44,23 +43,17 @@ def render(
         run_details.repeat(report),
     )
     foot = '<footer class="note">One seed gives one result: repeat the run with other seeds before relying on small differences.</footer>'
-    return f'<!DOCTYPE html>\n<html lang="en">{_head(report)}<body>{_title(report)}<main>{"".join(parts)}</main>{foot}</body></html>\n'
-
-
-def _head(report: Report) -> str:
-    digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    name = text(table(report.get("study")).get("name", "Study"))
-    return (
-        f'<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
-        f'<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>{name} – Consilium report</title><style>{CSS}</style></head>'
+    name = table(report.get("study")).get("name", "Study")
+    return document(
+        f"{name} – Consilium report", CSS, f"{_title(report)}<main>{''.join(parts)}</main>{foot}"
     )
 
 
 def _title(report: Report) -> str:
     study, status = table(report.get("study")), str(report.get("status", ""))
-    about = f'<p class="about">{text(study["description"])}</p>' if study.get("description") else ""
+    about = (
+        f'<p class="about">{escape(study["description"])}</p>' if study.get("description") else ""
+    )
     done, planned = whole(report.get("rounds")), whole(report.get("rounds_planned"))
     void = (
         [f"{site_results.voids(report)} of them came to nothing"]
@@ -75,10 +68,11 @@ def _title(report: Report) -> str:
     facts += _missing(report)
     facts += [str(study[k]) for k in ("task", "model", "strategy") if study.get(k)]
     kind = ' class="stopped"' if status != "finished" else ""
-    line = f"<b{kind}>{text(_STATUS.get(status, status or 'Status unknown'))}</b> · " + " · ".join(
-        text(f) for f in facts
+    line = (
+        f"<b{kind}>{escape(_STATUS.get(status, status or 'Status unknown'))}</b> · "
+        + " · ".join(escape(f) for f in facts)
     )
-    return f'<header><p class="mark">Consilium · report of a federated study</p><h1>{text(study.get("name", "Study"))}</h1>{about}<p class="facts">{line}</p></header>'
+    return f'<header><p class="mark">Consilium · report of a federated study</p><h1>{escape(study.get("name", "Study"))}</h1>{about}<p class="facts">{line}</p></header>'
 
 
 def _missing(report: Report) -> list[str]:
@@ -93,10 +87,17 @@ def _missing(report: Report) -> list[str]:
 def _summary(report: Report) -> str:
     found = verdict.judge(report)
     lead, *rest = found.sentences
-    more = f"<p>{text(' '.join(rest))}</p>" if rest else ""
-    command = f'<pre tabindex="0"><code>{text(found.command)}</code></pre>' if found.command else ""
+    more = f"<p>{escape(' '.join(rest))}</p>" if rest else ""
+    command = (
+        f'<pre tabindex="0"><code>{escape(found.command)}</code></pre>' if found.command else ""
+    )
     return section(
-        "summary", "In short", f'<p class="lead">{text(lead)}</p>', more, command, _figures(report)
+        "summary",
+        "In short",
+        f'<p class="lead">{escape(lead)}</p>',
+        more,
+        command,
+        _figures(report),
     )
 
 
@@ -177,6 +178,4 @@ def _costs(report: Report) -> str:
 
 
 def _figure(name: str, shown: str, note: str, kind: str = "") -> str:
-    return (
-        f'<div class="{kind}"><dt>{text(name)}</dt><dd><b>{text(shown)}</b>{text(note)}</dd></div>'
-    )
+    return f'<div class="{kind}"><dt>{escape(name)}</dt><dd><b>{escape(shown)}</b>{escape(note)}</dd></div>'

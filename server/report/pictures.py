@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.html import escape, scroll, section
 from server.report import site_results
-from server.report.html import paragraph, scroll, section
+from server.report.html import paragraph
 from server.report.quality import NAMES
 from server.report.style import SHADES
-from server.report.wording import finite, metric, table, text
+from server.report.wording import finite, metric, table
 
 Report = Mapping[str, Any]
 _PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
@@ -34,13 +35,13 @@ def cross(report: Report) -> str:
         f"{m.name} of each model (rows) on each hospital's test patients (columns); the stronger the colour, the better."
         " Framed cells are a hospital's own model at home: a row that fades away from its frame has not learnt to travel."
     )
-    top = "".join(f'<th scope="col">{text(c)}</th>' for c in columns)
+    top = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
     shade = _shader(grid_, site_results.higher(report, key), m.share)
     body = "".join(
         _heat_row(str(name), row, columns, shade, key)
         for name, row in zip(names, grid_, strict=False)
     )
-    inner = f'<table><caption>{text(caption)}</caption><thead><tr><th scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
+    inner = f'<table><caption>{escape(caption)}</caption><thead><tr><th scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
     return section(
         "travel",
         "How models travel",
@@ -80,7 +81,7 @@ def _heat_row(
         cells.append(
             f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>'
         )
-    return f'<tr><th scope="row">{text(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
+    return f'<tr><th scope="row">{escape(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
 
 
 def examples(items: Sequence[Mapping[str, Any]]) -> str:
@@ -122,8 +123,10 @@ def _example(item: Mapping[str, Any]) -> str:
         for k, words in (("truth", "true outline"), ("prediction", "model's outline"))
         if _png(item.get(k))
     )
-    picture = f'<div class="layers"><img src="{image}" alt="Synthetic image of {text(site)}">{layers}</div>'
-    return f"<figure>{picture}<figcaption><b>{text(site)}</b>{text(caption)}</figcaption></figure>"
+    picture = f'<div class="layers"><img src="{image}" alt="Synthetic image of {escape(site)}">{layers}</div>'
+    return (
+        f"<figure>{picture}<figcaption><b>{escape(site)}</b>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def _png(value: object) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.html import escape, section
+from common.quantities import plural
 from server.report import site_results
-from server.report.html import bullets, grid, pairs, paragraph, points, section
-from server.report.wording import finite, listed, plural, table, text, whole
+from server.report.html import bullets, grid, pairs, paragraph, points
+from server.report.wording import finite, listed, table, whole
 
 Report = Mapping[str, Any]
 SIMULATED = ("inline", "ray")
@@ -219,8 +221,8 @@ def _tries(sums_: Sequence[Mapping[str, Any]]) -> list[str]:
 def _round(line: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     name = f"Round {whole(line.get('round'))}"
     if _void(line):
-        return [name, f'None. <small class="say">{text(_void(line))}</small>']
-    missing = text(listed(_dropped(found))) or "none"
+        return [name, f'None. <small class="say">{escape(_void(line))}</small>']
+    missing = escape(listed(_dropped(found))) or "none"
     return [
         name,
         f"{whole(found.get('survivors'))} of {whole(found.get('cohort'))}",

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from common.html import escape, section
+from common.quantities import plural
 from server.report import charts, site_results
 from server.report.charts import Mark
-from server.report.html import chart, figure, grid, paragraph, section
-from server.report.wording import finite, mean, metric, plural, table, text, whole
+from server.report.html import chart, figure, grid, paragraph
+from server.report.wording import finite, mean, metric, table, whole
 
 Report = Mapping[str, Any]
 _MEAN = "mean"
@@ -48,7 +50,7 @@ def results(report: Report) -> str:
     if not any(_known(report, models, site) for site in site_results.sites(report)):
         return section("results", "Results", _means(report, models, found))
     tables = "".join(
-        f"<h3>{text(metric(key).name)}</h3>{_table(report, models, key)}" for key in found
+        f"<h3>{escape(metric(key).name)}</h3>{_table(report, models, key)}" for key in found
     )
     note = (
         "Square brackets hold 95 % confidence intervals, drawn by resampling patients. "
@@ -104,9 +106,7 @@ def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> s
 
 def _explained(report: Report, key: str) -> str:
     better = "Higher is better." if site_results.higher(report, key) else "Lower is better."
-    return (
-        f'{text(metric(key).name)}<small class="say">{text(metric(key).meaning)} {better}</small>'
-    )
+    return f'{escape(metric(key).name)}<small class="say">{escape(metric(key).meaning)} {better}</small>'
 
 
 def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
@@ -249,7 +249,7 @@ def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
 
 
 def _named(report: Report, site: str) -> str:
-    return text(site) + (
+    return escape(site) + (
         f"<small>{_tested(report, site)}</small>" if site_results.few(report, site) else ""
     )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.html import escape, section
+from common.quantities import grouped, plural, size
 from server.report import charts, site_results, verdict
-from server.report.html import HALF, bullets, figure, grid, pairs, paragraph, section
+from server.report.html import HALF, bullets, figure, grid, pairs, paragraph
 from server.report.privacy import SIMULATED
 from server.report.quality import present
 from server.report.svg import Frame
-from server.report.wording import finite, plural, size, table, text, whole
+from server.report.wording import finite, table, whole
 
 Report = Mapping[str, Any]
 _MOST_REFUSED = 40
@@ -82,7 +84,7 @@ def hospitals(report: Report) -> str:
     parts = []
     if found:
         heads = ["Hospital", "Patients", "Training", "Validation", "Test", "Left out"]
-        rows = [[text(site), *_counted(report, site, row)] for site, row in found.items()]
+        rows = [[escape(site), *_counted(report, site, row)] for site, row in found.items()]
         caption = "Patients, and images by use. A patient's images always stay together in one of the three uses."
         if any(site_results.keeps(report, site, "counts") for site in found):
             caption += " The last line was counted under masks; a hospital that does not share its own numbers is in it."
@@ -128,11 +130,7 @@ def _together(report: Report, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _cell(row: Mapping[str, Any], column: str) -> str:
-    return (
-        f"{whole(row.get(column)):,}".replace(",", "\u202f")
-        if finite(row.get(column)) is not None
-        else "–"
-    )
+    return grouped(whole(row.get(column))) if finite(row.get(column)) is not None else "–"
 
 
 def refusals(report: Report) -> str:
@@ -151,7 +149,7 @@ def refusals(report: Report) -> str:
             else ""
         )
     rows = [
-        [str(whole(i.get("round"))), text(i.get("site", "")), text(i.get("reason", ""))]
+        [str(whole(i.get("round"))), escape(i.get("site", "")), escape(i.get("reason", ""))]
         for i in items[:_MOST_REFUSED]
     ]
     rest = len(items) - _MOST_REFUSED
@@ -191,7 +189,7 @@ def repeat(report: Report) -> str:
         paragraph(
             "The folder of this run holds study.toml with every setting spelled out, and the model. RUN is that folder, DIR the folder of the hospitals."
         ),
-        f'<pre tabindex="0"><code>{text(lines)}</code></pre>',
+        f'<pre tabindex="0"><code>{escape(lines)}</code></pre>',
         "<h3>Study</h3>" + pairs(facts) if facts else "",
         "<h3>Computer</h3>" + pairs(compute) if compute else "",
         "<h3>Versions</h3>" + pairs(versions) if versions else "",

@@ -1,26 +1,16 @@
-"""The report's style sheet: system fonts, two accent colours (blue: federated, ochre: what it is compared with), light, dark and print.
+"""The report's style sheet: two accent colours (blue: federated, ochre: what it is compared with), light, dark and print.
 
-Blue and ochre keep apart under the three common colour-vision deficiencies, and shapes repeat what colours say.
+Shapes repeat what colours say.
 """
 
 from __future__ import annotations
 
-_COLOURS = """
-:root{color-scheme:light dark;--ink:#1b2328;--soft:#566169;--rule:#d8dcda;--paper:#fcfcfa;--wash:#f2f4f2;--blue:#0d5f8a;--ochre:#a3560a;
---pool:#59646b;--thin:#aab3b5;--flip:#fff;
---sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif;
---serif:"Iowan Old Style","Palatino Linotype",Palatino,Charter,"Source Serif 4","Noto Serif",Georgia,"Liberation Serif",serif;
---mono:ui-monospace,"SF Mono","Cascadia Mono",Consolas,"Liberation Mono",monospace}
-@media screen and (prefers-color-scheme:dark){:root{--ink:#e3e7e8;--soft:#a2adb3;--rule:#323b40;--paper:#14191c;--wash:#1c2327;--blue:#67b7e1;
---ochre:#e2a25c;--pool:#a9b5bb;--thin:#56636a;--flip:#0d1418}}
-"""
+from common.html import style
+
+_LIGHT = "--ochre:#a3560a;--pool:#59646b;--thin:#aab3b5;--flip:#fff;"
+_DARK = "--pool:#a9b5bb;--thin:#56636a;--flip:#0d1418;"
 
 _TEXT = """
-*{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
-body{margin:0;background:var(--paper);color:var(--ink);font:400 1rem/1.6 var(--sans);overflow-wrap:anywhere}
-main,header,footer{max-width:66rem;margin:0 auto;padding:0 2rem}
-h1,h2,h3,.lead{font-family:var(--serif);font-weight:600;text-wrap:balance}
 h1{font-size:clamp(1.9rem,1.3rem + 2.4vw,2.75rem);line-height:1.15;margin:.35rem 0 .7rem;letter-spacing:-.01em}
 h2{font-size:1.2rem;line-height:1.3;margin:0}
 h3{font-size:1.06rem;line-height:1.4;margin:2.6rem 0 .4rem}
@@ -29,12 +19,10 @@ p{margin:0 0 1rem;max-width:43rem}
 .note,figcaption,caption{color:var(--soft);font-size:.875rem;line-height:1.55}
 ul{margin:0 0 1rem;padding-left:1.1rem;max-width:43rem}
 li{margin:.15rem 0}
-code,pre{font-family:var(--mono);font-size:.84rem}
+code,pre{font-size:.84rem}
 pre{margin:0 0 1rem;padding:1rem 1.2rem;background:var(--wash);overflow-x:auto;line-height:1.9}
-:focus-visible{outline:2px solid var(--blue);outline-offset:3px}
 header{padding-top:4.5rem;padding-bottom:2.6rem}
 header p{margin:0}
-.mark{font-size:.875rem;color:var(--soft)}
 .about{font-size:1.08rem;color:var(--soft)}
 .facts{margin-top:1.3rem!important;font-size:.9rem;max-width:none;color:var(--soft)}
 .facts b{font-weight:600;color:var(--ink)}
@@ -52,7 +40,7 @@ _PARTS = """
 .figures b{display:block;font:500 1.72rem/1.35 var(--serif);color:var(--ink);font-variant-numeric:lining-nums;white-space:nowrap}
 .figures .federated b{color:var(--blue)}
 .figures .local b{color:var(--ochre)}
-.scroll{overflow-x:auto;margin:0 0 1rem}
+.scroll{margin:0 0 1rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem;line-height:1.45;font-variant-numeric:tabular-nums lining-nums}
 caption{text-align:left;padding:0 0 .9rem;max-width:43rem}
 th,td{padding:.5rem 0 .5rem 1.2rem;text-align:right;vertical-align:baseline;font-weight:400;overflow-wrap:normal}
@@ -147,8 +135,8 @@ section{padding:1.6rem 0;grid-template-columns:7.5rem minmax(0,1fr);gap:0 1.6rem
 """
 
 SHADES = 9
-_LIGHT = (0.04, 0.13, 0.23, 0.33, 0.43, 0.54, 0.86, 0.93, 1.0)
-_DARK = (0.04, 0.12, 0.2, 0.3, 0.4, 0.7, 0.8, 0.9, 1.0)
+_BRIGHT_SHARES = (0.04, 0.13, 0.23, 0.33, 0.43, 0.54, 0.86, 0.93, 1.0)
+_DARK_SHARES = (0.04, 0.12, 0.2, 0.3, 0.4, 0.7, 0.8, 0.9, 1.0)
 
 
 def _shades(
@@ -167,11 +155,11 @@ def _shades(
 
 
 _HEAT = (
-    _shades((13, 95, 138), (252, 252, 250), _LIGHT, 6)
+    _shades((13, 95, 138), (252, 252, 250), _BRIGHT_SHARES, 6)
     + "@media screen and (prefers-color-scheme:dark){"
-    + _shades((103, 183, 225), (20, 25, 28), _DARK, 5)
+    + _shades((103, 183, 225), (20, 25, 28), _DARK_SHARES, 5)
     + "}"
 )
 
-CSS = "".join(line.strip() for line in (_COLOURS + _TEXT + _PARTS + _SCREENS + _HEAT).splitlines())
+CSS = style(_LIGHT, _DARK, _TEXT + _PARTS + _SCREENS + _HEAT)
 """The whole style sheet on one line."""

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from server.report.wording import text
+from common import html
+from common.html import escape
 
 T = TypeVar("T")
 _MOST_POINTS = 240
@@ -129,10 +130,9 @@ def words(
     kind: str, x: float, y: float, content: str, anchor: str = "start", extra: str = ""
 ) -> str:
     """A text of a style-sheet class; ``extra`` is markup within it."""
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text(content)}{extra}</text>'
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}{extra}</text>'
 
 
 def svg(frame: Frame, height: float, body: str) -> str:
     """The image around its content."""
-    label = f'<title id="{frame.id}-t">{text(frame.title)}</title><desc id="{frame.id}-d">{text(frame.about)}</desc>'
-    return f'<svg class="chart" viewBox="0 0 {frame.width} {height:.0f}" role="img" aria-labelledby="{frame.id}-t {frame.id}-d">{label}{body}</svg>'
+    return html.svg(frame.id, frame.title, frame.about, (frame.width, height), body)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from common.quantities import plural
 from server.report.site_results import (
     Pair,
     average,
@@ -27,7 +28,7 @@ from server.report.site_results import (
     voids,
     way,
 )
-from server.report.wording import listed, mean, metric, plural, shorten, whole
+from server.report.wording import listed, mean, metric, shorten, whole
 
 COMPARE = "consilium simulate STUDY --sites DIR --compare local,pooled"
 Kind = Literal["better", "worse", "mixed", "unclear", "level", "missing", "nothing"]

@@ -1,15 +1,13 @@
-"""Numbers and words of the report: metric names and their one-sentence meanings, escaped text, times, sizes, signed differences."""
+"""Numbers and words of the report: metric names and their one-sentence meanings, times, signed differences."""
 
 from __future__ import annotations
 
 import dataclasses
-import html
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_KEPT = frozenset("\n\t")
 _LARGEST = 1e15
 
 
@@ -111,15 +109,6 @@ def metric(key: str) -> Metric:
     )
 
 
-def text(value: object) -> str:
-    """``value`` escaped for HTML text and attributes, without control, bidirectional-override and lone surrogate characters."""
-    kept = "".join(
-        c if c in _KEPT or unicodedata.category(c) not in ("Cc", "Cs") else "�" for c in str(value)
-    )
-    plain = "".join(c for c in kept if not ("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069"))
-    return html.escape(plain, quote=True)
-
-
 def finite(value: object) -> float | None:
     """``value`` as a float, or None for null, NaN, infinity, absurd magnitudes and anything that is no number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -153,22 +142,6 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def size(count: float | None) -> str:
-    """Bytes in decimal units: ``812 B``, ``4.1 kB``, ``206 MB``."""
-    if count is None or count < 0:
-        return "–"
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """``1 hospital``, ``3 hospitals``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}".replace(",", "\u202f")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -5,29 +5,28 @@ As in every page of ours, a Content-Security-Policy allows nothing but the style
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from client.ingest.readiness.charts import bars, histogram, text
+from common.html import document, escape, section, style, svg
 
 _WORDS = {"stop": "Stop", "warn": "Look", "info": "Note"}
-_CSS = """
-:root{color-scheme:light dark;--ink:#1b2328;--soft:#566169;--rule:#d8dcda;--paper:#fcfcfa;--wash:#f2f4f2;--blue:#0d5f8a;--ochre:#a3560a;--red:#a3261b}
-@media screen and (prefers-color-scheme:dark){:root{--ink:#e3e7e8;--soft:#a2adb3;--rule:#323b40;--paper:#14191c;--wash:#1c2327;--blue:#67b7e1;--ochre:#e2a25c;--red:#f08a7e}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:400 1rem/1.6 system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;overflow-wrap:anywhere}
-main,header,footer{max-width:60rem;margin:0 auto;padding:0 2rem}
+_WIDTH = 640
+_LABEL, _NUMBER, _ROW, _HEIGHT = 200, 70, 24, 140
+_LONGEST = 30
+_CSS = style(
+    "--ochre:#a3560a;--red:#a3261b;",
+    "--red:#f08a7e;",
+    """
+main,header,footer{max-width:60rem}
 header{padding-top:3.5rem;padding-bottom:1.5rem}
-h1,h2{font-family:"Iowan Old Style",Palatino,Georgia,serif;font-weight:600;text-wrap:balance}
 h1{font-size:2.3rem;line-height:1.15;margin:.3rem 0}
 h2{font-size:1.25rem;margin:0 0 1rem}
 section{padding:2.2rem 0;border-top:1px solid var(--rule)}
-.mark,.note,figcaption,footer{color:var(--soft);font-size:.875rem}
+.note,figcaption,footer{color:var(--soft);font-size:.875rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:1.2rem;margin:1.5rem 0 0}
 .figures dt{font-size:.875rem;color:var(--soft)}
-.figures dd{margin:0;font:500 1.7rem/1.3 Palatino,Georgia,serif;font-variant-numeric:lining-nums}
+.figures dd{margin:0;font:500 1.7rem/1.3 var(--serif);font-variant-numeric:lining-nums}
 ul.found{list-style:none;margin:0;padding:0}
 ul.found li{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:0 1rem;padding:.7rem 0;border-bottom:1px solid var(--rule)}
 ul.found b{font-weight:600}
@@ -37,41 +36,29 @@ ul.found b{font-weight:600}
 .do{color:var(--soft);display:block;font-size:.92rem}
 figure{margin:0 0 2rem}
 figcaption{margin:0 0 .4rem}
-svg{width:100%;max-width:44rem;height:auto;display:block;font:13px system-ui,sans-serif}
+svg{width:100%;max-width:44rem;height:auto;display:block;font:13px var(--sans)}
 svg text{fill:var(--ink)}
 svg .soft{fill:var(--soft)}
 .bar{fill:var(--blue)}
 .rule{stroke:var(--rule)}
 footer{padding-top:1rem;padding-bottom:3rem}
 @media (max-width:34rem){main,header,footer{padding-left:1rem;padding-right:1rem}ul.found li{grid-template-columns:1fr}}
-"""
+""",
+)
 
 
 def render(report: Mapping[str, Any]) -> str:
     """The whole page from the content of readiness.json."""
     parts = (
-        _section("findings", "What was found", _findings(report["findings"])),
-        _section("labels", "Labels", *_labels(report)),
-        _section("images", "Images", *_images(report)),
-        _section("values", "Intensities", *_values(report["histograms"])),
-        _section("split", "How a study would part the patients", *_split(report["split"])),
+        section("findings", "What was found", _findings(report["findings"])),
+        section("labels", "Labels", *_labels(report)),
+        section("images", "Images", *_images(report)),
+        section("values", "Intensities", *_values(report["histograms"])),
+        section("split", "How a study would part the patients", *_split(report["split"])),
     )
     foot = "This page is the hospital's own. It names no patient and no file, but it holds small counts: do not pass it on."
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">{_head(str(report["site"]))}<body>{_title(report)}<main>{"".join(parts)}</main>'
-        f"<footer>{text(foot)}</footer></body></html>\n"
-    )
-
-
-def _head(name: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    return (
-        f'<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer">'
-        f'<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>{text(name)} – readiness</title>'
-        f"<style>{_CSS}</style></head>"
-    )
+    body = f"{_title(report)}<main>{''.join(parts)}</main><footer>{escape(foot)}</footer>"
+    return document(f"{report['site']} – readiness", _CSS, body)
 
 
 def _title(report: Mapping[str, Any]) -> str:
@@ -83,7 +70,7 @@ def _title(report: Mapping[str, Any]) -> str:
         "Taken in now": report["taken_in_now"],
     }
     shown = "".join(
-        f"<div><dt>{text(name)}</dt><dd>{count}</dd></div>" for name, count in figures.items()
+        f"<div><dt>{escape(name)}</dt><dd>{count}</dd></div>" for name, count in figures.items()
     )
     stops = sum(finding["severity"] == "stop" for finding in report["findings"])
     verdict = (
@@ -92,17 +79,8 @@ def _title(report: Mapping[str, Any]) -> str:
         else f"Not ready: {stops} {'thing stands' if stops == 1 else 'things stand'} in the way."
     )
     return (
-        f'<header><p class="mark">Consilium · readiness of a hospital</p><h1>{text(report["site"])}</h1><p>{text(verdict)}</p>'
+        f'<header><p class="mark">Consilium · readiness of a hospital</p><h1>{escape(report["site"])}</h1><p>{escape(verdict)}</p>'
         f'<dl class="figures">{shown}</dl></header>'
-    )
-
-
-def _section(name: str, heading: str, *parts: str) -> str:
-    content = "".join(parts)
-    return (
-        f'<section aria-labelledby="{name}"><h2 id="{name}">{text(heading)}</h2>{content}</section>'
-        if content
-        else ""
     )
 
 
@@ -113,8 +91,8 @@ def _findings(found: Sequence[Mapping[str, Any]]) -> str:
     for finding in found:
         words = f"{finding['what']} ({finding['count']})" if finding["count"] else finding["what"]
         rows.append(
-            f'<li class="{text(finding["severity"])}"><b>{_WORDS[finding["severity"]]}</b>'
-            f'<span>{text(words[0].upper() + words[1:])}.<span class="do">{text(finding["do"][0].upper() + finding["do"][1:])}.</span></span></li>'
+            f'<li class="{escape(finding["severity"])}"><b>{_WORDS[finding["severity"]]}</b>'
+            f'<span>{escape(words[0].upper() + words[1:])}.<span class="do">{escape(finding["do"][0].upper() + finding["do"][1:])}.</span></span></li>'
         )
     return f'<ul class="found">{"".join(rows)}</ul>'
 
@@ -123,12 +101,12 @@ def _labels(report: Mapping[str, Any]) -> list[str]:
     shown = []
     for i, (column, balance) in enumerate(report["labels"].items()):
         counts = {value: entry["images"] for value, entry in balance.items()}
-        shown.append(bars(f"label{i}", f"Images by {column}", counts))
+        shown.append(_bars(f"label{i}", f"Images by {column}", counts))
     if report["boxes"]:
-        shown.append(bars("boxes", "Boxes by label", report["boxes"]))
+        shown.append(_bars("boxes", "Boxes by label", report["boxes"]))
     if report["masks"]:
         shown.append(
-            bars(
+            _bars(
                 "masks",
                 "Images with a mask",
                 {"with": report["masks"], "without": report["cases"] - report["masks"]},
@@ -145,12 +123,12 @@ def _images(report: Mapping[str, Any]) -> list[str]:
         "spacings": "Spacings",
         "channels": "Channels",
     }
-    return [bars(name, title, report[name]) for name, title in titles.items()]
+    return [_bars(name, title, report[name]) for name, title in titles.items()]
 
 
 def _values(histograms: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [
-        histogram(
+        _histogram(
             f"values{i}",
             f"{kind}: share of pixels by value",
             group["low"],
@@ -166,6 +144,58 @@ def _split(parts: Mapping[str, Mapping[str, int]]) -> list[str]:
         return []
     note = "With the default shares and seed 1, by patient; each study draws its own."
     return [
-        f'<p class="note">{text(note)}</p>',
-        bars("split", "Patients", {part: counts["patients"] for part, counts in parts.items()}),
+        f'<p class="note">{escape(note)}</p>',
+        _bars("split", "Patients", {part: counts["patients"] for part, counts in parts.items()}),
     ]
+
+
+def _bars(name: str, title: str, counts: Mapping[str, int]) -> str:
+    """One horizontal bar for each entry, with its number."""
+    if not counts:
+        return ""
+    most, room = max(*counts.values(), 1), _WIDTH - _LABEL - _NUMBER
+    rows = []
+    for i, (label, count) in enumerate(counts.items()):
+        y, width = i * _ROW, room * count / most
+        rows.append(
+            f'<text x="{_LABEL - 10}" y="{y + 16}" text-anchor="end">{escape(_short(label))}</text>'
+            f'<rect class="bar" x="{_LABEL}" y="{y + 4}" width="{max(width, 1):.1f}" height="{_ROW - 8}" rx="2"/>'
+            f'<text class="soft" x="{_LABEL + max(width, 1) + 8:.1f}" y="{y + 16}">{count}</text>'
+        )
+    about = ", ".join(f"{label}: {count}" for label, count in counts.items())
+    return _chart(name, title, about, _ROW * len(counts) + 4, "".join(rows))
+
+
+def _histogram(name: str, title: str, low: float, high: float, share: Sequence[float]) -> str:
+    """Columns over an axis from low to high."""
+    most, width = max([*share, 1e-9]), (_WIDTH - 20) / len(share)
+    columns = "".join(
+        f'<rect class="bar" x="{10 + i * width:.1f}" y="{_HEIGHT - 110 * v / most:.1f}" width="{width - 1:.1f}" height="{110 * v / most:.1f}"/>'
+        for i, v in enumerate(share)
+    )
+    axis = f'<line class="rule" x1="10" y1="{_HEIGHT}" x2="{_WIDTH - 10}" y2="{_HEIGHT}"/>'
+    ends = (
+        f'<text class="soft" x="10" y="{_HEIGHT + 18}">{_number(low)}</text>'
+        f'<text class="soft" x="{_WIDTH - 10}" y="{_HEIGHT + 18}" text-anchor="end">{_number(high)}</text>'
+    )
+    middle = (share.index(max(share)) + 0.5) / len(share) * (high - low) + low
+    return _chart(
+        name,
+        title,
+        f"from {_number(low)} to {_number(high)}, most near {_number(middle)}",
+        _HEIGHT + 24,
+        columns + axis + ends,
+    )
+
+
+def _chart(name: str, title: str, about: str, height: float, body: str) -> str:
+    drawing = svg(name, title, about, (_WIDTH, height), body)
+    return f"<figure><figcaption>{escape(title)}</figcaption>{drawing}</figure>"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")

@@ -11,11 +11,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from scipy import ndimage
 
 from client.dataset import label_names
@@ -28,6 +31,8 @@ from common.seeds import derive
 Array = npt.NDArray[np.float64]
 _ABOUT = "Synthetic: every pixel and every row was drawn at random; nothing but this outline comes from the hospital."
 _SIDES = ("width", "height", "depth")
+_ROOT = "2.25.1"
+"""UIDs below it are this program's own invention; twins of different hospitals may share them."""
 
 
 def make(site: Path, out: Path, seed: int = 1) -> dict[str, Any]:
@@ -187,7 +192,39 @@ def _encoded(image: Array, form: Form, number: int, ending: str | None = None) -
         affine = np.diag([*(*form.spacing, 1.0)[:3], 1.0])
         return convert_nifti.volume(values.astype(np.float32), affine, packed=ending == ".nii.gz")
     if ending in (".dcm", ".dicom", ""):
-        from client.ingest.readiness import invented  # noqa: PLC0415  # pydicom is needed for DICOM only
-
-        return invented.image(np.rint(image), form.spacing, number)
+        return _dicom(np.rint(image), form.spacing, number)
     return convert_raster.draw(np.rint(image), ending)
+
+
+def _dicom(array: Array, spacing: tuple[float, ...], number: int) -> bytes:
+    """A secondary capture object (PS3.3 A.8) of whole numbers ``[C, H, W]``: one channel of 16 bit, or three of 8 bit."""
+    made = Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = SecondaryCaptureImageStorage
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = UID(f"{_ROOT}.{number + 1}")
+    made.StudyInstanceUID = made.SeriesInstanceUID = f"{_ROOT}.{number + 1}.1"
+    made.PatientID = made.PatientName = None
+    made.Modality, made.ConversionType, made.ImageType = "OT", "SYN", ["DERIVED", "SECONDARY"]
+    made.PixelSpacing = [f"{mm:.6g}" for mm in spacing[:2]]
+    _add_pixels(made, array)
+    out = BytesIO()
+    made.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def _add_pixels(made: Dataset, array: Array) -> None:
+    colour, low = len(array) == 3, min(0.0, float(array.min()))
+    made.Rows, made.Columns = array.shape[1:3]
+    made.SamplesPerPixel, made.PhotometricInterpretation = (
+        (3, "RGB") if colour else (1, "MONOCHROME2")
+    )
+    made.BitsAllocated = made.BitsStored = 8 if colour else 16
+    made.HighBit, made.PixelRepresentation = made.BitsStored - 1, 0
+    if colour:
+        made.PlanarConfiguration = 0
+        made.PixelData = np.moveaxis(np.clip(array, 0, 255), 0, -1).astype(np.uint8).tobytes()
+    else:
+        made.RescaleIntercept, made.RescaleSlope = f"{low:.0f}", "1"
+        made.PixelData = np.clip(array[0] - low, 0, 65535).astype("<u2").tobytes()
+    made["PixelData"].VR = "OB" if colour else "OW"

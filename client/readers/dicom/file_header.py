@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client.readers.dicom import codecs, mosaic, pixels, planes, segment_grids
+from client.readers.dicom import codecs, pixels, planes
 from client.readers.dicom.geometry import Plane
-from client.readers.dicom.opening import guarded, open_header, whole, word, words
+from client.readers.dicom.opening import guarded, open_header, references, whole, word, words
 from client.readers.dicom.reasons import DicomError, Reason
 
 _MASKS = {
@@ -56,7 +56,7 @@ def opened(path: Path) -> File:
         found: tuple[Plane, ...]
         drawn_on: tuple[str, ...]
         if form in ("segments", "structures"):
-            found, drawn_on = (), segment_grids.references(header)
+            found, drawn_on = (), references(header)
         else:
             pixels.check(header)
             codecs.check(header)
@@ -85,7 +85,7 @@ def _form(header: Any) -> str:
         return _MASKS[kind]
     if "LOCALIZER" in words(header, "ImageType"):
         raise DicomError(Reason.LOCALISER)
-    if mosaic.is_mosaic(header):
+    if planes.is_mosaic(header):
         return "mosaic"
     many = pixels.frames(header) > 1 or "SharedFunctionalGroupsSequence" in header
     return "frames" if many else "plain"
@@ -93,7 +93,7 @@ def _form(header: Any) -> str:
 
 def _planes(header: Any, form: str) -> tuple[Plane, ...]:
     if form == "mosaic":
-        return tuple(mosaic.unfold(header))
+        return tuple(planes.unfold(header))
     if form == "frames":
         return tuple(planes.framed(header))
     return (planes.plain(header),) if "ImagePositionPatient" in header else ()

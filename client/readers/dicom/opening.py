@@ -276,3 +276,13 @@ def first_item(dataset: Dataset, keyword: str) -> Dataset:
     items = dataset.get(keyword)
     found: Dataset = items[0] if items else Dataset()
     return found
+
+
+def references(header: Dataset) -> tuple[str, ...]:
+    """SeriesInstanceUIDs on which a SEG (PS3.3 C.12.1.2.2) or RTSTRUCT (PS3.3 C.8.8.5) was drawn."""
+    series = list(header.get("ReferencedSeriesSequence") or ())
+    for frame in header.get("ReferencedFrameOfReferenceSequence") or ():
+        for study in frame.get("RTReferencedStudySequence") or ():
+            series += study.get("RTReferencedSeriesSequence") or ()
+    uids = (word(item, "SeriesInstanceUID") for item in series)
+    return tuple(dict.fromkeys(uid for uid in uids if uid))

@@ -1,13 +1,23 @@
-"""What a header says about the place of each slice: plain images and enhanced multi-frame objects (functional groups, PS3.3 C.7.6.16)."""
+"""What a header says about the place of each slice: plain images, enhanced multi-frame objects, mosaics.
+
+Enhanced objects place their frames by functional groups (PS3.3 C.7.6.16). A Siemens mosaic holds the slices of one volume side by side in
+one image, described in the private CSA header (0029,1010); dicom2nifti and nibabel document its layout and the position correction from
+measurement, Siemens publishes neither.
+"""
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Hashable, Iterator
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from client.readers.dicom.geometry import Plane, place
-from client.readers.dicom.opening import first_item, numbers, whole, word
+from client.readers.dicom.opening import first_item, numbers, whole, word, words
 from client.readers.dicom.pixels import frames
 from client.readers.dicom.reasons import DicomError, Reason
 
@@ -41,6 +51,8 @@ _FRAME_TRAITS = (
     ("CTReconstructionSequence", "ConvolutionKernel"),
 )
 """The same of the frames of enhanced objects: functional group and attribute."""
+_CREATOR, _CREATOR_MR = "SIEMENS CSA HEADER", "SIEMENS MR HEADER"
+_MOST_TAGS, _MOST_ITEMS, _MOST_TILES = 128, 128, 1024
 
 
 def plain(header: Dataset, source: tuple[int, int] = (0, 0)) -> Plane:
@@ -103,6 +115,55 @@ def frame_scales(header: Dataset) -> list[tuple[float, float]]:
     return scales
 
 
+def is_mosaic(header: Dataset) -> bool:
+    """Whether ImageType has the value MOSAIC."""
+    return "MOSAIC" in words(header, "ImageType")
+
+
+def unfold(header: Dataset, file: int = 0) -> list[Plane]:
+    """The planes of the slices of a mosaic, in stored order.
+
+    Raises:
+        DicomError: the private header lacks the number of slices, the slice normal or the step between slices, or contradicts the image.
+    """
+    whole_image = plain(header)
+    count, normal = _described(header)
+    step = numbers(header, "SpacingBetweenSlices")
+    tiles = math.ceil(math.sqrt(count))
+    rows, columns = (n // tiles for n in whole_image.size)
+    if step is None or step[0] <= 0 or whole_image.size != (rows * tiles, columns * tiles):
+        raise DicomError(Reason.MOSAIC, f"{count} slices, step {step}, image {whole_image.size}")
+    sign = float(np.sign(normal @ whole_image.normal))
+    if abs(normal @ whole_image.normal) < 0.99:
+        raise DicomError(Reason.MOSAIC, "the slice normal contradicts the orientation")
+    down, right = whole_image.spacing
+    corner = whole_image.position + whole_image.down * down * (whole_image.size[0] - rows) / 2
+    corner = (
+        corner + whole_image.across * right * (whole_image.size[1] - columns) / 2
+    )  # the stated corner is that of the whole mosaic
+    return [
+        Plane(
+            corner + sign * i * step[0] * whole_image.normal,
+            whole_image.across,
+            whole_image.down,
+            whole_image.spacing,
+            (rows, columns),
+            (file, i),
+            whole_image.frame,
+        )
+        for i in range(count)
+    ]
+
+
+def cut(image: npt.NDArray[Any], planes: int, size: tuple[int, int]) -> npt.NDArray[Any]:
+    """``[rows * n, columns * n]`` to its first ``planes`` tiles, ``[planes, rows, columns]``, row by row."""
+    tiles = image.shape[0] // size[0]
+    parts: npt.NDArray[Any] = (
+        image.reshape(tiles, size[0], tiles, size[1]).swapaxes(1, 2).reshape(-1, *size)
+    )
+    return parts[:planes]
+
+
 def _plane(
     header: Dataset,
     position: Dataset,
@@ -134,3 +195,53 @@ def _traits(own: Dataset, shared: Dataset) -> Iterator[tuple[str, Hashable]]:
 def _unplaced(local: str) -> DicomError:
     sentence = "The multi-frame object states no usable position and orientation of its frames; export it with its geometry."
     return DicomError(Reason.GEOMETRY, local, sentence)
+
+
+def _described(header: Dataset) -> tuple[int, npt.NDArray[np.float64]]:
+    """Number of slices and the direction in which they follow each other."""
+    try:
+        csa = {
+            name: values
+            for name, values in _csa(header.private_block(0x0029, _CREATOR)[0x10].value)
+            if values
+        }
+        normal = np.array([float(v) for v in csa["SliceNormalVector"][:3]])
+        stated = csa.get("NumberOfImagesInMosaic") or [
+            str(header.private_block(0x0019, _CREATOR_MR)[0x0A].value)
+        ]
+        count = int(stated[0])
+    except (KeyError, ValueError, IndexError, TypeError, struct.error) as error:
+        raise DicomError(Reason.MOSAIC, repr(error)) from None
+    if not 1 <= count <= _MOST_TILES or normal.shape != (3,) or not np.isfinite(normal).all():
+        raise DicomError(Reason.MOSAIC, f"{count} slices, normal {normal}")
+    return count, normal
+
+
+def _csa(data: bytes) -> Iterator[tuple[str, list[str]]]:
+    """Names and values of a CSA header, type 1 or 2."""
+    second = data[:4] == b"SV10"
+    place = 8 if second else 0
+    count = struct.unpack_from("<I", data, place)[0]
+    place += 8
+    if not 1 <= count <= _MOST_TAGS:
+        raise ValueError("tags")
+    extra = 0
+    for number in range(count):
+        name = data[place : place + 64].split(b"\0", 1)[0].decode("latin-1")
+        items = struct.unpack_from("<i", data, place + 76)[0]
+        place += 84
+        extra = (
+            items if number == 0 else extra
+        )  # type 1 states lengths that are too large by the first tag's number of items
+        if not 0 <= items <= _MOST_ITEMS:
+            raise ValueError("items")
+        values = []
+        for _ in range(items):
+            head = struct.unpack_from("<4i", data, place)
+            length = head[1] if second else head[0] - extra
+            place += 16
+            if not 0 <= length <= len(data) - place:
+                raise ValueError("length")
+            values.append(data[place : place + length].split(b"\0", 1)[0].decode("latin-1").strip())
+            place += -(-length // 4) * 4
+        yield name, [value for value in values if value]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from client.readers import Scan
-from client.readers.dicom import mosaic, pixels, planes
+from client.readers.dicom import pixels, planes
 from client.readers.dicom.geometry import Grid
 from client.readers.dicom.opening import guarded, open_header, word
 from client.readers.dicom.reasons import DicomError, Reason
@@ -29,7 +29,7 @@ def alone(path: Path) -> Scan:
         if not is_stack(header):
             return _picture(header)
         found = volumes(
-            mosaic.unfold(header) if mosaic.is_mosaic(header) else planes.framed(header)
+            planes.unfold(header) if planes.is_mosaic(header) else planes.framed(header)
         )
         if len(found) > 1:
             raise DicomError(Reason.VOLUMES, f"{len(found)} volumes by {found[0][0]}")
@@ -79,7 +79,7 @@ def is_stack(header: Dataset) -> bool:
     return (
         pixels.frames(header) > 1
         or "SharedFunctionalGroupsSequence" in header
-        or mosaic.is_mosaic(header)
+        or planes.is_mosaic(header)
     )
 
 
@@ -97,8 +97,8 @@ def _slices(
     header: Dataset, size: tuple[int, int], into: npt.NDArray[np.float32] | None = None
 ) -> npt.NDArray[Any]:
     found = pixels.values(header, into)
-    if mosaic.is_mosaic(header):
-        found = mosaic.cut(found[0], len(mosaic.unfold(header)), size)
+    if planes.is_mosaic(header):
+        found = planes.cut(found[0], len(planes.unfold(header)), size)
     elif "PerFrameFunctionalGroupsSequence" in header and not pixels.is_colour(header):
         scales = np.array(planes.frame_scales(header), np.float32)[:, :, None, None]
         found = found if (scales == [[[1]], [[0]]]).all() else found * scales[:, 0] + scales[:, 1]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from client.readers.dicom.geometry import Grid
-from client.readers.dicom.opening import word
+from client.readers.dicom.opening import references, word
 from client.readers.dicom.reasons import DicomError, Reason
 
 if TYPE_CHECKING:
@@ -69,20 +69,6 @@ class Masks:
                 stack[:, :, k][plane] = number
         painted: npt.NDArray[Any] = self.grid.apply(stack)[None]
         return painted
-
-
-def references(header: Dataset) -> tuple[str, ...]:
-    """SeriesInstanceUIDs on which a SEG (PS3.3 C.12.1.2.2) or RTSTRUCT (PS3.3 C.8.8.5) was drawn."""
-    found = [
-        word(item, "SeriesInstanceUID") for item in header.get("ReferencedSeriesSequence") or ()
-    ]
-    for frame in header.get("ReferencedFrameOfReferenceSequence") or ():
-        for study in frame.get("RTReferencedStudySequence") or ():
-            found += [
-                word(item, "SeriesInstanceUID")
-                for item in study.get("RTReferencedSeriesSequence") or ()
-            ]
-    return tuple(dict.fromkeys(uid for uid in found if uid))
 
 
 def check_reference(header: Dataset, series: Series, frames: set[str]) -> Grid:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -22,17 +21,6 @@ pytestmark = needed
 def chromium() -> Iterator[Browser]:
     with browser() as made:
         yield made
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> SiteHome:
-    return scene.busy(tmp_path / "home")
-
-
-@pytest.fixture
-def server(made: SiteHome) -> Iterator[Server]:
-    with http_server.open_view(made, "127.0.0.1", 0) as there:
-        yield there
 
 
 @pytest.fixture

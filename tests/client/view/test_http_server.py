@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,18 +20,8 @@ from client.view import http_server, status_page
 from client.view.http_server import Server
 from client.view.status import Viewer
 from common.errors import InputError
+from common.html import digest
 from tests.client.view import scene
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> SiteHome:
-    return scene.busy(tmp_path / "home")
-
-
-@pytest.fixture
-def server(made: SiteHome) -> Iterator[Server]:
-    with http_server.open_view(made, "127.0.0.1", 0) as there:
-        yield there
 
 
 def ask(
@@ -307,7 +296,7 @@ def test_silent_connections_do_not_keep_others_out(server: Server) -> None:
     """Places are given back; while all are taken, a new connection ends at once instead of waiting."""
     silent = [
         socket.create_connection(("127.0.0.1", server.server_address[1]), 20)
-        for _ in range(http_server._MOST_AT_ONCE)
+        for _ in range(Server.at_once)
     ]
     try:
         with socket.create_connection(
@@ -397,13 +386,8 @@ def test_nothing_comes_from_elsewhere(made: SiteHome) -> None:
     ]
     assert set(places) == {"data:,", "./", "stop"}
     assert "http" not in render(made).replace(http_server.__doc__ or "", "")
-    digests = [
-        f"'sha256-{status_page._digest(text)}'"
-        for text in re.findall(
-            r"<(?:style|script)>(.*?)</(?:style|script)>", render(made), re.DOTALL
-        )
-    ]
-    assert len(digests) == 2 and all(digest in status_page.POLICY for digest in digests)
+    inside = re.findall(r"<(?:style|script)>(.*?)</(?:style|script)>", render(made), re.DOTALL)
+    assert len(inside) == 2 and all(digest(text) in status_page.POLICY for text in inside)
 
 
 def test_every_part_has_a_name_for_those_who_do_not_see_it(made: SiteHome) -> None:

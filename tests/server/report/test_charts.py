@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from common.quantities import size
 from server.report.charts import Mark, bars, dot_plot, lines
 from server.report.svg import Frame, apart, axis, thin
-from server.report.wording import size
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 _SLACK = 16.0  # a tick's text is centred on the edge of the plot

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from common.quantities import size
 from server.report import page
 from server.report.style import CSS
-from server.report.wording import duration, metric, shorten, size
+from server.report.wording import duration, metric, shorten
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 NASTY = "<script>alert(1)</script>\" onload=\"x' onerror='y&\x00\u202e\ud800"

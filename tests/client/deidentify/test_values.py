@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.deidentify.dates import moved
+from client.deidentify.values import moved
 
 
 @pytest.mark.parametrize(

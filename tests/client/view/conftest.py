@@ -1,0 +1,24 @@
+"""A busy hospital and its page's server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from client.home import SiteHome
+from client.view import http_server
+from client.view.http_server import Server
+from tests.client.view import scene
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> SiteHome:
+    return scene.busy(tmp_path / "home")
+
+
+@pytest.fixture
+def server(made: SiteHome) -> Iterator[Server]:
+    with http_server.open_view(made, "127.0.0.1", 0) as there:
+        yield there
