@@ -47,6 +47,7 @@ KEPT_IN = {
         "common/tasks/*",
         "common/models/*",
         "common/transforms/*",
+        "common/targets/*",
         "common/sample.py",
         "common/networks.py",
         "common/cli/rehearsal.py",
