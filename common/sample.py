@@ -1,17 +1,19 @@
-"""What flows from a hospital's files to a task: one image with its labels, and a batch of them.
+"""What flows from a hospital's files to a task: one image with its targets, and a batch of them.
 
 Nothing in here identifies anybody: ``patient`` is a running number within one hospital.
 
 Axis order everywhere: ``[C, H, W[, D]]`` for one image, ``[B, C, H, W[, D]]`` for a batch; H runs down, W runs right, D is the slice axis.
-Boxes are ``[N, 2 * d]`` in pixels of the image, ``x0 y0 [z0] x1 y1 [z1]`` with x along W, y along H, z along D, upper ends exclusive.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+
+from common.targets import Geometry, Target, Targets
 
 
 @dataclass(frozen=True)
@@ -22,28 +24,32 @@ class Sample:
         image: float32 ``[C, H, W[, D]]``.
         spacing: millimetres per pixel along H, W[, D]; 1.0 where the file states none.
         patient: running number of the patient within the hospital (for splits and bootstrap).
-        label: classification: int64 ``[]`` class number, or float32 ``[L]`` 0/1 per target when multi-label.
-        mask: segmentation: uint8 ``[1, H, W[, D]]`` class number per pixel, 0 is background.
-        boxes: detection: float32 ``[N, 2 * d]``.
-        classes: detection: int64 ``[N]`` class number of each box, from 0.
+        targets: what the task asks for, by name; each holds one image.
     """
 
     image: Tensor
     spacing: tuple[float, ...]
     patient: int = 0
-    label: Tensor | None = None
-    mask: Tensor | None = None
-    boxes: Tensor | None = None
-    classes: Tensor | None = None
+    targets: Targets = field(default_factory=dict)
 
     @property
     def dimensions(self) -> int:
         """2 or 3."""
         return self.image.dim() - 1
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the image and its targets."""
+        return _bytes(self.image, self.targets)
+
     def with_(self, **changes: object) -> Sample:
         """A copy with some fields replaced."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def follow(self, geometry: Geometry) -> Sample:
+        """The image moved, and every target with it."""
+        image = geometry.image(self.image[None])[0]
+        return replace(self, image=image, targets=_each(self.targets, lambda t: t.follow(geometry)))
 
 
 @dataclass(frozen=True)
@@ -52,20 +58,21 @@ class Batch:
 
     Attributes:
         images: float32 ``[B, C, H, W[, D]]``.
-        labels: int64 ``[B]`` or float32 ``[B, L]``, or None.
-        masks: uint8 ``[B, 1, H, W[, D]]``, or None.
-        boxes, classes: one tensor per image as in :class:`Sample`, or None.
+        targets: what the task asks for, by name; each holds ``B`` images.
+        spacing: as in :class:`Sample`.
     """
 
     images: Tensor
-    labels: Tensor | None = None
-    masks: Tensor | None = None
-    boxes: tuple[Tensor, ...] | None = None
-    classes: tuple[Tensor, ...] | None = None
+    targets: Targets = field(default_factory=dict)
     spacing: tuple[float, ...] = field(default=(1.0, 1.0))
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the images and their targets."""
+        return _bytes(self.images, self.targets)
 
     def with_(self, **changes: object) -> Batch:
         """A copy with some fields replaced."""
@@ -75,36 +82,45 @@ class Batch:
         self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
     ) -> Batch:
         """The batch on a device; image memory is laid out as asked (channels-last where it is faster)."""
+        images = self.images.to(device, non_blocking=True, memory_format=memory_format)
+        targets = _each(self.targets, lambda t: t.to(device, memory_format))
+        return replace(self, images=images, targets=targets)
 
-        def move(value: Tensor) -> Tensor:
-            return value.to(device, non_blocking=True)
+    def pinned(self) -> Batch:
+        """The batch in page-locked memory, from which it gets to a GPU faster."""
+        targets = _each(self.targets, Target.pinned)
+        return replace(self, images=self.images.pin_memory(), targets=targets)
 
-        return Batch(
-            images=self.images.to(device, non_blocking=True, memory_format=memory_format),
-            labels=None if self.labels is None else move(self.labels),
-            masks=None if self.masks is None else move(self.masks),
-            boxes=None if self.boxes is None else tuple(map(move, self.boxes)),
-            classes=None if self.classes is None else tuple(map(move, self.classes)),
-            spacing=self.spacing,
-        )
+    def select(self, chosen: Tensor) -> Batch:
+        """Chosen images, int64 ``[n]``, in the order asked for."""
+        there = chosen.to(self.images.device)
+        rows = chosen.tolist()
+        targets = _each(self.targets, lambda t: t.select(there, rows))
+        return replace(self, images=self.images.index_select(0, there), targets=targets)
+
+    def part(self, start: int, end: int) -> Batch:
+        """Images ``start`` to ``end - 1``, as views."""
+        targets = _each(self.targets, lambda t: t.part(start, end))
+        return replace(self, images=self.images[start:end], targets=targets)
+
+    def follow(self, geometry: Geometry) -> Batch:
+        """The images moved, and every target with them."""
+        targets = _each(self.targets, lambda t: t.follow(geometry))
+        return replace(self, images=geometry.image(self.images), targets=targets)
 
 
 def stack(samples: list[Sample]) -> Batch:
     """Stack samples of one shape into a batch."""
     first = samples[0]
-    return Batch(
-        images=torch.stack([s.image for s in samples]),
-        labels=None
-        if first.label is None
-        else torch.stack([s.label for s in samples if s.label is not None]),
-        masks=None
-        if first.mask is None
-        else torch.stack([s.mask for s in samples if s.mask is not None]),
-        boxes=None
-        if first.boxes is None
-        else tuple(s.boxes for s in samples if s.boxes is not None),
-        classes=None
-        if first.classes is None
-        else tuple(s.classes for s in samples if s.classes is not None),
-        spacing=first.spacing,
-    )
+    kinds = {name: type(target) for name, target in first.targets.items()}
+    targets = {name: kind.join([s.targets[name] for s in samples]) for name, kind in kinds.items()}
+    return Batch(torch.stack([s.image for s in samples]), targets, first.spacing)
+
+
+def _each(targets: Targets, change: Callable[[Target], Target]) -> Targets:
+    return {name: change(target) for name, target in targets.items()}
+
+
+def _bytes(images: Tensor, targets: Targets) -> int:
+    beside = sum(target.nbytes for target in targets.values())
+    return images.numel() * images.element_size() + beside

@@ -284,6 +284,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "common/tasks/*",
         "common/models/*",
         "common/transforms/*",
+        "common/targets/*",
         "common/sample.py",
         "common/networks.py",
         "common/cli/rehearsal.py",

@@ -108,7 +108,7 @@ class ImageCache:
             self.log(result.local)
             return False
         self._shapes[i] = tuple(result.image.shape)
-        full, self._room = self._room < 0, self._room - _bytes(result)
+        full, self._room = self._room < 0, self._room - result.nbytes
         if self._room >= 0:
             self.kept[i] = result
         elif not full:
@@ -158,17 +158,13 @@ def _prepared(step: Named, sample: Sample, path: Path) -> Sample:
 def _compact(sample: Sample) -> Sample:
     half = sample.image.half()
     exact = bool((half.float() - sample.image).abs().max() <= _EXACT * sample.image.std())
-    mask = None if sample.mask is None else sample.mask.contiguous()
-    return sample.with_(image=half if exact else sample.image.contiguous(), mask=mask)
+    targets = {name: target.each(Tensor.contiguous) for name, target in sample.targets.items()}
+    return sample.with_(image=half if exact else sample.image.contiguous(), targets=targets)
 
 
 def expanded(sample: Sample) -> Sample:
     """A kept sample with its image as float32."""
     return sample.with_(image=sample.image.float())
-
-
-def _bytes(sample: Sample) -> int:
-    return sum(v.numel() * v.element_size() for v in vars(sample).values() if isinstance(v, Tensor))
 
 
 def _physical() -> int:

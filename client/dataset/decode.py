@@ -1,4 +1,4 @@
-"""One case to one :class:`~common.sample.Sample` in stored values: decode, convert channels, attach label, mask or boxes."""
+"""One case to one :class:`~common.sample.Sample` in stored values: decode, add its targets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from client.dataset import masks
 from client.dataset.manifest import Case
 from client.readers import _registry
 from client.readers.dicom import series
+from client.targets import Decoded, source
 from common.errors import CaseError
 from common.sample import Sample
 from common.study.study import Data
@@ -26,31 +26,16 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
         Sample whose image is float32 ``[data.channels, H, W[, D]]`` in stored values.
 
     Raises:
-        CaseError: the image or its mask cannot be used; the local text names the file.
+        CaseError: the image or one of its targets cannot be used; the local text names the file.
     """
     scan = series.read(case.volume) if case.volume else _registry.read(case.image)
     try:
         image = _channels(_tensor(scan.array), data.channels)
         _check(image, data)
-        shape = tuple(image.shape[1:])
-        sample = Sample(image, scan.spacing, case.patient)
-        if case.label is not None:
-            kind = torch.float32 if task.multi_label else torch.int64
-            sample = sample.with_(label=torch.tensor(case.label, dtype=kind))
-        if case.mask is not None:
-            sample = sample.with_(
-                mask=torch.from_numpy(
-                    masks.read_mask(
-                        case.mask, case.image, shape, task, scan.affine if case.volume else None
-                    )
-                )
-            )
-        if case.boxes is not None:
-            sample = sample.with_(
-                boxes=torch.from_numpy(case.boxes.on(shape)),
-                classes=torch.from_numpy(case.boxes.classes),
-            )
-        return sample
+        place = Decoded(case.image, tuple(image.shape[1:]), scan.affine if case.volume else None)
+        pairs = case.stated.items()
+        targets = {name: source(name).load(stated, place, task) for name, stated in pairs}
+        return Sample(image, scan.spacing, case.patient, targets)
     except CaseError as error:
         raise CaseError(error.public, f"{case.image}: {error.local}") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +35,17 @@ class Table:
     torn: frozenset[str]
 
 
-def read_table(folder: Path, task: Task) -> Table:
+def read_table(folder: Path, asked: Sequence[str]) -> Table:
     """Merge labels.csv and cases.csv by their column ``file``.
 
+    Args:
+        folder: the hospital's folder.
+        asked: the columns that must be there.
+
     Raises:
-        SiteError: a table cannot be read, or a column that the task asks for is missing.
+        SiteError: a table cannot be read, or a column that is asked for is missing.
     """
-    wanted = (PATIENT, *(task.columns if task.needs == "label" else ()))
+    wanted = (PATIENT, *asked)
     names = label_names.read(folder)
     rows: dict[str, dict[str, str]] = {}
     torn: set[str] = set()
@@ -61,8 +65,7 @@ def read_table(folder: Path, task: Task) -> Table:
                 value = stated if column == PATIENT else names.label(stated)
                 if value and row.setdefault(column, value) != value:
                     torn.add(file)
-    if task.needs == "label":
-        _check_columns(task.columns, present)
+    _check_columns(asked, present)
     return Table(rows, frozenset(torn))
 
 
@@ -80,7 +83,7 @@ def patients(folder: Path) -> set[str]:
     return {record.get(PATIENT, "") for _, records in tables for record in records} - {""}
 
 
-def _check_columns(wanted: tuple[str, ...], present: list[str]) -> None:
+def _check_columns(wanted: Sequence[str], present: list[str]) -> None:
     missing = [c for c in wanted if c not in present]
     if missing and not present:
         raise SiteError(
@@ -190,9 +193,13 @@ def read_target(row: Mapping[str, str], task: Task) -> int | tuple[int, ...] | N
     if not texts or not all(texts):
         return None
     if task.multi_label:
-        pair = task.classes if len(task.classes) == 2 else ("0", "1")
-        return tuple(_position(text, pair) for text in texts)
+        return tuple(_position(text, allowed(task)) for text in texts)
     return _position(texts[0], task.classes)
+
+
+def allowed(task: Task) -> tuple[str, ...]:
+    """The values that a column may have."""
+    return ("0", "1") if task.multi_label and len(task.classes) != 2 else task.classes
 
 
 def _position(text: str, allowed: tuple[str, ...]) -> int:

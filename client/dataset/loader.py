@@ -47,7 +47,7 @@ class SiteDataset:
         Args:
             folders: one hospital each; several act as one whose parts are exactly the union of theirs.
             study: ``data``, ``prepare``, ``augment`` and ``seed`` are used.
-            task: which labels to bring.
+            task: which targets to bring.
             log: the hospital's own log; file names appear there and nowhere else.
             memory: bytes of decoded images to keep of each folder.
             gone: whether a patient, by identifier, takes no further part.
@@ -173,8 +173,8 @@ class SiteDataset:
     def _stack(self, places: list[_Place]) -> Batch | None:
         """All training images as one compact batch, or None where they differ in size or are not all kept."""
         if self._stacked is None:
-            kept = [place.shelf.kept.get(place.index) for place in places]
-            samples = [sample for sample in kept if sample is not None]
+            held = [place.shelf.kept.get(place.index) for place in places]
+            samples = [sample for sample in held if sample is not None]
             if len(samples) < len(places) or len({sample.image.shape for sample in samples}) > 1:
                 return None
             if len({sample.image.dtype for sample in samples}) > 1:
@@ -183,9 +183,10 @@ class SiteDataset:
             for i, (place, sample) in enumerate(
                 zip(places, samples, strict=True)
             ):  # views, so that nothing is held twice
-                mask = None if whole.masks is None else whole.masks[i]
                 if len(self._shelves) == 1:
-                    place.shelf.kept[place.index] = sample.with_(image=whole.images[i], mask=mask)
+                    own = whole.part(i, i + 1)
+                    kept = sample.with_(image=own.images[0], targets=own.targets)
+                    place.shelf.kept[place.index] = kept
             self._stacked = _moved(whole, self._device)
         return self._stacked
 
@@ -260,29 +261,17 @@ def _order(count: int, steps: int, batch: int, generator: torch.Generator) -> It
 
 def _select(whole: Batch, chosen: Tensor, device: torch.device) -> Batch:
     """Rows of a stacked batch, images as float32."""
-    there, rows = chosen.to(whole.images.device), chosen.tolist()
-    batch = Batch(
-        images=whole.images.index_select(0, there).float(),
-        labels=None if whole.labels is None else whole.labels.index_select(0, there),
-        masks=None if whole.masks is None else whole.masks.index_select(0, there),
-        boxes=None if whole.boxes is None else tuple(whole.boxes[i] for i in rows),
-        classes=None if whole.classes is None else tuple(whole.classes[i] for i in rows),
-        spacing=whole.spacing,
-    )
-    return _pinned(batch, device)
+    batch = whole.select(chosen)
+    return _pinned(batch.with_(images=batch.images.float()), device)
 
 
 def _moved(whole: Batch, device: torch.device) -> Batch:
     if device.type != "cuda":
         return whole
-    size = sum(t.numel() * t.element_size() for t in (whole.images, whole.masks) if t is not None)
-    fits = size <= torch.cuda.mem_get_info(device)[0] // 3
+    fits = whole.nbytes <= torch.cuda.mem_get_info(device)[0] // 3
     return whole.to(device) if fits else whole
 
 
 def _pinned(batch: Batch, device: torch.device) -> Batch:
     """The batch in page-locked memory where that speeds its way to a GPU."""
-    if device.type != "cuda" or batch.images.is_cuda:
-        return batch
-    masks = None if batch.masks is None else batch.masks.pin_memory()
-    return batch.with_(images=batch.images.pin_memory(), masks=masks)
+    return batch if device.type != "cuda" or batch.images.is_cuda else batch.pinned()

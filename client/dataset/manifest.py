@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.dataset import boxes, labels, masks, volume_names
-from client.dataset.boxes import Boxes
+from client.dataset import labels, volume_names
 from client.dataset.labels import Table
 from client.dataset.volume_names import Image
 from client.readers import _registry
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import Series
+from client.targets import Facts, Source, source, sources
 from common.errors import CaseError, SiteError
 from common.seeds import derive
 from common.study.study import Data
@@ -27,11 +27,6 @@ from common.tasks import Task
 PARTS = ("train", "validation", "test")
 _BESIDE = (Reason.LOCALISER, Reason.NO_IMAGE, Reason.GEOMETRY)
 """What lies beside the volumes in a usual export (scouts, reports, single pictures): left out, and no fault of the hospital's."""
-_UNLABELLED = {
-    "label": "The image has no label in labels.csv.",
-    "mask": "The image has no mask of its name in masks/.",
-    "boxes": "The image has no entry in boxes.json.",
-}
 
 
 @dataclass(frozen=True)
@@ -41,17 +36,15 @@ class Case:
     Attributes:
         image: the image's file; of a DICOM volume its first slice.
         patient: running number; says nothing about who it is.
-        label: class number, or one 0/1 per target if the task is multi-label.
-        mask: the mask's file.
-        boxes: checked boxes.
+        stated: what the folder states about each target, as :mod:`client.targets` has it.
+        stratum: the class by which patients are spread over the parts; None without a single one.
         volume: the DICOM series, if the image is one.
     """
 
     image: Path = field(repr=False)
     patient: int
-    label: int | tuple[int, ...] | None = None
-    mask: Path | None = field(default=None, repr=False)
-    boxes: Boxes | None = field(default=None, repr=False)
+    stated: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    stratum: int | None = None
     volume: Series | None = field(default=None, repr=False)
 
 
@@ -62,7 +55,7 @@ class Manifest:
     Attributes:
         cases: one entry per image.
         patients: number of patients.
-        unusable: images whose label, mask or boxes break a rule.
+        unusable: images of which a target breaks a rule.
         left_out: every image that is not among the cases, counted by public sentence: the unusable and the unlabelled.
         withdrawn: patients whose images are listed, so that all others keep their part, and never used.
     """
@@ -84,8 +77,8 @@ def index(
     """List a hospital's folder.
 
     Args:
-        folder: holds ``images/`` or ``dicom/``, and labels.csv, cases.csv, ``masks/``, boxes.json as the task needs.
-        task: says which labels are needed.
+        folder: holds ``images/`` or ``dicom/``, and what the sources of the task's targets read.
+        task: says which targets are needed.
         data: limits (``min_patients``, ``max_bad_fraction``) and dimensions.
         log: the hospital's own log; gets a line with the file name for each image that is unusable.
         gone: whether a patient, by identifier, takes no further part.
@@ -94,8 +87,7 @@ def index(
         SiteError: the folder cannot be used.
     """
     images, refused = volume_names.images(_images(folder), data.dimensions)
-    table = labels.read_table(folder, task)
-    find = _finder(folder, task, data, table)
+    table, opened = _opened(folder, task, data)
     left_out = Counter(r.public for r in refused)
     unusable = sum(r.reason not in _BESIDE for r in refused)
     for r in refused:
@@ -104,12 +96,14 @@ def index(
     out: set[str] = set()
     for image in images:
         try:
-            known = volume_names.first(image, find)
-            if known is None:
-                left_out[_UNLABELLED[task.needs]] += 1
+            stated = _stated(image, table, opened)
+            lacking = [opened[name].absent for name, value in stated.items() if value is None]
+            if lacking:
+                left_out[lacking[0]] += 1
             else:
                 identity = _identity(image, table)
-                found.append(({"image": image.path, "volume": image.volume, **known}, identity))
+                facts = {"image": image.path, "volume": image.volume, "stated": stated}
+                found.append((facts | {"stratum": _stratum(stated)}, identity))
                 if gone is not None and _is_out(image, identity, gone):
                     out.add(identity)
         except CaseError as error:
@@ -182,32 +176,42 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _finder(
-    folder: Path, task: Task, data: Data, table: Table
-) -> Callable[[str], dict[str, Any] | None]:
-    """What the hospital knows about an image by its name: fields of :class:`Case`, or None."""
-    if task.needs == "mask":
-        files = masks.find_masks(folder)
-        return lambda name: (
-            {"mask": files[_registry.stem(name)]} if _registry.stem(name) in files else None
-        )
-    if task.needs == "boxes":
-        entries = boxes.read_boxes(folder)
-        return lambda name: (
-            {"boxes": boxes.parse_boxes(entries[name], task, data.dimensions)}
-            if name in entries
-            else None
-        )
+def _opened(folder: Path, task: Task, data: Data) -> tuple[Table, dict[str, Source]]:
+    """The folder's tables, and the source of each target that the task asks for."""
+    kinds = sources(task)
+    columns = [column for kind in kinds.values() for column in kind.columns(task)]
+    table = labels.read_table(folder, columns)
+    return table, {name: kind(folder, task, data) for name, kind in kinds.items()}
 
-    def target(name: str) -> dict[str, Any] | None:
-        number = labels.read_target(table.rows.get(name, {}), task)
-        return None if number is None else {"label": number}
 
-    return target
+def _stated(image: Image, table: Table, opened: Mapping[str, Source]) -> dict[str, Any]:
+    """What the hospital states about each target, by the first name of the image that it knows."""
+
+    def patient() -> str | None:
+        return _patient(image, table)
+
+    def facts(name: str) -> Facts:
+        return Facts(name, table.rows.get(name, {}), patient)
+
+    def stated(place: Source) -> Any | None:
+        return volume_names.first(image, lambda name: place.find(facts(name)))
+
+    return {kind: stated(place) for kind, place in opened.items()}
+
+
+def _stratum(stated: Mapping[str, Any]) -> int | None:
+    numbers = (source(name).stratum(value) for name, value in stated.items())
+    return next((number for number in numbers if number is not None), None)
 
 
 def _identity(image: Image, table: Table) -> str:
     """Who the patient is: the table's word, else the file's, else the file stands for a patient of its own."""
+    stated = _patient(image, table)
+    return f"patient {stated}" if stated else f"file {image.names[0]}"
+
+
+def _patient(image: Image, table: Table) -> str | None:
+    """The patient's identifier by the table's word, else the file's; None or empty without."""
     if any(name in table.torn for name in image.names):
         raise CaseError(
             "The rows of labels.csv and cases.csv for the image contradict each other; keep one row for each image."
@@ -215,12 +219,10 @@ def _identity(image: Image, table: Table) -> str:
     stated = next(
         filter(None, (table.rows.get(name, {}).get(labels.PATIENT) for name in image.names)), None
     )
+    if stated:
+        return stated
     reader = _registry.reader_of(image.path)
-    if not stated:
-        stated = (
-            image.volume.patient if image.volume else reader.patient(image.path) if reader else None
-        )
-    return f"patient {stated}" if stated else f"file {image.names[0]}"
+    return image.volume.patient if image.volume else reader.patient(image.path) if reader else None
 
 
 def _is_out(image: Image, identity: str, gone: Callable[[str], bool]) -> bool:
@@ -257,10 +259,10 @@ def _reasons(left_out: Counter[str]) -> str:
 
 def _strata(manifest: Manifest, seed: int) -> list[list[int]]:
     """Patients of each class in an order drawn from the seed, rarest class first; one list where there are no single classes."""
-    sizes = Counter(case.label for case in manifest.cases)
+    sizes = Counter(case.stratum for case in manifest.cases)
     rarest: dict[int, tuple[int, int]] = {}
     for case in manifest.cases:
-        rank = (sizes[case.label], case.label) if isinstance(case.label, int) else (0, 0)
+        rank = (0, 0) if case.stratum is None else (sizes[case.stratum], case.stratum)
         rarest[case.patient] = min(rank, rarest.get(case.patient, rank))
     strata: dict[tuple[int, int], list[int]] = {rank: [] for rank in sorted(set(rarest.values()))}
     for patient in sorted(rarest, key=lambda p: derive(seed, "split", p)):

@@ -82,9 +82,7 @@ def examples(
 
 
 def _interest(sample: Sample) -> float:
-    if sample.mask is not None:
-        return float((sample.mask > 0).sum())
-    return 0.0 if sample.boxes is None else float(len(sample.boxes))
+    return max((target.amount() for target in sample.targets.values()), default=0.0)
 
 
 def _predict(

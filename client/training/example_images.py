@@ -15,6 +15,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from common.sample import Sample
+from common.targets.boxes import Boxes
+from common.targets.mask import Mask
 
 Pixels = npt.NDArray[np.uint8]
 _TRUTH, _PREDICTION = (0, 158, 115), (230, 97, 0)
@@ -27,12 +29,13 @@ def picture(sample: Sample, prediction: Mapping[str, Tensor]) -> dict[str, str]:
         "truth": np.zeros((1, 1, 4), np.uint8),
         "prediction": np.zeros((1, 1, 4), np.uint8),
     }
-    if sample.mask is not None and "mask" in prediction:
-        shown["truth"] = _outline(_slice(sample.mask), _TRUTH)
+    mask, boxes = Mask.of(sample), Boxes.of(sample)
+    if mask is not None and "mask" in prediction:
+        shown["truth"] = _outline(_slice(mask.values[0]), _TRUTH)
         shown["prediction"] = _outline(_slice(prediction["mask"]), _PREDICTION)
-    elif sample.boxes is not None and "boxes" in prediction:
+    elif boxes is not None and "boxes" in prediction:
         size = shown["image"].shape[:2]
-        shown["truth"] = _frames(sample.boxes, size, _TRUTH)
+        shown["truth"] = _frames(boxes.corners[0], size, _TRUTH)
         shown["prediction"] = _frames(prediction["boxes"], size, _PREDICTION)
     return {name: base64.b64encode(png(pixels)).decode() for name, pixels in shown.items()}
 

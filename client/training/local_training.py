@@ -209,11 +209,4 @@ def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
         return
     size = -(-len(batch) // parts)
     for start in range(0, len(batch), size):
-        end = start + size
-        yield batch.with_(
-            images=batch.images[start:end],
-            labels=None if batch.labels is None else batch.labels[start:end],
-            masks=None if batch.masks is None else batch.masks[start:end],
-            boxes=None if batch.boxes is None else batch.boxes[start:end],
-            classes=None if batch.classes is None else batch.classes[start:end],
-        )
+        yield batch.part(start, start + size)

@@ -9,6 +9,7 @@ from common.errors import CaseError
 from common.sample import Sample, stack
 from common.study import plugins
 from common.study.study import Study
+from common.targets import Target, named
 from common.transforms import Transform
 
 _SIDE = {2: 96, 3: 32}
@@ -43,20 +44,16 @@ def _transform(name: str) -> Transform:
 
 
 def _invented(study: Study, generator: torch.Generator) -> Sample:
-    """Noise with a bright patch, which the label marks if the task needs a mask or boxes."""
+    """Noise with a bright patch, which the targets mark that the task asks for."""
     dimensions, needs = study.data.dimensions, networks.task(study).needs
     side = _SIDE[dimensions]
-    patch = (slice(None), *[slice(side // 4, side // 2)] * dimensions)
-    image = torch.rand((study.data.channels, *[side] * dimensions), generator=generator)
-    image[patch] += 1.0
-    sample = Sample(image, (1.0,) * dimensions)
-    if needs == "mask":
-        mask = torch.zeros((1, *[side] * dimensions), dtype=torch.uint8)
-        mask[patch] = 1
-        return sample.with_(mask=mask)
-    if needs == "boxes":
-        box = torch.tensor(
-            [[side // 4] * dimensions + [side // 2] * dimensions], dtype=torch.float32
-        )
-        return sample.with_(boxes=box, classes=torch.zeros(1, dtype=torch.int64))
-    return sample
+    size, low, high = ([length] * dimensions for length in (side, side // 4, side // 2))
+    image = torch.rand((study.data.channels, *size), generator=generator)
+    image[(slice(None), *[slice(side // 4, side // 2)] * dimensions)] += 1.0
+    targets = [_kind(name).example(size, low, high) for name in sorted(needs)]
+    return Sample(image, (1.0,) * dimensions, targets=named(*targets))
+
+
+def _kind(name: str) -> type[Target]:
+    kind: type[Target] = plugins.load("common.targets", name, "TARGET", "target")
+    return kind

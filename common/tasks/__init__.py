@@ -1,21 +1,22 @@
 """Tasks: what the network is for. One file each; adding one changes no other file.
 
 A file ``common/tasks/<name>.py`` exports ``TASK``, a :class:`TaskType`: the settings class and the constructor of a :class:`Task`.
-A task never opens a file: :attr:`Task.needs` says which labels the hospital's reader must bring.
+A task never opens a file: :attr:`Task.needs` says which targets the hospital's readers must bring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
 from common.sample import Batch, Sample
 
-Needs = Literal["label", "mask", "boxes"]
+Needs = frozenset[str]
+"""Names of kinds of targets, the file names of :mod:`common.targets`."""
 Row = Mapping[str, np.ndarray]
 """What scoring keeps of one image: small arrays, the same keys for every image of a task, enough to compute every metric of a set of
 images. Rows stay at the hospital; only :meth:`Task.summarise` of many of them leaves it."""
@@ -25,15 +26,15 @@ class Task(Protocol):
     """One task with its settings and the number of dimensions."""
 
     needs: Needs
-    """Which labels the reader must bring."""
+    """Which targets an image must have to be of use."""
     columns: tuple[str, ...]
-    """``needs == "label"``: columns of labels.csv that hold the targets; one for single-label, any number for multi-label."""
+    """Needs "label": columns of labels.csv that hold the targets; one for single-label, any number for multi-label."""
     classes: tuple[str, ...]
     """Class names in number order. label: texts as they stand in the column; mask: foreground classes, number 1 on; boxes: label names."""
     multi_label: bool
-    """``needs == "label"``: each column is a 0/1 target of its own."""
+    """Needs "label": each column is a 0/1 target of its own."""
     mask_values: tuple[int, ...] | None
-    """``needs == "mask"``: stored pixel value of each foreground class; None: any non-zero pixel if there is one class, else 1, 2, 3 ..."""
+    """Needs "mask": stored pixel value of each foreground class; None: any non-zero pixel if there is one class, else 1, 2, 3 ..."""
     outputs: int
     """What :class:`common.models.Shape` asks for."""
     primary: str

@@ -15,6 +15,7 @@ from torch.nn import functional
 from common.errors import SiteError, StudyError
 from common.sample import Batch, Sample
 from common.study.config import setting
+from common.targets.label import Label
 from common.tasks import Needs, Row, TaskType
 from common.tasks._scoring import area_under_roc, mean_defined, mean_recall, over_flips
 
@@ -56,7 +57,7 @@ class Options:
 class Classification:
     """The task; see :class:`common.tasks.Task`."""
 
-    needs: Needs = "label"
+    needs: Needs = frozenset({"label"})
     mask_values: tuple[int, ...] | None = None
     primary = "auc"
     higher_is_better: Mapping[str, bool] = {
@@ -96,7 +97,7 @@ class Classification:
 
         The mean is over images and not over their weights, so that an image counts the same whatever it shares a batch with.
         """
-        labels = _given(batch.labels)
+        labels = _given(Label.of(batch))
         logits = network(batch.images)
         with torch.autocast(logits.device.type, enabled=False):
             terms = self._multi_label_terms if self.multi_label else self._single_label_terms
@@ -207,16 +208,16 @@ def _check(options: Options) -> None:
             raise StudyError(f"task.{name} is {list(getattr(options, name))}; name each only once.")
 
 
-def _given(labels: Tensor | None) -> Tensor:
-    if labels is None:
+def _given(label: Label | None) -> Tensor:
+    if label is None:
         raise SiteError(
             "Images of the hospital have no class label; add the study's target column to labels.csv."
         )
-    return labels
+    return label.values
 
 
 def _label(sample: Sample) -> Tensor:
-    return _given(sample.label)
+    return _given(Label.of(sample))[0]
 
 
 def _create(options: Any, dimensions: int) -> Classification:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +17,9 @@ from torch.nn import functional as F
 from common.errors import SiteError, StudyError
 from common.sample import Batch, Sample
 from common.study.config import setting
+from common.targets.boxes import Boxes
 from common.tasks import Needs, Row, TaskType, _boxes, _coco
 from common.tasks._boxes import Candidates
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Detection:
         StudyError: no class, or one named twice.
     """
 
-    needs: Needs = "boxes"
+    needs: Needs = frozenset({"boxes"})
     columns: tuple[str, ...] = ()
     multi_label = False
     mask_values: tuple[int, ...] | None = None
@@ -94,10 +92,10 @@ class Detection:
         Raises:
             SiteError: the batch holds no boxes (empty lists are fine, missing ones are not).
         """
-        boxes, classes = _given(batch.boxes), _given(batch.classes)
+        truth = _given(Boxes.of(batch))
         found: Candidates = network(batch.images)
         with torch.autocast(batch.images.device.type, enabled=False):
-            return self._loss(found, boxes, classes)
+            return self._loss(found, truth.corners, truth.classes)
 
     def _loss(
         self, found: Candidates, boxes: Sequence[Tensor], classes: Sequence[Tensor]
@@ -163,7 +161,8 @@ class Detection:
         Raises:
             SiteError: the image has no boxes, or a class number outside the study's classes.
         """
-        boxes, classes = _given(sample.boxes), _given(sample.classes)
+        truth = _given(Boxes.of(sample))
+        boxes, classes = truth.corners[0], truth.classes[0]
         if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < self.outputs:
             raise SiteError(
                 f"A box has a class number outside 0 to {self.outputs - 1}; check the labels in boxes.json."
@@ -194,7 +193,7 @@ class Detection:
         }
 
 
-def _given(value: T | None) -> T:
+def _given(value: Boxes | None) -> Boxes:
     if value is None:
         raise SiteError(
             "Images of the hospital have no boxes; name each in boxes.json, with an empty list of objects if it shows none."

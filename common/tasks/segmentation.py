@@ -15,6 +15,7 @@ from torch.nn import functional
 from common.errors import SiteError, StudyError
 from common.sample import Batch, Sample
 from common.study.config import setting
+from common.targets.mask import Mask
 from common.tasks import Needs, Row, TaskType
 from common.tasks._scoring import dice, hausdorff_95, mean_defined, over_flips
 
@@ -69,7 +70,7 @@ class Options:
 class Segmentation:
     """The task; see :class:`common.tasks.Task`."""
 
-    needs: Needs = "mask"
+    needs: Needs = frozenset({"mask"})
     columns: tuple[str, ...] = ()
     multi_label = False
     primary = "dice"
@@ -94,7 +95,7 @@ class Segmentation:
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Dice loss, with cross-entropy if asked for, computed in float32 over the pixels of the image (padding does not count)."""
-        masks = _given(batch.masks)
+        masks = _given(Mask.of(batch))
         logits = self._logits(network, batch.images)
         with torch.autocast(logits.device.type, enabled=False):
             loss = dice_loss(
@@ -157,7 +158,7 @@ class Segmentation:
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
         """``dice`` and ``hd95`` (mm), float64 ``[classes]``: each foreground class against the background and the other classes."""
-        truth, found = _given(sample.mask)[0].numpy(), prediction["mask"][0].numpy()
+        truth, found = _given(Mask.of(sample))[0, 0].numpy(), prediction["mask"][0].numpy()
         if truth.shape != found.shape:
             raise SiteError(
                 f"A mask has {truth.shape} pixels and its image {found.shape}; give masks of the size of their images."
@@ -223,12 +224,12 @@ def _check(options: Options, dimensions: int) -> None:
         )
 
 
-def _given(masks: Tensor | None) -> Tensor:
-    if masks is None:
+def _given(mask: Mask | None) -> Tensor:
+    if mask is None:
         raise SiteError(
             "Images of the hospital have no mask; put one of the same name into masks/."
         )
-    return masks
+    return mask.values
 
 
 def _whole(logits: Tensor, images: Tensor) -> Tensor:

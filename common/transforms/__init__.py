@@ -3,10 +3,12 @@
 A file ``common/transforms/<name>.py`` exports ``TRANSFORM``, a :class:`Transform`:
 
 - ``kind == "prepare"``: deterministic, on one :class:`~common.sample.Sample`; its result is cached, so it runs once per image.
-- ``kind == "augment"``: random, on one training :class:`~common.sample.Batch`; each image of the batch draws its own parameters, masks and
-  boxes follow the image. Runs on the device on which the batch lies.
+- ``kind == "augment"``: random, on one training :class:`~common.sample.Batch`; each image of
+  the batch draws its own parameters. Runs on the device on which the batch lies.
 - ``kind == "crop"``: random, on one training Sample, before the batch is stacked (all results of one study have the same shape).
 
+A step that moves pixels describes how as a :class:`~common.targets.Geometry`, which the images and
+every target follow.
 Randomness comes only from the generator that is passed in.
 """
 

@@ -1,4 +1,4 @@
-"""Read a batch through a sampling grid: one pass over the images, one over the masks."""
+"""Read a batch through a sampling grid: one pass over the images, one over each mask."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from common.sample import Batch
+from common.targets import Geometry
 
 OUTSIDE = ("border", "zeros", "reflection")
 
@@ -35,18 +35,26 @@ def linear_grid(linear: Tensor, shift: Tensor, size: Sequence[int]) -> Tensor:
     return grid
 
 
-def warped(batch: Batch, grid: Tensor, outside: str) -> Batch:
-    """Images (linear) and masks (nearest) read at ``grid``.
+class Warp(Geometry):
+    """Images (linear) and masks (nearest) read at a grid; the way forward of points is added.
 
     Args:
         grid: ``[B, d, H, W[, D]]`` from -1 to 1 between the image's edges, axes in the order H, W[, D].
         outside: what lies beyond the image, for image and mask alike.
     """
-    grid = grid.flip(1).movedim(1, -1)
-    images = functional.grid_sample(batch.images, grid, "bilinear", outside, align_corners=False)
-    if batch.masks is None:
-        return batch.with_(images=images)
-    masks = functional.grid_sample(
-        batch.masks.to(grid.dtype), grid, "nearest", outside, align_corners=False
-    )
-    return batch.with_(images=images, masks=masks.to(torch.uint8))
+
+    def __init__(self, grid: Tensor, outside: str) -> None:
+        self.size = tuple(grid.shape[2:])
+        self._grid = grid.flip(1).movedim(1, -1)
+        self._outside = outside
+
+    def image(self, images: Tensor) -> Tensor:
+        """Grey values between the pixels."""
+        return self._read(images, "bilinear")
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """Class numbers of the nearest pixels."""
+        return self._read(values.to(self._grid.dtype), "nearest").to(values.dtype)
+
+    def _read(self, values: Tensor, how: str) -> Tensor:
+        return functional.grid_sample(values, self._grid, how, self._outside, align_corners=False)

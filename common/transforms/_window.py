@@ -1,13 +1,45 @@
-"""Cut a window out of an image, padding where it reaches beyond; mask and boxes follow."""
+"""Cut a window out of an image, padding where it reaches beyond; targets follow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
 from torch.nn import functional
 
 from common.sample import Sample
-from common.transforms._boxes import clipped, edges
+from common.targets import Geometry
+
+
+class Window(Geometry):
+    """Pixels beyond the image become ``fill`` in the image and 0 in what is never mixed."""
+
+    def __init__(
+        self,
+        before: Sequence[int],
+        starts: Sequence[int],
+        sizes: Sequence[int],
+        fill: float,
+        keep: float,
+    ) -> None:
+        self.size = tuple(sizes)
+        self.keep = keep
+        self._starts = list(starts)
+        self._fill = fill
+        pads = [p for n, s, m in zip(before, starts, sizes, strict=True) for p in (-s, s + m - n)]
+        self._pads = [p for i in reversed(range(len(before))) for p in pads[2 * i : 2 * i + 2]]
+
+    def image(self, images: Tensor) -> Tensor:
+        """The window of grey values."""
+        return functional.pad(images, self._pads, value=self._fill)
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """The window of class numbers."""
+        return functional.pad(values, self._pads)
+
+    def points(self, places: Tensor, owner: Tensor) -> Tensor:
+        """Counted from the window's beginning."""
+        return places - places.new_tensor(self._starts)
 
 
 def window(
@@ -15,23 +47,9 @@ def window(
 ) -> Sample:
     """The window of ``sizes`` pixels that begins at ``starts`` (H, W[, D]; negative where it begins before the image).
 
-    Pixels beyond the image become ``fill`` in the image and background in the mask. Boxes are clipped; one of which less than the share
-    ``keep``, or nothing, lies in the window is dropped with its class.
+    Boxes are clipped; one of which less than the share ``keep``, or nothing, lies in it goes.
     """
-    before = sample.image.shape[1:]
-    pads = [p for n, s, m in zip(before, starts, sizes, strict=True) for p in (-s, s + m - n)]
-    order = [p for i in reversed(range(len(before))) for p in pads[2 * i : 2 * i + 2]]
-    boxes, classes = sample.boxes, sample.classes
-    if boxes is not None:
-        low, high = edges(boxes)
-        shift = low.new_tensor(list(starts))
-        boxes, classes = clipped(low - shift, high - shift, classes, sizes, keep)
-    return sample.with_(
-        image=functional.pad(sample.image, order, value=fill),
-        mask=None if sample.mask is None else functional.pad(sample.mask, order),
-        boxes=boxes,
-        classes=classes,
-    )
+    return sample.follow(Window(sample.image.shape[1:], starts, sizes, fill, keep))
 
 
 def centred(sample: Sample, sizes: Sequence[int], fill: float) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 from common.errors import StudyError
 from common.sample import Batch
 from common.study.config import setting
+from common.targets import KEEP
 from common.transforms import Transform
-from common.transforms._boxes import KEEP, batch_edges, clipped, edges, per_image
 from common.transforms._options import chosen, column, interval, ratio, uniform
-from common.transforms._warp import OUTSIDE, linear_grid, warped
+from common.transforms._warp import OUTSIDE, Warp, linear_grid
 
 _LARGEST_ANGLE_OF_BOXES = 15.0
 
@@ -59,16 +60,47 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     Raises:
         StudyError: an angle above 15 degrees on images with boxes.
     """
-    if batch.boxes is not None:
-        _check_angles(options)
     matrix, shift = (value.to(batch.images.device) for value in _drawn(options, batch, generator))
-    size = matrix.new_tensor([float(n) for n in batch.images.shape[2:]])
-    inverse = torch.linalg.inv(matrix)
-    linear = 2 / size[:, None] * inverse * (size / 2)
-    grid = linear_grid(
-        linear, -2 / size * (inverse @ shift[..., None])[..., 0], batch.images.shape[2:]
-    )
-    return _with_boxes(warped(batch, grid, options.outside), matrix, shift)
+    return batch.follow(Affine(options, matrix, shift, batch.images.shape[2:]))
+
+
+class Affine(Warp):
+    """A map about the centre, read backwards by images and gone forwards by points."""
+
+    keep = KEEP
+
+    def __init__(
+        self,
+        options: Options,
+        matrix: Tensor,
+        shift: Tensor,
+        size: Sequence[int],
+    ) -> None:
+        lengths = matrix.new_tensor([float(n) for n in size])
+        inverse = torch.linalg.inv(matrix)
+        linear = 2 / lengths[:, None] * inverse * (lengths / 2)
+        start = -2 / lengths * (inverse @ shift[..., None])[..., 0]
+        super().__init__(linear_grid(linear, start, size), options.outside)
+        self._options = options
+        self._matrix = matrix
+        self._shift = shift
+
+    def points(self, places: Tensor, owner: Tensor) -> Tensor:
+        """Turned and scaled about the middle, then shifted."""
+        middle = places.new_tensor([n / 2 for n in self.size])
+        turned = (self._matrix[owner] @ (places - middle)[..., None])[..., 0]
+        return turned + middle + self._shift[owner]
+
+    def boxes(self, low: Tensor, high: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
+        """The box of the turned ellipse that is inscribed in the old box.
+
+        Raises:
+            StudyError: an angle above 15 degrees.
+        """
+        _check_angles(self._options)
+        centre = self.points((low + high) / 2, owner)
+        half = (self._matrix[owner] * ((high - low) / 2)[:, None, :]).square().sum(2).sqrt()
+        return centre - half, centre + half
 
 
 def _drawn(options: Options, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -102,27 +134,6 @@ def _rotation(angle: Tensor, first: int, second: int, dimensions: int) -> Tensor
     matrix[:, first, first] = matrix[:, second, second] = angle.cos()
     matrix[:, first, second], matrix[:, second, first] = -angle.sin(), angle.sin()
     return matrix
-
-
-def _with_boxes(batch: Batch, matrix: Tensor, shift: Tensor) -> Batch:
-    if batch.boxes is None:
-        return batch
-    low, high, owner = batch_edges(batch.boxes)
-    middle = low.new_tensor([n / 2 for n in batch.images.shape[2:]])
-    centre = (
-        (matrix[owner] @ ((low + high) / 2 - middle)[..., None])[..., 0] + middle + shift[owner]
-    )
-    half = (matrix[owner] * ((high - low) / 2)[:, None, :]).square().sum(2).sqrt()
-    moved = per_image(centre - half, centre + half, batch.boxes)
-    classes = batch.classes if batch.classes is not None else (None,) * len(batch)
-    kept = [
-        clipped(*edges(b), c, batch.images.shape[2:], KEEP)
-        for b, c in zip(moved, classes, strict=True)
-    ]
-    return batch.with_(
-        boxes=tuple(b for b, _ in kept),
-        classes=None if batch.classes is None else tuple(c for _, c in kept),
-    )
 
 
 def _check_angles(options: Options) -> None:

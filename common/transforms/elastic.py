@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from common.errors import StudyError
 from common.sample import Batch
@@ -17,7 +18,7 @@ from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._linear import apply, spline
 from common.transforms._options import chosen, column, uniform
-from common.transforms._warp import OUTSIDE, linear_grid, warped
+from common.transforms._warp import OUTSIDE, Warp, linear_grid
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,8 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     """Masks follow.
 
     Raises:
-        StudyError: images with boxes; a deformed box is no box.
+        StudyError: images with boxes.
     """
-    if batch.boxes is not None:
-        raise StudyError("Step 'elastic' cannot move boxes; take affine or flip for detection.")
     size, device = batch.images.shape[2:], batch.images.device
     control = uniform(
         (-options.strength, options.strength),
@@ -56,7 +55,19 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     rest = linear_grid(
         torch.eye(len(size), device=device)[None], torch.zeros(1, len(size), device=device), size
     )
-    return warped(batch, rest + shift, options.outside)
+    return batch.follow(Elastic(rest + shift, options.outside))
+
+
+class Elastic(Warp):
+    """Known backwards only: where a pixel is read, not where a point goes."""
+
+    def points(self, places: Tensor, owner: Tensor) -> Tensor:
+        """None goes anywhere.
+
+        Raises:
+            StudyError: always; a deformed box is no box.
+        """
+        raise StudyError("Step 'elastic' cannot move boxes; take affine or flip for detection.")
 
 
 TRANSFORM = Transform(kind="augment", options=Options, augment=_augment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor
 from common.errors import StudyError
 from common.sample import Batch
 from common.study.config import setting
+from common.targets import Geometry
 from common.transforms import Transform
-from common.transforms._boxes import batch_edges, per_image
 from common.transforms._options import chosen, column
 
 
@@ -39,29 +40,29 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
             f"axes of step 'flip' is {list(options.axes)}; images with {dimensions} axes allow 0 to {dimensions - 1}."
         )
     for axis in sorted(set(options.axes)):
-        batch = _mirrored(
-            batch, axis, chosen(options.probability, len(batch), generator, batch.images.device)
-        )
+        which = chosen(options.probability, len(batch), generator, batch.images.device)
+        batch = batch.follow(Mirror(batch.images.shape[2:], axis, which))
     return batch
 
 
-def _mirrored(batch: Batch, axis: int, which: Tensor) -> Batch:
-    def mirror(values: Tensor) -> Tensor:
-        return torch.where(column(which, values), values.flip(axis + 2), values)
+class Mirror(Geometry):
+    """Some of the images mirrored along one axis; exact for all that follows."""
 
-    boxes = batch.boxes
-    if boxes is not None:
-        low, high, owner = batch_edges(boxes)
-        moved, length = which[owner], batch.images.shape[axis + 2]
-        new_low, new_high = low.clone(), high.clone()
-        new_low[:, axis] = torch.where(moved, length - high[:, axis], low[:, axis])
-        new_high[:, axis] = torch.where(moved, length - low[:, axis], high[:, axis])
-        boxes = per_image(new_low, new_high, boxes)
-    return batch.with_(
-        images=mirror(batch.images),
-        masks=None if batch.masks is None else mirror(batch.masks),
-        boxes=boxes,
-    )
+    def __init__(self, size: Sequence[int], axis: int, which: Tensor) -> None:
+        self.size = tuple(size)
+        self._axis = axis
+        self._which = which
+
+    def image(self, images: Tensor) -> Tensor:
+        """Any values."""
+        return torch.where(column(self._which, images), images.flip(self._axis + 2), images)
+
+    def points(self, places: Tensor, owner: Tensor) -> Tensor:
+        """Counted from the other end."""
+        moved = places.clone()
+        along = places[:, self._axis]
+        moved[:, self._axis] = torch.where(self._which[owner], self.size[self._axis] - along, along)
+        return moved
 
 
 TRANSFORM = Transform(kind="augment", options=Options, augment=_augment)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from common.sample import Sample
 from common.study.config import setting
+from common.targets import KEEP
 from common.transforms import Transform
-from common.transforms._boxes import KEEP, edges
 from common.transforms._options import axes, per_axis
 from common.transforms._window import window
 
@@ -54,24 +53,9 @@ def _crop(options: Options, sample: Sample, generator: torch.Generator) -> Sampl
 
 
 def _foreground(sample: Sample, generator: torch.Generator) -> list[int] | None:
-    """A foreground pixel (H, W[, D]) drawn evenly, else the centre of a random box, else None."""
-    if sample.mask is not None and bool(sample.mask.any()):
-        return _pixel(sample.mask[0] != 0, generator)
-    if sample.boxes is not None and len(sample.boxes):
-        low, high = edges(sample.boxes[_below(len(sample.boxes), generator)][None])
-        return [int(c) for c in ((low + high) / 2)[0]]
-    return None
-
-
-def _pixel(foreground: Tensor, generator: torch.Generator) -> list[int]:
-    """Axis by axis, each index as likely as it has foreground pixels: even over all of them without listing them."""
-    place: list[int] = []
-    while foreground.dim():
-        counts = foreground.reshape(len(foreground), -1).sum(1)
-        rank = _below(int(counts.sum()), generator)
-        place.append(int((counts.cumsum(0) <= rank).sum()))
-        foreground = foreground[place[-1]]
-    return place
+    """A place (H, W[, D]) that the first target marks which marks any, else None."""
+    places = (target.place(generator) for target in sample.targets.values())
+    return next((place for place in places if place is not None), None)
 
 
 def _below(count: int, generator: torch.Generator) -> int:

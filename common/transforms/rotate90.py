@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,8 @@ from torch import Tensor
 
 from common.sample import Batch
 from common.study.config import setting
+from common.targets import Geometry
 from common.transforms import Transform
-from common.transforms._boxes import edges, joined
 from common.transforms._options import chosen
 
 
@@ -30,37 +31,36 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     drawn = 1 + torch.randint(3, (len(batch),), generator=generator)
     turned = chosen(options.probability, len(batch), generator, torch.device("cpu"))
     turns = torch.where(turned, drawn if square else torch.full_like(drawn, 2), 0)
-    boxes = batch.boxes
-    if boxes is not None:
-        boxes = tuple(
-            _turned_boxes(b, int(k), height, width) for b, k in zip(boxes, turns, strict=True)
-        )
-    masks = None if batch.masks is None else _turned(batch.masks, turns)
-    return batch.with_(images=_turned(batch.images, turns), masks=masks, boxes=boxes)
+    return batch.follow(Turn((height, width, *batch.images.shape[4:]), turns))
 
 
-def _turned(values: Tensor, turns: Tensor) -> Tensor:
-    """Each image of ``[B, C, H, W[, D]]`` turned counter-clockwise by its own number of quarter turns."""
-    result = values.clone()
-    for k in (1, 2, 3):
-        which = (turns == k).nonzero()[:, 0].to(values.device)
-        if len(which):
-            result[which] = torch.rot90(values[which], k, (2, 3))
-    return result
+class Turn(Geometry):
+    """Each image turned counter-clockwise by its own number of quarter turns, exactly."""
 
+    def __init__(self, size: Sequence[int], turns: Tensor) -> None:
+        self.size = tuple(size)
+        self._turns = turns
 
-def _turned_boxes(boxes: Tensor, turns: int, height: int, width: int) -> Tensor:
-    """A counter-clockwise quarter turn takes (row, column) to (W - column, row)."""
-    low, high = (e.clone() for e in edges(boxes))
-    for _ in range(turns):
-        rows, columns = (
-            (low[:, 0].clone(), high[:, 0].clone()),
-            (low[:, 1].clone(), high[:, 1].clone()),
-        )
-        low[:, 0], high[:, 0] = width - columns[1], width - columns[0]
-        low[:, 1], high[:, 1] = rows
-        height, width = width, height
-    return joined(low, high)
+    def image(self, images: Tensor) -> Tensor:
+        """Any values."""
+        result = images.clone()
+        for k in (1, 2, 3):
+            which = (self._turns == k).nonzero()[:, 0].to(images.device)
+            if len(which):
+                result[which] = torch.rot90(images[which], k, (2, 3))
+        return result
+
+    def points(self, places: Tensor, owner: Tensor) -> Tensor:
+        """A quarter turn takes (row, column) to (W - column, row)."""
+        turns = self._turns.to(places.device)[owner]
+        height, width = self.size[:2]
+        for done in range(3):
+            turned = places.clone()
+            turned[:, 0] = width - places[:, 1]
+            turned[:, 1] = places[:, 0]
+            places = torch.where((turns > done)[:, None], turned, places)
+            height, width = width, height
+        return places
 
 
 TRANSFORM = Transform(kind="augment", options=Options, augment=_augment)

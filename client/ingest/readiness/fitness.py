@@ -14,17 +14,17 @@ from pathlib import Path
 
 import torch
 
-from client.dataset import boxes, label_names, labels
 from client.dataset import manifest as manifests
 from client.dataset.cache import transform
 from client.dataset.decode import decode
 from client.dataset.label_names import FILE
 from client.dataset.manifest import Manifest
 from client.ingest.readiness import memory
+from client.targets import sources
 from common import networks
 from common.cli import checks
 from common.cli.checks import CheckResult
-from common.errors import ArgumentError, CaseError, SiteError, did_you_mean
+from common.errors import ArgumentError, CaseError, SiteError
 from common.sample import Sample, stack
 from common.study.study import Study
 from common.tasks import Task
@@ -84,100 +84,7 @@ def _seen(folder: Path, names: Path | None) -> Iterator[Path]:
 
 def _names(folder: Path, task: Task) -> list[CheckResult]:
     """Whether the hospital's own words are the study's, through its labels.toml."""
-    if task.needs == "mask":
-        return _listed(label_names.read(folder), task)
-    if task.needs == "boxes":
-        return _drawn(folder, task)
-    allowed, strange = _allowed(task), Counter[str]()
-    table = labels.read_table(folder, task)
-    for row in table.rows.values():
-        try:
-            labels.read_target(row, task)
-        except CaseError:
-            strange.update(
-                {
-                    value
-                    for value in (row.get(column, "") for column in task.columns)
-                    if value and not _fits(value, task)
-                }
-            )
-    return [_strange(strange, ", ".join(task.columns), allowed)]
-
-
-def _listed(names: label_names.LabelNames, task: Task) -> list[CheckResult]:
-    """Whether [masks] of labels.toml, if the hospital has one, has every class of the study."""
-    missing = [name for name in task.classes if name not in names.masks.values()]
-    if not names.masks:
-        return []
-    told = f"masks hold {', '.join(dict.fromkeys(names.masks.values()))}"
-    if len(missing) == len(task.classes):
-        return [
-            checks.wrong(
-                "names",
-                f"{told}, none of {', '.join(missing)}",
-                f"give the study's names in {FILE}, [masks]",
-            )
-        ]
-    if missing:
-        return [
-            checks.warning(
-                "names",
-                f"{told}, but not {', '.join(missing)}",
-                f"if they do, give the study's names in {FILE}, [masks]",
-            )
-        ]
-    return [checks.ok("names", told)]
-
-
-def _drawn(folder: Path, task: Task) -> list[CheckResult]:
-    """Whether the labels of boxes.json are the study's."""
-    entries = [
-        entry
-        for entry in boxes.read_boxes(folder).values()
-        if isinstance(entry, dict) and isinstance(entry.get("objects"), list)
-    ]
-    found = Counter(
-        str(item.get("label"))
-        for entry in entries
-        for item in entry["objects"]
-        if isinstance(item, dict)
-    )
-    return [
-        _strange(
-            Counter({name: n for name, n in found.items() if name not in task.classes}),
-            "boxes.json",
-            task.classes,
-        )
-    ]
-
-
-def _strange(strange: Counter[str], where: str, allowed: tuple[str, ...]) -> CheckResult:
-    if not strange:
-        return checks.ok(
-            "names", f"every value of {where} is one of the study's: {', '.join(allowed)}"
-        )
-    listed = ", ".join(
-        f"{value!r}{did_you_mean(value, allowed)}" for value, _ in strange.most_common(_SHOWN)
-    )
-    advice = (
-        f'list them in {FILE}, [labels] value = "{allowed[0]}", or "" for those that are not used'
-    )
-    return checks.wrong(
-        "names",
-        f"{len(strange)} values are none of the study's ({', '.join(allowed)}): {listed}",
-        advice,
-    )
-
-
-def _fits(value: str, task: Task) -> bool:
-    try:
-        return labels._position(value, _allowed(task)) >= 0
-    except CaseError:
-        return False
-
-
-def _allowed(task: Task) -> tuple[str, ...]:
-    return ("0", "1") if task.multi_label and len(task.classes) != 2 else task.classes
+    return [finding for kind in sources(task).values() for finding in kind.words(folder, task)]
 
 
 def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
@@ -224,13 +131,14 @@ def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
 def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
     """How many training patients each class has."""
     train = manifests.split(manifest, study.data, study.seed)["train"]
-    people: dict[str, set[int]] = {
-        name: set() for name in (task.columns if task.multi_label else task.classes)
-    }
+    kinds = sources(task)
+    names = [name for kind in kinds.values() for name in kind.counted(task)]
+    people: dict[str, set[int]] = {name: set() for name in names}
     for case in (manifest.cases[i] for i in train):
-        for name in _present(case, task):
-            people[name].add(case.patient)
-    if task.needs == "mask":  # which classes a mask holds is seen when it is decoded
+        for target, kind in kinds.items():
+            for name in kind.present(case.stated[target], task):
+                people[name].add(case.patient)
+    if not people:  # which classes a mask holds is seen when it is decoded
         return []
     counts = ", ".join(f"{name} {len(who)}" for name, who in people.items())
     few = [name for name, who in people.items() if len(who) < _FEW]
@@ -243,14 +151,6 @@ def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
             )
         ]
     return [checks.ok("classes", f"training patients: {counts}")]
-
-
-def _present(case: manifests.Case, task: Task) -> list[str]:
-    if case.boxes is not None:
-        return [task.classes[i] for i in set(case.boxes.classes.tolist())]
-    if isinstance(case.label, tuple):
-        return [name for name, value in zip(task.columns, case.label, strict=True) if value]
-    return [] if case.label is None else [task.classes[case.label]]
 
 
 def _images(manifest: Manifest, study: Study, task: Task) -> tuple[list[Sample], list[CheckResult]]:

@@ -114,15 +114,7 @@ def _kept(built: nn.Module, task: Task, batch: Batch) -> tuple[int, int]:
 
 def repeated(batch: Batch, count: int) -> Batch:
     """A batch of ``count`` images, made from the ones there are."""
-    rows = [i % len(batch) for i in range(count)]
-    chosen = torch.tensor(rows)
-    return batch.with_(
-        images=batch.images[chosen],
-        labels=None if batch.labels is None else batch.labels[chosen],
-        masks=None if batch.masks is None else batch.masks[chosen],
-        boxes=None if batch.boxes is None else tuple(batch.boxes[i] for i in rows),
-        classes=None if batch.classes is None else tuple(batch.classes[i] for i in rows),
-    )
+    return batch.select(torch.arange(count) % len(batch))
 
 
 def _free() -> int:

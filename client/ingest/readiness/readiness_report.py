@@ -143,14 +143,9 @@ def _parts(
     number = {patient: i for i, patient in enumerate(sorted({case.patient for case in cases}))}
     first = next(iter(told.values()), {})
     classes = {value: i for i, value in enumerate(sorted(set(first.values())))}
-    listed = [
-        Case(
-            image=Path(),
-            patient=number[case.patient],
-            label=classes[first[i]] if i in first else None,
-        )
-        for i, case in enumerate(cases)
-    ]
+    strata = [classes[first[i]] if i in first else None for i in range(len(cases))]
+    pairs = zip(cases, strata, strict=True)
+    listed = [Case(Path(), number[case.patient], stratum=stratum) for case, stratum in pairs]
     parts = split(Manifest(tuple(listed), len(number), 0, Counter()), Data(), _SEED)
     return {
         part: {

@@ -12,7 +12,7 @@ import pytest
 from client.dataset import boxes
 from common.errors import CaseError, SiteError
 
-TASK: Any = SimpleNamespace(needs="boxes", classes=("cyst", "stone"))
+TASK: Any = SimpleNamespace(needs=frozenset({"boxes"}), classes=("cyst", "stone"))
 
 
 def entry(*corners: list[Any], label: str = "stone", **size: Any) -> dict[str, Any]:

@@ -17,8 +17,11 @@ from client.dataset.decode import decode
 from client.dataset.manifest import Case
 from common.errors import CaseError
 from common.study.study import Data
+from tests.targets import Seen
 
-TASK: Any = SimpleNamespace(needs="mask", classes=("x",), multi_label=False, mask_values=None)
+TASK: Any = SimpleNamespace(
+    needs=frozenset({"mask"}), classes=("x",), multi_label=False, mask_values=None
+)
 MULTI: Any = SimpleNamespace(multi_label=True)
 COLOUR = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
 
@@ -42,25 +45,29 @@ def test_grey_becomes_colour_by_repetition(tmp_path: Path) -> None:
 
 def test_labels_mask_and_boxes(tmp_path: Path) -> None:
     image = save(tmp_path / "a.png", COLOUR)
-    one = decode(Case(image, 0, label=2), TASK, Data()).label
+    one = Seen(decode(Case(image, 0, {"label": 2}), TASK, Data())).label
     assert one is not None
     assert (one.dtype, one.shape, int(one)) == (torch.int64, (), 2)
-    several = decode(Case(image, 0, label=(1, 0)), MULTI, Data()).label
+    several = Seen(decode(Case(image, 0, {"label": (1, 0)}), MULTI, Data())).label
     assert several is not None
     assert (several.dtype, several.tolist()) == (torch.float32, [1.0, 0.0])
-    mask = decode(
-        Case(image, 0, mask=save(tmp_path / "m.png", (COLOUR[..., 0] > 0).astype(np.uint8))),
-        TASK,
-        Data(),
+    mask = Seen(
+        decode(
+            Case(
+                image, 0, {"mask": save(tmp_path / "m.png", (COLOUR[..., 0] > 0).astype(np.uint8))}
+            ),
+            TASK,
+            Data(),
+        )
     ).mask
     assert mask is not None
     assert (mask.dtype, int(mask.sum())) == (torch.uint8, 7)
     drawn = boxes.Boxes(np.array([[0, 0, 8, 2]], np.float32), np.array([0]), (8.0, 2.0))
-    sample = decode(Case(image, 0, boxes=drawn), TASK, Data())
-    assert sample.boxes is not None
-    assert sample.boxes.tolist() == [[0, 0, 4, 2]]
-    assert sample.classes is not None
-    assert sample.classes.dtype == torch.int64
+    sample = decode(Case(image, 0, {"boxes": drawn}), TASK, Data())
+    assert Seen(sample).boxes is not None
+    assert Seen(sample).boxes.tolist() == [[0, 0, 4, 2]]
+    assert Seen(sample).classes is not None
+    assert Seen(sample).classes.dtype == torch.int64
 
 
 def test_volume(tmp_path: Path) -> None:

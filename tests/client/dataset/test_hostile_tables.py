@@ -16,14 +16,18 @@ from tests.client.readers.memory import at_most
 
 MEGABYTE = 1 << 20
 TASK: Any = SimpleNamespace(
-    needs="label", columns=("lesion",), classes=("0", "1"), multi_label=False, mask_values=None
+    needs=frozenset({"label"}),
+    columns=("lesion",),
+    classes=("0", "1"),
+    multi_label=False,
+    mask_values=None,
 )
 
 
 def table(folder: Path, content: bytes, match: str, most: int = 8 * MEGABYTE) -> None:
     (folder / "labels.csv").write_bytes(content)
     with at_most(most + 2 * len(content)), pytest.raises(SiteError, match=match):
-        labels.read_table(folder, TASK)
+        labels.read_table(folder, TASK.columns)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_tables_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_only_columns_that_are_asked_for_are_kept(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,name,lesion\na.png,Smith,1\n")
-    assert labels.read_table(tmp_path, TASK).rows == {"a.png": {"lesion": "1"}}
+    assert labels.read_table(tmp_path, TASK.columns).rows == {"a.png": {"lesion": "1"}}
 
 
 @pytest.mark.parametrize("text", ["Größe", "naïve"])
@@ -63,7 +67,7 @@ def test_encodings_are_told_apart_however_long_the_table(
 ) -> None:
     rows = "file,lesion\n" + "".join(f"{i},0\n" for i in range(20_000)) + f"{text}.png,1\n"
     (tmp_path / "labels.csv").write_bytes(rows.encode(code))
-    assert labels.read_table(tmp_path, TASK).rows[f"{text}.png"] == {"lesion": "1"}
+    assert labels.read_table(tmp_path, TASK.columns).rows[f"{text}.png"] == {"lesion": "1"}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_columns_and_values(tmp_path: Path) -> None:
     write(
         tmp_path, '[columns]\nBefund = "pneumonia"\n[labels]\nja = "1"\nnein = "0"\nunklar = ""\n'
     )
-    table = labels.read_table(tmp_path, CLASSES)
+    table = labels.read_table(tmp_path, CLASSES.columns)
     assert [labels.read_target(table.rows[f"{n}.png"], CLASSES) for n in "abcd"] == [1, 0, None, 1]
     assert table.rows["a.png"]["patient_id"] == "ja"
 
@@ -48,7 +48,7 @@ def test_columns_and_values(tmp_path: Path) -> None:
 def test_values_may_change_places(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,pneumonia\na.png,1\nb.png,0\n")
     write(tmp_path, '[labels]\n1 = "0"\n0 = "1"\n')
-    table = labels.read_table(tmp_path, CLASSES)
+    table = labels.read_table(tmp_path, CLASSES.columns)
     assert [labels.read_target(table.rows[f"{n}.png"], CLASSES) for n in "ab"] == [0, 1]
 
 
@@ -129,9 +129,6 @@ def test_training_sees_the_study_s_names(tmp_path: Path) -> None:
             "model": {"name": "cnn"},
         }
     )
-    assert [case.label for case in manifests.index(tmp_path, CLASSES, study.data).cases] == [
-        1,
-        1,
-        0,
-        0,
-    ]
+    assert [
+        case.stated["label"] for case in manifests.index(tmp_path, CLASSES, study.data).cases
+    ] == [1, 1, 0, 0]

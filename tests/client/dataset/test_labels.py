@@ -12,14 +12,13 @@ from client.dataset import labels
 from common.errors import CaseError, SiteError
 
 
-def task(
-    *columns: str,
-    classes: tuple[str, ...] = ("0", "1"),
-    multi_label: bool = False,
-    needs: str = "label",
-) -> Any:
+def task(*columns: str, classes: tuple[str, ...] = ("0", "1"), multi_label: bool = False) -> Any:
     return SimpleNamespace(
-        needs=needs, columns=columns, classes=classes, multi_label=multi_label, mask_values=None
+        needs=frozenset({"label"}),
+        columns=columns,
+        classes=classes,
+        multi_label=multi_label,
+        mask_values=None,
     )
 
 
@@ -41,7 +40,7 @@ def write(folder: Path, text: str | bytes, name: str = "labels.csv") -> None:
 )
 def test_spreadsheet_habits(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, content)
-    rows = labels.read_table(tmp_path, task("dx")).rows
+    rows = labels.read_table(tmp_path, ("dx",)).rows
     assert rows == {
         "a.png": {"dx": "1", "patient_id": "p"},
         "b.png": {"dx": "0", "patient_id": "q"},
@@ -50,25 +49,25 @@ def test_spreadsheet_habits(tmp_path: Path, content: bytes) -> None:
 
 def test_windows_1252(tmp_path: Path) -> None:
     write(tmp_path, "file,dx\nMüller.png,1\n".encode("cp1252"))
-    assert list(labels.read_table(tmp_path, task("dx")).rows) == ["Müller.png"]
+    assert list(labels.read_table(tmp_path, ("dx",)).rows) == ["Müller.png"]
 
 
 def test_both_tables_are_merged_and_other_columns_forgotten(tmp_path: Path) -> None:
     write(tmp_path, "file,dx,name\na.png,1,Smith\n")
     write(tmp_path, "file,patient_id,age\na.png,p,44\nb.png,q,45\n", "cases.csv")
-    rows = labels.read_table(tmp_path, task("dx")).rows
+    rows = labels.read_table(tmp_path, ("dx",)).rows
     assert rows == {"a.png": {"dx": "1", "patient_id": "p"}, "b.png": {"patient_id": "q"}}
 
 
 def test_contradicting_rows_are_marked(tmp_path: Path) -> None:
     write(tmp_path, "file,dx\na.png,1\na.png,0\nb.png,1\nb.png,1\n")
-    assert labels.read_table(tmp_path, task("dx")).torn == {"a.png"}
+    assert labels.read_table(tmp_path, ("dx",)).torn == {"a.png"}
 
 
 def test_missing_column_is_named_and_those_present_stay_in_the_log(tmp_path: Path) -> None:
     write(tmp_path, "file,dx,age\na.png,1,44\n")
     with pytest.raises(SiteError, match="no column malignant among its 3 columns") as caught:
-        labels.read_table(tmp_path, task("malignant"))
+        labels.read_table(tmp_path, ("malignant",))
     assert (
         not any(word in caught.value.public for word in ("44", "dx", "age"))
         and "its columns are: file, dx, age." in caught.value.local
@@ -78,7 +77,7 @@ def test_missing_column_is_named_and_those_present_stay_in_the_log(tmp_path: Pat
 def test_first_line_without_names_is_never_quoted(tmp_path: Path) -> None:
     write(tmp_path, "smith.png,1,P-4711\n")
     with pytest.raises(SiteError, match="no column file among its 3 columns") as caught:
-        labels.read_table(tmp_path, task("dx"))
+        labels.read_table(tmp_path, ("dx",))
     assert "smith" not in caught.value.public
     assert "smith" in caught.value.local
 
@@ -90,13 +89,13 @@ def test_first_line_without_names_is_never_quoted(tmp_path: Path) -> None:
 def test_rubbish_is_a_site_error(tmp_path: Path, content: bytes) -> None:
     write(tmp_path, content)
     with pytest.raises(SiteError, match=r"labels\.csv"):
-        labels.read_table(tmp_path, task("dx"))
+        labels.read_table(tmp_path, ("dx",))
 
 
 def test_tables_are_needed_only_for_labels(tmp_path: Path) -> None:
     with pytest.raises(SiteError, match=r"no labels\.csv.*file and dx"):
-        labels.read_table(tmp_path, task("dx"))
-    assert labels.read_table(tmp_path, task(needs="mask")).rows == {}
+        labels.read_table(tmp_path, ("dx",))
+    assert labels.read_table(tmp_path, ()).rows == {}
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,21 @@ from common.errors import SiteError
 from common.sample import Batch, Sample
 from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
 from common.transforms import Transform
+from common.transforms._window import window
+from tests.targets import Seen
 
 LABEL: Any = SimpleNamespace(
-    needs="label", columns=("dx",), classes=("0", "1"), multi_label=False, mask_values=None
+    needs=frozenset({"label"}),
+    columns=("dx",),
+    classes=("0", "1"),
+    multi_label=False,
+    mask_values=None,
 )
 MASK: Any = SimpleNamespace(
-    needs="mask", columns=(), classes=("x",), multi_label=False, mask_values=None
+    needs=frozenset({"mask"}), columns=(), classes=("x",), multi_label=False, mask_values=None
 )
 BOXES: Any = SimpleNamespace(
-    needs="boxes", columns=(), classes=("x",), multi_label=False, mask_values=None
+    needs=frozenset({"boxes"}), columns=(), classes=("x",), multi_label=False, mask_values=None
 )
 
 
@@ -49,8 +55,7 @@ def fail_on_five(options: Nothing, sample: Sample) -> Sample:
 def corner(options: Nothing, sample: Sample, generator: torch.Generator) -> Sample:
     """A 2 x 2 window whose place is drawn."""
     y, x = (int(torch.randint(n - 1, (), generator=generator)) for n in sample.image.shape[1:])
-    mask = None if sample.mask is None else sample.mask[:, y : y + 2, x : x + 2]
-    return sample.with_(image=sample.image[:, y : y + 2, x : x + 2], mask=mask)
+    return window(sample, (y, x), (2, 2), 0.0)
 
 
 def shift(options: Nothing, batch: Batch, generator: torch.Generator) -> Batch:
@@ -137,7 +142,10 @@ def test_counts_and_samples(tmp_path: Path) -> None:
     assert len(samples) == 28
     sample = samples[0]
     assert (sample.image.dtype, sample.image.shape) == (torch.float32, (1, 4, 5))
-    assert all(s.label is not None and int(s.label) == int(s.image[0, 0, 0]) % 2 for s in samples)
+    assert all(
+        Seen(s).label is not None and int(Seen(s).label) == int(s.image[0, 0, 0]) % 2
+        for s in samples
+    )
     assert [int(s.image[0, 0, 0]) for s in bank.samples("all")] == list(range(40))
     assert len({s.patient for s in samples}) == 14
     assert len(samples[:3]) == 3
@@ -209,13 +217,16 @@ def test_labels_follow_their_image_with_and_without_memory(
     )
     for batch in bank.batches(4, 4, 1):
         for i, n in enumerate(numbers(batch)):
-            if batch.labels is not None:
-                assert int(batch.labels[i]) == n % 2
-            if batch.masks is not None:
-                assert (batch.masks.dtype, int(batch.masks[i].max())) == (torch.uint8, n % 2)
-            if batch.boxes is not None and batch.classes is not None:
-                assert batch.boxes[i].tolist() == [[0, 0, 1 + n % 3, 2]]
-                assert batch.classes[i].tolist() == [0]
+            if Seen(batch).labels is not None:
+                assert int(Seen(batch).labels[i]) == n % 2
+            if Seen(batch).masks is not None:
+                assert (Seen(batch).masks.dtype, int(Seen(batch).masks[i].max())) == (
+                    torch.uint8,
+                    n % 2,
+                )
+            if Seen(batch).boxes is not None and Seen(batch).classes is not None:
+                assert Seen(batch).boxes[i].tolist() == [[0, 0, 1 + n % 3, 2]]
+                assert Seen(batch).classes[i].tolist() == [0]
 
 
 def test_memory_limit_changes_no_result_and_is_logged(tmp_path: Path) -> None:
@@ -300,7 +311,9 @@ def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None
     )
     first = list(bank.batches(8, 6, 1))
     assert all(
-        b.images.shape == (6, 1, 2, 2) and b.masks is not None and b.masks.shape == (6, 1, 2, 2)
+        b.images.shape == (6, 1, 2, 2)
+        and Seen(b).masks is not None
+        and Seen(b).masks.shape == (6, 1, 2, 2)
         for b in first
     )
     assert all(
@@ -387,6 +400,6 @@ def test_a_gpu_bank_gives_the_same_batches(tmp_path: Path, memory: int) -> None:
     for one, other in zip(plain.batches(5, 4, 1), fed.batches(5, 4, 1), strict=True):
         assert other.images.is_cuda if memory else other.images.is_pinned()
         assert torch.equal(one.images, other.images.cpu())
-        assert one.masks is not None
-        assert other.masks is not None
-        assert torch.equal(one.masks, other.masks.cpu())
+        assert Seen(one).masks is not None
+        assert Seen(other).masks is not None
+        assert torch.equal(Seen(one).masks, Seen(other).masks.cpu())

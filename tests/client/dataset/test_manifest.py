@@ -23,13 +23,17 @@ from common.study.study import Data
 
 DATA = Data(min_patients=1)
 LABEL: Any = SimpleNamespace(
-    needs="label", columns=("dx",), classes=("0", "1"), multi_label=False, mask_values=None
+    needs=frozenset({"label"}),
+    columns=("dx",),
+    classes=("0", "1"),
+    multi_label=False,
+    mask_values=None,
 )
 MASK: Any = SimpleNamespace(
-    needs="mask", columns=(), classes=("x",), multi_label=False, mask_values=None
+    needs=frozenset({"mask"}), columns=(), classes=("x",), multi_label=False, mask_values=None
 )
 BOXES: Any = SimpleNamespace(
-    needs="boxes", columns=(), classes=("x",), multi_label=False, mask_values=None
+    needs=frozenset({"boxes"}), columns=(), classes=("x",), multi_label=False, mask_values=None
 )
 
 
@@ -66,7 +70,7 @@ def test_cases_are_sorted_by_name_and_patients_grouped(tmp_path: Path) -> None:
         hospital(tmp_path, {"c.png": "1,p", "a.png": "0,q", "b.png": "1.0,p"}), LABEL, DATA
     )
     assert [c.image.name for c in found.cases] == ["a.png", "b.png", "c.png"]
-    assert [c.label for c in found.cases] == [0, 1, 1]
+    assert [c.stated["label"] for c in found.cases] == [0, 1, 1]
     assert found.patients == 2
     assert found.cases[1].patient == found.cases[2].patient != found.cases[0].patient
 
@@ -134,13 +138,13 @@ def test_masks_and_boxes_are_matched_by_name(tmp_path: Path) -> None:
     picture(tmp_path / "masks" / "a.png")
     picture(tmp_path / "masks" / "b.tif")
     found = index(tmp_path, MASK, DATA)
-    assert [c.mask.name for c in found.cases if c.mask] == ["a.png", "b.tif"]
+    assert [c.stated["mask"].name for c in found.cases] == ["a.png", "b.tif"]
     assert found.left_out.total() == 1
     good = {"width": 5, "height": 4, "objects": [{"label": "x", "box_xyxy": [0, 0, 2, 2]}]}
     (tmp_path / "boxes.json").write_text(
         json.dumps({"a.png": good, "c.png": good | {"objects": []}})
     )
-    assert [len(c.boxes.corners) for c in index(tmp_path, BOXES, DATA).cases if c.boxes] == [1, 0]
+    assert [len(c.stated["boxes"].corners) for c in index(tmp_path, BOXES, DATA).cases] == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +206,9 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(
 def made(labels: Sequence[Sequence[int | None]]) -> Manifest:
     """A manifest with one patient for each inner list of class numbers."""
     cases = tuple(
-        Case(Path("x"), patient, label) for patient, group in enumerate(labels) for label in group
+        Case(Path("x"), patient, stratum=label)
+        for patient, group in enumerate(labels)
+        for label in group
     )
     return Manifest(cases, len(labels), 0, Counter())
 
@@ -262,7 +268,7 @@ def test_small_classes_reach_every_part(seed: int) -> None:
     labels = [[0]] * 60 + [[1]] * 5 + [[2]] * 3 + [[3]]
     found = made(labels)
     classes = {
-        part: {found.cases[i].label for i in indices}
+        part: {found.cases[i].stratum for i in indices}
         for part, indices in split(found, DATA, seed).items()
     }
     assert classes == {"train": {0, 1, 2, 3}, "validation": {0, 1, 2}, "test": {0, 1, 2}}
@@ -270,14 +276,14 @@ def test_small_classes_reach_every_part(seed: int) -> None:
 
 def test_large_classes_keep_their_share() -> None:
     found = made([[0]] * 80 + [[1]] * 20)
-    counts = Counter(found.cases[i].label for i in split(found, DATA, 1)["test"])
+    counts = Counter(found.cases[i].stratum for i in split(found, DATA, 1)["test"])
     assert counts == {0: 16, 1: 4}
 
 
 def test_a_patient_counts_for_the_rarest_of_their_classes() -> None:
     found = made([[0, 0, 1]] * 3 + [[0]] * 60)
     parts = split(found, DATA, 1)
-    assert all(1 in {found.cases[i].label for i in indices} for indices in parts.values())
+    assert all(1 in {found.cases[i].stratum for i in indices} for indices in parts.values())
 
 
 def test_check_share_allows_the_limit_itself() -> None:

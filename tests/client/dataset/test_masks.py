@@ -21,7 +21,9 @@ VALUES = np.array([[0, 1, 2], [2, 0, 0]], np.uint8)
 
 def task(classes: int, values: tuple[int, ...] | None = None) -> Any:
     return SimpleNamespace(
-        needs="mask", classes=tuple(f"c{i}" for i in range(classes)), mask_values=values
+        needs=frozenset({"mask"}),
+        classes=tuple(f"c{i}" for i in range(classes)),
+        mask_values=values,
     )
 
 

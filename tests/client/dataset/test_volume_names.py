@@ -20,6 +20,7 @@ from common import networks
 from common.errors import CaseError, SiteError
 from common.study import study as studies
 from tests import small
+from tests.targets import Seen
 
 SPACING = (2.0, 1.5, 3.0)
 """Along columns (patient's left), rows (back), slices (head), mm."""
@@ -106,10 +107,10 @@ def test_a_series_trains_like_the_same_volume_as_nifti(tmp_path: Path, volume: n
     one, two = (decode(listed(tmp_path / site).cases[0], TASK, STUDY.data) for site in "ab")
     assert one.image.shape == (1, 10, 12, 6) and bool((one.image == two.image).all())
     assert (
-        one.mask is not None
-        and two.mask is not None
-        and bool((one.mask == two.mask).all())
-        and int(one.mask.sum()) > 100
+        Seen(one).mask is not None
+        and Seen(two).mask is not None
+        and bool((Seen(one).mask == Seen(two).mask).all())
+        and int(Seen(one).mask.sum()) > 100
     )
     assert one.spacing == pytest.approx(two.spacing) and one.spacing == pytest.approx(SPACING)
 
@@ -127,7 +128,7 @@ def test_a_mask_is_found_by_folder_file_or_uid(
         np.uint8,
     )
     manifest = listed(tmp_path)
-    assert len(manifest.cases) == 1 and manifest.cases[0].mask is not None
+    assert len(manifest.cases) == 1 and manifest.cases[0].stated["mask"] is not None
 
 
 def test_series_are_told_apart_in_one_folder_and_the_folder_is_nobody_s_name(

@@ -50,13 +50,21 @@ from tests.client.readers.mutate import mutate
 SLOW = 2.0
 _NAME = "smith"
 _LABELS: Any = SimpleNamespace(
-    needs="label", columns=("lesion",), classes=("0", "1"), multi_label=False, mask_values=None
+    needs=frozenset({"label"}),
+    columns=("lesion",),
+    classes=("0", "1"),
+    multi_label=False,
+    mask_values=None,
 )
 _BOXES: Any = SimpleNamespace(
-    needs="boxes", columns=(), classes=("nodule",), multi_label=False, mask_values=None
+    needs=frozenset({"boxes"}), columns=(), classes=("nodule",), multi_label=False, mask_values=None
 )
 _SEGMENTS: Any = SimpleNamespace(
-    needs="mask", columns=(), classes=("liver", "spleen"), multi_label=False, mask_values=None
+    needs=frozenset({"mask"}),
+    columns=(),
+    classes=("liver", "spleen"),
+    multi_label=False,
+    mask_values=None,
 )
 
 
@@ -280,7 +288,7 @@ def _readers(name: str, content: bytes, folder: Path) -> list[Callable[[], objec
 
 
 def _table(folder: Path) -> None:
-    for row in labels.read_table(folder, _LABELS).rows.values():
+    for row in labels.read_table(folder, _LABELS.columns).rows.values():
         labels.read_target(row, _LABELS)
 
 

@@ -302,7 +302,7 @@ def test_a_jpeg_of_many_scans_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_mask_in_64_bit_is_compared_in_its_own_depth(tmp_path: Path) -> None:
-    task: Any = SimpleNamespace(needs="mask", classes=("liver",), mask_values=None)
+    task: Any = SimpleNamespace(needs=frozenset({"mask"}), classes=("liver",), mask_values=None)
     path = tmp_path / "m.nii.gz"
     nib.save(nib.Nifti1Image(np.ones((128, 128, 64), np.float32), np.eye(4)), path)
     stored = 128 * 128 * 64 * 4

@@ -12,6 +12,7 @@ from common.sample import Batch, Sample
 from common.study import plugins
 from common.study import study as studies
 from common.transforms import Transform
+from tests.targets import Seen
 
 TASKS = {
     "classification": ({"target": ["x"]}, "cnn"),
@@ -59,15 +60,15 @@ def test_the_invented_image_has_the_labels_of_the_task(
     assert isinstance(batch, Batch)
     assert one.image.shape == (3, *[one.image.shape[1]] * dimensions)
     assert batch.images.shape == (2, *one.image.shape)
-    assert ((one.mask is not None), (one.boxes is not None)) == (
+    assert ((Seen(one).mask is not None), (Seen(one).boxes is not None)) == (
         task == "segmentation",
         task == "detection",
     )
-    if one.mask is not None:
-        assert one.mask.shape[1:] == one.image.shape[1:]
-        assert 0 < one.mask.float().mean() < 1
-    if one.boxes is not None:
-        assert one.boxes.shape == (1, 2 * dimensions)
+    if Seen(one).mask is not None:
+        assert Seen(one).mask.shape[1:] == one.image.shape[1:]
+        assert 0 < Seen(one).mask.float().mean() < 1
+    if Seen(one).boxes is not None:
+        assert Seen(one).boxes.shape == (1, 2 * dimensions)
 
 
 @pytest.mark.parametrize("task", ["classification", "segmentation"])

@@ -17,6 +17,7 @@ from common.sample import Batch, Sample
 from common.study import config, plugins
 from common.tasks._scoring import area_under_roc, over_flips
 from common.tasks.classification import TASK, Classification, balanced_weights
+from tests.targets import of_many, of_one
 
 
 def task(dimensions: int = 2, **options: Any) -> Classification:
@@ -44,7 +45,9 @@ class Fixed(nn.Module):
 
 def rows(made: Classification, probabilities: Any, labels: Any) -> list[Any]:
     label = torch.tensor(labels, dtype=torch.float32 if made.multi_label else torch.int64)
-    samples = [Sample(torch.zeros(1, 4, 4), (1.0, 1.0), label=value) for value in label]
+    samples = [
+        Sample(torch.zeros(1, 4, 4), (1.0, 1.0), targets=of_one(label=value)) for value in label
+    ]
     return [
         made.row({"probabilities": p}, s)
         for p, s in zip(torch.tensor(probabilities), samples, strict=True)
@@ -149,7 +152,9 @@ class TestLoss:
     LOGITS = torch.tensor([[0.2, -1.0], [1.5, 0.3], [-0.4, 0.9], [0.0, 0.0]])
 
     def loss(self, made: Classification, labels: Tensor) -> Tensor:
-        return made.loss(Fixed(self.LOGITS.clone()), Batch(torch.zeros(4, 1, 8, 8), labels=labels))
+        return made.loss(
+            Fixed(self.LOGITS.clone()), Batch(torch.zeros(4, 1, 8, 8), of_many(labels=labels))
+        )
 
     def test_cross_entropy_is_the_log_of_the_true_class(self) -> None:
         labels = torch.tensor([0, 1, 1, 0])
@@ -187,7 +192,9 @@ class TestLoss:
     def test_stays_finite_for_wild_logits_in_bf16(self) -> None:
         wild = Fixed(torch.tensor([[3e4, -3e4], [-3e4, 3e4]], dtype=torch.bfloat16))
         with torch.autocast("cpu", torch.bfloat16):
-            loss = task().loss(wild, Batch(torch.zeros(2, 1, 8, 8), labels=torch.tensor([1, 1])))
+            loss = task().loss(
+                wild, Batch(torch.zeros(2, 1, 8, 8), of_many(labels=torch.tensor([1, 1])))
+            )
         assert loss.dtype == torch.float32
         assert torch.isfinite(loss)
 
@@ -201,7 +208,11 @@ class TestLoss:
 class TestClassWeights:
     def samples(self, labels: list[Any], dtype: torch.dtype = torch.int64) -> list[Sample]:
         return [
-            Sample(torch.zeros(1, 2, 2), (1.0, 1.0), label=torch.tensor(value, dtype=dtype))
+            Sample(
+                torch.zeros(1, 2, 2),
+                (1.0, 1.0),
+                targets=of_one(label=torch.tensor(value, dtype=dtype)),
+            )
             for value in labels
         ]
 
@@ -225,7 +236,7 @@ class TestClassWeights:
     def test_weights_multiply_each_images_term(self) -> None:
         made = task(class_weights="balanced").for_site(self.samples([0, 0, 0, 1]))
         logits, labels = torch.tensor([[0.3, 0.1], [0.3, 0.1]]), torch.tensor([0, 1])
-        loss = made.loss(Fixed(logits), Batch(torch.zeros(2, 1, 8, 8), labels=labels))
+        loss = made.loss(Fixed(logits), Batch(torch.zeros(2, 1, 8, 8), of_many(labels=labels)))
         terms = nn.functional.cross_entropy(logits, labels, reduction="none")
         torch.testing.assert_close(loss, (terms * torch.tensor([4 / 6, 2.0])).mean())
 
@@ -236,7 +247,7 @@ class TestClassWeights:
         assert made.weights is not None
         torch.testing.assert_close(made.weights, torch.tensor([[4 / 6, 2.0], [1.0, 1.0]]))
         logits, labels = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
-        loss = made.loss(Fixed(logits), Batch(torch.zeros(1, 1, 8, 8), labels=labels))
+        loss = made.loss(Fixed(logits), Batch(torch.zeros(1, 1, 8, 8), of_many(labels=labels)))
         torch.testing.assert_close(loss, torch.tensor(math.log(2) * (2.0 + 1.0) / 2))
 
     def test_weights_are_bounded_and_a_missing_class_counts_one(self) -> None:
@@ -343,7 +354,7 @@ def test_learns_a_tiny_problem(name: str, dimensions: int, multi_label: bool) ->
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []
     for _ in range(15):
-        loss = made.loss(network, Batch(images, labels=labels))
+        loss = made.loss(network, Batch(images, of_many(labels=labels)))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -351,7 +362,7 @@ def test_learns_a_tiny_problem(name: str, dimensions: int, multi_label: bool) ->
     assert losses[-1] < losses[0] / 2
     found = made.predict(network.eval(), images)
     kept = [
-        made.row(f, Sample(images[i], (1.0,) * dimensions, label=labels[i]))
+        made.row(f, Sample(images[i], (1.0,) * dimensions, targets=of_one(label=labels[i])))
         for i, f in enumerate(found)
     ]
     assert made.summarise(kept)["auc"] == 1.0

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from common.errors import SiteError, StudyError
 from common.models import Shape, retinanet
-from common.sample import Batch, Sample
+from common.sample import Batch, Sample, stack
 from common.study import config
 from common.tasks import Row, _boxes
 from common.tasks._boxes import Candidates
 from common.tasks.detection import TASK, Detection, Options
+from tests.targets import of_many, of_one
 
 Found = list[tuple[list[float], float, int]]  # box, score, class
 True_ = list[tuple[list[float], int]]  # box, class
@@ -49,8 +50,7 @@ def sample(truth: True_, size: tuple[int, ...] = (1, 40, 60)) -> Sample:
     return Sample(
         torch.zeros(size),
         (1.0,) * d,
-        boxes=boxes,
-        classes=torch.tensor([t[1] for t in truth], dtype=torch.int64),
+        targets=of_one(boxes=boxes, classes=torch.tensor([t[1] for t in truth], dtype=torch.int64)),
     )
 
 
@@ -280,7 +280,9 @@ def test_a_row_holds_no_coordinate_and_leaves_its_input_alone() -> None:
 
 @pytest.mark.parametrize("classes", [torch.tensor([2]), torch.tensor([-1])])
 def test_a_class_number_outside_the_study_is_refused(classes: Tensor) -> None:
-    wrong = sample([([1, 2, 11, 13], 0)]).with_(classes=classes)
+    wrong = sample([([1, 2, 11, 13], 0)]).with_(
+        targets=of_one(boxes=torch.tensor([[1.0, 2.0, 11.0, 13.0]]), classes=classes)
+    )
     with pytest.raises(SiteError, match="0 to 1"):
         task().row(prediction([]), wrong)
 
@@ -451,8 +453,10 @@ def batch(
     d = len(size)
     return Batch(
         images,
-        boxes=tuple(torch.tensor(b).reshape(-1, 2 * d) for b in boxes),
-        classes=tuple(torch.tensor(c, dtype=torch.int64) for c in classes),
+        targets=of_many(
+            boxes=[torch.tensor(b).reshape(-1, 2 * d) for b in boxes],
+            classes=[torch.tensor(c, dtype=torch.int64) for c in classes],
+        ),
     )
 
 
@@ -581,11 +585,7 @@ def learned(size: tuple[int, ...], steps: int, rate: float) -> Mapping[str, floa
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (step + 1) / 5, 2 * (1 - step / steps))
         some = [picture(g, size) for _ in range(8)]
-        boxes, classes = ([getattr(s, key) for s in some] for key in ("boxes", "classes"))
-        loss = detector.loss(
-            network,
-            Batch(torch.stack([s.image for s in some]), boxes=tuple(boxes), classes=tuple(classes)),
-        )
+        loss = detector.loss(network, stack(some))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

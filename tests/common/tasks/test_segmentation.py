@@ -16,6 +16,7 @@ from common.sample import Batch, Sample
 from common.study import config, plugins
 from common.tasks._scoring import dice, hausdorff_95
 from common.tasks.segmentation import TASK, Segmentation, dice_loss
+from tests.targets import of_many, of_one
 
 
 def task(dimensions: int = 2, **options: Any) -> Segmentation:
@@ -146,7 +147,7 @@ class TestSummarise:
     ) -> Any:
         masks = (torch.tensor(np.asarray(m), dtype=torch.uint8)[None] for m in (found, truth))
         prediction, mask = masks
-        return made.row({"mask": prediction}, Sample(mask.float(), spacing, mask=mask))
+        return made.row({"mask": prediction}, Sample(mask.float(), spacing, targets=of_one(mask)))
 
     def test_means_over_classes_then_images(self) -> None:
         made = task(classes=["head", "tail"])
@@ -217,7 +218,7 @@ class TestLoss:
             torch.randn(2, 2, 8, 8),
             torch.randint(0, 2, (2, 1, 8, 8), dtype=torch.uint8),
         )
-        batch, network = Batch(torch.zeros(2, 1, 8, 8), masks=masks), Fixed(logits)
+        batch, network = Batch(torch.zeros(2, 1, 8, 8), of_many(masks)), Fixed(logits)
         difference = task(divisible=8).loss(network, batch) - task(divisible=8, loss="dice").loss(
             network, batch
         )
@@ -231,7 +232,7 @@ class TestLoss:
             torch.randint(0, 2, (2, 1, 13, 11), dtype=torch.uint8),
         )
         network = Threshold()
-        loss = task().loss(network, Batch(images, masks=masks))
+        loss = task().loss(network, Batch(images, of_many(masks)))
         assert network.sizes == [(16, 16)]
         logits = torch.cat([-images, images], 1)
         torch.testing.assert_close(
@@ -251,7 +252,7 @@ class TestLoss:
                 network,
                 Batch(
                     torch.zeros(1, 1, 16, 16),
-                    masks=torch.full((1, 1, 16, 16), truth, dtype=torch.uint8),
+                    of_many(torch.full((1, 1, 16, 16), truth, dtype=torch.uint8)),
                 ),
             )
         loss.backward()
@@ -268,7 +269,7 @@ class TestLoss:
         with torch.autocast("cpu", torch.bfloat16):
             masks = torch.ones(1, 1, 128, 128, dtype=torch.uint8)
             loss = task(loss="dice").loss(
-                Fixed(logits), Batch(torch.zeros(1, 1, 128, 128), masks=masks)
+                Fixed(logits), Batch(torch.zeros(1, 1, 128, 128), of_many(masks))
             )
         p = 1 / (1 + math.exp(-8))
         assert float(loss.detach()) == pytest.approx(1 - 2 * p / (p + 1), rel=0.05)
@@ -371,7 +372,7 @@ def test_impossible_settings_are_named(options: dict[str, Any], place: str) -> N
 def test_what_the_reader_and_the_network_are_told() -> None:
     made = task(classes=["cortex", "tumour"], mask_values=[128, 255])
     assert (made.needs, made.mask_values, made.outputs, made.classes) == (
-        "mask",
+        {"mask"},
         (128, 255),
         3,
         ("cortex", "tumour"),
@@ -395,7 +396,7 @@ def test_learns_a_tiny_problem(dimensions: int, loss: str) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
     losses = []
     for _ in range(40):
-        value = made.loss(network, Batch(images, masks=masks))
+        value = made.loss(network, Batch(images, of_many(masks)))
         value.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -403,7 +404,7 @@ def test_learns_a_tiny_problem(dimensions: int, loss: str) -> None:
     assert losses[-1] < losses[0] / 2
     found = made.predict(network.eval(), images)
     kept = [
-        made.row(f, Sample(images[i], (1.0,) * dimensions, mask=masks[i]))
+        made.row(f, Sample(images[i], (1.0,) * dimensions, targets=of_one(masks[i])))
         for i, f in enumerate(found)
     ]
     assert made.summarise(kept)["dice"] > 0.7

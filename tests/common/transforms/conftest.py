@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from common.sample import Batch, Sample
+from common.sample import Batch, Sample, stack
 from common.study import config, plugins
+from tests.targets import of_many, of_one
 
 
 def ellipsoid(size: Sequence[int], centre: Sequence[float], half: Sequence[float]) -> Tensor:
@@ -40,10 +41,9 @@ def drawn(size: Sequence[int], seed: int = 0) -> Sample:
     return Sample(
         image=image[None],
         spacing=(1.0,) * len(size),
-        mask=mask.to(torch.uint8)[None],
-        boxes=bounds(mask),
-        classes=torch.tensor([2]),
-        label=torch.tensor(1),
+        targets=of_one(
+            mask.to(torch.uint8)[None], bounds(mask), torch.tensor([2]), torch.tensor(1)
+        ),
     )
 
 
@@ -76,12 +76,11 @@ def _batch() -> Callable[..., Batch]:
 
     def make(size: Sequence[int], boxes: bool = True) -> Batch:
         samples = [drawn(size, seed) for seed in range(8)]
+        whole = stack(samples).targets
+        whole = whole if boxes else {name: whole[name] for name in ("mask", "label")}
         return Batch(
             images=torch.stack([s.image for s in samples]),
-            labels=torch.arange(8),
-            masks=torch.stack([s.mask for s in samples]),
-            boxes=tuple(s.boxes for s in samples) if boxes else None,
-            classes=tuple(s.classes for s in samples) if boxes else None,
+            targets={**whole, **of_many(labels=torch.arange(8))},
             spacing=(1.0,) * len(size),
         )
 

@@ -7,6 +7,7 @@ import torch
 
 from common.errors import InputError, StudyError
 from common.sample import Batch
+from tests.targets import Seen, of_many
 
 SIZES = [(32, 32), (32, 48), (24, 32, 20)]
 
@@ -17,7 +18,7 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 def _as_image(batch: Batch) -> Batch:
     """The mask as the image, so that both must stay equal."""
-    return batch.with_(images=batch.masks.float())
+    return batch.with_(images=Seen(batch).masks.float())
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -25,9 +26,11 @@ def _as_image(batch: Batch) -> Batch:
 def test_exact_steps_move_mask_and_boxes_exactly(name, size, batch, step, bounds):
     given = _as_image(batch(size))
     result = step(name, **({"axes": [0, 1]} if name == "flip" else {}))(given, _generator())
-    assert torch.equal(result.images, result.masks.float())
-    assert any(not torch.equal(a, b) for a, b in zip(result.masks, given.masks, strict=True))
-    for mask, boxes in zip(result.masks, result.boxes, strict=True):
+    assert torch.equal(result.images, Seen(result).masks.float())
+    assert any(
+        not torch.equal(a, b) for a, b in zip(Seen(result).masks, Seen(given).masks, strict=True)
+    )
+    for mask, boxes in zip(Seen(result).masks, Seen(result).boxes, strict=True):
         assert torch.equal(bounds(mask[0]), boxes)
 
 
@@ -39,7 +42,7 @@ def test_flip_twice_is_the_image_and_only_named_axes_move(batch, step):
         assert torch.equal(once.images, given.images.flip(axis + 2))
         twice = mirror(once, _generator())
         assert torch.equal(twice.images, given.images) and all(
-            torch.equal(a, b) for a, b in zip(twice.boxes, given.boxes, strict=True)
+            torch.equal(a, b) for a, b in zip(Seen(twice).boxes, Seen(given).boxes, strict=True)
         )
 
 
@@ -87,7 +90,9 @@ def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, boun
     given = batch(size)
     result = step("affine", **table)(given, _generator())
     moved = 0.0
-    for mask, boxes, before in zip(result.masks, result.boxes, given.boxes, strict=True):
+    for mask, boxes, before in zip(
+        Seen(result).masks, Seen(result).boxes, Seen(given).boxes, strict=True
+    ):
         assert float((bounds(mask[0]) - boxes).abs().max()) <= 1.6
         moved = max(moved, float((boxes - before).abs().max()))
     assert moved > 1.5
@@ -104,10 +109,10 @@ def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, boun
 def test_mask_follows_the_image(name, table, size, batch, step):
     given = _as_image(batch(size, boxes=False))
     result = step(name, **table)(given, _generator())
-    seen, kept = result.images > 0.5, result.masks > 0
+    seen, kept = result.images > 0.5, Seen(result).masks > 0
     overlap = 2 * (seen & kept).sum().item() / (seen.sum() + kept.sum()).item()
     assert overlap > (0.97 if len(size) == 2 else 0.93)
-    assert (kept != (given.masks > 0)).float().mean() > 0.002
+    assert (kept != (Seen(given).masks > 0)).float().mean() > 0.002
 
 
 def test_affine_quarter_turn_is_exact(batch, step):
@@ -125,13 +130,14 @@ def test_affine_quarter_turn_is_exact(batch, step):
 def test_affine_shift_is_measured_in_the_image(batch, step):
     """A shift found by the centre of mass of a mask stays within the limit and reaches far into it."""
     given = batch((48, 64), boxes=False)
-    given = given.with_(masks=torch.zeros_like(given.masks))
-    given.masks[:, :, 20:28, 28:36] = 1
+    given = given.with_(targets=of_many(torch.zeros_like(Seen(given).masks)))
+    Seen(given).masks[:, :, 20:28, 28:36] = 1
     result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.2, outside="zeros")(
         given, _generator()
     )
     places = [
-        mask[0].nonzero().float().mean(0) - torch.tensor([23.5, 31.5]) for mask in result.masks
+        mask[0].nonzero().float().mean(0) - torch.tensor([23.5, 31.5])
+        for mask in Seen(result).masks
     ]
     shifts = torch.stack(places).abs()
     assert bool((shifts <= torch.tensor([0.2 * 48, 0.2 * 64]) + 0.51).all()) and bool(
@@ -144,14 +150,20 @@ def test_affine_is_rigid_in_millimetres(batch, step):
     rows, columns = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(80) + 0.5, indexing="ij")
     disc = (((rows - 20) * 2) ** 2 + (columns - 40) ** 2 <= 20**2).to(torch.uint8)
     given = Batch(
-        images=disc.float().repeat(4, 1, 1, 1), masks=disc.repeat(4, 1, 1, 1), spacing=(2.0, 1.0)
+        images=disc.float().repeat(4, 1, 1, 1),
+        targets=of_many(disc.repeat(4, 1, 1, 1)),
+        spacing=(2.0, 1.0),
     )
     rigid, naive = (
         step("affine", rotation=90.0, scale=[1.0, 1.0], translation=0.0),
         given.with_(spacing=(1.0, 1.0)),
     )
-    assert float((rigid(given, _generator()).masks != given.masks).float().mean()) < 0.01
-    assert float((rigid(naive, _generator()).masks != given.masks).float().mean()) > 0.03
+    assert (
+        float((Seen(rigid(given, _generator())).masks != Seen(given).masks).float().mean()) < 0.01
+    )
+    assert (
+        float((Seen(rigid(naive, _generator())).masks != Seen(given).masks).float().mean()) > 0.03
+    )
 
 
 def test_affine_refuses_large_turns_of_boxes(batch, step):
@@ -163,13 +175,15 @@ def test_affine_refuses_large_turns_of_boxes(batch, step):
 def test_affine_drops_boxes_that_leave(batch, step):
     given = batch((32, 32))
     given = given.with_(
-        boxes=(torch.tensor([[0.0, 0.0, 6.0, 6.0], [12.0, 12.0, 20.0, 20.0]]),) * 8,
-        classes=(torch.tensor([1, 2]),) * 8,
+        targets=of_many(
+            boxes=(torch.tensor([[0.0, 0.0, 6.0, 6.0], [12.0, 12.0, 20.0, 20.0]]),) * 8,
+            classes=(torch.tensor([1, 2]),) * 8,
+        )
     )
     result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.3)(given, _generator(1))
-    sizes = [len(b) for b in result.boxes]
+    sizes = [len(b) for b in Seen(result).boxes]
     assert min(sizes) == 1 and max(sizes) == 2
-    for boxes, classes in zip(result.boxes, result.classes, strict=True):
+    for boxes, classes in zip(Seen(result).boxes, Seen(result).classes, strict=True):
         area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
         assert len(boxes) == len(classes) and 2 in classes.tolist()
         assert bool((area >= 0.3 * torch.where(classes == 1, 36.0, 64.0) - 1e-3).all())
@@ -177,12 +191,14 @@ def test_affine_drops_boxes_that_leave(batch, step):
 
 def test_a_batch_without_any_box(batch, step):
     none = batch((32, 48)).with_(
-        boxes=(torch.zeros(0, 4),) * 8, classes=(torch.zeros(0, dtype=torch.long),) * 8
+        targets=of_many(
+            boxes=(torch.zeros(0, 4),) * 8, classes=(torch.zeros(0, dtype=torch.long),) * 8
+        )
     )
     for name in ("flip", "rotate90", "affine"):
         result = step(name)(none, _generator())
-        assert all(b.shape == (0, 4) for b in result.boxes) and all(
-            c.dtype == torch.long for c in result.classes
+        assert all(b.shape == (0, 4) for b in Seen(result).boxes) and all(
+            c.dtype == torch.long for c in Seen(result).classes
         )
 
 

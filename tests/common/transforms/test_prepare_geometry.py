@@ -7,6 +7,7 @@ import torch
 
 from common.errors import CaseError
 from common.sample import Sample
+from tests.targets import Seen, of_one
 
 
 def _ramp(*size: int) -> Sample:
@@ -22,7 +23,7 @@ def _ramp(*size: int) -> Sample:
 def test_resample_reaches_the_spacing(size, spacing, expected, draw, step):
     sample = draw(size).with_(spacing=spacing)
     result = step("resample", spacing=[1.0])(sample)
-    assert result.image.shape[1:] == expected == result.mask.shape[1:] and result.spacing == (
+    assert result.image.shape[1:] == expected == Seen(result).mask.shape[1:] and result.spacing == (
         1.0,
     ) * len(size)
 
@@ -31,19 +32,19 @@ def test_resample_keeps_an_image_that_fits(draw, step):
     sample = draw((24, 36))
     result = step("resample", spacing=[1.0, 1.0])(sample)
     assert torch.allclose(result.image, sample.image, atol=1e-6) and torch.equal(
-        result.mask, sample.mask
+        Seen(result).mask, Seen(sample).mask
     )
-    assert torch.equal(result.boxes, sample.boxes)
+    assert torch.equal(Seen(result).boxes, Seen(sample).boxes)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (32, 40, 24)])
 @pytest.mark.parametrize("spacing", [0.4, 0.77, 1.6])
 def test_resample_moves_image_mask_and_boxes_alike(size, spacing, draw, step, bounds):
     result = step("resample", spacing=[spacing])(draw(size))
-    seen = bounds(result.mask[0])
+    seen = bounds(Seen(result).mask[0])
     bright = bounds(result.image[0] > 2.5)
     assert float((seen - bright).abs().max()) <= max(1.0, 0.5 / spacing + 0.5)
-    assert float((seen - result.boxes).abs().max()) <= max(1.0, 0.5 / spacing + 0.5)
+    assert float((seen - Seen(result).boxes).abs().max()) <= max(1.0, 0.5 / spacing + 0.5)
 
 
 def test_resample_puts_coordinates_where_they_belong(step):
@@ -95,8 +96,10 @@ def test_resize_agrees_with_an_independent_interpolation(draw, step):
 def test_resize_moves_boxes_with_the_stretch(draw, step):
     sample = draw((24, 36))
     result = step("resize", size=[48, 18])(sample)
-    assert torch.allclose(result.boxes, sample.boxes * torch.tensor([0.5, 2.0, 0.5, 2.0]))
-    assert result.spacing == (0.5, 2.0) and torch.equal(result.classes, sample.classes)
+    assert torch.allclose(
+        Seen(result).boxes, Seen(sample).boxes * torch.tensor([0.5, 2.0, 0.5, 2.0])
+    )
+    assert result.spacing == (0.5, 2.0) and torch.equal(Seen(result).classes, Seen(sample).classes)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +115,14 @@ def test_resize_keep_aspect_pads_evenly(size, target, draw, step, bounds):
     for axis, (n, t) in enumerate(zip(size, target, strict=True)):
         first, last = int(inside[:, axis].min()), int(inside[:, axis].max()) + 1
         assert last - first == round(n * factor) and abs(first - (t - last)) <= 1
-    assert float((bounds(result.mask[0]) - result.boxes).abs().max()) <= 1.01
+    assert float((bounds(Seen(result).mask[0]) - Seen(result).boxes).abs().max()) <= 1.01
 
 
 def test_resize_there_and_back(draw, step):
     sample = draw((24, 36))
     back = step("resize", size=[24, 36])(step("resize", size=[72, 108])(sample))
-    assert torch.equal(back.mask, sample.mask) and torch.allclose(
-        back.boxes, sample.boxes, atol=1e-4
+    assert torch.equal(Seen(back).mask, Seen(sample).mask) and torch.allclose(
+        Seen(back).boxes, Seen(sample).boxes, atol=1e-4
     )
     assert back.spacing == pytest.approx(sample.spacing)
 
@@ -132,8 +135,8 @@ def test_pad_to_size_and_multiple(draw, step, bounds):
         torch.equal(result.image[:, 11:36, 6:42], sample.image)
         and float(result.image[0, 0, 0]) == 7.0
     )
-    assert int(result.mask.sum()) == int(sample.mask.sum()) and torch.equal(
-        bounds(result.mask[0]), result.boxes
+    assert int(Seen(result).mask.sum()) == int(Seen(sample).mask.sum()) and torch.equal(
+        bounds(Seen(result).mask[0]), Seen(result).boxes
     )
     assert step("pad", size=[10], multiple=1)(sample).image.shape == sample.image.shape
     assert step("pad", size=[10], multiple=8)(draw((9, 8, 7))).image.shape[1:] == (16, 16, 16)
@@ -142,15 +145,15 @@ def test_pad_to_size_and_multiple(draw, step, bounds):
 @pytest.mark.parametrize("size", [(40, 56), (20, 30, 16)])
 def test_crop_foreground_finds_the_window(size, draw, step, bounds):
     sample = draw(size)
-    sample = sample.with_(image=sample.mask.float() * 100 - 50)
+    sample = sample.with_(image=Seen(sample).mask.float() * 100 - 50)
     result = step("crop_foreground", threshold=0.0)(sample)
-    box = bounds(sample.mask[0])[0]
+    box = bounds(Seen(sample).mask[0])[0]
     order = [1, 0, 2][: len(size)]
     d = len(size)
     assert result.image.shape[1:] == tuple(int(box[d:][i] - box[:d][i]) for i in order)
-    assert torch.equal(result.boxes[0, :d], torch.zeros(d)) and int(result.mask.sum()) == int(
-        sample.mask.sum()
-    )
+    assert torch.equal(Seen(result).boxes[0, :d], torch.zeros(d)) and int(
+        Seen(result).mask.sum()
+    ) == int(Seen(sample).mask.sum())
     wider = step("crop_foreground", margin=2)(sample)
     assert all(
         a == b + 4 for a, b in zip(wider.image.shape[1:], result.image.shape[1:], strict=True)
@@ -163,9 +166,15 @@ def test_crop_foreground_clips_boxes_and_drops_those_outside(step):
     image[:, 5:15, 5:15] = 1
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 4.0, 4.0]])
     result = step("crop_foreground")(
-        Sample(image=image, spacing=(1.0, 1.0), boxes=boxes, classes=torch.tensor([3, 4]))
+        Sample(
+            image=image,
+            spacing=(1.0, 1.0),
+            targets=of_one(boxes=boxes, classes=torch.tensor([3, 4])),
+        )
     )
-    assert result.boxes.tolist() == [[0.0, 0.0, 5.0, 5.0]] and result.classes.tolist() == [3]
+    assert Seen(result).boxes.tolist() == [[0.0, 0.0, 5.0, 5.0]] and Seen(
+        result
+    ).classes.tolist() == [3]
 
 
 def test_crop_foreground_leaves_an_empty_image(draw, step):

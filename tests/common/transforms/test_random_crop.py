@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from common.sample import Sample
+from tests.targets import Seen, of_one
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -16,7 +17,9 @@ def _numbered(*size: int) -> Sample:
     """Pixels hold their own running number, so that a window tells where it came from."""
     count = int(torch.tensor(size).prod())
     image = torch.arange(float(count)).reshape(1, *size)
-    return Sample(image=image, spacing=(1.0,) * len(size), mask=(image % 3 == 0).to(torch.uint8))
+    return Sample(
+        image=image, spacing=(1.0,) * len(size), targets=of_one((image % 3 == 0).to(torch.uint8))
+    )
 
 
 def test_window_is_a_part_of_image_and_mask(step):
@@ -25,7 +28,7 @@ def test_window_is_a_part_of_image_and_mask(step):
         result = step("random_crop", size=[8, 12])(sample, _generator(seed))
         top, left = divmod(int(result.image[0, 0, 0]), 30)
         assert torch.equal(result.image, sample.image[:, top : top + 8, left : left + 12])
-        assert torch.equal(result.mask, sample.mask[:, top : top + 8, left : left + 12])
+        assert torch.equal(Seen(result).mask, Seen(sample).mask[:, top : top + 8, left : left + 12])
 
 
 def test_every_start_is_drawn(step):
@@ -39,20 +42,24 @@ def test_every_start_is_drawn(step):
 @pytest.mark.parametrize("size", [(60, 60), (24, 24, 24)])
 def test_foreground_is_in_the_window(size, step):
     sample = _numbered(*size)
-    mask = torch.zeros_like(sample.mask)
+    mask = torch.zeros_like(Seen(sample).mask)
     mask[(0, *[2] * len(size))] = 1
     mask[(0, *[n - 3 for n in size])] = 2
     seen = set()
     for seed in range(30):
         result = step("random_crop", size=[9], foreground=1.0)(
-            sample.with_(mask=mask), _generator(seed)
+            sample.with_(targets=of_one(mask)), _generator(seed)
         )
         assert result.image.shape[1:] == (9,) * len(size)
-        seen |= set(result.mask.unique().tolist())
-        assert int(result.mask.sum()) > 0
+        seen |= set(Seen(result).mask.unique().tolist())
+        assert int(Seen(result).mask.sum()) > 0
     assert seen == {0, 1, 2}
     hits = sum(
-        int(step("random_crop", size=[9])(sample.with_(mask=mask), _generator(s)).mask.any())
+        int(
+            step("random_crop", size=[9])(sample.with_(targets=of_one(mask)), _generator(s))
+            .targets["mask"]
+            .values.any()
+        )
         for s in range(30)
     )
     assert hits < 15
@@ -60,11 +67,11 @@ def test_foreground_is_in_the_window(size, step):
 
 def test_foreground_pixels_are_drawn_evenly(step):
     sample = _numbered(30, 30)
-    mask = torch.zeros_like(sample.mask)
+    mask = torch.zeros_like(Seen(sample).mask)
     mask[0, 10, 10], mask[0, 20, 18:21] = 1, 1
     centres = [
         step("random_crop", size=[1], foreground=1.0)(
-            sample.with_(mask=mask), _generator(s)
+            sample.with_(targets=of_one(mask)), _generator(s)
         ).image.item()
         for s in range(400)
     ]
@@ -74,12 +81,12 @@ def test_foreground_pixels_are_drawn_evenly(step):
 
 def test_boxes_are_a_foreground_too(step):
     sample = _numbered(50, 50).with_(
-        mask=None, boxes=torch.tensor([[40.0, 4.0, 44.0, 10.0]]), classes=torch.tensor([5])
+        targets=of_one(boxes=torch.tensor([[40.0, 4.0, 44.0, 10.0]]), classes=torch.tensor([5]))
     )
     for seed in range(10):
         result = step("random_crop", size=[12, 12], foreground=1.0)(sample, _generator(seed))
-        assert result.boxes.tolist() == [[4.0, 3.0, 8.0, 9.0]]
-        assert result.classes.tolist() == [5]
+        assert Seen(result).boxes.tolist() == [[4.0, 3.0, 8.0, 9.0]]
+        assert Seen(result).classes.tolist() == [5]
 
 
 def test_a_small_image_is_padded_evenly(draw, step, bounds):
@@ -88,23 +95,27 @@ def test_a_small_image_is_padded_evenly(draw, step, bounds):
     assert torch.equal(result.image[:, 6:26], sample.image) and bool(
         (result.image[:, :6] == -3).all()
     )
-    assert torch.equal(bounds(result.mask[0]), result.boxes)
+    assert torch.equal(bounds(Seen(result).mask[0]), Seen(result).boxes)
 
 
 def test_a_box_that_leaves_the_window_is_dropped(step):
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [8.0, 0.0, 18.0, 10.0], [2.0, 2.0, 6.0, 6.0]])
     sample = Sample(
-        image=torch.zeros(1, 10, 20), spacing=(1.0, 1.0), boxes=boxes, classes=torch.arange(3)
+        image=torch.zeros(1, 10, 20),
+        spacing=(1.0, 1.0),
+        targets=of_one(boxes=boxes, classes=torch.arange(3)),
     )
     for seed in range(20):
         result = step("random_crop", size=[10, 10])(sample, _generator(seed))
-        widths = (result.boxes[:, 2] - result.boxes[:, 0]).tolist()
+        widths = (Seen(result).boxes[:, 2] - Seen(result).boxes[:, 0]).tolist()
         full = [10.0, 10.0, 4.0]
-        assert all(w >= 0.3 * full[c] for w, c in zip(widths, result.classes.tolist(), strict=True))
+        assert all(
+            w >= 0.3 * full[c] for w, c in zip(widths, Seen(result).classes.tolist(), strict=True)
+        )
 
 
 def test_no_foreground_falls_back_to_any_window(step):
-    sample = _numbered(20, 30).with_(mask=torch.zeros(1, 20, 30, dtype=torch.uint8))
+    sample = _numbered(20, 30).with_(targets=of_one(torch.zeros(1, 20, 30, dtype=torch.uint8)))
     starts = {
         int(step("random_crop", size=[8], foreground=1.0)(sample, _generator(s)).image[0, 0, 0])
         for s in range(20)

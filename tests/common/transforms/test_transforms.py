@@ -11,6 +11,7 @@ import torch
 from common.errors import StudyError
 from common.sample import Batch, Sample
 from common.study import config, plugins
+from tests.targets import Seen
 
 PACKAGE = "common.transforms"
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -91,9 +92,9 @@ def test_shape_and_type(name, size, draw, batch):
     result = _run(name, draw, batch, size)
     single = isinstance(result, Sample)
     image, mask, before = (
-        (result.image, result.mask, draw(size))
+        (result.image, Seen(result).mask, draw(size))
         if single
-        else (result.images, result.masks, batch(size))
+        else (result.images, Seen(result).masks, batch(size))
     )
     assert image.dtype == torch.float32 and mask.dtype == torch.uint8
     assert bool(image.isfinite().all())
@@ -101,10 +102,12 @@ def test_shape_and_type(name, size, draw, batch):
     assert image.shape[1 if single else 2 :] == mask.shape[1 if single else 2 :]
     assert set(mask.unique().tolist()) <= {0, 1}
     if single:
-        assert torch.equal(result.label, before.label) and len(result.spacing) == len(size)
+        assert torch.equal(Seen(result).label, Seen(before).label) and len(result.spacing) == len(
+            size
+        )
     else:
         assert (
-            torch.equal(result.labels, before.labels)
+            torch.equal(Seen(result).labels, Seen(before).labels)
             and len(result) == 8
             and result.images.shape == before.images.shape
         )
@@ -114,11 +117,14 @@ def test_shape_and_type(name, size, draw, batch):
 def test_boxes_stay_in_the_image_with_their_classes(name, draw, batch):
     result = _run(name, draw, batch, (24, 36))
     if isinstance(result, Sample):
-        pairs, shape = [(result.boxes, result.classes)], result.image.shape[1:]
-    elif result.boxes is None:
+        pairs, shape = [(Seen(result).boxes, Seen(result).classes)], result.image.shape[1:]
+    elif Seen(result).boxes is None:
         pytest.skip("refuses boxes")
     else:
-        pairs, shape = list(zip(result.boxes, result.classes, strict=True)), result.images.shape[2:]
+        pairs, shape = (
+            list(zip(Seen(result).boxes, Seen(result).classes, strict=True)),
+            result.images.shape[2:],
+        )
     limit = torch.tensor([shape[1], shape[0]] * 2)
     for boxes, classes in pairs:
         assert boxes.dtype == torch.float32 and boxes.shape == (len(classes), 4)
@@ -165,7 +171,7 @@ def test_probability_zero_changes_nothing(name, batch):
     given = batch((24, 36), name not in NO_BOXES)
     result = transform.augment(options, given, torch.Generator().manual_seed(1))
     assert torch.allclose(result.images, given.images, atol=1e-4) and torch.equal(
-        result.masks, given.masks
+        Seen(result).masks, Seen(given).masks
     )
 
 

@@ -17,6 +17,7 @@ from common.sample import Batch
 from common.study import study as studies
 from common.study.study import Study
 from tests import small
+from tests.targets import of_many
 
 CLASSES = {
     "task": {"name": "classification", "target": ["finding"], "classes": ["0", "1"]},
@@ -171,7 +172,7 @@ def test_what_autograd_keeps_is_counted_by_hand() -> None:
 def _batch(images: int, side: int) -> Batch:
     return Batch(
         torch.rand(images, 1, side, side),
-        masks=torch.ones(images, 1, side, side, dtype=torch.uint8),
+        of_many(torch.ones(images, 1, side, side, dtype=torch.uint8)),
     )
 
 
