@@ -5,7 +5,7 @@ from __future__ import annotations
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from client import site as sites
+from client import virtual_site
 from client.worker import handler
 from common.errors import WireError
 from common.protocol import flower_records
@@ -33,7 +33,7 @@ def evaluate(message: Message, context: Context) -> Message:
 
 def answer(message: Message, context: Context) -> Message:
     """Take the letter out of a Flower message and put the answer in."""
-    site = sites.from_node(context.node_config)
+    site = virtual_site.from_node(context.node_config)
     try:
         letter = handler.answer(site, flower_records.unpack(message.content))
     except WireError as error:

@@ -1,21 +1,69 @@
-"""Who this hospital is towards the others, and who they are: its certified key, and the roster that the consortium signed off-line."""
+"""Who this hospital is (its key), who the others are (the signed roster), and whose studies it takes.
+
+:class:`AnyIdentity` and :class:`AnyTrust` say what every hospital must be able to answer, so that
+no caller asks whether there is one. The enrolled hospital's are here, those of a simulation's in
+``client/virtual_site.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from common import statements
 from common.errors import SignatureError
+from common.protocol.envelopes import Question
+from common.secagg.primitives import ed25519_public
 from common.storage import files
+from common.study.study import Study
 from common.trust import roster as rosters
+from common.trust import statements, study_signature
 from common.trust.roster import Roster
+from common.trust.study_signature import Statement
 
 _KEPT = "roster.json"
+
+
+class AnyIdentity(Protocol):
+    """What a hospital answers about itself and the others; one that cannot speak refuses."""
+
+    @property
+    def consortium(self) -> str:
+        """Name of the consortium; refused where there is none."""
+
+    @property
+    def key(self) -> bytes:
+        """Ed25519 private key, 32-byte seed; refused where there is none."""
+
+    @property
+    def public(self) -> bytes:
+        """Ed25519 public key, 32 bytes; refused where there is none."""
+
+    def accept(self, signed: Mapping[str, Any], state: Path, now: datetime) -> None:
+        """Keep a roster that came from the server, or refuse it."""
+
+    def roster(self, state: Path, now: datetime) -> Roster | None:
+        """The roster that was accepted last; None if there is none yet."""
+
+    def keys(self, roster: Roster, now: datetime) -> dict[str, bytes]:
+        """Public keys of the roster's hospitals whose certificates are good now."""
+
+
+class AnyTrust(Protocol):
+    """Whose studies a hospital works on, and who must agree."""
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether a policy that asks for a person's approval has a person to ask."""
+
+    def admit(self, plan: Question, study: Study) -> Statement:
+        """What was stated about a question's study, or a refusal."""
+
+    def is_from(self, fingerprints: Collection[str]) -> bool:
+        """Whether studies come with one of these keys."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +81,11 @@ class Identity:
     key: bytes = field(repr=False)
     authority: bytes
     roster_key: bytes
+
+    @property
+    def public(self) -> bytes:
+        """Ed25519 public key, 32 bytes."""
+        return ed25519_public(self.key)
 
     def accept(self, signed: Mapping[str, Any], state: Path, now: datetime) -> None:
         """Keep a roster that came from the server: signed with the pinned key, not older than the one that is kept.
@@ -82,6 +135,39 @@ class Identity:
     def keys(self, roster: Roster, now: datetime) -> dict[str, bytes]:
         """Ed25519 public keys of the roster's hospitals whose certificates are good now, to the minute."""
         return dict(_good(roster, self.authority, now.replace(second=0, microsecond=0)))
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The consortium's name, the certificate of the coordinator's key, and the authority that vouches for it (PEM)."""
+
+    consortium: str
+    coordinator: bytes
+    authority: bytes
+
+    @property
+    def asks_people(self) -> bool:
+        """An enrolled hospital has people who decide."""
+        return True
+
+    def admit(self, plan: Question, study: Study) -> Statement:
+        """The coordinator's statement about a question's study.
+
+        Raises:
+            SignatureError: the coordinator has not signed this very study, or not for now.
+        """
+        return study_signature.verify(
+            plan.seal,
+            self.coordinator,
+            self.authority,
+            self.consortium,
+            study.digest,
+            datetime.now(UTC),
+        )
+
+    def is_from(self, fingerprints: Collection[str]) -> bool:
+        """Whether the coordinator's key is one of these."""
+        return rosters.fingerprint(self.coordinator) in fingerprints
 
 
 @lru_cache(maxsize=64)

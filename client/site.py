@@ -1,30 +1,19 @@
-"""Which hospital this process speaks for: the only file that knows whether it is a virtual one of a simulation."""
+"""Which hospital this process speaks for: its folders and rules; every default is the strict one.
+
+``client/virtual_site.py`` has the hospitals of a simulation.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from client import phantoms
-from client.identity import Identity, raw_key
-from client.policy import policy
-from client.policy.policy import OPEN, Policy
-from client.trust import Trust
-from common.errors import SiteError
-from common.simulation import virtual_consortium
-from common.simulation.folders import hospital_folders
-
-SITES = "CONSILIUM_SITES"
-STATE = "CONSILIUM_STATE"
-DEVICE = "CONSILIUM_DEVICE"
-RESIDENT = "CONSILIUM_RESIDENT"
-"""Environment of a simulation: folder of hospital folders, folder for what hospitals keep, device, "1" if one process plays them all."""
-POOLED = "all hospitals pooled"
-CONSORTIUM = ".consortium"
-"""Folder of a simulation's make-believe consortium in its state folder."""
+from client.identity import AnyIdentity, AnyTrust
+from client.policy.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -36,27 +25,53 @@ class Site:
         folders: its data; several only for the pooled comparison of a simulation.
         state: folder of what it keeps between rounds (optimiser moments, its own log); nobody else may read it.
         device: "auto", "cpu" or "cuda".
-        pooled: this is the virtual hospital of a simulation that holds everybody's images.
         policy: what the hospital allows.
-        identity: what it speaks with in secure sums; None in a simulation without them.
-        trust: whose studies the hospital works on; None in a simulation, where study and hospitals belong to one person.
-        resident: this process answers everything that the hospital is asked until the end, so that what it keeps may stay in memory.
+        identity: what it speaks with in secure sums.
+        trust: whose studies the hospital works on.
     """
 
     name: str
     folders: tuple[Path, ...]
     state: Path
     device: str = "auto"
-    pooled: bool = False
-    resident: bool = False
     policy: Policy = field(default_factory=Policy)
-    identity: Identity | None = None
-    trust: Trust | None = None
+    identity: AnyIdentity = field(kw_only=True)
+    trust: AnyTrust = field(kw_only=True)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether it holds everybody's images, for comparison."""
+        return False
+
+    @property
+    def resident(self) -> bool:
+        """Whether one process answers everything, so that what is kept may stay in memory."""
+        return False
+
+    @property
+    def spread(self) -> bool:
+        """Whether several processes answer for it and share its open secure sums in files."""
+        return False
+
+    @property
+    def keeps_record(self) -> bool:
+        """Whether it writes down what it was asked, and vouches for that with signed heads."""
+        return True
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether what leaves is taken from the day's budget of its policy."""
+        return True
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person must have approved a study before it is answered."""
+        return self.policy.approval and self.trust.asks_people
 
     @property
     def synthetic(self) -> bool:
         """Whether every image is a phantom, so that pictures may be shown: each file is the one that the phantom writer vouched for."""
-        return all(phantoms.only(folder) for folder in self.folders)
+        return all(only_phantoms(folder) for folder in self.folders)
 
     def log(self, text: str) -> None:
         """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
@@ -97,56 +112,24 @@ def hand_over(state: Path, *names: str) -> None:
             os.close(handle)
 
 
-def from_node(node_config: Mapping[str, object]) -> Site:
-    """The hospital of a Flower node.
+def only_phantoms(folder: Path) -> bool:
+    """Whether a folder holds computed phantoms and nothing else, so that pictures may be shown.
 
-    Raises:
-        SiteError: the node has no number, or the simulation's environment is missing.
+    The marker file ``PHANTOM``, which the phantom writer leaves, lists the SHA-256 of every image;
+    a folder into which somebody has put another image, or changed one, does not pass.
     """
-    number, sites = node_config.get("partition-id"), os.environ.get(SITES)
-    if not isinstance(number, int) or sites is None:
-        raise SiteError(
-            f"This node is not a hospital of a simulation ({SITES} and partition-id are needed)."
-        )
-    folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
-    device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
-    if number >= len(folders):
-        return Site(
-            POOLED,
-            tuple(folders),
-            state / ".pooled",
-            device,
-            pooled=True,
-            resident=resident,
-            policy=OPEN,
-        )
-    folder, kept = folders[number], state / folders[number].name
-    return Site(
-        folder.name,
-        (folder,),
-        kept,
-        device,
-        resident=resident,
-        policy=_rules(folder),
-        identity=_identity(state, folder.name),
+    try:
+        seal = json.loads((folder / "PHANTOM").read_text("utf-8"))
+        listed = seal.get("sha256") if isinstance(seal, dict) else None
+        return bool(listed) and listed == _digests(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = (
+        f for part in ("dicom", "images") for f in sorted((folder / part).rglob("*")) if f.is_file()
     )
-
-
-def _rules(folder: Path) -> Policy:
-    """A simulated hospital's policy: policy.toml in its folder, to rehearse a real one; else everything is allowed."""
-    own = folder / "policy.toml"
-    return policy.read(own) if own.is_file() else OPEN
-
-
-def _identity(state: Path, name: str) -> Identity | None:
-    """What a simulated hospital speaks with, if the simulation made a consortium."""
-    made = state / CONSORTIUM
-    if not (made / "roster.crt").is_file():
-        return None
-    key = raw_key((made / name / "identity.key").read_bytes())
-    return Identity(
-        virtual_consortium.NAME,
-        key,
-        (made / "ca.crt").read_bytes(),
-        (made / "roster.crt").read_bytes(),
-    )
+    return {
+        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
+    }

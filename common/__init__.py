@@ -1,1 +1,4 @@
-"""Agreed rules: what hospitals and server must share. Nothing in this room opens a scan or a socket."""
+"""What hospitals and server must agree on: opens no scan, and listens only where ``http_server.py`` is told to.
+
+That is a Unix socket or this machine's loopback; nothing in this room calls another machine.
+"""

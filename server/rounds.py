@@ -16,6 +16,7 @@ import numpy as np
 
 from common import seeds
 from common.errors import RoundError, SignatureError
+from common.privacy import pipeline
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec
@@ -109,7 +110,7 @@ def one_round(federation: Federation, transport: Transport, watch: Watch) -> Rou
     if mean is None:
         federation.rounds_done += 1
     else:
-        advance(federation, mean)
+        advance(federation, pipeline.restored(mean))
     federation.heads |= notes.heads
     return notes.record(time.perf_counter() - began, transport.traffic.take())
 
@@ -307,17 +308,18 @@ class _Notes:
         self.watch(self.number, site, self.answers, len(self.chosen))
 
     def record(self, seconds: float, traffic: Mapping[str, int]) -> RoundRecord:
-        loss, weights = (
-            {site: values[site] for site in sorted(values)} for values in (self.loss, self.weights)
-        )
-        accepted, refused = tuple(sorted(self.accepted)), tuple(self.refused)
-        clear = (
-            self.said,
-            self.mean_loss,
-            self.secure,
-            self.void,
-            dict(sorted(self.heads.items())),
-        )
         return RoundRecord(
-            self.number, seconds, self.seconds, accepted, refused, loss, weights, traffic, *clear
+            round=self.number,
+            seconds=seconds,
+            training_seconds=self.seconds,
+            accepted=tuple(sorted(self.accepted)),
+            refused=tuple(self.refused),
+            loss=dict(sorted(self.loss.items())),
+            weights=dict(sorted(self.weights.items())),
+            bytes=traffic,
+            notes=self.said,
+            mean_loss=self.mean_loss,
+            secure=self.secure,
+            void=self.void,
+            heads=dict(sorted(self.heads.items())),
         )

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from client.audit import verification, witness
-from common import statements
 from common.errors import CertificateError, InputError, SignatureError
-from common.trust import merkle, tree_heads
+from common.trust import merkle, statements, tree_heads
 from common.trust import roster as rosters
 from common.trust.tree_heads import Head
 

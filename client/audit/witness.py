@@ -26,18 +26,18 @@ ALARMS = ("history rewritten", "unknown own head", "head refused")
 OWN, OTHERS, EVIDENCE = "heads.jsonl", "others.json", "evidence.jsonl"
 
 
-def sign(site: Site, run: str, number: int) -> dict[str, Any] | None:
-    """The signed head of this hospital's record as it is now; kept before it leaves. None without an identity.
+def sign(site: Site, run: str, number: int) -> dict[str, Any]:
+    """The signed head of this hospital's record as it is now; kept before it leaves.
 
     Raises:
         OSError: it cannot be kept.
+        SecureSumError: the hospital has nothing to sign with.
     """
-    if site.identity is None:
-        return None
+    consortium = site.identity.consortium
     size, root = audit_log.head(site.state)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     signed = tree_heads.sign(
-        Head(site.name, site.identity.consortium, run, number, size, root, now), site.identity.key
+        Head(site.name, consortium, run, number, size, root, now), site.identity.key
     )
     _append(site.state / OWN, signed)
     return signed
@@ -48,7 +48,7 @@ def take(site: Site, brought: Any, run: str) -> None:
 
     Nothing that is wrong with another's head keeps this hospital from its work: it is evidence, and it stays.
     """
-    if site.identity is None or not isinstance(brought, Mapping):
+    if not site.keeps_record or not isinstance(brought, Mapping):
         return
     now = datetime.now(UTC)
     roster = site.identity.roster(site.state, now)

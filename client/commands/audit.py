@@ -75,7 +75,7 @@ def show(given: Namespace) -> int:
 def prove(given: Namespace) -> int:
     """A proof of one entry for a third party, under a head that is signed now."""
     from client.audit import proofs, witness  # noqa: PLC0415
-    from client.identity import Identity, raw_key  # noqa: PLC0415
+    from client.identity import Identity, Trust, raw_key  # noqa: PLC0415
     from client.site import Site  # noqa: PLC0415
 
     if (given.entry is None) == (given.between is None):
@@ -84,16 +84,17 @@ def prove(given: Namespace) -> int:
     if given.between is not None:
         old, new = given.between
         return _write(given, proofs.growth(home.state, old, new, home.identity_crt.read_bytes()))
-    settings = home.settings()
+    settings, authority = home.settings(), home.ca.read_bytes()
     identity = Identity(
         settings.consortium,
         raw_key(home.identity_key.read_bytes()),
-        home.ca.read_bytes(),
+        authority,
         home.roster_crt.read_bytes(),
     )
-    signed = witness.sign(Site(settings.name, (), home.state, identity=identity), "", 0)
-    if signed is None:
-        raise InputError("This hospital has no identity; enrol it.")
+    trust = Trust(settings.consortium, home.coordinator.read_bytes(), authority)
+    signed = witness.sign(
+        Site(settings.name, (), home.state, identity=identity, trust=trust), "", 0
+    )
     return _write(
         given, proofs.entry(home.state, given.entry, signed, home.identity_crt.read_bytes())
     )

@@ -103,7 +103,7 @@ def fingerprint(given: Namespace) -> int:
 def doctor(given: Namespace) -> int:
     """What is wrong with the folder, this machine and the way out."""
     from client.commands.site_doctor import examine  # noqa: PLC0415
-    from common.cli import checks  # noqa: PLC0415
+    from common import checks  # noqa: PLC0415
 
     with console.work():
         found = examine(given.home.absolute(), given.only or "all")
@@ -139,10 +139,9 @@ def _fingerprints(home: SiteHome, settings: SiteSettings, now: datetime) -> dict
 
 def _worker(home: SiteHome, settings: SiteSettings, stop: threading.Event) -> None:
     from client.audit import log as audit_log  # noqa: PLC0415
-    from client.identity import Identity, raw_key  # noqa: PLC0415
+    from client.identity import Identity, Trust, raw_key  # noqa: PLC0415
     from client.policy import policy  # noqa: PLC0415
     from client.site import Site  # noqa: PLC0415
-    from client.trust import Trust  # noqa: PLC0415
     from client.worker import process  # noqa: PLC0415
 
     authority, rules = home.ca.read_bytes(), policy.read(home.policy_toml)

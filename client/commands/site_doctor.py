@@ -15,8 +15,9 @@ import httpx
 from client.gateway import connection, diagnosis
 from client.home import SiteHome, SiteSettings
 from client.isolation import preflight
-from common.cli import checks, packages
-from common.cli.checks import CheckResult
+from common import checks
+from common.checks import CheckResult
+from common.cli import packages
 from common.errors import InputError
 
 _BELL = "/v1/bell?after=-2&seconds=0"

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from client.audit import log as audit_log
-from client.identity import Identity
 from client.secagg.open_sums import OpenSums, SharedOpenSums
 from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
@@ -24,7 +23,7 @@ def accept(site: Site, signed: Any) -> None:
     Raises:
         SignatureError: it is not the consortium's, or older than one that was accepted.
     """
-    identity = _identity(site)
+    identity = site.identity
     if not isinstance(signed, Mapping):
         raise SignatureError("A question comes with a roster that is not a table.")
     now = datetime.now(UTC)
@@ -49,7 +48,7 @@ def party(site: Site, run: str, study: Study) -> Participation:
         run: name of the run.
         study: the signed study; its smallest cohort binds the hospital, whose own policy may ask for more.
     """
-    identity = _identity(site)
+    identity = site.identity
 
     def roll() -> Roll:
         now = datetime.now(UTC)
@@ -63,7 +62,7 @@ def party(site: Site, run: str, study: Study) -> Participation:
     limits = Limits(
         max(site.policy.min_cohort, study.secure_aggregation.min_cohort), site.policy.colluders
     )
-    vault = OpenSums() if site.trust is not None or site.resident else SharedOpenSums(site.state)
+    vault = SharedOpenSums(site.state) if site.spread else OpenSums()
     return Participation(
         Me(site.name, identity.key, limits),
         identity.consortium,
@@ -72,11 +71,3 @@ def party(site: Site, run: str, study: Study) -> Participation:
         vault,
         OpenedSums(site.state, study.digest),
     )
-
-
-def _identity(site: Site) -> Identity:
-    if site.identity is None:
-        raise SecureSumError(
-            "This hospital has no identity for secure sums; a simulation makes one where the study asks for them."
-        )
-    return site.identity

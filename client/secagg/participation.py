@@ -17,8 +17,10 @@ import numpy as np
 from client.secagg.open_sums import OpenSums
 from client.secagg.opened_sums import OpenedSums
 from common.errors import SecureSumError
+from common.privacy import pipeline
+from common.privacy.stage import Sending
 from common.protocol import sum_specs
-from common.secagg import fixed_point, mask_streams
+from common.secagg import fixed_point
 from common.secagg import participant as steps
 from common.secagg.encoding import Message, tag_of
 from common.secagg.mask_streams import Pad
@@ -209,7 +211,7 @@ class Participation:
         """
         order = sealing.order
         buffer, body, tail = sum_specs.words(order)
-        mask_streams.seal(values, scale * sum_specs.fraction(order), order.limit, sealing.pad, body)
+        pipeline.seal(values, Sending(order, scale, sealing.pad), body)
         tail[:] = [1] * (order.tail_words - len(order.lanes)) + [
             fixed_point.encode_lane(lanes[lane], sum_specs.is_exact(lane)) for lane in order.lanes
         ]

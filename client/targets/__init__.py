@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from common.cli.checks import CheckResult
+from common.checks import CheckResult
 from common.study import plugins
 from common.study.study import Data
 from common.targets import Target

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from client.dataset.label_names import FILE
-from common.cli import checks
-from common.cli.checks import CheckResult
+from common import checks
+from common.checks import CheckResult
 from common.errors import did_you_mean
 
 _SHOWN = 6

@@ -11,7 +11,7 @@ import torch
 from client.dataset import boxes
 from client.targets import Decoded, Facts, Source
 from client.targets._words import strange
-from common.cli.checks import CheckResult
+from common.checks import CheckResult
 from common.study.study import Data
 from common.targets.boxes import Boxes
 from common.tasks import Task

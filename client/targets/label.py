@@ -11,7 +11,7 @@ import torch
 from client.dataset import labels
 from client.targets import Decoded, Facts, Source
 from client.targets._words import strange
-from common.cli.checks import CheckResult
+from common.checks import CheckResult
 from common.errors import CaseError
 from common.targets.label import Label
 from common.tasks import Task

@@ -11,8 +11,8 @@ from client.dataset import label_names, masks
 from client.dataset.label_names import FILE
 from client.readers import _registry
 from client.targets import Decoded, Facts, Source
-from common.cli import checks
-from common.cli.checks import CheckResult
+from common import checks
+from common.checks import CheckResult
 from common.study.study import Data
 from common.targets.mask import Mask
 from common.tasks import Task

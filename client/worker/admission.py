@@ -9,7 +9,6 @@ from client.site import Site
 from common.errors import PolicyError
 from common.protocol.envelopes import Question
 from common.study.study import Study
-from common.trust import roster as rosters
 
 _SCORING = ("join", "agree", "tally", "evaluate")
 """Questions whose answers hold no weights."""
@@ -32,17 +31,11 @@ def check(site: Site, plan: Question, study: Study) -> None:
         raise PolicyError(
             f"This hospital's policy (hours) answers at {', '.join(policy.hours)} by its own clock; ask again then."
         )
-    if (
-        site.trust is not None
-    ):  # in a simulation study and hospitals belong to one person, who has nobody to ask
-        _check_coordinator(site, site.trust.coordinator)
-        if policy.approval:
-            approvals.check(
-                site.state,
-                study,
-                "evaluate" if plan.kind in _SCORING else "train",
-                datetime.now(UTC),
-            )
+    _check_coordinator(site)
+    if site.needs_approval:
+        approvals.check(
+            site.state, study, "evaluate" if plan.kind in _SCORING else "train", datetime.now(UTC)
+        )
     if plan.kind == "train":
         daily_limits.check(site.state, policy, here.date(), rounds=1)
 
@@ -51,7 +44,7 @@ def trains(site: Site, study: Study) -> bool:
     """Whether this hospital would answer the study's training questions."""
     if not site.policy.training:
         return False
-    if site.trust is None or not site.policy.approval:
+    if not site.needs_approval:
         return True
     now = datetime.now(UTC)
     return any(
@@ -59,9 +52,10 @@ def trains(site: Site, study: Study) -> bool:
     )
 
 
-def _check_coordinator(site: Site, certificate: bytes) -> None:
+def _check_coordinator(site: Site) -> None:
     allowed = site.policy.coordinators
-    if allowed and rosters.fingerprint(certificate) not in allowed:
+    listed = not allowed or site.trust.is_from(allowed)
+    if not listed:
         raise PolicyError(
             "The study is signed with a key that this hospital's policy (coordinators) does not list."
         )

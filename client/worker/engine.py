@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from client.dataset.loader import SiteDataset
@@ -54,18 +52,3 @@ class Engine:
         """Present weights minus ``start``."""
         delta = networks.pack(self.trainer.network)
         return np.subtract(delta, start, out=delta)
-
-
-def clip(delta: Vector, largest: float) -> float:
-    """Scale a change down, in place, to a Euclidean norm of at most ``largest`` (0: as it is); returns the norm that it had."""
-    if largest <= 0:
-        return 0.0
-    norm = math.sqrt(
-        sum(
-            float(np.dot(part, part))
-            for part in np.array_split(delta.astype(np.float64), max(1, delta.size >> 16))
-        )
-    )
-    if norm > largest:
-        delta *= np.float32(largest / norm * (1 - 1e-6))
-    return norm

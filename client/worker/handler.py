@@ -43,7 +43,7 @@ def fault(site: Site, error: Exception) -> Envelope:
 
 def _noted(site: Site, letter: Envelope, about: Mapping[str, Any], began: float) -> Envelope:
     """The letter, once it is in the journal; else another that says so: what is not written down does not leave."""
-    if site.trust is None and site.identity is None:
+    if not site.keeps_record:
         return letter
     try:
         audit_log.note(
@@ -67,19 +67,17 @@ def _answer(site: Site, question: Envelope, about: dict[str, Any]) -> Envelope:
     try:
         plan = envelopes.read_question(question)
         about |= {"kind": plan.kind, "round": plan.round}
-        study, run = workers.study(plan), ""
-        if site.trust is not None:
-            run = site.trust.admit(plan, study).run
+        study = workers.study(plan)
+        run = site.trust.admit(plan, study).run
         about |= {"run": run, "study": study.name, "digest": study.digest}
-        if site.trust is not None or site.identity is not None:
+        if site.keeps_record:
             audit_log.note(site.state, event="asked", **about, received=question.size)
         admission.check(site, plan, study)
         witness.take(site, plan.settings.get("heads"), run)
         reply = workers.resident(site, plan, run).answer(plan)
         if plan.kind == "train":
-            reply = replace(
-                reply, values={**reply.values, "head": witness.sign(site, run, plan.round)}
-            )
+            head = witness.sign(site, run, plan.round) if site.keeps_record else None
+            reply = replace(reply, values={**reply.values, "head": head})
         letter = outbox.release(site, plan, study, reply)
         about |= {"refused": reply.values["refused"]} if "refused" in reply.values else {}
         about["left"] = [

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from client.policy import daily_limits, stop
-from client.policy.policy import OPEN
 from client.site import Site
 from client.worker import refusals
 from client.worker.release_rules import COUNTS, FEWEST, METRICS, RULES, ReleaseContext
@@ -26,7 +25,6 @@ from common.protocol import envelopes
 from common.protocol.envelopes import Envelope, Question, Reply
 from common.secagg.encoding import tag_of
 from common.secagg.messages import Advert, Bundle, Confirm, Masked, Parcel, Reveal, Signed
-from common.secagg.primitives import ed25519_public
 from common.study.study import Study
 
 _SPOKEN: Mapping[str, tuple[type[Signed], ...]] = {
@@ -54,7 +52,7 @@ def release(site: Site, plan: Question, study: Study, reply: Reply) -> Envelope:
     letter = envelopes.write_reply(
         Reply(site.name, plan.kind, *heading, told, reply.delta, reply.secure)
     )
-    if site.policy is not OPEN:  # a simulation without a policy has no days
+    if site.counts_days:
         daily_limits.spend(
             site.state,
             site.policy,
@@ -146,9 +144,7 @@ def _said(door: ReleaseContext, blobs: tuple[bytes, ...]) -> list[Signed]:
         ]
         found: list[Signed] = [known[tag_of(item)].decode(item) for item in items]
         for message in found:
-            message.check_signature(
-                ed25519_public(door.site.identity.key) if door.site.identity else None
-            )
+            message.check_signature(door.site.identity.public)
     except (KeyError, SecureSumError) as error:
         raise OutboxError(
             "An answer holds a message that its question does not call for; nothing of it has left.",

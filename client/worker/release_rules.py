@@ -51,11 +51,7 @@ class ReleaseContext:
     @property
     def _hospitals(self) -> tuple[str, ...]:
         """Names on the signed roster: a step of a secure sum may be refused because of another hospital."""
-        roster = (
-            self.site.identity.roster(self.site.state, datetime.now(UTC))
-            if self.site.identity
-            else None
-        )
+        roster = self.site.identity.roster(self.site.state, datetime.now(UTC))
         return tuple(roster.sites) if roster else ()
 
 

@@ -24,10 +24,13 @@ from client.site import Site
 from client.training import device, evaluation, local_training, optimizer_state
 from client.training.optimizer_state import OptimizerStore
 from client.worker import admission
-from client.worker.engine import Engine, clip
+from client.worker.engine import Engine
 from client.worker.release_rules import FEWEST
 from common import networks
 from common.errors import SecureSumError, WireError
+from common.privacy import pipeline
+from common.privacy.sealing import share
+from common.privacy.stage import Rules
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec
@@ -70,6 +73,18 @@ def _study(text: str) -> Study:
     return studies.parse(json.loads(text))
 
 
+class _Opened:
+    """A hospital's data as they were opened, and which withdrawals they leave out."""
+
+    def __init__(self, bank: SiteDataset, general: Task, withdrawn_: tuple[int, int]) -> None:
+        self.bank, self.withdrawn, self._general = bank, withdrawn_, general
+
+    @cached_property
+    def task(self) -> Task:
+        """The study's task, fitted to the hospital's own training images."""
+        return self._general.for_site(self.bank.samples("train"))
+
+
 class Worker:
     """One hospital working on one study.
 
@@ -81,11 +96,11 @@ class Worker:
     def __init__(self, site: Site, study: Study, run: str = "", scoring: bool = False) -> None:
         self._site, self._study, self._run = site, study, run
         self._signed: Any = None
-        self._withdrawn = (0, 0)
+        self._opened: _Opened | None = None
         self._done: tuple[tuple[int, bytes], Update] | None = None
-        self._scores_only, self._data = (
-            scoring,
-            replace(study.data, min_patients=1) if scoring else study.data,
+        self._scores_only = scoring
+        self._reading = (
+            replace(study, data=replace(study.data, min_patients=1)) if scoring else study
         )
         self._drawer = OptimizerStore(site, study.digest)
         self._keeps_moments = study.training.optimizer_state == "keep"
@@ -97,9 +112,11 @@ class Worker:
             SiteError: the hospital cannot do it; the public sentence says why.
             WireError: the question breaks the protocol.
         """
-        if "_bank" in vars(self) and withdrawals.version(self._site.state) != self._withdrawn:
-            del self._bank  # a patient has left: every part is opened anew
-            vars(self).pop("_task", None)
+        if (
+            self._opened is not None
+            and withdrawals.version(self._site.state) != self._opened.withdrawn
+        ):
+            self._opened = None  # a patient has left: every part is opened anew
             self._done = None
         if self._scores_only and plan.kind in ("tally", "train"):
             raise WireError(
@@ -118,18 +135,26 @@ class Worker:
     def _general_task(self) -> Task:
         return networks.task(self._study)
 
-    @cached_property
-    def _bank(self) -> SiteDataset:
-        self._withdrawn = withdrawals.version(self._site.state)
-        study, gone = replace(self._study, data=self._data), withdrawals.reader(self._site.state)
-        bank = SiteDataset.open(
-            self._site.folders, study, self._general_task, self._site.log, gone=gone
-        )
-        return bank.to(device.device(self._site.device))
+    @property
+    def _data(self) -> _Opened:
+        if self._opened is None:
+            version = withdrawals.version(self._site.state)
+            gone = withdrawals.reader(self._site.state)
+            bank = SiteDataset.open(
+                self._site.folders, self._reading, self._general_task, self._site.log, gone=gone
+            )
+            self._opened = _Opened(
+                bank.to(device.device(self._site.device)), self._general_task, version
+            )
+        return self._opened
 
-    @cached_property
+    @property
+    def _bank(self) -> SiteDataset:
+        return self._data.bank
+
+    @property
     def _task(self) -> Task:
-        return self._general_task.for_site(self._bank.samples("train"))
+        return self._data.task
 
     @cached_property
     def _engine(self) -> Engine:
@@ -200,17 +225,15 @@ class Worker:
         ):  # else a new sum, with fresh keys, asks for the same once more
             self._done = about, self._update(plan, start)
         update = self._done[1]
-        share = update.weight / max(
-            update.weight, sealing.order.total
-        )  # a total that is too small is not refused: that would weigh us
+        part = share(update.weight, sealing.order.total)
         lanes = {
             "weight": int(update.weight),
             "steps": update.steps,
-            "loss": share * update.loss,
+            "loss": part * update.loss,
             "seconds": update.seconds,
         }
         lanes |= {sum_specs.counter(name): count for name, count in update.counted.items()}
-        vector, said = self._party.seal(sealing, update.delta, share, lanes)
+        vector, said = self._party.seal(sealing, update.delta, part, lanes)
         return Reply(
             self._site.name, plan.kind, plan.round, plan.layout, self._told(update), vector, said
         )
@@ -242,7 +265,7 @@ class Worker:
         )
 
     def _update(self, plan: Question, start: Vector) -> Update:
-        """Train, and scale the change down where the policy limits its norm."""
+        """Train, and take the change through what is done to it once, however often a sum asks for it."""
         images = len(self._bank.samples("train"))
         steps = local_training.steps_per_round(
             self._study.training, images, _whole(plan.settings, "repeat", 1)
@@ -252,12 +275,8 @@ class Worker:
         loss, seconds = trainer.run(self._task, self._bank, self._site.name, plan.round, steps)
         self._keep(plan.round)
         delta = self._engine.change(start)
-        norm = clip(delta, self._site.policy.largest_norm)
-        if norm > self._site.policy.largest_norm > 0:
-            told = {"norm": norm, "allowed": float(self._site.policy.largest_norm)}
-            audit_log.note(
-                self._site.state, event="clipped", run=self._run, round=plan.round, **told
-            )
+        for event, facts in pipeline.altered(delta, Rules(self._site.policy.largest_norm)).items():
+            audit_log.note(self._site.state, event=event, run=self._run, round=plan.round, **facts)
         return Update(delta, self._weight(), loss, steps, seconds, self._engine.counted())
 
     def _told(self, update: Update) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from common.cli import checks
-from common.cli.checks import CheckResult
+from common import checks
+from common.checks import CheckResult
 
 _OURS = ("server", "client", "common")
 _TOLD = ("consilium", "flwr", "torch", "monai")

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from common import networks
-from common.cli import checks, console, rehearsal
+from common import checks, networks
+from common.cli import console, rehearsal
 from common.errors import ArgumentError, InputError, StudyError
 from common.study import config, plugins, toml
 from common.study import study as studies

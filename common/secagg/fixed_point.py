@@ -6,7 +6,7 @@ A value ``x`` of a hospital with the share ``s`` of all weights travels as ``rou
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -90,6 +90,23 @@ class Encoder:
         np.multiply(wide, self._scale, out=wide)
         np.rint(wide, out=wide)
         np.copyto(signed, wide, casting="unsafe")
+
+
+def blocks(
+    values: Vector, scale: float, limit: float, kind: npt.DTypeLike, step: int = BLOCK
+) -> Iterator[Words]:
+    """The words of a vector ``[P]``, at most ``step`` at a time, each block in the memory of the one before; see :class:`Encoder`.
+
+    Raises:
+        SecureSumError: as there, before the block in question.
+    """
+    encoder, step = Encoder(scale, limit), min(BLOCK, step)
+    words = np.empty(step, kind)
+    for start in range(0, values.size, step):
+        part = values[start : start + step]
+        block = words[: part.size]
+        encoder.block(part, block)
+        yield block
 
 
 def encode(values: Vector, scale: float, limit: float, out: Words) -> None:

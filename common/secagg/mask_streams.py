@@ -6,7 +6,7 @@ threads may each work on a part of the vector with a pad of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,17 +72,39 @@ def seal(values: Vector, scale: float, limit: float, pad: Pad, out: Words) -> No
             from end to end (untouched where lengths or the pad are wrong), and the pad must not be used again.
     """
     fixed_point.check_sizes(values, out)
+    gather(
+        masked(fixed_point.blocks(values, scale, limit, out.dtype, BLOCK // out.itemsize), pad), out
+    )
+
+
+def masked(blocks: Iterator[Words], pad: Pad) -> Iterator[Words]:
+    """The same blocks with a pad's keystreams added.
+
+    Raises:
+        SecureSumError: the pad has no keystream; no block was looked at.
+    """
     if not len(pad):
         raise SecureSumError("A vector is to be sealed without a mask; nothing of it is sent.")
-    encoder, step = fixed_point.Encoder(scale, limit), min(fixed_point.BLOCK, BLOCK // out.itemsize)
-    words = np.empty(step, out.dtype)
+    return _masked(blocks, pad)
+
+
+def _masked(blocks: Iterator[Words], pad: Pad) -> Iterator[Words]:
+    for block in blocks:
+        pad.add(block)
+        yield block
+
+
+def gather(blocks: Iterator[Words], out: Words) -> None:
+    """Write blocks one after the other to ``out`` ``[P]``.
+
+    Raises:
+        SecureSumError: a block cannot be made; ``out`` is then zero from end to end.
+    """
+    start = 0
     try:
-        for start in range(0, values.size, step):
-            part = values[start : start + step]
-            block = words[: part.size]
-            encoder.block(part, block)
-            pad.add(block)
-            out[start : start + step] = block
+        for block in blocks:
+            out[start : start + block.size] = block
+            start += block.size
     except SecureSumError:
         out.fill(0)
         raise

@@ -15,11 +15,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from common import statements
 from common.errors import CertificateError, SignatureError
-from common.statements import Kind
 from common.study.config import shown
-from common.trust import certificates
+from common.trust import certificates, statements
+from common.trust.statements import Kind
 
 MOST_SITES, LARGEST = 1000, 1 << 20
 """Hospitals on a roster, and bytes of its JSON."""

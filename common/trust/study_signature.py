@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from common import statements
 from common.errors import SignatureError
-from common.statements import Kind
 from common.study.config import shown
-from common.trust import certificates
+from common.trust import certificates, statements
+from common.trust.statements import Kind
 
 _KIND = Kind(
     b"consilium study v1\0",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from common import statements
 from common.errors import SignatureError
+from common.trust import statements
 
 _CONTEXT = b"consilium head of a hospital's record 1\n"
 _ROOT = re.compile(r"[0-9a-f]{64}")

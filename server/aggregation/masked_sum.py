@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import SecureSumError
+from common.privacy import pipeline
+from common.privacy.stage import Opened
 from common.protocol import sum_specs
 from common.secagg import fixed_point
 from common.secagg.coordinator import Opening
@@ -26,6 +28,7 @@ class MaskedSum:
     def __init__(self, order: SumSpec) -> None:
         self._order = order
         self._buffer, self._body, self._tail = sum_specs.words(order)
+        self._pads: tuple[tuple[bytes, int], ...] = ()
 
     def check(self, vector: Vector | None) -> npt.NDArray[np.uint8]:
         """A hospital's vector as bytes.
@@ -61,20 +64,10 @@ class MaskedSum:
         np.add(self._tail, tail, out=self._tail)
 
     def unmask(self, opening: Opening) -> None:
-        """Take the masks off."""
-        aligned = _ALIGNED * 8 // self._order.ring_bits
-
-        def part(start: int, end: int) -> None:
-            start, end = (
-                start - start % aligned,
-                self._body.size if end == self._body.size else end - end % aligned,
-            )
-            Pad(opening.pads, offset=start * self._order.ring_bits // 8).add(self._body[start:end])
-
-        if self._body.size:
-            over_blocks(self._body.size, part)
+        """Take the masks off the tail, so that canaries and lanes can be read; those of the body come off with :meth:`mean`."""
+        self._pads = opening.pads
         skipped = self._order.body_bytes % _ALIGNED
-        pad = Pad(opening.pads, offset=self._order.body_bytes - skipped)
+        pad = Pad(self._pads, offset=self._order.body_bytes - skipped)
         pad.add(np.zeros(skipped // 4, np.uint32))  # keystream that lies over the end of the body
         pad.add(self._tail)
 
@@ -92,15 +85,9 @@ class MaskedSum:
         }
 
     def mean(self, weight: float) -> Vector:
-        """The weighted mean ``[P]``, given the survivors' weight; in the memory of the sum, which it uses up."""
-        scale = self._order.total / weight / sum_specs.fraction(self._order)
-        out = (
-            self._body.view(np.float32)[: self._body.size]
-            if self._order.ring_bits == 32
-            else np.empty(self._body.size, np.float32)
-        )
-        over_blocks(
-            self._body.size,
-            lambda start, end: fixed_point.decode(self._body[start:end], scale, out[start:end]),
-        )
-        return out
+        """The weighted mean ``[P]``, given the survivors' weight; in the memory of the sum, which it uses up.
+
+        Raises:
+            SecureSumError: the masks are not known yet.
+        """
+        return pipeline.opened(self._body, Opened(self._order, weight, self._pads, over_blocks))

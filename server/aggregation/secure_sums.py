@@ -136,21 +136,16 @@ class Sums:
                 self._next = None
                 continue
             lanes, survivors = self._opened(now, added), now.state.survivors
-            dropped, late = (
-                {site: why for site, why in now.dropped.items() if (site in survivors) is said}
-                for said in (False, True)
-            )
-            took = self._cohort.exchanges - before
             return Sum(
-                added,
-                lanes,
-                len(now.state.terms.cohort),
-                survivors,
-                dropped,
-                late,
-                now.values,
-                attempt,
-                took,
+                added=added,
+                lanes=lanes,
+                cohort=len(now.state.terms.cohort),
+                survivors=survivors,
+                dropped={site: why for site, why in now.dropped.items() if site not in survivors},
+                late={site: why for site, why in now.dropped.items() if site in survivors},
+                values=now.values,
+                attempts=attempt,
+                exchanges=self._cohort.exchanges - before,
             )
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {told}")
 

@@ -117,7 +117,7 @@ def roster(given: Namespace) -> int:
 
 def doctor(given: Namespace) -> int:
     """What is wrong with the folder and this machine."""
-    from common.cli import checks  # noqa: PLC0415
+    from common import checks  # noqa: PLC0415
     from server.commands.server_doctor import examine  # noqa: PLC0415
 
     with console.work():

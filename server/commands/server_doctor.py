@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.cli import checks, packages
-from common.cli.checks import CheckResult
+from common import checks
+from common.checks import CheckResult
+from common.cli import packages
 from common.errors import ConsiliumError, InputError
 from common.trust import certificates
 from server.commands import roster_signing, study_runs
@@ -119,7 +120,7 @@ def _ports(home: ServerHome, running: bool) -> Iterator[CheckResult]:
     for port, address, place in (
         (settings.port, "0.0.0.0", "consortium.port"),
         (settings.link_port, "127.0.0.1", "consortium.link_port"),
-    ):  # noqa: S104
+    ):
         name = f"port {port}"
         try:
             supervisor.check_port(address, port, place)

@@ -244,7 +244,7 @@ def check(home: ServerHome, now: datetime) -> None:
     for port, host, place in (
         (settings.port, "0.0.0.0", "consortium.port"),
         (settings.link_port, "127.0.0.1", "consortium.link_port"),
-    ):  # noqa: S104
+    ):
         check_port(host, port, place)
     certificates.check(
         (home.path / "server.crt").read_bytes(), home.authority.read_bytes(), None, now

@@ -13,8 +13,8 @@ from torch import nn
 
 from client.dataset.loader import SiteDataset, augment
 from client.policy.policy import OPEN
-from client.site import Site
 from client.training.local_training import optimizer
+from client.virtual_site import VirtualSite
 from client.worker import worker as workers
 from common import networks
 from common.protocol.envelopes import Question
@@ -36,7 +36,14 @@ def run() -> Iterator[Result]:
         ratios, second = _ratios(
             study,
             [
-                Site(f.name, (f,), Path(folder, "state", f.name), "cpu", policy=OPEN)
+                VirtualSite(
+                    f.name,
+                    (f,),
+                    Path(folder, "state", f.name),
+                    "cpu",
+                    policy=OPEN,
+                    counts_days=False,
+                )
                 for f in sorted(hospitals.iterdir())
             ],
         )
@@ -69,7 +76,7 @@ def _study() -> Study:
     )
 
 
-def _ratios(study: Study, sites: list[Site]) -> tuple[list[float], float]:
+def _ratios(study: Study, sites: list[VirtualSite]) -> tuple[list[float], float]:
     task, net = networks.task(study), networks.build(study)
     layout, model = networks.layout(net), networks.pack(net)
     banks = [SiteDataset.open(site.folders, study, task) for site in sites]

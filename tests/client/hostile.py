@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.identity import Identity, raw_key
+from client.identity import Identity, Trust, raw_key
 from client.policy.policy import OPEN, Policy
 from client.site import Site
-from client.trust import Trust
 from client.worker import handler
 from client.worker import worker as workers
 from common.protocol import envelopes

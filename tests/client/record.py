@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from client.audit import log as audit_log
-from client.identity import Identity, raw_key
+from client.identity import Identity, Trust, raw_key
 from client.site import Site
 from common.storage import files
 from common.trust import certificates
@@ -56,7 +56,8 @@ def site(folder: Path, name: str = "north") -> Site:
     state = folder / name
     state.mkdir(mode=0o700, parents=True)
     files.replace(state / "roster.json", rosters.dumps(signed_roster()))
-    return Site(name, (), state, "cpu", identity=identity)
+    trust = Trust(CONSORTIUM, b"", made.authority.certificate)
+    return Site(name, (), state, "cpu", identity=identity, trust=trust)
 
 
 def public(name: str = "north") -> bytes:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen
 
-from client import site as sites
+from client import virtual_site
 from client.policy.policy import OPEN
 from client.site import Site
 from client.worker import handler
@@ -194,7 +194,7 @@ _FLOWER = both(
     replaced(mask_streams, "Keystream", Folded), replaced(primitives, "Keystream", Folded)
 )
 _BARE = replaced(mask_streams.Pad, "_block", _unmasked)
-_SHARED = replaced(sites, "_rules", lambda folder: OPEN)
+_SHARED = replaced(virtual_site, "_rules", lambda own: OPEN)
 _SERVER: dict[str, Any] = {"adversary": "curious server", "speaks": False}
 
 ATTACKS = (

@@ -229,7 +229,7 @@ _ANY_ORDER = changed(participation.Participation, "prepare", ("if order != expec
 _ANY_SIZE = changed(
     participation.Participation,
     "seal",
-    ("mask_streams.seal(values,", "mask_streams.seal(np.resize(values, body.size),"),
+    ("pipeline.seal(values,", "pipeline.seal(np.resize(values, body.size),"),
 )
 _UNLOADED = replaced(Engine, "load", lambda self, plan: networks.pack(self.trainer.network))
 _UNSIGNED_STUDY = changed(

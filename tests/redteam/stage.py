@@ -13,10 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from client.identity import Identity, raw_key
+from client.identity import Identity, Trust, raw_key
 from client.policy.policy import Policy
 from client.site import Site
-from client.trust import Trust
 from client.worker import handler
 from client.worker import worker as workers
 from common.protocol import envelopes

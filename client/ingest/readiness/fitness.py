@@ -21,9 +21,8 @@ from client.dataset.label_names import FILE
 from client.dataset.manifest import Manifest
 from client.ingest.readiness import memory
 from client.targets import sources
-from common import networks
-from common.cli import checks
-from common.cli.checks import CheckResult
+from common import checks, networks
+from common.checks import CheckResult
 from common.errors import ArgumentError, CaseError, SiteError
 from common.sample import Sample, stack
 from common.study.study import Study

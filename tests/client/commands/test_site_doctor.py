@@ -19,8 +19,8 @@ import pytest
 from client.commands import site_doctor
 from client.home import SiteHome
 from client.isolation import ipc
+from common.checks import CheckResult
 from common.cli import main, packages
-from common.cli.checks import CheckResult
 from common.trust import certificates
 from tests import lane
 from tests.client.isolation.test_preflight import CA, NOW, hospital

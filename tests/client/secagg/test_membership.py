@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from client.identity import Identity, raw_key
+from client.identity import Identity, Trust, raw_key
 from client.policy.policy import Policy
 from client.secagg import membership
 from client.secagg.open_sums import OpenSums, SharedOpenSums
 from client.site import Site
-from client.trust import Trust
+from client.virtual_site import NoIdentity, VirtualSite
 from common.errors import SecureSumError, SignatureError
 from common.secagg.messages import Advert, Terms
 from common.study.study import SecureAggregation
@@ -60,7 +60,7 @@ def test_a_hospital_without_identity_takes_part_in_no_sum(site: Site) -> None:
         lambda one: membership.party(one, "run-1", STUDY),
     ):
         with pytest.raises(SecureSumError, match="has no identity for secure sums"):
-            call(replace(site, identity=None))
+            call(replace(site, identity=NoIdentity()))
 
 
 def test_without_a_roster_a_party_says_nothing(site: Site) -> None:
@@ -144,9 +144,10 @@ def test_the_policy_s_colluders_raise_the_threshold(site: Site) -> None:
 
 def test_open_sums_lie_on_disk_in_a_simulation_over_processes_only(site: Site) -> None:
     membership.accept(site, signed(1))
+    virtual = VirtualSite(site.name, (), site.state, identity=site.identity)
     for one, kind in (
         (site, OpenSums),
-        (replace(site, trust=None, resident=True), OpenSums),
-        (replace(site, trust=None), SharedOpenSums),
+        (replace(virtual, resident=True), OpenSums),
+        (virtual, SharedOpenSums),
     ):
         assert type(membership.party(one, "run-1", STUDY)._vault) is kind

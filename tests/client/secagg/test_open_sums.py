@@ -120,7 +120,7 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
     world = World(tmp_path, 3)
     make: Callable[[str], OpenSums] = lambda name: (
         SharedOpenSums(tmp_path / "vaults" / name) if shared else OpenSums()
-    )  # noqa: E731
+    )
     drawn: dict[str, set[bytes]] = {name: set() for name in world.names}
     for name, hospital in world.hospitals.items():
         hospital.party._vault = make(name)

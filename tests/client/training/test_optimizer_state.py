@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from client.site import Site
 from client.training import optimizer_state
 from client.training.optimizer_state import OptimizerStore
+from client.virtual_site import VirtualSite
 
 KEPT = {"0.exp_avg": torch.arange(6.0).reshape(2, 3), "0.step": torch.tensor(4.0)}
 
@@ -24,7 +24,7 @@ def _nothing_in_memory() -> Iterator[None]:
 
 
 def drawer(folder: Path, resident: bool, study: str = "a" * 64) -> OptimizerStore:
-    return OptimizerStore(Site("north", (), folder, resident=resident), study)
+    return OptimizerStore(VirtualSite("north", (), folder, resident=resident), study)
 
 
 @pytest.mark.parametrize("resident", [True, False])

@@ -191,16 +191,13 @@ def test_lines_as_the_desk_writes_them(tmp_path: Path) -> None:
     """Two real peers: what the desk notes, the view understands."""
     workers.forget()
     from client.site import Site
+    from client.virtual_site import NoIdentity
     from tests import small
 
     made = scene.home(tmp_path / "home")
+    kind = {"identity": NoIdentity(), "trust": test_handler.TRUST}
     site = Site(
-        "north",
-        (small.hospital(tmp_path / "data", 8),),
-        made.state,
-        "cpu",
-        policy=OPEN,
-        trust=test_handler.TRUST,
+        "north", (small.hospital(tmp_path / "data", 8),), made.state, "cpu", policy=OPEN, **kind
     )
     letters = [
         handler.answer(site, test_handler.question(seal)) for seal in (test_handler.sealed(), None)

@@ -14,6 +14,7 @@ import pytest
 from client.policy import approvals, daily_limits
 from client.policy.policy import Policy
 from client.site import Site
+from client.virtual_site import VirtualSite
 from client.worker import admission, handler, outbox, release_rules
 from client.worker import worker as workers
 from common.protocol import envelopes
@@ -300,7 +301,9 @@ def test_a_round_that_was_refused_costs_no_budget(
 
 
 def test_in_a_simulation_nobody_is_asked(tmp_path: Path) -> None:
-    site = Site("north", (tmp_path,), tmp_path / "state", policy=replace(FREE, approval=True))
+    site = VirtualSite(
+        "north", (tmp_path,), tmp_path / "state", policy=replace(FREE, approval=True)
+    )
     for kind in KINDS:
         admission.check(site, question(STUDY, kind), STUDY)
     assert admission.trains(site, STUDY)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from client.audit import log as audit_log
-from client.identity import Identity
+from client.identity import Identity, Trust
 from client.policy.policy import OPEN, Policy
 from client.site import Site
-from client.trust import Trust
+from client.virtual_site import NoIdentity, VirtualSite
 from client.worker import handler
 from client.worker import worker as workers
 from common.errors import CaseError, PolicyError, SiteError
@@ -58,6 +58,7 @@ def site(tmp_path: Path) -> Site:
         tmp_path / "state",
         "cpu",
         policy=OPEN,
+        identity=NoIdentity(),
         trust=TRUST,
     )
 
@@ -121,7 +122,9 @@ def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(
 
 
 def test_in_a_simulation_nothing_is_signed_and_nothing_noted(site: Site, tmp_path: Path) -> None:
-    virtual = Site("north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN)
+    virtual = VirtualSite(
+        "north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, keeps_record=False
+    )
     assert not answer(virtual, question()).fault
     assert lines(virtual) == []
 
@@ -200,7 +203,7 @@ def test_a_simulated_hospital_with_an_identity_keeps_a_journal_like_a_real_one(
     site: Site, tmp_path: Path
 ) -> None:
     identity = Identity("chest-4", bytes(32), CA.certificate, SIGNER.certificate)
-    virtual = Site(
+    virtual = VirtualSite(
         "north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, identity=identity
     )
     assert not answer(virtual, question()).fault

@@ -30,7 +30,7 @@ import os, signal, sys, threading, time
 from pathlib import Path
 from client.worker import process
 from client.policy.policy import OPEN
-from client.site import Site
+from client.virtual_site import VirtualSite
 home, data, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -44,7 +44,8 @@ def tells(text, vector):
     if text == "data":
         (data / "x").write_text("x")
     return text, vector
-site = Site("north", (data,), home / "worker" / "state", "cpu", resident=True, policy=OPEN)
+rest = {"resident": True, "keeps_record": False, "counts_days": False}
+site = VirtualSite("north", (data,), home / "worker" / "state", "cpu", policy=OPEN, **rest)
 log = lambda text: print(text, flush=True)
 process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])

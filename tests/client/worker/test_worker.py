@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.identity import Identity, raw_key
+from client.identity import Identity, Trust, raw_key
 from client.policy.policy import OPEN, Policy
 from client.site import Site
 from client.training.local_training import Trainer
-from client.trust import Trust
 from client.worker import handler
 from client.worker import worker as workers
 from common import networks

@@ -308,8 +308,7 @@ def test_a_fingerprint_is_the_key_s_in_whatever_document() -> None:
 def test_a_fingerprint_stays_what_it_is() -> None:
     """Written down and compared years later: RFC 8032 section 7.1, the public key of test 1."""
     der = bytes.fromhex(
-        "302a300506032b6570032100"
-        + "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+        "302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     )
     document = (
         b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(der) + b"\n-----END PUBLIC KEY-----\n"

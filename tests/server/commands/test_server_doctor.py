@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from common.checks import CheckResult
 from common.cli import main, packages
-from common.cli.checks import CheckResult
 from common.errors import ConsiliumError
 from common.trust import certificates
 from common.trust.certificates import Credential

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from client.ingest.readiness import fitness, memory
-from common import networks
-from common.cli import checks
+from common import checks, networks
 from common.cli.main import main
 from common.errors import ArgumentError
 from common.sample import Batch

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client import phantoms
 from client.dataset import manifest as manifests
 from client.ingest import pipeline
 from client.ingest.layout import Places
 from client.ingest.readiness import twin, twin_outline
 from client.readers import _registry
+from client.site import only_phantoms
 from common import networks
 from common.cli.main import main
 from common.errors import ArgumentError, SiteError
@@ -47,7 +47,7 @@ def test_a_twin_loads_as_the_hospital_does(
     study = studies.parse({**small.TABLE, **sections})
     found = manifests.index(tmp_path / "twins" / "north", networks.task(study), study.data)
     assert len(found.cases) == 45 and found.patients == 20 and not found.left_out
-    assert phantoms.only(tmp_path / "twins" / "north")
+    assert only_phantoms(tmp_path / "twins" / "north")
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(

@@ -7,8 +7,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from common.cli import checks
-from common.cli.checks import CheckResult
+from common import checks
+from common.checks import CheckResult
 from common.errors import InputError, SiteError
 from common.trust import certificates
 

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import statements
 from common.errors import CertificateError, SignatureError
-from common.statements import Kind
-from common.trust import certificates, keys, study_signature, tree_heads
+from common.trust import certificates, keys, statements, study_signature, tree_heads
 from common.trust import roster as rosters
 from common.trust.roster import Roster
+from common.trust.statements import Kind
 from common.trust.study_signature import Statement
 from common.trust.tree_heads import Head
 
