@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from client.trust import Trust
 from common.errors import SiteError
 from common.simulation import virtual_consortium
 from common.simulation.folders import hospital_folders
+from common.storage import files
 
 SITES = "CONSILIUM_SITES"
 STATE = "CONSILIUM_STATE"
@@ -60,7 +60,7 @@ class Site:
 
     def log(self, text: str) -> None:
         """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
-        private(self.state)
+        files.private(self.state)
         with os.fdopen(
             os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
             "a",
@@ -68,33 +68,6 @@ class Site:
             errors="backslashreplace",
         ) as file:
             file.write(text + "\n")
-
-
-def private(folder: Path) -> Path:
-    """Make a folder that only this user may enter."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def hand_over(state: Path, *names: str) -> None:
-    """Give files that an administrator has made in the worker's folder to the worker's user, so that the worker can go on with them.
-
-    Only plain files that have no other name: the worker's user could have put a link to somebody else's file there.
-    """
-    if os.geteuid() != 0:
-        return
-    owner = state.stat()
-    for path in (state / name for name in names):
-        if not os.path.lexists(path):
-            continue
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            found = os.fstat(handle)
-            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-                os.fchown(handle, owner.st_uid, owner.st_gid)
-        finally:
-            os.close(handle)
 
 
 def from_node(node_config: Mapping[str, object]) -> Site:
