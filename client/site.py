@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from client.identity import AnyIdentity, AnyTrust
 from client.policy.policy import Policy
+from common.storage import files
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Site:
 
     def log(self, text: str) -> None:
         """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
-        private(self.state)
+        files.private(self.state)
         with os.fdopen(
             os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
             "a",
@@ -83,33 +83,6 @@ class Site:
             errors="backslashreplace",
         ) as file:
             file.write(text + "\n")
-
-
-def private(folder: Path) -> Path:
-    """Make a folder that only this user may enter."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
-def hand_over(state: Path, *names: str) -> None:
-    """Give files that an administrator has made in the worker's folder to the worker's user, so that the worker can go on with them.
-
-    Only plain files that have no other name: the worker's user could have put a link to somebody else's file there.
-    """
-    if os.geteuid() != 0:
-        return
-    owner = state.stat()
-    for path in (state / name for name in names):
-        if not os.path.lexists(path):
-            continue
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            found = os.fstat(handle)
-            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-                os.fchown(handle, owner.st_uid, owner.st_gid)
-        finally:
-            os.close(handle)
 
 
 def only_phantoms(folder: Path) -> bool:
@@ -127,9 +100,9 @@ def only_phantoms(folder: Path) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = (
+    images = (
         f for part in ("dicom", "images") for f in sorted((folder / part).rglob("*")) if f.is_file()
     )
     return {
-        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
+        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in images
     }

@@ -23,6 +23,11 @@ from common.tasks import Task
 from common.update import Layout, Vector
 
 
+def threads() -> int:
+    """How many threads compute in this process; sums over another number of them are rounded otherwise."""
+    return torch.get_num_threads()
+
+
 def task(study: Study) -> Task:
     """The study's task."""
     created: Task = plugins.load("common.tasks", study.task.name, "TASK").create(

@@ -168,6 +168,7 @@ def federate(session: Session) -> None:
     )
     watch = session.reporter.phase("round", session.study.federation.rounds)
     settings = {"part": "validation"}
+    saved = 0
     try:
         for record in rounds.run(
             federation, session.transport, lambda number, site, done, of: watch(site, done, of)
@@ -186,31 +187,35 @@ def federate(session: Session) -> None:
                     record.round,
                     session.sums,
                 )
-                checkpoint.save(
-                    session.run.folder / "model",
-                    session.study,
-                    session.layout,
-                    federation.model,
-                    record.round,
-                    federation.counted,
-                )
+                saved = _save(session, federation)
             session.run.add(record, _rate(session.study, record.round), validation)
             watch(_line(session, record, validation), 0, 0)
     finally:
-        if federation.rounds_done:
-            checkpoint.save(
-                session.run.folder / "model",
-                session.study,
-                session.layout,
-                federation.model,
-                federation.rounds_done,
-                federation.counted,
-            )
+        if federation.rounds_done > saved:
+            _save(session, federation)
     session.scores["federated"] = _final(
         session, federation.model, examples=True, secure=session.sums
     )
     session.transport.traffic.take()
     session.bytes = dict(session.transport.traffic.total)
+
+
+def _save(session: Session, federation: Federation) -> int:
+    """Keep what a round came to; the number of that round."""
+    state = {
+        name: getattr(federation, name)
+        for name in ("study", "layout", "model", "memory", "counted", "heads", "total")
+    }
+    sums = {} if session.sums is None else session.sums.progress
+    saved = checkpoint.Saved(
+        rounds=federation.rounds_done,
+        roster=session.roster,
+        sums=sums,
+        threads=networks.threads(),
+        **state,
+    )
+    checkpoint.save(session.run.folder, saved)
+    return federation.rounds_done
 
 
 def compare(session: Session) -> None:

@@ -12,15 +12,14 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from client.audit import schema
-from client.site import private
-from common.storage import files
+from common.storage import append_log, files
+from common.storage.append_log import Log
 from common.trust import merkle
 from common.trust.merkle import Frontier
 
@@ -56,34 +55,22 @@ def note(state: Path, **values: Any) -> None:
         EntryError: it holds what has no place there (``client/audit/schema.py``).
     """
     schema.check(values)
-    with files.alone(private(state) / NAME) as handle:
-        tree = _caught_up(state / NAME, handle)
-        if (
-            os.fstat(handle).st_size > tree.read
-        ):  # what a machine that lost power left of a line; it was never answered
-            os.ftruncate(handle, tree.read)
+    with append_log.opened(files.private(state) / NAME) as log:
+        tree = _caught_up(state / NAME, log)
         place = {"seq": tree.tree.size, "prev": tree.last, "salt": secrets.token_hex(16)}
         line = json.dumps(
             {**place, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **values}
         )
-        content = line.encode() + b"\n"
-        try:
-            if os.pwrite(handle, content, tree.read) != len(content):
-                raise OSError("the disk took a part of a line of the journal")
-            os.fsync(handle)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(handle, tree.read)
-            raise
-        tree.add(content[:-1])
-        tree.read += len(content)
+        log.append(line.encode())
+        tree.add(line.encode())
+        tree.read = log.whole
         _write_head(state, tree)
 
 
 def head(state: Path) -> tuple[int, str]:
     """Number of lines, and the root over them in hexadecimal."""
-    with files.alone(private(state) / NAME) as handle:
-        tree = _caught_up(state / NAME, handle).tree
+    with append_log.opened(files.private(state) / NAME) as log:
+        tree = _caught_up(state / NAME, log).tree
         return tree.size, tree.root.hex()
 
 
@@ -106,20 +93,14 @@ def studies(state: Path) -> list[dict[str, Any]]:
     return list(runs.values())
 
 
-def _caught_up(path: Path, handle: int) -> _Tree:
+def _caught_up(path: Path, log: Log) -> _Tree:
     """The tree over all whole lines; what this process has read before is not read again unless the file has become shorter."""
-    tree, found = _trees.get(path), os.fstat(handle)
-    size = found.st_size
-    if tree is None or tree.file != found.st_ino or size < tree.read:
-        tree = _Tree(found.st_ino)
-    while tree.read < size:
-        block = os.pread(handle, min(1 << 24, size - tree.read), tree.read)
-        whole = block.rfind(b"\n") + 1
-        if not whole:
-            break
-        for line in block[: whole - 1].split(b"\n"):
-            tree.add(line)
-        tree.read += whole
+    tree = _trees.get(path)
+    if tree is None or tree.file != log.file or log.whole < tree.read:
+        tree = _Tree(log.file)
+    for line in log.lines(tree.read):
+        tree.add(line)
+    tree.read = log.whole
     _trees[path] = tree
     return tree
 

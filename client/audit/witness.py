@@ -6,18 +6,16 @@ Heads travel with training questions and answers, so they cost no exchange.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from client.audit import log as audit_log
-from client.site import Site, private
+from client.site import Site
 from common.errors import SignatureError
-from common.storage import files
+from common.storage import append_log, files, locked_json
 from common.trust import tree_heads
 from common.trust.tree_heads import Head
 
@@ -71,8 +69,7 @@ def take(site: Site, brought: Any, run: str) -> None:
         elif _is_news(site, kept.get(name), signed, head, run):
             news[name] = signed
     if news:
-        private(site.state)
-        files.replace(site.state / OTHERS, json.dumps({**kept, **news}).encode())
+        locked_json.write(files.private(site.state) / OTHERS, {**kept, **news})
         told = {name: [signed["size"], signed["root"]] for name, signed in sorted(news.items())}
         audit_log.note(site.state, event="heads", run=run, heads=told)
 
@@ -161,15 +158,5 @@ def _line(value: Mapping[str, Any]) -> bytes:
 
 def _append(path: Path, value: Mapping[str, Any]) -> None:
     """Add a line; it is on the disk when this returns."""
-    private(path.parent)
-    with os.fdopen(
-        os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "rb+", buffering=0
-    ) as file:
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(
-            whole
-        )  # what a machine that lost power left of a line; it never left the hospital
-        line = _line(value)
-        if file.write(line) != len(line):
-            raise OSError(errno.ENOSPC, "a part of the line was written")
-        os.fsync(file.fileno())
+    files.private(path.parent)
+    append_log.append(path, value)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from client.home import SiteHome
 from client.policy import stop
-from client.site import hand_over
 from common.cli import console
 from common.errors import InputError
+from common.storage import files
 
 if TYPE_CHECKING:
     from common.study.study import Study
@@ -81,7 +81,7 @@ def approve(given: Namespace) -> int:
         until=made.until,
         user=stop.user(),
     )
-    hand_over(home.state, audit_log.NAME, audit_log.HEAD, approvals.NAME)
+    files.hand_over(home.state, audit_log.NAME, audit_log.HEAD, approvals.NAME)
     if given.json:
         console.out_json({k: v for k, v in vars(made).items() if k != "table"})
     else:
@@ -171,7 +171,7 @@ def withdraw(given: Namespace) -> int:
             )
         told = {"study": given.study, "approvals_ended": len(ended)}
         line = f"{len(ended)} approval{'s' if len(ended) > 1 else ''} of {given.study} ended; the next question is refused"
-    hand_over(state, audit_log.NAME, audit_log.HEAD, approvals.NAME, withdrawals.NAME)
+    files.hand_over(state, audit_log.NAME, audit_log.HEAD, approvals.NAME, withdrawals.NAME)
     if given.json:
         console.out_json(told)
     else:

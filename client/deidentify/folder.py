@@ -17,7 +17,7 @@ from pathlib import Path
 from pydicom import Dataset
 from pydicom.uid import UID, MediaStorageDirectoryStorage
 
-from client.deidentify import burned_in, writing
+from client.deidentify import burned_in
 from client.deidentify.header import BASIC_AND_BOTH, Options, deidentify
 from client.deidentify.pseudonyms import Pseudonyms
 from client.readers.dicom.opening import guarded, open_header
@@ -158,7 +158,7 @@ def _one(
         return
     folder = files.folder(out / str(made.PatientID))
     target = folder / f"{made.SOPInstanceUID}.dcm"
-    if writing.new(target, content):
+    if files.new(target, content):
         result.written += 1
     elif target.read_bytes() == content:
         result.there += 1

@@ -16,9 +16,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from client.deidentify import writing
 from common.errors import InputError
 from common.secagg import primitives
+from common.storage import files
 
 _BYTES = 32
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -53,7 +53,7 @@ class Pseudonyms:
         """
         try:
             if not path.exists():
-                writing.new(path, secrets.token_bytes(_BYTES))
+                files.new(path, secrets.token_bytes(_BYTES))
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise InputError(
                     "Others than its owner may read the de-identification key; allow its owner only (chmod 600)."

@@ -8,7 +8,6 @@ worker's log.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import traceback
@@ -22,6 +21,7 @@ import grpc
 from client.isolation import framing
 from client.isolation.framing import Memory
 from common.errors import SiteError, WireError
+from common.storage import files
 
 Answer = Callable[[str, memoryview | None], tuple[str, Memory | None]]
 
@@ -184,11 +184,12 @@ def _alone(socket: Path) -> Iterator[None]:
 
 def _lock(socket: Path) -> int:
     try:
-        lock = os.open(
-            socket.with_suffix(".lock"),
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
-            0o600,
-        )
+        return files.only_one(socket.with_suffix(".lock"))
+    except BlockingIOError:
+        raise IpcError(
+            "Another worker already listens at this hospital's socket; stop it first.",
+            f"{socket} is in use",
+        ) from None
     except FileNotFoundError:
         raise IpcError(
             "The folder of the worker's socket is missing; make it first.",
@@ -198,15 +199,6 @@ def _lock(socket: Path) -> int:
         raise IpcError(
             "The folder of the worker's socket cannot be written to.", str(error)
         ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise IpcError(
-            "Another worker already listens at this hospital's socket; stop it first.",
-            f"{socket} is in use",
-        ) from None
-    return lock
 
 
 def _bind(server: grpc.Server, socket: Path) -> None:

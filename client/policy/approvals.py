@@ -6,17 +6,14 @@ and compare it with the version that was approved last.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from client.site import private
 from common.errors import ApprovalError, ConsiliumError, InputError, PolicyError
-from common.storage import files
+from common.storage import files, locked_json
 from common.study import study as studies
 from common.study.study import Study
 
@@ -68,7 +65,7 @@ def all_of(state: Path) -> tuple[Approval, ...]:
         PolicyError: the file is damaged; then nothing is approved.
     """
     try:
-        found = json.loads((state / NAME).read_bytes())
+        found = locked_json.read(state / NAME)
         return tuple(_approval(entry) for entry in found)
     except FileNotFoundError:
         return ()
@@ -106,16 +103,12 @@ def check(state: Path, study: Study, use: str, now: datetime) -> None:
 def offer(state: Path, study: Study, now: datetime) -> None:
     """Keep a study for a person to read; the oldest go when there are too many."""
     folder = state / OFFERS
-    private(state)
-    private(folder)
+    files.private(state)
+    files.private(folder)
     path = folder / f"{study.digest}.json"
     if path.exists():
         return
-    files.replace(
-        path,
-        json.dumps({"at": now.isoformat(timespec="seconds"), "study": study.to_table()}).encode(),
-    )
-    os.chmod(path, 0o600)
+    locked_json.write(path, {"at": now.isoformat(timespec="seconds"), "study": study.to_table()})
     for old in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-_MOST_OFFERS]:
         old.unlink(missing_ok=True)
 
@@ -126,7 +119,7 @@ def offers(state: Path) -> tuple[tuple[str, Study], ...]:
     found = []
     for path in sorted((state / OFFERS).glob("*.json")):
         try:
-            entry = json.loads(path.read_bytes())
+            entry = locked_json.read(path)
             found.append((str(entry["at"]), studies.parse(entry["study"])))
         except (OSError, ValueError, KeyError, TypeError, RecursionError, ConsiliumError):
             continue
@@ -156,12 +149,12 @@ def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int
     made = Approval(
         study.digest, study.name, name, _text(now), _text(until), use, "", study.to_table()
     )
-    with files.alone(private(state), os.O_DIRECTORY):
+    with locked_json.held(files.private(state) / NAME) as file:
         earlier = tuple(
             replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a
             for a in all_of(state)
         )
-        _write(state, (*earlier, made))
+        file.write([vars(a) for a in (*earlier, made)])
     (state / OFFERS / f"{study.digest}.json").unlink(missing_ok=True)
     return made
 
@@ -172,7 +165,7 @@ def withdraw(state: Path, wanted: str, now: datetime) -> tuple[Approval, ...]:
     Raises:
         InputError: there is none.
     """
-    with files.alone(private(state), os.O_DIRECTORY):
+    with locked_json.held(files.private(state) / NAME) as file:
         known = all_of(state)
         chosen = [
             a
@@ -183,7 +176,7 @@ def withdraw(state: Path, wanted: str, now: datetime) -> tuple[Approval, ...]:
         if not chosen:
             names = ", ".join(sorted({a.name for a in known if a.holds(now)})) or "none"
             raise InputError(f"No approval holds for {wanted!r}; approved studies: {names}.")
-        _write(state, tuple(replace(a, withdrawn=_text(now)) if a in chosen else a for a in known))
+        file.write([vars(replace(a, withdrawn=_text(now)) if a in chosen else a) for a in known])
     return tuple(chosen)
 
 
@@ -212,12 +205,6 @@ def _flat(value: Any, place: str) -> list[tuple[str, Any]]:
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         return [pair for i, item in enumerate(value) for pair in _flat(item, f"{place}[{i}]")]
     return [(place, value)]
-
-
-def _write(state: Path, approvals: tuple[Approval, ...]) -> None:
-    private(state)
-    files.replace(state / NAME, json.dumps([vars(a) for a in approvals], indent=1).encode())
-    os.chmod(state / NAME, 0o600)
 
 
 def _approval(entry: Any) -> Approval:

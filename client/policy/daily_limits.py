@@ -5,16 +5,14 @@ Numbers that cannot be read count as spent: nothing leaves until somebody has lo
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from client.policy.policy import Policy
-from client.site import private
 from common.errors import PolicyError
-from common.storage import files
+from common.storage import files, locked_json
 
 NAME = "budget.json"
 
@@ -35,12 +33,12 @@ def today(state: Path, day: date) -> Spent:
         PolicyError: the file is damaged.
     """
     try:
-        content = (state / NAME).read_bytes()
+        entry = locked_json.read(state / NAME)
     except FileNotFoundError:
         return Spent(day.isoformat())
-    except OSError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(error) from None
-    return _parsed(content, day)
+    return _parsed(entry, day)
 
 
 def spend(state: Path, policy: Policy, day: date, size: int, rounds: int) -> Spent:
@@ -49,13 +47,11 @@ def spend(state: Path, policy: Policy, day: date, size: int, rounds: int) -> Spe
     Raises:
         PolicyError: the budget is spent, or the file is damaged.
     """
-    with files.alone(private(state) / NAME) as handle:
-        before = _parsed(os.pread(handle, 1 << 16, 0), day)
+    with locked_json.held(files.private(state) / NAME) as file:
+        before = today(state, day)
         after = Spent(before.day, before.bytes + size, before.rounds + rounds)
         _check(after, policy)
-        content = json.dumps(vars(after)).encode()
-        os.pwrite(handle, content.ljust(_ROOM), 0)
-        os.fsync(handle)
+        file.write(vars(after))
         return after
 
 
@@ -69,21 +65,14 @@ def check(state: Path, policy: Policy, day: date, rounds: int) -> None:
     _check(Spent(spent.day, spent.bytes, spent.rounds + rounds), policy)
 
 
-_ROOM = 128
-"""Bytes of the file: it is written over in place, in one step of the disk."""
-
-
-def _parsed(content: bytes, day: date) -> Spent:
-    if not content:
-        return Spent(day.isoformat())
+def _parsed(found: Any, day: date) -> Spent:
     try:
-        found = json.loads(content)
         spent = Spent(str(found["day"]), found["bytes"], found["rounds"])
         date.fromisoformat(spent.day)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise _damaged(error) from None
     if not all(type(n) is int and n >= 0 for n in vars(spent).values() if n is not spent.day):
-        raise _damaged(content)
+        raise _damaged(found)
     return (
         spent if spent.day >= day.isoformat() else Spent(day.isoformat())
     )  # a clock that was set back begins no new day

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from client.site import private
 from common.errors import InputError, PolicyError
-from common.storage import files
+from common.storage import files, locked_json
 
 NAME = "stopped"
 SENTENCE = "This hospital has stopped taking part; its people decide when it answers again."
@@ -97,8 +96,9 @@ def stop(state: Path, by: str, reason: str, now: datetime) -> Stop:
     if before is not None:
         return before
     made = Stop(now.isoformat(timespec="seconds"), by, _checked(reason))
-    private(state)
-    files.replace(state / NAME, json.dumps(vars(made)).encode())
+    locked_json.write(
+        files.private(state) / NAME, vars(made)
+    )  # without a lock: a stop waits for nobody
     return made
 
 

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from client.site import private
 from common.errors import InputError, PolicyError
-from common.storage import files
+from common.storage import files, locked_json
 
 NAME = "withdrawn.json"
 
@@ -39,12 +36,10 @@ def add(state: Path, patient: str) -> int:
         raise InputError(
             "--patient is empty; give the patient's identifier as it stands in patient_id or in the DICOM files."
         )
-    with files.alone(private(state), os.O_DIRECTORY):
+    with locked_json.held(files.private(state) / NAME) as file:
         key, gone = _read(state)
         gone = gone | {_digest(key, name)}
-        files.replace(
-            state / NAME, json.dumps({"key": key.hex(), "patients": sorted(gone)}).encode()
-        )
+        file.write({"key": key.hex(), "patients": sorted(gone)})
         return len(gone)
 
 
@@ -71,7 +66,7 @@ def version(state: Path) -> tuple[int, int]:
 
 def _read(state: Path) -> tuple[bytes, frozenset[str]]:
     try:
-        found = json.loads((state / NAME).read_bytes())
+        found = locked_json.read(state / NAME)
         key, gone = bytes.fromhex(found["key"]), frozenset(found["patients"])
     except FileNotFoundError:
         return secrets.token_bytes(32), frozenset()

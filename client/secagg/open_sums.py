@@ -7,14 +7,13 @@ which holds nothing but make-believe hospitals' secrets.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from client.site import private
 from common.errors import SecureSumError
 from common.secagg.messages import Advert, Confirm, Reveal, SumSpec, Terms
 from common.secagg.participant import Fresh, ParticipantState
+from common.storage import files, locked_json
 
 _KEPT = 3
 """Sums that may be open at once: the present one, the next one whose keys ride along, and one that failed."""
@@ -90,15 +89,12 @@ class SharedOpenSums(OpenSums):
         """Keep a new state, also for the other processes."""
         self._read()
         super().put(state, order)
-        private(self._path.parent)
-        draft = self._path.with_suffix(f".{os.getpid()}")
-        draft.touch(0o600)
+        files.private(self._path.parent)
         entries = [
             {**_table(one), "order": None if about is None else about.encode().hex()}
             for one, about in self._open.values()
         ]
-        draft.write_text(json.dumps(entries), "utf-8")
-        draft.replace(self._path)
+        locked_json.write(self._path, entries)
 
     def _found(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
         self._read()

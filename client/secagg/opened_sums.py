@@ -5,18 +5,15 @@ Two sums about the same thing over different hospitals would differ by one hospi
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from client.audit import log as audit_log
-from client.site import private
 from common.errors import SecureSumError
 from common.secagg.messages import SumSpec, Terms
-from common.storage import files
+from common.storage import append_log, files
 
 _NAME = "opened.jsonl"
 
@@ -32,7 +29,7 @@ class OpenedSums:
     def __init__(self, state: Path, study: str) -> None:
         self._state, self._study = state, study
         self._lines: list[dict[str, Any]] = []
-        self._read = self._whole = 0
+        self._read = 0
 
     def last(self, run: str) -> int:
         """The highest number of a sum of this run that was opened; 0 if none was."""
@@ -65,10 +62,10 @@ class OpenedSums:
             "hospitals": len(survivors),
         }
         try:
-            with files.alone(private(self._state) / _NAME) as handle:
+            with append_log.opened(files.private(self._state) / _NAME) as log:
                 self.check(terms.run, order)
                 self._check_cohort(order, over)
-                self._append(handle, json.dumps(line).encode() + b"\n")
+                log.append(json.dumps(line).encode())
                 told = {
                     key: line[key]
                     for key in ("run", "number", "kind", "part", "round", "model", "hospitals")
@@ -85,14 +82,6 @@ class OpenedSums:
                 f"In an earlier run of this study a secure sum for {order.kind} in round {order.round} was opened over other hospitals; "
                 "the two would differ by single ones. Give the study another seed."
             )
-
-    def _append(self, handle: int, line: bytes) -> None:
-        """Write a line to the disk; what is left of one that a machine without power did not finish goes first: it was never answered."""
-        os.ftruncate(handle, self._whole)
-        os.lseek(handle, 0, os.SEEK_END)
-        if os.write(handle, line) != len(line):
-            raise OSError(errno.ENOSPC, "a part of the line was written")
-        os.fsync(handle)
 
     def _same(self, order: SumSpec) -> list[dict[str, Any]]:
         """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""
@@ -123,10 +112,8 @@ class OpenedSums:
         path = self._state / _NAME
         size = path.stat().st_size if path.exists() else 0
         if size != self._read:
-            content = path.read_bytes() if size else b""
-            self._whole = content.rfind(b"\n") + 1
             try:
-                self._lines = [_line(one) for one in content[: self._whole].splitlines() if one]
+                self._lines = [_line(one) for one in append_log.lines(path) if one]
             except (ValueError, TypeError, KeyError):
                 raise SecureSumError(
                     "The list of opened sums at this hospital is damaged; its IT must look at worker/state/opened.jsonl."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from client.site import Site, private
+from client.site import Site
+from common.storage import files
 
 Moments = dict[str, Tensor]
 
@@ -59,7 +59,6 @@ def _remember(path: Path, moments: Moments) -> bool:
 
 
 def _write(path: Path, moments: Moments) -> None:
-    private(path.parent)
-    partial = path.with_suffix(".partial")
-    save_file({key: value.contiguous() for key, value in moments.items()}, partial)
-    os.replace(partial, path)
+    files.private(path.parent)
+    with files.replacing(path) as draft:
+        save_file({key: value.contiguous() for key, value in moments.items()}, draft)

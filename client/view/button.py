@@ -9,8 +9,8 @@ from pathlib import Path
 from client.audit import log as audit_log
 from client.policy import stop as stops
 from client.policy.stop import Stop
-from client.site import hand_over
 from common.errors import ConsiliumError, InputError
+from common.storage import files
 
 
 def stop(state: Path, reason: str, now: datetime, note: Callable[[str], None]) -> Stop:
@@ -54,4 +54,4 @@ def resume(state: Path) -> Stop | None:
 def _note(state: Path, **values: str) -> None:
     """A line in the journal; what an administrator made there belongs to the worker's user all the same."""
     audit_log.note(state, **values)
-    hand_over(state, audit_log.NAME, audit_log.HEAD, stops.NAME)
+    files.hand_over(state, audit_log.NAME, audit_log.HEAD, stops.NAME)

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client.isolation import file_access
-from client.site import Site, private
+from client.site import Site
 from common.errors import WireError
+from common.storage import files
 
 if TYPE_CHECKING:
     from client.isolation.framing import Memory
@@ -109,7 +110,7 @@ def _own_folders(folder: Path) -> None:
     """Temporary files and caches of this process go to folders of its own."""
     shutil.rmtree(folder / "tmp", ignore_errors=True)
     for name in ("state", "cache", "tmp"):
-        private(folder / name)
+        files.private(folder / name)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
     for name in _CACHES:
         os.environ[name] = str(folder / "cache" / name.lower())

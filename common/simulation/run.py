@@ -21,10 +21,13 @@ from common.study import study as studies
 SERVER, CLIENT = "server.app:app", "client.app:app"
 _ENGINES = ("inline", "ray")
 _COMPARISONS = ("local", "pooled")
+_MODEL = ("weights.safetensors", "model.json")
 _LEFT_BY_A_RUN = (
     "study.toml",
     "rounds.jsonl",
     "model",
+    "checkpoints",
+    "audit",
     "report.json",
     "report.html",
     "state",
@@ -149,6 +152,7 @@ def run_folder(out: Path, sites: Path) -> None:
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
+        _check_model(out)
         foreign = sorted(
             f.name
             for f in out.iterdir()
@@ -163,6 +167,16 @@ def run_folder(out: Path, sites: Path) -> None:
         raise InputError(
             f"--out is {str(out)!r}, which cannot be written ({error.strerror}); give another folder."
         ) from None
+
+
+def _check_model(out: Path) -> None:
+    """Whether the model's folder holds only what a run writes; it is replaced whole, and nothing of anybody else's may go with it."""
+    folder = out / "model"
+    strange = sorted({f.name for f in folder.iterdir()} - set(_MODEL)) if folder.is_dir() else []
+    if strange:
+        raise InputError(
+            f"--out is {str(out)!r}, whose folder model holds {strange[0]!r}, which is not of a run; move it elsewhere."
+        )
 
 
 def _start(engine: str, nodes: int, device: str) -> None:

@@ -57,6 +57,11 @@ class Cohort:
         self._caught: dict[str, str] = {}
         self.exchanges = 0
 
+    @property
+    def progress(self) -> dict[str, Any]:
+        """``{"number": of the last sum, "caught": {hospital: reason}}``."""
+        return {"number": self._number, "caught": dict(self._caught)}
+
     def terms(self, cohort: Sequence[str]) -> CoordinatorState:
         """The terms of a new sum over those who are there.
 

@@ -100,6 +100,11 @@ class Sums:
         self._next: _Attempt | None = None
         self._result: SumResult | None = None
 
+    @property
+    def progress(self) -> dict[str, Any]:
+        """Number of the last sum, and who was caught with the reason: what a run that goes on must know."""
+        return self._cohort.progress
+
     def collect(
         self,
         plan: Question,

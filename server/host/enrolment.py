@@ -5,7 +5,6 @@ The reverse proxy lets ``POST /v1/enrol`` through to it without a client certifi
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -191,22 +190,19 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
     """Bind under another name, then rename: a socket that can be seen listens. The lock tells a left-over socket from one in use."""
     draft = path.with_name(f".{path.name}.new")
     try:
-        handle = os.open(
-            path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE
-        )
+        handle = files.only_one(path.with_name(f".{path.name}.lock"))
+    except BlockingIOError:
+        raise ConsiliumError(
+            f"Another enrolment service uses {path}; stop that one first."
+        ) from None
     except OSError as error:
         raise ConsiliumError(
             f"The folder {path.parent} of the enrolment socket cannot be used ({error.strerror}); make it first."
         ) from None
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             draft.unlink(missing_ok=True)
             server = _Server(draft, desk)
-        except BlockingIOError:
-            raise ConsiliumError(
-                f"Another enrolment service uses {path}; stop that one first."
-            ) from None
         except OSError as error:
             raise ConsiliumError(
                 f"The enrolment socket {path} cannot be made ({error.strerror or error})."

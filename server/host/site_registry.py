@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import ConsiliumError
-from common.storage import files
+from common.storage import files, locked_json
 
 REFUSED = "The coordinator does not accept this kit; ask the coordinator for a new one."
 """The one answer to a wrong name and to a wrong token: whoever guesses learns nothing."""
@@ -79,9 +79,11 @@ def digest(token: str) -> str:
 
 def dumps(sites: Mapping[str, RegisteredSite]) -> bytes:
     """The registry's file."""
-    return (
-        json.dumps({name: asdict(site) for name, site in sites.items()}, indent=1) + "\n"
-    ).encode()
+    return (json.dumps(_table(sites), indent=1) + "\n").encode()
+
+
+def _table(sites: Mapping[str, RegisteredSite]) -> dict[str, Any]:
+    return {name: asdict(site) for name, site in sites.items()}
 
 
 class Registry:
@@ -121,7 +123,7 @@ class Registry:
         Raises:
             ConsiliumError: one of that name, without regard to case, is there already.
         """
-        with self.lock():
+        with locked_json.held(self._path, self._lock) as file:
             sites = self.load()
             known = {name.lower() for name in sites}
             for name in new:
@@ -129,7 +131,7 @@ class Registry:
                     raise ConsiliumError(
                         f"A hospital called {name} is registered already; give the new one another name."
                     )
-            files.replace(self._path, dumps({**sites, **new}))
+            file.write(_table({**sites, **new}))
 
     def admit(
         self,
@@ -151,7 +153,7 @@ class Registry:
         Raises:
             AdmissionError: unknown name, wrong or expired token, already enrolled with other keys.
         """
-        with self.lock():
+        with locked_json.held(self._path, self._lock) as file:
             sites = self.load()
             site = sites.get(name)
             fits = hmac.compare_digest(digest(token), site.token_sha256 if site else digest(""))
@@ -169,7 +171,7 @@ class Registry:
                     f"token expired on {day}",
                 )
             enrolled = enrol(sites)
-            files.replace(self._path, dumps({**sites, name: replace(site, enrolled=enrolled)}))
+            file.write(_table({**sites, name: replace(site, enrolled=enrolled)}))
             return enrolled
 
     def is_revoked(self, serial: str) -> bool:

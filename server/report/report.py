@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -13,6 +12,7 @@ from typing import Any
 from common import networks
 from common.protocol.envelopes import finite_or_none
 from common.protocol.sum_specs import COUNTS
+from common.storage import append_log, files
 from common.study import toml
 from common.study.study import Study
 from server import checkpoint
@@ -31,13 +31,8 @@ class FinishedRun:
         self.folder = folder
         self.rounds: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in (
-            "audit/heads.jsonl",
-            "report.json",
-            "report.html",
-            "model/weights.safetensors",
-            "model/model.json",
-        ):
+        checkpoint.clear(folder)
+        for stale in ("audit/heads.jsonl", "report.json", "report.html"):
             (folder / stale).unlink(
                 missing_ok=True
             )  # an earlier run's, which must not stand beside this one's rounds
@@ -50,8 +45,11 @@ class FinishedRun:
         signed = line.pop("heads")
         if signed:
             (self.folder / "audit").mkdir(exist_ok=True)
-            with (self.folder / "audit" / "heads.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"round": record.round, "heads": signed}) + "\n")
+            append_log.append(
+                self.folder / "audit" / "heads.jsonl",
+                {"round": record.round, "heads": signed},
+                files.SHARED,
+            )
         if validation is not None:
             line |= {
                 "validation": validation.sites,
@@ -59,14 +57,15 @@ class FinishedRun:
                 "validation_hospitals": validation.hospitals,
             }
         self.rounds.append(finite_or_none(line))
-        with (self.folder / "rounds.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self.rounds[-1], allow_nan=False) + "\n")
+        append_log.append(self.folder / "rounds.jsonl", self.rounds[-1], files.SHARED)
 
     def finish(self, report: Mapping[str, Any], examples: Sequence[Mapping[str, Any]]) -> None:
         """Write ``report.json`` and ``report.html``."""
         checkpoint.write_json(self.folder / "report.json", report)
-        (self.folder / "report.html").write_text(
-            page.render(report, self.rounds, examples), "utf-8"
+        files.replace(
+            self.folder / "report.html",
+            page.render(report, self.rounds, examples).encode(),
+            files.SHARED,
         )
 
 

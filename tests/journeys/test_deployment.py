@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import sqlite3
 import traceback
 from pathlib import Path
@@ -26,6 +27,7 @@ from common.simulation.run import simulate
 from common.study import toml
 from server import checkpoint
 from server.host.supervisor import ServerHome
+from tests import kept
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import Socket, Watch, members
 
@@ -208,6 +210,12 @@ def _told(made: Federation) -> dict[str, Any]:
         if file.is_file() and not file.is_symlink()
     ]
     modes = {str(file.relative_to(made.top)): file.stat().st_mode & 0o777 for file in private}
+    before = os.umask(0)
+    os.umask(before)
+    strange = [
+        *kept.wrong("coordinator", made.home, before),
+        *(one for site in SITES for one in kept.wrong("site", made.top / site, before)),
+    ]
     return {
         "status": status,
         "studies": studies,
@@ -215,6 +223,7 @@ def _told(made: Federation) -> dict[str, Any]:
         "run logs": run_logs,
         "server log": made.said("server"),
         "modes": modes,
+        "strange": strange,
     }
 
 
@@ -481,3 +490,7 @@ def test_everything_ends_when_told(seen: dict[str, Any]) -> None:
     assert "server stopped" in seen["farewell"]["server"]
     assert all("site stopped" in seen["farewell"][site] for site in (*SITES, FOURTH))
     assert seen["left"] == []
+
+
+def test_both_sides_keep_what_the_table_says(seen: dict[str, Any]) -> None:
+    assert seen["strange"] == []

@@ -25,7 +25,7 @@ from common.trust import certificates
 from server.commands.provision import provision
 from server.host import enrolment
 from server.host.site_registry import REFUSED, Registry
-from tests import lane
+from tests import kept, lane
 
 NOW = datetime.now(UTC)
 
@@ -412,3 +412,16 @@ def test_an_expired_or_foreign_kit(consortium: Consortium) -> None:
     with pytest.raises(CertificateError, match="not issued by this consortium"):
         consortium.enrol("north")
     assert not (consortium.folder / "h").exists() and not (consortium.folder / "north").exists()
+
+
+def test_coordinator_and_hospital_hold_what_the_table_says(consortium: Consortium) -> None:
+    home = consortium.enrol("north", device="cpu")
+    assert [*kept.wrong("site", home.path, 0), *kept.wrong("coordinator", consortium.home, 0)] == []
+    made = kept.seen("coordinator", consortium.home)
+    assert {
+        ("coordinator", name)
+        for name in ("*.key", "offline/roster.key", "sites.json", "sites.lock", "kits/*/*")
+    } <= made
+    (home.path / "gateway" / "more").touch()
+    home.tls_key.chmod(0o640)
+    assert len(list(kept.wrong("site", home.path, 0))) == 2

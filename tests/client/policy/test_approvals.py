@@ -15,6 +15,7 @@ import pytest
 
 from client.policy import approvals
 from common.errors import InputError, PolicyError
+from common.storage.locked_json import Held
 from common.study import study as studies
 from common.study.study import Study
 from tests import small
@@ -155,7 +156,7 @@ def test_a_name_is_one_line_and_the_use_one_of_two(tmp_path: Path) -> None:
 def test_every_truncation_approves_nothing(tmp_path: Path) -> None:
     granted(tmp_path)
     path = tmp_path / approvals.NAME
-    whole = path.read_bytes()
+    whole = path.read_bytes().rstrip()
     for length in {*range(100), *range(100, len(whole), 7), *range(len(whole) - 100, len(whole))}:
         path.write_bytes(whole[:length])
         with pytest.raises(
@@ -227,7 +228,7 @@ def test_a_deep_file_approves_nothing_in_a_sentence(tmp_path: Path) -> None:
 def test_a_damaged_list_is_not_written_over(tmp_path: Path) -> None:
     granted(tmp_path)
     path = tmp_path / approvals.NAME
-    path.write_bytes(path.read_bytes()[:-1])
+    path.write_bytes(path.read_bytes().rstrip()[:-1])
     damaged = path.read_bytes()
     for call in (
         lambda: granted(tmp_path, OTHER),
@@ -283,18 +284,18 @@ def test_nobody_else_may_read_them(tmp_path: Path) -> None:
 def test_two_people_at_once_lose_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the reading and the writing of one word another is taken back."""
     granted(tmp_path)
-    honest, context = approvals._write, get_context("spawn")
+    honest, context = Held.write, get_context("spawn")
 
-    def slow(state: Path, found: tuple[approvals.Approval, ...]) -> None:
-        monkeypatch.setattr(approvals, "_write", honest)
-        other = context.Process(target=approvals.withdraw, args=(state, STUDY.digest, LATER))
+    def slow(file: Held, value: object) -> None:
+        monkeypatch.setattr(Held, "write", honest)
+        other = context.Process(target=approvals.withdraw, args=(tmp_path, STUDY.digest, LATER))
         other.start()
         other.join(1.0)  # with a lock it waits until this word is written
-        honest(state, found)
+        honest(file, value)
         lagging.append(other)
 
     lagging: list[Any] = []
-    monkeypatch.setattr(approvals, "_write", slow)
+    monkeypatch.setattr(Held, "write", slow)
     granted(tmp_path, OTHER)
     lagging[0].join(30.0)
     stops(tmp_path, STUDY, "train", LATER, "was withdrawn")
