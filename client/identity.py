@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.errors import CertificateError, SignatureError
+from common.protocol.sentences import say
 from common.storage import files
 from common.trust import certificates
 from common.trust import roster as rosters
@@ -56,9 +57,7 @@ class Identity:
             and roster.version == before.version
             and roster.digest != before.digest
         ):
-            raise SignatureError(
-                f"There are two different rosters of version {roster.version}; the coordinator must sign a newer one."
-            )
+            raise SignatureError(say("roster.two", version=roster.version))
         if before is None or roster.version > before.version:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             files.replace(state / _KEPT, rosters.dumps(signed))

@@ -105,9 +105,7 @@ def from_node(node_config: Mapping[str, object]) -> Site:
     """
     number, sites = node_config.get("partition-id"), os.environ.get(SITES)
     if not isinstance(number, int) or sites is None:
-        raise SiteError(
-            f"This node is not a hospital of a simulation ({SITES} and partition-id are needed)."
-        )
+        raise SiteError("data.not_simulated")
     folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
     device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
     if number >= len(folders):

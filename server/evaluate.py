@@ -8,7 +8,7 @@ from typing import Any
 
 from common import networks
 from common.errors import RoundError
-from common.protocol import sum_specs
+from common.protocol import sentences, sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec
 from common.study.study import Study
@@ -131,7 +131,7 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
         else:
-            scores.compute.update(_table(values.get("compute")))
+            scores.compute.update(_compute(values.get("compute")))
     return scores
 
 
@@ -158,7 +158,14 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         if isinstance(examples, list)
         else []
     )
-    scores.compute.update(_table(reply.values.get("compute")))
+    scores.compute.update(_compute(reply.values.get("compute")))
+
+
+def _compute(value: object) -> Mapping[str, Any]:
+    """How a hospital computes, with its note as a sentence for people."""
+    compute = dict(_table(value))
+    note = compute.pop("note", None)
+    return compute if note is None else {**compute, "note": sentences.heard(note).render()}
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from common import seeds
 from common.errors import RoundError, SignatureError
-from common.protocol import sum_specs
+from common.protocol import sentences, sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec
 from common.strategies import State, Strategy
@@ -300,7 +300,7 @@ class _Notes:
 
     def _say(self, site: str, said: object) -> None:
         if isinstance(said, list) and said:
-            self.said[site] = " ".join(str(note) for note in said[:5])[:500]
+            self.said[site] = " ".join(sentences.told(said, 5))
 
     def _told(self, site: str) -> None:
         self.answers += 1

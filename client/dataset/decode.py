@@ -52,7 +52,7 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
             )
         return sample
     except CaseError as error:
-        raise CaseError(error.public, f"{case.image}: {error.local}") from None
+        raise error.at(case.image) from None
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> Tensor:
@@ -70,15 +70,11 @@ def _channels(image: Tensor, wanted: int) -> Tensor:
         return luma[None]
     if have == 1:
         return image.repeat(wanted, *[1] * (image.dim() - 1))
-    raise CaseError(
-        f"The image has {have} channels; the study takes grey or RGB and makes {wanted} of it."
-    )
+    raise CaseError("case.channels", channels=have, asked=wanted)
 
 
 def _check(image: Tensor, data: Data) -> None:
     if image.dim() - 1 != data.dimensions:
-        raise CaseError(
-            f"The image has {image.dim() - 1} dimensions; the study asks for {data.dimensions} (data.dimensions)."
-        )
+        raise CaseError("case.dimensions", dimensions=image.dim() - 1, asked=data.dimensions)
     if not bool(torch.isfinite(image).all()):
-        raise CaseError("The image holds values that are not finite; replace them.")
+        raise CaseError("case.not_finite")

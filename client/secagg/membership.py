@@ -13,6 +13,7 @@ from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
 from client.site import Site
 from common.errors import SecureSumError, SignatureError
+from common.protocol.sentences import say
 from common.secagg.participant import Me
 from common.secagg.terms import Limits
 from common.study.study import Study
@@ -26,7 +27,9 @@ def accept(site: Site, signed: Any) -> None:
     """
     identity = _identity(site)
     if not isinstance(signed, Mapping):
-        raise SignatureError("A question comes with a roster that is not a table.")
+        raise SignatureError(
+            "A question comes with a roster that is not a table.", say("roster.unsigned")
+        )
     now = datetime.now(UTC)
     before = identity.roster(site.state, now)
     identity.accept(signed, site.state, now)
@@ -55,9 +58,7 @@ def party(site: Site, run: str, study: Study) -> Participation:
         now = datetime.now(UTC)
         roster = identity.roster(site.state, now)
         if roster is None:
-            raise SecureSumError(
-                "This hospital has no signed roster yet; the first question of a secure sum must bring it."
-            )
+            raise SecureSumError(say("sum.no_roster"))
         return Roll(roster.digest, identity.keys(roster, now))
 
     limits = Limits(
@@ -76,7 +77,5 @@ def party(site: Site, run: str, study: Study) -> Participation:
 
 def _identity(site: Site) -> Identity:
     if site.identity is None:
-        raise SecureSumError(
-            "This hospital has no identity for secure sums; a simulation makes one where the study asks for them."
-        )
+        raise SecureSumError(say("sum.no_identity"))
     return site.identity

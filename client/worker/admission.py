@@ -25,13 +25,9 @@ def check(site: Site, plan: Question, study: Study) -> None:
     stop.check(site.state)
     policy.check(study)
     if plan.kind == "train" and not policy.training:
-        raise PolicyError(
-            "This hospital's policy (training) lets models be scored here, not trained."
-        )
+        raise PolicyError("policy.training")
     if not policy.is_open(here):
-        raise PolicyError(
-            f"This hospital's policy (hours) answers at {', '.join(policy.hours)} by its own clock; ask again then."
-        )
+        raise PolicyError("policy.hours", hours=policy.hours)
     if (
         site.trust is not None
     ):  # in a simulation study and hospitals belong to one person, who has nobody to ask
@@ -62,6 +58,4 @@ def trains(site: Site, study: Study) -> bool:
 def _check_coordinator(site: Site, certificate: bytes) -> None:
     allowed = site.policy.coordinators
     if allowed and rosters.fingerprint(certificate) not in allowed:
-        raise PolicyError(
-            "The study is signed with a key that this hospital's policy (coordinators) does not list."
-        )
+        raise PolicyError("policy.coordinators")

@@ -209,9 +209,7 @@ def _check(options: Options) -> None:
 
 def _given(labels: Tensor | None) -> Tensor:
     if labels is None:
-        raise SiteError(
-            "Images of the hospital have no class label; add the study's target column to labels.csv."
-        )
+        raise SiteError("data.unlabelled")
     return labels
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from common.errors import CertificateError, SignatureError
+from common.protocol.sentences import say
 from common.study.config import shown
 from common.trust import certificates
 
@@ -117,18 +118,12 @@ def verify(
     try:
         key.verify(signature, roster.signed())
     except InvalidSignature:
-        raise SignatureError(
-            "The roster is not signed by the consortium's roster key; it was changed or comes from somebody else."
-        ) from None
+        raise SignatureError(say("roster.key")) from None
     if roster.consortium != consortium:
-        raise SignatureError(
-            f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
-        )
+        text = f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
+        raise SignatureError(text, say("roster.consortium"))
     if roster.version < least_version:
-        raise SignatureError(
-            f"The roster has version {roster.version}, and version {least_version} was seen before; "
-            "an older one is refused, the coordinator must give the newest."
-        )
+        raise SignatureError(say("roster.older", version=roster.version, kept=least_version))
     _check_sites(roster, ca_pem)
     return roster
 
@@ -201,7 +196,7 @@ def loads(content: bytes) -> dict[str, Any]:
 
 def _opened(sealed: Any) -> tuple[Roster, bytes]:
     if not isinstance(sealed, Mapping) or set(sealed) != {"roster", "signature"}:
-        raise SignatureError("The roster is not signed: a roster and a signature are expected.")
+        raise SignatureError(say("roster.unsigned"))
     inner, signature, names = (
         sealed["roster"],
         sealed["signature"],
@@ -269,7 +264,8 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
             certificates.check_key(certificate, "identity")
         except CertificateError as error:
             raise SignatureError(
-                f"The roster's certificate of {shown(name)} is refused: {error}"
+                f"The roster's certificate of {shown(name)} is refused: {error}",
+                say("roster.certificate"),
             ) from None
         if about["name"] != name:
             raise SignatureError(

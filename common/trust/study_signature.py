@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from common.errors import CertificateError, SignatureError
+from common.protocol.sentences import say
 from common.study.config import shown
 from common.trust import certificates
 
@@ -70,7 +71,9 @@ def verify(
     try:
         certificates.check(certificate_pem, ca_pem, certificates.COORDINATOR, now)
     except CertificateError as error:
-        raise SignatureError(f"The coordinator's certificate is refused: {error}") from None
+        raise SignatureError(
+            f"The coordinator's certificate is refused: {error}", say("signature.certificate")
+        ) from None
     statement, signature = _opened(sealed)
     key = load_pem_public_key(certificates.key_in(certificate_pem))
     if not isinstance(key, Ed25519PublicKey):
@@ -80,16 +83,14 @@ def verify(
     try:
         key.verify(signature, statement.signed())
     except InvalidSignature:
-        raise SignatureError(
-            "The study is not signed by the coordinator's key; it was changed on the way or comes from somebody else."
-        ) from None
+        raise SignatureError(say("signature.key")) from None
     _check(statement, consortium, study_digest, now)
     return statement
 
 
 def _opened(sealed: Any) -> tuple[Statement, bytes]:
     if not isinstance(sealed, Mapping) or set(sealed) != {"statement", "signature"}:
-        raise SignatureError("The study is not signed: a statement and a signature are expected.")
+        raise SignatureError(say("signature.unsigned"))
     inner, names = sealed["statement"], {f.name for f in fields(Statement)}
     if (
         not isinstance(inner, Mapping)
@@ -107,21 +108,16 @@ def _opened(sealed: Any) -> tuple[Statement, bytes]:
 
 def _check(statement: Statement, consortium: str, study_digest: str, now: datetime) -> None:
     if statement.consortium != consortium:
-        raise SignatureError(
-            f"The study is signed for consortium {shown(statement.consortium)}; this hospital belongs to {shown(consortium)}."
-        )
+        text = f"The study is signed for consortium {shown(statement.consortium)}; this hospital belongs to {shown(consortium)}."
+        raise SignatureError(text, say("signature.consortium"))
     if statement.study != study_digest:
-        raise SignatureError(
-            "The signature is that of another study; the one that came was changed after it was signed."
-        )
+        raise SignatureError(say("signature.another_study"))
     if now + _SLOW_CLOCKS < _time(statement.issued):
-        raise SignatureError(
-            f"The study was signed in the future ({statement.issued}); check the clocks of this machine and of the coordinator."
-        )
+        text = f"The study was signed in the future ({statement.issued}); check the clocks of this machine and of the coordinator."
+        raise SignatureError(text, say("signature.future"))
     if now > _time(statement.expires):
-        raise SignatureError(
-            f"The study's signature expired on {statement.expires}; the coordinator must submit it again."
-        )
+        text = f"The study's signature expired on {statement.expires}; the coordinator must submit it again."
+        raise SignatureError(text, say("signature.expired"))
 
 
 def _time(text: str) -> datetime:

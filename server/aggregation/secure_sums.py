@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from common.errors import RoundError, SecureSumError
+from common.protocol import sentences
 from common.protocol.envelopes import Question, Reply
 from common.secagg import blame
 from common.secagg import coordinator as steps
@@ -322,12 +323,7 @@ class Sums:
 def _why(reply: Reply, error: SecureSumError) -> str:
     """The hospital's own reason, if it gave one."""
     refused = reply.values.get("refused")
-    said = (
-        " ".join(str(sentence) for sentence in refused[:3])[:300]
-        if isinstance(refused, list)
-        else ""
-    )
-    return reply.refusal or said or str(error)
+    return reply.refusal or " ".join(sentences.told(refused, 3)) or str(error)
 
 
 def is_finite(value: object) -> bool:

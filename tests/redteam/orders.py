@@ -19,6 +19,7 @@ from common import networks
 from common.errors import SecureSumError
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question
+from common.protocol.sentences import say
 from common.secagg import fixed_point
 from common.secagg.messages import SumSpec
 from common.study import study as studies
@@ -269,7 +270,7 @@ def _telling_order(self: Worker, plan: Question, cohort: int, total: int) -> Sum
 
 
 def _telling_block(self: fixed_point.Encoder, values: Any, out: Any) -> None:
-    raise SecureSumError(f"A value of the update is {float(np.abs(values).max()):.3g}.")
+    raise SecureSumError(say("sum.too_large", limit=float(np.abs(values).max())))
 
 
 _ANY_REPEAT = changed(Worker, "_order", ('if plan.settings.get("repeat", 1) != 1:', "if False:"))
@@ -328,7 +329,7 @@ ATTACKS = (
     Attack(
         "counts from a refusal: too few patients",
         too_few_patients,
-        replaced(refusals, "_public", lambda site, error, study: error.public),
+        replaced(refusals, "_public", lambda site, error, study: error.sentence),
     ),
     Attack(
         "weight from refusals: probing the total",
