@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from common.errors import SignatureError
 from common.protocol.envelopes import Question
 from common.secagg.primitives import ed25519_public
+from common.sentences.table import say
 from common.storage import files
 from common.study.study import Study
 from common.trust import roster as rosters
@@ -107,9 +108,7 @@ class Identity:
             and roster.version == before.version
             and roster.digest != before.digest
         ):
-            raise SignatureError(
-                f"There are two different rosters of version {roster.version}; the coordinator must sign a newer one."
-            )
+            raise SignatureError(say("roster.two", version=roster.version))
         if before is None or roster.version > before.version:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             files.replace(state / _KEPT, rosters.dumps(signed))

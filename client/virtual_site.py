@@ -19,6 +19,7 @@ from client.policy.policy import OPEN, Policy
 from client.site import Site
 from common.errors import SecureSumError, SiteError
 from common.protocol.envelopes import Question
+from common.sentences.table import say
 from common.simulation import virtual_consortium
 from common.simulation.folders import hospital_folders
 from common.study.study import Study
@@ -136,9 +137,7 @@ def from_node(node_config: Mapping[str, object]) -> VirtualSite:
     """
     number, sites = node_config.get("partition-id"), os.environ.get(SITES)
     if not isinstance(number, int) or sites is None:
-        raise SiteError(
-            f"This node is not a hospital of a simulation ({SITES} and partition-id are needed)."
-        )
+        raise SiteError("data.not_simulated")
     folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
     device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
     if number >= len(folders):
@@ -195,6 +194,4 @@ def _identity(made: Path, name: str) -> Identity:
 
 
 def _speechless() -> SecureSumError:
-    return SecureSumError(
-        "This hospital has no identity for secure sums; a simulation makes one where the study asks for them."
-    )
+    return SecureSumError(say("sum.no_identity"))

@@ -15,34 +15,71 @@
     │   └── SecureSumError      a step of a secure sum that is not allowed; nothing was revealed
     └── RoundError              a round that cannot finish, e.g. too few hospitals
 
-Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do. ``code`` is the type for programs: it
-travels with a hospital's refusal, beside an id under which the hospital's own log has the rest.
+Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do. ``sentence`` is what a hospital lets
+leave of it: a row of the table (``common/sentences/table.py``) with typed arguments. A SiteError is raised with such a row, and its text
+is that row's; of the others only the type's ``general`` row leaves, unless they are raised with a sentence in place of a text.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Self
+
+from common.sentences.table import Sentence, say
+
+_SETTING = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_.]*[a-z0-9_]|(seed|name|description)(?= is)")
 
 
 class ConsiliumError(Exception):
-    """Root of the tree; ``exit_code`` is what a command returns for it."""
+    """Root of the tree; ``exit_code`` is what a command returns for it.
+
+    Args:
+        text: for this side's own people; or a sentence that may leave a hospital too.
+        leaves: the sentence that may leave, where the text says more.
+    """
 
     exit_code = 1
-    code = "failed"
+    general = "failure.failed"
+    """Code of the sentence that leaves a hospital where the text may not."""
+
+    def __init__(self, text: str | Sentence = "", leaves: Sentence | None = None) -> None:
+        super().__init__(text.render() if isinstance(text, Sentence) else text)
+        self._sentence = text if isinstance(text, Sentence) else leaves
+
+    @property
+    def sentence(self) -> Sentence:
+        """What may leave a hospital of it."""
+        return self._sentence or self.vague
+
+    @property
+    def vague(self) -> Sentence:
+        """The type's general sentence."""
+        return say(self.general)
 
 
 class InputError(ConsiliumError):
     """What the user gave is wrong."""
 
     exit_code = 2
-    code = "input"
+    general = "site.setup"
 
 
 class StudyError(InputError):
-    """A field of a study file is wrong."""
+    """A field of a study file is wrong; the text begins with the setting's name where one is at fault."""
 
-    code = "study"
+    general = "study.invalid"
+
+    @property
+    def sentence(self) -> Sentence:
+        """Names the setting, without the value that was found."""
+        setting = _SETTING.match(str(self))
+        return (
+            say("study.setting", setting=setting[0])
+            if setting and self._sentence is None
+            else super().sentence
+        )
 
 
 class ArgumentError(InputError):
@@ -52,22 +89,34 @@ class ArgumentError(InputError):
 class CertificateError(InputError):
     """A certificate, key or certificate request is not of this consortium, not for this name, or not valid now."""
 
+    general = "certificate.refused"
+
 
 class SiteError(ConsiliumError):
     """One hospital cannot take part.
 
     Args:
-        public: sentence that may leave the hospital: counts and rules only, no file name, path, identifier or label.
+        code: of the row of the table that may leave the hospital; or the whole sentence.
         local: further detail for the hospital's own log (may name files); never leaves it.
+        arguments: those of the row.
     """
 
     exit_code = 2
-    code = "data"
+    general = "data.unfit"
 
-    def __init__(self, public: str, local: str = "") -> None:
-        super().__init__(public)
-        self.public = public
-        self.local = local or public
+    def __init__(self, code: str | Sentence, local: str = "", **arguments: object) -> None:
+        super().__init__(code if isinstance(code, Sentence) else say(code, **arguments))
+        self.local = local or str(self)
+
+    @property
+    def public(self) -> str:
+        """The sentence that may leave the hospital, for people."""
+        return str(self)
+
+    def at(self, place: object) -> Self:
+        """The same error, whose local text begins with a place, e.g. a file."""
+        self.local = f"{place}: {self.local}"
+        return self
 
 
 class CaseError(SiteError):
@@ -77,31 +126,31 @@ class CaseError(SiteError):
 class PolicyError(SiteError):
     """The hospital's own policy forbids it; the sentence holds the study's and the policy's numbers, none of the hospital's data."""
 
-    code = "policy"
+    general = "policy.refused"
 
 
 class ApprovalError(PolicyError):
     """Nobody at the hospital has approved the study yet, or the approval has ended."""
 
-    code = "approval"
+    general = "approval.missing"
 
 
 class OutboxError(SiteError):
     """An answer holds what may not leave; nothing of it has left."""
 
-    code = "outbox"
+    general = "outbox.refused"
 
 
 class WireError(ConsiliumError):
     """A message breaks the protocol; the message is refused and nothing has changed."""
 
-    code = "message"
+    general = "message.broken"
 
 
 class SignatureError(WireError):
     """What the coordinator is said to have signed is not its, not for this consortium or study, or out of date."""
 
-    code = "signature"
+    general = "signature.refused"
 
 
 class SecureSumError(WireError):
@@ -111,17 +160,17 @@ class SecureSumError(WireError):
         accused: the hospital whose signed message is at fault, if there is one.
     """
 
-    code = "secure sum"
+    general = "sum.refused"
 
-    def __init__(self, sentence: str, accused: str = "") -> None:
-        super().__init__(sentence)
+    def __init__(
+        self, text: str | Sentence, accused: str = "", leaves: Sentence | None = None
+    ) -> None:
+        super().__init__(text, leaves)
         self.accused = accused
 
 
 class RoundError(ConsiliumError):
     """A round cannot finish."""
-
-    code = "round"
 
 
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:

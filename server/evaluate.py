@@ -12,6 +12,7 @@ from common.errors import InputError, RoundError
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question, Reply, finite_or_none
 from common.secagg.messages import SumSpec
+from common.sentences import table as sentences
 from common.study.study import Study
 from common.update import Layout, Vector
 from server import checkpoint
@@ -169,7 +170,7 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
         else:
-            scores.compute.update(table(values.get("compute")))
+            scores.compute.update(_compute(values.get("compute")))
     return scores
 
 
@@ -196,4 +197,11 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         if isinstance(examples, list)
         else []
     )
-    scores.compute.update(table(reply.values.get("compute")))
+    scores.compute.update(_compute(reply.values.get("compute")))
+
+
+def _compute(value: object) -> Mapping[str, Any]:
+    """How a hospital computes, with its note as a sentence for people."""
+    compute = dict(table(value))
+    note = compute.pop("note", None)
+    return compute if note is None else {**compute, "note": sentences.heard(note).render()}

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.errors import ApprovalError, InputError
+from common.errors import InputError
 from common.protocol.envelopes import Question, Reply
 from common.protocol.sum_specs import COUNTS
+from common.sentences import table as sentences
 from common.study.study import Study
 from server.transport import Transport
 
-_MOST_IMAGES = 50_000_000
+_MOST_IMAGES, _MOST_REASONS = 50_000_000, 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
 """Seconds between two questions to a hospital at which a person must decide; each stands in its record."""
 
@@ -124,7 +125,7 @@ class _Joining:
             _check_name(member, self._enrolled)
         except InputError as error:
             self._excluded[site] = str(error)
-            return reply.values.get("code") == ApprovalError.code or (reply.silent and again)
+            return _awaits_a_person(reply) or (reply.silent and again)
         if site in self._members:
             self._excluded[f"{site} (second)"] = (
                 f"A hospital named {site!r} has already joined; give each hospital its own name."
@@ -174,6 +175,10 @@ def grouped(reasons: Mapping[str, str]) -> str:
     return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
 
 
+def _awaits_a_person(reply: Reply) -> bool:
+    return reply.said is not None and reply.said.code.startswith("approval.")
+
+
 def _check_name(member: Member, enrolled: Mapping[int, str]) -> None:
     if enrolled and enrolled.get(member.node) != member.site:
         raise InputError(
@@ -189,12 +194,12 @@ def _member(node: int, reply: Reply, scoring: bool) -> Member:
     reasons = values.get("reasons", [])
     if not isinstance(reasons, list):
         raise InputError("It declared reasons that are not a list.")
-    told = tuple(str(r)[:300] for r in reasons[:20])
+    said = sentences.told(reasons, _MOST_REASONS)
     return Member(
         node,
         reply.site,
         counts,
-        told,
+        said,
         values.get("pooled") is True,
         values.get("metrics") != "kept",
         values.get("trains") is not False,

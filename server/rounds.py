@@ -20,6 +20,7 @@ from common.privacy import pipeline
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec
+from common.sentences import table as sentences
 from common.strategies import State, Strategy
 from common.study import plugins
 from common.study.study import Study
@@ -301,7 +302,7 @@ class _Notes:
 
     def _say(self, site: str, said: object) -> None:
         if isinstance(said, list) and said:
-            self.said[site] = " ".join(str(note) for note in said[:5])[:500]
+            self.said[site] = " ".join(sentences.told(said, 5))
 
     def _told(self, site: str) -> None:
         self.answers += 1

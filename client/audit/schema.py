@@ -21,7 +21,7 @@ _LONGEST, _MOST = 1000, 1000
 class EntryError(SiteError):
     """An entry that the record does not take; nothing was written."""
 
-    code = "record"
+    general = "record.entry"
 
 
 def check(values: Mapping[str, Any]) -> None:
@@ -42,10 +42,7 @@ def check(values: Mapping[str, Any]) -> None:
 
 
 def _refused(why: str) -> EntryError:
-    return EntryError(
-        "An entry has a field or a value that this hospital's record does not take; nothing was written.",
-        why,
-    )
+    return EntryError("record.entry", why)
 
 
 def _text(value: Any) -> bool:
@@ -88,7 +85,7 @@ _FIELDS: Mapping[str, Form] = {
             "study",
             "fault",
             "code",
-            "room",
+            "step",
             "id",
             "by",
             "until",
@@ -110,7 +107,7 @@ _FIELDS: Mapping[str, Form] = {
 }
 _ASKED = ("kind", "round", "run", "study", "digest", "received")
 _EVENTS: Mapping[str, tuple[str, ...]] = {
-    "": (*_ASKED, "left", "refused", "seconds", "bytes", "out", "fault", "code", "room", "id"),
+    "": (*_ASKED, "left", "refused", "seconds", "bytes", "out", "fault", "code", "step", "id"),
     "asked": _ASKED,
     "clipped": ("run", "round", "norm", "allowed"),
     "opened": ("run", "number", "kind", "part", "round", "model", "hospitals"),

@@ -59,20 +59,14 @@ def read_boxes(folder: Path, names: LabelNames | None = None) -> dict[str, Any]:
     try:
         raw = _limits.table_bytes(path, _LARGEST)
         if sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-            raise SiteError(
-                f"boxes.json has more than {_MOST_VALUES} values; give width, height and objects for each image and nothing else."
-            )
+            raise SiteError("table.values")
         entries = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once)
     except FileNotFoundError:
-        raise SiteError(
-            "The folder has no boxes.json; give one with width, height and objects for each image."
-        ) from None
+        raise SiteError("data.no_boxes") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise SiteError(
-            "boxes.json cannot be read; give valid JSON.", f"{path}: {error!r}"
-        ) from None
+        raise SiteError("table.not_json", f"{path}: {error!r}") from None
     if not isinstance(entries, dict):
-        raise SiteError("boxes.json is no object; give {file: {width, height, objects}}.")
+        raise SiteError("table.no_object")
     names = label_names.read(folder) if names is None else names
     named = [(_registry.key(name), names.entry(entry)) for name, entry in entries.items()]
     return _once(named)
@@ -87,9 +81,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         again = len(pairs) - len(found)
-        raise SiteError(
-            f"boxes.json states {again} names twice in one object; keep one entry for each image and one value for each name."
-        )
+        raise SiteError("table.names_twice", names=again)
     return found
 
 
@@ -107,20 +99,18 @@ def parse_boxes(entry: Any, task: Task, dimensions: int) -> Boxes:
             [[float(v) for v in item[name]] for item in entry["objects"]], np.float64
         ).reshape(len(labels), 2 * dimensions)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        wanted = ", ".join(("width", "height", "depth")[:dimensions])
-        rule = f"give {wanted} and objects, each with label and {name}"
-        raise CaseError(f"The entry in boxes.json is malformed; {rule}.", repr(error)) from None
+        sides = ("width", "height", "depth")[:dimensions]
+        raise CaseError("box.entry", repr(error), sides=sides, corners=name) from None
     if not all(math.isfinite(side) and side > 0 for side in size):
-        raise CaseError(
-            "The image size in boxes.json is not positive; give the size on which the boxes were drawn.",
-            f"{size}",
-        )
+        raise CaseError("box.image_size", f"{size}")
     strangers = [label for label in labels if label not in task.classes]
     if strangers:
-        names = ", ".join(task.classes)
         raise CaseError(
-            f"{len(strangers)} of {len(labels)} boxes have a label that the study does not name: {names}.",
+            "box.label",
             f"{strangers}",
+            strangers=len(strangers),
+            boxes=len(labels),
+            allowed=task.classes,
         )
     _check_inside(corners, size)
     corners = np.clip(corners, 0.0, np.array(size * 2))
@@ -141,10 +131,6 @@ def _check_inside(corners: npt.NDArray[np.float64], size: tuple[float, ...]) -> 
     good &= (np.minimum(high, size) > np.maximum(low, 0.0)).all(1)
     if not good.all():
         bad = int((~good).sum())
-        rule = "a box needs 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height" + (
-            " and 0 <= z0 < z1 <= depth" if len(size) > 2 else ""
-        )
         raise CaseError(
-            f"{bad} of {len(corners)} boxes lie outside the image or have no area; {rule}.",
-            f"{corners[~good].tolist()}",
+            "box.outside", f"{corners[~good].tolist()}", outside=bad, boxes=len(corners)
         )

@@ -104,7 +104,7 @@ class ImageCache:
     def _keep(self, i: int, result: Sample | CaseError) -> bool:
         if isinstance(result, CaseError):
             self.unusable += 1
-            self.left_out[result.public] += 1
+            self.left_out[result.sentence.without_counts()] += 1
             self.log(result.local)
             return False
         self._shapes[i] = tuple(result.image.shape)
@@ -147,12 +147,9 @@ def _prepared(step: Named, sample: Sample, path: Path) -> Sample:
     try:
         return prepare(step.options, sample) if prepare else sample
     except CaseError as error:
-        raise CaseError(error.public, f"{path}: {error.local}") from None
+        raise error.at(path) from None
     except (ValueError, RuntimeError, IndexError) as error:
-        raise CaseError(
-            f"The step {step.name} of data.prepare cannot be applied to the image.",
-            f"{path}: {error!r}",
-        ) from None
+        raise CaseError("case.step", f"{path}: {error!r}", step=step.name) from None
 
 
 def _compact(sample: Sample) -> Sample:

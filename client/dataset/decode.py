@@ -37,7 +37,7 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
         targets = {name: source(name).load(stated, place, task) for name, stated in pairs}
         return Sample(image, scan.spacing, case.patient, targets)
     except CaseError as error:
-        raise CaseError(error.public, f"{case.image}: {error.local}") from None
+        raise error.at(case.image) from None
 
 
 def _tensor(array: npt.NDArray[np.generic]) -> Tensor:
@@ -55,15 +55,11 @@ def _channels(image: Tensor, wanted: int) -> Tensor:
         return luma[None]
     if have == 1:
         return image.repeat(wanted, *[1] * (image.dim() - 1))
-    raise CaseError(
-        f"The image has {have} channels; the study takes grey or RGB and makes {wanted} of it."
-    )
+    raise CaseError("case.channels", channels=have, asked=wanted)
 
 
 def _check(image: Tensor, data: Data) -> None:
     if image.dim() - 1 != data.dimensions:
-        raise CaseError(
-            f"The image has {image.dim() - 1} dimensions; the study asks for {data.dimensions} (data.dimensions)."
-        )
+        raise CaseError("case.dimensions", dimensions=image.dim() - 1, asked=data.dimensions)
     if not bool(torch.isfinite(image).all()):
-        raise CaseError("The image holds values that are not finite; replace them.")
+        raise CaseError("case.not_finite")

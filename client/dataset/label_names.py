@@ -31,7 +31,6 @@ from common.study import toml
 FILE = "labels.toml"
 _SECTIONS = ("columns", "labels", "masks")
 _LARGEST = 1 << 20
-_RULE = f"give tables {', '.join(f'[{name}]' for name in _SECTIONS)} of texts"
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,7 @@ class LabelNames:
             if name in classes:
                 result[here] = classes.index(name) + 1
         if not listed.all():
-            raise CaseError(
-                "The mask holds values that the hospital's labels.toml does not list under [masks]; list every one but 0."
-            )
+            raise CaseError("mask.unlisted")
         return result
 
 
@@ -110,9 +107,9 @@ def read(folder: Path) -> LabelNames:
             {int(k): v for k, v in table.get("masks", {}).items()},
         )
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise SiteError(f"{FILE} cannot be read; {_RULE}.", f"{path}: {error!r}") from None
+        raise SiteError("table.names_unreadable", f"{path}: {error!r}") from None
     if len(set(names.columns.values())) < len(names.columns):
-        raise SiteError(f"{FILE} gives two columns one name; keep one of them under [columns].")
+        raise SiteError("table.one_name_twice")
     return names
 
 

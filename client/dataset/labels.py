@@ -86,14 +86,13 @@ def patients(folder: Path) -> set[str]:
 def _check_columns(wanted: Sequence[str], present: list[str]) -> None:
     missing = [c for c in wanted if c not in present]
     if missing and not present:
-        raise SiteError(
-            f"The folder has no labels.csv; give one with the columns file and {', '.join(wanted)}."
-        )
+        raise SiteError("data.no_labels", columns=wanted)
     if missing:
-        public = f"labels.csv has no column {', '.join(missing)} among its {len(present)} columns; the hospital's own log names them."
         raise SiteError(
-            public,
+            "data.no_column",
             f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.",
+            columns=missing,
+            present=len(present),
         )
 
 
@@ -105,7 +104,7 @@ def _read_csv(
     Separator comma, semicolon or tab; UTF-8 or UTF-16 with mark, else UTF-8, else Windows-1252.
     """
     try:
-        lines = Lines(_limits.table_bytes(path, _LARGEST))
+        lines = Lines(_limits.table_bytes(path, _LARGEST), path.name)
         reader = lines.rows()
         columns = next(reader, [])
         at = [i for i, column in enumerate(columns) if keep(column)]
@@ -114,25 +113,25 @@ def _read_csv(
             {columns[i]: row[i] for i in at if i < len(row)} for row in reader if len(row) > place
         ]
     except (OSError, ValueError, csv.Error) as error:
-        raise SiteError(
-            f"{path.name} cannot be read; save it as comma-separated UTF-8 text.",
-            f"{path}: {error!r}",
-        ) from None
+        raise SiteError("table.unreadable", f"{path}: {error!r}", file=path.name) from None
     except CaseError as error:
-        raise SiteError(f"{path.name} {error.public}", f"{path}: {error.local}") from None
+        raise SiteError(error.sentence, f"{path}: {error.local}") from None
     if "file" not in columns:  # the first line may then be data: it is counted, not quoted
         found = f"{path}: first line {columns[:_MOST_NAMED]!r}"
-        raise SiteError(
-            f"{path.name} has no column file among its {len(columns)} columns; begin it with a line of column names.",
-            found,
-        )
+        raise SiteError("table.no_file_column", found, file=path.name, columns=len(columns))
     return columns, rows
 
 
 class Lines:
-    """A table's text line by line, never as a whole; counts lines, and characters of the row that is being read."""
+    """A table's text line by line, never as a whole; counts lines, and characters of the row that is being read.
 
-    def __init__(self, raw: bytes) -> None:
+    Args:
+        raw: the table.
+        name: of its file.
+    """
+
+    def __init__(self, raw: bytes, name: str = "") -> None:
+        self._name = name
         self._text = io.TextIOWrapper(io.BytesIO(raw), encoding(raw), newline="")
         head = self._text.readline(_LONGEST)
         self._text.seek(0)
@@ -145,10 +144,10 @@ class Lines:
             self._characters += len(line)
             if self._characters > _LONGEST:
                 raise CaseError(
-                    f"has a row of more than {_LONGEST} characters; close every quote and end every row with a line break."
+                    "table.long_row", f"a row of more than {_LONGEST} characters", file=self._name
                 )
             if self._lines > _MOST_LINES:
-                raise CaseError(f"has more than {_MOST_LINES} lines; give one row for each image.")
+                raise CaseError("table.lines", f"more than {_MOST_LINES} lines", file=self._name)
             yield line
 
     def rows(self) -> Iterator[list[str]]:
@@ -158,7 +157,7 @@ class Lines:
             cells = [cell.strip() for cell in row]
             if len(cells) > _MOST_COLUMNS:
                 raise CaseError(
-                    f"has more than {_MOST_COLUMNS} columns; give the columns that the study asks for."
+                    "table.columns", f"more than {_MOST_COLUMNS} columns", file=self._name
                 )
             if any(cells):
                 yield cells
@@ -211,8 +210,7 @@ def _position(text: str, allowed: tuple[str, ...]) -> int:
         if number is not None and number == _number(candidate):
             return i
     raise CaseError(
-        f"The label is not one that the study names: {', '.join(allowed)}.",
-        f"label {text!r}; allowed: {', '.join(allowed)}.",
+        "case.label", f"label {text!r}; allowed: {', '.join(allowed)}.", allowed=allowed
     )
 
 

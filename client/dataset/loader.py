@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from client.dataset.manifest import PARTS
 from common.errors import SiteError
 from common.sample import Batch, Sample, stack
 from common.seeds import derive
+from common.sentences.kinds import WHOLE
+from common.sentences.table import Sentence
 from common.study.study import Study
 from common.tasks import Task
 
@@ -109,12 +111,15 @@ class SiteDataset:
         _check_one(shapes)
 
     @property
-    def reasons(self) -> list[str]:
-        """Why images were left out: one public sentence a reason with the number of images before it, the most frequent first."""
-        total: Counter[str] = Counter()
+    def reasons(self) -> list[dict[str, Any]]:
+        """Why images were left out: a sentence as it travels with its number of images, the most frequent first."""
+        total: Counter[Sentence] = Counter()
         for shelf in self._shelves:
             total.update(shelf.left_out)
-        return [f"{count} left out: {reason}" for reason, count in total.most_common()]
+        return [
+            {**reason.to_json(), "images": WHOLE.made(count)}
+            for reason, count in total.most_common()
+        ]
 
     def samples(self, part: str) -> Sequence[Sample]:
         """Prepared samples of "train", "validation", "test" or "all", by hospital and file name; each is expanded when it is taken.
@@ -137,7 +142,7 @@ class SiteDataset:
         """
         places = self._places("train")
         if not places:
-            raise SiteError("No training image can be used; see the reasons under left_out.")
+            raise SiteError("data.none_usable")
         order = _order(
             len(places),
             steps,
@@ -215,10 +220,7 @@ def augment(batch: Batch, study: Study, generator: torch.Generator) -> Batch:
 
 def _check_one(shapes: Set[tuple[int, ...]]) -> None:
     if len(shapes) > 1:
-        fix = "add resize or pad to data.prepare, or random_crop to data.augment"
-        raise SiteError(
-            f"Training images have {len(shapes)} different sizes and cannot form a batch; {fix}."
-        )
+        raise SiteError("data.mixed_sizes", sizes=len(shapes))
 
 
 class _Place:

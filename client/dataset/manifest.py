@@ -21,6 +21,7 @@ from client.readers.dicom.series import Series
 from client.targets import Facts, Source, source, sources
 from common.errors import CaseError, SiteError
 from common.seeds import derive
+from common.sentences.table import Sentence
 from common.study.study import Data
 from common.tasks import Task
 
@@ -63,7 +64,7 @@ class Manifest:
     cases: tuple[Case, ...]
     patients: int
     unusable: int
-    left_out: Counter[str]
+    left_out: Counter[Sentence]
     withdrawn: frozenset[int] = frozenset()
 
 
@@ -88,7 +89,7 @@ def index(
     """
     images, refused = volume_names.images(_images(folder), data.dimensions)
     table, opened = _opened(folder, task, data)
-    left_out = Counter(r.public for r in refused)
+    left_out = Counter(r.sentence.without_counts() for r in refused)
     unusable = sum(r.reason not in _BESIDE for r in refused)
     for r in refused:
         log(f"{r.files[0]} and {len(r.files) - 1} more: {r.reason}: {r.local}")
@@ -108,7 +109,7 @@ def index(
                     out.add(identity)
         except CaseError as error:
             unusable += 1
-            left_out[error.public] += 1
+            left_out[error.sentence.without_counts()] += 1
             log(f"{image.path}: {error.local}")
     numbers = {identity: i for i, identity in enumerate(sorted({i for _, i in found}, key=_digest))}
     cases = tuple(Case(patient=numbers[identity], **known) for known, identity in found)
@@ -118,16 +119,22 @@ def index(
     return manifest
 
 
-def check_share(unusable: int, total: int, left_out: Counter[str], data: Data) -> None:
+def check_share(unusable: int, total: int, left_out: Counter[Sentence], data: Data) -> None:
     """Refuse a hospital whose share of unusable images is above the study's limit.
 
     Raises:
         SiteError: names the share and the most frequent reason.
     """
     if unusable > data.max_bad_fraction * total:
-        limit = f"at most {data.max_bad_fraction:.0%} are allowed (data.max_bad_fraction)"
+        code, times = _most_often(left_out)
+        allowed = 100 * data.max_bad_fraction
         raise SiteError(
-            f"{unusable} of {total} images are unusable and {limit}; {_reasons(left_out)}"
+            "data.too_many_unusable",
+            unusable=unusable,
+            images=total,
+            allowed=allowed,
+            times=times,
+            reason=code,
         )
 
 
@@ -169,10 +176,7 @@ def _images(folder: Path) -> dict[str, Path]:
             if ending or room == "dicom":
                 found.setdefault(_registry.key(path.relative_to(folder / room).as_posix()), path)
     if not found:
-        raise SiteError(
-            "The folder has no images; expected PNG, JPEG, TIFF, BMP or NIfTI in images/ or DICOM in dicom/.",
-            f"{folder}",
-        )
+        raise SiteError("data.no_images", f"{folder}")
     return found
 
 
@@ -213,9 +217,7 @@ def _identity(image: Image, table: Table) -> str:
 def _patient(image: Image, table: Table) -> str | None:
     """The patient's identifier by the table's word, else the file's; None or empty without."""
     if any(name in table.torn for name in image.names):
-        raise CaseError(
-            "The rows of labels.csv and cases.csv for the image contradict each other; keep one row for each image."
-        )
+        raise CaseError("case.rows")
     stated = next(
         filter(None, (table.rows.get(name, {}).get(labels.PATIENT) for name in image.names)), None
     )
@@ -242,19 +244,18 @@ def _check_enough(manifest: Manifest, data: Data) -> None:
     total = len(manifest.cases) + manifest.unusable
     check_share(manifest.unusable, total, manifest.left_out, data)
     if not manifest.cases:
+        code, times = _most_often(manifest.left_out)
         raise SiteError(
-            f"None of the {manifest.left_out.total()} images can be used; {_reasons(manifest.left_out)}"
+            "data.all_unusable", images=manifest.left_out.total(), times=times, reason=code
         )
     there = manifest.patients - len(manifest.withdrawn)
     if there < data.min_patients:
-        raise SiteError(
-            f"Patients with usable images: {there}; at least {data.min_patients} are needed (data.min_patients)."
-        )
+        raise SiteError("data.too_few_patients", patients=there, asked=data.min_patients)
 
 
-def _reasons(left_out: Counter[str]) -> str:
+def _most_often(left_out: Counter[Sentence]) -> tuple[str, int]:
     reason, count = left_out.most_common(1)[0]
-    return f"most often ({count} times): {reason}"
+    return reason.code, count
 
 
 def _strata(manifest: Manifest, seed: int) -> list[list[int]]:

@@ -18,7 +18,6 @@ from common.errors import CaseError, SiteError
 from common.tasks import Task
 
 Affine = npt.NDArray[np.float64]
-_ELSEWHERE = "The mask lies elsewhere than its image (their affines differ); save the mask with the image's affine."
 _FRACTION = 1e-3  # by which a file's scale factor may make a value miss a whole number
 
 
@@ -31,9 +30,7 @@ def find_masks(folder: Path) -> dict[str, Path]:
     room = folder / "masks"
     files = _registry.files(room)
     if not files and not room.is_dir():
-        raise SiteError(
-            "The folder has no masks/; give one mask for each image, with the image's name."
-        )
+        raise SiteError("data.no_masks")
     found: dict[str, Path] = {}
     for path in (p for p in files if not p.name.startswith(".") and _registry.ending(p.name)):
         found.setdefault(_registry.stem(path.relative_to(room).as_posix()), path)
@@ -59,15 +56,13 @@ def read_mask(
     array, place = _one_channel(path)
     if array.shape[1:] != shape:
         sizes = f"{path}: {array.shape[1:]}, image {shape}"
-        raise CaseError(
-            "The mask has another size than its image; give masks of the image's size.", sizes
-        )
+        raise CaseError("mask.size", sizes)
     if _registry.reader_of(path) is _registry.reader_of(
         image
     ) is nifti.READER and not nifti.aligned(image, path):
-        raise CaseError(_ELSEWHERE, f"{path}")
+        raise CaseError("mask.elsewhere", f"{path}")
     if affine is not None and place is not None and not _together(affine, place, shape):
-        raise CaseError(_ELSEWHERE, f"{path}")
+        raise CaseError("mask.elsewhere", f"{path}")
     return _class_numbers(array, task, path)
 
 
@@ -86,7 +81,7 @@ def _one_channel(path: Path) -> tuple[npt.NDArray[np.generic], Affine | None]:
     elif len(array) > 1 and _registry.reader_of(path) is raster.READER:
         array = raster.read_indices(path).array
     elif len(array) > 1:
-        raise CaseError("The mask has several channels; give one class number a pixel.", f"{path}")
+        raise CaseError("mask.channels", f"{path}")
     return array, scan.affine
 
 
@@ -99,10 +94,7 @@ def _class_numbers(array: npt.NDArray[np.generic], task: Task, path: Path) -> np
     with np.errstate(invalid="ignore"):  # infinite less infinite is no number, and so no whole one
         exact = whole or bool((np.abs(stored - found) <= _FRACTION).all())
     if not exact:
-        raise CaseError(
-            "The mask holds values that are no whole numbers; give one class number a pixel.",
-            f"{path}",
-        )
+        raise CaseError("mask.fractions", f"{path}")
     names = label_names.beside(path)
     if names.masks:
         return names.classes(stored, task.classes)
@@ -115,10 +107,7 @@ def _class_numbers(array: npt.NDArray[np.generic], task: Task, path: Path) -> np
     strange = int(((result == 0) & (stored != 0)).sum())
     if strange:
         allowed = ", ".join(map(str, values))
-        raise CaseError(
-            f"The mask holds values that the study does not name; allowed: 0, {allowed}.",
-            f"{path}: {strange} pixels",
-        )
+        raise CaseError("mask.values", f"{path}: {strange} pixels; allowed: 0, {allowed}")
     return result
 
 
@@ -127,9 +116,5 @@ def _one_class(stored: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.ui
     inside = stored != 0
     values = stored[inside]
     if values.size and bool((values != values[0]).any()):
-        rule = "allowed: 0 and one other value, as the study names one class; or list every value in task.classes and task.mask_values"
-        raise CaseError(
-            f"The mask holds several values beside 0; {rule}.",
-            f"{path}: {len(np.unique(values))} values beside 0",
-        )
+        raise CaseError("mask.several", f"{path}: {len(np.unique(values))} values beside 0")
     return np.asarray(inside, np.uint8)

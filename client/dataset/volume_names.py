@@ -16,9 +16,10 @@ from client.readers import _registry, dicom
 from client.readers.dicom import series
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import Refused, Series
+from common.sentences.table import say
 
 T = TypeVar("T")
-_FLAT = "The DICOM file is a single picture; the study asks for volumes (data.dimensions)."
+_FLAT = say("dicom.flat")
 
 
 @dataclass(frozen=True)

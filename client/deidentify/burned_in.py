@@ -27,15 +27,24 @@ from pydicom.uid import (
 
 from client.deidentify import glyphs
 from client.readers.dicom import codecs
+from common.sentences.table import say
 
 Frame = npt.NDArray[np.generic]
 
-ANNOTATED = "The header says that text is burned into the pixels (Burned In Annotation is YES)."
-FACE = "The header says that the pixels show a recognisable face or body (Recognizable Visual Features is YES)."
-OVERLAY = "An overlay is stored in unused bits of the pixels; it may hold text."
-UNSEEN = "The pixels cannot be decoded here, so that nothing has looked for text in them."
-PRINTED = "The pixels hold what looks like a row of printed letters."
+ANNOTATED = say("look.annotated").render()
+FACE = say("look.face").render()
+OVERLAY = say("look.overlay").render()
+UNSEEN = say("look.unseen").render()
+PRINTED = say("look.printed").render()
 
+CODES = {
+    ANNOTATED: "look.annotated",
+    FACE: "look.face",
+    OVERLAY: "look.overlay",
+    UNSEEN: "look.unseen",
+    PRINTED: "look.printed",
+}
+"""Each of these sentences: its row in the table (``common/sentences/table.py``)."""
 _OFTEN = (
     "1.2.840.10008.5.1.4.1.1.6",  # ultrasound
     "1.2.840.10008.5.1.4.1.1.3",  # ultrasound, several frames

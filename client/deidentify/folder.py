@@ -24,9 +24,6 @@ from client.readers.dicom.opening import guarded, open_header
 from common.errors import ArgumentError, CaseError
 from common.storage import files
 
-NO_OBJECT = "The DICOM file states no SOP class or no SOP instance, so it is no image object; export it again."
-TORN = "The DICOM file is of a class of images and holds no pixels; it is torn or was sent without them: export it again."
-DIRECTORY = "The file is a directory of a medium (DICOMDIR), which names files and patients; it is not needed."
 CONFLICT = "Another file with the same SOP instance UID and other content stands in the output; remove one of the two."
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -177,16 +174,16 @@ def _check_object(header: Dataset) -> None:
         "DirectoryRecordSequence" in header
         or meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage
     ):
-        raise CaseError(DIRECTORY)
+        raise CaseError("dicom.directory")
     if not all(
         isinstance(header.get(name), str) and header.get(name)
         for name in ("SOPClassUID", "SOPInstanceUID")
     ):
-        raise CaseError(NO_OBJECT)
+        raise CaseError("dicom.no_object")
     if "Image Storage" in UID(str(header.SOPClassUID)).name and not any(
         name in header for name in _PIXELS
     ):
-        raise CaseError(TORN)
+        raise CaseError("dicom.torn")
 
 
 def _content(made: Dataset) -> bytes:

@@ -326,18 +326,14 @@ def _meta(source: Dataset, made: Dataset, work: _Work) -> FileMetaDataset:
     )
     meta.TransferSyntaxUID = UID(str(old.get("TransferSyntaxUID") or _syntax(source)))
     if not meta.TransferSyntaxUID.is_transfer_syntax:
-        raise CaseError(
-            "The DICOM file states a transfer syntax that PS3.6 does not know; export it uncompressed."
-        )
+        raise CaseError("dicom.syntax")
     return meta
 
 
 def _syntax(source: Dataset) -> UID:
     implicit, little = source.original_encoding
     if implicit is None:
-        raise CaseError(
-            "The DICOM data states no transfer syntax; give files with a DICOM header (PS3.10)."
-        )
+        raise CaseError("dicom.no_syntax")
     if little:
         return ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
     return ExplicitVRBigEndian

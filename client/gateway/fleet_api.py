@@ -42,6 +42,7 @@ from client.gateway import vector_client
 from common.errors import SiteError, WireError
 from common.protocol import flower_objects
 from common.protocol.envelopes import Envelope
+from common.sentences.table import Sentence
 
 R = TypeVar("R")
 _HEARTBEAT = 15.0
@@ -72,17 +73,18 @@ def node_key(path: Path) -> EllipticCurvePrivateKey:
     """
     key = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, EllipticCurvePrivateKey):
-        raise FleetError(f"{path.name} does not hold a node key; enrol again in a new folder.")
+        raise FleetError("coordinator.node_key", f"{path} does not hold a node key")
     return key
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message of the coordinator: Flower's envelope and our letter; ``fault`` says why the letter could not be read."""
+    """A message of the coordinator: Flower's envelope and our letter; ``fault`` says why the letter could not be read, ``broken`` in more words."""
 
     message: Message
     letter: Envelope
-    fault: str = ""
+    fault: Sentence | None = None
+    broken: str = ""
 
 
 class _Client(FleetHttpClient):
@@ -151,7 +153,7 @@ class Fleet:
         pull = make_pull_object_fn_protobuf(
             lambda request: self._try(lambda: self._client.PullObject(request)), self._node, run
         )
-        letter, fault = Envelope(""), ""
+        letter, fault, broken = Envelope(""), None, ""
         try:
             text, reference = flower_objects.receive(tree, pull)
             vector = (
@@ -161,14 +163,14 @@ class Fleet:
             )
             letter = Envelope(text, vector)
         except WireError as error:
-            fault = str(error)
+            fault, broken = error.sentence, str(error)
         confirm = make_confirm_message_received_fn_protobuf(
             lambda request: self._try(lambda: self._client.ConfirmMessageReceived(request)),
             self._node,
             run,
         )
         confirm(name)
-        return Delivery(message, letter, fault)
+        return Delivery(message, letter, fault, broken)
 
     def wait(self, seconds: float) -> None:
         """Until the coordinator may have asked something: it rings; without its bell, so many seconds."""
@@ -239,16 +241,14 @@ class Fleet:
                 result = call()
             except httpx.HTTPError as error:
                 if _is_over(error):
-                    raise OverError(
-                        "The run has ended at the coordinator; its question is dropped."
-                    ) from None
+                    raise OverError("coordinator.run_over") from None
                 if _is_final(error) and time.monotonic() - began > _GRACE:
                     raise _refusal(error) from None
                 if not failed or wait >= _LONGEST_WAIT:
                     self._broken(error)
                 failed = True
                 if self._stop.wait(wait):
-                    raise FleetError("This hospital stops.") from None
+                    raise FleetError("coordinator.stopping") from None
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
                 return result
@@ -278,7 +278,5 @@ def _is_over(error: httpx.HTTPError) -> bool:
 def _refusal(error: Any) -> FleetError:
     status = error.response.status_code
     if status in (401, 403):
-        return FleetError(
-            f"The coordinator refuses this hospital (status {status}); ask it whether the enrolment was revoked, and check this machine's clock."
-        )
-    return OverError(f"The coordinator refuses a message (status {status}); its log says why.")
+        return FleetError("coordinator.hospital", status=status)
+    return OverError("coordinator.message", status=status)

@@ -1,7 +1,8 @@
 """The gateway: the hospital's process with a network and without data.
 
-It carries letters between the coordinator and the worker behind the inner wall, and understands none of them. Read :func:`carry` for one
-exchange, top to bottom.
+It carries letters between the coordinator and the worker behind the inner wall, and understands none of them. The one letter that it makes
+itself says that the worker has not answered: a code of the table (``common/sentences/table.py``), since it has nothing else to say.
+Read :func:`carry` for one exchange, top to bottom.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from client.gateway.fleet_api import Delivery, Fleet, OverError
 from client.isolation.ipc import IpcError, WorkerClient
 from common.errors import WireError
 from common.protocol import envelopes
-from common.protocol.envelopes import Envelope, Reply
+from common.protocol.envelopes import Envelope
+from common.sentences.table import Sentence, say
 
 Log = Callable[[str], None]
 
@@ -49,14 +51,18 @@ def carry(site: str, question: Delivery, fleet: Fleet, port: WorkerClient, log: 
 
 
 def _answered(site: str, question: Delivery, port: WorkerClient, log: Log) -> Envelope:
-    fault = question.fault
-    if not fault:
-        try:
-            return Envelope.received(*port.ask(question.letter.text, question.letter.vector, None))
-        except IpcError as error:
-            fault = error.public
-            log(error.local)
-        except WireError as error:
-            fault = "The hospital's worker sent a broken answer."
-            log(str(error))
-    return envelopes.write_reply(Reply(site, "", fault=fault))
+    if question.fault is not None:
+        log(question.broken)
+        return _refusal(site, question.fault)
+    try:
+        return Envelope.received(*port.ask(question.letter.text, question.letter.vector, None))
+    except IpcError as error:
+        log(error.local)
+        return _refusal(site, error.sentence)
+    except WireError as error:
+        log(str(error))
+        return _refusal(site, say("worker.broken"))
+
+
+def _refusal(site: str, sentence: Sentence) -> Envelope:
+    return envelopes.refusal(site, sentence, {"step": "gateway"})

@@ -111,9 +111,7 @@ def seen(scan: Scan) -> Seen:
         values = block.astype(np.float64) + 0.0  # one zero
         values[np.isnan(values)] = np.nan  # and one that is no number
         if bool((np.abs(values[np.isfinite(values)]) > _LARGEST).any()):
-            raise CaseError(
-                "The image holds values beyond those of 32-bit numbers; store it anew in a smaller range."
-            )
+            raise CaseError("case.range")
         found.update(values.tobytes())
     return Seen(scan.array.shape, scan.spacing, found.hexdigest())
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from client.deidentify import burned_in
 from client.deidentify.pseudonyms import Pseudonyms
 from client.ingest import case_facts, convert_dicom, convert_nifti, convert_raster
 from client.ingest.case_facts import Facts, Seen
@@ -22,8 +23,6 @@ from client.readers import Scan, _registry, raster
 from common.errors import CaseError, SiteError
 
 DRAFTS = ".drafts"
-_TAKEN = "Another file stands under the case's new name and is left as it is; move it away and run again."
-_CHANGED = "The file without its texts shows other values than the original; keep it aside and report the format."
 
 
 def take(source: Source, name: str, patient: str, names: Pseudonyms, site: Path) -> Facts:
@@ -80,18 +79,15 @@ def place(
         if not case_facts.seen(scan).same(expected) or (
             mask is not None and not _same_numbers(draft, mask)
         ):
-            raise CaseError(_CHANGED)
+            raise CaseError("case.changed")
         _name(draft, target)
         return scan
     except FileExistsError:
         if _holds(target, content):  # an earlier run was stopped before it could note it
             return scan
-        raise CaseError(_TAKEN, f"{target}") from None
+        raise CaseError("case.taken", f"{target}") from None
     except OSError as error:
-        raise SiteError(
-            f"The hospital's folder cannot be written ({error.strerror}); make room or mend its rights.",
-            f"{error}",
-        ) from None
+        raise SiteError("data.unwritable", f"{error}") from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -135,7 +131,7 @@ def _looked_at(path: Path, look: bool) -> Seen:
     scan = _registry.read(path)
     reason = convert_dicom.printed(scan.array) if look else None
     if reason:
-        raise CaseError(reason)
+        raise CaseError(burned_in.CODES[reason])
     return case_facts.seen(scan)
 
 

@@ -36,8 +36,6 @@ _FREE, _RATIO, _SAMPLE = 1 << 27, 50, 4
 """What the values of a series may take in memory: _FREE bytes in any case, _RATIO times its files' size beyond; bytes of a value."""
 _LARGE, _SIDE = 1 << 23, 2048
 """A picture of more pixels is made smaller before letters are searched for in it, to this side, at which they are searched for anyway."""
-_COLOUR = "The volume is in colour; give it as single images."
-_NO_IDENTITY = "The DICOM file states no SOP class or no SOP instance, so it is no image object; export it again."
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def convert(source: Source, patient: str, names: Pseudonyms) -> Made:
         )
     scan = sorting.read(source.series)
     if len(scan.array) > 1 or scan.affine is None:
-        raise CaseError(_COLOUR)
+        raise CaseError("case.colour_volume")
     return Made(
         convert_nifti.volume(scan.array[0], scan.affine),
         "images",
@@ -235,10 +233,10 @@ def _looked_at(path: Path, cleared: bool) -> Dataset:
     with guarded(path):
         header = open_header(path, pixels=True)
         if not header.get("SOPClassUID") or not header.get("SOPInstanceUID"):
-            raise CaseError(_NO_IDENTITY)
+            raise CaseError("dicom.no_object")
         reason = None if cleared else burned_in.look(header)
         if reason:
-            raise CaseError(reason)
+            raise CaseError(burned_in.CODES[reason])
         return header
 
 

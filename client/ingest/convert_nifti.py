@@ -30,7 +30,6 @@ _TEXTS = {
 """Start and length of the header's texts, by size of the header."""
 _MAGIC = {348: 344, 540: 4}
 """Where the header says that the voxels follow in the same file."""
-_DAMAGED = "The NIfTI file cannot be taken apart; give an undamaged .nii or .nii.gz file."
 
 
 def bare(path: Path) -> tuple[bytes, str]:
@@ -53,13 +52,13 @@ def bare(path: Path) -> tuple[bytes, str]:
             file.seek(0)
             head = file.read(size)
             if head[_MAGIC[size] :][:3] not in (b"n+1", b"n+2"):
-                raise CaseError(_DAMAGED)
+                raise CaseError("nifti.apart")
             parts = chain((_header(head, order, size),), _pixels(file, start, length))
             return (_packed(parts), ".nii.gz") if packed else (b"".join(parts), ".nii")
     except CaseError as error:
-        raise CaseError(error.public, f"{path}: {error.local}") from None
+        raise error.at(path) from None
     except Exception as error:  # nibabel and zlib raise nearly anything on a damaged file
-        raise CaseError(_DAMAGED, f"{path}: {error!r}") from None
+        raise CaseError("nifti.apart", f"{path}: {error!r}") from None
 
 
 def volume(
@@ -94,7 +93,7 @@ def _pixels(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
     while length:
         piece = file.read(min(_CHUNK, length))
         if not piece:
-            raise CaseError(_DAMAGED)
+            raise CaseError("nifti.apart")
         length -= len(piece)
         yield piece
 

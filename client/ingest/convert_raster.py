@@ -31,7 +31,6 @@ _BESIDE = 1 << 24
 """Bytes that a file may be larger than its pixels unpacked: for texts, profiles, previews."""
 Body = bytes | memoryview
 _LOSSLESS_IN_PNG = ("1", "L", "P", "RGB", "I;16")
-_DAMAGED = "The picture cannot be taken apart; give an undamaged PNG, JPEG, TIFF or BMP file."
 
 
 def bare(path: Path) -> tuple[bytes, str]:
@@ -73,7 +72,7 @@ def _content(image: Image.Image, file: io.FileIO) -> bytes:
     raw: bytes = file.read(most + 1)
     file.seek(0)
     if len(raw) > most:
-        raise CaseError("The picture's file is far larger than its pixels; save the picture anew.")
+        raise CaseError("picture.file_size")
     return raw
 
 
@@ -111,12 +110,10 @@ def _stream(packed: bytes, most: int) -> Body:
             most -= len(stream.decompress(rest, _STEP))
             rest = stream.unconsumed_tail
             if most < 0:
-                raise CaseError(
-                    "The picture's file unpacks to more than its pixels; save the picture anew."
-                )
+                raise CaseError("picture.unpacked")
         if stream.eof:
             return view[: min(start + _STEP, len(packed)) - len(stream.unused_data)]
-    raise CaseError(_DAMAGED)
+    raise CaseError("picture.apart")
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, Body]]:
@@ -128,7 +125,7 @@ def _chunks(raw: bytes) -> Iterator[tuple[bytes, Body]]:
         place += 12 + length
         if kind == b"IEND":
             return
-    raise CaseError(_DAMAGED)
+    raise CaseError("picture.apart")
 
 
 def _jpeg(raw: bytes, turn: int) -> bytes:
@@ -167,11 +164,9 @@ def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
     while place + 4 <= len(raw):
         left -= 1
         if left < 0:
-            raise CaseError(
-                "The JPEG file is made of too many parts beside its pixels; save the picture anew."
-            )
+            raise CaseError("picture.jpeg_parts")
         if raw[place] != 0xFF:
-            raise CaseError(_DAMAGED)
+            raise CaseError("picture.apart")
         marker = raw[place + 1]
         if marker == 0xFF:
             place += 1

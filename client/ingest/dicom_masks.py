@@ -22,13 +22,12 @@ from client.ingest.table_files import Identifiers
 from client.readers import Scan, _registry
 from client.readers.dicom import dicom_seg, rtstruct
 from client.readers.dicom.opening import guarded, open_header, references
-from client.readers.dicom.reasons import SENTENCES, DicomError, Reason
+from client.readers.dicom.reasons import DicomError, Reason
 from client.readers.dicom.segment_grids import Masks
 from client.readers.dicom.series import Series
 from common.errors import CaseError
 
 _LONGEST = 60
-_OVERLAP = "Two segmentations of the volume cover the same voxels with different segments; keep one of them."
 _READ = {"segments": dicom_seg.read, "structures": rtstruct.read}
 
 
@@ -83,7 +82,7 @@ def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str,
         except DicomError as error:
             if error.reason not in (Reason.REFERENCE, Reason.PATIENTS):
                 raise
-    raise CaseError(SENTENCES[Reason.REFERENCE], f"{path}: no volume of the export fits")
+    raise CaseError("dicom.reference", f"{path}: no volume of the export fits")
 
 
 def _numbers(
@@ -127,7 +126,7 @@ def _merged(
         if whole is None:
             whole = painted
         elif bool(((whole > 0) & (painted > 0) & (whole != painted)).any()):
-            raise CaseError(_OVERLAP)
+            raise CaseError("dicom.drawn_twice")
         else:
             whole = np.maximum(whole, painted)
     return np.zeros(0, np.float32) if whole is None else whole
@@ -136,7 +135,7 @@ def _merged(
 def _written(case: Facts, array: npt.NDArray[np.float32], site: Path) -> Facts:
     scan = _registry.read(site / case.name)
     if scan.affine is None:
-        raise CaseError(SENTENCES[Reason.REFERENCE])
+        raise CaseError("dicom.reference")
     target = site / "masks" / f"{stem(case.name)}.nii.gz"
     convert.place(
         convert_nifti.volume(array, scan.affine),

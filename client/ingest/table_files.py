@@ -70,17 +70,12 @@ def read(path: Path) -> Sheet:
     try:
         raw = _limits.table_bytes(path, _LARGEST)
         if sum(map(raw.count, (b",", b";", b"\t", b"\n"))) > _MOST_CELLS:
-            raise CaseError(
-                f"has more than {_MOST_CELLS} cells; give a table with one row for each image and few columns."
-            )
+            raise CaseError("table.cells", f"more than {_MOST_CELLS} cells", file=path.name)
         columns, rows = _rows(labels.Lines(raw))
     except (OSError, ValueError, csv.Error) as error:
-        raise SiteError(
-            f"{path.name} cannot be read; save it as comma-separated UTF-8 text.",
-            f"{path}: {error!r}",
-        ) from None
+        raise SiteError("table.unreadable", f"{path}: {error!r}", file=path.name) from None
     except CaseError as error:
-        raise SiteError(f"{path.name} {error.public}", f"{path}: {error.local}") from None
+        raise SiteError(error.sentence, f"{path}: {error.local}") from None
     return Sheet(columns, tuple(rows))
 
 
@@ -110,7 +105,9 @@ def _rows(lines: labels.Lines) -> tuple[tuple[str, ...], list[_Cells]]:
     told = lines.rows()
     columns = tuple(next(told, []))
     if len(columns) > _MOST_COLUMNS:
-        raise CaseError(f"has {len(columns)} columns; at most {_MOST_COLUMNS} are allowed.")
+        raise CaseError(
+            "table.columns", f"{len(columns)} columns; at most {_MOST_COLUMNS} are allowed", file=""
+        )
     places = {column: place for place, column in enumerate(columns)}
     known: dict[str, str] = {}
     rows: list[_Cells] = []
@@ -123,9 +120,7 @@ def _rows(lines: labels.Lines) -> tuple[tuple[str, ...], list[_Cells]]:
             + sum(_TEXT + sys.getsizeof(text) for text in texts if text not in known)
         )
         if len(rows) == _MOST_ROWS or needed > _MOST_BYTES:
-            raise CaseError(
-                f"has more than {len(rows)} rows, which is all that fits; give one row for each image and few columns."
-            )
+            raise CaseError("table.rows", file="", rows=len(rows))
         rows.append(_Cells(places, tuple(known.setdefault(text, text) for text in texts)))
     return columns, rows
 

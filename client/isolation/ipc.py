@@ -43,8 +43,12 @@ _OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
-_DIED = "The hospital's worker stopped during the answer; its own log says why."
-_FAILED = "The hospital's worker failed; its own log says why."
+_FAULTS = {
+    grpc.StatusCode.INVALID_ARGUMENT: "worker.refused",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "worker.busy",
+    grpc.StatusCode.INTERNAL: "worker.failed",
+    grpc.StatusCode.UNKNOWN: "worker.failed",
+}
 
 
 class IpcError(SiteError):
@@ -80,8 +84,7 @@ class WorkerClient:
         with self._channel() as channel:
             if not _hears(channel, self._patience):
                 raise IpcError(
-                    "The hospital's worker is not running.",
-                    f"nobody answers at {self._socket}; start the worker",
+                    "worker.absent", f"nobody answers at {self._socket}; start the worker"
                 )
             call = channel.stream_stream(f"/{_SERVICE}/Answer")
             try:
@@ -89,7 +92,7 @@ class WorkerClient:
             except grpc.RpcError as error:
                 raise _refusal(error, timeout) from None
             except WireError as error:
-                raise IpcError("The hospital's worker sent a broken answer.", str(error)) from None
+                raise IpcError("worker.broken", str(error)) from None
 
     def healthy(self) -> bool:
         """Whether a worker accepts connections, also while it is answering."""
@@ -102,13 +105,10 @@ class WorkerClient:
     def _check_folder(self) -> None:
         folder = self._socket.parent
         if not folder.is_dir():
-            raise IpcError(
-                "The folder of the worker's socket is missing; start the worker first.",
-                f"{folder} is missing; start the worker first",
-            )
+            raise IpcError("worker.no_folder", f"{folder} is missing; start the worker first")
         if not os.access(folder, os.X_OK):
             local = f"{folder} cannot be entered by the user {os.geteuid()}; put gateway and worker into the group of that folder"
-            raise IpcError("The gateway may not enter the folder of the worker's socket.", local)
+            raise IpcError("worker.no_entry", local)
 
 
 def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[str], None]) -> None:
@@ -172,9 +172,7 @@ def _alone(socket: Path) -> Iterator[None]:
     """Hold the socket's lock, which the kernel releases when this process dies, however it dies."""
     length = len(os.fsencode(socket.absolute()))
     if length > _LONGEST_PATH:
-        raise IpcError(
-            f"The path of the worker's socket has {length} bytes; at most {_LONGEST_PATH} are allowed; use a shorter folder."
-        )
+        raise IpcError("worker.path", bytes=length, allowed=_LONGEST_PATH)
     lock = _lock(socket)
     try:
         yield
@@ -191,14 +189,9 @@ def _lock(socket: Path) -> int:
             f"{socket} is in use",
         ) from None
     except FileNotFoundError:
-        raise IpcError(
-            "The folder of the worker's socket is missing; make it first.",
-            f"{socket.parent} is missing; make it first",
-        ) from None
+        raise IpcError("worker.make_folder", f"{socket.parent} is missing; make it first") from None
     except OSError as error:
-        raise IpcError(
-            "The folder of the worker's socket cannot be written to.", str(error)
-        ) from None
+        raise IpcError("worker.unwritable", str(error)) from None
 
 
 def _bind(server: grpc.Server, socket: Path) -> None:
@@ -207,7 +200,7 @@ def _bind(server: grpc.Server, socket: Path) -> None:
     try:
         server.add_insecure_port(f"unix:{socket.absolute()}")
     except RuntimeError as error:
-        raise IpcError("The worker's socket cannot be made.", f"{socket}: {error}") from None
+        raise IpcError("worker.no_socket", f"{socket}: {error}") from None
     finally:
         os.umask(before)
     folder = socket.parent.stat()
@@ -216,17 +209,14 @@ def _bind(server: grpc.Server, socket: Path) -> None:
             os.chown(socket, -1, folder.st_gid)
             socket.chmod(0o660)
         except OSError as error:
-            raise IpcError(
-                "The worker's socket cannot be given to its folder's group.",
-                f"{error}; put the worker's user into it",
-            ) from None
+            raise IpcError("worker.group", f"{error}; put the worker's user into it") from None
 
 
 def _cut(text: str, vector: Memory | None) -> Iterator[bytes]:
     try:
         return framing.cut(text, vector)
     except WireError as error:
-        raise IpcError(str(error)) from None
+        raise IpcError("worker.too_long", str(error)) from None
 
 
 def _hears(channel: grpc.Channel, patience: float) -> bool:
@@ -240,11 +230,7 @@ def _hears(channel: grpc.Channel, patience: float) -> bool:
 
 def _refusal(error: grpc.RpcError, timeout: float | None) -> IpcError:
     code = error.code()
-    public = {
-        grpc.StatusCode.DEADLINE_EXCEEDED: f"The hospital's worker has not answered within {timeout} s.",
-        grpc.StatusCode.INVALID_ARGUMENT: "The hospital's worker refused a broken letter; its own log says why.",
-        grpc.StatusCode.RESOURCE_EXHAUSTED: "The hospital's worker has too many questions waiting, or a frame was too large.",
-        grpc.StatusCode.INTERNAL: _FAILED,
-        grpc.StatusCode.UNKNOWN: _FAILED,
-    }.get(code, _DIED)
-    return IpcError(public, f"{public} ({code.name}: {error.details()})")
+    local = f"{code.name}: {error.details()}"
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return IpcError("worker.late", local, seconds=timeout or 0.0)
+    return IpcError(_FAULTS.get(code, "worker.died"), local)

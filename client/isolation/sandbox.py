@@ -123,7 +123,7 @@ def no_network() -> None:
         ctypes.byref(_Program(len(program), array)),
     )
     if _libc().socket(_AF_INET, _SOCK_STREAM, 0) != -1 or ctypes.get_errno() != errno.EACCES:
-        raise SandboxError("The wall against the network does not hold: a socket could be opened.")
+        raise SandboxError("wall.network")
     _raised.append(
         "no network: seccomp refuses every socket but Unix sockets"
         + ("; own empty network namespace" if apart else "")
@@ -155,13 +155,9 @@ def only_files(
     """
     version = landlock()
     if not version:
-        raise SandboxError(
-            "This kernel offers no Landlock (Linux 5.13, enabled); walls between files are not possible here."
-        )
+        raise SandboxError("wall.no_landlock")
     if not _alone():
-        raise SandboxError(
-            "Walls between files were to be raised after other threads had been started; raise them first."
-        )
+        raise SandboxError("wall.threads")
     _check_apart(read, write)
     full = (
         _READ
@@ -276,10 +272,7 @@ def _check_apart(read: Iterable[Path], write: Sequence[Path]) -> None:
     for one in read:
         for other in write:
             if one.resolve().is_relative_to(other.resolve()):
-                raise SandboxError(
-                    "A folder that is only to be read lies in one that may be written to.",
-                    f"{one} lies in {other}",
-                )
+                raise SandboxError("wall.overlap", f"{one} lies in {other}")
 
 
 def _root(paths: Iterable[Path]) -> Iterator[Path]:
@@ -291,19 +284,14 @@ def _root(paths: Iterable[Path]) -> Iterator[Path]:
 def _check_closed(path: Path) -> None:
     with suppress(PermissionError, FileNotFoundError, NotADirectoryError):
         os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        raise SandboxError(
-            "The wall between files does not hold: a closed folder could be opened.",
-            f"{path} could be opened",
-        )
+        raise SandboxError("wall.files", f"{path} could be opened")
 
 
 def _machine() -> dict[str, int]:
     table = _MACHINES.get(platform.machine())
     if sys.platform != "linux" or table is None or sys.maxsize < 1 << 32:
         found = f"{sys.platform} on {platform.machine()}"
-        raise SandboxError(
-            f"Walls against the network are not possible on {found}; they need 64-bit Linux on {' or '.join(_MACHINES)}."
-        )
+        raise SandboxError("wall.machine", found, machine=platform.machine())
     return table
 
 
@@ -315,7 +303,9 @@ def _alone() -> bool:
 def _no_new_privileges() -> None:
     zero = ctypes.c_ulong(0)
     if _libc().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero) != 0:
-        raise SandboxError(f"This kernel refuses no_new_privs ({os.strerror(ctypes.get_errno())}).")
+        raise SandboxError(
+            "wall.privileges", os.strerror(ctypes.get_errno()), number=ctypes.get_errno()
+        )
 
 
 def _system(number: int, name: str, *arguments: object) -> int:
@@ -324,7 +314,7 @@ def _system(number: int, name: str, *arguments: object) -> int:
         name == "seccomp" and result > 0
     ):  # seccomp tells the thread that could not follow
         raise SandboxError(
-            f"This kernel refuses {name} ({os.strerror(ctypes.get_errno())}); a wall is missing."
+            "wall.refused", f"{name}: {os.strerror(ctypes.get_errno())}", number=ctypes.get_errno()
         )
     return result
 

@@ -70,10 +70,7 @@ def all_of(state: Path) -> tuple[Approval, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise PolicyError(
-            "The list of approved studies cannot be read; the hospital's IT must look.",
-            f"{NAME}: {error!r}",
-        ) from None
+        raise PolicyError("policy.approvals_unreadable", f"{NAME}: {error!r}") from None
 
 
 def check(state: Path, study: Study, use: str, now: datetime) -> None:
@@ -86,18 +83,13 @@ def check(state: Path, study: Study, use: str, now: datetime) -> None:
     if any(a.permits(use, now) for a in known):
         return
     if any(a.holds(now) for a in known):
-        raise ApprovalError(
-            "This hospital has approved the study for scoring models only; it sends no update."
-        )
+        raise ApprovalError("approval.scoring_only")
     if known:
-        why = "was withdrawn" if known[-1].withdrawn else f"ended on {known[-1].until[:10]}"
-        raise ApprovalError(
-            f"This hospital's approval of the study {why}; ask its people to approve it again."
-        )
+        if known[-1].withdrawn:
+            raise ApprovalError("approval.withdrawn")
+        raise ApprovalError("approval.ended", f"the approval ended on {known[-1].until[:10]}")
     offer(state, study, now)
-    raise ApprovalError(
-        "This hospital has not approved the study yet; it waits there for a person (consilium site approve)."
-    )
+    raise ApprovalError("approval.missing")
 
 
 def offer(state: Path, study: Study, now: datetime) -> None:

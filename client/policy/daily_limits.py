@@ -80,17 +80,10 @@ def _parsed(found: Any, day: date) -> Spent:
 
 def _check(spent: Spent, policy: Policy) -> None:
     if spent.rounds > policy.rounds_per_day:
-        raise PolicyError(
-            f"This hospital's policy (rounds_per_day) allows {policy.rounds_per_day} rounds a day; they are done. Ask again tomorrow."
-        )
+        raise PolicyError("policy.rounds_a_day", allowed=policy.rounds_per_day)
     if spent.bytes > policy.megabytes_per_day * 1e6:
-        raise PolicyError(
-            f"This hospital's policy (megabytes_per_day) lets {policy.megabytes_per_day:g} MB leave in a day; they have. Ask again tomorrow."
-        )
+        raise PolicyError("policy.megabytes_a_day", allowed=policy.megabytes_per_day)
 
 
 def _damaged(error: object) -> PolicyError:
-    return PolicyError(
-        "The record of what left this hospital today cannot be read; its IT must look.",
-        f"worker/state/{NAME}: {error!r}",
-    )
+    return PolicyError("policy.budget_unreadable", f"worker/state/{NAME}: {error!r}")

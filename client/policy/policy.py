@@ -141,26 +141,23 @@ class Policy:
             PolicyError: it does not; the sentence says which rule forbids it.
         """
         if not study.secure_aggregation.enabled and not self.plain_updates:
-            raise PolicyError(
-                "The study has secure_aggregation.enabled = false; this hospital's policy (plain_updates) allows masked updates only. "
-                "Switch secure aggregation on."
-            )
+            raise PolicyError("policy.plain_updates")
         self._check_names(study)
         if study.federation.rounds > self.max_rounds:
             raise PolicyError(
-                f"The study has {study.federation.rounds} rounds; this hospital's policy (max_rounds) allows {self.max_rounds}."
+                "policy.max_rounds", rounds=study.federation.rounds, allowed=self.max_rounds
             )
         if (
             study.secure_aggregation.enabled
             and study.federation.largest_change > self.largest_change
         ):
             raise PolicyError(
-                f"federation.largest_change is {study.federation.largest_change:g}; this hospital's policy allows {self.largest_change:g}."
+                "policy.largest_change",
+                asked=study.federation.largest_change,
+                allowed=self.largest_change,
             )
         if layout and self.layouts and layout not in self.layouts:
-            raise PolicyError(
-                f"The network's layout {layout[:16]} is not among those that this hospital's policy (layouts) allows."
-            )
+            raise PolicyError("policy.layouts", f"layout {layout}")
 
     def _check_names(self, study: Study) -> None:
         named = (
@@ -172,12 +169,14 @@ class Policy:
             allowed = getattr(self, rule)
             if allowed and found not in allowed:
                 raise PolicyError(
-                    f"The {what} is {found!r}; this hospital's policy ({rule}) allows: {', '.join(allowed)}."
+                    "policy.name",
+                    f"the policy lists {', '.join(allowed)}",
+                    part=what,
+                    name=found,
+                    rule=rule,
                 )
         if self.min_noise > 0:
-            raise PolicyError(
-                f"The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of {self.min_noise:g}."
-            )
+            raise PolicyError("policy.min_noise", asked=self.min_noise)
 
 
 OPEN = Policy(

@@ -14,10 +14,12 @@ from datetime import datetime
 from pathlib import Path
 
 from common.errors import InputError, PolicyError
+from common.sentences.table import say
 from common.storage import files, locked_json
 
 NAME = "stopped"
-SENTENCE = "This hospital has stopped taking part; its people decide when it answers again."
+CODE = "policy.stopped"
+SENTENCE = say(CODE).render()
 """What the coordinator learns: neither who nor why."""
 LONGEST_REASON = 200
 _LARGEST = 4096
@@ -40,7 +42,7 @@ class Stop:
 
 
 def stopped(state: Path) -> str | None:
-    """The public sentence while this hospital is stopped, else None."""
+    """The sentence that the coordinator hears while this hospital is stopped, else None."""
     return None if read(state) is None else SENTENCE
 
 
@@ -53,7 +55,7 @@ def check(state: Path) -> None:
     found = read(state)
     if found is not None:
         raise PolicyError(
-            SENTENCE, f"stopped by {found.by} at {found.at}: {found.reason or 'no reason given'}"
+            CODE, f"stopped by {found.by} at {found.at}: {found.reason or 'no reason given'}"
         )
 
 

@@ -82,7 +82,4 @@ def _digest(key: bytes, patient: str) -> str:
 
 
 def _damaged(error: object) -> PolicyError:
-    return PolicyError(
-        "The list of withdrawn patients cannot be read; the hospital's IT must look.",
-        f"worker/state/{NAME}: {error!r}",
-    )
+    return PolicyError("policy.withdrawals_unreadable", f"worker/state/{NAME}: {error!r}")

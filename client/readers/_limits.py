@@ -32,10 +32,7 @@ def table_bytes(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
         content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     if len(content) > most:
-        raise SiteError(
-            f"{path.name} has more than {most} bytes; give what the study asks for and nothing else.",
-            f"{path}",
-        )
+        raise SiteError("table.too_large", f"{path}: more than {most} bytes", file=path.name)
     return content
 
 
@@ -46,15 +43,9 @@ def check_packed(stored: int, needed: int, size: int) -> None:
         CaseError: it cannot hold them, or holds them packed too tightly to be unpacked without risk.
     """
     if stored > _DEFLATE * size:
-        raise CaseError(
-            "The packed file is too small for what its header states; give an undamaged file.",
-            f"{stored} bytes from {size}",
-        )
+        raise CaseError("case.packed", f"{stored} bytes from {size}")
     if needed > max(FREE, RATIO * size):
-        rule = f"above {FREE} bytes at most {RATIO} times are allowed; store whole numbers of 8 or 16 bit, or give the file unpacked"
-        raise CaseError(
-            f"The packed file grows more than {RATIO} times; {rule}.", f"{needed} bytes from {size}"
-        )
+        raise CaseError("case.packed_growth", f"{needed} bytes from {size}", ratio=RATIO)
 
 
 def check_growth(needed: int, size: int, free: int, ratio: int) -> None:
@@ -64,10 +55,7 @@ def check_growth(needed: int, size: int, free: int, ratio: int) -> None:
         CaseError: it may not.
     """
     if needed > max(free, ratio * size):
-        rule = f"above {free} bytes at most {ratio} times are allowed; give an undamaged or less compressed file"
-        raise CaseError(
-            f"The file grows more than {ratio} times; {rule}.", f"{needed} bytes from {size}"
-        )
+        raise CaseError("case.growth", f"{needed} bytes from {size}", ratio=ratio)
 
 
 class Unpacked(io.RawIOBase):

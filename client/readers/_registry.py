@@ -51,10 +51,7 @@ def read(path: Path) -> Scan:
     """
     reader = reader_of(path)
     if reader is None:
-        raise CaseError(
-            "The file is of an unknown format; give PNG, JPEG, TIFF, BMP, NIfTI or DICOM.",
-            f"{path}: unknown format.",
-        )
+        raise CaseError("case.format", f"{path}: unknown format.")
     return reader.read(path)
 
 
@@ -75,9 +72,7 @@ def files(room: Path) -> list[Path]:
         ]
         return sorted(path for path in listed if path.is_file())
     except OSError as error:
-        raise SiteError(
-            "The folder cannot be listed; let the software's user read it.", f"{error}"
-        ) from None
+        raise SiteError("data.unlistable", f"{error}") from None
 
 
 def key(name: str) -> str:

@@ -57,12 +57,9 @@ def read(path: Path) -> Scan:
             return Scan(array.squeeze(slices + 1), spacing[:slices] + spacing[slices + 1 :])
         return Scan(array, spacing, _affine(image, turn))
     except CaseError as error:
-        raise CaseError(error.public, f"{path}: {error.local}") from None
+        raise error.at(path) from None
     except Exception as error:  # nibabel and zlib raise nearly anything on a damaged file
-        raise CaseError(
-            "The NIfTI file cannot be decoded; give an undamaged .nii or .nii.gz file.",
-            f"{path}: {error!r}",
-        ) from None
+        raise CaseError("nifti.damaged", f"{path}: {error!r}") from None
 
 
 def aligned(first: Path, second: Path) -> bool:
@@ -96,9 +93,7 @@ def opened(path: Path) -> Iterator[tuple[Any, BinaryIO]]:
         _check(header, os.stat(path).st_size, packed)
         affine = header.get_best_affine()
         if not np.isfinite(affine).all():
-            raise CaseError(
-                "The NIfTI header states a place that is no number; store a valid qform or sform."
-            )
+            raise CaseError("nifti.place")
         image = kind(nib.arrayproxy.ArrayProxy(file, header, mmap=False), affine, header)
         yield image, file
 
@@ -112,28 +107,22 @@ def _kind(file: BinaryIO) -> Any:
             start
         ):
             return kind
-    raise CaseError("The file is no NIfTI image; give a .nii or .nii.gz file.")
+    raise CaseError("nifti.kind")
 
 
 def _check(header: Any, size: int, packed: bool) -> None:
     """Hold what the header states against the limits and against the ``size`` of the file in bytes; nothing else was read yet."""
     shape = header.get_data_shape()
     if len(shape) < 2 or min(shape) < 1 or np.prod([float(n) for n in shape]) > _LARGEST:
-        raise CaseError(
-            f"The NIfTI header states a shape that cannot be used; give 2 or 3 axes of space and at most {_LARGEST} voxels."
-        )
+        raise CaseError("nifti.shape")
     if header.get_data_dtype().kind == "c":
-        raise CaseError("The NIfTI file holds complex numbers; give magnitudes.")
+        raise CaseError("nifti.complex")
     if not np.isfinite([float(z) for z in header.get_zooms()[:3]]).all():
-        raise CaseError(
-            "The NIfTI header states a voxel size that is no number; store it in millimetres."
-        )
+        raise CaseError("nifti.voxel_size")
     begin = header.get_data_offset()
     if not header.sizeof_hdr <= begin <= _FURTHEST:
-        allowed = f"from {header.sizeof_hdr} to {_FURTHEST}"
         raise CaseError(
-            f"The NIfTI header lets the voxels begin at a byte that is not {allowed}; give an undamaged file.",
-            f"byte {begin}",
+            "nifti.begin", f"byte {begin}, allowed: from {header.sizeof_hdr} to {_FURTHEST}"
         )
     voxels, width = int(np.prod(shape, dtype=np.int64)), int(header.get_data_dtype().itemsize)
     if packed:
@@ -142,10 +131,7 @@ def _check(header: Any, size: int, packed: bool) -> None:
             begin + voxels * width, voxels * (width + (0 if plain else max(width, 8))), size
         )
     elif begin + voxels * width > size:
-        raise CaseError(
-            "The NIfTI file ends before its last voxel; give an undamaged file.",
-            f"{begin + voxels * width} bytes of {size}",
-        )
+        raise CaseError("nifti.short", f"{begin + voxels * width} bytes of {size}")
 
 
 def _flat(image: Any) -> bool:
@@ -160,9 +146,7 @@ def _four_axes(image: Any) -> Array:
         array = array if array.ndim > 3 else array[:, :, None]
     further = [n for n in array.shape[3:] if n > 1]
     if len(further) > 1:
-        raise CaseError(
-            "The NIfTI file has more than one axis beyond space; give one volume a file."
-        )
+        raise CaseError("nifti.axes")
     space = array.shape[:3] if array.ndim > 2 else (*array.shape, 1)
     shaped: Array = array.reshape(*space, *(further or [1]))
     return shaped
@@ -187,7 +171,7 @@ def _orientation(image: Any) -> npt.NDArray[np.float64]:
     if _flat(image) and np.isnan(turn[2, 0]) and not np.isnan(turn[:2]).any():
         turn[2] = (3 - turn[:2, 0].sum(), 1)
     if np.isnan(turn).any():
-        raise CaseError("The NIfTI header states no usable orientation; store a qform or an sform.")
+        raise CaseError("nifti.orientation")
     return turn
 
 

@@ -52,7 +52,6 @@ _TURNS: dict[int, Callable[[Array], Array]] = {
     8: np.rot90,
 }
 """What makes ``[H, W, ...]`` stand upright, by the orientation that Exif states (TIFF 6.0, section 8); views, no copies."""
-_TOO_LARGE = f"The image has more than {_LARGEST} pixels; give a smaller one."
 
 
 def read(path: Path) -> Scan:
@@ -95,14 +94,11 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, _Counted]]:
             _check(image, file)
             yield image, file
     except CaseError as error:
-        raise CaseError(error.public, f"{path}: {error.local}") from None
+        raise error.at(path) from None
     except Image.DecompressionBombError:
-        raise CaseError(_TOO_LARGE, f"{path}: {_TOO_LARGE}") from None
+        raise CaseError("picture.too_large", f"{path}: more than {_LARGEST} pixels") from None
     except Exception as error:  # decoders raise nearly anything on a damaged file
-        raise CaseError(
-            "The image file cannot be decoded; give an undamaged PNG, JPEG, TIFF or BMP file.",
-            f"{path}: {error!r}",
-        ) from None
+        raise CaseError("picture.damaged", f"{path}: {error!r}") from None
 
 
 class _Counted(io.FileIO):
@@ -132,32 +128,24 @@ class _Counted(io.FileIO):
         self._calls -= 1
         self.left -= len(content)
         if self._calls < 0 or self.left < 0:
-            raise CaseError(
-                "The image file is made of too many or too large parts beside its pixels; save the picture anew."
-            )
+            raise CaseError("picture.parts")
         return bytes(content)
 
 
 def _check(image: Image.Image, file: _Counted) -> None:
     pixels = image.width * image.height
     if pixels > _LARGEST:
-        raise CaseError(_TOO_LARGE)
+        raise CaseError("picture.too_large")
     if image.format != "MPO" and _several(image):  # MPO: a JPEG with previews behind the picture
-        raise CaseError("The image file holds several pictures; give one picture a file.")
+        raise CaseError("picture.several")
     width = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
     if pixels * width > max(_FREE, _RATIO * file.size):
-        rule = f"above {_FREE} bytes at most {_RATIO} times are allowed; give an undamaged or less compressed file"
-        raise CaseError(
-            f"The image grows more than {_RATIO} times; {rule}.",
-            f"{pixels * width} bytes from {file.size}",
-        )
+        raise CaseError("picture.growth", f"{pixels * width} bytes from {file.size}", ratio=_RATIO)
     if not _covered(image, file.size):
-        raise CaseError(
-            "The image file holds less than the width and height it states; give an undamaged file."
-        )
+        raise CaseError("picture.short")
     file.left = float("inf")
     if image.format in ("JPEG", "MPO") and _scans(file) > _SCANS:
-        raise CaseError(f"The JPEG file has more than {_SCANS} scans; save the picture anew.")
+        raise CaseError("picture.scans", scans=_SCANS)
 
 
 def _covered(image: Image.Image, size: int) -> bool:
@@ -214,9 +202,7 @@ def _pixels(image: Image.Image) -> Array:
 
 def _indices(image: Image.Image) -> Array:
     if image.mode != "P":
-        raise CaseError(
-            "The mask holds colours; give one grey value or one palette number a class."
-        )
+        raise CaseError("mask.colours")
     return _stored(image)
 
 
@@ -231,7 +217,7 @@ def _stored(image: Image.Image, mode: str | None = None) -> Array:
         whole = np.empty((image.height, *part.shape[1:]), part.dtype) if whole is None else whole
         whole[top : top + step] = part
     if whole is None:
-        raise CaseError("The image file holds no pixel; give an undamaged file.")
+        raise CaseError("picture.no_pixel")
     return whole
 
 

@@ -14,6 +14,7 @@ from client.site import Site
 from common.errors import SecureSumError, SignatureError
 from common.secagg.participant import Me
 from common.secagg.terms import Limits
+from common.sentences.table import say
 from common.study.study import Study
 
 
@@ -25,7 +26,9 @@ def accept(site: Site, signed: Any) -> None:
     """
     identity = site.identity
     if not isinstance(signed, Mapping):
-        raise SignatureError("A question comes with a roster that is not a table.")
+        raise SignatureError(
+            "A question comes with a roster that is not a table.", say("roster.unsigned")
+        )
     now = datetime.now(UTC)
     before = identity.roster(site.state, now)
     identity.accept(signed, site.state, now)
@@ -54,9 +57,7 @@ def party(site: Site, run: str, study: Study) -> Participation:
         now = datetime.now(UTC)
         roster = identity.roster(site.state, now)
         if roster is None:
-            raise SecureSumError(
-                "This hospital has no signed roster yet; the first question of a secure sum must bring it."
-            )
+            raise SecureSumError(say("sum.no_roster"))
         return Roll(roster.digest, identity.keys(roster, now))
 
     limits = Limits(

@@ -13,6 +13,7 @@ from typing import Any
 from common.errors import SecureSumError
 from common.secagg.messages import Advert, Confirm, Reveal, SumSpec, Terms
 from common.secagg.participant import Fresh, ParticipantState
+from common.sentences.table import say
 from common.storage import files, locked_json
 
 _KEPT = 3
@@ -66,9 +67,7 @@ class OpenSums:
 
     def _found(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
         if terms not in self._open:
-            raise SecureSumError(
-                "This hospital is in no such secure sum; if its worker was started anew, it takes part again in the next one."
-            )
+            raise SecureSumError(say("sum.unknown"))
         return self._open[terms]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from client.audit import log as audit_log
 from common.errors import SecureSumError
 from common.secagg.messages import SumSpec, Terms
+from common.sentences.table import say
 from common.storage import append_log, files
 
 _NAME = "opened.jsonl"
@@ -42,9 +43,7 @@ class OpenedSums:
             SecureSumError: one was.
         """
         if any(line["run"] == run for line in self._same(order)):
-            raise SecureSumError(
-                f"A secure sum for {order.kind} in round {order.round} was opened before; a second one is refused."
-            )
+            raise SecureSumError(say("sum.opened", kind=order.kind, round=order.round))
 
     def note(self, terms: Terms, order: SumSpec, survivors: tuple[str, ...]) -> None:
         """Write down that a sum is opened; it is on disk when this returns.
@@ -72,16 +71,11 @@ class OpenedSums:
                 }
                 audit_log.note(self._state, event="opened", **told)
         except OSError:
-            raise SecureSumError(
-                "This hospital cannot write down which sums it opens; its disk may be full."
-            ) from None
+            raise SecureSumError(say("sum.unwritable")) from None
 
     def _check_cohort(self, order: SumSpec, over: str) -> None:
         if any(line["survivors"] != over for line in self._same(order)):
-            raise SecureSumError(
-                f"In an earlier run of this study a secure sum for {order.kind} in round {order.round} was opened over other hospitals; "
-                "the two would differ by single ones. Give the study another seed."
-            )
+            raise SecureSumError(say("sum.opened_otherwise", kind=order.kind, round=order.round))
 
     def _same(self, order: SumSpec) -> list[dict[str, Any]]:
         """The sums about the same thing: a training round, the counts, a part of the data scored in that round or by that model."""
@@ -115,9 +109,7 @@ class OpenedSums:
             try:
                 self._lines = [_line(one) for one in append_log.lines(path) if one]
             except (ValueError, TypeError, KeyError):
-                raise SecureSumError(
-                    "The list of opened sums at this hospital is damaged; its IT must look at worker/state/opened.jsonl."
-                ) from None
+                raise SecureSumError(say("sum.record_damaged")) from None
             self._read = size
         return self._lines
 

@@ -35,6 +35,7 @@ from common.secagg.messages import (
     Terms,
 )
 from common.secagg.participant import Fresh, Me
+from common.sentences.table import Sentence, say
 from common.update import Vector
 
 M = TypeVar("M", SumSpec, Bundle)
@@ -82,7 +83,7 @@ class Participation:
     ) -> None:
         self._me, self._consortium, self._run, self._roll = me, consortium, run, roll
         self._vault, self._ledger = vault, ledger
-        self.refused: tuple[str, ...] = ()
+        self.refused: tuple[Sentence, ...] = ()
 
     def agree(self, messages: Sequence[bytes]) -> tuple[bytes, ...]:
         """Answer the short steps of secure sums, each on its own: what is wrong with the next sum does not keep the present one shut.
@@ -99,7 +100,7 @@ class Participation:
                 refused.append(error)
         if refused and not answers:
             raise refused[0]
-        self.refused = tuple(str(error) for error in refused)
+        self.refused = tuple(error.sentence for error in refused)
         return tuple(answers)
 
     def _answer(self, blob: bytes) -> tuple[bytes, ...]:
@@ -125,18 +126,12 @@ class Participation:
 
     def _advertise(self, terms: Terms) -> Message:
         if terms.consortium != self._consortium or (self._run and terms.run != self._run):
-            raise SecureSumError(
-                "The terms of a secure sum name another consortium or run than the signed study."
-            )
+            raise SecureSumError(say("sum.run"))
         roll = self._roll()
         if terms.roster != roll.digest:
-            raise SecureSumError(
-                "The terms of a secure sum are not about the signed roster that this hospital has."
-            )
+            raise SecureSumError(say("sum.roster"))
         if terms.number <= max(self._ledger.last(terms.run), self._vault.last):
-            raise SecureSumError(
-                f"A secure sum has the number {terms.number}, which was used before; numbers rise."
-            )
+            raise SecureSumError(say("sum.number", number=terms.number))
         fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
         state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
         self._vault.put(state)
@@ -173,9 +168,7 @@ class Participation:
             if tag_of(blob) == SumResult.TAG:
                 self._result(SumResult.decode(blob), expected)
         if order != expected:
-            raise SecureSumError(
-                f"The order of a secure sum differs from the signed study's in {', '.join(_differences(order, expected))}."
-            )
+            raise SecureSumError(say("sum.order", fields=_differences(order, expected)))
         self._ledger.check(state.terms.run, order)
         state, pad = steps.arm(self._me, state, bundle.opened(Parcel), order)
         self._vault.put(state, order)
@@ -188,9 +181,7 @@ class Participation:
             return
         self.close(result)
         if any(result.model) and result.model != expected.model:
-            raise SecureSumError(
-                "The model is not the one that the last secure sum is said to have led to."
-            )
+            raise SecureSumError(say("sum.model"))
 
     def seal(
         self, sealing: Sealing, values: Vector, scale: float, lanes: Mapping[str, float | int]
@@ -226,9 +217,7 @@ class Participation:
 def _only(messages: Sequence[bytes], kind: type[M]) -> M:
     found = [kind.decode(blob) for blob in messages if tag_of(blob) == kind.TAG]
     if len(found) != 1:
-        raise SecureSumError(
-            f"A question in a secure sum has {len(found)} messages of kind {kind.__name__}; 1 is expected."
-        )
+        raise SecureSumError(say("sum.messages", messages=len(found), kind=kind.__name__))
     return found[0]
 
 

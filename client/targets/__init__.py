@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.checks import CheckResult
+from common.sentences.table import Sentence, say
 from common.study import plugins
 from common.study.study import Data
 from common.targets import Target
@@ -66,8 +67,8 @@ class Source(ABC):
         SiteError: the folder cannot provide it for any image.
     """
 
-    absent: ClassVar[str]
-    """The public sentence for an image that has none; names no file and no value."""
+    absent: ClassVar[Sentence] = say("case.no_target")
+    """What may leave the hospital about an image that has none; names no file and no value."""
 
     def __init__(self, folder: Path, task: Task, data: Data) -> None:
         self.folder, self.task, self.data = folder, task, data

@@ -12,6 +12,7 @@ from client.dataset import boxes
 from client.targets import Decoded, Facts, Source
 from client.targets._words import strange
 from common.checks import CheckResult
+from common.sentences.table import Sentence, say
 from common.study.study import Data
 from common.targets.boxes import Boxes
 from common.tasks import Task
@@ -20,7 +21,7 @@ from common.tasks import Task
 class BoxesSource(Source):
     """An image without boxes has an entry with an empty list."""
 
-    absent: ClassVar[str] = "The image has no entry in boxes.json."
+    absent: ClassVar[Sentence] = say("case.unboxed")
 
     def __init__(self, folder: Path, task: Task, data: Data) -> None:
         super().__init__(folder, task, data)

@@ -13,6 +13,7 @@ from client.targets import Decoded, Facts, Source
 from client.targets._words import strange
 from common.checks import CheckResult
 from common.errors import CaseError
+from common.sentences.table import Sentence, say
 from common.targets.label import Label
 from common.tasks import Task
 
@@ -23,7 +24,7 @@ Stated = int | tuple[int, ...]
 class LabelSource(Source):
     """See :func:`client.dataset.labels.read_target`."""
 
-    absent: ClassVar[str] = "The image has no label in labels.csv."
+    absent: ClassVar[Sentence] = say("case.unlabelled")
 
     @classmethod
     def columns(cls, task: Task) -> tuple[str, ...]:

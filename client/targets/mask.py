@@ -13,6 +13,7 @@ from client.readers import _registry
 from client.targets import Decoded, Facts, Source
 from common import checks
 from common.checks import CheckResult
+from common.sentences.table import Sentence, say
 from common.study.study import Data
 from common.targets.mask import Mask
 from common.tasks import Task
@@ -21,7 +22,7 @@ from common.tasks import Task
 class MaskSource(Source):
     """A mask's file has the stem of its image's."""
 
-    absent: ClassVar[str] = "The image has no mask of its name in masks/."
+    absent: ClassVar[Sentence] = say("case.unmasked")
 
     def __init__(self, folder: Path, task: Task, data: Data) -> None:
         super().__init__(folder, task, data)

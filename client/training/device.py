@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from common.errors import ArgumentError
+from common.sentences.table import Sentence, say
 
 _FASTER = 1.15
 """bf16 is chosen on a CPU only if it is at least this much faster: less is not worth the lost precision."""
@@ -30,7 +31,7 @@ class Compute:
     device: torch.device
     precision: str
     channels_last: bool
-    note: str = ""
+    note: Sentence | None = None
 
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision for the forward pass."""
@@ -55,7 +56,7 @@ class Compute:
             "device": _name(self.device),
             "precision": self.precision,
             "channels_last": self.channels_last,
-            "note": self.note,
+            "note": self.note and self.note.to_json(),
         }
         return {**shown, "threads": torch.get_num_threads()}
 
@@ -99,20 +100,17 @@ def choose(wanted: str, precision: str, trial: Callable[[Compute], None]) -> Com
             precision = (
                 "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
             )
-        return Compute(where, precision, True, "GPU: mixed precision and channels-last")
+        return Compute(where, precision, True, say("compute.gpu"))
     if precision != "auto":
-        return Compute(where, precision, precision == "bf16", "set by the study")
+        return Compute(where, precision, precision == "bf16", say("compute.study"))
     ways = [
         Compute(where, kind, last)
         for kind, last in (("float32", False), ("bf16", False), ("bf16", True))
     ]
     seconds = {way: _seconds(trial, way) for way in ways}
     best = min(ways, key=lambda way: seconds[way] * (1.0 if way == ways[0] else _FASTER))
-    gains = [
-        f"{seconds[ways[0]] / seconds[way]:.2f} x {'channels-last' if way.channels_last else 'contiguous'}"
-        for way in ways[1:]
-    ]
-    return replace(best, note=f"measured here: speed of bf16 against float32: {', '.join(gains)}")
+    contiguous, last = (seconds[ways[0]] / seconds[way] for way in ways[1:])
+    return replace(best, note=say("compute.measured", contiguous=contiguous, channels_last=last))
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,4 +1,7 @@
-"""Score a model on a hospital's own images; what leaves are metrics over many images and their confidence intervals."""
+"""Score a model on a hospital's own images; what leaves are metrics over many images and their confidence intervals.
+
+Pictures of single images are made only of phantoms; the outbox asks again whether every image of the folder is one.
+"""
 
 from __future__ import annotations
 

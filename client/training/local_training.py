@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from client.training.device import Compute, is_out_of_memory
 from common import seeds
 from common.errors import SiteError
 from common.sample import Batch
+from common.sentences.table import say
 from common.strategies import Strategy
 from common.study import plugins
 from common.study.schedule import rate_factor
@@ -36,7 +38,7 @@ class Trainer:
     study: Study
     compute: Compute
     parts: int = 1
-    notes: list[str] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
@@ -77,9 +79,7 @@ class Trainer:
             total += self._step(task, batch, anchors)
         loss = float(total) / steps
         if not math.isfinite(loss):
-            raise SiteError(
-                "The training loss became NaN or infinite; lower training.learning_rate."
-            )
+            raise SiteError("training.not_finite")
         return loss, time.perf_counter() - began
 
     def _batches(
@@ -121,9 +121,7 @@ class Trainer:
         self.parts = min(2 * self.parts, images)
         self.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
-        self.notes.append(
-            f"GPU memory was full: each batch of {images} is now computed in {self.parts} parts."
-        )
+        self.notes.append(say("training.parts", images=images, parts=self.parts).to_json())
 
     def _set_rate(self, rounds_done: float) -> None:
         for group in self.optimizer.param_groups:

@@ -24,13 +24,9 @@ def check(site: Site, plan: Question, study: Study) -> None:
     stop.check(site.state)
     policy.check(study)
     if plan.kind == "train" and not policy.training:
-        raise PolicyError(
-            "This hospital's policy (training) lets models be scored here, not trained."
-        )
+        raise PolicyError("policy.training")
     if not policy.is_open(here):
-        raise PolicyError(
-            f"This hospital's policy (hours) answers at {', '.join(policy.hours)} by its own clock; ask again then."
-        )
+        raise PolicyError("policy.hours", hours=policy.hours)
     _check_coordinator(site)
     if site.needs_approval:
         approvals.check(
@@ -54,8 +50,5 @@ def trains(site: Site, study: Study) -> bool:
 
 def _check_coordinator(site: Site) -> None:
     allowed = site.policy.coordinators
-    listed = not allowed or site.trust.is_from(allowed)
-    if not listed:
-        raise PolicyError(
-            "The study is signed with a key that this hospital's policy (coordinators) does not list."
-        )
+    if allowed and not site.trust.is_from(allowed):
+        raise PolicyError("policy.coordinators")

@@ -1,61 +1,72 @@
-"""The words that a sentence may consist of when it leaves: those that this software's own code writes, and those of the study.
-
-A sentence with any other word might quote a header, a file name or a table; it stays in the hospital's log. Numbers are words of nobody:
-they may stand in a sentence up to six digits, so that an identifier of more digits does not leave.
-"""
+"""What may stand in the arguments of a sentence that leaves: texts of the study, names of settings, hospitals on the signed roster."""
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-_HOUSE = Path(__file__).resolve().parent.parent.parent
-_ROOMS = ("client", "common")
-_WORD = re.compile(r"[^\W\d_]+")
-_LONG_NUMBER = re.compile(r"\d{7,}")
+from client.policy.policy import Policy
+from client.site import Site
+from common import networks
+from common.errors import SignatureError
+from common.study import study as studies
+from common.study.study import Study
+
+_YES_OR_NO = ("0", "1")
+"""What a column of a study with several labels holds where the study names no classes."""
 
 
-def spoken(text: str, study: Any) -> bool:
-    """Whether every word of a text is our own code's or the study's.
+@dataclass(frozen=True)
+class Around:
+    """What this hospital has at hand for sentences about a study; each is looked up when a sentence has such an argument.
 
     Args:
-        text: what would leave.
-        study: the study as tables.
+        site: the hospital.
+        study: whose texts may stand in a sentence; None where a question had none.
     """
-    if _LONG_NUMBER.search(text):
-        return False
-    strange = set(words(text)) - ours()
-    return not strange or strange <= set(_study(study))
 
+    site: Site
+    study: Study | None
 
-def words(text: str) -> Iterator[str]:
-    """Runs of letters, in lower case."""
-    return (found.group().casefold() for found in _WORD.finditer(text))
+    @property
+    def words(self) -> frozenset[str]:
+        """Texts of the study, each whole, but for its description, which is prose; and the metrics of its task."""
+        if self.study is None:
+            return frozenset()
+        table = {
+            name: value for name, value in self.study.to_table().items() if name != "description"
+        }
+        return frozenset((*_texts(table), *networks.task(self.study).higher_is_better, *_YES_OR_NO))
+
+    @property
+    def settings(self) -> frozenset[str]:
+        """Names of the settings of a study, with every installed plug-in's, and of a policy."""
+        return _settings()
+
+    @property
+    def hospitals(self) -> frozenset[str]:
+        """Names on the signed roster: a step of a secure sum may be refused because of another hospital."""
+        try:
+            roster = self.site.identity.roster(self.site.state, datetime.now(UTC))
+        except SignatureError:  # one that is damaged names nobody
+            return frozenset()
+        return frozenset(roster.sites) if roster else frozenset()
 
 
 @cache
-def ours() -> frozenset[str]:
-    """Words of the texts, names and docstrings in the code of the hospital's side, read once."""
-    found: set[str] = set()
-    for room in _ROOMS:
-        for path in sorted((_HOUSE / room).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_bytes())):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.update(words(node.value))
-    return frozenset(found)
+def _settings() -> frozenset[str]:
+    return frozenset((*studies.settings(), *(one.name for one in fields(Policy))))
 
 
-def _study(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from words(str(key))
-            yield from _study(inner)
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _study(inner)
-    elif isinstance(value, str):
-        yield from words(value)
+            yield from _texts(inner)

@@ -10,6 +10,7 @@ from client.training.local_training import Trainer
 from common import networks
 from common.errors import WireError
 from common.protocol.envelopes import Question
+from common.sentences.table import say
 from common.study.study import Study
 from common.tasks import Task
 from common.update import Layout, Vector
@@ -36,9 +37,8 @@ class Engine:
         model = plan.model
         if model is None or model.size != self.layout.size or plan.layout != self.layout.digest:
             found = "none" if model is None else model.size
-            raise WireError(
-                f"The message's model has {found} weights of another layout; the study's network has {self.layout.size}."
-            )
+            text = f"The message's model has {found} weights of another layout; the study's network has {self.layout.size}."
+            raise WireError(text, say("message.layout", weights=self.layout.size))
         networks.unpack(self.trainer.network, model)
         for value in networks.counters(self.trainer.network).values():
             value.zero_()

@@ -1,6 +1,7 @@
-"""The last door of a hospital: the only code that makes a letter which can leave.
+"""The last door of a hospital: the only code of the process with the data that makes a letter which can leave.
 
-It runs in the process without network, after all work and out of the study's reach. Every value has a rule under its name
+The gateway, which has no data, makes one more: a refusal of its own where this process does not answer. This door runs in the process
+without network, after all work and out of the study's reach. Every value has a rule under its name
 (``client/worker/release_rules.py``); what has none does not leave, and the whole answer is refused. What the policy keeps is taken out. A masked vector
 leaves only beside this hospital's own signed word that these very bytes are masked; a plain one only if the policy allows it, within its
 limits.
@@ -69,32 +70,29 @@ def names(letter: Envelope) -> list[str]:
 
 
 def fault(
-    site: Site, error: Exception, study: Study | None = None
+    site: Site, error: Exception, study: Study | None = None, step: str = "question"
 ) -> tuple[Envelope, dict[str, str]]:
-    """The letter of a failure, and what it says: ``{"fault", "code", "room", "id"}``."""
-    said = refusals.told(site, error, study)
-    values = {key: text for key, text in said.items() if key != "fault"}
-    told = {key: text for key, text in said.items() if key != "accused"}
-    return envelopes.write_reply(Reply(site.name, "", values=values, fault=said["fault"])), told
+    """The letter of a failure, and what it says, for the journal: ``{"fault", "code", "step", "id"}``."""
+    sentence, values = refusals.told(site, error, study, step)
+    about = {key: text for key, text in values.items() if key != "accused"}
+    return envelopes.refusal(site.name, sentence, values), {
+        "fault": sentence.render(),
+        "code": sentence.code,
+        **about,
+    }
 
 
 def _told(door: ReleaseContext, reply: Reply) -> dict[str, Any]:
     rules, told = RULES[door.plan.kind], dict[str, Any]()
     about = reply.round in (0, door.plan.round) and reply.layout in ("", door.plan.layout)
     if reply.kind != door.plan.kind or reply.site != door.site.name or reply.fault or not about:
-        raise OutboxError(
-            "An answer is not to the question that was asked; nothing of it has left.",
-            f"{reply.kind} to {door.plan.kind}",
-        )
+        raise OutboxError("outbox.question", f"{reply.kind} to {door.plan.kind}")
     values = _snapshot(reply.values)
     shown = _shown(door, values.pop(FEWEST, None))
     for name, value in values.items():
         rule, switch = rules.get(name, (None, ""))
         if rule is None or not rule(door, value):
-            raise OutboxError(
-                "An answer holds a value that has no leave to go; nothing of it has left.",
-                f"{reply.kind}: {name} = {value!r:.200}",
-            )
+            raise OutboxError("outbox.value", f"{reply.kind}: {name} = {value!r:.200}")
         if not switch or switch in shown:
             told[name] = _chosen(door, value) if name in ("metrics", "intervals") else value
     if door.plan.kind == "join":
@@ -107,10 +105,7 @@ def _snapshot(values: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return dict(json.loads(json.dumps(dict(values))))
     except (TypeError, ValueError, RecursionError) as error:
-        raise OutboxError(
-            "An answer holds a value that has no leave to go; nothing of it has left.",
-            f"values: {error!r:.200}",
-        ) from None
+        raise OutboxError("outbox.value", f"values: {error!r:.200}") from None
 
 
 def _shown(door: ReleaseContext, fewest: Any) -> set[str]:
@@ -119,10 +114,7 @@ def _shown(door: ReleaseContext, fewest: Any) -> set[str]:
     enough = type(fewest) is int and fewest >= policy.floor
     if not door.secure:
         if not enough:
-            raise PolicyError(
-                f"Without secure aggregation numbers over fewer than {policy.floor} patients of this hospital would leave; "
-                "its policy (floor) forbids it. Switch secure aggregation on."
-            )
+            raise PolicyError("policy.floor", floor=policy.floor)
         return {COUNTS, METRICS}
     allowed = {COUNTS: policy.share_counts, METRICS: policy.share_metrics}
     return {switch for switch, yes in allowed.items() if yes and enough}
@@ -146,12 +138,9 @@ def _said(door: ReleaseContext, blobs: tuple[bytes, ...]) -> list[Signed]:
         for message in found:
             message.check_signature(door.site.identity.public)
     except (KeyError, SecureSumError) as error:
-        raise OutboxError(
-            "An answer holds a message that its question does not call for; nothing of it has left.",
-            repr(error),
-        ) from None
+        raise OutboxError("outbox.message", repr(error)) from None
     if any(message.site != door.site.name for message in found):
-        raise OutboxError("An answer holds a message in another's name; nothing of it has left.")
+        raise OutboxError("outbox.name")
     return found
 
 
@@ -165,29 +154,22 @@ def _check_vector(door: ReleaseContext, reply: Reply) -> None:
         or reply.delta.dtype != np.float32
         or reply.delta.ndim != 1
     ):
-        raise OutboxError("A vector has another form than the model's; nothing of it has left.")
+        raise OutboxError("outbox.vector_form")
     if len(words) == 1 and door.secure:
         if words[0].vector != hashlib.sha256(reply.delta.data).digest():
-            raise OutboxError("A vector is not the one that was masked; nothing of it has left.")
+            raise OutboxError("outbox.vector")
         return
     if door.secure or door.plan.kind != "train":
-        raise OutboxError("A vector would leave without masks; nothing of it has left.")
+        raise OutboxError("outbox.unmasked")
     _check_plain(door, reply.delta)
 
 
 def _check_plain(door: ReleaseContext, delta: Any) -> None:
     model, policy = door.plan.model, door.site.policy
     if model is None or delta.shape != model.shape:
-        raise OutboxError(
-            "An update has another form than the model's vector; nothing of it has left."
-        )
+        raise OutboxError("outbox.update_form")
     if not np.isfinite(delta).all():
-        raise OutboxError(
-            "An update holds NaN or infinity; nothing of it has left. Lower the learning rate."
-        )
+        raise OutboxError("outbox.not_finite")
     norm, largest = float(np.linalg.norm(delta)), float(np.abs(delta).max(initial=0.0))
     if 0 < policy.largest_norm * 1.001 < norm or largest > policy.largest_change:
-        raise OutboxError(
-            "An update is larger than this hospital's policy allows; nothing of it has left.",
-            f"norm {norm:g}, largest {largest:g}",
-        )
+        raise OutboxError("outbox.too_large", f"norm {norm:g}, largest {largest:g}")

@@ -1,4 +1,4 @@
-"""What the coordinator learns of a failure, and what stays: one public sentence, a code, the room where it happened, and an id.
+"""What the coordinator learns of a failure, and what stays: one sentence of the table, the step at which it came, and an id.
 
 Under the id the hospital's own log has the rest.
 """
@@ -10,60 +10,47 @@ import secrets
 import traceback
 
 from client.site import Site
-from client.worker import allowed_words
+from client.worker.allowed_words import Around
 from common.errors import ConsiliumError, PolicyError, SiteError
-from common.study import config
+from common.sentences.kinds import HOSPITAL
+from common.sentences.table import TABLE, Sentence, say
 from common.study.study import Study
 
-_LONGEST = 500
-_GENERAL = "The hospital's data do not serve this study; its own log says why."
+_KINDS = TABLE["failure.unexpected"].kinds["kind"]
 
 
-def told(site: Site, error: Exception, study: Study | None) -> dict[str, str]:
-    """``{"fault", "code", "room", "id"}``, and "accused" where another hospital is at fault; the log has the rest.
+def told(
+    site: Site, error: Exception, study: Study | None, step: str
+) -> tuple[Sentence, dict[str, str]]:
+    """The sentence, and ``{"step", "id"}`` with "accused" where another hospital is at fault; the log has the rest.
 
     Args:
         site: the hospital.
         error: what went wrong.
         study: whose words may stand in the sentence; None where the question had none.
+        step: how far the question had come (``common.sentences.table.STEPS``).
     """
-    code = error.code if isinstance(error, ConsiliumError) else "unexpected"
-    said = {
-        "fault": _public(site, error, study),
-        "code": code,
-        "room": _room(error),
-        "id": secrets.token_hex(4),
-    }
+    about = {"step": step, "id": secrets.token_hex(4)}
     with contextlib.suppress(OSError):  # a full disk
-        site.log(f"[{said['id']}] {_local(error)}")
+        site.log(f"[{about['id']}] {_local(error)}")
     accused = getattr(error, "accused", "")
-    return said | ({"accused": accused} if config.NAME.fullmatch(accused) else {})
+    listed = HOSPITAL.fits(accused) and HOSPITAL.stands(accused, Around(site, study))
+    return _public(site, error, study), about | ({"accused": accused} if listed else {})
 
 
-def _public(site: Site, error: Exception, study: Study | None) -> str:
-    """That of the error if it is one of ours: without numbers of a hospital that keeps its counts, and in words of ours and the study's."""
+def _public(site: Site, error: Exception, study: Study | None) -> Sentence:
+    """That of the error: without counts of a hospital that keeps them, and general where it would say a word that nobody here knows."""
     if not isinstance(error, ConsiliumError):
-        known = type(error).__module__ == "builtins"
-        return f"The hospital's work failed ({type(error).__name__ if known else 'an error of a library'}); its own log says why."
-    text = error.public if isinstance(error, SiteError) else str(error)
+        names = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "builtins"]
+        return say("failure.unexpected", kind=next(filter(_KINDS.fits, names), ""))
     data = isinstance(error, SiteError) and not isinstance(error, PolicyError)
-    if data and not site.policy.share_counts and any(letter.isdigit() for letter in text):
-        return _GENERAL
-    if data and not allowed_words.spoken(text, study.to_table() if study else {}):
-        return _GENERAL
-    return text if len(text) <= _LONGEST and text.isprintable() else _GENERAL
+    sentence = (
+        error.sentence.without_counts() if data and not site.policy.share_counts else error.sentence
+    )
+    return sentence if sentence.stands(Around(site, study)) else error.vague
 
 
 def _local(error: Exception) -> str:
     if isinstance(error, ConsiliumError):
         return str(getattr(error, "local", error))
     return "".join(traceback.format_exception(error))
-
-
-def _room(error: Exception) -> str:
-    """The innermost file of ours that the error passed, as a module's name; it says nothing about data."""
-    frames = [
-        frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)
-    ]
-    ours = [name for name in frames if str(name).split(".", maxsplit=1)[0] in ("client", "common")]
-    return str(ours[-1]) if ours else ""

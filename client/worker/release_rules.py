@@ -9,20 +9,20 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from client.site import Site
 from client.training import device
-from client.worker import allowed_words
+from client.worker.allowed_words import Around
 from common import networks
 from common.errors import SignatureError
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question
+from common.sentences.kinds import WHOLE
+from common.sentences.table import Sentence
 from common.study.study import Study
 from common.trust import tree_heads
 
-_SENTENCE = 500
 _MOST = 50
 _COUNTER = re.compile(r"([a-z]\w{0,40}\.|[A-Z]\.|\d{1,3}\.){0,20}num_batches_tracked")
 """The one kind of counter that networks have: how many batches a normalisation has seen."""
@@ -43,16 +43,12 @@ class ReleaseContext:
         """Whether the study's updates are masked."""
         return self.study.secure_aggregation.enabled
 
-    def sentence(self, text: Any) -> bool:
-        """Whether a text is one that our own code or the study might have written: printable, short, and without a word of anybody else's."""
-        plain = isinstance(text, str) and len(text) <= _SENTENCE and text.isprintable()
-        return plain and allowed_words.spoken(text, [self.study.to_table(), *self._hospitals])
-
-    @property
-    def _hospitals(self) -> tuple[str, ...]:
-        """Names on the signed roster: a step of a secure sum may be refused because of another hospital."""
-        roster = self.site.identity.roster(self.site.state, datetime.now(UTC))
-        return tuple(roster.sites) if roster else ()
+    def sentence(self, value: Any) -> bool:
+        """Whether a value is a code of the table with arguments of its types, whose words stand in the study, the settings or the roster."""
+        try:
+            return Sentence.from_json(value).stands(Around(self.site, self.study))
+        except ValueError:
+            return False
 
 
 Rule = Callable[[ReleaseContext, Any], bool]
@@ -73,10 +69,20 @@ def _flag(door: ReleaseContext, value: Any) -> bool:
 
 def _sentences(door: ReleaseContext, value: Any) -> bool:
     return (
-        isinstance(value, list)
-        and len(value) <= _MOST
-        and all(door.sentence(text) for text in value)
+        isinstance(value, list) and len(value) <= _MOST and all(door.sentence(one) for one in value)
     )
+
+
+def _reasons(door: ReleaseContext, value: Any) -> bool:
+    """Sentences, each with the number of images that it holds for."""
+    if (
+        not isinstance(value, list)
+        or len(value) > _MOST
+        or not all(isinstance(one, dict) and "images" in one for one in value)
+    ):
+        return False
+    plain = [{name: inner for name, inner in one.items() if name != "images"} for one in value]
+    return all(WHOLE.fits(one["images"]) for one in value) and _sentences(door, plain)
 
 
 def _counted(door: ReleaseContext, value: Any) -> bool:
@@ -107,7 +113,7 @@ def _compute(door: ReleaseContext, value: Any) -> bool:
         "device": lambda text: text == device.name(door.site.device),
         "precision": lambda text: text in _PRECISIONS,
         "channels_last": lambda flag: _flag(door, flag),
-        "note": door.sentence,
+        "note": lambda sentence: sentence is None or door.sentence(sentence),
         "threads": lambda count: _whole(door, count),
     }
     return isinstance(value, Mapping) and all(
@@ -139,7 +145,7 @@ COUNTS, METRICS = "counts", "metrics"
 RULES: Mapping[str, Mapping[str, tuple[Rule, str]]] = {
     "join": {
         **dict.fromkeys(sum_specs.COUNTS, (_whole, COUNTS)),
-        "reasons": (_sentences, COUNTS),
+        "reasons": (_reasons, COUNTS),
         "pooled": (_flag, ""),
         "trains": (_flag, ""),
     },

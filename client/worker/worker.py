@@ -34,6 +34,7 @@ from common.privacy.stage import Rules
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec
+from common.sentences.table import say
 from common.study import study as studies
 from common.study.study import Study
 from common.tasks import Task
@@ -119,9 +120,7 @@ class Worker:
             self._opened = None  # a patient has left: every part is opened anew
             self._done = None
         if self._scores_only and plan.kind in ("tally", "train"):
-            raise WireError(
-                "A question asks for training after this hospital was asked to join for scoring only; ask it to join anew."
-            )
+            raise WireError(say("message.scoring_only"))
         kinds = {
             "join": self._join,
             "agree": self._agree,
@@ -190,7 +189,7 @@ class Worker:
             self._site.name,
             plan.kind,
             plan.round,
-            values={"refused": list(refused)} if refused else {},
+            values={"refused": [sentence.to_json() for sentence in refused]} if refused else {},
             secure=answers,
         )
 
@@ -246,12 +245,10 @@ class Worker:
         """
         if not 1 <= plan.round <= self._study.federation.rounds:
             raise SecureSumError(
-                f"Round {plan.round} is asked for; the study has rounds 1 to {self._study.federation.rounds}."
+                say("sum.round", round=plan.round, rounds=self._study.federation.rounds)
             )
         if plan.settings.get("repeat", 1) != 1:
-            raise SecureSumError(
-                "A question asks for more training than the signed study; in a secure sum all hospitals train alike."
-            )
+            raise SecureSumError(say("sum.repeat"))
         layout = self._engine.layout
         return sum_specs.order(
             self._study,
@@ -299,14 +296,11 @@ class Worker:
         self._engine.load(plan)
         part = plan.settings.get("part")
         if part not in ("train", "validation", "test", "all"):
-            raise WireError(
-                f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all."
-            )
+            text = f"A message asks to evaluate the part {part!r}; allowed: train, validation, test, all."
+            raise WireError(text, say("message.part"))
         secure, policy = self._study.secure_aggregation.enabled, self._site.policy
         if secure and not plan.secure and not policy.share_metrics:
-            raise SecureSumError(
-                "This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under masks only."
-            )
+            raise SecureSumError(say("sum.metrics_kept"))
         sealing = (
             self._party.prepare(plan.secure, lambda cohort, total: self._scoring(plan, cohort))
             if plan.secure
@@ -337,7 +331,7 @@ class Worker:
     def _scoring(self, plan: Question, cohort: int) -> SumSpec:
         if not 0 <= plan.round <= self._study.federation.rounds:
             raise SecureSumError(
-                f"Scores for round {plan.round} are asked for; the study has {self._study.federation.rounds} rounds."
+                say("sum.scored_round", round=plan.round, rounds=self._study.federation.rounds)
             )
         part, layout, metrics = (
             str(plan.settings["part"]),
@@ -373,9 +367,8 @@ class Worker:
 def _whole(settings: Any, key: str, default: int) -> int:
     value = settings.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
-        raise WireError(
-            f"A message's {key} is {value!r}; a whole number from 1 to 100000 is allowed."
-        )
+        text = f"A message's {key} is {value!r}; a whole number from 1 to 100000 is allowed."
+        raise WireError(text, say("message.setting", name=key))
     return value
 
 

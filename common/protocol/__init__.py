@@ -1,1 +1,1 @@
-"""What travels between coordinator and hospital: typed messages that either side checks; no socket, no file, no clock."""
+"""What both sides say to each other, checked on both sides; nothing here reads a file or opens a socket."""

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from common.errors import WireError
+from common.sentences.table import STEPS, Sentence, heard, say
 from common.update import Vector
 
-VERSION = 2
+VERSION = 3
 KINDS = {
     "join": "query",
     "agree": "query",
@@ -31,7 +32,7 @@ KINDS = {
 """Our questions and the Flower message category that carries each."""
 _WITH_MODEL = ("train", "evaluate")
 _MOST_MESSAGES = 4096
-_TOLD = (re.compile(r"[a-z ]{1,20}"), re.compile(r"[a-z_.]{0,80}"), re.compile(r"[0-9a-f]{8}"))
+_ID = re.compile(r"[0-9a-f]{8}")
 LARGEST_TEXT = 32 << 20
 """Most characters of a letter's text."""
 
@@ -71,7 +72,8 @@ class Reply:
         values: plain JSON values (counts, loss, metrics).
         delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose bits only look like float32.
         secure: messages of secure sums.
-        fault: a public sentence if the hospital could not do it; then ``values`` holds its code, room and id, and all else is empty.
+        said: if the hospital could not do it, why, as a sentence of the table; then ``values`` holds step and id, and all else is empty.
+        fault: the same for people, or why no answer or a broken one came; it does not travel.
         silent: set on this side where no answer came at all; it does not travel.
     """
 
@@ -84,13 +86,24 @@ class Reply:
     secure: tuple[bytes, ...] = ()
     fault: str = ""
     silent: bool = False
+    said: Sentence | None = None
+
+    def __post_init__(self) -> None:
+        if self.said is not None:
+            object.__setattr__(self, "fault", self.said.render())
 
     @property
     def refusal(self) -> str:
-        """The fault with its code, the room where it happened and the id under which the hospital's own log has the rest."""
-        told = [str(self.values.get(key, "")) for key in ("code", "room", "id")]
-        known = all(rule.fullmatch(text) for rule, text in zip(_TOLD, told, strict=True))
-        return f"{self.fault} [{', '.join(filter(None, told))}]" if known else self.fault
+        """The fault with its code, the step at which it came and the id under which the hospital's own log has the rest."""
+        if self.said is None:
+            return self.fault
+        step, number = self.values.get("step"), str(self.values.get("id", ""))
+        about = [
+            self.said.code,
+            step if step in STEPS else "",
+            number if _ID.fullmatch(number) else "",
+        ]
+        return f"{self.fault} [{', '.join(filter(None, about))}]"
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,9 @@ def read_question(letter: Envelope) -> Question:
         secure=_from_text(header),
     )
     if plan.kind not in KINDS:
-        raise WireError(f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.")
+        raise WireError(
+            f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.", say("message.kind")
+        )
     if (plan.model is not None) != (plan.kind in _WITH_MODEL):
         raise WireError(
             f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model."
@@ -159,9 +174,27 @@ def read_question(letter: Envelope) -> Question:
 
 
 def write_reply(reply: Reply) -> Envelope:
-    """An answer as a letter."""
-    named = {k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values", "fault")}
-    return _write({**named, "secure": _to_text(reply.secure)}, reply.delta)
+    """An answer as a letter.
+
+    Raises:
+        WireError: its fault is a text; only a sentence of the table travels.
+    """
+    if reply.fault and reply.said is None:
+        raise WireError("A fault is a text of its own; only a sentence of the table travels.")
+    named = {k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values")}
+    fault = reply.said and reply.said.to_json()
+    return _write({**named, "fault": fault, "secure": _to_text(reply.secure)}, reply.delta)
+
+
+def refusal(site: str, sentence: Sentence, about: Mapping[str, str]) -> Envelope:
+    """The letter of a hospital that gives no answer.
+
+    Args:
+        site: its name.
+        sentence: why.
+        about: the step at which it came, and the id under which the hospital's own log has the rest.
+    """
+    return write_reply(Reply(site, "", values=about, said=sentence))
 
 
 def read_reply(letter: Envelope) -> Reply:
@@ -171,6 +204,7 @@ def read_reply(letter: Envelope) -> Reply:
         WireError: the letter breaks a rule.
     """
     header = _read(letter)
+    said = None if header.get("fault") is None else heard(_get(header, "fault", dict))
     return Reply(
         site=_get(header, "site", str),
         kind=_get(header, "kind", str),
@@ -179,7 +213,7 @@ def read_reply(letter: Envelope) -> Reply:
         values=_get(header, "values", dict),
         delta=letter.vector,
         secure=_from_text(header),
-        fault=_get(header, "fault", str),
+        said=said,
     )
 
 
@@ -208,9 +242,8 @@ def _read(letter: Envelope) -> Mapping[str, Any]:
         raise WireError(f"A message's header is not valid JSON ({type(error).__name__}).") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else None
-        raise WireError(
-            f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides."
-        )
+        text = f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides."
+        raise WireError(text, say("message.version", version=VERSION))
     return header
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import SecureSumError
+from common.sentences.table import say
 from common.update import Vector
 
 Words = npt.NDArray[Any]
@@ -73,19 +74,16 @@ class Encoder:
         if not (
             largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)
         ):  # half a unit: the largest may be rounded up
-            raise SecureSumError(
-                f"Values up to {self._limit:g} times {self._scale:g} do not fit {8 * out.itemsize} bits."
-            )
+            text = f"Values up to {self._limit:g} times {self._scale:g} do not fit {8 * out.itemsize} bits."
+            raise SecureSumError(text, leaves=say("sum.limit", limit=self._limit))
         size, wide = self._size[:count], self._wide[:count]
         np.abs(values, out=size)
         found = float(size.max(initial=0.0))
         if not found <= self._limit:
-            what = (
-                "NaN or infinite" if not math.isfinite(found) else "too large"
+            code = (
+                "sum.too_large" if math.isfinite(found) else "sum.not_finite"
             )  # how large is the hospital's own business
-            raise SecureSumError(
-                f"A value of the update is {what}; at most {self._limit:g} is allowed, so nothing of it is sent."
-            )
+            raise SecureSumError(say(code, limit=self._limit))
         np.copyto(wide, values)
         np.multiply(wide, self._scale, out=wide)
         np.rint(wide, out=wide)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from common.errors import SecureSumError
 from common.secagg import derive, primitives, shamir
 from common.secagg.messages import Advert, Parcel, Terms
+from common.sentences.table import say
 
 Shares = tuple[bytes, bytes]
 """A share of the seed of the dealer's own mask, and one of its mask key."""
@@ -69,15 +70,13 @@ def open_parcel(
     try:
         plain = primitives.open_sealed(key, parcel.sealed, terms)
     except SecureSumError:
-        raise SecureSumError(f"The sealed shares of {dealer!r} do not open.", dealer) from None
+        raise SecureSumError(say("sum.sealed", hospital=dealer), dealer) from None
     shares = plain[: shamir.SHARE], plain[shamir.SHARE :]
     if len(plain) != 2 * shamir.SHARE or hashes(terms, dealer, holder, shares) != (
         parcel.seed_hash,
         parcel.key_hash,
     ):
-        raise SecureSumError(
-            f"The shares that {dealer!r} dealt are not those that it vouched for.", dealer
-        )
+        raise SecureSumError(say("sum.shares", hospital=dealer), dealer)
     return shares
 
 

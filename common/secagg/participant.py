@@ -29,6 +29,7 @@ from common.secagg.messages import (
     Terms,
 )
 from common.secagg.terms import Limits
+from common.sentences.table import say
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     "share": ("advertised",),
@@ -146,7 +147,10 @@ def share(
     if len(by_site) != len(adverts):
         raise SecureSumError("Two adverts in a secure sum are of one hospital.")
     if by_site.get(me.site) != state.adverts[me.site]:
-        raise SecureSumError("The server's list of keys lacks this hospital's own or changed it.")
+        raise SecureSumError(
+            "The server's list of keys lacks this hospital's own or changed it.",
+            leaves=say("sum.lists"),
+        )
     for advert in adverts:
         _check_ours(advert.terms, state)
         advert.check_signature(state.identities.get(advert.site))
@@ -192,7 +196,8 @@ def arm(
         raise SecureSumError("Two parcels in a secure sum are of one hospital.")
     if me.site not in shares:
         raise SecureSumError(
-            "The server does not list this hospital among those that dealt shares."
+            "The server does not list this hospital among those that dealt shares.",
+            leaves=say("sum.lists"),
         )
     _check_enough(len(shares), me, state.terms, "dealt shares")
     context = derive.context(state.terms, [state.adverts[name] for name in shares], order)
@@ -233,18 +238,21 @@ def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[Particip
     if state.confirmed is not None:
         if named.sites != state.survivors:
             raise SecureSumError(
-                "The server names other survivors than those that this hospital has confirmed."
+                "The server names other survivors than those that this hospital has confirmed.",
+                leaves=say("sum.survivors"),
             )
         return state, state.confirmed
     if tuple(sorted(set(named.sites))) != named.sites:
         raise SecureSumError("The survivors of a secure sum are not in order or stand twice.")
     if me.site not in named.sites:
         raise SecureSumError(
-            "The server counts this hospital, which sent its vector, among the dropped."
+            "The server counts this hospital, which sent its vector, among the dropped.",
+            leaves=say("sum.survivors"),
         )
     if not set(named.sites) <= set(state.shares):
         raise SecureSumError(
-            "The server counts a hospital among the survivors that dealt no shares."
+            "The server counts a hospital among the survivors that dealt no shares.",
+            leaves=say("sum.survivors"),
         )
     _check_enough(len(named.sites), me, state.terms, "sent vectors")
     said = Confirm(state.terms.digest, me.site, bytes(64), state.context, named.sites).signed(
@@ -267,16 +275,19 @@ def reveal(
     for said in confirms:
         _check_ours(said.terms, state)
         if said.context != state.context or said.survivors != state.survivors:
-            raise SecureSumError(
-                f"{said.site!r} has confirmed other survivors, keys or another order than this hospital."
-            )
+            raise SecureSumError(say("sum.confirmed", hospital=said.site))
         if said.site not in state.survivors:
             raise SecureSumError(f"A confirmation is of {said.site!r}, who is no survivor.")
         said.check_signature(state.identities.get(said.site))
     count = len({said.site for said in confirms})
     if count < state.terms.threshold:
         raise SecureSumError(
-            f"{count} hospitals confirm the survivors; {state.terms.threshold} are needed."
+            say(
+                "sum.left",
+                hospitals=count,
+                what="confirm the survivors",
+                least=state.terms.threshold,
+            )
         )
     if state.revealed is not None:
         return state, state.revealed
@@ -303,9 +314,7 @@ def close(state: ParticipantState, result: SumResult) -> ParticipantState:
     state.needs("close")
     _check_ours(result.terms, state)
     if result.canaries != (len(state.survivors),) * CANARIES:
-        raise SecureSumError(
-            "The canaries of a secure sum are wrong: what the server computed is not the survivors' sum."
-        )
+        raise SecureSumError(say("sum.canaries"))
     return dataclasses.replace(state, step="closed", revealed=None)
 
 
@@ -325,4 +334,4 @@ def _check_ours(terms: bytes, state: ParticipantState) -> None:
 def _check_enough(count: int, me: Me, terms: Terms, what: str) -> None:
     least = me.limits.least(terms)
     if count < least:
-        raise SecureSumError(f"{count} hospitals {what}; {least} are needed.")
+        raise SecureSumError(say("sum.left", hospitals=count, what=what, least=least))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from common.errors import SecureSumError
 from common.secagg.messages import Terms
+from common.sentences.table import say
 
 MOST = 200
 """Hospitals in one sum: what each hospital does grows with their number, and the signatures that each one gets with its square."""
@@ -57,22 +58,20 @@ class Limits:
             )
         strangers = [name for name in terms.cohort if name not in identities]
         if strangers:
-            raise SecureSumError(
-                f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does not hold as valid."
-            )
+            text = f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does not hold as valid."
+            raise SecureSumError(text, leaves=say("sum.stranger"))
         if count > MOST:
-            raise SecureSumError(
-                f"A secure sum over {count} hospitals is proposed; at most {MOST} are allowed."
-            )
+            raise SecureSumError(say("sum.too_many", hospitals=count, most=MOST))
         if site not in terms.cohort:
-            raise SecureSumError("The cohort of a secure sum does not name this hospital.")
+            raise SecureSumError(say("sum.not_in_cohort"))
         if count < self.min_cohort:
-            raise SecureSumError(
-                f"A secure sum over {count} hospitals is proposed; this hospital's policy asks for {self.min_cohort}."
-            )
+            raise SecureSumError(say("sum.too_few", hospitals=count, least=self.min_cohort))
         wanted = threshold(count, self.colluders)
         if not wanted <= terms.threshold <= count:
             raise SecureSumError(
                 f"A secure sum over {count} hospitals has the threshold {terms.threshold}; "
-                f"{wanted} to {count} is allowed by this hospital's policy."
+                f"{wanted} to {count} is allowed by this hospital's policy.",
+                leaves=say(
+                    "sum.threshold", hospitals=count, threshold=terms.threshold, least=wanted
+                ),
             )

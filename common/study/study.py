@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,26 @@ _SECTIONS = {
     "evaluation": Evaluation,
 }
 _TOP = ("name", "description", "seed", *_PLUGINS, *_SECTIONS)
+
+
+def settings() -> frozenset[str]:
+    """Names of all settings, e.g. "data.min_patients", with those of every installed plug-in; steps of the data count as one."""
+    classes: list[tuple[str, Any]] = list(_SECTIONS.items())
+    for section, (package, export) in _PLUGINS.items():
+        classes += [
+            (section, plugins.load(package, name, export).options)
+            for name in plugins.names(package)
+        ]
+    places = {f"{section}.{one.name}" for section, cls in classes for one in fields(cls)}
+    return frozenset(
+        (
+            *places,
+            *_TOP,
+            *(f"{section}.name" for section in _PLUGINS),
+            "data.prepare",
+            "data.augment",
+        )
+    )
 
 
 def read(path: Path) -> Study:

@@ -210,9 +210,7 @@ def _check(options: Options) -> None:
 
 def _given(label: Label | None) -> Tensor:
     if label is None:
-        raise SiteError(
-            "Images of the hospital have no class label; add the study's target column to labels.csv."
-        )
+        raise SiteError("data.unlabelled")
     return label.values
 
 

@@ -164,9 +164,7 @@ class Detection:
         truth = _given(Boxes.of(sample))
         boxes, classes = truth.corners[0], truth.classes[0]
         if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < self.outputs:
-            raise SiteError(
-                f"A box has a class number outside 0 to {self.outputs - 1}; check the labels in boxes.json."
-            )
+            raise SiteError("data.box_class", largest=self.outputs - 1)
         corners = [
             b.reshape(-1, 2 * self.dimensions).double().numpy()
             for b in (prediction["boxes"], boxes)
@@ -195,9 +193,7 @@ class Detection:
 
 def _given(value: Boxes | None) -> Boxes:
     if value is None:
-        raise SiteError(
-            "Images of the hospital have no boxes; name each in boxes.json, with an empty list of objects if it shows none."
-        )
+        raise SiteError("data.unboxed")
     return value
 
 

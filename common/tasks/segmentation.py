@@ -161,7 +161,7 @@ class Segmentation:
         truth, found = _given(Mask.of(sample))[0, 0].numpy(), prediction["mask"][0].numpy()
         if truth.shape != found.shape:
             raise SiteError(
-                f"A mask has {truth.shape} pixels and its image {found.shape}; give masks of the size of their images."
+                "data.mask_size", f"a mask has {truth.shape} pixels and its image {found.shape}"
             )
         pairs = [(found == number, truth == number) for number in range(1, self.outputs)]
         return {
@@ -226,9 +226,7 @@ def _check(options: Options, dimensions: int) -> None:
 
 def _given(mask: Mask | None) -> Tensor:
     if mask is None:
-        raise SiteError(
-            "Images of the hospital have no mask; put one of the same name into masks/."
-        )
+        raise SiteError("data.unmasked")
     return mask.values
 
 

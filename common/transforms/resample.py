@@ -37,9 +37,7 @@ def _prepare(options: Options, sample: Sample) -> Sample:
     steps = [new / old for new, old in zip(target, sample.spacing, strict=True)]
     sizes = [max(1, round(n / step)) for n, step in zip(sample.image.shape[1:], steps, strict=True)]
     if (pixels := math.prod(sizes)) > _LARGEST:
-        raise CaseError(
-            f"At the study's spacing an image has {pixels} pixels; at most {_LARGEST} are allowed: check its spacing."
-        )
+        raise CaseError("case.resampled_size", f"{pixels} voxels; at most {_LARGEST} are allowed")
     return resampled(sample, sizes, steps).with_(spacing=target)
 
 

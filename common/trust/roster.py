@@ -16,6 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from common.errors import CertificateError, SignatureError
+from common.sentences.table import say
 from common.study.config import shown
 from common.trust import certificates, statements
 from common.trust.statements import Kind
@@ -29,6 +30,9 @@ _KIND = Kind(
     certificates.ROSTER,
     "roster key",
     "consortium's roster key",
+    unsigned=say("roster.unsigned"),
+    foreign=say("roster.key"),
+    refused=say("roster.certificate"),
 )
 _FINGERPRINT = b"consilium fingerprint v1\0"
 _LONGEST, _LONGEST_PEM = 256, 8192
@@ -103,14 +107,10 @@ def verify(
     roster, signature = _opened(signed)
     _KIND.check(asdict(roster), signature, key)
     if roster.consortium != consortium:
-        raise SignatureError(
-            f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
-        )
+        text = f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
+        raise SignatureError(text, say("roster.consortium"))
     if roster.version < least_version:
-        raise SignatureError(
-            f"The roster has version {roster.version}, and version {least_version} was seen before; "
-            "an older one is refused, the coordinator must give the newest."
-        )
+        raise SignatureError(say("roster.older", version=roster.version, kept=least_version))
     _check_sites(roster, ca_pem)
     return roster
 
@@ -227,7 +227,8 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
             certificates.check_key(certificate, "identity")
         except CertificateError as error:
             raise SignatureError(
-                f"The roster's certificate of {shown(name)} is refused: {error}"
+                f"The roster's certificate of {shown(name)} is refused: {error}",
+                say("roster.certificate"),
             ) from None
         if about["name"] != name:
             raise SignatureError(

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from common.errors import CertificateError, SignatureError
 from common.secagg import primitives
+from common.sentences.table import Sentence
 from common.study.config import shown
 from common.trust import certificates
 
@@ -35,6 +36,8 @@ class Kind:
         certified: the name in the certificate of who signs.
         holder: whose certificate that is.
         key: the key, as people call it.
+        unsigned, foreign, refused: what may leave a hospital of a statement without a signature, of one that
+            another key signed, and of a signer whose certificate is refused.
     """
 
     context: bytes
@@ -43,6 +46,9 @@ class Kind:
     certified: str
     holder: str
     key: str
+    unsigned: Sentence
+    foreign: Sentence
+    refused: Sentence
 
     def seal(self, fields: Mapping[str, Any], key_pem: bytes) -> dict[str, Any]:
         """``{field: {...}, "signature": base64}`` with the private key of who signs.
@@ -61,7 +67,8 @@ class Kind:
         """
         if not isinstance(sealed, Mapping) or set(sealed) != {self.field, "signature"}:
             raise SignatureError(
-                f"The {self.noun} is not signed: a {self.field} and a signature are expected."
+                f"The {self.noun} is not signed: a {self.field} and a signature are expected.",
+                self.unsigned,
             )
         inner, signature = sealed[self.field], sealed["signature"]
         if not isinstance(inner, Mapping) or set(inner) != set(names):
@@ -81,7 +88,9 @@ class Kind:
         try:
             certificates.check(certificate_pem, ca_pem, self.certified, now)
         except CertificateError as error:
-            raise SignatureError(f"The {self.holder}'s certificate is refused: {error}") from None
+            raise SignatureError(
+                f"The {self.holder}'s certificate is refused: {error}", self.refused
+            ) from None
         try:
             return public_key(certificate_pem)
         except CertificateError:
@@ -97,7 +106,8 @@ class Kind:
         """
         if not primitives.verify(key, signature, signed(self.context, fields)):
             raise SignatureError(
-                f"The {self.noun} is not signed by the {self.key}; it was changed on the way or comes from somebody else."
+                f"The {self.noun} is not signed by the {self.key}; it was changed on the way or comes from somebody else.",
+                self.foreign,
             )
 
 

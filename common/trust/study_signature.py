@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from common.errors import SignatureError
+from common.sentences.table import say
 from common.study.config import shown
 from common.trust import certificates, statements
 from common.trust.statements import Kind
@@ -19,6 +20,9 @@ _KIND = Kind(
     certificates.COORDINATOR,
     "coordinator",
     "coordinator's key",
+    unsigned=say("signature.unsigned"),
+    foreign=say("signature.key"),
+    refused=say("signature.certificate"),
 )
 _LONGEST = 256
 _SLOW_CLOCKS = timedelta(minutes=5)
@@ -75,18 +79,13 @@ def verify(
 
 def _check(statement: Statement, consortium: str, study_digest: str, now: datetime) -> None:
     if statement.consortium != consortium:
-        raise SignatureError(
-            f"The study is signed for consortium {shown(statement.consortium)}; this hospital belongs to {shown(consortium)}."
-        )
+        text = f"The study is signed for consortium {shown(statement.consortium)}; this hospital belongs to {shown(consortium)}."
+        raise SignatureError(text, say("signature.consortium"))
     if statement.study != study_digest:
-        raise SignatureError(
-            "The signature is that of another study; the one that came was changed after it was signed."
-        )
+        raise SignatureError(say("signature.another_study"))
     if now + _SLOW_CLOCKS < statements.moment(statement.issued, "signed statement"):
-        raise SignatureError(
-            f"The study was signed in the future ({statement.issued}); check the clocks of this machine and of the coordinator."
-        )
+        text = f"The study was signed in the future ({statement.issued}); check the clocks of this machine and of the coordinator."
+        raise SignatureError(text, say("signature.future"))
     if now > statements.moment(statement.expires, "signed statement"):
-        raise SignatureError(
-            f"The study's signature expired on {statement.expires}; the coordinator must submit it again."
-        )
+        text = f"The study's signature expired on {statement.expires}; the coordinator must submit it again."
+        raise SignatureError(text, say("signature.expired"))

@@ -33,6 +33,7 @@ from common.secagg.messages import (
     SumResult,
     SumSpec,
 )
+from common.sentences import table as sentences
 from server.aggregation.cohort import Cohort
 from server.aggregation.masked_sum import MaskedSum
 
@@ -322,12 +323,7 @@ class Sums:
 def _why(reply: Reply, error: SecureSumError) -> str:
     """The hospital's own reason, if it gave one."""
     refused = reply.values.get("refused")
-    said = (
-        " ".join(str(sentence) for sentence in refused[:3])[:300]
-        if isinstance(refused, list)
-        else ""
-    )
-    return reply.refusal or said or str(error)
+    return reply.refusal or " ".join(sentences.told(refused, 3)) or str(error)
 
 
 def is_finite(value: object) -> bool:

@@ -118,7 +118,7 @@ def _ports(home: ServerHome, running: bool) -> Iterator[CheckResult]:
     """In use while the server runs, free while it does not."""
     settings = home.settings
     for port, address, place in (
-        (settings.port, "0.0.0.0", "consortium.port"),
+        (settings.port, "0.0.0.0", "consortium.port"),  # noqa: S104 (asked whether free, never bound)
         (settings.link_port, "127.0.0.1", "consortium.link_port"),
     ):
         name = f"port {port}"

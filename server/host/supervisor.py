@@ -242,7 +242,7 @@ def check(home: ServerHome, now: datetime) -> None:
     """
     settings = home.settings
     for port, host, place in (
-        (settings.port, "0.0.0.0", "consortium.port"),
+        (settings.port, "0.0.0.0", "consortium.port"),  # noqa: S104 (asked whether free, never bound)
         (settings.link_port, "127.0.0.1", "consortium.link_port"),
     ):
         check_port(host, port, place)

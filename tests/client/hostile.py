@@ -19,6 +19,7 @@ from client.worker import handler
 from client.worker import worker as workers
 from common.protocol import envelopes
 from common.protocol.envelopes import Envelope, Question, Reply
+from common.sentences.table import STEPS
 from common.study import study as studies
 from common.study.study import Study
 from common.trust import certificates, study_signature
@@ -173,7 +174,10 @@ def journal(site: Site) -> list[dict[str, Any]]:
 
 
 def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
-    """The letter is a fault and nothing else: its sentence, code, room and id; the same id in log and journal; nothing of the secret."""
+    """The letter is a fault and nothing else: its sentence, step and id; the same id in log and journal; nothing of the secret.
+
+    ``code``: that of the sentence, or the part of the table that it is of.
+    """
     reply = envelopes.read_reply(letter)
     assert (
         reply.fault
@@ -181,9 +185,8 @@ def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
         and reply.fault.isprintable()
         and len(reply.fault) <= 500
     )
-    assert reply.values.keys() == {"code", "room", "id"} and reply.values["code"] == code, (
-        reply.values
-    )
+    assert reply.values.keys() == {"step", "id"} and reply.values["step"] in STEPS, reply.values
+    assert reply.said is not None and reply.said.code.startswith(code), reply.said
     assert (reply.site, reply.kind, reply.round, reply.layout, reply.delta, reply.secure) == (
         NAME,
         "",
@@ -194,10 +197,10 @@ def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
     )
     assert SECRET.encode() not in all_bytes(letter)
     line = journal(site)[-1]
-    assert {key: line[key] for key in ("fault", "code", "room", "id")} == {
-        "fault": reply.fault,
-        **reply.values,
-    } and "left" not in line
+    expected = {"fault": reply.fault, "code": reply.said.code, **reply.values}
+    assert {
+        key: line[key] for key in ("fault", "code", "step", "id")
+    } == expected and "left" not in line
     assert SECRET not in json.dumps(line)
     assert f"[{reply.values['id']}]" in (site.state / "site.log").read_text()
     return reply

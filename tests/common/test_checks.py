@@ -159,7 +159,9 @@ def test_errors_become_findings() -> None:
     assert checks.attempt("x", lambda: fails(InputError("Full; make room."))) == [
         checks.wrong("x", "Full; make room")
     ]
-    assert checks.attempt("x", lambda: fails(SiteError("Public."))) == [checks.wrong("x", "Public")]
+    assert checks.attempt("x", lambda: fails(SiteError("data.no_masks"))) == [
+        checks.wrong("x", str(SiteError("data.no_masks")).removesuffix("."))
+    ]
     [found] = checks.attempt("x", lambda: fails(PermissionError(13, "Permission denied", "ca.key")))
     assert found.text == "ca.key cannot be used (Permission denied); mend that and look again"
     with pytest.raises(ZeroDivisionError):

@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from common import errors
-from common.errors import CaseError, ConsiliumError, SiteError, did_you_mean
+from common.errors import CaseError, ConsiliumError, SiteError, StudyError, did_you_mean
+from common.sentences.table import say
 
 TREE = {
     "InputError": ("ConsiliumError", 2),
@@ -48,14 +49,76 @@ def test_no_error_stands_outside_the_tree() -> None:
 
 @pytest.mark.parametrize("cls", [SiteError, CaseError])
 def test_the_local_text_is_not_part_of_what_leaves(cls: type[SiteError]) -> None:
-    error = cls("1 image of 20 cannot be read", "images/smith_anna.png is truncated")
-    assert str(error) == error.public == "1 image of 20 cannot be read"
+    error = cls("mask.size", "images/smith_anna.png is truncated")
+    assert (
+        str(error)
+        == error.public
+        == error.sentence.render()
+        == "The mask has another size than its image; give masks of the image's size."
+    )
     assert error.local == "images/smith_anna.png is truncated"
     assert "smith" not in str(error) + repr(error)
 
 
 def test_without_a_local_text_the_public_one_is_logged() -> None:
-    assert SiteError("no images").local == "no images"
+    assert SiteError("data.no_masks").local == say("data.no_masks").render()
+
+
+def test_the_place_of_an_error_stays_here() -> None:
+    error = CaseError("mask.size", "32 x 32").at("images/smith_anna.png")
+    assert error.local == "images/smith_anna.png: 32 x 32" and "smith" not in str(error) + repr(
+        error
+    )
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [
+        ConsiliumError,
+        *(
+            getattr(errors, name)
+            for name in TREE
+            if not issubclass(getattr(errors, name), SiteError)
+        ),
+    ],
+)
+def test_of_a_free_text_only_the_general_sentence_leaves(cls: type[ConsiliumError]) -> None:
+    error = cls("Smith, Anna is unknown.")
+    assert str(error) == "Smith, Anna is unknown." and error.sentence == error.vague == say(
+        cls.general
+    )
+    assert (
+        cls(say("sum.repeat")).sentence
+        == cls("Smith", leaves=say("sum.repeat")).sentence
+        == say("sum.repeat")
+    )
+    assert str(cls(say("sum.repeat"))) == say("sum.repeat").render()
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("model.channels is empty; give one.", "model.channels"),
+        ("data.prepare[2].step is 'Smith'.", "data.prepare"),
+        ("seed is 'Smith'; give a number.", "seed"),
+        ("data.test_fraction + data.validation_fraction is 1 or more.", "data.test_fraction"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_without_its_value(text: str, setting: str) -> None:
+    assert StudyError(text).sentence == say("study.setting", setting=setting)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Study file /data/Smith is not UTF-8 text.",
+        "smith is not a section.",
+        "The network took 3 x 3.",
+        "",
+    ],
+)
+def test_what_names_no_setting_is_a_study_that_is_invalid(text: str) -> None:
+    assert StudyError(text).sentence == say("study.invalid")
 
 
 @pytest.mark.parametrize(

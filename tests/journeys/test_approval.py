@@ -110,7 +110,7 @@ def ends_when_taken_back(made: Federation) -> None:
     ]
     at = next(i for i, line in enumerate(journal) if line.get("event") == "withdrawn")
     assert all(
-        line["code"] == "approval" and "left" not in line
+        line["code"].startswith("approval.") and "left" not in line
         for line in journal[at + 1 :]
         if "event" not in line
     )

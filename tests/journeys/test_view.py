@@ -113,10 +113,11 @@ def test_the_button_of_the_page_stops_the_worker(made: Federation) -> None:
         page.click("#press")
         page.until("document.querySelector('#now .lead.off')")
         reply = ask(made)
-        assert (reply.fault, reply.values["code"]) == (
-            stop.SENTENCE,
-            "policy",
-        ) and "scanner" not in repr(reply)
+        assert (
+            reply.said is not None
+            and (reply.fault, reply.said.code) == (stop.SENTENCE, stop.CODE)
+            and "scanner" not in repr(reply)
+        )
         page.until(
             "document.querySelector('#refused').innerText.includes('has stopped taking part')"
         )

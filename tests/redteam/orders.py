@@ -21,6 +21,7 @@ from common.protocol import sum_specs
 from common.protocol.envelopes import Question
 from common.secagg import fixed_point
 from common.secagg.messages import SumSpec
+from common.sentences.table import say
 from common.study import study as studies
 from common.trust import study_signature
 from tests.redteam.attack import Attack, both, changed, replaced
@@ -269,7 +270,7 @@ def _telling_order(self: Worker, plan: Question, cohort: int, total: int) -> Sum
 
 
 def _telling_block(self: fixed_point.Encoder, values: Any, out: Any) -> None:
-    raise SecureSumError(f"A value of the update is {float(np.abs(values).max()):.3g}.")
+    raise SecureSumError(say("sum.too_large", limit=float(np.abs(values).max())))
 
 
 _ANY_REPEAT = changed(Worker, "_order", ('if plan.settings.get("repeat", 1) != 1:', "if False:"))
@@ -328,7 +329,7 @@ ATTACKS = (
     Attack(
         "counts from a refusal: too few patients",
         too_few_patients,
-        replaced(refusals, "_public", lambda site, error, study: error.public),
+        replaced(refusals, "_public", lambda site, error, study: error.sentence),
     ),
     Attack(
         "weight from refusals: probing the total",

@@ -33,6 +33,7 @@ from common.secagg.messages import (
 )
 from common.secagg.participant import Me
 from common.secagg.terms import Limits
+from common.sentences.table import say as sentence
 from common.study.study import SecureAggregation, Study
 from common.update import Vector
 from server.aggregation.cohort import Cohort, Standing
@@ -40,6 +41,10 @@ from server.aggregation.secure_sums import Sum, Sums
 from server.participants import Member
 from server.transport import Traffic
 from tests.benchmarks import null
+
+DISK = sentence("record.unwritable")
+NO_DISK = Reply("", "", said=DISK).refusal
+"""What the server makes of a hospital's refusal."""
 
 M = TypeVar("M", bound=Message)
 STAGES = ("keys", "parcels", "vector", "confirm", "reveal")
@@ -100,7 +105,7 @@ class Hospital:
         except ConsiliumError as error:
             accused = getattr(error, "accused", "")
             reply = Reply(
-                self.name, "", values={"accused": accused} if accused else {}, fault=str(error)
+                self.name, "", values={"accused": accused} if accused else {}, said=error.sentence
             )
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
@@ -111,7 +116,7 @@ class Hospital:
             return Reply(
                 self.name,
                 "agree",
-                values={"refused": list(refused)} if refused else {},
+                values={"refused": [one.to_json() for one in refused]} if refused else {},
                 secure=answers,
             )
         sealing = self.party.prepare(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from common.protocol.envelopes import Question, Reply
+from common.sentences.table import say
 from common.study import study as studies
 from common.study.study import Study
 from common.update import Layout
@@ -18,7 +19,7 @@ from server import evaluate
 from server.evaluate import Scores
 from server.participants import Member
 from tests import small
-from tests.server.parties import World
+from tests.server.parties import DISK, NO_DISK, World
 
 LAYOUT, MODEL = Layout(("w",), ((7,),)), np.ones(7, np.float32)
 
@@ -118,7 +119,7 @@ def test_a_hospital_that_fails_is_named_and_the_mean_is_over_the_others(
 def test_too_few_are_no_scores_and_no_end_of_the_run(tmp_path: Path, study: Study) -> None:
     made = world(tmp_path, study, 3)
     made.trouble["vector", "h01"] = lambda hospital, plan, reply: Reply(
-        "h01", "evaluate", fault="No disk."
+        "h01", "evaluate", said=DISK
     )
     scores = score(made, study)
     assert (
@@ -126,7 +127,7 @@ def test_too_few_are_no_scores_and_no_end_of_the_run(tmp_path: Path, study: Stud
         and scores.hospitals == 0
         and set(scores.faults) == {"h01", "h02", "h03"}
     )
-    assert "h01: No disk." in scores.faults["h02"]
+    assert f"h01: {NO_DISK}" in scores.faults["h02"]
 
 
 def test_one_model_is_scored_once_on_a_part_and_again_where_the_model_moved(
@@ -213,3 +214,16 @@ def test_nonsense_beside_a_masked_vector_does_not_end_the_run(
     made = world(tmp_path, study)
     made.hospitals["h02"].clear = {"compute": value}
     assert score(made, study).hospitals == 4
+
+
+def test_how_a_hospital_computes_is_told_in_a_sentence_of_the_table() -> None:
+    gpu = say("compute.gpu")
+    assert evaluate._compute({"device": "CPU", "note": gpu.to_json()}) == {
+        "device": "CPU",
+        "note": gpu.render(),
+    }
+    assert evaluate._compute({"note": "Smith, Anna"}) == {"note": say("message.unknown").render()}
+    assert (
+        evaluate._compute({"device": "CPU", "note": None}) == {"device": "CPU"}
+        and evaluate._compute("Smith") == {}
+    )

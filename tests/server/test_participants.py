@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,12 +14,14 @@ from flwr.clientapp import ClientApp
 from common.errors import InputError
 from common.protocol import envelopes, flower_records
 from common.protocol.envelopes import Reply
+from common.sentences.table import Sentence, say
 from common.simulation.inline import InlineGrid
 from common.study.study import Study
 from server import participants
 from server.transport import Transport
 from tests.benchmarks import null
 
+UNREAD, NO_IMAGES = say("picture.damaged"), say("data.no_images")
 COUNTS = {
     "train": 30,
     "validation": 2,
@@ -30,8 +33,8 @@ COUNTS = {
 Said = Mapping[int, Reply]
 
 
-def reply(site: str, fault: str = "", **change: Any) -> Reply:
-    return Reply(site, "join", values={**COUNTS, **change}, fault=fault)
+def reply(site: str, fault: Sentence | None = None, **change: Any) -> Reply:
+    return Reply(site, "join", values={**COUNTS, **change}, said=fault)
 
 
 class Grid(InlineGrid):
@@ -68,13 +71,16 @@ def joined(
 
 
 def test_members_come_sorted_with_what_they_declared() -> None:
-    found = joined({1: reply("valley", reasons=["2 images: unreadable"]), 2: reply("north")})
+    found = joined(
+        {1: reply("valley", reasons=[{**UNREAD.to_json(), "images": 2}]), 2: reply("north")}
+    )
     assert [(m.site, m.node) for m in found.members] == [
         ("north", 2),
         ("valley", 1),
     ] and found.excluded == {}
     assert (
-        found.members[1].reasons == ("2 images: unreadable",) and found.members[0].counts == COUNTS
+        found.members[1].reasons == (f"2 left out: {UNREAD.render()}",)
+        and found.members[0].counts == COUNTS
     )
 
 
@@ -109,7 +115,7 @@ def test_where_nobody_enrols_a_second_one_of_a_name_is_out() -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (reply("bad", fault="No images."), "No images."),
+        (reply("bad", fault=NO_IMAGES), NO_IMAGES.render()),
         (reply("bad", train=-1), "train = -1"),
         (reply("bad", train=True), "train = True"),
         (reply("bad", train="7"), "train = '7'"),
@@ -128,15 +134,35 @@ def test_one_hospital_that_talks_nonsense_does_not_end_the_run(said: Reply, word
 
 
 def test_reasons_are_few_and_short() -> None:
-    [member] = joined({1: reply("north", reasons=["x" * 1000] * 100 + [{"a": 1}])}).members
-    assert len(member.reasons) == 20 and {len(reason) for reason in member.reasons} == {300}
+    known = {**UNREAD.to_json(), "images": 2}
+    strange = [
+        "Smith, Anna",
+        "x" * 1000,
+        {"a": 1},
+        3,
+        None,
+        [],
+        {**known, "code": "Smith"},
+        {**known, "arguments": {"Smith": 3}},
+        {"images": 3},
+    ]
+    [member] = joined({1: reply("north", reasons=[*strange, *[known] * 100])}).members
+    assert len(member.reasons) == 20 and set(member.reasons[len(strange) :]) == {
+        f"2 left out: {UNREAD.render()}"
+    }
+    assert {
+        reason.removeprefix("2 left out: ").removeprefix("3 left out: ")
+        for reason in member.reasons[: len(strange)]
+    } == {say("message.unknown").render()}
 
 
 def test_too_few_hospitals_is_an_error_that_names_each_reason_once() -> None:
-    said = {1: reply("a", fault="No images."), 2: reply("b", fault="No images."), 3: reply("c")}
+    said = {1: reply("a", fault=NO_IMAGES), 2: reply("b", fault=NO_IMAGES), 3: reply("c")}
     with pytest.raises(
         InputError,
-        match=r"1 usable hospitals joined; federation.min_sites asks for 2\. a, b: No images\.",
+        match=re.escape(
+            f"1 usable hospitals joined; federation.min_sites asks for 2. a [data.no_images], b [data.no_images]: {NO_IMAGES.render()}"
+        ),
     ):
         joined(said, least=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,17 +11,13 @@ import pytest
 
 from common.errors import InputError
 from common.protocol.envelopes import Question, Reply
+from common.sentences.table import say
 from common.study.study import Study
 from server import participants
 from server.participants import Participants
 from tests.server.test_participants import reply, study
 
-WAITS = Reply(
-    "",
-    "",
-    values={"code": "approval", "room": "client.policy.approvals", "id": "0a1b2c3d"},
-    fault="Not approved yet.",
-)
+WAITS = Reply("", "", values={"step": "admission", "id": "0a1b2c3d"}, said=say("approval.missing"))
 SILENT = Reply("", "join", fault="No answer before the deadline.", silent=True)
 NAMES = {1: "north", 2: "valley", 3: "harbour"}
 
@@ -103,9 +100,7 @@ def test_each_change_of_who_is_waited_for_is_said_once(run: Run) -> None:
 def test_nobody_is_waited_for_beyond_the_study_s_patience(run: Run) -> None:
     found, asked, _ = run({1: [reply("north")], 2: [WAITS]}, patience=95.0)
     assert [m.site for m in found.members] == ["north"] and asked.now == pytest.approx(95.0)
-    assert found.excluded == {
-        "valley": "Not approved yet. [approval, client.policy.approvals, 0a1b2c3d]"
-    }
+    assert found.excluded == {"valley": f"{WAITS.fault} [approval.missing, admission, 0a1b2c3d]"}
 
 
 def test_no_patience_asks_once(run: Run) -> None:
@@ -119,26 +114,23 @@ def test_no_patience_asks_once(run: Run) -> None:
 
 
 def test_a_run_without_enough_hospitals_names_the_reason_and_its_id(run: Run) -> None:
-    words = r"asks for 2\. valley \[approval, client\.approvals, 0a1b2c3d\]: Not approved yet\.|valley: Not approved yet\."
+    words = re.escape(f"asks for 2. valley [approval.missing, admission, 0a1b2c3d]: {WAITS.fault}")
     with pytest.raises(InputError, match=words):
         run({1: [reply("north")], 2: [WAITS]}, patience=0.0, least=2)
 
 
 def test_another_refusal_is_not_waited_for(run: Run) -> None:
     refusal = Reply(
-        "",
-        "",
-        values={"code": "policy", "room": "client.policy.policy", "id": "0a1b2c3d"},
-        fault="The policy forbids it.",
+        "", "", values={"step": "admission", "id": "0a1b2c3d"}, said=say("policy.training")
     )
     found, asked, told = run({1: [reply("north")], 2: [refusal, reply("valley")]})
     assert asked.times[2] == 1 and told == [] and set(found.excluded) == {"valley"}
 
 
 def test_a_person_may_decide_against_it(run: Run) -> None:
-    refusal = Reply("", "", values={"code": "policy"}, fault="The policy forbids it.")
+    refusal = Reply("", "", said=say("policy.training"))
     found, _, _ = run({1: [reply("north")], 2: [WAITS, WAITS, refusal]})
-    assert found.excluded == {"valley": "The policy forbids it."}
+    assert found.excluded == {"valley": f"{refusal.fault} [policy.training]"}
 
 
 def test_a_hospital_that_is_away_for_a_moment_is_waited_for_on(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ from flwr.app import Message
 
 from common.errors import RoundError
 from common.protocol.envelopes import Question, Reply
+from common.sentences.table import say
 from common.simulation.inline import InlineGrid
 from server import rounds
 from server.participants import Member
 from server.rounds import Federation
 from server.transport import Transport
 from tests.benchmarks import null
-from tests.server.parties import World
+from tests.server.parties import DISK, NO_DISK, World
 
 WATCH = lambda number, site, done, of: None  # noqa: E731
+
+FULL = say("training.parts", images=8, parts=2)
 
 
 def _federation(sites: int = 4, number: int = 3, **settings: object) -> Federation:
@@ -176,12 +180,10 @@ def test_a_hospital_that_fails_is_refused_with_its_reason_and_the_mean_is_over_t
     tmp_path: Path,
 ) -> None:
     world, federation = masked(tmp_path)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
-        "h02", "train", fault="No disk."
-    )
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "train", said=DISK)
     record = go(world, federation)
     assert np.allclose(federation.model, changes(world, "h02"), atol=1e-6)
-    assert record.refused == ({"site": "h02", "reason": "No disk."},) and record.accepted == (
+    assert record.refused == ({"site": "h02", "reason": NO_DISK},) and record.accepted == (
         "h01",
         "h03",
         "h04",
@@ -200,7 +202,12 @@ def test_what_a_hospital_may_tell_is_kept_where_it_is_a_number(tmp_path: Path) -
     world, federation = masked(tmp_path)
     for name, clear in zip(
         world.names,
-        ({"loss": 0.5, "weight": 7}, {"loss": "low"}, {"loss": True, "notes": ["GPU full"]}, {}),
+        (
+            {"loss": 0.5, "weight": 7},
+            {"loss": "low"},
+            {"loss": True, "notes": [FULL.to_json(), "Smith, Anna"]},
+            {},
+        ),
         strict=True,
     ):
         world.hospitals[name].clear = clear
@@ -208,7 +215,7 @@ def test_what_a_hospital_may_tell_is_kept_where_it_is_a_number(tmp_path: Path) -
     assert (record.loss, record.weights, record.notes) == (
         {"h01": 0.5},
         {"h01": 7.0},
-        {"h03": "GPU full"},
+        {"h03": f"{FULL.render()} {say('message.unknown').render()}"},
     )
 
 
@@ -216,7 +223,7 @@ def test_a_void_round_leaves_the_model_and_the_next_one_goes_on(tmp_path: Path) 
     world, federation = masked(tmp_path)
     for name in ("h01", "h02"):
         world.trouble["reveal", name] = lambda hospital, plan, reply: Reply(
-            hospital.name, "agree", fault="No disk."
+            hospital.name, "agree", said=DISK
         )
     record = go(world, federation)
     assert (
@@ -246,10 +253,10 @@ def test_weights_that_cannot_be_make_a_round_void(tmp_path: Path, weight: int) -
 
 def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: Path) -> None:
     world, federation = masked(tmp_path, 3)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
-        "h02", "train", fault="No disk."
-    )
-    with pytest.raises(RoundError, match=r"Too few hospitals for a secure sum.*h02: No disk\."):
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "train", said=DISK)
+    with pytest.raises(
+        RoundError, match=r"Too few hospitals for a secure sum.*h02: " + re.escape(NO_DISK)
+    ):
         go(world, federation)
     assert federation.rounds_done == 0 and not federation.model.any()
 
@@ -257,9 +264,7 @@ def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: 
 @pytest.mark.parametrize("told", ["confirm", "reveal"])
 def test_nobody_is_accepted_and_refused_in_one_round(tmp_path: Path, told: str) -> None:
     world, federation = masked(tmp_path, 5)
-    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply(
-        "h02", "agree", fault="No disk."
-    )
+    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", said=DISK)
     record = go(world, federation)
     assert not set(record.accepted) & {r["site"] for r in record.refused}
 

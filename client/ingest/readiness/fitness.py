@@ -121,7 +121,7 @@ def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
             checks.warning(
                 "left out",
                 f"{count} of {len(manifest.cases) + manifest.left_out.total()} images",
-                reason.rstrip("."),
+                reason.render().rstrip("."),
             )
         )
     return found

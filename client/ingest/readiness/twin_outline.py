@@ -141,9 +141,7 @@ def _forms(site: Path, files: Mapping[str, Path], owners: Mapping[str, str]) -> 
             owners.get(name, name)
         )
     if not people:
-        raise SiteError(
-            "None of the images can be read, so that there is nothing to make a twin of."
-        )
+        raise SiteError("data.nothing_readable")
     told = {form: len(who) for form, who in people.items() if len(who) >= ENOUGH} or {
         max(people, key=lambda form: len(people[form])): 1
     }
@@ -216,7 +214,7 @@ def _shown(path: Path) -> tuple[int, tuple[int, ...], tuple[float, ...], float, 
     scan = _registry.read(path)
     low, high = float(np.nanmin(scan.array)), float(np.nanmax(scan.array))
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise CaseError("The image holds no finite values.")
+        raise CaseError("case.nothing_finite")
     return (
         len(scan.array),
         tuple(map(_size, scan.array.shape[1:])),

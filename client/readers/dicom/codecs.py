@@ -62,6 +62,17 @@ NATIVE = frozenset(
     )
 )
 """Transfer syntaxes without compressed frames."""
+_WAYS = {
+    "High-Throughput JPEG 2000": "High-Throughput JPEG 2000",
+    "JPEG 2000": "JPEG 2000",
+    "JPEG Lossless": "JPEG Lossless",
+    "JPEG-LS": "JPEG-LS",
+    "JPEG": "JPEG",
+    "RLE": "RLE",
+    "MPEG": "video",
+    "HEVC": "video",
+}
+"""Beginning of a transfer syntax's name (PS3.6, table A-1): what people call it."""
 _END = b"\xff\xd9"
 """EOI, the end of a JPEG or JPEG-LS frame."""
 _SOF = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
@@ -91,11 +102,7 @@ def decode(header: Dataset) -> npt.NDArray[Any]:
             failure += repr(error)
         else:
             return pixels
-    raise DicomError(
-        Reason.CODEC,
-        failure,
-        _sentence(syntax, "and cannot be decoded: damaged, or of a depth that is not read"),
-    )
+    raise DicomError(Reason.CODEC, failure, "dicom.undecoded", way=_way(syntax))
 
 
 def check(header: Dataset) -> UID:
@@ -107,9 +114,7 @@ def check(header: Dataset) -> UID:
     syntax: UID = header.file_meta.TransferSyntaxUID
     if syntax not in NATIVE and not decoders(syntax):
         raise DicomError(
-            Reason.CODEC,
-            f"transfer syntax {syntax}",
-            _sentence(syntax, "which cannot be decoded here; install a decoder (imagecodecs)"),
+            Reason.CODEC, f"transfer syntax {syntax}", "dicom.no_decoder", way=_way(syntax)
         )
     return syntax
 
@@ -185,9 +190,11 @@ def _frames(header: Dataset) -> Iterator[bytes]:
     )
 
 
-def _sentence(syntax: UID, what: str) -> str:
-    name = syntax.name if syntax.is_transfer_syntax and not syntax.is_private else "an unknown way"
-    return f"The pixels are compressed as {name}, {what}; or decompress the files."
+def _way(syntax: UID) -> str:
+    """What people call the way in which pixels are compressed, as the table of sentences lists it."""
+    if not syntax.is_transfer_syntax or syntax.is_private:
+        return ""
+    return next((way for start, way in _WAYS.items() if syntax.name.startswith(start)), "")
 
 
 def _check_streams(header: Dataset, syntax: UID) -> None:

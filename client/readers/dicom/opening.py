@@ -100,19 +100,13 @@ def guarded(path: Path) -> Iterator[None]:
     """Turn whatever pydicom or a codec raises on a damaged file into a CaseError whose local text names the file."""
     try:
         yield
-    except DicomError as error:
-        raise DicomError(error.reason, f"{path}: {error.local}", error.public) from None
     except CaseError as error:
-        raise CaseError(error.public, f"{path}: {error.local}") from None
+        raise error.at(path) from None
     except (RecursionError, MemoryError) as error:
         reason = Reason.NESTED if isinstance(error, RecursionError) else Reason.TOO_LARGE
         raise DicomError(reason, f"{path}: {type(error).__name__}") from None
     except InvalidDicomError:
-        raise DicomError(
-            Reason.DAMAGED,
-            f"{path}: no DICOM file",
-            "The file is no DICOM file; give DICOM files with their preamble.",
-        ) from None
+        raise DicomError(Reason.DAMAGED, f"{path}: no DICOM file", "dicom.not_dicom") from None
     except Exception as error:  # pydicom and its codecs raise nearly anything on a damaged file
         raise DicomError(Reason.DAMAGED, f"{path}: {error!r}") from None
 

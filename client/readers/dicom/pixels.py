@@ -44,18 +44,14 @@ def check(header: Dataset) -> None:
         raise DicomError(Reason.NO_IMAGE if "Rows" not in header else Reason.KIND)
     kind, samples = word(header, "PhotometricInterpretation"), whole(header, "SamplesPerPixel", 1)
     if kind not in (*_GREY, *_COLOUR):
-        sentence = "The DICOM file's photometric interpretation is unknown; give grey, RGB, YBR or palette images."
-        raise DicomError(Reason.KIND, kind, sentence)
+        raise DicomError(Reason.KIND, kind, "dicom.photometric")
     if samples != (3 if kind in _COLOUR[:-1] else 1):
-        sentence = "The DICOM file's samples per pixel contradict its photometric interpretation; give a valid image object."
-        raise DicomError(Reason.KIND, f"{samples} samples, {kind}", sentence)
+        raise DicomError(Reason.KIND, f"{samples} samples, {kind}", "dicom.samples")
     allocated, stored = whole(header, "BitsAllocated"), whole(header, "BitsStored")
     if allocated not in (8, 16) or not 1 <= stored <= allocated:
-        sentence = "The DICOM file stores neither 8 nor 16 bits a sample; give 8 to 16 bit images."
-        raise DicomError(Reason.KIND, f"{stored} of {allocated} bits", sentence)
+        raise DicomError(Reason.KIND, f"{stored} of {allocated} bits", "dicom.bits")
     if not 0 < whole(header, "Rows") * whole(header, "Columns") * samples <= LARGEST_IMAGE:
-        sentence = f"The DICOM file states an image size that cannot be used; at most {LARGEST_IMAGE} samples are allowed."
-        raise DicomError(Reason.TOO_LARGE, "", sentence)
+        raise DicomError(Reason.TOO_LARGE, "", "dicom.size")
     if frames(header) * whole(header, "Rows") * whole(header, "Columns") * samples > LARGEST_VOLUME:
         raise DicomError(Reason.TOO_LARGE, f"{frames(header)} frames")
 
@@ -204,6 +200,6 @@ def scale(header: Dataset) -> tuple[float, float]:
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
         found = numbers(header, keyword)
         if found is None and header.get(keyword) not in (None, ""):
-            raise CaseError("The DICOM file's rescale factors are no numbers; repair the export.")
+            raise CaseError("dicom.rescale")
         factors.append(found[0] if found else default)
     return factors[0], factors[1]

@@ -193,8 +193,7 @@ def _traits(own: Dataset, shared: Dataset) -> Iterator[tuple[str, Hashable]]:
 
 
 def _unplaced(local: str) -> DicomError:
-    sentence = "The multi-frame object states no usable position and orientation of its frames; export it with its geometry."
-    return DicomError(Reason.GEOMETRY, local, sentence)
+    return DicomError(Reason.GEOMETRY, local, "dicom.frames_geometry")
 
 
 def _described(header: Dataset) -> tuple[int, npt.NDArray[np.float64]]:

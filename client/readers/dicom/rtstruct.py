@@ -38,11 +38,7 @@ def read(path: Path, series: Series) -> Masks:
         )
         names = {whole(item, "ROINumber", -1): word(item, "ROIName") for item in regions}
         if min(names) < 0 or max(names) > np.iinfo(np.uint16).max:
-            raise DicomError(
-                Reason.KIND,
-                "numbers of regions",
-                "The structure set numbers its regions beyond 0 to 65535; export it again.",
-            )
+            raise DicomError(Reason.KIND, "numbers of regions", "dicom.regions")
         drawn: dict[int, dict[int, Plane]] = {number: {} for number in names}
         inverse: Array = np.asarray(np.linalg.inv(grid.affine), np.float64)
         for item in header.get("ROIContourSequence") or ():

@@ -24,6 +24,7 @@ from client.readers.dicom.opening import guarded
 from client.readers.dicom.reasons import DicomError, Reason
 from client.readers.dicom.volumes import volumes
 from common.errors import CaseError
+from common.sentences.table import Sentence
 
 _SLICED = ("CT", "MR", "PT")
 """Modalities whose series are stacks of slices: two of them without geometry are no pictures."""
@@ -73,14 +74,19 @@ class Refused:
     Attributes:
         files: which.
         reason: code.
-        public: sentence without a name, path or value.
+        sentence: what may leave the hospital.
         local: detail for the hospital's own log.
     """
 
     files: tuple[Path, ...] = field(repr=False)
     reason: Reason
-    public: str
+    sentence: Sentence
     local: str = field(repr=False)
+
+    @property
+    def public(self) -> str:
+        """The sentence for people: it holds no name, path or value of a file."""
+        return self.sentence.render()
 
 
 def sort(files: Iterable[Path]) -> tuple[tuple[Series, ...], tuple[Refused, ...]]:
@@ -240,4 +246,4 @@ def _made(
 
 def _refused(files: tuple[Path, ...], error: CaseError) -> Refused:
     reason = error.reason if isinstance(error, DicomError) else Reason.DAMAGED
-    return Refused(files, reason, error.public, error.local)
+    return Refused(files, reason, error.sentence, error.local)

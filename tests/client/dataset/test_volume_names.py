@@ -161,7 +161,9 @@ def test_what_is_no_volume_is_left_out_with_its_reason(tmp_path: Path, volume: n
     manifest = index(tmp_path, TASK, data, lines.append)
     assert len(manifest.cases) == 4 and manifest.unusable == 1 and manifest.left_out.total() == 2
     assert any("gap" in line and "holed" in line for line in lines)
-    assert not any("holed" in reason or "dcm" in reason for reason in manifest.left_out)
+    assert not any(
+        "holed" in reason.render() or "dcm" in reason.render() for reason in manifest.left_out
+    )
 
 
 def test_a_mask_that_lies_elsewhere_is_refused(tmp_path: Path, volume: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from client.deidentify import burned_in, folder
 from client.deidentify.pseudonyms import Pseudonyms
 from common.errors import ArgumentError
+from common.sentences.table import say
 from tests.client.deidentify import made as phantom
 
 PACKS = os.environ.get("CONSILIUM_PACKS")
@@ -71,7 +72,7 @@ def test_good_files_are_written_and_the_others_listed(source: Path) -> None:
         for line in (source.parent / "out.quarantine.jsonl").read_text("utf-8").splitlines()
     ]
     assert {line["file"] for line in listed} == {one.file for one in result.kept}
-    assert {burned_in.PRINTED, folder.TORN} < set(result.counts())
+    assert {burned_in.PRINTED, say("dicom.torn").render()} < set(result.counts())
     assert not [reason for reason in result.counts() if "PID" in reason or "/" in reason]
 
 
@@ -189,8 +190,8 @@ def test_a_directory_of_a_medium_and_an_object_without_class_are_listed(source: 
     phantom.save(source, "DICOMDIR", directory)
     result, _ = run(source)
     reasons = {Path(one.file).name: one.reason for one in result.kept}
-    assert reasons["noclass.dcm"] == folder.NO_OBJECT
-    assert reasons["DICOMDIR"] == folder.DIRECTORY
+    assert reasons["noclass.dcm"] == say("dicom.no_object").render()
+    assert reasons["DICOMDIR"] == say("dicom.directory").render()
 
 
 @pytest.mark.parametrize(

@@ -118,10 +118,7 @@ def test_a_letter_without_a_vector_has_none_on_the_other_side() -> None:
 
 def test_a_worker_that_is_not_there_becomes_a_public_sentence() -> None:
     def gone(*_: object) -> Answered:
-        raise IpcError(
-            "The hospital's worker is not running.",
-            "nobody answers at /srv/consilium/run/worker.sock",
-        )
+        raise IpcError("worker.absent", "nobody answers at /srv/consilium/run/worker.sock")
 
     letter, log, _ = carried(gone, question())
     reply = envelopes.read_reply(letter)
@@ -155,7 +152,7 @@ def test_a_refused_hospital_leaves() -> None:
     coordinator = Coordinator()
 
     def refused() -> None:
-        raise FleetError("The coordinator refuses this hospital.")
+        raise FleetError("coordinator.hospital", status=403)
 
     coordinator.receive = refused  # type: ignore[method-assign]
     with pytest.raises(FleetError):
@@ -176,7 +173,7 @@ def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
 
     def over(question: Delivery, letter: Envelope, seconds: float) -> None:
         coordinator.answer = answer  # type: ignore[method-assign]
-        raise OverError("The run has ended.")
+        raise OverError("coordinator.run_over")
 
     coordinator.answer = over  # type: ignore[method-assign]
     relay.run(
@@ -188,4 +185,4 @@ def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
         log.append,
     )  # type: ignore[arg-type]
     assert [letter.text for _, letter, _ in coordinator.answers] == ["B"]
-    assert "The run has ended." in log
+    assert "The run has ended at the coordinator; its question is dropped." in log

@@ -50,8 +50,8 @@ def test_an_approved_study_may_be_trained_and_scored_until_its_day(tmp_path: Pat
         approvals.check(tmp_path, STUDY, use, LATER)
     until = datetime.fromisoformat(made.until)
     approvals.check(tmp_path, STUDY, "train", until - timedelta(seconds=1))
-    stops(tmp_path, STUDY, "train", until, f"ended on {made.until[:10]}")
-    stops(tmp_path, STUDY, "evaluate", until + timedelta(days=400), "ended on")
+    stops(tmp_path, STUDY, "train", until, "has ended; ask its people")
+    stops(tmp_path, STUDY, "evaluate", until + timedelta(days=400), "has ended")
 
 
 def test_a_clock_that_stands_before_the_approval_has_none(tmp_path: Path) -> None:

@@ -119,8 +119,7 @@ def test_layouts_are_those_listed_or_that_of_the_study() -> None:
     own.check(SECURE, "b" * 64)
     Policy().check(SECURE, "c" * 64)
     with pytest.raises(
-        SiteError,
-        match=r"layout cccccccccccccccc is not among those that this hospital's policy \(layouts\) allows",
+        SiteError, match=r"layout is not among those that this hospital's policy \(layouts\) allows"
     ):
         own.check(SECURE, "c" * 64)
 

@@ -50,7 +50,7 @@ def refused(path: Path, content: bytes, match: str, most: int = 8 * MEGABYTE) ->
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
-        ({"dim": [3, 30_000, 30_000, 30_000, 1, 1, 1, 1]}, "at most 536870912 voxels"),
+        ({"dim": [3, 30_000, 30_000, 30_000, 1, 1, 1, 1]}, r"at most 2\^29 voxels"),
         ({"dim": [3, -2, 3, 4, 1, 1, 1, 1]}, "shape"),
         ({"dim": [3, 300, 300, 300, 1, 1, 1, 1]}, "ends before its last voxel"),
         ({"pixdim": [1, np.nan, 2, 3, 0, 0, 0, 0]}, "voxel size that is no number"),
@@ -201,7 +201,7 @@ def test_a_picture_that_grows_without_measure_is_refused_undecoded(tmp_path: Pat
         drawn(8000, 8000, colour=2, pixels=zlib.compress(bytes(1000))),
         "grows more than 200 times",
     )
-    refused(tmp_path / "smith.png", drawn(60_000, 60_000, pixels=b""), "more than 89478485 pixels")
+    refused(tmp_path / "smith.png", drawn(60_000, 60_000, pixels=b""), "more pixels than are read")
 
 
 def test_a_blank_mask_of_many_pixels_is_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from common.errors import CaseError
+from common.sentences.table import Sentence as Told
 from tests.client.readers import mutate, parade
 
 
@@ -41,7 +42,13 @@ def test_every_undamaged_file_of_the_parade_is_read(tmp_path: Path, name: str) -
 def test_the_parade_sees_what_it_looks_for(tmp_path: Path) -> None:
     figures = parade.Figures()
     parade._observe("x", lambda: 1 / 0, figures)
-    parade._observe("y", lambda: (_ for _ in ()).throw(CaseError("smith.png is bad.")), figures)
+    parade._observe(
+        "y",
+        lambda: (_ for _ in ()).throw(
+            CaseError(Told("case.label", (("allowed", ("smith.png",)),)))
+        ),
+        figures,
+    )
     assert len(figures.uncaught) == 1 and len(figures.telling) == 1 and figures.refused == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,9 +117,10 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
     tmp_path: Path, shared: bool
 ) -> None:
     world = World(tmp_path, 3)
-    make: Callable[[str], OpenSums] = lambda name: (
-        SharedOpenSums(tmp_path / "vaults" / name) if shared else OpenSums()
-    )
+
+    def make(name: str) -> OpenSums:
+        return SharedOpenSums(tmp_path / "vaults" / name) if shared else OpenSums()
+
     drawn: dict[str, set[bytes]] = {name: set() for name in world.names}
     for name, hospital in world.hospitals.items():
         hospital.party._vault = make(name)

@@ -29,6 +29,7 @@ from common.secagg.messages import (
 )
 from common.secagg.participant import Me
 from common.secagg.terms import Limits
+from common.sentences.table import say
 from tests.server.parties import ROSTER, World, agreed, order
 
 NAMES = ("h01", "h02", "h03")
@@ -259,7 +260,11 @@ def test_each_step_is_answered_on_its_own_and_what_is_refused_is_told(world: Wor
     party = world.hospitals["h01"].party
     answers, refused_ = agreed(party, [b"x", bad.encode(), good.encode()])
     assert [Advert.decode(blob).terms for blob in answers] == [good.digest]
-    assert len(refused_) == 2 and "not about the signed roster" in refused_[1]
+    assert (
+        len(refused_) == 2
+        and refused_[1] == say("sum.roster")
+        and refused_[0] == say("sum.refused")
+    )
     refused(world, "cut short|announces|not a", lambda: agree(world, "h01", b"x", bad))
 
 

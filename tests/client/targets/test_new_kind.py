@@ -67,8 +67,6 @@ from common.targets.event import Event
 class EventSource(Source):
     """By patient."""
 
-    absent = "The patient has no event in table.csv."
-
     def __init__(self, folder, task, data):
         super().__init__(folder, task, data)
         with (folder / "table.csv").open(newline="") as file:
@@ -79,7 +77,7 @@ class EventSource(Source):
         if row is None:
             return None
         if float(row["time"]) < 0:
-            raise CaseError("A time in table.csv is negative; give the days from the image on.")
+            raise CaseError("data.unfit", "A time in table.csv is negative; give the days from the image on.")
         return float(row["time"]), row["observed"] == "1"
 
     @classmethod

@@ -15,6 +15,7 @@ from client.training.device import Compute
 from client.training.local_training import Trainer
 from common import networks
 from common.errors import SiteError
+from common.sentences.table import say
 from common.strategies import fedprox
 from common.study import study as studies
 from common.study.study import Named, Study
@@ -103,7 +104,11 @@ def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(
     free.run(task, bank, "site", 1, 2)
     monkeypatch.setattr(task, "loss", loss)
     full.run(task, bank, "site", 1, 2)
-    assert full.parts == 4 and len(full.notes) == 2 and "in 4 parts" in full.notes[-1]
+    assert (
+        full.parts == 4
+        and len(full.notes) == 2
+        and full.notes[-1] == say("training.parts", images=4, parts=4).to_json()
+    )
     assert torch.allclose(_weights(free), _weights(full), atol=1e-6)
 
 

@@ -133,8 +133,8 @@ def refuse(made: SiteHome, **about: Any) -> None:
         **{
             "kind": "join",
             "round": 0,
-            "code": "approval",
-            "room": "client.policy.approvals",
+            "code": "approval.missing",
+            "step": "admission",
             "id": "1f2e3d4c",
             "bytes": 300,
             **about,

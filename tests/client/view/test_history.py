@@ -51,7 +51,7 @@ def test_runs_and_refusals(tmp_path: Path) -> None:
     assert (refusal.study, refusal.kind, refusal.code, refusal.id) == (
         "retina",
         "join",
-        "approval",
+        "approval.missing",
         "1f2e3d4c",
     )
     assert refusal.at == scene.lines(made)[-2]["at"]

@@ -59,15 +59,15 @@ def opens(
     [
         (
             {"studies": ("lungs", "small2")},
-            "The study is 'small'; this hospital's policy (studies) allows: lungs, small2.",
+            "The study is 'small', which this hospital's policy (studies) does not list",
         ),
         (
             {"tasks": ("classification",)},
-            "The task is 'segmentation'; this hospital's policy (tasks) allows: classification.",
+            "The task is 'segmentation', which this hospital's policy (tasks) does not list",
         ),
         (
             {"models": ("resnet",)},
-            "The network is 'unet'; this hospital's policy (models) allows: resnet.",
+            "The network is 'unet', which this hospital's policy (models) does not list",
         ),
         (
             {"min_noise": 0.5},

@@ -21,6 +21,7 @@ from client.worker import worker as workers
 from common.errors import CaseError, PolicyError, SiteError
 from common.protocol import envelopes
 from common.protocol.envelopes import Envelope, Question, Reply
+from common.sentences.table import say
 from common.study import study as studies
 from common.trust import certificates, study_signature
 from common.trust.study_signature import Statement
@@ -112,8 +113,7 @@ def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(
         reply.fault == "The study is not signed: a statement and a signature are expected."
         and reply.values.keys()
         == {
-            "code",
-            "room",
+            "step",
             "id",
         }
     )
@@ -152,13 +152,10 @@ class _Failing:
         (KeyError(SECRET), "The hospital's work failed (KeyError); its own log says why."),
         (
             OSError(2, "No such file", f"/data/{SECRET}.dcm"),
-            "The hospital's work failed (FileNotFoundError); its own log says why.",
+            "The hospital's work failed (OSError); its own log says why.",
         ),
         (MemoryError(), "The hospital's work failed (MemoryError); its own log says why."),
-        (
-            CaseError("An image cannot be read.", f"{SECRET}.dcm cannot be read"),
-            "An image cannot be read.",
-        ),
+        (CaseError("mask.size", f"{SECRET}.dcm cannot be read"), say("mask.size").render()),
     ],
 )
 def test_the_text_of_an_error_never_leaves(
@@ -183,8 +180,7 @@ def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.Mon
         reply.fault == "The hospital's journal cannot be written; its disk may be full."
         and reply.values.keys()
         == {
-            "code",
-            "room",
+            "step",
             "id",
         }
     )
@@ -225,7 +221,7 @@ def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, plan: Question) -> 
 @pytest.mark.parametrize(
     ("own", "told"),
     [
-        (OPEN, "3 patients are too few."),
+        (OPEN, "Patients with usable images: 3;"),
         (SILENT, "The hospital's data do not serve this study; its own log"),
     ],
 )
@@ -233,15 +229,20 @@ def test_a_number_of_a_hospital_that_keeps_its_counts_stays_in_its_log(
     site: Site, monkeypatch: pytest.MonkeyPatch, own: Policy, told: str
 ) -> None:
     monkeypatch.setattr(
-        workers, "resident", lambda *_: _Failing(SiteError("3 patients are too few."))
+        workers,
+        "resident",
+        lambda *_: _Failing(SiteError("data.too_few_patients", patients=3, asked=20)),
     )
     reply = answer(replace(site, policy=own), question(sealed()))
     assert reply.fault.startswith(told) and ("3" in reply.fault) is (own is OPEN)
-    assert "3 patients are too few." in (site.state / "site.log").read_text()
+    assert "Patients with usable images: 3;" in (site.state / "site.log").read_text()
 
 
 def test_the_policy_s_own_numbers_may_be_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        workers, "resident", lambda *_: _Failing(PolicyError("The policy allows 5."))
+        workers, "resident", lambda *_: _Failing(PolicyError("policy.rounds_a_day", allowed=5))
     )
-    assert answer(replace(site, policy=SILENT), question(sealed())).fault == "The policy allows 5."
+    assert (
+        answer(replace(site, policy=SILENT), question(sealed())).fault
+        == say("policy.rounds_a_day", allowed=5).render()
+    )

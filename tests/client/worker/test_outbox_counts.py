@@ -32,6 +32,7 @@ def site(tmp_path: Path) -> Site:
     return hostile.hospital(tmp_path / "state")
 
 
+TORN = {"code": "picture.damaged", "arguments": {}, "images": 1}
 TOLD = {
     "join": {
         "train": 9,
@@ -40,7 +41,7 @@ TOLD = {
         "patients": 12,
         "train_patients": 9,
         "left_out": 1,
-        "reasons": ["1 left out: torn."],
+        "reasons": [TORN],
     },
     "train": {"weight": 9.0, "steps": 4, "loss": 0.5, "seconds": 1.0},
     "evaluate": {
@@ -176,25 +177,24 @@ def calls(path: Path) -> Iterator[str]:
 
 def test_one_file_of_a_hospital_writes_letters() -> None:
     files = {path: set(calls(path)) for path in (HOUSE / "client").rglob("*.py")}
-    writers = {path.name for path, found in files.items() if "write_reply" in found}
-    assert writers == {
-        "outbox.py",
-        "gateway.py",
-    }  # the gateway, which has no data, says that its worker is away
-    told = [
+    assert {path.name for path, found in files.items() if "write_reply" in found} == {"outbox.py"}
+    assert {
+        path.name for path, found in files.items() if "wire.refusal" in path.read_text("utf-8")
+    } == {"outbox.py", "gateway.py"}
+    gateway = [
         node
         for node in ast.walk(ast.parse((HOUSE / "client/gateway/relay.py").read_text("utf-8")))
         if isinstance(node, ast.Call)
     ]
-    assert [ast.unparse(node) for node in told if ast.unparse(node.func) == "Reply"] == [
-        "Reply(site, '', fault=fault)"
-    ]
+    said = [ast.unparse(node) for node in gateway if ast.unparse(node.func) == "wire.refusal"]
+    assert said == [
+        "wire.refusal(site, sentence, {'step': 'gateway'})"
+    ]  # it has no data: a code that its worker does not answer
     letters = {path.name for path, found in files.items() if "Letter" in found}
     assert letters == {"fleet.py"}  # of questions, on their way in
     assert {path.name for path, found in files.items() if "Reply" in found} == {
         "worker.py",
         "outbox.py",
-        "gateway.py",
     }
     assert {
         path.name

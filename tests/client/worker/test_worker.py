@@ -180,7 +180,7 @@ def refused(made: Consortium, name: str, plan: Question, words: str) -> None:
     reply = made.put(name, plan)
     assert (
         words in reply.fault
-        and reply.values.keys() <= {"code", "room", "id", "accused"}
+        and reply.values.keys() <= {"step", "id", "accused"}
         and reply.delta is None
         and reply.secure == ()
     )
@@ -312,7 +312,7 @@ def test_metrics_are_told_in_clear_only_where_the_policy_allows_it(make: Make) -
 def test_an_unknown_part_is_refused(make: Make, part: object) -> None:
     made, (layout, weights) = make({"north": OPEN}), start()
     plan = Question("evaluate", made.study.to_table(), 0, layout, weights, {"part": part})
-    refused(made, "north", plan, "asks to evaluate the part")
+    refused(made, "north", plan, "asks to evaluate an unknown part")
 
 
 def test_rounds_under_masks_and_nothing_in_clear(make: Make) -> None:
@@ -464,7 +464,7 @@ def test_a_round_that_the_study_does_not_have(make: Make, number: int) -> None:
     made = make()
     answers = bent(made, made.begin(), "train", lambda plan: replace(plan, round=number))
     assert {reply.fault for reply in answers} == {
-        f"Round {number} is asked for; the study has rounds 1 to 2."
+        f"Round {min(max(number, 0), 999_999)} is asked for; the study has rounds 1 to 2."
     }
     assert all(
         made.journal(name)[-2].get("fault") or made.journal(name)[-1].get("fault") for name in NAMES
@@ -564,7 +564,7 @@ def test_an_older_roster_is_refused_at_every_question_that_brings_it(make: Make)
     refused(made, "north", plan, "version 1, and version 2 was seen before")
     workers.forget()
     refused(made, "north", plan, "version 1, and version 2 was seen before")
-    refused(made, "north", replace(plan, settings={"roster": "x"}), "not a table")
+    refused(made, "north", replace(plan, settings={"roster": "x"}), "The roster is not signed")
 
 
 def test_a_study_that_needs_more_hospitals_than_the_policy_binds_the_hospital(make: Make) -> None:

@@ -103,7 +103,7 @@ def test_a_step_that_refuses_its_settings_or_the_labels_is_found(
 
 def test_an_image_that_does_not_suit_a_step_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Sample:
-        raise CaseError("no foreground")
+        raise CaseError("case.nothing_finite")
 
     monkeypatch.setattr(
         rehearsal, "_transform", lambda _: Transform("prepare", object, prepare=refuse)

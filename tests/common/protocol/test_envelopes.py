@@ -12,6 +12,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from common.errors import WireError
 from common.protocol import envelopes, flower_records
 from common.protocol.envelopes import Envelope, Question, Reply
+from common.sentences.table import say
 
 VECTOR = np.linspace(-1, 1, 11, dtype=np.float32)
 PLAN = Question("train", {"name": "x"}, 3, "f" * 64, VECTOR, {"repeat": 2}, {"signature": "x"})
@@ -84,8 +85,13 @@ def test_masked_words_keep_every_bit_also_those_that_look_like_no_number(shared:
 
 
 def test_silence_does_not_travel() -> None:
-    letter = envelopes.write_reply(Reply("north", "train", fault="No answer.", silent=True))
+    letter = envelopes.write_reply(Reply("north", "train", silent=True))
     assert "silent" not in letter.text and not envelopes.read_reply(letter).silent
+
+
+def test_a_fault_in_words_of_its_own_does_not_travel() -> None:
+    with pytest.raises(WireError, match="only a sentence of the table travels"):
+        envelopes.write_reply(Reply("north", "train", fault="Smith, Anna has no image."))
 
 
 @pytest.mark.parametrize("kind", ["join", "agree", "tally"])
@@ -118,7 +124,7 @@ def _packed(header: Any, vector: Any = None) -> RecordDict:
 
 
 HEADER = {
-    "version": 2,
+    "version": envelopes.VERSION,
     "kind": "train",
     "study": {},
     "round": 1,
@@ -214,34 +220,56 @@ def test_a_letter_of_any_length_is_not_read() -> None:
         envelopes.read_reply(Envelope(" " * (envelopes.LARGEST_TEXT + 1)))
 
 
-TOLD = {"code": "data", "room": "client.dataset.manifest", "id": "0a1b2c3d"}
+REFUSAL = say("data.too_few_patients", patients=3, asked=20)
+ABOUT = {"step": "reading", "id": "0a1b2c3d"}
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("about", "told"),
     [
-        (TOLD, "No images. [data, client.dataset.manifest, 0a1b2c3d]"),
-        (
-            {**TOLD, "code": "secure sum", "accused": "south"},
-            "No images. [secure sum, client.dataset.manifest, 0a1b2c3d]",
-        ),
-        ({**TOLD, "room": ""}, "No images. [data, 0a1b2c3d]"),
-        ({}, "No images."),
+        (ABOUT, "data.too_few_patients, reading, 0a1b2c3d"),
+        ({**ABOUT, "accused": "south"}, "data.too_few_patients, reading, 0a1b2c3d"),
+        ({}, "data.too_few_patients"),
         *(
-            ({**TOLD, key: value}, "No images.")
-            for key in TOLD
-            for value in ("<b>", "a\nb", "x" * 90, "A1", "é", 3, None, ["data"], {})
+            ({**ABOUT, "step": v}, "data.too_few_patients, 0a1b2c3d")
+            for v in ("", "<b>", "client.readers", "x" * 90, "é", 3, None, ["sum"], {})
         ),
-        ({**TOLD, "id": "0a1b2c3"}, "No images."),
-        ({**TOLD, "id": "0a1b2c3d4"}, "No images."),
-        ({**TOLD, "code": ""}, "No images."),
+        *(
+            ({**ABOUT, "id": v}, "data.too_few_patients, reading")
+            for v in ("", "<b>", "0a1b2c3", "0a1b2c3d4", "A" * 8, 3, None, ["a"], {})
+        ),
     ],
     ids=str,
 )
-def test_a_refusal_says_its_code_room_and_id_where_they_are_such(
-    values: dict[str, Any], told: str
+def test_a_refusal_says_its_code_step_and_id_where_they_are_such(
+    about: dict[str, Any], told: str
 ) -> None:
-    reply = envelopes.read_reply(
-        envelopes.write_reply(Reply("north", "", values=values, fault="No images."))
+    reply = envelopes.read_reply(envelopes.refusal("north", REFUSAL, about))
+    assert (reply.site, reply.said, reply.fault) == ("north", REFUSAL, REFUSAL.render())
+    assert (
+        reply.refusal
+        == f"Patients with usable images: 3; at least 20 are needed (data.min_patients). [{told}]"
     )
-    assert reply.refusal == told and reply.fault == "No images."
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"code": "data.smith", "arguments": {}},
+        {"code": "data.too_few_patients", "arguments": {"patients": "Smith", "asked": 20}},
+        {"code": "data.no_images", "arguments": {"name": "Smith"}},
+        {"text": "Smith"},
+        {},
+    ],
+)
+def test_a_sentence_that_this_side_does_not_know_is_a_neutral_one(fault: dict[str, Any]) -> None:
+    text = json.loads(envelopes.refusal("north", REFUSAL, ABOUT).text)
+    reply = envelopes.read_reply(Envelope(json.dumps({**text, "fault": fault})))
+    assert reply.fault == say("message.unknown").render() and "mith" not in reply.refusal
+
+
+@pytest.mark.parametrize("fault", ["Smith", 3, ["Smith"], True])
+def test_a_fault_that_is_no_table_is_a_broken_answer(fault: Any) -> None:
+    text = json.loads(envelopes.refusal("north", REFUSAL, ABOUT).text)
+    with pytest.raises(WireError, match="fault is of type"):
+        envelopes.read_reply(Envelope(json.dumps({**text, "fault": fault})))

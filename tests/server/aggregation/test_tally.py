@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from common.trust import roster as rosters
 from common.trust.roster import Roster
 from server.aggregation import tally
 from server.participants import Member, Participants
-from tests.server.parties import Hospital, World
+from tests.server.parties import DISK, NO_DISK, Hospital, World
 
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=60)
@@ -93,20 +94,16 @@ def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
 
 def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
     world = make()
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
-        "h02", "tally", fault="No disk."
-    )
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "tally", said=DISK)
     _, roster, total = hold(world)
     assert [m.site for m in roster.members] == ["h01", "h03", "h04", "h05"] and total == 1300
-    assert roster.excluded["h02"] == "It was not counted: No disk."
+    assert roster.excluded["h02"] == f"It was not counted: {NO_DISK}"
 
 
 @pytest.mark.parametrize("stage", ["confirm", "reveal"])
 def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply(
-        "h02", "agree", fault="No disk."
-    )
+    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", said=DISK)
     _, roster, _ = hold(world)
     assert not {m.site for m in roster.members} & set(roster.excluded)
 
@@ -114,9 +111,7 @@ def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
 @pytest.mark.parametrize("stage", ["keys", "parcels"])
 def test_every_hospital_that_joined_is_a_member_or_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply(
-        "h02", "agree", fault="No disk."
-    )
+    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", said=DISK)
     _, roster, _ = hold(world)
     assert {m.site for m in roster.members} | set(roster.excluded) >= set(NAMES)
 
@@ -178,11 +173,12 @@ def test_too_few_in_the_count_end_the_run_with_their_reasons(make: Make) -> None
     world = make(3)
 
     def full(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        return Reply(hospital.name, plan.kind, fault="No disk.")
+        return Reply(hospital.name, plan.kind, said=DISK)
 
     world.trouble["vector", "h02"] = full
     with pytest.raises(
-        RoundError, match=r"Too few hospitals for a secure sum, in 3 attempts.*h02: No disk\."
+        RoundError,
+        match=r"Too few hospitals for a secure sum, in 3 attempts.*h02: " + re.escape(NO_DISK),
     ):
         hold(world)
 

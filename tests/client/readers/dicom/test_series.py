@@ -12,9 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG2MPML, UID, SecondaryCaptureImageStorage, generate_uid
 
-from client.readers.dicom.reasons import SENTENCES, Reason
+from client.readers.dicom.reasons import CODES, Reason
 from client.readers.dicom.series import Series, read, sort
 from common.errors import CaseError
+from common.sentences.table import say
 from tests.client.readers.dicom.made import (
     AXIAL,
     axial,
@@ -356,8 +357,11 @@ def test_nothing_that_identifies_is_in_a_repr(tmp_path: Path) -> None:
 
 
 def test_every_reason_has_one_sentence() -> None:
-    assert set(SENTENCES) == set(Reason)
-    assert all(s.endswith(".") and s.count(". ") == 0 for s in SENTENCES.values())
+    assert set(CODES) == set(Reason) and len(set(CODES.values())) == len(CODES)
+    assert all(
+        s.endswith(".") and s.count(". ") == 0
+        for s in (say(code).render() for code in CODES.values())
+    )
 
 
 def test_multi_frame_and_plain_files_of_one_study_do_not_mix(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Every sentence that may leave a hospital, as a code with typed arguments: no free text, no file, no socket."""
