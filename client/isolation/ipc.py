@@ -184,10 +184,7 @@ def _lock(socket: Path) -> int:
     try:
         return files.only_one(socket.with_suffix(".lock"))
     except BlockingIOError:
-        raise IpcError(
-            "Another worker already listens at this hospital's socket; stop it first.",
-            f"{socket} is in use",
-        ) from None
+        raise IpcError("worker.another", f"{socket} is in use") from None
     except FileNotFoundError:
         raise IpcError("worker.make_folder", f"{socket.parent} is missing; make it first") from None
     except OSError as error:

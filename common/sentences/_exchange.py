@@ -125,7 +125,7 @@ EXCHANGE: Mapping[str, Entry] = {
     "sum.messages": row(
         "A question in a secure sum has {messages} messages of kind {kind}; 1 is expected.",
         messages=WHOLE,
-        kind=literal("Order", "Bundle"),
+        kind=literal("SumSpec", "Bundle"),
     ),
     "sum.model": row("The model is not the one that the last secure sum is said to have led to."),
     "sum.unknown": row(

@@ -86,7 +86,9 @@ def test_labels_masks_and_boxes_follow_their_images(source: Path, site: Path) ->
         after = manifests.index(site, networks.task(study), study.data)
         assert len(after.cases) == 12 and after.patients == 6
         assert before is None or before.patients == after.patients
-    rows = labels.read_table(site, networks.task(studies.parse({"name": "s", **CLASSES}))).rows
+    rows = labels.read_table(
+        site, networks.task(studies.parse({"name": "s", **CLASSES})).columns
+    ).rows
     by_pixels = {Image.open(p).tobytes(): p.name for p in (site / "images").iterdir()}
     for i in range(12):
         name = by_pixels[export.picture(i).tobytes()]

@@ -274,7 +274,7 @@ def test_a_question_has_one_order_and_one_bundle(world: World, orders: int, bund
     blobs = [right.encode()] * orders + [parcels["h01"].encode()] * bundles
     refused(
         world,
-        r"has \d messages of kind (Order|Bundle); 1 is expected",
+        r"has \d messages of kind (SumSpec|Bundle); 1 is expected",
         lambda: world.hospitals["h01"].party.prepare(blobs, lambda *_: right),
     )
 

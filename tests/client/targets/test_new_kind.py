@@ -255,7 +255,7 @@ def test_images_without_it_are_left_out_and_counted_in_its_own_words(
     )
     bank = SiteDataset.open([site], study, networks.task(study))
     assert bank.counts["left_out"] == 2
-    assert bank.reasons == ["2 left out: The patient has no event in table.csv."]
+    assert bank.reasons == [{"code": "case.no_target", "arguments": {}, "images": 2}]
 
 
 def test_a_study_of_it_is_rehearsed_and_checked_for_fitness(

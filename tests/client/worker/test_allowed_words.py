@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from client.policy.policy import OPEN
-from client.site import Site
+from client.virtual_site import VirtualSite
 from client.worker.allowed_words import Around
 from common.sentences.table import say
 from tests.client import hostile
@@ -15,7 +14,7 @@ STUDY = replace(hostile.study(), description="Smith, Anna asks for it.")
 
 
 def around(folder: Path) -> Around:
-    return Around(Site("north", (folder,), folder / "state", "cpu", policy=OPEN), STUDY)
+    return Around(VirtualSite("north", (folder,), folder / "state", "cpu"), STUDY)
 
 
 def test_words_are_whole_texts_of_the_study_without_its_prose(tmp_path: Path) -> None:

@@ -179,19 +179,19 @@ def test_one_file_of_a_hospital_writes_letters() -> None:
     files = {path: set(calls(path)) for path in (HOUSE / "client").rglob("*.py")}
     assert {path.name for path, found in files.items() if "write_reply" in found} == {"outbox.py"}
     assert {
-        path.name for path, found in files.items() if "wire.refusal" in path.read_text("utf-8")
-    } == {"outbox.py", "gateway.py"}
+        path.name for path, found in files.items() if "envelopes.refusal" in path.read_text("utf-8")
+    } == {"outbox.py", "relay.py"}
     gateway = [
         node
         for node in ast.walk(ast.parse((HOUSE / "client/gateway/relay.py").read_text("utf-8")))
         if isinstance(node, ast.Call)
     ]
-    said = [ast.unparse(node) for node in gateway if ast.unparse(node.func) == "wire.refusal"]
+    said = [ast.unparse(node) for node in gateway if ast.unparse(node.func) == "envelopes.refusal"]
     assert said == [
-        "wire.refusal(site, sentence, {'step': 'gateway'})"
+        "envelopes.refusal(site, sentence, {'step': 'gateway'})"
     ]  # it has no data: a code that its worker does not answer
-    letters = {path.name for path, found in files.items() if "Letter" in found}
-    assert letters == {"fleet.py"}  # of questions, on their way in
+    envelopes = {path.name for path, found in files.items() if "Envelope" in found}
+    assert envelopes == {"fleet_api.py"}  # of questions, on their way in
     assert {path.name for path, found in files.items() if "Reply" in found} == {
         "worker.py",
         "outbox.py",
@@ -200,11 +200,11 @@ def test_one_file_of_a_hospital_writes_letters() -> None:
         path.name
         for path, found in files.items()
         if "release" in found and "outbox.release" in path.read_text()
-    } == {"desk.py"}
+    } == {"handler.py"}
 
 
 def test_what_is_sent_comes_from_the_desk() -> None:
-    for name in ("app.py", "serve.py"):
+    for name in ("app.py", "worker/process.py"):
         tree = ast.parse((HOUSE / "client" / name).read_text("utf-8"))
         given_to = [
             ast.unparse(node.value)
@@ -212,5 +212,5 @@ def test_what_is_sent_comes_from_the_desk() -> None:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "letter"
         ]
         assert len(given_to) == 2 and all(
-            text.startswith(("desk.answer(", "desk.fault(")) for text in given_to
+            text.startswith(("handler.answer(", "handler.fault(")) for text in given_to
         ), (name, given_to)

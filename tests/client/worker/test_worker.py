@@ -274,7 +274,7 @@ def test_a_network_that_the_policy_does_not_list_is_not_trained(
     monkeypatch.setattr(Trainer, "run", lambda *_: pytest.fail("it was trained"))
     plan = Question("train", made.study.to_table(), 1, layout, weights)
     refused(made, "north", plan, "this hospital's policy (layouts)")
-    refused(made, "east", plan, "0 messages of kind Order")
+    refused(made, "east", plan, "0 messages of kind SumSpec")
 
 
 def test_a_masked_study_is_never_trained_in_clear(
@@ -286,13 +286,13 @@ def test_a_masked_study_is_never_trained_in_clear(
         made,
         "north",
         Question("train", made.study.to_table(), 1, layout, weights),
-        "0 messages of kind Order; 1 is expected",
+        "0 messages of kind SumSpec; 1 is expected",
     )
     refused(
         made,
         "north",
         Question("tally", made.study.to_table()),
-        "0 messages of kind Order; 1 is expected",
+        "0 messages of kind SumSpec; 1 is expected",
     )
 
 

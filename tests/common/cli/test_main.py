@@ -66,9 +66,10 @@ def python(*words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    script = "import sys; from common.cli import main; main.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    script = "import sys; from common.cli import main; main.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules})); print(*(m for m in sys.modules if m.startswith(('client', 'server'))))"
     done = python("-c", script)
-    loaded = set(done.stdout.splitlines()[-1].split())
+    sides = set(done.stdout.splitlines()[-1].split())
+    loaded = set(done.stdout.splitlines()[-2].split())
     assert done.returncode == 0
     assert "consilium demo" in done.stdout
     assert not loaded & {
@@ -78,10 +79,12 @@ def test_help_loads_nothing_heavy() -> None:
         "monai",
         "rich",
         "scipy",
-        "server",
-        "client",
         "tomllib",
         "tempfile",
+    }
+    assert sides == {
+        *("client", "client.commands", "client.commands.site_arguments"),
+        *("server", "server.commands", "server.commands.server_arguments"),
     }
 
 

@@ -13,8 +13,8 @@ import torch
 from client.audit import witness
 from client.policy import approvals, daily_limits, stop, withdrawals
 from client.policy.policy import Policy
-from client.site import Site
 from client.training.optimizer_state import OptimizerStore
+from client.virtual_site import VirtualSite
 from common.simulation.run import simulate
 from common.storage import KEPT, Kept, locked_json
 from common.study import study as studies
@@ -54,7 +54,7 @@ def _work(state: Path, study: studies.Study) -> None:
     withdrawals.add(state, "P001")
     daily_limits.spend(state, Policy(), date(2026, 3, 1), 10, 1)
     stop.stop(state, "ann", "", NOW)
-    site = Site("site0", (), state, resident=False)
+    site = VirtualSite("site0", (), state, resident=False)
     OptimizerStore(site, study.digest).put({"0.step": torch.tensor(1.0)})
     site.log("a line")
     witness._append(state / witness.EVIDENCE, {"site": "north"})

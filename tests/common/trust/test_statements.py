@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.errors import CertificateError, SignatureError
+from common.sentences.table import say
 from common.trust import certificates, keys, statements, study_signature, tree_heads
 from common.trust import roster as rosters
 from common.trust.roster import Roster
@@ -22,8 +23,13 @@ SEED = bytes(range(32))
 PEM = keys.private_pem(Ed25519PrivateKey.from_private_bytes(SEED))
 CA = certificates.authority("chest-4", NOW, 3650)
 SIGNER = certificates.signer(CA, "coordinator", NOW, 365)
+SAID = {
+    "unsigned": say("signature.unsigned"),
+    "foreign": say("signature.key"),
+    "refused": say("signature.certificate"),
+}
 KIND = Kind(
-    b"consilium test v1\0", "letter", "words", "coordinator", "coordinator", "coordinator's key"
+    b"consilium test v1\0", "letter", "words", "coordinator", "coordinator", "test key", **SAID
 )
 FIELDS = {"b": "2", "a": 1}
 
@@ -62,7 +68,7 @@ def test_a_signature_fits_neither_other_fields_nor_another_kind_nor_another_key(
     key = statements.public_key(SIGNER.certificate)
     signature = base64.b64decode(KIND.seal(FIELDS, SIGNER.key)["signature"])
     other = Kind(
-        b"consilium test v2\0", "letter", "words", "coordinator", "coordinator", "coordinator's key"
+        b"consilium test v2\0", "letter", "words", "coordinator", "coordinator", "test key", **SAID
     )
     KIND.check(FIELDS, signature, key)
     for kind, fields, public in (
@@ -74,9 +80,7 @@ def test_a_signature_fits_neither_other_fields_nor_another_kind_nor_another_key(
             statements.public_key(certificates.signer(CA, "coordinator", NOW, 365).certificate),
         ),
     ):
-        with pytest.raises(
-            SignatureError, match="The letter is not signed by the coordinator's key"
-        ):
+        with pytest.raises(SignatureError, match="The letter is not signed by the test key"):
             kind.check(fields, signature, public)
 
 
