@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from server import app
 from server.host.superlink import Address, LinkGrid
+from server.host.superlink_retry import LinkError
 
 
 def main() -> int:
@@ -21,7 +22,8 @@ def main() -> int:
     given = json.loads(sys.stdin.read())
     signal.signal(signal.SIGTERM, _stop)
     home = Path(given["home"])
-    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
+    address = Address(given["superlink"], Path(given["authority"]))
+    grid = LinkGrid(address, given["token"], home, _say)
     status, details = "failed", "the server was stopped"
     pid: Path | None = None
     try:
@@ -34,9 +36,12 @@ def main() -> int:
         status, details = "completed", ""
     except KeyboardInterrupt:
         status, details = "stopped", "stopped by the coordinator"
+    except LinkError as error:
+        details = str(error)
+        _say(details)
     except Exception as error:
         details = f"{type(error).__name__}: {error}"
-        sys.stderr.write(f"{details}\n")
+        _say(details)
     finally:
         if pid is not None:
             pid.unlink(missing_ok=True)
@@ -50,6 +55,11 @@ def _folder(runs: Path, name: object) -> Path:
     if not isinstance(name, str) or name not in known:
         raise ValueError("the run that was submitted has no folder on this server")
     return known[name]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _stop(*_: object) -> NoReturn:

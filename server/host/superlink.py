@@ -5,10 +5,12 @@ A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from flwr.app import Context, Message, RecordDict
 from flwr.common.serde import context_from_proto, message_from_proto, run_from_proto
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
@@ -20,9 +22,9 @@ from flwr.proto.runtime_pb2 import (
     PullTaskInputRequest,
     PushAppMessagesRequest,
     PushTaskOutputRequest,
+    SendTaskHeartbeatRequest,
 )
 from flwr.serverapp import Grid
-from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
 from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_pull_object_fn_protobuf,
     make_push_object_fn_protobuf,
@@ -33,7 +35,6 @@ from flwr.supercore.interceptors import (
     SuperExecAuthHttpInterceptor,
 )
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
-from flwr.supercore.retry import make_simple_http_retry_invoker
 from flwr.supercore.run import Run
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
@@ -42,10 +43,13 @@ from common.protocol import flower_objects, flower_records
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 from server.host.notify import NotifyClient
+from server.host.superlink_retry import Heart, LinkError, Retry
 from server.host.vector_store import VectorStore
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
+_LAST_WORD = 10.0
+"""Seconds for which a process that ends tries to say how it ended."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Address:
     host_and_port: str
     authority: Path
 
-    def client(self, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
+    def client(self, retry: Retry, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
         """A client of the Runtime API."""
         version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
         return RuntimeHttpClient.from_server_address(
@@ -63,7 +67,7 @@ class Address:
             False,
             self.authority.read_bytes(),
             [version, *interceptors],
-            retry_invoker=make_simple_http_retry_invoker(),
+            retry_invoker=retry.invoker(),
         )
 
 
@@ -76,18 +80,25 @@ class RunTask:
 
 
 class Queue:
-    """The runs that wait; the executor's secret entitles to take one."""
+    """The runs that wait; the executor's secret entitles to take one.
+
+    The host looks again at its next tick, so nothing is tried twice here.
+    """
 
     def __init__(self, address: Address, secret: bytes) -> None:
+        retry = Retry(lambda line: None)
+        retry.end_within(0)
         self._client = address.client(
-            SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE})
+            retry, SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE})
         )
 
     def take(self) -> RunTask | None:
-        """The oldest run that waits, or None."""
-        answer = self._client.AcquireTask(
-            AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
-        )
+        """The oldest run that waits; None without one, or while the SuperLink does not answer."""
+        request = AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
+        try:
+            answer = self._client.AcquireTask(request)
+        except httpx.TransportError:
+            return None
         return (
             RunTask(answer.task.run_id, answer.token)
             if answer.HasField("task") and answer.token
@@ -100,17 +111,32 @@ class Queue:
 
 
 class LinkGrid(Grid):
-    """Flower's grid over the Runtime API, for one run."""
+    """Flower's grid over the Runtime API, for one run.
+
+    Args:
+        address: of the SuperLink.
+        token: entitles to the run's task.
+        home: the coordinator's folder.
+        say: gets a line when the SuperLink does not answer.
+    """
 
     shares_memory = True
 
-    def __init__(self, address: Address, token: str, home: Path) -> None:
+    def __init__(
+        self,
+        address: Address,
+        token: str,
+        home: Path,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._retry = Retry(say)
         self._home, self._ringer = home, NotifyClient(home / "run" / "bell.sock")
-        self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
+        self._client = address.client(self._retry, RuntimeTokenHttpInterceptor(token=token))
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
         self._freight: VectorStore | None = None
-        self._heart = HeartbeatSender(make_task_heartbeat_fn_http(self._client))
+        request = SendTaskHeartbeatRequest()
+        self._heart = Heart(lambda: self._client.SendTaskHeartbeat(request).success)
 
     def open(self) -> Context:
         """Claim the run; from now on its heart beats."""
@@ -128,12 +154,13 @@ class LinkGrid(Grid):
         return context
 
     def close(self, status: str, details: str) -> None:
-        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"."""
-        self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
+        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"; it may know already."""
+        self._retry.end_within(_LAST_WORD)
+        with contextlib.suppress(LinkError, httpx.HTTPError):
+            self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
         if self._freight is not None:
             self._freight.clear()
-        if self._heart.is_running:
-            self._heart.stop()
+        self._heart.stop()
         self._client.close()
 
     def get_node_ids(self) -> Iterable[int]:
@@ -146,6 +173,7 @@ class LinkGrid(Grid):
 
     def wait(self, seconds: float) -> None:
         """Until an answer may have come, or so many seconds."""
+        self._heart.check()
         self._ringer.wait(seconds)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:

@@ -16,9 +16,8 @@ import pytest
 
 from common.simulation.phantoms import write
 from common.study import toml
-from tests.journeys.federation import Federation, federation, until
-
-pytestmark = pytest.mark.timeout(300)
+from tests.journeys.federation import Federation, federation
+from tests.patience import until
 
 SITES = ("harbour", "north", "valley")
 MARK = "Zqxw"

@@ -28,10 +28,9 @@ from common.study import toml
 from server import checkpoint
 from server.host.supervisor import ServerHome
 from tests import kept
-from tests.journeys.federation import Federation, federation, until
+from tests.journeys.federation import Federation, federation
 from tests.journeys.watching import Socket, Watch, members
-
-pytestmark = pytest.mark.timeout(300)
+from tests.patience import until
 
 TABLE: dict[str, Any] = {
     "name": "trial",
