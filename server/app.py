@@ -26,6 +26,7 @@ from server.evaluate import Scores
 from server.participants import Member, Participants, gather, join
 from server.progress import WAITING, Reporter
 from server.report import report
+from server.round_record import RoundRecord
 from server.rounds import Federation
 from server.transport import Transport
 
@@ -332,7 +333,7 @@ def _rate(study: Study, number: int) -> float:
     return study.training.learning_rate * rate_factor(study, number - 0.5)
 
 
-def _line(session: Session, record: rounds.RoundRecord, validation: Scores | None) -> str:
+def _line(session: Session, record: RoundRecord, validation: Scores | None) -> str:
     if record.void:
         return f"void: {record.void}"
     text = f"loss {record.mean_loss or 0.0:.4f}, {record.seconds:.1f} s"

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.html import escape, scroll, section
 from server.report import site_results
-from server.report.html import paragraph
+from server.report.markup import paragraph
 from server.report.quality import NAMES
 from server.report.style import SHADES
 from server.report.wording import finite, metric, table

@@ -8,7 +8,7 @@ from typing import Any
 from common.html import escape, section
 from common.quantities import plural
 from server.report import site_results
-from server.report.html import bullets, grid, pairs, paragraph, points
+from server.report.markup import bullets, grid, pairs, paragraph, points
 from server.report.wording import finite, listed, table, whole
 
 Report = Mapping[str, Any]

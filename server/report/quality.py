@@ -10,7 +10,7 @@ from common.html import escape, section
 from common.quantities import plural
 from server.report import charts, site_results
 from server.report.charts import Mark
-from server.report.html import chart, figure, grid, paragraph
+from server.report.markup import chart, figure, grid, paragraph
 from server.report.wording import finite, mean, metric, table, whole
 
 Report = Mapping[str, Any]

@@ -19,7 +19,7 @@ from server import checkpoint
 from server.evaluate import Scores
 from server.participants import Participants
 from server.report import disclosure, page
-from server.rounds import RoundRecord
+from server.round_record import RoundRecord
 
 _SHOWN = ("consilium", "flwr", "torch", "monai", "numpy")
 

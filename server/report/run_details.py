@@ -8,7 +8,7 @@ from typing import Any
 from common.html import escape, section
 from common.quantities import grouped, plural, size
 from server.report import charts, site_results, verdict
-from server.report.html import HALF, bullets, figure, grid, pairs, paragraph
+from server.report.markup import HALF, bullets, figure, grid, pairs, paragraph
 from server.report.privacy import SIMULATED
 from server.report.quality import present
 from server.report.svg import Frame

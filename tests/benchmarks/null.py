@@ -18,7 +18,7 @@ from common.study.study import Data, Evaluation, FederationSettings, Named, Stud
 from common.update import Layout
 from server import rounds
 from server.participants import Member
-from server.rounds import RoundRecord
+from server.round_record import RoundRecord
 from server.transport import Transport
 
 CHANGE = np.float32(1e-3)

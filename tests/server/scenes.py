@@ -12,7 +12,7 @@ from common.study.study import Study
 from server.evaluate import Scores
 from server.participants import Member, Participants
 from server.report import report
-from server.rounds import RoundRecord
+from server.round_record import RoundRecord
 
 SITES = ("Aarhus", "Basel", "Coimbra", "Dresden", "Eindhoven")
 COUNTS = {site: 3127 + 811 * i + 137 * i * i for i, site in enumerate(SITES)}

@@ -32,7 +32,8 @@ from common.study.study import Named
 from server import checkpoint
 from server.checkpoint import Saved
 from server.participants import Member, Participants
-from server.rounds import Federation, RoundRecord, one_round
+from server.round_record import RoundRecord
+from server.rounds import Federation, one_round
 from server.rounds import run as honest
 from server.transport import Transport
 from tests import small

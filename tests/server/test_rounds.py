@@ -18,6 +18,7 @@ from common.sentences.table import say
 from common.simulation.inline import InlineGrid
 from server import rounds
 from server.participants import Member
+from server.round_record import RoundRecord
 from server.rounds import Federation
 from server.transport import Transport
 from tests.benchmarks import null
@@ -136,7 +137,7 @@ def masked(tmp_path: Path, sites: int = 4, **settings: Any) -> tuple[World, Fede
     return world, federation
 
 
-def go(world: World, federation: Federation) -> rounds.RoundRecord:
+def go(world: World, federation: Federation) -> RoundRecord:
     return rounds.one_round(federation, world, WATCH)  # type: ignore[arg-type]
 
 

@@ -33,7 +33,8 @@ from common.update import Vector
 from server import evaluate, rounds
 from server.aggregation import tally
 from server.participants import Member, Participants
-from server.rounds import Federation, RoundRecord
+from server.round_record import RoundRecord
+from server.rounds import Federation
 from server.transport import Traffic
 from tests import small
 
