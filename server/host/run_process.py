@@ -14,7 +14,6 @@ from typing import NoReturn
 
 from server import app
 from server.host.superlink import Address, LinkGrid
-from server.host.superlink_retry import LinkError
 
 
 def main() -> int:
@@ -22,8 +21,7 @@ def main() -> int:
     given = json.loads(sys.stdin.read())
     signal.signal(signal.SIGTERM, _stop)
     home = Path(given["home"])
-    address = Address(given["superlink"], Path(given["authority"]))
-    grid = LinkGrid(address, given["token"], home, _say)
+    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
     status, details = "failed", "the server was stopped"
     pid: Path | None = None
     try:
@@ -36,12 +34,9 @@ def main() -> int:
         status, details = "completed", ""
     except KeyboardInterrupt:
         status, details = "stopped", "stopped by the coordinator"
-    except LinkError as error:
-        details = str(error)
-        _say(details)
     except Exception as error:
         details = f"{type(error).__name__}: {error}"
-        _say(details)
+        sys.stderr.write(f"{details}\n")
     finally:
         if pid is not None:
             pid.unlink(missing_ok=True)
@@ -55,11 +50,6 @@ def _folder(runs: Path, name: object) -> Path:
     if not isinstance(name, str) or name not in known:
         raise ValueError("the run that was submitted has no folder on this server")
     return known[name]
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def _stop(*_: object) -> NoReturn:

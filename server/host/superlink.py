@@ -5,12 +5,10 @@ A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 from flwr.app import Context, Message, RecordDict
 from flwr.common.serde import context_from_proto, message_from_proto, run_from_proto
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
@@ -22,9 +20,9 @@ from flwr.proto.runtime_pb2 import (
     PullTaskInputRequest,
     PushAppMessagesRequest,
     PushTaskOutputRequest,
-    SendTaskHeartbeatRequest,
 )
 from flwr.serverapp import Grid
+from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
 from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_pull_object_fn_protobuf,
     make_push_object_fn_protobuf,
@@ -35,6 +33,7 @@ from flwr.supercore.interceptors import (
     SuperExecAuthHttpInterceptor,
 )
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
+from flwr.supercore.retry import make_simple_http_retry_invoker
 from flwr.supercore.run import Run
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
@@ -43,13 +42,10 @@ from common.protocol import flower_objects, flower_records
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 from server.host.notify import NotifyClient
-from server.host.superlink_retry import Heart, LinkError, Retry
 from server.host.vector_store import VectorStore
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
-_LAST_WORD = 10.0
-"""Seconds for which a process that ends tries to say how it ended."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Address:
     host_and_port: str
     authority: Path
 
-    def client(self, retry: Retry, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
+    def client(self, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
         """A client of the Runtime API."""
         version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
         return RuntimeHttpClient.from_server_address(
@@ -67,7 +63,7 @@ class Address:
             False,
             self.authority.read_bytes(),
             [version, *interceptors],
-            retry_invoker=retry.invoker(),
+            retry_invoker=make_simple_http_retry_invoker(),
         )
 
 
@@ -80,25 +76,18 @@ class RunTask:
 
 
 class Queue:
-    """The runs that wait; the executor's secret entitles to take one.
-
-    The host looks again at its next tick, so nothing is tried twice here.
-    """
+    """The runs that wait; the executor's secret entitles to take one."""
 
     def __init__(self, address: Address, secret: bytes) -> None:
-        retry = Retry(lambda line: None)
-        retry.end_within(0)
         self._client = address.client(
-            retry, SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE})
+            SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE})
         )
 
     def take(self) -> RunTask | None:
-        """The oldest run that waits; None without one, or while the SuperLink does not answer."""
-        request = AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
-        try:
-            answer = self._client.AcquireTask(request)
-        except httpx.TransportError:
-            return None
+        """The oldest run that waits, or None."""
+        answer = self._client.AcquireTask(
+            AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
+        )
         return (
             RunTask(answer.task.run_id, answer.token)
             if answer.HasField("task") and answer.token
@@ -111,32 +100,17 @@ class Queue:
 
 
 class LinkGrid(Grid):
-    """Flower's grid over the Runtime API, for one run.
-
-    Args:
-        address: of the SuperLink.
-        token: entitles to the run's task.
-        home: the coordinator's folder.
-        say: gets a line when the SuperLink does not answer.
-    """
+    """Flower's grid over the Runtime API, for one run."""
 
     shares_memory = True
 
-    def __init__(
-        self,
-        address: Address,
-        token: str,
-        home: Path,
-        say: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        self._retry = Retry(say)
+    def __init__(self, address: Address, token: str, home: Path) -> None:
         self._home, self._ringer = home, NotifyClient(home / "run" / "bell.sock")
-        self._client = address.client(self._retry, RuntimeTokenHttpInterceptor(token=token))
+        self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
         self._freight: VectorStore | None = None
-        request = SendTaskHeartbeatRequest()
-        self._heart = Heart(lambda: self._client.SendTaskHeartbeat(request).success)
+        self._heart = HeartbeatSender(make_task_heartbeat_fn_http(self._client))
 
     def open(self) -> Context:
         """Claim the run; from now on its heart beats."""
@@ -154,13 +128,12 @@ class LinkGrid(Grid):
         return context
 
     def close(self, status: str, details: str) -> None:
-        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"; it may know already."""
-        self._retry.end_within(_LAST_WORD)
-        with contextlib.suppress(LinkError, httpx.HTTPError):
-            self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
+        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"."""
+        self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
         if self._freight is not None:
             self._freight.clear()
-        self._heart.stop()
+        if self._heart.is_running:
+            self._heart.stop()
         self._client.close()
 
     def get_node_ids(self) -> Iterable[int]:
@@ -173,7 +146,6 @@ class LinkGrid(Grid):
 
     def wait(self, seconds: float) -> None:
         """Until an answer may have come, or so many seconds."""
-        self._heart.check()
         self._ringer.wait(seconds)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:

@@ -33,10 +33,6 @@ from server.host.vector_store import LEAST_DISK
 
 Log = Callable[[str], None]
 _TICK = 0.25
-_PATIENCE = 300.0
-"""Seconds that a service of this host may take to start: a machine that is busy or just booted is slow."""
-_LAST_WORDS = 60.0
-"""Seconds that a run may take to end when the server stops."""
 _SILENT = {
     **environment.FLOWER,
     "MALLOC_ARENA_MAX": "2",
@@ -203,13 +199,8 @@ class Host:
     def _end_runs(self) -> None:
         for process in self.running.values():
             process.terminate()
-        for run_id, process in self.running.items():
-            try:
-                process.wait(_LAST_WORDS)
-            except subprocess.TimeoutExpired:
-                self.log(f"run {run_id} did not end within {_LAST_WORDS:.0f} s and is killed")
-                process.kill()
-                process.wait()
+        for process in self.running.values():
+            process.wait(30)
 
     def _members(self, control: Control) -> bytes:
         return proxy.members(Registry(self.home.path).load(), control.node_keys().values())
@@ -237,7 +228,7 @@ class Host:
             target=enrolment.serve, args=arguments, name="enrolment", daemon=True
         )
         thread.start()
-        _until(socket_path.exists, _PATIENCE, self.stop, "The enrolment service does not start.")
+        _until(socket_path.exists, 10.0, self.stop, "The enrolment service does not start.")
         yield
         self.stop.set()
         thread.join(5)
@@ -317,9 +308,9 @@ def _superlink(home: ServerHome, stop: threading.Event) -> Iterator[subprocess.P
     try:
         _until(
             lambda: process.poll() is not None or _answers(home),
-            _PATIENCE,
+            30.0,
             stop,
-            f"The SuperLink does not answer within {_PATIENCE:.0f} s; {home.logs / 'superlink.log'} may say why.",
+            "The SuperLink does not answer.",
         )
         if process.poll() is not None:
             raise ConsiliumError(

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +25,11 @@ from common.cli import main
 from common.study import toml
 from server.commands import study_runs
 from server.host.supervisor import ServerHome
-from tests.patience import LONG, until
 
 HOUSE = Path(__file__).resolve().parents[2]
 CONSILIUM = [sys.executable, "-c", "from common.cli.main import main; raise SystemExit(main())"]
 PROBE = Path(__file__).with_name("probe")
+PATIENCE = 90.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -37,6 +38,16 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = [door.getsockname()[1] for door in doors]
     for door in doors:
         door.close()
+    return found
+
+
+def until(there: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The first true value of ``there()``."""
+    last = time.monotonic() + patience
+    while not (found := there()):
+        if time.monotonic() > last:
+            raise AssertionError(f"after {patience:.0f} s: {what}")
+        time.sleep(0.05)
     return found
 
 
@@ -172,7 +183,7 @@ class Federation:
         for process in ending:
             process.terminate()
         for process in ending:
-            process.wait(LONG)
+            process.wait(PATIENCE)
         return {name: self.said(name) for name in names}
 
     def said(self, name: str) -> str:
@@ -197,7 +208,7 @@ class Federation:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         for process in self.groups.values():
-            process.wait(LONG)
+            process.wait(PATIENCE)
 
     def _spawn(self, name: str, *words: object) -> Path:
         out = self.top / f"{name}.out"

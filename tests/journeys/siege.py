@@ -38,9 +38,8 @@ from common.trust import certificates
 from server.host.superlink import Address, LinkGrid
 from server.host.supervisor import ServerHome
 from tests import small
-from tests.journeys.federation import Federation, federation, free_ports
+from tests.journeys.federation import Federation, federation, free_ports, until
 from tests.journeys.watching import descendants
-from tests.patience import until
 
 NOW = datetime.now(UTC)
 EVIL = b"from pathlib import Path\nPath('MARK').write_text('here')\n"

@@ -26,9 +26,10 @@ from server.host.superlink import LinkGrid
 from server.participants import join
 from server.transport import Transport
 from tests import small
+from tests.journeys.federation import until
 from tests.journeys.siege import EVIL, NOW, Scene, registered, siege, stolen
-from tests.patience import until
 
+pytestmark = pytest.mark.timeout(240)
 ROGUE = Path(__file__).with_name("rogue")
 STUDY = studies.parse(
     {

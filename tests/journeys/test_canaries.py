@@ -16,8 +16,9 @@ import pytest
 
 from common.simulation.phantoms import write
 from common.study import toml
-from tests.journeys.federation import Federation, federation
-from tests.patience import until
+from tests.journeys.federation import Federation, federation, until
+
+pytestmark = pytest.mark.timeout(300)
 
 SITES = ("harbour", "north", "valley")
 MARK = "Zqxw"

@@ -28,9 +28,10 @@ from common.study import toml
 from server import checkpoint
 from server.host.supervisor import ServerHome
 from tests import kept
-from tests.journeys.federation import Federation, federation
+from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import Socket, Watch, members
-from tests.patience import until
+
+pytestmark = pytest.mark.timeout(300)
 
 TABLE: dict[str, Any] = {
     "name": "trial",

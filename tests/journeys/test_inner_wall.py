@@ -11,12 +11,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[2]
 WORKER_USER, GATEWAY_USER, STRANGER, GROUP = 61001, 61002, 61003, 61010
@@ -116,16 +115,12 @@ def worker(top: Path, listener: int) -> Iterator[None]:
     started = subprocess.Popen(
         ["unshare", "--net", *command(WORKER, top, listener, WORKER_USER, GROUP)], cwd=HOUSE
     )
-    try:
-        until(
-            lambda: (top / "run" / "worker.sock").exists() or started.poll() is not None,
-            "the worker does not listen",
-        )
+    while not (top / "run" / "worker.sock").exists():
         assert started.poll() is None, "this kernel does not let root make a network namespace"
-        yield
-    finally:
-        started.kill()
-        started.wait()
+        time.sleep(0.01)
+    yield
+    started.kill()
+    started.wait()
 
 
 @pytest.mark.usefixtures("worker")

@@ -10,6 +10,7 @@ from common.simulation.run import simulate
 from tests import small
 
 
+@pytest.mark.timeout(300)
 def test_ray_gives_the_same_result_as_inline(tmp_path: Path) -> None:
     sites, study = small.federation(tmp_path / "sites"), small.study(tmp_path / "study.toml")
     means = []

@@ -22,9 +22,9 @@ from common.trust import study_signature
 from common.trust.study_signature import Statement
 from tests import small
 from tests.client.view.browser import browser, needed
-from tests.journeys.federation import Federation, federation
-from tests.patience import until
+from tests.journeys.federation import Federation, federation, until
 
+pytestmark = pytest.mark.timeout(300)
 STUDY = studies.parse(
     {
         **small.TABLE,

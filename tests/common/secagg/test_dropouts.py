@@ -139,6 +139,7 @@ def test_random_ways_of_leaving(count: int, branches: Sequence[int], wanted: int
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_a_thousand_random_ways_of_leaving_of_fifty() -> None:
     found = patterns(50, (2, 2, 3, 3, 30), 1000)
     assert found.total() == 1000 and found["opened"] >= 300
