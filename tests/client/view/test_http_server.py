@@ -22,6 +22,7 @@ from client.view.http_server import Server
 from client.view.status import Viewer
 from common.errors import InputError
 from tests.client.view import scene
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def ask(
     server: Server, method: str, path: str, body: bytes | str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
     """One request; headers are written with _ for -, an empty one is left out."""
-    wire = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
+    wire = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=patient(20))
     sent = {
         "Host": server.origin.removeprefix("http://"),
         **{name.replace("_", "-"): value for name, value in headers.items()},
