@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
 from client import virtual_site
+from client.training import device
 from client.worker import handler
 from common.errors import WireError
 from common.protocol import flower_records
 
 app = ClientApp()
+THREADS = "CONSILIUM_THREADS"
+"""Environment of a simulation: the processor threads of each hospital, also in processes that Ray starts; not there: torch's own number."""
 
 
 @app.query()
@@ -33,6 +38,7 @@ def evaluate(message: Message, context: Context) -> Message:
 
 def answer(message: Message, context: Context) -> Message:
     """Take the letter out of a Flower message and put the answer in."""
+    device.fix_threads(int(os.environ.get(THREADS, "0")))
     site = virtual_site.from_node(context.node_config)
     try:
         letter = handler.answer(site, flower_records.unpack(message.content))

@@ -68,6 +68,12 @@ class SiteSettings(KitSettings):
 
     data: str = setting(doc="folder with the scans; only ever read")
     device: str = setting("auto", doc="where models are trained", choices=("auto", "cpu", "cuda"))
+    threads: int = setting(
+        0,
+        doc="processor threads of training; 0: all cores that the worker may use",
+        low=0,
+        high=1024,
+    )
     walls: str = setting(
         "required",
         doc="whether to refuse to start where the kernel lacks a wall",

@@ -248,9 +248,9 @@ def compare(session: Session) -> None:
 def conclude(session: Session) -> None:
     """Write the report of whatever was reached."""
     seconds = time.perf_counter() - session.began
-    compute = session.scores["federated"].compute if "federated" in session.scores else {}
-    pictures = "federated" in session.scores and bool(session.scores["federated"].examples)
-    more = {"compute": compute, "engine": session.order.engine, "pictures": pictures}
+    federated = session.scores.get("federated", Scores())
+    computed = {"compute": federated.compute, "computers": federated.grouped_computers()}
+    more = {**computed, "engine": session.order.engine, "pictures": bool(federated.examples)}
     session.transport.traffic.take()
     moved = session.bytes or session.transport.traffic.total
     content = report.assemble(
@@ -264,8 +264,7 @@ def conclude(session: Session) -> None:
         moved,
         more,
     )
-    examples = session.scores["federated"].examples if "federated" in session.scores else []
-    session.run.finish(content, examples)
+    session.run.finish(content, federated.examples)
 
 
 def _federation(session: Session, members: Sequence[Member], repeat: int = 1) -> Federation:

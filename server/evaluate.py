@@ -36,6 +36,7 @@ class Scores:
         faults: ``{site: sentence}``.
         examples: pictures of synthetic phantoms; empty for every real hospital.
         compute: device, precision and the like, as a hospital reports it.
+        computers: the same of each hospital; sums of floats, and so weights, are the same to the bit for the same of these only.
         means: means over hospitals from a sum under masks, where hospitals keep their own metrics to themselves.
         summed: how many hospitals are in that sum.
     """
@@ -46,6 +47,7 @@ class Scores:
     faults: dict[str, str] = field(default_factory=dict)
     examples: list[dict[str, str]] = field(default_factory=list)
     compute: dict[str, Any] = field(default_factory=dict)
+    computers: dict[str, dict[str, Any]] = field(default_factory=dict)
     means: Metrics = field(default_factory=dict)
     summed: int = 0
 
@@ -60,6 +62,15 @@ class Scores:
             return dict(self.means)
         keys = sorted({key for metrics in self.sites.values() for key in metrics})
         return {key: mean([m.get(key) for m in self.sites.values()]) for key in keys}
+
+    def grouped_computers(self) -> list[dict[str, Any]]:
+        """Each kind of computer once, with the ``sites`` that have it: no number stands under one hospital's name."""
+        groups: dict[str, dict[str, Any]] = {}
+        for site, computer in sorted(self.computers.items()):
+            groups.setdefault(repr(sorted(computer.items())), {**computer, "sites": []})[
+                "sites"
+            ].append(site)
+        return list(groups.values())
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``report.json``."""
@@ -170,7 +181,7 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
         if "metrics" in values and site in found.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
         else:
-            scores.compute.update(_compute(values.get("compute")))
+            _computed(scores, site, values)
     return scores
 
 
@@ -197,7 +208,17 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         if isinstance(examples, list)
         else []
     )
-    scores.compute.update(_compute(reply.values.get("compute")))
+    _computed(scores, site, reply.values)
+
+
+def _computed(scores: Scores, site: str, values: Mapping[str, Any]) -> None:
+    """Note how a hospital computed, if it says so."""
+    compute = _compute(values.get("compute"))
+    scores.compute.update(compute)
+    if compute:
+        scores.computers[site] = {
+            str(name): value for name, value in compute.items() if name != "note"
+        }
 
 
 def _compute(value: object) -> Mapping[str, Any]:

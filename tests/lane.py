@@ -82,7 +82,7 @@ def _accept(door: socket.socket, serve: Serve, context: Context, stopped: thread
 
 
 def _one(connection: socket.socket, serve: Serve, context: Context) -> None:
-    connection.settimeout(5)
+    connection.settimeout(60)
     with contextlib.suppress(OSError), connection:
         if context is None:
             serve(connection)
@@ -107,7 +107,7 @@ def _both_ways(one: socket.socket, other: socket.socket) -> None:
     to = {one: other, other: one}
     while True:
         held = [side for side in to if isinstance(side, ssl.SSLSocket) and side.pending()]
-        ready = held or select.select(list(to), [], [], 5)[0]
+        ready = held or select.select(list(to), [], [], 60)[0]
         if not ready:
             return
         for side in ready:

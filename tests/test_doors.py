@@ -391,6 +391,10 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "client/commands/enrol.py",
         "client/commands/site_doctor.py",
         "server/host/superlink_control.py",
+        "server/host/superlink.py",
+        "server/host/retry.py",
+        "server/host/superlink.py",
+        "server/host/retry.py",
     ),
     "cryptography": (
         "common/trust/*",

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
+
 HOUSE = Path(__file__).resolve().parent.parent
 
 FAKE = """#!/bin/sh
@@ -66,7 +68,7 @@ class Door:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         )
 

@@ -23,6 +23,8 @@ from common.cli import console
 
 _PARTS = ("worker", "gateway")
 _WAIT = 5.0
+_FAREWELL = 30.0
+"""Seconds that worker and gateway have to end once they are told to."""
 
 
 def enrol(given: Namespace) -> int:
@@ -166,7 +168,13 @@ def _worker(home: SiteHome, settings: SiteSettings, stop: threading.Event) -> No
         home.state, event="policy", digest=hashlib.sha256(home.policy_toml.read_bytes()).hexdigest()
     )
     process.run(
-        site, home.path, home.socket, _log(home.worker_log), settings.walls == "required", stop
+        site,
+        home.path,
+        home.socket,
+        _log(home.worker_log),
+        settings.walls == "required",
+        stop,
+        threads=settings.threads,
     )
     audit_log.note(home.state, event="ended")
 
@@ -228,7 +236,13 @@ def _both(home: SiteHome, stop: threading.Event) -> None:
     for process in reversed(running.values()):
         process.terminate()
     for process in running.values():
-        process.wait(15)
+        try:
+            process.wait(_FAREWELL)
+        except (
+            subprocess.TimeoutExpired
+        ):  # e.g. a gateway that takes its leave of a coordinator which does not answer
+            process.kill()
+            process.wait()
     console.note("site stopped")
 
 

@@ -138,7 +138,7 @@ def _data(folder: Path) -> CheckResult:
 def _walls(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
     """Raise the worker's walls around a process that does nothing else, and see whether they hold."""
     command = [sys.executable, "-c", _WALLS, settings.data, str(home.path), str(home.socket)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 (our own program)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 (our own program)
     found = [checks.ok("walls", line.removeprefix("wall: ")) for line in done.stdout.splitlines()]
     if done.returncode == 0 and found:
         return found

@@ -60,10 +60,10 @@ class WorkerClient:
 
     Args:
         socket: the worker's socket.
-        patience: seconds to wait for a worker that is not there, e.g. because it restarts.
+        patience: seconds to wait for a worker that is not there, e.g. because it restarts: torch alone takes a busy machine a minute.
     """
 
-    def __init__(self, socket: Path, patience: float = 10.0) -> None:
+    def __init__(self, socket: Path, patience: float = 120.0) -> None:
         self._socket, self._patience = socket, patience
 
     def ask(

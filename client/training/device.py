@@ -61,6 +61,12 @@ class Compute:
         return {**shown, "threads": torch.get_num_threads()}
 
 
+def fix_threads(count: int) -> None:
+    """Compute with so many processor threads from now on, whichever thread of this process computes; 0: as it is."""
+    if count and count != torch.get_num_threads():
+        torch.set_num_threads(count)
+
+
 def name(wanted: str) -> str:
     """What the device for "auto", "cpu", "cuda" calls itself."""
     return _name(device(wanted))

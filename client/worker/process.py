@@ -45,6 +45,7 @@ def run(
     required_walls: bool,
     stop: threading.Event,
     answer: Answer | None = None,
+    threads: int = 0,
 ) -> None:
     """Be the worker until ``stop`` is set. A running answer then has a few seconds to end; after that this ends the whole process.
 
@@ -58,6 +59,7 @@ def run(
         required_walls: a wall that cannot be raised is an error; else a sentence in the log.
         stop: set by whoever ends the worker, e.g. at SIGTERM.
         answer: answers letters; by default the hospital's desk.
+        threads: with which the hospital computes until this process ends; 0: as many as torch takes by itself.
 
     Raises:
         SandboxError: a required wall cannot be raised.
@@ -66,7 +68,7 @@ def run(
     _own_folders(home / "worker")
     file_access.worker(site.folders, home, socket).shut(log, required_walls)
     began = time.monotonic()
-    desk = _Desk(answer or _desk(site))
+    desk = _Desk(answer or _desk(site, threads))
     from client.isolation import ipc  # noqa: PLC0415 (inside the walls)
 
     log(f"worker ready after {time.monotonic() - began:.1f} s")
@@ -91,10 +93,13 @@ class _Desk:
             self.busy = False
 
 
-def _desk(site: Site) -> Answer:
+def _desk(site: Site, threads: int) -> Answer:
     """The hospital's desk; torch and the rest are imported here, once, and stay."""
+    from client.training import device  # noqa: PLC0415 (inside the walls)
     from client.worker import handler  # noqa: PLC0415 (inside the walls)
     from common.protocol.envelopes import Envelope  # noqa: PLC0415
+
+    device.fix_threads(threads)
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
         try:

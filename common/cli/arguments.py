@@ -15,6 +15,7 @@ from common.errors import ArgumentError, did_you_mean
 _SIDES = ("server.commands.server_arguments", "client.commands.site_arguments")
 """Each side's words lie beside its commands and are loaded by name: this room imports neither side."""
 _LARGEST_SEED = 2**63 - 1
+_MOST_THREADS = 1024
 _COMPARISONS = ("local", "pooled")
 _PROMISE = "Train one model with several hospitals; every scan stays in its own building."
 _TOUR = """start here:
@@ -191,6 +192,8 @@ def _add_simulate(commands: Any) -> None:
         "--seed", type=_whole(0, _LARGEST_SEED), metavar="N", help="seed, instead of the study's"
     )
     _add_device(parser)
+    cores = "processor threads of each hospital's training (default: all cores); the same number gives the same weights to the bit"
+    parser.add_argument("--threads", type=_whole(1, _MOST_THREADS), metavar="N", help=cores)
     _add_json(parser)
 
 

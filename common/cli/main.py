@@ -145,6 +145,7 @@ def _simulate(given: Namespace) -> int:
             rounds=given.rounds,
             seed=given.seed,
             device=given.device,
+            threads=given.threads,
         )
     return _answer(report, given.json, report["metrics"], f"Report: {out / 'report.html'}")
 

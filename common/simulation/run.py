@@ -46,8 +46,13 @@ def simulate(
     seed: int | None = None,
     device: str = "auto",
     quiet: bool = False,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Federate a study over the hospital folders in ``sites`` and return the report.
+
+    Args:
+        threads: processor threads with which each hospital computes; None: as many as torch takes here (the cores that this process may
+            use), or with the ray engine its share of them. On one machine the weights are the same to the bit for the same number.
 
     Raises:
         ConsiliumError: the study, a folder or an argument is wrong, or a round cannot finish.
@@ -71,7 +76,7 @@ def simulate(
         "quiet": quiet,
     }
     nodes = len(folders) + (1 if "pooled" in compare else 0)
-    with _environment(sites, out / "state", device, engine):
+    with _environment(sites, out / "state", device, engine), _threads(engine, threads):
         if secure:
             order |= _consortium(out / "state" / ".consortium", [folder.name for folder in folders])
         with _ordered(out / "order.json", {**order, "engine": engine}):
@@ -114,20 +119,24 @@ def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
             )
         shutil.rmtree(hospitals)
     phantom.write(hospitals)
-    with _one_thread():
-        return simulate(demo_study(), hospitals, out, compare=_COMPARISONS, quiet=quiet)
+    # On pictures so small, threads wait for each other longer than they compute: two take 1.5 times as long as one.
+    return simulate(demo_study(), hospitals, out, compare=_COMPARISONS, quiet=quiet, threads=1)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """On pictures as small as the demo's, threads wait for each other longer than they compute: two take 1.5 times as long as one."""
-    torch = importlib.import_module("torch")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+def _threads(engine: str, wanted: int | None) -> Iterator[None]:
+    """One number of threads from start to end, here and in every process that is started meanwhile; Ray shares the cores out by itself."""
+    if engine == "ray" and wanted is None:
         yield
-    finally:
-        torch.set_num_threads(before)
+        return
+    torch = importlib.import_module("torch")
+    before: int = torch.get_num_threads()
+    with _variables(dict.fromkeys(("OMP_NUM_THREADS", "CONSILIUM_THREADS"), str(wanted or before))):
+        torch.set_num_threads(wanted or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def demo_study() -> Path:

@@ -141,7 +141,9 @@ def _nginx() -> CheckResult:
         program = proxy.program()
     except ConsiliumError as error:
         return checks.wrong("nginx", str(error))
-    asked = subprocess.run([program, "-v"], capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 (nginx)
+    asked = subprocess.run(  # noqa: S603 (the nginx of this installation)
+        [program, "-v"], capture_output=True, text=True, timeout=300, check=False
+    )
     version = (asked.stderr + asked.stdout).strip().rpartition("/")[2]
     if asked.returncode:
         return checks.wrong("nginx", f"{program} does not run ({version})", "install it anew")

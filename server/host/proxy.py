@@ -22,8 +22,10 @@ from common.storage import files
 from common.trust.consortium import Consortium
 from server.host.site_registry import RegisteredSite
 
-_PATIENCE = 10.0
-"""Seconds for nginx to start."""
+_PATIENCE = 120.0
+"""Seconds that nginx may take to start; that it ends instead is seen at once."""
+_FAREWELL = 30.0
+"""Seconds that it has to end once it is told to."""
 _CONFIGURATION = """# Written by consilium server start; changes are lost.
 {user}daemon off;
 worker_processes auto;
@@ -176,7 +178,11 @@ class Proxy:
         """Stop it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            try:
+                self._process.wait(_FAREWELL)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
 
 def program() -> str:

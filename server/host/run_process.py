@@ -12,20 +12,30 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from server import app
 from server.host.superlink import Address, LinkGrid
 
 
 def main() -> int:
-    """Read ``{"superlink", "authority", "token", "home"}`` as JSON and run it to the end."""
+    """Read ``{"superlink", "authority", "token", "home", "patience"}`` as JSON and run it to the end.
+
+    A person stops it by SIGTERM, or Ctrl-C where the server runs at a terminal. That the SuperLink is silent for ``patience`` seconds, or
+    takes no more of the run, comes as an error of :mod:`server.host.retry` and is told by its own sentence.
+    """
     given = json.loads(sys.stdin.read())
-    signal.signal(signal.SIGTERM, _stop)
     home = Path(given["home"])
-    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
+    grid = LinkGrid(
+        Address(given["superlink"], Path(given["authority"])),
+        given["token"],
+        home,
+        given["patience"],
+    )
     status, details = "failed", "the server was stopped"
     pid: Path | None = None
+    signal.signal(signal.SIGTERM, _stop)
     try:
         context = grid.open()
+        from server import app  # noqa: PLC0415  # torch: the SuperLink would give the run up before it is imported on a busy machine
+
         folder = _folder(home / "runs", context.run_config.get("run"))
         pid = folder / "pid"
         pid.write_text(f"{os.getpid()}\n", "utf-8")

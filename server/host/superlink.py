@@ -6,9 +6,12 @@ A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import httpx
 from flwr.app import Context, Message, RecordDict
 from flwr.common.serde import context_from_proto, message_from_proto, run_from_proto
 from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
@@ -20,9 +23,9 @@ from flwr.proto.runtime_pb2 import (
     PullTaskInputRequest,
     PushAppMessagesRequest,
     PushTaskOutputRequest,
+    SendTaskHeartbeatRequest,
 )
 from flwr.serverapp import Grid
-from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
 from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_pull_object_fn_protobuf,
     make_push_object_fn_protobuf,
@@ -33,7 +36,7 @@ from flwr.supercore.interceptors import (
     SuperExecAuthHttpInterceptor,
 )
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
-from flwr.supercore.retry import make_simple_http_retry_invoker
+from flwr.supercore.retry import RetryInvoker
 from flwr.supercore.run import Run
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
@@ -42,10 +45,14 @@ from common.protocol import flower_objects, flower_records
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 from server.host.notify import NotifyClient
+from server.host.retry import PATIENCE, Heart, LinkError, Retry, SilentError
 from server.host.vector_store import VectorStore
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
+_FAREWELL = 10.0
+"""Seconds for which a SuperLink that is silent when a run ends is asked to take down how it ended."""
+_REFUSED = "The SuperLink does not accept the secret in superexec.secret; stop the server and start it again."
 
 
 @dataclass(frozen=True)
@@ -55,15 +62,19 @@ class Address:
     host_and_port: str
     authority: Path
 
-    def client(self, *interceptors: ProtobufClientInterceptor) -> RuntimeHttpClient:
-        """A client of the Runtime API."""
+    def client(
+        self, interceptor: ProtobufClientInterceptor, retry: Retry | None
+    ) -> RuntimeHttpClient:
+        """A client of the Runtime API; without ``retry`` each call is made once, and raises httpx's own errors."""
         version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
         return RuntimeHttpClient.from_server_address(
             self.host_and_port,
             False,
             self.authority.read_bytes(),
-            [version, *interceptors],
-            retry_invoker=make_simple_http_retry_invoker(),
+            [version, interceptor],
+            retry_invoker=cast(
+                "RetryInvoker | None", retry
+            ),  # of it, Flower calls invoke and nothing else
         )
 
 
@@ -79,20 +90,34 @@ class Queue:
     """The runs that wait; the executor's secret entitles to take one."""
 
     def __init__(self, address: Address, secret: bytes) -> None:
-        self._client = address.client(
-            SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods={_ACQUIRE})
+        self._address = address
+        interceptor = SuperExecAuthHttpInterceptor(
+            master_secret=secret, protected_methods={_ACQUIRE}
         )
+        self._client = address.client(interceptor, Retry(0.0, _REFUSED))
 
     def take(self) -> RunTask | None:
-        """The oldest run that waits, or None."""
-        answer = self._client.AcquireTask(
-            AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
-        )
-        return (
-            RunTask(answer.task.run_id, answer.token)
-            if answer.HasField("task") and answer.token
-            else None
-        )
+        """The oldest run that waits; None if there is none, or if the SuperLink is too busy to say.
+
+        Raises:
+            LinkError: it refuses.
+        """
+        try:
+            answer = self._client.AcquireTask(
+                AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
+            )
+        except SilentError:
+            return None
+        if not answer.HasField("task") or not answer.token:
+            return None
+        self._hold(answer.token)
+        return RunTask(answer.task.run_id, answer.token)
+
+    def _hold(self, token: str) -> None:
+        """One heartbeat for the process that will be the ServerApp: it has a minute to start, not half of one."""
+        client = self._address.client(RuntimeTokenHttpInterceptor(token=token), None)
+        with closing(client), suppress(httpx.HTTPError):  # a task that expires is queued again
+            client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
 
     def close(self) -> None:
         """Close the connection."""
@@ -100,17 +125,30 @@ class Queue:
 
 
 class LinkGrid(Grid):
-    """Flower's grid over the Runtime API, for one run."""
+    """Flower's grid over the Runtime API, for one run.
+
+    Every call that reaches the SuperLink raises a :class:`~server.host.retry.LinkError` where Flower's own grid would signal this process.
+
+    Args:
+        patience: seconds for which the SuperLink may be silent.
+    """
 
     shares_memory = True
 
-    def __init__(self, address: Address, token: str, home: Path) -> None:
+    def __init__(
+        self, address: Address, token: str, home: Path, patience: float = PATIENCE
+    ) -> None:
         self._home, self._ringer = home, NotifyClient(home / "run" / "bell.sock")
-        self._client = address.client(RuntimeTokenHttpInterceptor(token=token))
+        self._retry = Retry(patience)
+        self._client = address.client(RuntimeTokenHttpInterceptor(token=token), self._retry)
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
         self._freight: VectorStore | None = None
-        self._heart = HeartbeatSender(make_task_heartbeat_fn_http(self._client))
+        self._pulse = address.client(RuntimeTokenHttpInterceptor(token=token), None)
+        self._heart = Heart(
+            lambda: self._pulse.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success,
+            self._retry.over,
+        )
 
     def open(self) -> Context:
         """Claim the run; from now on its heart beats."""
@@ -128,13 +166,15 @@ class LinkGrid(Grid):
         return context
 
     def close(self, status: str, details: str) -> None:
-        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"."""
-        self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
+        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"; one that is gone, or knows already, is not told."""
+        self._heart.stop()
+        self._retry.patience = min(self._retry.patience, _FAREWELL)
+        with suppress(LinkError):
+            self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
         if self._freight is not None:
             self._freight.clear()
-        if self._heart.is_running:
-            self._heart.stop()
-        self._client.close()
+        for client in (self._client, self._pulse):
+            client.close()
 
     def get_node_ids(self) -> Iterable[int]:
         """Numbers of the hospitals that are online."""

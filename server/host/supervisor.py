@@ -26,6 +26,7 @@ from common.storage import files
 from common.trust import certificates, consortium
 from common.trust.consortium import Consortium
 from server.host import enrolment, notify, proxy, vector_store
+from server.host.retry import PATIENCE
 from server.host.site_registry import Registry
 from server.host.superlink import Address, Queue, RunTask
 from server.host.superlink_control import Control, ControlError
@@ -33,6 +34,8 @@ from server.host.vector_store import LEAST_DISK
 
 Log = Callable[[str], None]
 _TICK = 0.25
+_FAREWELL = 30.0
+"""Seconds that a process has to end once it is told to."""
 _SILENT = {
     **environment.FLOWER,
     "MALLOC_ARENA_MAX": "2",
@@ -104,6 +107,7 @@ class Host:
 
     Attributes:
         runner: module that is the process of a run.
+        patience: seconds that a part may take to start, and for which a run bears a silent SuperLink.
         running: the process of each run, by Flower's number.
     """
 
@@ -111,6 +115,7 @@ class Host:
     log: Log
     stop: threading.Event
     runner: str = "server.host.run_process"
+    patience: float = PATIENCE
     running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def serve(self) -> None:
@@ -125,7 +130,7 @@ class Host:
         for folder in (self.home.runs, self.home.run, self.home.logs):
             files.folder(folder) if not folder.exists() else folder.chmod(0o700)
         with ExitStack() as stack:
-            link = stack.enter_context(_superlink(self.home, self.stop))
+            link = stack.enter_context(_superlink(self.home, self.stop, self.patience))
             control = stack.enter_context(self.home.control())
             stack.enter_context(notify.serve(notify.Notifier(), self.home.run / "bell.sock"))
             stack.enter_context(vector_store.serve(self.home.path, self.home.run / "freight.sock"))
@@ -170,12 +175,12 @@ class Host:
 
     def _start(self, task: RunTask) -> None:
         """A process for a run; what it must know goes through a pipe."""
-        given = {
+        link = {
             "superlink": self.home.superlink,
             "authority": str(self.home.authority),
             "token": task.token,
-            "home": str(self.home.path),
         }
+        given = {**link, "home": str(self.home.path), "patience": self.patience}
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.runner],
@@ -200,7 +205,7 @@ class Host:
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            process.wait(30)
+            _ended(process)
 
     def _members(self, control: Control) -> bytes:
         return proxy.members(Registry(self.home.path).load(), control.node_keys().values())
@@ -228,7 +233,15 @@ class Host:
             target=enrolment.serve, args=arguments, name="enrolment", daemon=True
         )
         thread.start()
-        _until(socket_path.exists, 10.0, self.stop, "The enrolment service does not start.")
+        otherwise = "The enrolment service does not start."
+        _until(
+            lambda: socket_path.exists() or not thread.is_alive(),
+            self.patience,
+            self.stop,
+            otherwise,
+        )
+        if not thread.is_alive():
+            raise ConsiliumError(otherwise)
         yield
         self.stop.set()
         thread.join(5)
@@ -277,7 +290,9 @@ def check_port(host: str, port: int, place: str) -> None:
 
 
 @contextmanager
-def _superlink(home: ServerHome, stop: threading.Event) -> Iterator[subprocess.Popen[bytes]]:
+def _superlink(
+    home: ServerHome, stop: threading.Event, patience: float
+) -> Iterator[subprocess.Popen[bytes]]:
     """Flower's SuperLink on loopback: TLS, node authentication, database, process isolation, no run-time installation."""
     options = {
         "--ssl-ca-certfile": home.authority,
@@ -308,7 +323,7 @@ def _superlink(home: ServerHome, stop: threading.Event) -> Iterator[subprocess.P
     try:
         _until(
             lambda: process.poll() is not None or _answers(home),
-            30.0,
+            patience,
             stop,
             "The SuperLink does not answer.",
         )
@@ -319,10 +334,16 @@ def _superlink(home: ServerHome, stop: threading.Event) -> Iterator[subprocess.P
         yield process
     finally:
         process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        _ended(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that was told to end; one that does not is killed."""
+    try:
+        process.wait(_FAREWELL)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _answers(home: ServerHome) -> bool:

@@ -201,6 +201,11 @@ def _commands(report: Report) -> list[str]:
     engine = report.get("engine") if report.get("engine") in SIMULATED else "inline"
     again = f"consilium simulate RUN/study.toml --sites DIR --engine {engine}"
     again += f" --seed {whole(report['seed'])}" if finite(report.get("seed")) is not None else ""
+    kinds = report.get("computers")
+    threads = (
+        {whole(table(kind).get("threads")) for kind in kinds} if isinstance(kinds, list) else set()
+    )
+    again += f" --threads {threads.pop()}" if len(threads) == 1 and min(threads) > 0 else ""
     if not compared:
         return [
             again,

@@ -59,6 +59,8 @@ def test_settings_make_a_full_turn(tmp_path: Path) -> None:
     [
         ({"pol": 1}, r"site.pol is not a setting \(did you mean 'poll'\?\)"),
         ({"device": "gpu"}, "site.device"),
+        ({"threads": -1}, "site.threads"),
+        ({"threads": 1025}, "site.threads"),
         ({"walls": "none"}, "site.walls"),
         ({"name": "a/b"}, 'site.name is "a/b"'),
         ({"address": "a b"}, "site.address"),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
+
 HOUSE = Path(__file__).resolve().parent.parent.parent
 FAKE = """#!/bin/sh
 # A Python that can make an environment that holds itself and a consilium, and notes what pip is asked for.
@@ -49,7 +51,7 @@ class Folder:
             cwd="/",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         )
 

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
@@ -25,6 +24,7 @@ from common.cli import main
 from common.study import toml
 from server.commands import study_runs
 from server.host.supervisor import ServerHome
+from tests import patience
 
 HOUSE = Path(__file__).resolve().parents[2]
 CONSILIUM = [sys.executable, "-c", "from common.cli.main import main; raise SystemExit(main())"]
@@ -41,14 +41,9 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def until(there: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """The first true value of ``there()``."""
-    last = time.monotonic() + patience
-    while not (found := there()):
-        if time.monotonic() > last:
-            raise AssertionError(f"after {patience:.0f} s: {what}")
-        time.sleep(0.05)
-    return found
+def until(there: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """The first true value of ``there()``; ``seconds``: how long it may take on an idle machine."""
+    return patience.until(there, what, seconds)
 
 
 class Federation:
@@ -154,6 +149,11 @@ class Federation:
         found = study_runs.status(ServerHome.open(self.home), study_runs.now())["runs"]
         return next((run for run in found if run["run"] == name), {"state": "none"})
 
+    def online(self) -> set[str]:
+        """The hospitals that are connected."""
+        sites = study_runs.status(ServerHome.open(self.home), study_runs.now())["sites"]
+        return {name for name, site in sites.items() if site["online"]}
+
     def wait_for(self, name: str, state: str = "finished") -> dict[str, Any]:
         """Wait until a run has come to a state; another end is an error."""
 
@@ -183,7 +183,7 @@ class Federation:
         for process in ending:
             process.terminate()
         for process in ending:
-            process.wait(PATIENCE)
+            process.wait(patience.patient(PATIENCE))
         return {name: self.said(name) for name in names}
 
     def said(self, name: str) -> str:
@@ -208,7 +208,7 @@ class Federation:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         for process in self.groups.values():
-            process.wait(PATIENCE)
+            process.wait()
 
     def _spawn(self, name: str, *words: object) -> Path:
         out = self.top / f"{name}.out"

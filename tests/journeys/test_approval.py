@@ -6,14 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from common.simulation.phantoms import write
 from common.study import toml
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.test_deployment import PHANTOMS, SITES, TABLE
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def offers(made: Federation, site: str) -> dict[str, Any]:

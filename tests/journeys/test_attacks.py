@@ -49,8 +49,6 @@ from tests.journeys.siege import (
     takes,
 )
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
@@ -174,7 +172,8 @@ def test_a_header_is_good_for_another_call_where_nothing_protects(scene: Scene) 
     with outside(scene, "valley") as http:
         node = activated(scene, http, url, "valley")
         headers = recorded(http, url, home, node)
-    time.sleep(1)
+    later = time.time() + 1
+    until(lambda: time.time() > later, "no second passes")
     with outside(scene, "valley") as thief:
         assert replayed(thief, url, headers, node) == 200
 
@@ -338,7 +337,6 @@ def test_a_hospital_whose_kit_was_renewed_is_shut_out(scene: Scene) -> None:
         until(
             lambda: status(lambda: client.SendNodeHeartbeat(beat(node))) == 403,
             "the old certificate still opens the door",
-            10,
         )
         assert http.get("/v1/bell?seconds=0").status_code == 403
     with scene.certified("harbour") as again:

@@ -28,8 +28,8 @@ from server.transport import Transport
 from tests import small
 from tests.journeys.federation import until
 from tests.journeys.siege import EVIL, NOW, Scene, registered, siege, stolen
+from tests.patience import patient
 
-pytestmark = pytest.mark.timeout(240)
 ROGUE = Path(__file__).with_name("rogue")
 STUDY = studies.parse(
     {
@@ -57,7 +57,9 @@ class Captive:
     def asked(self, seal: Any, study: Any = STUDY) -> str:
         """What the hospital says when asked to join a study: its fault, or "" if it joins."""
         transport = Transport(self.grid, seal)
-        answers = dict(transport.ask({self.node: Question("join", study.to_table())}, deadline=60))
+        answers = dict(
+            transport.ask({self.node: Question("join", study.to_table())}, deadline=patient(60))
+        )
         return answers[self.node].fault
 
     def log(self, part: str) -> str:

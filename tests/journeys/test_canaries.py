@@ -18,8 +18,6 @@ from common.simulation.phantoms import write
 from common.study import toml
 from tests.journeys.federation import Federation, federation, until
 
-pytestmark = pytest.mark.timeout(300)
-
 SITES = ("harbour", "north", "valley")
 MARK = "Zqxw"
 """Begins every canary; no encoding of it is likely by chance."""

@@ -31,8 +31,6 @@ from tests import kept
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import Socket, Watch, members
 
-pytestmark = pytest.mark.timeout(300)
-
 TABLE: dict[str, Any] = {
     "name": "trial",
     "seed": 3,
@@ -160,6 +158,7 @@ def _a_fourth_joins(made: Federation) -> None:
         lambda: log.exists() and "3 hospitals" in log.read_text(), "the second run does not begin"
     )
     made.start_site(FOURTH)
+    until(lambda: FOURTH in made.online(), "the fourth hospital does not come")
     made.submit(made.top / "long.toml", "third")
 
 

@@ -11,11 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[2]
 WORKER_USER, GATEWAY_USER, STRANGER, GROUP = 61001, 61002, 61003, 61010
@@ -115,9 +116,11 @@ def worker(top: Path, listener: int) -> Iterator[None]:
     started = subprocess.Popen(
         ["unshare", "--net", *command(WORKER, top, listener, WORKER_USER, GROUP)], cwd=HOUSE
     )
-    while not (top / "run" / "worker.sock").exists():
-        assert started.poll() is None, "this kernel does not let root make a network namespace"
-        time.sleep(0.01)
+    until(
+        lambda: (top / "run" / "worker.sock").exists() or started.poll() is not None,
+        "the worker does not listen",
+    )
+    assert started.poll() is None, "this kernel does not let root make a network namespace"
     yield
     started.kill()
     started.wait()

@@ -1,23 +1,33 @@
-"""The ray engine runs the same study."""
+"""The ray engine runs the same study; in its processes too each hospital computes with the number of threads that was asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from common.simulation.run import simulate
 from tests import small
 
+THREADS = 3
 
-@pytest.mark.timeout(300)
-def test_ray_gives_the_same_result_as_inline(tmp_path: Path) -> None:
+
+def test_ray_gives_the_same_bits_as_inline_with_the_same_threads(tmp_path: Path) -> None:
     sites, study = small.federation(tmp_path / "sites"), small.study(tmp_path / "study.toml")
-    means = []
+    weights = []
     for engine in ("inline", "ray"):
-        report = simulate(study, sites, tmp_path / engine, engine=engine, device="cpu", quiet=True)
+        report = simulate(
+            study,
+            sites,
+            tmp_path / engine,
+            engine=engine,
+            device="cpu",
+            quiet=True,
+            threads=THREADS,
+        )
         assert (
             report["status"] == "finished" and report["engine"] == engine and not report["excluded"]
         )
-        means.append(report["metrics"]["federated"]["mean"])
-    assert means[0]["dice"] == pytest.approx(means[1]["dice"], abs=1e-3)
+        assert [(kind["threads"], kind["sites"]) for kind in report["computers"]] == [
+            (THREADS, ["site0", "site1"])
+        ]
+        weights.append((tmp_path / engine / "model" / "weights.safetensors").read_bytes())
+    assert weights[0] == weights[1]

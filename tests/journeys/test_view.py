@@ -23,8 +23,8 @@ from common.trust.study_signature import Statement
 from tests import small
 from tests.client.view.browser import browser, needed
 from tests.journeys.federation import Federation, federation, until
+from tests.patience import patient
 
-pytestmark = pytest.mark.timeout(300)
 STUDY = studies.parse(
     {
         **small.TABLE,
@@ -79,7 +79,7 @@ def ask(made: Federation) -> Reply:
     letter = envelopes.write_question(Question("join", STUDY.to_table(), seal=seal))
     return envelopes.read_reply(
         envelopes.Envelope.received(
-            *WorkerClient(home(made).socket).ask(letter.text, letter.vector, 60.0)
+            *WorkerClient(home(made).socket).ask(letter.text, letter.vector, patient(60))
         )
     )
 

@@ -17,10 +17,13 @@ from common.errors import InputError
 from common.trust import certificates
 from common.trust.certificates import Credential
 from tests import lane
+from tests.patience import patient
 
 NOW = datetime.now(UTC)
 CA = certificates.authority("chest-4", NOW, 30)
 OK = lane.fixed("HTTP/1.1 404 Not Found")
+SECONDS = patient(2)
+"""For each hop; a tenth of it passes before a refusal that does not come counts as none."""
 
 
 def write(folder: Path, name: str, credential: Credential) -> tuple[Path, Path]:
@@ -61,7 +64,7 @@ def both(
     way: KitSettings,
     certificate: tuple[Path, Path] | None = None,
     ca: bytes = CA.certificate,
-    seconds: float = 1,
+    seconds: float = SECONDS,
 ) -> tuple[connection.Hop, str]:
     """The last hop that :func:`reach` tried, and what :func:`explain` makes of the client's own exception."""
     last = connection.reach(way, ca, certificate, "/v1/fleet/", seconds)[-1]
@@ -75,7 +78,7 @@ def both(
 
 def test_every_hop_passed(home: Path) -> None:
     with lane.listening(OK, lane.tls(home, mutual=True)) as port:
-        hops = connection.reach(route(port), CA.certificate, hospital(home), "/v1/fleet/", 1)
+        hops = connection.reach(route(port), CA.certificate, hospital(home), "/v1/fleet/", SECONDS)
         assert [(hop.name, hop.ok) for hop in hops] == [
             ("name", True),
             ("port", True),
@@ -188,7 +191,7 @@ def test_a_client_certificate_that_is_refused(home: Path, kind: str) -> None:
         "identity": lambda: write(home, "north", certificates.signer(CA, "north", NOW, 5)),
     }[kind]()
     with lane.listening(OK, lane.tls(home, mutual=True)) as port:
-        last, sentence = both(route(port), certificate, seconds=10)
+        last, sentence = both(route(port), certificate, seconds=patient(10))
     assert (last.name, last.ok) == ("client certificate", False)
     assert "refuses this hospital's client certificate" in last.found
     assert "certificate" in sentence  # the refusal may be lost with what was sent meanwhile
@@ -228,7 +231,7 @@ def test_a_web_proxy_is_honoured(home: Path, monkeypatch: pytest.MonkeyPatch, so
         if source == "environment":
             monkeypatch.setenv("HTTPS_PROXY", url)
         last, sentence = both(route(port, proxy=url if source == "settings" else ""))
-        hops = connection.reach(route(port, proxy=url), CA.certificate, None, "/v1/fleet/", 1)
+        hops = connection.reach(route(port, proxy=url), CA.certificate, None, "/v1/fleet/", SECONDS)
     assert (last.name, last.ok) == ("answer", True) and "404" in sentence
     assert [hop.name for hop in hops] == [
         "name",
@@ -248,10 +251,12 @@ def test_a_web_proxy_is_honoured(home: Path, monkeypatch: pytest.MonkeyPatch, so
 def test_the_environment_may_except_an_address(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with lane.listening(OK, lane.tls(home)) as port:
-        assert not connection.reach(route(port, proxy=""), CA.certificate, None, "/", 1)[-1].ok
-        assert connection.reach(route(port), CA.certificate, None, "/", 1)[-1].ok
+        assert not connection.reach(route(port, proxy=""), CA.certificate, None, "/", SECONDS)[
+            -1
+        ].ok
+        assert connection.reach(route(port), CA.certificate, None, "/", SECONDS)[-1].ok
         monkeypatch.setenv("NO_PROXY", "localhost")
-        assert connection.reach(route(port, proxy=""), CA.certificate, None, "/", 1)[-1].ok
+        assert connection.reach(route(port, proxy=""), CA.certificate, None, "/", SECONDS)[-1].ok
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY")
     with pytest.raises(InputError, match="a proxy of kind socks5"):

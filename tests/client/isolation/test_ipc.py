@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 
 from client.isolation import framing, ipc
 from client.isolation.ipc import IpcError, WorkerClient
+from tests.patience import patient, until
 
 HOUSE = Path(__file__).resolve().parents[3]
 WORKER = """
@@ -45,13 +45,6 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp())
     yield path
     shutil.rmtree(path)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -190,7 +183,7 @@ def test_a_broken_answer_is_refused_by_the_gateway(
 
 def test_a_worker_killed_in_mid_answer_is_noticed_and_its_successor_found(folder: Path) -> None:
     socket = folder / "s"
-    first, gateway = spawn(socket), WorkerClient(socket, patience=60)
+    first, gateway = spawn(socket), WorkerClient(socket, patience=patient(60))
     try:
         assert gateway.ask("a", b"1234")[0] == "A"
         with pytest.raises(IpcError, match="stopped during the answer"):
@@ -219,23 +212,23 @@ def test_a_second_worker_is_refused_in_one_sentence_and_the_first_stays(folder: 
 
 def test_two_gateways_are_served_one_after_the_other_by_one_thread(folder: Path) -> None:
     inside, most, threads = [0], [0], set()
+    waiting: list[str] = []
+    got: list[tuple[str, Any]] = []
+
+    def ask(text: str) -> None:
+        waiting.append(text)
+        got.append(WorkerClient(folder / "s").ask(text, None))
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
         inside[0] += 1
         most[0] = max(most[0], inside[0])
         threads.add(threading.get_ident())
-        time.sleep(0.02)
+        until(lambda: len(waiting) == 6)  # nobody is answered before all have asked
         inside[0] -= 1
         return text, vector
 
-    got: list[tuple[str, Any]] = []
     with serving(folder / "s", answer):
-        asking = [
-            threading.Thread(
-                target=lambda i=i: got.append(WorkerClient(folder / "s").ask(str(i), None))
-            )
-            for i in range(6)
-        ]
+        asking = [threading.Thread(target=ask, args=(str(i),)) for i in range(6)]
         for thread in asking:
             thread.start()
         for thread in asking:
@@ -248,7 +241,7 @@ def test_a_deadline_ends_the_waiting_and_the_worker_takes_the_next_letter(folder
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
         if text == "slow":
-            go.wait(60)
+            go.wait(patient(60))
         return text, vector
 
     with serving(folder / "s", answer) as gateway:
@@ -320,7 +313,7 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
         stop.set()
-        go.wait(60)
+        go.wait(patient(60))
         return text, vector
 
     def ask() -> None:

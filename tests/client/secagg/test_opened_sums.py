@@ -14,6 +14,7 @@ import pytest
 from client.secagg.opened_sums import OpenedSums
 from common.errors import SecureSumError
 from common.secagg.messages import SumSpec, Terms
+from tests.patience import patient
 
 TERMS = Terms("consortium", "run-1", 4, ("a", "b", "c"), 3, bytes(32))
 ORDER = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)
@@ -231,7 +232,7 @@ def test_of_many_at_the_same_moment_one_opens(tmp_path: Path) -> None:
 
     def opened() -> bool:
         ledger = OpenedSums(tmp_path, STUDY)
-        ready.wait(10)
+        ready.wait(patient(10))
         try:
             ledger.note(TERMS, ORDER, SITES)
         except SecureSumError:

@@ -9,13 +9,14 @@ import select
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.patience import patient, until
 
 PROGRAM = next(
     (
@@ -91,10 +92,7 @@ class Browser:
 
     def until(self, script: str) -> None:
         """Wait until an expression in the page is true."""
-        last = time.monotonic() + _PATIENCE
-        while not self._holds(script):
-            assert time.monotonic() < last, (script, self.run("document.documentElement.outerHTML"))
-            time.sleep(0.05)
+        until(lambda: self._holds(script), script, _PATIENCE)
 
     def text(self, selector: str) -> str:
         """What an element shows."""
@@ -162,7 +160,7 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._reads], [], [], _PATIENCE)
+            ready, _, _ = select.select([self._reads], [], [], patient(_PATIENCE))
             block = os.read(self._reads, 1 << 16) if ready else b""
             assert block, "the browser has ended or does not answer"
             self._rest += block

@@ -22,13 +22,14 @@ from client.view.status import Viewer
 from common.errors import InputError
 from common.html import digest
 from tests.client.view import scene
+from tests.patience import patient
 
 
 def ask(
     server: Server, method: str, path: str, body: bytes | str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
     """One request; headers are written with _ for -, an empty one is left out."""
-    wire = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=20)
+    wire = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=patient(20))
     sent = {
         "Host": server.origin.removeprefix("http://"),
         **{name.replace("_", "-"): value for name, value in headers.items()},

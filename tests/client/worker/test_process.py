@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from common.protocol import envelopes
 from common.protocol.envelopes import Envelope, Question, Reply
 from common.study import study as studies
 from tests import small
+from tests.patience import patient, until
 
 HOUSE = Path(__file__).resolve().parents[3]
 WORKER = """
@@ -37,7 +37,7 @@ signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def tells(text, vector):
     if text == "slow":
         (home / "logs" / "slow").touch()
-        time.sleep(600)
+        threading.Event().wait()
     if text == "kept":
         for folder in (home / "worker" / "state", Path(os.environ["TMPDIR"]), Path(os.environ["NUMBA_CACHE_DIR"]).parent):
             (folder / "x").write_text("x")
@@ -47,7 +47,7 @@ def tells(text, vector):
 rest = {"resident": True, "keeps_record": False, "counts_days": False}
 site = VirtualSite("north", (data,), home / "worker" / "state", "cpu", policy=OPEN, **rest)
 log = lambda text: print(text, flush=True)
-process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells)
+process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells, threads=3)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])
 """
 pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")
@@ -104,7 +104,7 @@ def test_a_whole_study_is_answered_inside_the_walls(
     study = studies.read(small.study(tmp_path / "study.toml"))
     table, start = study.to_table(), networks.build(study)
     layout, weights = networks.layout(start).digest, networks.pack(start)
-    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
 
     def ask(plan: Question) -> Reply:
         letter = envelopes.write_question(plan)
@@ -119,9 +119,8 @@ def test_a_whole_study_is_answered_inside_the_walls(
         and update.delta.size == weights.size
         and np.abs(update.delta).max() > 0
     )
-    assert "dice" in str(
-        ask(Question("evaluate", table, 1, layout, weights, {"part": "test"})).values
-    )
+    scored = ask(Question("evaluate", table, 1, layout, weights, {"part": "test"})).values
+    assert "dice" in str(scored) and scored["compute"]["threads"] == 3
     log = ended(started)
     assert log[0].startswith("wall: no network") and log[1].startswith("wall: only files named")
     assert log[-2:] == ["worker stopped", "[]"] and not (home / "run" / "worker.sock").exists()
@@ -131,7 +130,7 @@ def test_a_whole_study_is_answered_inside_the_walls(
 def test_a_hostile_letter_is_answered_with_a_fault(
     started: subprocess.Popen[str], home: Path
 ) -> None:
-    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
     for text, vector in (
         ("no json", None),
         ("{}", None),
@@ -144,7 +143,7 @@ def test_a_hostile_letter_is_answered_with_a_fault(
 
 @OWN
 def test_it_keeps_files_in_its_own_folders_only(started: subprocess.Popen[str], home: Path) -> None:
-    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
     assert gateway.ask("kept", None) == ("kept", None)
     with pytest.raises(IpcError):
         gateway.ask("data", None)
@@ -159,14 +158,13 @@ def test_it_is_stopped_in_the_middle_of_an_answer(
 
     def ask() -> None:
         try:
-            WorkerClient(home / "run" / "worker.sock", patience=60).ask("slow", None)
+            WorkerClient(home / "run" / "worker.sock", patience=patient(60)).ask("slow", None)
         except IpcError as error:
             said.append(error.public)
 
     asking = threading.Thread(target=ask)
     asking.start()
-    while not (home / "logs" / "slow").exists():
-        time.sleep(0.01)
+    until((home / "logs" / "slow").exists)
     assert ended(started)[-1] == "worker stops in the middle of an answer, which is abandoned"
     asking.join()
     assert "stopped during the answer" in said[0] and not (home / "run" / "worker.sock").exists()
@@ -176,7 +174,7 @@ def test_it_is_stopped_in_the_middle_of_an_answer(
 def test_what_a_killed_worker_left_in_its_temporary_folder_is_removed(
     started: subprocess.Popen[str], home: Path, data: Path
 ) -> None:
-    gateway = WorkerClient(home / "run" / "worker.sock", patience=60)
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
     gateway.ask("kept", None)
     started.kill()
     started.wait()

@@ -19,6 +19,7 @@ import pytest
 from common.cli import console, main
 from common.errors import ArgumentError, RoundError, StudyError
 from common.simulation import run
+from tests.patience import patient
 
 REPORT: dict[str, Any] = {
     "rounds": 2,
@@ -59,7 +60,7 @@ def python(*words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
         [sys.executable, *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
         **settings,
     )
@@ -163,6 +164,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "simulate s.toml --sites hospitals --seed 9223372036854775808",
             "--seed: '9223372036854775808' is not allowed; give",
+        ),
+        (
+            "simulate s.toml --sites hospitals --threads 0",
+            "--threads: '0' is not allowed; give a whole number, 1 to 1024; see",
         ),
         (
             "simulate s.toml --sites hospitals --engine rey",
@@ -270,7 +275,7 @@ def test_no_command_shows_the_help_and_fails(
 
 
 def test_simulate_hands_on_what_was_asked(seen: list[Any]) -> None:
-    words = "simulate s.toml --sites hospitals --out o --engine ray --compare pooled,local,local --rounds 3 --seed 0 --device cpu --json"
+    words = "simulate s.toml --sites hospitals --out o --engine ray --compare pooled,local,local --rounds 3 --seed 0 --device cpu --threads 2 --json"
     assert main.main(words.split()) == 0
     asked = {
         "engine": "ray",
@@ -278,13 +283,21 @@ def test_simulate_hands_on_what_was_asked(seen: list[Any]) -> None:
         "rounds": 3,
         "seed": 0,
         "device": "cpu",
+        "threads": 2,
     }
     assert seen == [("simulate", (Path("s.toml"), Path("hospitals"), Path("o")), asked)]
 
 
 def test_simulate_has_defaults(seen: list[Any]) -> None:
     assert main.main(["simulate", "studies/lungs.toml", "--sites", "hospitals"]) == 0
-    asked = {"engine": "inline", "compare": (), "rounds": None, "seed": None, "device": "auto"}
+    asked = {
+        "engine": "inline",
+        "compare": (),
+        "rounds": None,
+        "seed": None,
+        "device": "auto",
+        "threads": None,
+    }
     assert seen == [
         ("simulate", (Path("studies/lungs.toml"), Path("hospitals"), Path("runs/lungs")), asked)
     ]
@@ -465,7 +478,7 @@ def test_a_reader_that_stops_listening_is_no_fault() -> None:
         assert process.stderr is not None
         process.stdout.close()
         complaint = process.stderr.read()
-        assert process.wait(60) == 1
+        assert process.wait(patient(60)) == 1
     assert complaint == ""
 
 

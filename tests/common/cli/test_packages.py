@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import patient
+
 HOUSE = Path(__file__).resolve().parent.parent.parent.parent
 LOOK = "import json; from dataclasses import asdict; from common.cli import packages; print(json.dumps([asdict(f) for f in packages.look(small={})]))"
 
@@ -32,7 +34,7 @@ def look(*folders: Path, small: bool = False) -> list[dict[str, str]]:
         text=True,
         check=True,
         cwd="/",
-        timeout=60,
+        timeout=patient(60),
     )
     found: list[dict[str, str]] = json.loads(done.stdout)
     return found

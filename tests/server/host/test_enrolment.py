@@ -19,6 +19,7 @@ from server.commands.provision import provision
 from server.host import enrolment
 from server.host.enrolment import Desk
 from server.host.site_registry import REFUSED, Registry
+from tests.patience import patient
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEYS = {kind: certificates.private_key(kind) for kind in ("tls", "identity", "node")}
@@ -209,7 +210,7 @@ def service(coordinator: Coordinator) -> Iterator[Path]:
 
 def say(path: Path, raw: bytes) -> tuple[int, dict[str, Any]]:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(patient(20))
         connection.connect(str(path))
         connection.sendall(raw)
         connection.shutdown(socket.SHUT_WR)

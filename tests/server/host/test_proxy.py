@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from server.host import notify, proxy
 from server.host.notify import Notifier
 from server.host.proxy import Proxy, configuration, members
 from server.host.site_registry import Enrolment, RegisteredSite
+from tests.patience import patient, until
 
 NOW = datetime.now(UTC)
 KEYS = {
@@ -124,7 +125,9 @@ def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, prot
         "-e",
         str(made / "logs" / "proxy.log"),
     ]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    checked = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=patient(60)
+    )
     assert checked.returncode == 0, checked.stderr
 
 
@@ -189,7 +192,7 @@ class Door:
         context.minimum_version = context.maximum_version = least
         if pem is not None:
             context.load_cert_chain(pem)
-        with httpx.Client(verify=context, trust_env=False, timeout=20) as http:
+        with httpx.Client(verify=context, trust_env=False, timeout=patient(20)) as http:
             return http.get(
                 f"https://localhost:{self.settings.port}{place}", headers={"flwr-public-key": key}
             ).status_code
@@ -213,13 +216,6 @@ def reached(door: Door) -> bool:
         return door.get("/") == 404
     except httpx.TransportError:
         return False
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 GUARDED = ("/v1/bell", "/v1/fleet/x", f"/v1/models/1/{64 * 'a'}")

@@ -16,6 +16,7 @@ from common.protocol.flower_objects import Reference
 from common.update import Vector
 from server.host import vector_store
 from server.host.vector_store import VectorStore
+from tests.patience import patient
 
 NAME = "ab" * 32
 
@@ -78,9 +79,9 @@ def service(tmp_path: Path) -> Iterator[Path]:
 
 
 def put(service: Path, path: str, body: bytes, length: str | None = None) -> int:
-    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection = http.client.HTTPConnection("localhost", timeout=patient(10))
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(10)
+    connection.sock.settimeout(patient(10))
     connection.sock.connect(str(service))
     connection.putrequest("PUT", path)
     connection.putheader("Content-Length", str(len(body)) if length is None else length)
@@ -149,7 +150,7 @@ def test_a_sender_that_hangs_up_leaves_nothing(tmp_path: Path, service: Path) ->
             f"PUT /v1/updates/7/{NAME} HTTP/1.1\r\nContent-Length: 1000\r\n\r\n".encode() + b"1234"
         )
         one.shutdown(socket.SHUT_WR)
-        one.settimeout(10)
+        one.settimeout(patient(10))
         assert one.recv(100) == b""
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 

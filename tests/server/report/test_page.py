@@ -624,6 +624,13 @@ def test_commands_repeat_the_run() -> None:
         "consilium simulate RUN/study.toml --sites DIR --engine inline --seed 7 --compare local,pooled"
         in text
     )
+    threads = [{"threads": 2, "sites": ["A", "B"]}]
+    assert (
+        "--seed 7 --threads 2 --compare"
+        in render(report | {"computers": threads}, rounds, examples).text
+    )
+    for other in ([*threads, {"threads": 4}], [{"threads": "; rm"}], [2], [], {}, "x"):
+        assert "--threads" not in render(report | {"computers": other}, rounds, examples).text
     assert "--engine ray" in render(report | {"engine": "ray"}, rounds, examples).text
     assert "; rm" not in " ".join(
         re.findall(

@@ -1,0 +1,54 @@
+"""The SuperLink of a working server dies: server and run end, each in one sentence that names it, and the next start goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests import small
+from tests.journeys.federation import Federation, federation, until
+from tests.journeys.watching import descendants, members
+
+
+def superlink(made: Federation) -> int:
+    """Number of the SuperLink's process."""
+    children = descendants(made.groups["server"].pid)
+    return next(
+        child
+        for child in children
+        if b"flower-superlink" in Path(f"/proc/{child}/cmdline").read_bytes()
+    )
+
+
+def test_a_killed_superlink_ends_server_and_run_and_both_say_why() -> None:
+    with federation() as made:
+        made.provision("north")
+        made.start_server()
+        made.consilium(
+            "server",
+            "submit",
+            small.study(made.top / "s.toml"),
+            "--home",
+            made.home,
+            "--name",
+            "first",
+        )
+        until(lambda: (made.home / "runs" / "first" / "pid").exists(), "the run does not start")
+        server = made.groups["server"]
+        os.kill(superlink(made), signal.SIGKILL)
+        until(lambda: server.poll() is not None, "the server does not end")
+        assert server.returncode == 1
+        assert "The SuperLink ended with code -9; " in made.said("server").splitlines()[-1]
+        [log] = (made.home / "logs").glob("run-*.log")
+        assert "Traceback" not in made.said("server") + log.read_text()
+        assert members([server.pid]) == [] and not (made.home / "runs" / "first" / "pid").exists()
+        made.start_server()
+        assert made.state("first")["state"] in (
+            "pending",
+            "starting",
+            "running",
+            "failed",
+            "stopped",
+        )
+        made.stop("server")
