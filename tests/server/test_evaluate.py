@@ -1,4 +1,7 @@
-"""Scores of one model on many hospitals, in clear or as means under masks; no hospital's nonsense ends a run."""
+"""Scores of one model on many hospitals, in clear or as means under masks.
+
+No hospital's nonsense ends a run.
+"""
 
 from __future__ import annotations
 
