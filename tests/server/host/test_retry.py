@@ -17,7 +17,7 @@ from server.host import retry
 from server.host.retry import Heart, LinkError, OverError, Retry, SilentError
 from tests.patience import until
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[3]
 REQUEST = httpx.Request("POST", "https://localhost/v1/runtime/x")
 
 
