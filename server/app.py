@@ -1,4 +1,7 @@
-"""The ServerApp: join, federate, compare, evaluate, report. The same code in simulation and in deployment."""
+"""The ServerApp: join, federate, compare, evaluate, report.
+
+The same code in simulation and in deployment.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ from server.transport import Transport
 app = ServerApp()
 
 REQUEST = "CONSILIUM_ORDER"
-"""Environment variable with the path of the order: what to run, written by Consilium's own commands on this machine."""
+"""Environment variable with the path of the order.
+
+What to run, written by Consilium's own commands on this machine.
+"""
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,8 @@ def open_session(order: RunRequest, transport: Transport, reporter: Reporter) ->
     roster = _joined(order, transport, study, reporter)
     run = report.FinishedRun(Path(order.out), study)
     reporter.say(
-        f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} weights, {origin}), {len(roster.members)} hospitals"
+        f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} "
+        f"weights, {origin}), {len(roster.members)} hospitals"
     )
     for site, reason in sorted(roster.excluded.items()):
         reporter.say(f"  excluded: {site}: {reason}")
@@ -140,7 +147,8 @@ def open_session(order: RunRequest, transport: Transport, reporter: Reporter) ->
             else ""
         )
         reporter.say(
-            f"secure aggregation over {len(session.roster.members)} hospitals: the server reads sums of changes only{own}"
+            f"secure aggregation over {len(session.roster.members)} hospitals: "
+            f"the server reads sums of changes only{own}"
         )
     return session
 
@@ -148,7 +156,10 @@ def open_session(order: RunRequest, transport: Transport, reporter: Reporter) ->
 def _joined(
     order: RunRequest, transport: Transport, study: Study, reporter: Reporter
 ) -> Participants:
-    """Who takes part; whom the run waits for stands in its folder meanwhile, for ``consilium server status``."""
+    """Who takes part.
+
+    Whom the run waits for stands in its folder meanwhile, for ``consilium server status``.
+    """
     note = Path(order.out) / WAITING
 
     def say(text: str) -> None:
@@ -228,7 +239,8 @@ def compare(session: Session) -> None:
     kept = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
     if session.order.compare and kept:
         raise ArgumentError(
-            f"--compare needs every hospital's counts and metrics; the policy of {', '.join(kept)} keeps them."
+            "--compare needs every hospital's counts and metrics; "
+            f"the policy of {', '.join(kept)} keeps them."
         )
     if "local" in session.order.compare:
         for member in session.roster.trainers:
@@ -239,7 +251,8 @@ def compare(session: Session) -> None:
     if "pooled" in session.order.compare:
         if session.roster.pooled is None:
             raise ArgumentError(
-                "--compare pooled needs all hospitals' folders on one machine; it works in simulation only."
+                "--compare pooled needs all hospitals' folders on one machine; "
+                "it works in simulation only."
             )
         model = _trained(session, [session.roster.pooled], "pooled", len(session.roster.trainers))
         session.scores["pooled"] = _final(session, model)
@@ -287,7 +300,10 @@ def _trained(session: Session, members: Sequence[Member], name: str, repeat: int
 
 
 def _own(session: Session) -> Scores:
-    """Local models at home; the full matrix (model of A on hospital B) goes into ``session.cross``."""
+    """Local models at home.
+
+    The full matrix (model of A on hospital B) goes into ``session.cross``.
+    """
     own, members, key = Scores(), session.roster.members, networks.task(session.study).primary
     values = []
     for site, model in session.local_models.items():

@@ -243,7 +243,8 @@ def _assemble(study: Study, stored: Mapping[str, Array]) -> tuple[Layout, Vector
     ]
     if missing or not set(stored) - set(layout.counters) <= set(layout.names):
         raise InputError(
-            f"weights.safetensors does not fit the study's network: {len(missing)} tensors are missing or of another shape."
+            "weights.safetensors does not fit the study's network: "
+            f"{len(missing)} tensors are missing or of another shape."
         )
     vector = np.empty(layout.size, np.float32)
     for name, view in layout.views(vector):

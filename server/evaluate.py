@@ -36,8 +36,10 @@ class Scores:
         faults: ``{site: sentence}``.
         examples: pictures of synthetic phantoms; empty for every real hospital.
         compute: device, precision and the like, as a hospital reports it.
-        computers: the same of each hospital; sums of floats, and so weights, are the same to the bit for the same of these only.
-        means: means over hospitals from a sum under masks, where hospitals keep their own metrics to themselves.
+        computers: the same of each hospital; sums of floats, and so weights, are the same to the
+            bit for the same of these only.
+        means: means over hospitals from a sum under masks, where hospitals keep their own metrics
+            to themselves.
         summed: how many hospitals are in that sum.
     """
 
@@ -64,7 +66,10 @@ class Scores:
         return {key: mean([m.get(key) for m in self.sites.values()]) for key in keys}
 
     def grouped_computers(self) -> list[dict[str, Any]]:
-        """Each kind of computer once, with the ``sites`` that have it: no number stands under one hospital's name."""
+        """Each kind of computer once, with the ``sites`` that have it.
+
+        No number stands under one hospital's name.
+        """
         groups: dict[str, dict[str, Any]] = {}
         for site, computer in sorted(self.computers.items()):
             groups.setdefault(repr(sorted(computer.items())), {**computer, "sites": []})[

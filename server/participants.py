@@ -16,7 +16,10 @@ from server.transport import Transport
 
 _MOST_IMAGES, _MOST_REASONS = 50_000_000, 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-"""Seconds between two questions to a hospital at which a person must decide; each stands in its record."""
+"""Seconds between two questions to a hospital at which a person must decide.
+
+Each stands in its record.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,11 @@ class Member:
     Attributes:
         node: Flower's number.
         site: name, unique in the federation.
-        counts: ``{"train", "validation", "test", "patients", "train_patients", "left_out"}``; empty if its policy keeps them.
+        counts: ``{"train", "validation", "test", "patients", "train_patients", "left_out"}``; empty
+            if its policy keeps them.
         reasons: public sentences on images that were left out.
-        pooled: a virtual hospital of a simulation that holds everybody's images, for comparison only.
+        pooled: a virtual hospital of a simulation that holds everybody's images, for comparison
+            only.
         tells_metrics: whether its policy lets its own metrics leave.
         trains: whether it trains; else it only scores models.
     """
@@ -42,7 +47,10 @@ class Member:
     trains: bool = True
 
     def weight(self, rule: str) -> float:
-        """Weight in the average by the study's rule: training patients, training images, or equal."""
+        """Weight in the average by the study's rule.
+
+        Training patients, training images, or equal.
+        """
         if rule == "equal":
             return 1.0
         return float(self.counts["train_patients" if rule == "patients" else "train"])
@@ -96,7 +104,8 @@ def join(
         names = ", ".join(sorted(found.name(node) for node in waiting))
         if names != told:
             say(
-                f"waiting for a person's approval at {names}, up to {study.federation.approval / 3600:.3g} hours (federation.approval)"
+                f"waiting for a person's approval at {names}, "
+                f"up to {study.federation.approval / 3600:.3g} hours (federation.approval)"
             )
             told = names
         transport.pause(min(pause, max(0.1, patience - time.monotonic())))
@@ -117,7 +126,10 @@ class _Joining:
         return self._names[node]
 
     def must_wait(self, node: int, reply: Reply, again: bool) -> bool:
-        """Take an answer; whether a person at the hospital must decide first. ``again``: it was waited for before, so that silence is no answer."""
+        """Take an answer; whether a person at the hospital must decide first.
+
+        ``again``: it was waited for before, so that silence is no answer.
+        """
         site = self._names[node] = self._enrolled.get(node) or reply.site or f"node {node}"
         self._excluded.pop(site, None)
         try:
@@ -141,7 +153,10 @@ class _Joining:
         )
         least = 1 if self._scoring else self._study.federation.min_sites
         if sum(m.trains or self._scoring for m in real) < least:
-            few = f"{len(real)} usable hospitals joined; federation.min_sites asks for {self._study.federation.min_sites}."
+            few = (
+                f"{len(real)} usable hospitals joined; federation.min_sites asks for "
+                f"{self._study.federation.min_sites}."
+            )
             scorers = [m.site for m in real if not m.trains]
             only = (
                 f" {', '.join(scorers)}: trains no models." if scorers and not self._scoring else ""
@@ -153,12 +168,16 @@ class _Joining:
 def gather(
     transport: Transport, expected: int, least: int, say: Callable[[str], None], grace: float = 60.0
 ) -> None:
-    """Wait until the hospitals are connected: all that are expected, or the study's least number and no more for ``grace`` seconds."""
+    """Wait until the hospitals are connected.
+
+    All that are expected, or the study's least number and no more for ``grace`` seconds.
+    """
     told, since = -1, time.monotonic()
     while (here := len(transport.nodes())) < expected:
         if here != told:
             say(
-                f"waiting for hospitals: {here} of {expected} are connected, at least {least} are needed"
+                f"waiting for hospitals: {here} of {expected} are connected, "
+                f"at least {least} are needed"
             )
             told, since = here, time.monotonic()
         if here >= least and time.monotonic() - since > grace:
@@ -167,7 +186,10 @@ def gather(
 
 
 def grouped(reasons: Mapping[str, str]) -> str:
-    """``a, b: reason. c: other reason.``: each reason once, with the hospitals that it holds for."""
+    """``a, b: reason.
+
+    C: other reason.``: each reason once, with the hospitals that it holds for.
+    """
     sites: dict[str, list[str]] = {}
     for site, reason in sorted(reasons.items()):
         sentence, mark, told = reason.partition(" [")
@@ -212,7 +234,8 @@ def _counts(values: Mapping[str, Any], scoring: bool) -> dict[str, int]:
         value = values.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_IMAGES:
             raise InputError(
-                f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} is allowed."
+                f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} "
+                "is allowed."
             )
         counts[key] = value
     if not scoring and not (counts["train"] and counts["train_patients"]):

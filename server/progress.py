@@ -1,4 +1,7 @@
-"""What a person sees while a study runs: one plain line a step, on a terminal with a live bar below them. Everything goes to stderr."""
+"""What a person sees while a study runs.
+
+One plain line a step, on a terminal with a live bar below them. Everything goes to stderr.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ WAITING = "waiting"
 
 
 class Reporter:
-    """A phase after the other, each with a known number of steps; use as a context manager. The bar is gone once the context is left."""
+    """A phase after the other, each with a known number of steps; use as a context manager.
+
+    The bar is gone once the context is left.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
@@ -76,7 +82,11 @@ class Reporter:
         self._console.print(text, markup=False, soft_wrap=True)
 
     def phase(self, name: str, steps: int) -> Callable[[str, int, int], None]:
-        """Start a phase; the returned function is told ``(note, done, of)`` within a step and ``("line", 0, 0)`` when a step is complete."""
+        """Start a phase.
+
+        The returned function is told ``(note, done, of)`` within a step and ``("line", 0, 0)`` when
+        a step is complete.
+        """
         done, task = 0, self._replaced(name, steps)
 
         def advance(note: str, part: int, parts: int) -> None:

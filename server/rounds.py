@@ -44,7 +44,10 @@ class Federation:
     rounds_done: int = 0
     memory: State = field(default_factory=dict)
     repeat: int = 1
-    """How many times the study's local steps each member takes: above 1 in the pooled comparison."""
+    """How many times the study's local steps each member takes.
+
+    Above 1 in the pooled comparison.
+    """
     sums: Sums | None = None
     """The secure sums of the run; None if updates come as they are."""
     total: int = 0

@@ -1,7 +1,10 @@
-"""The only server file that sends and receives: typed questions out, typed answers back, one at a time.
+"""The only server file that sends and receives.
 
-Own loop over Flower's ``push_messages`` and ``pull_messages``: an answer is folded and dropped before the next is pulled, so memory does
-not grow with the number of hospitals, and nothing waits for a fixed polling interval: a grid that can wait for an answer does.
+Typed questions out, typed answers back, one at a time.
+
+Own loop over Flower's ``push_messages`` and ``pull_messages``: an answer is folded and dropped
+before the next is pulled, so memory does not grow with the number of hospitals, and nothing waits
+for a fixed polling interval: a grid that can wait for an answer does.
 """
 
 from __future__ import annotations
@@ -56,12 +59,18 @@ class Transport:
         return sorted(self._grid.get_node_ids())
 
     def names(self) -> Mapping[int, str]:
-        """Names under which the nodes were enrolled; empty where nobody has to enrol, as in a simulation."""
+        """Names under which the nodes were enrolled.
+
+        Empty where nobody has to enrol, as in a simulation.
+        """
         known: Callable[[], Mapping[int, str]] = getattr(self._grid, "names", dict)
         return known()
 
     def park(self, model: Vector) -> Vector:
-        """The same model, where the grid keeps it: a grid over a network has it in a file, and memory is free while hospitals train."""
+        """The same model, where the grid keeps it.
+
+        A grid over a network has it in a file, and memory is free while hospitals train.
+        """
         keep: Callable[[Vector], Vector] | None = getattr(self._grid, "park", None)
         return model if keep is None else keep(model)
 
@@ -74,7 +83,8 @@ class Transport:
     ) -> Iterator[tuple[int, Reply]]:
         """Send each node its question; yield ``(node, answer)`` in order of arrival.
 
-        A node that fails, breaks the protocol or misses the deadline (seconds) yields an answer whose ``fault`` says so.
+        A node that fails, breaks the protocol or misses the deadline (seconds) yields an answer
+        whose ``fault`` says so.
         """
         open_questions = self._push(plans)
         last, wait = time.monotonic() + (deadline or float("inf")), _SHORTEST_WAIT

@@ -1,1 +1,4 @@
-"""Updates of many hospitals become one: screened, added exactly, unmasked as a sum; a single masked vector is never looked at."""
+"""Updates of many hospitals become one: screened, added exactly, unmasked as a sum.
+
+A single masked vector is never looked at.
+"""

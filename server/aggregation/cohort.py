@@ -1,4 +1,7 @@
-"""Who takes part in a run's secure sums: the signed roster, who is there, who is silent, who was caught; and the questions to them."""
+"""Who takes part in a run's secure sums.
+
+The signed roster, who is there, who is silent, who was caught; and the questions to them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _LONGEST_REST = 32
 
 @dataclass(frozen=True)
 class Standing:
-    """Who may take part: the signed roster as it travels, its digest, and the hospitals' public keys."""
+    """Who may take part.
+
+    The signed roster as it travels, its digest, and the hospitals' public keys.
+    """
 
     consortium: str
     run: str
@@ -72,7 +78,10 @@ class Cohort:
         if len(there) < section.min_cohort:
             why = "; ".join(f"{site}: {reason}" for site, reason in sorted(self._caught.items()))
             raise TooFewError(
-                f"{len(there)} hospitals can take part; secure_aggregation.min_cohort asks for {section.min_cohort}. {why}".strip()
+                (
+                    f"{len(there)} hospitals can take part; secure_aggregation.min_cohort "
+                    f"asks for {section.min_cohort}. {why}"
+                ).strip()
             )
         self._number += 1
         threshold = rules.threshold(len(there), section.colluders)
@@ -102,7 +111,10 @@ class Cohort:
         self._caught |= dict.fromkeys(sites, why)
 
     def fits(self, ready: CoordinatorState, cohort: Sequence[str]) -> bool:
-        """Whether a sum that was prepared will do for this cohort: all who are there were asked, and nobody else is in it."""
+        """Whether a sum that was prepared will do for this cohort.
+
+        All who are there were asked, and nobody else is in it.
+        """
         return set(self.awake(cohort)) <= set(ready.terms.cohort) and set(ready.parcels) <= set(
             cohort
         ) - set(self._caught)

@@ -1,6 +1,7 @@
 """Compiled loops over vectors: one pass each, at the speed of memory.
 
-NumPy needs four passes for a weighted fixed-point sum, so a hospital's update would be read from memory four times.
+NumPy needs four passes for a weighted fixed-point sum, so a hospital's update would be read from
+memory four times.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ _LEAST = 4 * BLOCK
 
 
 def compiled(signature: str) -> Callable[[F], F]:
-    """Compile at import for one signature, without the interpreter lock; machine code is kept on disk where that is allowed.
+    """Compile at import for one signature, without the interpreter lock.
 
-    ``read`` in a signature stands for a read-only float32 vector; a writable one may be passed as well.
+    Machine code is kept on disk where that is allowed.
+
+    ``read`` in a signature stands for a read-only float32 vector; a writable one may be passed as
+    well.
     """
     kinds: dict[str, Any] = {
         "read": numba.types.Array(numba.float32, 1, "C", readonly=True),
@@ -44,7 +48,10 @@ def compiled(signature: str) -> Callable[[F], F]:
 
 
 def over_blocks(size: int, work: Callable[[int, int], Any]) -> list[Any]:
-    """``work(start, end)`` for each of a vector's parts, one part a core if the vector is long; the results in order."""
+    """``work(start, end)`` for each of a vector's parts, one part a core if the vector is long.
+
+    The results in order.
+    """
     parts = min(usable(), max(1, size // _LEAST), 8)
     if parts == 1:
         return [work(0, size)]

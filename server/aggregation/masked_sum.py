@@ -1,4 +1,8 @@
-"""The sum of masked vectors: words modulo 2^32 or 2^64, added as they arrive, in the memory of one vector however many hospitals there are."""
+"""The sum of masked vectors.
+
+Words modulo 2^32 or 2^64, added as they arrive, in the memory of one vector however many hospitals
+there are.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +68,10 @@ class MaskedSum:
         np.add(self._tail, tail, out=self._tail)
 
     def unmask(self, opening: Opening) -> None:
-        """Take the masks off the tail, so that canaries and lanes can be read; those of the body come off with :meth:`mean`."""
+        """Take the masks off the tail, so that canaries and lanes can be read.
+
+        Those of the body come off with :meth:`mean`.
+        """
         self._pads = opening.pads
         skipped = self._order.body_bytes % _ALIGNED
         pad = Pad(self._pads, offset=self._order.body_bytes - skipped)
@@ -85,7 +92,9 @@ class MaskedSum:
         }
 
     def mean(self, weight: float) -> Vector:
-        """The weighted mean ``[P]``, given the survivors' weight; in the memory of the sum, which it uses up.
+        """The weighted mean ``[P]``, given the survivors' weight.
+
+        In the memory of the sum, which it uses up.
 
         Raises:
             SecureSumError: the masks are not known yet.

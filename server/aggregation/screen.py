@@ -1,7 +1,9 @@
-"""Refuse what must not enter the average: each refusal names the hospital and the reason, and the round goes on.
+"""Refuse what must not enter the average.
 
-Checked before anything is added: round, model layout, length, finite values, largest change of a weight, and the hospital's weight against
-what it declared when it joined.
+Each refusal names the hospital and the reason, and the round goes on.
+
+Checked before anything is added: round, model layout, length, finite values, largest change of a
+weight, and the hospital's weight against what it declared when it joined.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Screen:
             raise RefusedError(reply.refusal)
         if reply.kind != "train" or reply.round != self.round:
             raise RefusedError(
-                f"The answer is for {reply.kind} in round {reply.round}; train in round {self.round} was asked."
+                f"The answer is for {reply.kind} in round {reply.round}; "
+                f"train in round {self.round} was asked."
             )
         if reply.layout != self.layout.digest:
             raise RefusedError("The answer is for another model layout.")
@@ -71,7 +74,8 @@ class Screen:
         weight = self._number(reply, "weight")
         if not 0 < weight <= declared_weight:
             raise RefusedError(
-                f"The weight is {weight:g}; above 0 and at most the declared {declared_weight:g} is allowed."
+                f"The weight is {weight:g}; above 0 and at most the declared "
+                f"{declared_weight:g} is allowed."
             )
         self._check_change(reply.delta)
         loss, steps, seconds = (self._number(reply, key) for key in ("loss", "steps", "seconds"))
@@ -94,7 +98,8 @@ class Screen:
             raise RefusedError("The update holds NaN or infinite values.")
         if largest > self.largest_change:
             raise RefusedError(
-                f"The update changes a weight by {largest:.3g}; at most {self.largest_change:g} is allowed."
+                f"The update changes a weight by {largest:.3g}; "
+                f"at most {self.largest_change:g} is allowed."
             )
 
     @staticmethod

@@ -44,7 +44,10 @@ Say = Callable[[str, Reply], None]
 
 
 class VoidError(RoundError):
-    """A sum that hospitals have begun to open cannot be opened; nothing came of it, and it cannot be repeated."""
+    """A sum that hospitals have begun to open cannot be opened.
+
+    Nothing came of it, and it cannot be repeated.
+    """
 
 
 @dataclass
@@ -103,7 +106,10 @@ class Sums:
 
     @property
     def progress(self) -> dict[str, Any]:
-        """Number of the last sum, and who was caught with the reason: what a run that goes on must know."""
+        """Number of the last sum, and who was caught with the reason.
+
+        What a run that goes on must know.
+        """
         return self._cohort.progress
 
     def collect(
@@ -220,7 +226,10 @@ class Sums:
                 self._cohort.catch([dealer], "Most hospitals could not open what it dealt.")
 
     def _confirmed(self, now: _Attempt, cohort: Sequence[str]) -> None:
-        """Second exchange: survivors are signed; all who are there, also those who dropped, get the terms of the next sum."""
+        """Second exchange: survivors are signed.
+
+        All who are there, also those who dropped, get the terms of the next sum.
+        """
         now.state, named = steps.survivors(now.state)
         offered = self._offer(cohort)
         asked: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.survivors, (named,))

@@ -1,4 +1,8 @@
-"""The first secure sum of a run: how many patients and images the hospitals have together, and their total weight; nobody's own number is seen."""
+"""The first secure sum of a run.
+
+How many patients and images the hospitals have together, and their total weight; nobody's own
+number is seen.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,8 @@ def hold(
         transport: to the hospitals.
         study: with secure aggregation.
         run: the run's name.
-        signed: ``{"signed": the signed roster, "roster_key": PEM, "authority": PEM}``, as the coordinator's folder holds them.
+        signed: ``{"signed": the signed roster, "roster_key": PEM, "authority": PEM}``, as the
+            coordinator's folder holds them.
         roster: the hospitals that joined.
 
     Returns:
@@ -50,7 +55,8 @@ def hold(
     training, least = sum(m.trains for m in members.values()), study.secure_aggregation.min_cohort
     if len(members) > terms.MOST:
         raise InputError(
-            f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. Draw fewer with two studies."
+            f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. "
+            "Draw fewer with two studies."
         )
     if training < least:
         raise InputError(
@@ -81,7 +87,8 @@ def hold(
     )
     if weight < 1:
         raise RoundError(
-            f"The hospitals' weights add up to {weight}; a hospital has sent a wrong count. Nobody can tell which: ask them all."
+            f"The hospitals' weights add up to {weight}; a hospital has sent a wrong "
+            "count. Nobody can tell which: ask them all."
         )
     away = {
         **roster.excluded,
@@ -95,7 +102,8 @@ def _listed(signed: Mapping[str, Any]) -> tuple[Roster, dict[str, bytes]]:
     """The roster and its hospitals' keys; the hospitals do not take the server's word for it."""
     if not signed:
         raise InputError(
-            "Secure aggregation needs the signed roster, and there is none; sign it with: consilium server roster."
+            "Secure aggregation needs the signed roster, and there is none; "
+            "sign it with: consilium server roster."
         )
     authority, now = str(signed["authority"]).encode(), datetime.now(UTC)
     try:

@@ -1,9 +1,13 @@
-"""The weighted mean of the hospitals' updates: streaming, exact, the same to the bit in whatever order the updates arrive.
+"""The weighted mean of the hospitals' updates.
 
-Each update is folded into the sum when it arrives and is then forgotten, so memory does not grow with the number of hospitals. Floating-point
-sums depend on their order; therefore each contribution ``w * x`` is rounded once to a multiple of a fixed quantum and summed as a 40-bit
-integer (32 high bits and 8 low bits in two arrays: 1.25 times the size of the model, where 64 bits would take twice its size). The quantum
-is 2^-38 of the largest change that the study allows, about 1e-10 for the default of 32: finer than float32 stores the weights themselves.
+Streaming, exact, the same to the bit in whatever order the updates arrive.
+
+Each update is folded into the sum when it arrives and is then forgotten, so memory does not grow
+with the number of hospitals. Floating-point sums depend on their order; therefore each contribution
+``w * x`` is rounded once to a multiple of a fixed quantum and summed as a 40-bit integer (32 high
+bits and 8 low bits in two arrays: 1.25 times the size of the model, where 64 bits would take twice
+its size). The quantum is 2^-38 of the largest change that the study allows, about 1e-10 for the
+default of 32: finer than float32 stores the weights themselves.
 """
 
 from __future__ import annotations
@@ -66,7 +70,8 @@ class WeightedSum:
     Args:
         size: P, length of the vectors.
         largest_change: no ``|delta|`` may exceed it (the screen has checked).
-        weight_limit: the weights of a round add up to at most this (the hospitals have declared theirs before the round).
+        weight_limit: the weights of a round add up to at most this (the hospitals have declared
+            theirs before the round).
     """
 
     def __init__(self, size: int, largest_change: float, weight_limit: float) -> None:
@@ -78,14 +83,17 @@ class WeightedSum:
         self.count = 0
 
     def fold(self, deltas: Sequence[Vector], weights: Sequence[float]) -> None:
-        """Add updates. Several at once share each pass over the sum; the result is the same as one by one.
+        """Add updates.
+
+        Several at once share each pass over the sum; the result is the same as one by one.
 
         Raises:
             RoundError: the weights exceed the limit; the sum is unchanged.
         """
         if self.weight + sum(weights) > self._limit:
             raise RoundError(
-                f"The weights of the round add up to {self.weight + sum(weights):g}; at most {self._limit:g} were declared."
+                f"The weights of the round add up to {self.weight + sum(weights):g}; "
+                f"at most {self._limit:g} were declared."
             )
         scales = [w / self._limit / self._quantum for w in weights]
         empty = self.count == 0

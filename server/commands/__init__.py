@@ -1,1 +1,4 @@
-"""The coordinator's commands, ``consilium provision`` and ``consilium server ...``; no step of a round lives here."""
+"""The coordinator's commands, ``consilium provision`` and ``consilium server ...``.
+
+No step of a round lives here.
+"""

@@ -1,6 +1,7 @@
 """``consilium provision``: a consortium's authority, the coordinator's keys, one kit per hospital.
 
-Everything is written beside its place first and then only renamed, so that a full disk or an interruption leaves what was there before.
+Everything is written beside its place first and then only renamed, so that a full disk or an
+interruption leaves what was there before.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from server.host import site_registry
 from server.host.site_registry import RegisteredSite, Registry
 
 _OURS = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
-_SIGN = "When hospitals have enrolled, and again whenever one joins, leaves or gets a new kit: consilium server roster --home {out} --key KEY"
+_SIGN = (
+    "When hospitals have enrolled, and again whenever one joins, "
+    "leaves or gets a new kit: consilium server roster --home {out} --key KEY"
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,10 @@ class _Issuer:
     def told(self, site: str, kits: Path) -> str:
         """One line about a new kit."""
         single = f" (and {site}.kit)" if self.single_file else ""
-        return f"Kit of {site}: {kits / site}{single}; its token is good once, until {self.until:%Y-%m-%d}."
+        return (
+            f"Kit of {site}: {kits / site}{single}; its token is good once, "
+            f"until {self.until:%Y-%m-%d}."
+        )
 
 
 def provision(
@@ -76,13 +83,15 @@ def provision(
         out: the coordinator's HOME; new, empty, or made by this function before.
         now: UTC.
         single_file: write each kit also as one file.
-        renew: hospitals that get a new kit, which ends their enrolment so far; ``server`` renews the server's TLS certificate.
+        renew: hospitals that get a new kit, which ends their enrolment so far; ``server`` renews
+            the server's TLS certificate.
 
     Returns:
         Lines that say what was made and what to do next.
 
     Raises:
-        InputError: a field is wrong, the folder is somebody else's, an unknown hospital is to be renewed.
+        InputError: a field is wrong, the folder is somebody else's, an unknown hospital is to be
+            renewed.
         ConsiliumError: the disk is full or not writable; nothing was changed.
     """
     settings = consortium.read(consortium_toml)
@@ -93,7 +102,8 @@ def provision(
         return _found(settings, out, now, single_file)
     except OSError as error:
         raise ConsiliumError(
-            f"{out} cannot be written ({error.strerror or error}); nothing was changed, mend that and run it again."
+            f"{out} cannot be written ({error.strerror or error}); nothing was changed, "
+            "mend that and run it again."
         ) from None
 
 
@@ -102,11 +112,13 @@ def _check_new(out: Path, renew: Sequence[str]) -> None:
         raise InputError(f"The folder {out.absolute().parent} does not exist; make it first.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
-            f"{out} is not a coordinator's folder and not empty; give a new folder, or the one that provision made."
+            f"{out} is not a coordinator's folder and not empty; give a new folder, "
+            "or the one that provision made."
         )
     if renew:
         raise InputError(
-            f"{shown(renew[0])} has no kit yet that could be renewed: {out} is new; run it without renewing."
+            f"{shown(renew[0])} has no kit yet that could be renewed: {out} is new; "
+            "run it without renewing."
         )
 
 
@@ -141,7 +153,10 @@ def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) ->
         files.move(home, out)
     lines = [issuer.told(site, out / "kits") for site in settings.sites]
     return [
-        f"Made {out}: the authority, keys and registry of {settings.name}; keep ca.key secret and backed up.",
+        (
+            f"Made {out}: the authority, keys and registry of {settings.name}; "
+            "keep ca.key secret and backed up."
+        ),
         *lines,
         *_next(out),
         *_last(out),
@@ -199,19 +214,23 @@ def _extend(
 def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
     if not (out / "roster.crt").is_file():
         raise InputError(
-            f"{out} has no roster.crt: an earlier release made it, before rosters were signed; provision a new folder and give every hospital its new kit."
+            f"{out} has no roster.crt: an earlier release made it, "
+            "before rosters were signed; provision a new folder and give every hospital "
+            "its new kit."
         )
     before = consortium.read(out / "consortium.toml")
     for field in ("name", "address", "port", "min_tls"):
         old, new = getattr(before, field), getattr(settings, field)
         if old != new:
             raise InputError(
-                f"consortium.{field} is {shown(new)}, but the kits were made for {shown(old)}; restore it, or provision a new folder."
+                f"consortium.{field} is {shown(new)}, but the kits were made for "
+                f"{shown(old)}; restore it, or provision a new folder."
             )
     made_for = certificates.details(ca.certificate)["name"]
     if made_for != settings.name:
         raise InputError(
-            f"consortium.name is {shown(settings.name)}, but the authority in {out} is that of {shown(made_for)}; restore the name."
+            f"consortium.name is {shown(settings.name)}, but the authority in {out} is "
+            f"that of {shown(made_for)}; restore the name."
         )
     try:
         tls = (out / "server.crt").read_bytes()
@@ -220,7 +239,8 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
         )
     except CertificateError as error:
         raise InputError(
-            f"consortium.address is {shown(settings.address)}, which server.crt in {out} does not serve: {error}"
+            f"consortium.address is {shown(settings.address)}, "
+            f"which server.crt in {out} does not serve: {error}"
         ) from None
 
 
@@ -230,7 +250,8 @@ def _new_sites(settings: Consortium, known: dict[str, RegisteredSite]) -> list[s
         before = lower.get(site.lower(), site)
         if before != site:
             raise InputError(
-                f"consortium.sites[{i}] is {shown(site)}, but {shown(before)} is registered; names must differ in more than case."
+                f"consortium.sites[{i}] is {shown(site)}, but {shown(before)} is "
+                "registered; names must differ in more than case."
             )
     return [site for site in settings.sites if site not in known]
 
@@ -239,7 +260,8 @@ def _renewed(renew: tuple[str, ...], known: dict[str, RegisteredSite]) -> list[s
     for site in renew:
         if site not in known and site != SERVER:
             raise InputError(
-                f"{shown(site)} cannot be renewed{closest(site, known)}; registered: {', '.join(known)}."
+                f"{shown(site)} cannot be renewed{closest(site, known)}; registered: "
+                f"{', '.join(known)}."
             )
     return [site for site in renew if site != SERVER]
 
@@ -264,7 +286,10 @@ def _write_tls(tls: Credential, draft: Path) -> None:
 
 
 def _place(draft: Path, out: Path, made: Sequence[str]) -> None:
-    """Only renames from here on; the registry is last, so that a kit without an entry is one that the next run replaces."""
+    """Only renames from here on.
+
+    The registry is last, so that a kit without an entry is one that the next run replaces.
+    """
     kits, old = files.folder(out / "kits"), files.folder(draft / "old")
     for site in made:
         for name in (site, f"{site}.kit"):
@@ -285,7 +310,10 @@ def _next(out: Path) -> list[str]:
 
 
 def _last(out: Path) -> list[str]:
-    why = "whoever holds its roster.key and this server could add hospitals of their own to a sum and so read a real one's changes"
+    why = (
+        "whoever holds its roster.key and this server could add hospitals of their own to a "
+        "sum and so read a real one's changes"
+    )
     return [
         f"Move {out / 'offline'} off this machine now, e.g. to two USB sticks: {why}.",
         _SIGN.format(out=out),

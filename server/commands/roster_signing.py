@@ -1,7 +1,10 @@
-"""``consilium server roster``: who is on the signed roster, who should be, and the signing itself, with a key that lies elsewhere.
+"""``consilium server roster``.
 
-The roster key is plugged in for the minute of signing. Beside it a copy of the last signed roster is kept: whoever rules the server cannot
-present an older one, on which a hospital that was shut out would pass for one that was there all along.
+Who is on the signed roster, who should be, and the signing itself, with a key that lies elsewhere.
+
+The roster key is plugged in for the minute of signing. Beside it a copy of the last signed roster
+is kept: whoever rules the server cannot present an older one, on which a hospital that was shut out
+would pass for one that was there all along.
 """
 
 from __future__ import annotations
@@ -109,7 +112,8 @@ def look(
         without: hospitals that shall not be on the roster.
 
     Raises:
-        InputError: a roster is damaged, the key is another one, a hospital to be left out is unknown.
+        InputError: a roster is damaged, the key is another one, a hospital to be left out is
+            unknown.
         ConsiliumError: the registry is damaged.
     """
     before = present(home, now)
@@ -129,7 +133,8 @@ def look(
     for name in without:
         if name not in known:
             raise InputError(
-                f"--without names {shown(name)}, which is not enrolled{closest(name, known)}; enrolled: {', '.join(known) or 'none'}."
+                f"--without names {shown(name)}, which is not "
+                f"enrolled{closest(name, known)}; enrolled: {', '.join(known) or 'none'}."
             )
     return Change(
         home.settings.name,
@@ -175,12 +180,14 @@ def for_study(home: ServerHome, now: datetime) -> dict[str, Any]:
     """The signed roster for a study whose sums are masked.
 
     Raises:
-        InputError: there is none, it is not valid, or it lacks a hospital that is enrolled; the sentence says what to run.
+        InputError: there is none, it is not valid, or it lacks a hospital that is enrolled; the
+            sentence says what to run.
     """
     found = look(home, now)
     if found.before is None:
         raise InputError(
-            f"secure_aggregation.enabled needs a signed roster, and there is none yet; run: {command(home)}."
+            "secure_aggregation.enabled needs a signed roster, and there is none yet; "
+            f"run: {command(home)}."
         )
     lacking = [*found.new, *found.renewed]
     if lacking:
@@ -192,7 +199,10 @@ def for_study(home: ServerHome, now: datetime) -> dict[str, Any]:
 
 
 def to_json(change: Change, roster: Roster | None, done: bool) -> dict[str, Any]:
-    """``{"consortium", "version", "issued", "sites": {name: fingerprint}, "new", "renewed", "removed", "signed"}``; version 0: none yet."""
+    """``{"consortium", "version", "issued", "sites": {name.
+
+    Fingerprint}, "new", "renewed", "removed", "signed"}``; version 0: none yet.
+    """
     sites = (
         {}
         if roster is None
@@ -224,7 +234,8 @@ def lines(change: Change) -> list[str]:
 def _check_key(home: ServerHome, key: Path) -> None:
     if certificates.public_bytes(_read_key(key)) != certificates.key_in(_pinned(home)):
         raise InputError(
-            f"{key} is not this consortium's roster key; give the roster.key that provision made together with {home.path}."
+            f"{key} is not this consortium's roster key; give the roster.key that "
+            f"provision made together with {home.path}."
         )
 
 
@@ -237,7 +248,8 @@ def _read_key(key: Path) -> bytes:
         return key.read_bytes()
     except OSError as error:
         raise InputError(
-            f"The roster key {key} cannot be read ({error.strerror}); plug in the medium with roster.key."
+            f"The roster key {key} cannot be read ({error.strerror}); "
+            "plug in the medium with roster.key."
         ) from None
 
 
@@ -246,7 +258,8 @@ def _pinned(home: ServerHome) -> bytes:
         return (home.path / "roster.crt").read_bytes()
     except OSError as error:
         raise InputError(
-            f"{home.path / 'roster.crt'} cannot be read ({error.strerror}); restore it from a backup."
+            f"{home.path / 'roster.crt'} cannot be read ({error.strerror}); "
+            "restore it from a backup."
         ) from None
 
 
@@ -273,5 +286,6 @@ def _write(path: Path, content: bytes) -> None:
         files.replace(path, content)
     except OSError as error:
         raise ConsiliumError(
-            f"{path} cannot be written ({error.strerror or error}); mend that and run the same command again."
+            f"{path} cannot be written ({error.strerror or error}); "
+            "mend that and run the same command again."
         ) from None

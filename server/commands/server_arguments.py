@@ -18,7 +18,10 @@ _ROSTER = (
 
 
 def add(commands: Any, command: Add, whole: Callable[..., Any]) -> None:
-    """Add the commands; ``command`` and ``whole`` make a sub-command and a whole number with limits."""
+    """Add the commands.
+
+    ``command`` and ``whole`` make a sub-command and a whole number with limits.
+    """
     _add_provision(commands, command)
     _add_server(
         command(commands, "server", "run the coordinator's server and its studies").add_subparsers(
@@ -51,7 +54,9 @@ def _add_provision(commands: Any, command: Add) -> None:
         action="append",
         default=[],
         metavar="SITE",
-        help="new kit for a hospital, which ends its enrolment so far; 'server': new TLS certificate",
+        help=(
+            "new kit for a hospital, which ends its enrolment so far; 'server': new TLS certificate"
+        ),
     )
 
 

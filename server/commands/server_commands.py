@@ -91,7 +91,8 @@ def roster(given: Namespace) -> int:
     if given.key is None:
         if given.without:
             raise InputError(
-                "--without takes a hospital off the roster, which has to be signed; give the roster key too: --key KEY."
+                "--without takes a hospital off the roster, which has to be signed; "
+                "give the roster key too: --key KEY."
             )
         change = roster_signing.look(home, now)
         _tell(
@@ -110,7 +111,10 @@ def roster(given: Namespace) -> int:
         return 0
     _agree(change, given.yes)
     made = roster_signing.sign(home, change, given.key, now)
-    told = f"Roster version {made.version} is signed, with {len(made.sites)} hospitals; take the medium with the key out and lock it away."
+    told = (
+        f"Roster version {made.version} is signed, with {len(made.sites)} hospitals; "
+        "take the medium with the key out and lock it away."
+    )
     _tell(given.json, roster_signing.to_json(change, made, True), [told])
     return 0
 
@@ -157,11 +161,17 @@ def _unchanged(change: Change) -> str:
     if change.before is None:
         return "No hospital is enrolled yet; there is nothing to sign."
     again = "; the server's older copy is replaced" if change.stale else ""
-    return f"Nothing has changed since version {change.before.version} was signed on {change.before.issued}{again}."
+    return (
+        f"Nothing has changed since version {change.before.version} was signed on "
+        f"{change.before.issued}{again}."
+    )
 
 
 def _agree(change: Change, yes: bool) -> None:
-    """Let a person compare the fingerprints; what is asked goes to stderr, stdout is for the result."""
+    """Let a person compare the fingerprints.
+
+    What is asked goes to stderr, stdout is for the result.
+    """
     version = 1 if change.before is None else change.before.version + 1
     console.note(
         "\n".join(
@@ -175,10 +185,12 @@ def _agree(change: Change, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InputError(
-            "Nobody is at a terminal to confirm the fingerprints; run it there, or give --yes if they were compared before."
+            "Nobody is at a terminal to confirm the fingerprints; run it there, "
+            "or give --yes if they were compared before."
         )
     console.note(
-        "Telephone each hospital marked new or new key, on a number that you know, and let it read its fingerprint (consilium site fingerprint)."
+        "Telephone each hospital marked new or new key, on a number that you know, "
+        "and let it read its fingerprint (consilium site fingerprint)."
     )
     console.note("Type yes if all of them agree:")
     if sys.stdin.readline().strip().lower() != "yes":
@@ -190,14 +202,16 @@ def _show(found: dict[str, Any]) -> None:
     width = max(map(len, found["sites"]), default=0)
     for name, site in found["sites"].items():
         console.out(
-            f"  {name.ljust(width)}  {'connected' if site['online'] else 'not connected'}, {site['state']}"
+            f"  {name.ljust(width)}  "
+            f"{'connected' if site['online'] else 'not connected'}, {site['state']}"
         )
     for run in found["runs"]:
         loss = "" if run["loss"] is None else f", loss {run['loss']:.4f}"
         refused = "".join(f", refused {r['site']}: {r['reason']}" for r in run["refused"])
         why = f" ({run['details']})" if run["details"] else ""
         console.out(
-            f"  {run['run']}: {run['state']}{why}, round {run['round']}/{run['rounds']}{loss}{refused}"
+            f"  {run['run']}: {run['state']}{why}, round "
+            f"{run['round']}/{run['rounds']}{loss}{refused}"
         )
 
 

@@ -1,4 +1,8 @@
-"""``consilium server doctor``: looks at everything that the coordinator's server needs, and at what its hospitals' certificates will need."""
+"""``consilium server doctor``.
+
+Looks at everything that the coordinator's server needs, and at what its hospitals' certificates
+will need.
+"""
 
 from __future__ import annotations
 

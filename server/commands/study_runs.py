@@ -1,4 +1,7 @@
-"""What a coordinator does with studies on the server host: submit, look, stop. Each function is one sub-command of ``consilium server``."""
+"""What a coordinator does with studies on the server host: submit, look, stop.
+
+Each function is one sub-command of ``consilium server``.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,8 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
     """Check, sign and queue a study; returns the name of its run.
 
     Raises:
-        InputError: the study is wrong, a run of that name exists, or the study needs a signed roster that is not there.
+        InputError: the study is wrong, a run of that name exists, or the study needs a signed
+            roster that is not there.
         ControlError: the server does not run.
     """
     study = _resolved(wanted)
@@ -56,7 +60,9 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
     folder = home.runs / name
     if not config.NAME.fullmatch(name) or folder.exists():
         raise InputError(
-            f"A run cannot be called {name!r}: {'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; give another --name."
+            f"A run cannot be called {name!r}: "
+            f"{'there is one' if folder.exists() else f'a name has {config.NAME_RULE}'}; "
+            "give another --name."
         )
     roster = (
         roster_signing.for_study(home, now)
@@ -133,19 +139,24 @@ def _copy_start(named: Path, source: Path, folder: Path) -> None:
         return
     if ".." in named.parts:
         raise StudyError(
-            f"training.pretrained is {str(named)!r}, which leads out of the study's folder; put the file there or give its whole path."
+            f"training.pretrained is {str(named)!r}, which leads out of the study's "
+            "folder; put the file there or give its whole path."
         )
     try:
         (folder / named).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / named, folder / named)
     except OSError as error:
         raise StudyError(
-            f"training.pretrained is {str(named)!r}, which cannot be copied to the run ({error.strerror})."
+            f"training.pretrained is {str(named)!r}, which cannot be copied to the run "
+            f"({error.strerror})."
         ) from None
 
 
 def status(home: ServerHome, now: datetime) -> dict[str, Any]:
-    """``{"consortium", "server", "sites": {name: state}, "runs": [{run, state, round, rounds, loss, refused}]}``; works without a running server."""
+    """``{"consortium", "server", "sites": {name: state}, "runs".
+
+    [{run, state, round, rounds, loss, refused}]}``; works without a running server.
+    """
     sites = {
         name: {"state": site.state(now), "online": False}
         for name, site in Registry(home.path).load().items()
@@ -241,7 +252,8 @@ def find(home: ServerHome, name: str) -> Path:
     known = {folder.name: folder for folder in _folders(home)}
     if name not in known:
         raise InputError(
-            f"There is no run {name!r}{did_you_mean(name, known)}; runs: {', '.join(known) or 'none'}."
+            f"There is no run {name!r}{did_you_mean(name, known)}; runs: "
+            f"{', '.join(known) or 'none'}."
         )
     return known[name]
 

@@ -1,1 +1,4 @@
-"""The server host: its processes, the proxy in front, enrolment, and the vectors beside Flower's messages; it trains and adds nothing."""
+"""The server host: its processes, the proxy in front, enrolment, and the vectors beside messages.
+
+It trains and adds nothing.
+"""

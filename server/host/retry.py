@@ -1,8 +1,11 @@
-"""Calls to the SuperLink: made again while it is silent; that it stays silent, or that the run is over there, is an error with a name.
+"""Calls to the SuperLink: made again while it is silent.
 
-Flower's own policy asks a silent SuperLink for ever. Where a token is not accepted any more it sends SIGINT to its own process, in which
-nobody can tell it from a person's Ctrl-C (flwr 1.41: ``supercore/retry/http_retry.py`` at status 401, ``supercore/heartbeat.py`` at a
-heartbeat that is not wanted). Consilium uses neither: no thread of ours ever signals its own process.
+That it stays silent, or that the run is over there, is an error with a name.
+
+Flower's own policy asks a silent SuperLink for ever. Where a token is not accepted any more it
+sends SIGINT to its own process, in which nobody can tell it from a person's Ctrl-C (flwr 1.41:
+``supercore/retry/http_retry.py`` at status 401, ``supercore/heartbeat.py`` at a heartbeat that is
+not wanted). Consilium uses neither: no thread of ours ever signals its own process.
 """
 
 from __future__ import annotations
@@ -17,13 +20,22 @@ import httpx
 from common.errors import ConsiliumError
 
 PATIENCE = 300.0
-"""Seconds for which a SuperLink may be silent: it is on this host, where it is busy at times and started anew at others."""
+"""Seconds for which a SuperLink may be silent.
+
+It is on this host, where it is busy at times and started anew at others.
+"""
 _HEARTBEAT = 10.0
-"""Seconds between heartbeats of a run; the SuperLink gives it up after 60 without one (flwr 1.41, ``common/constant.py``)."""
+"""Seconds between heartbeats of a run.
+
+The SuperLink gives it up after 60 without one (flwr 1.41, ``common/constant.py``).
+"""
 _REFUSALS = (401, 403)
 _PASSING = (502, 503, 504)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
-_OVER = "The SuperLink takes no more of this run: it was stopped there, or was given up because its process had not been heard."
+_OVER = (
+    "The SuperLink takes no more of this run: it was stopped there, "
+    "or was given up because its process had not been heard."
+)
 
 Call = Callable[[], httpx.Response]
 
@@ -42,13 +54,16 @@ class OverError(LinkError):
 
 @dataclass
 class Retry:
-    """The patience of one client, or of all those that work for one run; what Flower's clients call a retry invoker.
+    """The patience of one client, or of all those that work for one run.
+
+    What Flower's clients call a retry invoker.
 
     Attributes:
         patience: seconds of silence after which a call fails; 0: at once.
         refusal: the sentence for a token that is not accepted.
         stop: ends every wait, which then is the last.
-        over: set from outside where a thread has learnt that the run is over; the next call of another says so.
+        over: set from outside where a thread has learnt that the run is over; the next call of
+            another says so.
     """
 
     patience: float = PATIENCE
@@ -61,7 +76,8 @@ class Retry:
 
         Raises:
             SilentError: nobody answers for ``patience`` seconds.
-            OverError: the caller's token is not accepted, or another thread has seen that it is not.
+            OverError: the caller's token is not accepted, or another thread has seen that it is
+                not.
             LinkError: any other refusal.
         """
         began = time.monotonic()
@@ -76,7 +92,8 @@ class Retry:
             except httpx.TransportError as error:
                 if _is_untrusted(error):
                     raise LinkError(
-                        f"The SuperLink's certificate is not accepted ({error}); see: consilium server doctor."
+                        f"The SuperLink's certificate is not accepted ({error}); see: "
+                        "consilium server doctor."
                     ) from None
             silent = time.monotonic() - began
             if silent >= self.patience or self.stop.wait(pause):
@@ -95,10 +112,13 @@ class Retry:
 
 
 class Heart:
-    """Tells the SuperLink that a run's process lives; once it is told that the run is over, every later call of the run says so.
+    """Tells the SuperLink that a run's process lives.
+
+    Once it is told that the run is over, every later call of the run says so.
 
     Args:
-        beat: one beat over a client of its own, which never waits for the run's calls to be made again; False where the run is over.
+        beat: one beat over a client of its own, which never waits for the run's calls to be made
+            again; False where the run is over.
         over: set then.
     """
 

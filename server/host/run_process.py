@@ -1,6 +1,7 @@
 """The process of one run: becomes the ServerApp of a run that waits.
 
-The host that starts it writes on its standard input what it must know, so that the run's token is on no command line.
+The host that starts it writes on its standard input what it must know, so that the run's token is
+on no command line.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ def main() -> int:
 
 
 def _folder(runs: Path, name: object) -> Path:
-    """A run's folder; the name comes over the network and must be one of the folders that are there."""
+    """A run's folder.
+
+    The name comes over the network and must be one of the folders that are there.
+    """
     known = {folder.name: folder for folder in runs.iterdir() if folder.is_dir()}
     if not isinstance(name, str) or name not in known:
         raise ValueError("the run that was submitted has no folder on this server")

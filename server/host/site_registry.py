@@ -1,4 +1,7 @@
-"""Which hospitals belong to the consortium: the registry HOME/sites.json, replaced whole and under a lock at every change."""
+"""Which hospitals belong to the consortium.
+
+The registry HOME/sites.json, replaced whole and under a lock at every change.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class AdmissionError(ConsiliumError):
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What a hospital enrolled with: digests in hex, the two certificates as PEM, ``at`` in ISO 8601 (UTC)."""
+    """What a hospital enrolled with.
+
+    Digests in hex, the two certificates as PEM, ``at`` in ISO 8601 (UTC).
+    """
 
     at: str
     serial: str
@@ -48,7 +54,11 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class RegisteredSite:
-    """One hospital: its token's SHA-256 and last moment, its enrolment, and those that a newer token took the place of."""
+    """One hospital.
+
+    Its token's SHA-256 and last moment, its enrolment, and those that a newer token took the place
+    of.
+    """
 
     token_sha256: str
     token_expires: str
@@ -64,7 +74,11 @@ class RegisteredSite:
         """For a table of hospitals."""
         if self.enrolled is not None:
             return f"enrolled since {self.enrolled.at[:10]}"
-        return f"token {'expired on' if now > datetime.fromisoformat(self.token_expires) else 'good until'} {self.token_expires[:10]}"
+        return (
+            "token "
+            f"{'expired on' if now > datetime.fromisoformat(self.token_expires) else 'good until'} "
+            f"{self.token_expires[:10]}"
+        )
 
 
 def invited(token: str, expires: datetime) -> RegisteredSite:
@@ -110,7 +124,8 @@ class Registry:
             }
         except OSError as error:
             raise ConsiliumError(
-                f"The registry {self._path} cannot be read ({error.strerror}); give the folder that provision made."
+                f"The registry {self._path} cannot be read ({error.strerror}); "
+                "give the folder that provision made."
             ) from None
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ConsiliumError(
@@ -129,7 +144,8 @@ class Registry:
             for name in new:
                 if name.lower() in known:
                     raise ConsiliumError(
-                        f"A hospital called {name} is registered already; give the new one another name."
+                        f"A hospital called {name} is registered already; "
+                        "give the new one another name."
                     )
             file.write(_table({**sites, **new}))
 
@@ -147,8 +163,10 @@ class Registry:
             name: the hospital's.
             token: as it came.
             now: UTC.
-            same: whether an earlier enrolment was made with the keys that came now; it is then given again.
-            enrol: makes the enrolment; gets the registry as it stands. If it raises, the token stays unused.
+            same: whether an earlier enrolment was made with the keys that came now; it is then
+                given again.
+            enrol: makes the enrolment; gets the registry as it stands. If it raises, the token
+                stays unused.
 
         Raises:
             AdmissionError: unknown name, wrong or expired token, already enrolled with other keys.
@@ -190,7 +208,10 @@ class Registry:
 def _again(name: str, enrolled: Enrolment, same: Callable[[Enrolment], bool]) -> Enrolment:
     if same(enrolled):
         return enrolled
-    public = f"{name} is already enrolled with other keys; ask the coordinator for a new kit, which ends the earlier enrolment."
+    public = (
+        f"{name} is already enrolled with other keys; ask the coordinator for a new kit, "
+        "which ends the earlier enrolment."
+    )
     raise AdmissionError(409, public, "already enrolled with other keys")
 
 

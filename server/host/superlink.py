@@ -1,6 +1,9 @@
-"""The coordinator's connection to its SuperLink: the one file of the server's side that depends on Flower's Runtime API.
+"""The coordinator's connection to its SuperLink.
 
-A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside them as files (``server/host/vector_store.py``).
+The one file of the server's side that depends on Flower's Runtime API.
+
+A :class:`~flwr.serverapp.Grid` whose messages carry text; vectors travel beside them as files
+(``server/host/vector_store.py``).
 """
 
 from __future__ import annotations
@@ -52,7 +55,10 @@ _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
 _FAREWELL = 10.0
 """Seconds for which a SuperLink that is silent when a run ends is asked to take down how it ended."""
-_REFUSED = "The SuperLink does not accept the secret in superexec.secret; stop the server and start it again."
+_REFUSED = (
+    "The SuperLink does not accept the secret in superexec.secret; "
+    "stop the server and start it again."
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,10 @@ class Queue:
         return RunTask(answer.task.run_id, answer.token)
 
     def _hold(self, token: str) -> None:
-        """One heartbeat for the process that will be the ServerApp: it has a minute to start, not half of one."""
+        """One heartbeat for the process that will be the ServerApp.
+
+        It has a minute to start, not half of one.
+        """
         client = self._address.client(RuntimeTokenHttpInterceptor(token=token), None)
         with closing(client), suppress(httpx.HTTPError):  # a task that expires is queued again
             client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
@@ -127,7 +136,8 @@ class Queue:
 class LinkGrid(Grid):
     """Flower's grid over the Runtime API, for one run.
 
-    Every call that reaches the SuperLink raises a :class:`~server.host.retry.LinkError` where Flower's own grid would signal this process.
+    Every call that reaches the SuperLink raises a :class:`~server.host.retry.LinkError` where
+    Flower's own grid would signal this process.
 
     Args:
         patience: seconds for which the SuperLink may be silent.
@@ -166,7 +176,10 @@ class LinkGrid(Grid):
         return context
 
     def close(self, status: str, details: str) -> None:
-        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped"; one that is gone, or knows already, is not told."""
+        """Tell the SuperLink how the run ended: "completed", "failed" or "stopped".
+
+        One that is gone, or knows already, is not told.
+        """
         self._heart.stop()
         self._retry.patience = min(self._retry.patience, _FAREWELL)
         with suppress(LinkError):
@@ -215,7 +228,10 @@ class LinkGrid(Grid):
         )
 
     def park(self, model: Vector) -> Vector:
-        """The model as a view of the file from which hospitals get it: no memory is needed while they train."""
+        """The model as a view of the file from which hospitals get it.
+
+        No memory is needed while they train.
+        """
         return self.freight.keep(model)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:

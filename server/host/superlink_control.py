@@ -1,6 +1,9 @@
-"""The SuperLink's Control API, which only the server host itself reaches: submit and stop runs, register hospitals' node keys.
+"""The SuperLink's Control API, which only the server host itself reaches.
 
-What is submitted carries no code: the bundle holds one ``pyproject.toml`` that names the two installed apps.
+Submit and stop runs, register hospitals' node keys.
+
+What is submitted carries no code: the bundle holds one ``pyproject.toml`` that names the two
+installed apps.
 """
 
 from __future__ import annotations
@@ -58,7 +61,10 @@ class ControlError(ConsiliumError):
 
 @dataclass(frozen=True)
 class RunState:
-    """A run as the SuperLink sees it: "pending", "starting", "running" or "finished", with "completed", "failed" or "stopped" and why."""
+    """A run as the SuperLink sees it.
+
+    "pending", "starting", "running" or "finished", with "completed", "failed" or "stopped" and why.
+    """
 
     run_id: int
     status: str
@@ -134,10 +140,12 @@ class Control:
             return call()
         except httpx.TransportError as error:
             raise ControlError(
-                f"The server on this host does not answer at {self._address} ({type(error).__name__}); start it with: consilium server start."
+                f"The server on this host does not answer at {self._address} "
+                f"({type(error).__name__}); start it with: consilium server start."
             ) from None
         except httpx.HTTPStatusError as error:
             told = FlowerError.from_json(error.response.text)
             raise ControlError(
-                f"The SuperLink refuses: {told.public_details or told.message if told else error.response.status_code}."
+                "The SuperLink refuses: "
+                f"{told.public_details or told.message if told else error.response.status_code}."
             ) from None

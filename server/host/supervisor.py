@@ -1,7 +1,11 @@
-"""The server host: starts and watches SuperLink, reverse proxy, enrolment and bell, and gives each study that waits its process.
+"""The server host.
+
+Starts and watches SuperLink, reverse proxy, enrolment and bell, and gives each study that waits its
+process.
 
 hospitals -> nginx (public port, mutual TLS) -> SuperLink (loopback)  <- a process for each study
-                                             -> enrolment, bell, freight (Unix sockets of this process)
+                                             -> enrolment, bell, freight (Unix sockets of this
+                                             process)
 """
 
 from __future__ import annotations
@@ -96,7 +100,8 @@ class ServerHome:
             )
         if not (path / "ca.key").is_file() or not (path / "consortium.toml").is_file():
             raise InputError(
-                f"{path} is not a coordinator's folder; make one with: consilium provision CONSORTIUM.toml --out {path}."
+                f"{path} is not a coordinator's folder; make one with: "
+                f"consilium provision CONSORTIUM.toml --out {path}."
             )
         return cls(path.absolute())
 
@@ -107,7 +112,8 @@ class Host:
 
     Attributes:
         runner: module that is the process of a run.
-        patience: seconds that a part may take to start, and for which a run bears a silent SuperLink.
+        patience: seconds that a part may take to start, and for which a run bears a silent
+            SuperLink.
         running: the process of each run, by Flower's number.
     """
 
@@ -145,7 +151,8 @@ class Host:
             stack.callback(queue.close)
             stack.callback(self._end_runs)
             self.log(
-                f"{settings.name}: hospitals reach this server at {settings.address}:{settings.port}"
+                f"{settings.name}: hospitals reach this server at "
+                f"{settings.address}:{settings.port}"
             )
             self._watch(control, queue, front, link, settings.parallel_studies)
 
@@ -161,7 +168,8 @@ class Host:
         while not self.stop.wait(_TICK):
             if link.poll() is not None:
                 raise ConsiliumError(
-                    f"The SuperLink ended with code {link.returncode}; {self.home.logs / 'superlink.log'} says why."
+                    f"The SuperLink ended with code {link.returncode}; "
+                    f"{self.home.logs / 'superlink.log'} says why."
                 )
             if not front.alive():
                 raise ConsiliumError(f"nginx ended; {self.home.logs / 'proxy.log'} says why.")
@@ -265,7 +273,8 @@ def check(home: ServerHome, now: datetime) -> None:
     free = shutil.disk_usage(home.path).free
     if free < LEAST_DISK:
         raise InputError(
-            f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room."
+            f"The disk of {home.path} has {free >> 20} MiB left; "
+            f"at least {LEAST_DISK >> 20} MiB are needed, make room."
         )
 
 
@@ -281,11 +290,13 @@ def check_port(host: str, port: int, place: str) -> None:
             trial.bind((host, port))
         except PermissionError:
             raise InputError(
-                f"{place} is {port}, which this user may not open; give a port above 1023, or allow CAP_NET_BIND_SERVICE."
+                f"{place} is {port}, which this user may not open; "
+                "give a port above 1023, or allow CAP_NET_BIND_SERVICE."
             ) from None
         except OSError:
             raise InputError(
-                f"{place} is {port}, which another program uses; stop that one or give another port."
+                f"{place} is {port}, which another program uses; "
+                "stop that one or give another port."
             ) from None
 
 
@@ -293,7 +304,10 @@ def check_port(host: str, port: int, place: str) -> None:
 def _superlink(
     home: ServerHome, stop: threading.Event, patience: float
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Flower's SuperLink on loopback: TLS, node authentication, database, process isolation, no run-time installation."""
+    """Flower's SuperLink on loopback.
+
+    TLS, node authentication, database, process isolation, no run-time installation.
+    """
     options = {
         "--ssl-ca-certfile": home.authority,
         "--ssl-certfile": home.path / "server.crt",
@@ -329,7 +343,8 @@ def _superlink(
         )
         if process.poll() is not None:
             raise ConsiliumError(
-                f"The SuperLink ended with code {process.returncode}; {home.logs / 'superlink.log'} says why."
+                f"The SuperLink ended with code {process.returncode}; "
+                f"{home.logs / 'superlink.log'} says why."
             )
         yield process
     finally:

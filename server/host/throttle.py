@@ -1,4 +1,7 @@
-"""How often a wrong token may be tried: after ten within ten minutes a hospital's name must wait."""
+"""How often a wrong token may be tried.
+
+After ten within ten minutes a hospital's name must wait.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _TRIES, _WITHIN, _NAMES = 10, timedelta(minutes=10), 4096
 
 
 class Throttle:
-    """Counts wrong tokens by name, known or not; forgets the longest unused name when there are too many."""
+    """Counts wrong tokens by name, known or not.
+
+    Forgets the longest unused name when there are too many.
+    """
 
     def __init__(self) -> None:
         self._failures: OrderedDict[str, list[datetime]] = OrderedDict()

@@ -1,9 +1,12 @@
 """Vectors on the server host, as files beside Flower's messages.
 
-    HOME/freight/models/<run>/<SHA-256>        a model, which the proxy hands to hospitals as it lies there
-    HOME/freight/updates/<run>/<message>       a hospital's vector, under the name of the question that it answers
+    HOME/freight/models/<run>/<SHA-256>        a model, which the proxy hands to hospitals as it
+    lies there
+    HOME/freight/updates/<run>/<message>       a hospital's vector, under the name of the question
+    that it answers
 
-A run's process keeps no model in memory while it waits: what it sends is a file, mapped into memory where it is needed.
+A run's process keeps no model in memory while it waits: what it sends is a file, mapped into memory
+where it is needed.
 """
 
 from __future__ import annotations
@@ -121,7 +124,10 @@ def _blocks(vector: Vector) -> Iterator[memoryview]:
 
 @contextmanager
 def serve(home: Path, path: Path) -> Iterator[None]:
-    """Take hospitals' vectors in through a Unix socket: ``PUT /v1/updates/<run>/<message>``; the proxy has checked who sends."""
+    """Take hospitals' vectors in through a Unix socket: ``PUT /v1/updates/<run>/<message>``.
+
+    The proxy has checked who sends.
+    """
     path.unlink(missing_ok=True)
     with unix_http.serving(_Server(path, home / "freight" / "updates"), "freight"):
         yield

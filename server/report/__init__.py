@@ -1,1 +1,4 @@
-"""A finished run as one page and one JSON file: it reads what the run wrote and asks no hospital."""
+"""A finished run as one page and one JSON file.
+
+It reads what the run wrote and asks no hospital.
+"""

@@ -1,7 +1,9 @@
-"""Charts as inline SVG: text in, text out. Coordinates are in view-box units, x to the right and y downwards; every one is finite.
+"""Charts as inline SVG: text in, text out.
 
-Colours come from the page's style sheet through classes, so that one drawing serves light, dark and print. Every chart is an image with
-a title and a description for screen readers.
+Coordinates are in view-box units, x to the right and y downwards; every one is finite.
+
+Colours come from the page's style sheet through classes, so that one drawing serves light, dark and
+print. Every chart is an image with a title and a description for screen readers.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def dot_plot(
     axis_name: str,
     ends: Ends,
 ) -> str:
-    """Dots with whiskers: one group of lines a row, one line a kind; the first row is the mean, set apart, and names the kinds.
+    """Dots with whiskers: one group of lines a row, one line a kind.
+
+    The first row is the mean, set apart, and names the kinds.
 
     Args:
         rows: (name, {kind: mark}).
@@ -77,7 +81,10 @@ def dot_plot(
 
 
 def _widened(values: Sequence[float], low: float | None, high: float | None) -> list[float]:
-    """Two more values for the axis, so that it does not magnify a difference of nearly nothing; none on an axis with an open end."""
+    """Two more values for the axis, so that it does not magnify a difference of nearly nothing.
+
+    None on an axis with an open end.
+    """
     if low is None or high is None or not any(values):
         return []
     first, last, least = min(values), max(values), _LEAST_SPAN * (high - low)
@@ -111,9 +118,15 @@ def _dot(kind: str, mark: Mark, scale: Axis, y: float, edge: float, labelled: bo
         "local": f'<rect x="{x - 3.6:.1f}" y="{y - 3.6:.1f}" width="7.2" height="7.2"/>',
     }.get(
         kind,
-        f'<path d="M{x:.1f} {y - 4.6:.1f}L{x + 4.6:.1f} {y:.1f}L{x:.1f} {y + 4.6:.1f}L{x - 4.6:.1f} {y:.1f}z"/>',
+        (
+            f'<path d="M{x:.1f} {y - 4.6:.1f}L{x + 4.6:.1f} {y:.1f}L{x:.1f} '
+            f'{y + 4.6:.1f}L{x - 4.6:.1f} {y:.1f}z"/>'
+        ),
     )
-    return f'<g class="{kind}">{parts}{shape}{_mark_label(mark, x, y, edge, scale) if labelled else ""}</g>'
+    return (
+        "<g "
+        f'class="{kind}">{parts}{shape}{_mark_label(mark, x, y, edge, scale) if labelled else ""}</g>'
+    )
 
 
 def _mark_label(mark: Mark, x: float, y: float, edge: float, scale: Axis) -> str:
@@ -136,7 +149,9 @@ def lines(
     ends: Ends,
     height: int = 260,
 ) -> str:
-    """Lines over rounds: every series thin, ``main`` thick on top; names stand at the lines' ends if there are at most eight.
+    """Lines over rounds: every series thin, ``main`` thick on top.
+
+    Names stand at the lines' ends if there are at most eight.
 
     Args:
         series: {name: [(round, value or None)]}; a missing value breaks the line.
@@ -216,7 +231,10 @@ def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
         spot for piece in pieces for spot in piece if len(piece) == 1 or _spotted(kept, kind)
     ]
     spots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in spotted)
-    return f'<g class="curve {kind}"><title>{escape(name)}</title>{f"""<path d="{path}"/>""" if path else ""}{spots}</g>'
+    return (
+        '<g class="curve '
+        f'{kind}"><title>{escape(name)}</title>{f"""<path d="{path}"/>""" if path else ""}{spots}</g>'
+    )
 
 
 def _spotted(kept: Points, kind: str) -> bool:
@@ -273,7 +291,10 @@ def bars(
 
 
 def _labelled(merged: Sequence[Stack], slot: float) -> list[int]:
-    """Which bars carry their round: round numbers of it, or every so many bars if rounds were merged."""
+    """Which bars carry their round.
+
+    Round numbers of it, or every so many bars if rounds were merged.
+    """
     every = max(1, math.ceil(round_step(28 / slot))) if slot < 28 else 1
     round_ones = [i for i, bar in enumerate(merged) if bar[0] % every == 0]
     return (
@@ -284,7 +305,10 @@ def _labelled(merged: Sequence[Stack], slot: float) -> list[int]:
 
 
 def _bar(kind: str, x: float, y: float, width: float, height: float) -> str:
-    return f'<rect class="bar {kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{max(0.0, height):.1f}"/>'
+    return (
+        f'<rect class="bar {kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
+        f'height="{max(0.0, height):.1f}"/>'
+    )
 
 
 def _grid_x(scale: Axis, top: float, bottom: float, name: str, right: float) -> str:

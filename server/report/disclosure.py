@@ -1,7 +1,9 @@
-"""What the server could see of single hospitals in a run, in plain words: the part ``privacy`` of the report.
+"""What the server could see of single hospitals in a run, in plain words.
 
-It is derived from the study, from what the hospitals' policies let them tell, and from what happened in the rounds; nothing in it is asserted
-that the run does not show.
+The part ``privacy`` of the report.
+
+It is derived from the study, from what the hospitals' policies let them tell, and from what
+happened in the rounds; nothing in it is asserted that the run does not show.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from server.participants import Participants
 from server.report.wording import listed
 
 _PLAIN = (
-    "Scans stayed in each hospital's folder; model changes, image counts and metrics over many images left it. "
-    "The model changes were neither masked nor noised, so whoever runs the server could inspect one hospital's change."
+    "Scans stayed in each hospital's folder; model changes, "
+    "image counts and metrics over many images left it. "
+    "The model changes were neither masked nor noised, so whoever runs the server could "
+    "inspect one hospital's change."
 )
 _OPEN = (
     "The sums themselves and the final model are not protected: no noise was added, "
@@ -39,12 +43,14 @@ def privacy(
         study: with its section ``secure_aggregation``.
         roster: the hospitals, with what they told of themselves.
         rounds: the lines of ``rounds.jsonl``.
-        scores: names of the models that were scored; those for comparison are trained without masks.
+        scores: names of the models that were scored; those for comparison are trained without
+            masks.
 
     Returns:
-        ``updates`` ("masked", "plain"), ``secure_aggregation``, ``differential_privacy`` (None), ``statement``; under masks also ``points``
-        (the sentences of the statement by what they are about), ``details`` (numbers) and ``kept`` (the hospitals that keep their own counts
-        or metrics to themselves).
+        ``updates`` ("masked", "plain"), ``secure_aggregation``, ``differential_privacy`` (None),
+        ``statement``; under masks also ``points`` (the sentences of the statement by what they are
+        about), ``details`` (numbers) and ``kept`` (the hospitals that keep their own counts or
+        metrics to themselves).
     """
     masked = study.secure_aggregation.enabled and all(
         line.get("secure") or line.get("void") for line in rounds
@@ -111,21 +117,29 @@ def _sums(details: Mapping[str, Any]) -> str:
         else "; in this run none was opened"
     )
     return (
-        "Scans stayed in each hospital's folder; the server added up masked changes of the model, and can read only sums of them "
+        "Scans stayed in each hospital's folder; the server added up masked changes of "
+        "the model, and can read only sums of them "
         f"over at least {plural(details['min_cohort'], 'hospital')}{happened}."
     )
 
 
 def _collusion(details: Mapping[str, Any], colluders: int) -> str:
-    """What holds for the smallest sum: fewer hospitals tolerate fewer colluders, and at least two others must be left in it."""
+    """What holds for the smallest sum.
+
+    Fewer hospitals tolerate fewer colluders, and at least two others must be left in it.
+    """
     smallest = details["smallest_sum"] or details["hospitals"]
     least = max(min(terms.threshold(smallest, colluders), smallest), details["min_cohort"])
     tolerated = min(terms.tolerated(smallest, colluders), least - 2)
     if tolerated < 1:
-        return "This holds against a server that works alone; it is not promised against a server that works together with a hospital."
+        return (
+            "This holds against a server that works alone; it is not promised against a "
+            "server that works together with a hospital."
+        )
     together = "one hospital" if tolerated == 1 else f"up to {tolerated} hospitals"
     return (
-        f"It would still hold if {together} of {details['hospitals']} worked together with the server: "
+        f"It would still hold if {together} of {details['hospitals']} worked together "
+        "with the server: "
         "they would learn the sum of the other hospitals' changes, and no single one."
     )
 
@@ -167,7 +181,10 @@ def _subtraction(
         for site in hidden
     }
     parts = [
-        f"{what} of {listed(names) if len(names) <= _MOST_NAMES else plural(len(names), 'hospital')}"
+        (
+            f"{what} of "
+            f"{listed(names) if len(names) <= _MOST_NAMES else plural(len(names), 'hospital')}"
+        )
         for what, names in (
             ("the numbers of patients and images", counted),
             (f"the number of {weight}", [site for site in weighed if site not in counted]),
@@ -187,8 +204,8 @@ def _keepers(sites: Sequence[str], sums: Sequence[Sequence[str]], kept: Sequence
 def solvable(sites: Sequence[str], sums: Iterable[Iterable[str]]) -> set[str]:
     """Sites whose number follows from the totals over all ``sites`` and over each of ``sums``.
 
-    A site's number is determined if its unit vector lies in the row space of the sums' indicator vectors, that is where the projection on
-    that space has a one on its diagonal.
+    A site's number is determined if its unit vector lies in the row space of the sums' indicator
+    vectors, that is where the projection on that space has a one on its diagonal.
     """
     if not sites:
         return set()
@@ -205,4 +222,7 @@ def _told(kept: int, hospitals: int) -> str:
         return "were told to the server by every hospital for itself, as its policy allows"
     if kept == hospitals:
         return "left the hospitals in masked sums only"
-    return f"were told to the server by {hospitals - kept} of {hospitals} hospitals for themselves, and left the others in masked sums only"
+    return (
+        f"were told to the server by {hospitals - kept} of {hospitals} hospitals for "
+        "themselves, and left the others in masked sums only"
+    )

@@ -1,4 +1,7 @@
-"""Pieces of HTML that several sections of the report share. Arguments named ``*_html`` and cells are markup already; all else is escaped here."""
+"""Pieces of HTML that several sections of the report share.
+
+Arguments named ``*_html`` and cells are markup already; all else is escaped here.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ def grid(
     feet_html: Sequence[Sequence[str]] = (),
     kind: str = "num",
 ) -> str:
-    """A table that scrolls sideways where it must. The first cell of every row is its heading; headings are plain, cells markup.
+    """A table that scrolls sideways where it must.
+
+    The first cell of every row is its heading; headings are plain, cells markup.
 
     The last cell of a row with fewer cells than there are headings spans the rest.
     """

@@ -1,7 +1,11 @@
-"""``report.html``: one file that a clinician and an engineer can both open, without a network, a script or any other file.
+"""``report.html``.
 
-The page holds no script at all. Its Content-Security-Policy forbids everything except the style sheet inside it (by its SHA-256, CSP
-Level 3 section 2.3.1) and images inside it, so a hostile name in a study can neither run nor load anything even if it got past escaping.
+One file that a clinician and an engineer can both open, without a network, a script or any other
+file.
+
+The page holds no script at all. Its Content-Security-Policy forbids everything except the style
+sheet inside it (by its SHA-256, CSP Level 3 section 2.3.1) and images inside it, so a hostile name
+in a study can neither run nor load anything even if it got past escaping.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ def render(
     Args:
         report: the content of ``report.json``; any part may be missing or null.
         rounds: the lines of ``rounds.jsonl``.
-        examples: synthetic images only: ``site``, ``caption``, and base64 PNGs ``image``, ``truth``, ``prediction`` (transparent overlays).
+        examples: synthetic images only: ``site``, ``caption``, and base64 PNGs ``image``,
+            ``truth``, ``prediction`` (transparent overlays).
     """
     parts = (
         _summary(report),
@@ -42,7 +47,10 @@ def render(
         privacy.privacy(report),
         run_details.repeat(report),
     )
-    foot = '<footer class="note">One seed gives one result: repeat the run with other seeds before relying on small differences.</footer>'
+    foot = (
+        '<footer class="note">One seed gives one result: repeat the run with other seeds '
+        "before relying on small differences.</footer>"
+    )
     name = table(report.get("study")).get("name", "Study")
     return document(
         f"{name} – Consilium report", CSS, f"{_title(report)}<main>{''.join(parts)}</main>{foot}"
@@ -72,7 +80,11 @@ def _title(report: Report) -> str:
         f"<b{kind}>{escape(_STATUS.get(status, status or 'Status unknown'))}</b> · "
         + " · ".join(escape(f) for f in facts)
     )
-    return f'<header><p class="mark">Consilium · report of a federated study</p><h1>{escape(study.get("name", "Study"))}</h1>{about}<p class="facts">{line}</p></header>'
+    return (
+        '<header><p class="mark">Consilium · report of a federated '
+        f"study</p><h1>{escape(study.get('name', 'Study'))}</h1>{about}<p "
+        f'class="facts">{line}</p></header>'
+    )
 
 
 def _missing(report: Report) -> list[str]:
@@ -178,4 +190,7 @@ def _costs(report: Report) -> str:
 
 
 def _figure(name: str, shown: str, note: str, kind: str = "") -> str:
-    return f'<div class="{kind}"><dt>{escape(name)}</dt><dd><b>{escape(shown)}</b>{escape(note)}</dd></div>'
+    return (
+        "<div "
+        f'class="{kind}"><dt>{escape(name)}</dt><dd><b>{escape(shown)}</b>{escape(note)}</dd></div>'
+    )

@@ -1,4 +1,7 @@
-"""Sections of the report that show pictures: the cross-hospital matrix as a heat map, and examples."""
+"""Sections of the report that show pictures.
+
+The cross-hospital matrix as a heat map, and examples.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +35,10 @@ def cross(report: Report) -> str:
     m = metric(key)
     grid_ = [[finite(v) for v in list(row or [])[: len(columns)]] for row in values[: len(names)]]
     caption = (
-        f"{m.name} of each model (rows) on each hospital's test patients (columns); the stronger the colour, the better."
-        " Framed cells are a hospital's own model at home: a row that fades away from its frame has not learnt to travel."
+        f"{m.name} of each model (rows) on each hospital's test patients (columns); "
+        "the stronger the colour, the better."
+        " Framed cells are a hospital's own model at home: "
+        "a row that fades away from its frame has not learnt to travel."
     )
     top = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
     shade = _shader(grid_, site_results.higher(report, key), m.share)
@@ -41,7 +46,10 @@ def cross(report: Report) -> str:
         _heat_row(str(name), row, columns, shade, key)
         for name, row in zip(names, grid_, strict=False)
     )
-    inner = f'<table><caption>{escape(caption)}</caption><thead><tr><th scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
+    inner = (
+        f"<table><caption>{escape(caption)}</caption><thead><tr><th "
+        f'scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
+    )
     return section(
         "travel",
         "How models travel",
@@ -54,7 +62,10 @@ def cross(report: Report) -> str:
 def _shader(
     values: Sequence[Sequence[float | None]], higher: bool, share: bool
 ) -> Mapping[float, int]:
-    """The shade of every value; for a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values."""
+    """The shade of every value.
+
+    For a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values.
+    """
     kept = sorted({v for row in values for v in row if v is not None})
     low, span = (kept[0], kept[-1] - kept[0]) if kept else (0.0, 0.0)
     if share and kept and span < _LEAST_SPAN:
@@ -81,7 +92,10 @@ def _heat_row(
         cells.append(
             f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>'
         )
-    return f'<tr><th scope="row">{escape(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
+    return (
+        "<tr><th "
+        f'scope="row">{escape(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
+    )
 
 
 def examples(items: Sequence[Mapping[str, Any]]) -> str:
@@ -90,11 +104,17 @@ def examples(items: Sequence[Mapping[str, Any]]) -> str:
     if not shown:
         return ""
     tints = "".join(
-        f'<filter id="tint-{k}" color-interpolation-filters="sRGB"><feFlood flood-color="{c}"/><feComposite in2="SourceAlpha" operator="in"/></filter>'
+        (
+            f'<filter id="tint-{k}" color-interpolation-filters="sRGB"><feFlood '
+            f'flood-color="{c}"/><feComposite in2="SourceAlpha" operator="in"/></filter>'
+        )
         for k, c in _TINTS.items()
     )
     boxes = "".join(
-        f'<input class="toggle" type="checkbox" id="see-{k}" checked><label for="see-{k}">{words}</label>'
+        (
+            f'<input class="toggle" type="checkbox" id="see-{k}" checked><label '
+            f'for="see-{k}">{words}</label>'
+        )
         for k, words in (("truth", "Truth"), ("prediction", "Federated model"))
         if any(_png(item.get(k)) for item in items)
     )
@@ -123,7 +143,10 @@ def _example(item: Mapping[str, Any]) -> str:
         for k, words in (("truth", "true outline"), ("prediction", "model's outline"))
         if _png(item.get(k))
     )
-    picture = f'<div class="layers"><img src="{image}" alt="Synthetic image of {escape(site)}">{layers}</div>'
+    picture = (
+        f'<div class="layers"><img src="{image}" alt="Synthetic image of '
+        f'{escape(site)}">{layers}</div>'
+    )
     return (
         f"<figure>{picture}<figcaption><b>{escape(site)}</b>{escape(caption)}</figcaption></figure>"
     )

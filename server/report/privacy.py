@@ -1,4 +1,7 @@
-"""Sections of the report for a reviewer: what left each hospital, what the server could see of it, and how the secure sums went."""
+"""Sections of the report for a reviewer.
+
+What left each hospital, what the server could see of it, and how the secure sums went.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,18 @@ _EXPLAINED = {
     "sums": (
         "What the server can read",
         (
-            "Every two hospitals agree on random masks that cancel in the sum over hospitals and nowhere else. A hospital shares masks only with "
-            "those on the signed roster, and itself refuses a sum over fewer than its own policy asks for."
+            "Every two hospitals agree on random masks that cancel in the sum over "
+            "hospitals and nowhere else. A hospital shares masks only with "
+            "those on the signed roster, and itself refuses a sum over fewer than its "
+            "own policy asks for."
         ),
     ),
     "collusion": (
         "Who would have to work together",
-        "A sum is opened only when enough hospitals have signed the same list of those who are in it; the number is below.",
+        (
+            "A sum is opened only when enough hospitals have signed the same list of "
+            "those who are in it; the number is below."
+        ),
     ),
     "shared": (
         "What hospitals told of themselves",
@@ -41,13 +49,17 @@ _EXPLAINED = {
     "subtraction": (
         "What several sums tell together",
         (
-            "This happens where a hospital misses a sum that the others make, or is the only one that keeps its numbers. "
+            "This happens where a hospital misses a sum that the others make, "
+            "or is the only one that keeps its numbers. "
             "With federation.weight = “equal” the rounds' sums tell no numbers."
         ),
     ),
     "open": (
         "What is not protected",
-        "Whoever has the model can question it, and models remember some of what they saw. Two sums that differ by one hospital tell something of it.",
+        (
+            "Whoever has the model can question it, and models remember some of what "
+            "they saw. Two sums that differ by one hospital tell something of it."
+        ),
     ),
     "compared": (
         "Models for comparison",
@@ -59,7 +71,10 @@ _EXPLAINED = {
 def privacy(report: Report) -> str:
     """What left each hospital, what stayed, and which protections were on."""
     found = table(report.get("privacy"))
-    simulated = "This run was a simulation: all hospitals were folders on one computer, so “left” means handed to the part that plays the server."
+    simulated = (
+        "This run was a simulation: all hospitals were folders on one computer, "
+        "so “left” means handed to the part that plays the server."
+    )
     said = table(found.get("points"))
     explained = points(
         (name, _point(said[key], why)) for key, (name, why) in _EXPLAINED.items() if said.get(key)
@@ -129,11 +144,17 @@ def _protections(found: Report) -> list[tuple[str, str]]:
             ),
             (
                 "Needed to open a sum",
-                f"signatures and shares of {whole(details['threshold'])} of {plural(whole(details.get('hospitals')), 'hospital')}",
+                (
+                    f"signatures and shares of {whole(details['threshold'])} of "
+                    f"{plural(whole(details.get('hospitals')), 'hospital')}"
+                ),
             ),
             (
                 "Reckons with",
-                f"{plural(colluders, 'hospital') if colluders else 'no hospital'} working together with the server",
+                (
+                    f"{plural(colluders, 'hospital') if colluders else 'no hospital'} working "
+                    "together with the server"
+                ),
             ),
             ("Masked weight", f"{whole(details.get('ring_bits'))} bits"),
         ]
@@ -154,7 +175,10 @@ def _noise(privacy_: Report) -> str:
 
 
 def sums(rounds: Sequence[Mapping[str, Any]]) -> str:
-    """How the rounds were summed under masks: smooth ones in one line, each with a missing hospital, a new attempt or no result in its own."""
+    """How the rounds were summed under masks.
+
+    Smooth ones in one line, each with a missing hospital, a new attempt or no result in its own.
+    """
     summed = [(r, table(r.get("secure"))) for r in rounds if r.get("secure") or _void(r)]
     if not summed:
         return ""
@@ -178,8 +202,10 @@ def sums(rounds: Sequence[Mapping[str, Any]]) -> str:
         *counts,
     ]
     caption = (
-        "Changes of the model are added up under masks. Where a hospital is missing, the others' sum is opened; where too few are left, it is tried "
-        "again with new keys; where that is too late, the round comes to nothing and the model stays as it is."
+        "Changes of the model are added up under masks. Where a hospital is missing, "
+        "the others' sum is opened; where too few are left, it is tried "
+        "again with new keys; where that is too late, the round comes to nothing and the "
+        "model stays as it is."
     )
     rest = len(rough) - _MOST_ROUNDS
     more = (

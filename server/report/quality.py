@@ -1,4 +1,7 @@
-"""Sections of the report about quality: results at every hospital, or their means where hospitals keep their own, and learning curves."""
+"""Sections of the report about quality.
+
+Results at every hospital, or their means where hospitals keep their own, and learning curves.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def keys(report: Report) -> list[str]:
 
 
 def results(report: Report) -> str:
-    """Per-hospital chart of the primary metric, then a table for every metric; means alone where no hospital's own results are known."""
+    """Per-hospital chart of the primary metric, then a table for every metric.
+
+    Means alone where no hospital's own results are known.
+    """
     models, found = present(report), keys(report)
     if not models or not found:
         return ""
@@ -84,7 +90,10 @@ def _summed(report: Report) -> str:
     if not kept:
         return ""
     total = plural(site_results.hospitals(report, "federated"), "hospital")
-    return f" The federated mean is over {total}, summed under masks; {kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
+    return (
+        f" The federated mean is over {total}, summed under masks; "
+        f"{kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
+    )
 
 
 def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> str:
@@ -99,14 +108,23 @@ def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> s
         for key in found
     ]
     many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
-    caption = f"Means over {many}, summed under masks, on each hospital's own test patients, whom no model has seen in training."
-    note = "No hospital's own result left it, so there are no values and no confidence intervals of single hospitals here."
+    caption = (
+        f"Means over {many}, summed under masks, on each hospital's own test patients, "
+        "whom no model has seen in training."
+    )
+    note = (
+        "No hospital's own result left it, so there are no values and no confidence "
+        "intervals of single hospitals here."
+    )
     return grid(caption, heads, shown) + paragraph(note, "note")
 
 
 def _explained(report: Report, key: str) -> str:
     better = "Higher is better." if site_results.higher(report, key) else "Lower is better."
-    return f'{escape(metric(key).name)}<small class="say">{escape(metric(key).meaning)} {better}</small>'
+    return (
+        f'{escape(metric(key).name)}<small class="say">{escape(metric(key).meaning)} '
+        f"{better}</small>"
+    )
 
 
 def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
@@ -121,7 +139,10 @@ def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str
 def _clearly(models: Mapping[str, str]) -> str:
     if "local" not in models:
         return ""
-    return "“Clearly” marks differences where the two intervals do not overlap; any other difference may be chance."
+    return (
+        "“Clearly” marks differences where the two intervals do not overlap; "
+        "any other difference may be chance."
+    )
 
 
 def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
@@ -142,7 +163,10 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
     top = (over, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
     direction = "higher is better →" if site_results.higher(report, key) else "← lower is better"
-    about = f"{m.name} on test patients, {over[0].lower() + over[1:]}: {', '.join(labels.values())}. The table below holds every value."
+    about = (
+        f"{m.name} on test patients, {over[0].lower() + over[1:]}: "
+        f"{', '.join(labels.values())}. The table below holds every value."
+    )
     ends = (0.0, 1.0) if m.share else (0.0, None)
     draw = partial(
         charts.dot_plot,
@@ -225,7 +249,11 @@ def _table(report: Report, models: Mapping[str, str], key: str) -> str:
 
 
 def _averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, float | None]:
-    """Every model's mean; only over hospitals whose own results are known if some are not, so that the models stay comparable."""
+    """Every model's mean.
+
+    Only over hospitals whose own results are known if some are not, so that the models stay
+    comparable.
+    """
     if not any(site_results.hidden(report, k) for k in models):
         return {k: site_results.average(report, k, key) for k in models}
     return {
@@ -276,7 +304,10 @@ def _against(report: Report, site: str, key: str) -> str:
 
 
 def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
-    """Validation of the primary metric and training loss over the rounds; the mean alone where no hospital shares its own."""
+    """Validation of the primary metric and training loss over the rounds.
+
+    The mean alone where no hospital shares its own.
+    """
     key, several = str(report.get("primary", "")), len(site_results.sites(report)) > 1
     m = metric(key)
     scored = [r for r in rounds if r.get("validation") or table(r.get("validation_mean"))]
@@ -302,7 +333,10 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
         ""
         if first or not rounds
         else paragraph(
-            "No validation points were recorded, so there is no learning curve of the model's quality.",
+            (
+                "No validation points were recorded, so there is no learning curve of "
+                "the model's quality."
+            ),
             "note",
         )
     )
@@ -323,7 +357,10 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
 def _series(
     points: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], object]], several: bool
 ) -> dict[str, charts.Points]:
-    """Lines of ``(round's record, {hospital: value}, stated mean)``: one a hospital, and their mean where there are ``several``."""
+    """Lines of ``(round's record, {hospital: value}, stated mean)``.
+
+    One a hospital, and their mean where there are ``several``.
+    """
     kept = [
         ({str(site): finite(v) for site, v in row.items()}, finite(stated))
         for _, row, stated in points
@@ -349,12 +386,18 @@ def _caption(report: Report, series: Mapping[str, charts.Points], weighted: bool
     how = ", each with its weight" if weighted else ""
     names, shared = site_results.sites(report), len(series) - 1
     if shared == 0:
-        return f"The mean of the hospitals{how}, summed under masks; single hospitals' values are not known."
+        return (
+            f"The mean of the hospitals{how}, summed under masks; "
+            "single hospitals' values are not known."
+        )
     kept = shared < len(names) and any(
         site_results.keeps(report, site, "metrics") for site in names
     )
     thin = (
-        f"the {plural(shared, 'hospital')} that {'shares its' if shared == 1 else 'share their'} own"
+        (
+            f"the {plural(shared, 'hospital')} that "
+            f"{'shares its' if shared == 1 else 'share their'} own"
+        )
         if kept
         else "single hospitals"
     )

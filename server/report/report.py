@@ -1,4 +1,8 @@
-"""What a run leaves behind: ``study.toml``, ``rounds.jsonl`` while it runs, ``report.json`` and ``report.html`` at its end or when stopped."""
+"""What a run leaves behind.
+
+``study.toml``, ``rounds.jsonl`` while it runs, ``report.json`` and ``report.html`` at its end or
+when stopped.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +127,10 @@ def assemble(  # one argument for each part of the report
 
 
 def _totals(roster: Participants) -> dict[str, int]:
-    """Counts over all hospitals: from the masked sum, or added up where every hospital told its own; empty where neither is so."""
+    """Counts over all hospitals.
+
+    From the masked sum, or added up where every hospital told its own; empty where neither is so.
+    """
     if roster.totals or not all(m.counts for m in roster.members):
         return dict(roster.totals)
     return {key: sum(m.counts.get(key, 0) for m in roster.members) for key in COUNTS}

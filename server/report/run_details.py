@@ -1,4 +1,7 @@
-"""Sections of the report about the run itself: time and bytes, hospitals, refusals, and how to repeat it."""
+"""Sections of the report about the run itself.
+
+Time and bytes, hospitals, refusals, and how to repeat it.
+"""
 
 from __future__ import annotations
 
@@ -85,9 +88,15 @@ def hospitals(report: Report) -> str:
     if found:
         heads = ["Hospital", "Patients", "Training", "Validation", "Test", "Left out"]
         rows = [[escape(site), *_counted(report, site, row)] for site, row in found.items()]
-        caption = "Patients, and images by use. A patient's images always stay together in one of the three uses."
+        caption = (
+            "Patients, and images by use. A patient's images always stay together in one of "
+            "the three uses."
+        )
         if any(site_results.keeps(report, site, "counts") for site in found):
-            caption += " The last line was counted under masks; a hospital that does not share its own numbers is in it."
+            caption += (
+                " The last line was counted under masks; a hospital that does not share its "
+                "own numbers is in it."
+            )
         parts.append(
             grid(
                 caption, heads, rows, [["All hospitals", *_together(report, list(found.values()))]]
@@ -142,7 +151,10 @@ def refusals(report: Report) -> str:
     if not items:
         none = "None: every update that arrived was used."
         if site_results.voids(report):
-            none = "None in the rounds that were summed; those that came to nothing are listed under Secure sums."
+            none = (
+                "None in the rounds that were summed; those that came to nothing are listed "
+                "under Secure sums."
+            )
         return (
             section("refused", "Refused updates", paragraph(none))
             if whole(report.get("rounds"))
@@ -160,7 +172,10 @@ def refusals(report: Report) -> str:
     )
     caption = "An update that fails a check is left out of that round's average; the others go on."
     if masked:
-        caption = "A hospital whose masked update is missing or fails a check is left out of that round's sum; the others go on."
+        caption = (
+            "A hospital whose masked update is missing or fails a check is left out of that "
+            "round's sum; the others go on."
+        )
     return section(
         "refused",
         "Refused updates",
@@ -187,7 +202,8 @@ def repeat(report: Report) -> str:
         "repeat",
         "Repeat this run",
         paragraph(
-            "The folder of this run holds study.toml with every setting spelled out, and the model. RUN is that folder, DIR the folder of the hospitals."
+            "The folder of this run holds study.toml with every setting spelled out, "
+            "and the model. RUN is that folder, DIR the folder of the hospitals."
         ),
         f'<pre tabindex="0"><code>{escape(lines)}</code></pre>',
         "<h3>Study</h3>" + pairs(facts) if facts else "",

@@ -1,7 +1,10 @@
-"""Reading the results in a report: values, intervals and means, how many hospitals are in them, and pairs to compare.
+"""Reading the results in a report.
 
-Under masks the server may know a mean over hospitals and none of the values in it. Such hospitals are counted by :func:`hidden`; a comparison
-of hospitals speaks only of those whose own values are known.
+Values, intervals and means, how many hospitals are in them, and pairs to compare.
+
+Under masks the server may know a mean over hospitals and none of the values in it. Such hospitals
+are counted by :func:`hidden`; a comparison of hospitals speaks only of those whose own values are
+known.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ LEAST_IMAGES = 5
 
 @dataclass(frozen=True)
 class Pair:
-    """One hospital's federated and other value: the difference's direction, and whether the intervals exist and are apart."""
+    """One hospital's federated and other value.
+
+    The difference's direction, and whether the intervals exist and are apart.
+    """
 
     outcome: Outcome
     measured: bool
@@ -36,7 +42,10 @@ def value(report: Mapping[str, Any], model: str, site: str, key: str) -> float |
 def interval(
     report: Mapping[str, Any], model: str, site: str, key: str
 ) -> tuple[float, float] | None:
-    """Its 95 % interval as (low, high), or None; None as well where there are too few test images for one."""
+    """Its 95 % interval as (low, high), or None.
+
+    None as well where there are too few test images for one.
+    """
     return None if few(report, site) else resampled(report, model, site, key)
 
 
@@ -140,7 +149,10 @@ def compared(report: Mapping[str, Any], other: str, key: str) -> dict[str, Pair]
 
 
 def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float]:
-    """Means of federated and ``other`` over the hospitals that have both; the stated means if that is every hospital, or none."""
+    """Means of federated and ``other`` over the hospitals that have both.
+
+    The stated means if that is every hospital, or none.
+    """
     both = list(compared(report, other, key))
     part = both and (hidden(report) or hidden(report, other))
     one_only = [

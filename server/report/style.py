@@ -1,4 +1,6 @@
-"""The report's style sheet: two accent colours (blue: federated, ochre: what it is compared with), light, dark and print.
+"""The report's style sheet: two accent colours (blue: federated, ochre.
+
+What it is compared with), light, dark and print.
 
 Shapes repeat what colours say.
 """
@@ -142,7 +144,11 @@ _DARK_SHARES = (0.04, 0.12, 0.2, 0.3, 0.4, 0.7, 0.8, 0.9, 1.0)
 def _shades(
     accent: tuple[int, int, int], paper: tuple[int, int, int], shares: tuple[float, ...], flip: int
 ) -> str:
-    """Steps from paper to accent; those in the middle, on which neither black nor white text has a contrast of 4.5, are jumped over."""
+    """Steps from paper to accent.
+
+    Those in the middle, on which neither black nor white text has a contrast of 4.5, are jumped
+    over.
+    """
     rules = []
     for i, share in enumerate(shares):
         colour = "".join(

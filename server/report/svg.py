@@ -1,6 +1,10 @@
-"""What charts are made of: the frame with its words for screen readers, axes with round ticks, lines, texts, and labels kept apart.
+"""What charts are made of.
 
-Coordinates are in view-box units, x to the right and y downwards; every one that is written is finite.
+The frame with its words for screen readers, axes with round ticks, lines, texts, and labels kept
+apart.
+
+Coordinates are in view-box units, x to the right and y downwards; every one that is written is
+finite.
 """
 
 from __future__ import annotations
@@ -19,7 +23,10 @@ _MOST_POINTS = 240
 
 @dataclass(frozen=True)
 class Frame:
-    """What every chart has: an id that is unique on the page, a title, a description, and its width."""
+    """What every chart has.
+
+    An id that is unique on the page, a title, a description, and its width.
+    """
 
     id: str
     title: str
@@ -130,7 +137,10 @@ def words(
     kind: str, x: float, y: float, content: str, anchor: str = "start", extra: str = ""
 ) -> str:
     """A text of a style-sheet class; ``extra`` is markup within it."""
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}{extra}</text>'
+    return (
+        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" '
+        f'text-anchor="{anchor}">{escape(content)}{extra}</text>'
+    )
 
 
 def svg(frame: Frame, height: float, body: str) -> str:

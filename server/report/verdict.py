@@ -1,9 +1,11 @@
 """What the numbers of a run allow to say, in two to four plain sentences.
 
-Nothing smaller than what is printed counts as a gain, and a mean difference that the intervals cannot show is called not measurable.
-A difference is called *clear* at a hospital only if the two 95 % intervals do not touch. That is stricter than a test of the
-difference (Schenker and Gentleman, The American Statistician 55, 2001), so the text may say too little, but not too much.
-Where hospitals keep their own results to themselves, the text compares those that are known and says how many are not.
+Nothing smaller than what is printed counts as a gain, and a mean difference that the intervals
+cannot show is called not measurable. A difference is called *clear* at a hospital only if the two
+95 % intervals do not touch. That is stricter than a test of the difference (Schenker and Gentleman,
+The American Statistician 55, 2001), so the text may say too little, but not too much. Where
+hospitals keep their own results to themselves, the text compares those that are known and says how
+many are not.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ _CLEAR_SHARE = 1 / 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """The kind of result and the sentences for it, as plain text; ``command`` adds what was not compared, or is empty."""
+    """The kind of result and the sentences for it, as plain text.
+
+    ``command`` adds what was not compared, or is empty.
+    """
 
     kind: Kind
     sentences: tuple[str, ...]
@@ -102,7 +107,10 @@ def _unfinished(report: Mapping[str, Any]) -> tuple[str, ...]:
     if done == 0:
         return (f"The run {verb} before its first round was finished.",)
     return (
-        f"The run {verb} after {done} of {plural(planned, 'round')}, so what follows describes an unfinished model.",
+        (
+            f"The run {verb} after {done} of {plural(planned, 'round')}, "
+            "so what follows describes an unfinished model."
+        ),
     )
 
 
@@ -157,28 +165,46 @@ def _alone(report: Mapping[str, Any], key: str, ours: float) -> str:
         metric(key),
         f" over {plural(hospitals(report, 'federated'), 'hospital')}" if hidden(report) else "",
     )
-    words = f"On the patients kept for the final test, the federated model reaches a mean {m.name} of {m.show(ours)}{over}"
+    words = (
+        "On the patients kept for the final test, the federated model reaches a mean "
+        f"{m.name} of {m.show(ours)}{over}"
+    )
     if not _only_means(report, "local", key):
         return f"{words}."
     own = m.show(average(report, "local", key))
-    return f"{words}, against {own} over {hospitals(report, 'local')} for the models that the hospitals trained alone."
+    return (
+        f"{words}, against {own} over {hospitals(report, 'local')} for the models that the "
+        "hospitals trained alone."
+    )
 
 
 def _unknown(report: Mapping[str, Any], key: str, compared_: bool) -> list[str]:
-    """What cannot be said because hospitals keep their own results to themselves; nothing if none does."""
+    """What cannot be said because hospitals keep their own results to themselves.
+
+    Nothing if none does.
+    """
     kept, total = hidden(report), hospitals(report, "federated")
     if not kept:
         return []
     if kept == total:
         return [
-            "Single hospitals' results were summed under masks, so it is not known how they differ, or what may be chance."
+            (
+                "Single hospitals' results were summed under masks, "
+                "so it is not known how they differ, or what may be chance."
+            )
         ]
     overall = (
-        f"Over all {total} hospitals the federated model's mean is {metric(key).show(average(report, 'federated', key))}; "
+        (
+            f"Over all {total} hospitals the federated model's mean is "
+            f"{metric(key).show(average(report, 'federated', key))}; "
+        )
         if compared_
         else ""
     )
-    words = f"{kept} of {total} hospitals {'keeps its' if kept == 1 else 'keep their'} own results, which are known in the mean only."
+    words = (
+        f"{kept} of {total} hospitals {'keeps its' if kept == 1 else 'keep their'} own "
+        "results, which are known in the mean only."
+    )
     return [overall + words]
 
 
@@ -203,7 +229,8 @@ def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
         else ""
     )
     return (
-        f"{opening}: on patients kept for the final test{where}, the federated model reaches a mean {m.name} of {m.show(ours)},"
+        f"{opening}: on patients kept for the final test{where}, "
+        f"the federated model reaches a mean {m.name} of {m.show(ours)},"
         f" against {m.show(theirs)} for the models that the hospitals trained alone."
     )
 
@@ -225,7 +252,10 @@ def _gains(report: Mapping[str, Any], pairs: Mapping[str, Pair], kind: Kind) -> 
         first = f"{gained} of {these}{total} hospitals {'gains' if gained == 1 else 'gain'}"
         lost = [shorten(s, 40) for s in count["worse"] if len(count["worse"]) <= _MOST_NAMES]
         first += (
-            f", {listed(lost) or len(count['worse'])} {'loses' if len(count['worse']) == 1 else 'lose'}"
+            (
+                f", {listed(lost) or len(count['worse'])} "
+                f"{'loses' if len(count['worse']) == 1 else 'lose'}"
+            )
             if count["worse"]
             else ""
         )
@@ -243,7 +273,10 @@ def _certainty(pairs: Mapping[str, Pair], too_few: bool) -> str:
         )
         return f"; {why}, so chance cannot be told from effect"
     if touching == 0:
-        return f", and the 95 % confidence intervals do not overlap{'' if len(measured) == 1 else ' at any of them'}"
+        return (
+            ", and the 95 % confidence intervals do not "
+            f"overlap{'' if len(measured) == 1 else ' at any of them'}"
+        )
     if touching == len(measured):
         where = (
             ""
@@ -255,7 +288,10 @@ def _certainty(pairs: Mapping[str, Pair], too_few: bool) -> str:
         return (
             f", but the 95 % confidence intervals overlap{where}, so the difference may be chance"
         )
-    return f"; at {touching} of {len(measured)} the 95 % confidence intervals overlap, so the difference there may be chance"
+    return (
+        f"; at {touching} of {len(measured)} the 95 % confidence intervals overlap, "
+        "so the difference there may be chance"
+    )
 
 
 def _pooled(report: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -290,5 +326,8 @@ def _pooled(report: Mapping[str, Any], key: str) -> tuple[str, ...]:
         else place[way(ours, theirs, key, report)]
     )
     return (
-        f"The federated model is {found} a model trained on all images pooled in one place{where}, at {m.show(theirs)}{share}{overlap}.",
+        (
+            f"The federated model is {found} a model trained on all images pooled in one "
+            f"place{where}, at {m.show(theirs)}{share}{overlap}."
+        ),
     )

@@ -1,4 +1,7 @@
-"""Numbers and words of the report: metric names and their one-sentence meanings, times, signed differences."""
+"""Numbers and words of the report.
+
+Metric names and their one-sentence meanings, times, signed differences.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _LARGEST = 1e15
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is written: name, decimals, unit, whether it lies in [0, 1], and one plain sentence."""
+    """How a metric is written.
+
+    Name, decimals, unit, whether it lies in [0, 1], and one plain sentence.
+    """
 
     name: str
     meaning: str
@@ -32,7 +38,10 @@ class Metric:
         return round(value, self.decimals)
 
     def gap(self, ours: float | None, theirs: float | None) -> float | None:
-        """The difference of the two values as they are printed, so that it never contradicts them; None if one is missing."""
+        """The difference of the two values as they are printed, so that it never contradicts them.
+
+        None if one is missing.
+        """
         return (
             None
             if ours is None or theirs is None
@@ -63,18 +72,25 @@ class Metric:
 _METRICS = {
     "dice": Metric(
         "Dice",
-        "How much of the outlined area the model and the expert share: 1 is the same outline, 0 is no overlap.",
+        (
+            "How much of the outlined area the model and the expert share: "
+            "1 is the same outline, 0 is no overlap."
+        ),
     ),
     "hd95": Metric(
         "HD95",
-        "How far apart the two outlines lie, leaving out the worst 5 % of the boundary; counted in millimetres where the scan states"
+        "How far apart the two outlines lie, leaving out the worst 5 % of the boundary; "
+        "counted in millimetres where the scan states"
         " its pixel spacing, else in pixels. 0 is the same outline.",
         decimals=2,
         share=False,
     ),
     "auc": Metric(
         "AUC",
-        "How often the model ranks a patient with the finding above one without it: 1 is always, 0.5 is no better than a coin.",
+        (
+            "How often the model ranks a patient with the finding above one without it: "
+            "1 is always, 0.5 is no better than a coin."
+        ),
     ),
     "balanced_accuracy": Metric(
         "Balanced accuracy",
@@ -82,21 +98,33 @@ _METRICS = {
     ),
     "accuracy": Metric(
         "Accuracy",
-        "Share of correct answers; a model that always names the commonest class can look good here.",
+        (
+            "Share of correct answers; a model that always names the commonest class can "
+            "look good here."
+        ),
     ),
     "map_50": Metric(
         "mAP 50",
-        "How well findings are boxed, over all confidence thresholds, if half an overlap (IoU 0.5) counts as found: 1 is perfect.",
+        (
+            "How well findings are boxed, over all confidence thresholds, "
+            "if half an overlap (IoU 0.5) counts as found: 1 is perfect."
+        ),
     ),
     "map_50_95": Metric(
         "mAP 50–95",
-        "As mAP 50, averaged over ever stricter overlaps from IoU 0.5 to 0.95 (the COCO definition): 1 is perfect.",
+        (
+            "As mAP 50, averaged over ever stricter overlaps from IoU 0.5 to 0.95 (the "
+            "COCO definition): 1 is perfect."
+        ),
     ),
 }
 
 
 def metric(key: str) -> Metric:
-    """How the metric ``key`` is written: ``dice_lesion`` as Dice of the class lesion; an unknown one keeps its key as name."""
+    """How the metric ``key`` is written: ``dice_lesion`` as Dice of the class lesion.
+
+    An unknown one keeps its key as name.
+    """
     if key in _METRICS:
         return _METRICS[key]
     if key.startswith("dice_"):
@@ -122,7 +150,10 @@ def whole(value: object) -> int:
 
 
 def table(value: object) -> Mapping[str, Any]:
-    """``value`` if it is a mapping, else an empty one: sections of a report may be absent or null."""
+    """``value`` if it is a mapping, else an empty one.
+
+    Sections of a report may be absent or null.
+    """
     return value if isinstance(value, Mapping) else {}
 
 
@@ -151,7 +182,10 @@ def listed(names: Iterable[str]) -> str:
 
 
 def shorten(name: str, room: int) -> str:
-    """``name`` in ``room`` characters (East Asian ones count twice); the middle goes, so that names that differ at the end stay apart."""
+    """``name`` in ``room`` characters (East Asian ones count twice).
+
+    The middle goes, so that names that differ at the end stay apart.
+    """
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in name)
     if len(name) + wide <= room:
         return name

@@ -249,7 +249,7 @@ def part(command: str) -> str:
         "flower-superlink": "superlink",
         "nginx": "proxy",
         "server.host.run_process": "runner",
-        "runner.py": "runner",
+        "run_process.py": "runner",
         "--only worker": "worker",
     }
     signs |= {"--only gateway": "gateway", "site start": "site", "server start": "server"}

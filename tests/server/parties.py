@@ -286,7 +286,10 @@ class World:
         )
 
     def check(self, found: Sum, *without: str) -> None:
-        """Whether a sum is exactly that of all hospitals but some: weights to the last one, values to half a unit each."""
+        """Whether a sum is exactly that of all hospitals but some.
+
+        Weights to the last one, values to half a unit each.
+        """
         assert found.survivors == tuple(name for name in self.names if name not in without)
         there = [self.hospitals[name] for name in found.survivors]
         weight = sum(h.weight for h in there)

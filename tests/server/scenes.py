@@ -1,4 +1,7 @@
-"""Invented runs for the tests of the report: plain, masked with everything shared, with nothing shared, with some, and with void rounds."""
+"""Invented runs for the tests of the report.
+
+Plain, masked with everything shared, with nothing shared, with some, and with void rounds.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,10 @@ def record(
 
 
 def scores(shared: Sequence[str], shift: float = 0.0) -> Scores:
-    """A model on all hospitals; own values of those in ``shared``, and a mean under masks if some keep theirs."""
+    """A model on all hospitals.
+
+    Own values of those in ``shared``, and a mean under masks if some keep theirs.
+    """
     value = {s: {"dice": DICE[s] + shift, "hd95": 9.1 - 4 * DICE[s]} for s in SITES}
     every = {key: sum(v[key] for v in value.values()) / len(SITES) for key in ("dice", "hd95")}
     found = Scores(sites={s: dict(value[s]) for s in shared})
@@ -117,7 +123,10 @@ def finish(
     rounds: int = 8,
     **section: Any,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-    """Write a run into ``folder`` as the server does; returns the report, the lines and the page as they were read back."""
+    """Write a run into ``folder`` as the server does.
+
+    Returns the report, the lines and the page as they were read back.
+    """
     study_ = study(masked, rounds, **section)
     run = report.FinishedRun(folder, study_)
     for number in range(1, rounds + 1):

@@ -387,7 +387,10 @@ _KILLS = 25
 
 
 def test_a_state_loads_after_every_kill(tmp_path: Path) -> None:
-    """kill -9 of a process that saves without a pause: what it had announced is there, or something newer."""
+    """kill -9 of a process that saves without a pause.
+
+    What it had announced is there, or something newer.
+    """
     rounds, pauses, states = 0, random.Random(5), [saved(tmp_path, n) for n in (0, 1)]
     for _ in range(_KILLS):
         rounds = _killed(tmp_path, rounds, pauses.uniform(0.0, 0.03), states)
@@ -403,7 +406,10 @@ def test_a_state_loads_after_every_kill(tmp_path: Path) -> None:
 
 
 def _killed(run: Path, rounds: int, pause: float, states: list[Saved]) -> int:
-    """Let a child save from a round on, kill it some time after it has announced one; the newest one announced."""
+    """Let a child save from a round on, kill it some time after it has announced one.
+
+    The newest one announced.
+    """
     context = get_context("fork")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_save_on, args=(run, rounds, states, there))

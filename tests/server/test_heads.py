@@ -1,4 +1,7 @@
-"""Heads of the hospitals' records on their way: with training's questions and answers, through a server that cannot change them unnoticed."""
+"""Heads of the hospitals' records on their way.
+
+With training's questions and answers, through a server that cannot change them unnoticed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who takes part: names, declarations that cannot be believed, and how long the coordinator waits."""
+"""Who takes part.
+
+Names, declarations that cannot be believed, and how long the coordinator waits.
+"""
 
 from __future__ import annotations
 
@@ -161,14 +164,18 @@ def test_too_few_hospitals_is_an_error_that_names_each_reason_once() -> None:
     with pytest.raises(
         InputError,
         match=re.escape(
-            f"1 usable hospitals joined; federation.min_sites asks for 2. a [data.no_images], b [data.no_images]: {NO_IMAGES.render()}"
+            "1 usable hospitals joined; federation.min_sites asks for 2. "
+            f"a [data.no_images], b [data.no_images]: {NO_IMAGES.render()}"
         ),
     ):
         joined(said, least=2)
 
 
 class Arrivals:
-    """A transport whose hospitals arrive one look after the other; each pause takes so many seconds of a clock of its own."""
+    """A transport whose hospitals arrive one look after the other.
+
+    Each pause takes so many seconds of a clock of its own.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, here: Iterable[int], pause: float) -> None:
         self._here, self._pause = list(here), pause

@@ -245,9 +245,9 @@ def test_weights_that_cannot_be_make_a_round_void(tmp_path: Path, weight: int) -
     for hospital in world.hospitals.values():
         hospital.lanes = {"weight": weight}
     record = go(world, federation)
-    assert (
-        record.void
-        == f"The hospitals' weights add up to {4 * weight:g}; above 0 and at most the tally's 1000 is possible."
+    assert record.void == (
+        f"The hospitals' weights add up to {4 * weight:g}; "
+        "above 0 and at most the tally's 1000 is possible."
     )
     assert not federation.model.any()
 

@@ -1,4 +1,7 @@
-"""Questions out, answers back: whatever a grid gives, each hospital has one answer, and memory holds one at a time."""
+"""Questions out, answers back.
+
+Whatever a grid gives, each hospital has one answer, and memory holds one at a time.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ PLAN = Question("join", {"name": "null"})
 
 
 class Grid(InlineGrid):
-    """Hospitals that answer when a test says so: ``pulled`` gets the questions and yields answers."""
+    """Hospitals that answer when a test says so.
+
+    ``pulled`` gets the questions and yields answers.
+    """
 
     def __init__(self, pulled: Callable[[list[Message]], Iterable[Message]]) -> None:
         super().__init__(null.client(), 3)

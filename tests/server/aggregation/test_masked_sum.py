@@ -1,4 +1,7 @@
-"""Adding masked vectors: exact modulo the ring, whatever the length, in the memory of one vector."""
+"""Adding masked vectors.
+
+Exact modulo the ring, whatever the length, in the memory of one vector.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Secure sums with real hospitals over a transport that fails at every exchange: the right mean, a new attempt, or a void sum; never a hang."""
+"""Secure sums with real hospitals over a transport that fails at every exchange.
+
+The right mean, a new attempt, or a void sum; never a hang.
+"""
 
 from __future__ import annotations
 

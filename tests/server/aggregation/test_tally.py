@@ -1,4 +1,7 @@
-"""The count at the start of a run: totals over hospitals, who was counted, and clear sentences where it cannot be held."""
+"""The count at the start of a run.
+
+Totals over hospitals, who was counted, and clear sentences where it cannot be held.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ SITES = {name: certificates.signer(CA, name, NOW, 365) for name in NAMES}
 
 
 def listed(*names: str, days: int = 365) -> dict[str, Any]:
-    """The signed roster as the order brings it; of the first hospital a certificate for so many days."""
+    """The signed roster as the order brings it.
+
+    Of the first hospital a certificate for so many days.
+    """
     sites = {name: SITES[name].certificate.decode() for name in names or NAMES}
     if days != 365:
         sites["h01"] = certificates.signer(CA, "h01", LONG_AGO, days).certificate.decode()

@@ -1,4 +1,7 @@
-"""The signing of the roster, by its own command: what is shown, what is asked, what lies where afterwards."""
+"""The signing of the roster, by its own command.
+
+What is shown, what is asked, what lies where afterwards.
+"""
 
 from __future__ import annotations
 
@@ -189,7 +192,10 @@ def test_without_news_nothing_is_signed(
 def test_an_older_roster_on_the_server_deceives_nobody(
     co: Coordinator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Version 1 with a hospital that version 2 shut out is put back; the next one is version 3 and the hospital counts as new."""
+    """Version 1 with a hospital that version 2 shut out is put back.
+
+    The next one is version 3 and the hospital counts as new.
+    """
     co.enrol("north", "valley")
     co.sign()
     old = (co.home.path / "roster.json").read_bytes()

@@ -1,4 +1,7 @@
-"""The words of the coordinator's and the hospital's commands: examples, slips of the pen, what must be given, and that each has work behind it."""
+"""The words of the coordinator's and the hospital's commands.
+
+Examples, slips of the pen, what must be given, and that each has work behind it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The coordinator's doctor over real files and ports: each planted fault is found, and nothing else."""
+"""The coordinator's doctor over real files and ports.
+
+Each planted fault is found, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(proxy, "program", lambda: "/bin/true")
     public, link = ports(2)
     (tmp_path / "c.toml").write_text(
-        f'name = "trial"\naddress = "localhost"\nport = {public}\nlink_port = {link}\nsites = ["north", "valley"]\n'
+        f'name = "trial"\naddress = "localhost"\nport = {public}\nlink_port = '
+        f'{link}\nsites = ["north", "valley"]\n'
     )
     provision(tmp_path / "c.toml", tmp_path / "co", NOW)
     return tmp_path / "co"

@@ -1,4 +1,8 @@
-"""Studies at the coordinator's desk: what a submission leaves on disk, what it leaves when it fails, and what can be seen without a server."""
+"""Studies at the coordinator's desk.
+
+What a submission leaves on disk, what it leaves when it fails, and what can be seen without a
+server.
+"""
 
 from __future__ import annotations
 

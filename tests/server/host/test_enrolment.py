@@ -1,4 +1,7 @@
-"""The enrolment service: what it answers, what it tells only its own log, and that nothing but the one call is served."""
+"""The enrolment service.
+
+What it answers, what it tells only its own log, and that nothing but the one call is served.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The bell over its real socket: who waits is woken, who has no bell only waits, and what else is asked is refused."""
+"""The bell over its real socket.
+
+Who waits is woken, who has no bell only waits, and what else is asked is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The reverse proxy: who is in the map of members, and what the real nginx lets through with the real configuration."""
+"""The reverse proxy.
+
+Who is in the map of members, and what the real nginx lets through with the real configuration.
+"""
 
 from __future__ import annotations
 
@@ -254,7 +257,8 @@ def test_a_member_may_not_use_another_member_s_node_key(door: Door) -> None:
         )
     )
     keys = {name: base64.b64encode(key).decode() for name, key in KEYS.items()}
-    # Let in; no SuperLink stands behind it here. For a moment after a reload a worker with the old list may still take a connection.
+    # Let in; no SuperLink stands behind it here. For a moment after a reload a worker with the old
+    # list may still take a connection.
     until(lambda: door.get("/v1/fleet/x", pem, key=keys["north"]) == 502)
     assert door.get("/v1/fleet/x", pem, key=keys["valley"]) == 403
 

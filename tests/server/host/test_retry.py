@@ -17,7 +17,7 @@ from server.host import retry
 from server.host.retry import Heart, LinkError, OverError, Retry, SilentError
 from tests.patience import until
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[3]
 REQUEST = httpx.Request("POST", "https://localhost/v1/runtime/x")
 
 
@@ -172,7 +172,10 @@ def test_nothing_of_flower_that_signals_its_own_process_is_used(module: str, nam
 
 
 def test_no_other_module_of_flower_signals_its_own_process() -> None:
-    """A new one would come with a new release: then the table above grows, or nothing of it is used."""
+    """A new one would come with a new release.
+
+    Then the table above grows, or nothing of it is used.
+    """
     top = Path(importlib.import_module("flwr").__file__ or "").parent
     called = re.compile(r"(?:os\.kill\(os\.getpid\(\)|raise_signal\().*SIGINT")
     found = {

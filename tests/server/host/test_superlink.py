@@ -1,4 +1,7 @@
-"""The process of a run at a real SuperLink, which stops the run, or is killed: an end with a name, told from a person's word to stop."""
+"""The process of a run at a real SuperLink, which stops the run, or is killed.
+
+An end with a name, told from a person's word to stop.
+"""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ def test_a_port_in_use(home: ServerHome, place: str) -> None:
     port = getattr(home.settings, place)
     with socket.create_server(("127.0.0.1", port)), pytest.raises(InputError) as caught:
         supervisor.check(home, NOW)
-    assert (
-        str(caught.value)
-        == f"consortium.{place} is {port}, which another program uses; stop that one or give another port."
+    assert str(caught.value) == (
+        f"consortium.{place} is {port}, which another program uses; "
+        "stop that one or give another port."
     )
 
 

@@ -1,4 +1,7 @@
-"""Vectors beside messages: whole, checked, in bounded memory, and nowhere else than in their run's folders."""
+"""Vectors beside messages.
+
+Whole, checked, in bounded memory, and nowhere else than in their run's folders.
+"""
 
 from __future__ import annotations
 

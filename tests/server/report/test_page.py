@@ -473,7 +473,10 @@ MASKED: dict[str, Any] = {
 
 
 def masked() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A masked run of three hospitals that share nothing: Basel is missing in round 2, round 3 is void."""
+    """A masked run of three hospitals that share nothing.
+
+    Basel is missing in round 2, round 3 is void.
+    """
     report, rounds, _ = run(["A", "B", "C"], rounds=4)
     report |= {
         "sites": {s: {} for s in "ABC"},
@@ -621,9 +624,9 @@ def test_commands_repeat_the_run() -> None:
     report, rounds, examples = run(["A", "B"])
     text = render(report, rounds, examples).text
     assert (
-        "consilium simulate RUN/study.toml --sites DIR --engine inline --seed 7 --compare local,pooled"
-        in text
-    )
+        "consilium simulate RUN/study.toml --sites DIR --engine inline --seed 7 "
+        "--compare local,pooled"
+    ) in text
     threads = [{"threads": 2, "sites": ["A", "B"]}]
     assert (
         "--seed 7 --threads 2 --compare"

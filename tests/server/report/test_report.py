@@ -1,4 +1,7 @@
-"""What a run leaves behind, plain and under masks: the four combinations of what the server may know, written and read back."""
+"""What a run leaves behind, plain and under masks.
+
+The four combinations of what the server may know, written and read back.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ OPENED: dict[str, Any] = {
 
 
 def shown(page: str) -> str:
-    """The words of a page, without the style sheet and without markup; narrow spaces in numbers are taken out."""
+    """The words of a page, without the style sheet and without markup.
+
+    Narrow spaces in numbers are taken out.
+    """
     words = re.sub(r"<[^>]*>", " ", page.split("</style>")[1])
     return re.sub(r"(?<=\d)\u202f(?=\d)", "", words)
 
@@ -189,7 +195,10 @@ def test_void_rounds_and_dropouts_are_told(tmp_path: Path) -> None:
 
 def test_what_subtraction_tells_is_said(tmp_path: Path) -> None:
     report, _, page = scenes.finish(tmp_path, **CASES["void and dropped"])
-    sentence = "By subtracting sums from each other, and what hospitals told from sums, the server can work out the number of training images of Basel."
+    sentence = (
+        "By subtracting sums from each other, and what hospitals told from sums, "
+        "the server can work out the number of training images of Basel."
+    )
     assert sentence in report["privacy"]["statement"]
     assert sentence in page
     assert (
@@ -294,7 +303,8 @@ def test_counts_and_metrics_may_differ_in_what_is_shared() -> None:
         "points"
     ]["shared"]
     assert said.startswith(
-        "Numbers of patients and images left the hospitals in masked sums only; losses and metrics over many images were told"
+        "Numbers of patients and images left the hospitals in masked sums only; "
+        "losses and metrics over many images were told"
     )
 
 

@@ -14,7 +14,10 @@ def report(
     width: float | None = 0.01,
     **models: dict[str, float | None],
 ) -> dict[str, Any]:
-    """A report with one value per model and hospital; intervals of ``width`` to both sides, or none."""
+    """A report with one value per model and hospital.
+
+    Intervals of ``width`` to both sides, or none.
+    """
     metrics: dict[str, Any] = {}
     for model, values in models.items():
         kept = [v for v in values.values() if v is not None]
@@ -168,9 +171,9 @@ def test_intervals_of_few_patients_prove_nothing() -> None:
     found["sites"] = {"A": {"test": 3}, "B": {"test": 4}}
     assert verdict.judge(found).kind == "unclear"
     assert (
-        "too few patients were tested for confidence intervals, so chance cannot be told from effect"
-        in said(found)
-    )
+        "too few patients were tested for confidence intervals, "
+        "so chance cannot be told from effect"
+    ) in said(found)
     assert site_results.interval(found, "federated", "A", "dice") is None
 
 
@@ -290,9 +293,9 @@ def test_two_means_under_masks_are_never_more_than_unclear() -> None:
     found = hide(report(federated={}), federated=0.95, local=0.55, pooled=0.96)
     assert verdict.judge(found).kind == "unclear"
     assert (
-        "0.950 over 5 hospitals, against 0.550 over 5 for the models that the hospitals trained alone"
-        in said(found)
-    )
+        "0.950 over 5 hospitals, against 0.550 over 5 for the models that the hospitals "
+        "trained alone"
+    ) in said(found)
     assert "is 0.010 short of a model trained on all images pooled" in said(found)
     assert not verdict.judge(found).command
     for claim in ("hospitals gain", "helped", "lose", "overlap"):
@@ -307,22 +310,22 @@ def test_known_hospitals_are_compared_with_themselves_only() -> None:
     found = hide(report(**values), federated=0.65)
     assert site_results.means(found, "local", "dice") == pytest.approx((0.79, 0.69))
     assert (
-        "at the 2 hospitals with both, the federated model reaches a mean Dice of 0.790, against 0.690"
-        in said(found)
-    )
+        "at the 2 hospitals with both, the federated model reaches a mean Dice of 0.790, "
+        "against 0.690"
+    ) in said(found)
     assert "2 of these 2 hospitals gain" in said(found)
     assert (
-        "Over all 5 hospitals the federated model's mean is 0.650; 3 of 5 hospitals keep their own results"
-        in said(found)
-    )
+        "Over all 5 hospitals the federated model's mean is 0.650; "
+        "3 of 5 hospitals keep their own results"
+    ) in said(found)
 
 
 def test_one_known_hospital_without_a_comparison() -> None:
     found = hide(report(federated={"A": 0.9, "B": 0.8, "C": 0.8, "D": 0.7}), federated=0.8)
     assert (
-        "0.800 over 5 hospitals. 1 of 5 hospitals keeps its own results, which are known in the mean only."
-        in said(found)
-    )
+        "0.800 over 5 hospitals. 1 of 5 hospitals keeps its own results, "
+        "which are known in the mean only."
+    ) in said(found)
 
 
 def test_pooled_at_the_known_hospitals_says_where() -> None:
@@ -330,9 +333,9 @@ def test_pooled_at_the_known_hospitals_says_where() -> None:
         report(federated={"A": 0.80}, local={"A": 0.70}, pooled={"A": 0.84}), federated=0.5
     )
     assert (
-        "0.040 short of a model trained on all images pooled in one place and scored at the 1 hospital with both, at 0.840"
-        in said(found)
-    )
+        "0.040 short of a model trained on all images pooled in one place and scored at "
+        "the 1 hospital with both, at 0.840"
+    ) in said(found)
 
 
 def test_a_model_that_never_moved_is_said_to_be_the_first() -> None:
