@@ -75,8 +75,13 @@ def _stop(*_: object) -> NoReturn:
     A second one is common: after Ctrl-C at the server's terminal comes the server's own SIGTERM.
     """
     for number in _STOPS:
-        signal.signal(number, signal.SIG_IGN)
+        # Not SIG_IGN: one that has come already would be told on stderr, with a traceback.
+        signal.signal(number, _ignore)
     raise KeyboardInterrupt
+
+
+def _ignore(*_: object) -> None:
+    return
 
 
 if __name__ == "__main__":
