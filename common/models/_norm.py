@@ -1,7 +1,8 @@
 """Normalisation without batch statistics for any network, also for builders that ignore their norm argument.
 
-A network is built with whatever its builder makes, then :func:`normalised` exchanges every norm layer and refuses a network in which
-batch statistics are left. Exchanging draws no random number and keeps a layer that two parts of a network share shared.
+A network is built with whatever its builder makes, then :func:`normalised` exchanges every norm
+layer and refuses a network in which batch statistics are left. Exchanging draws no random number
+and keeps a layer that two parts of a network share shared.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def norm_setting(default: str = "group") -> Any:
 class GroupNorm(nn.GroupNorm):
     """Group normalisation (Wu and He 2018, eq. 1-4) that gives its output the memory layout of its input.
 
-    torch's kernel for channels-last input is several times slower on a CPU than the one for contiguous input with two copies around it.
+    torch's kernel for channels-last input is several times slower on a CPU than the one for
+    contiguous input with two copies around it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +44,8 @@ class GroupNorm(nn.GroupNorm):
 class InstanceNorm(GroupNorm):
     """Instance normalisation with scale and shift (Ulyanov et al. 2016): group normalisation with a group for each channel.
 
-    A map of a single pixel has no spread: normalising it would erase it (torch refuses it in training), so it is only scaled and shifted.
+    A map of a single pixel has no spread: normalising it would erase it (torch refuses it in
+    training), so it is only scaled and shifted.
     """
 
     def __init__(self, channels: int) -> None:
@@ -86,7 +89,8 @@ def normalised(network: nn.Module, kind: str, dimensions: int, divisible: int = 
         network: changed in place.
         kind: one of :data:`NORMS`.
         dimensions: 2 or 3.
-        divisible: image sizes that the network takes are multiples of this; kept as the network's attribute ``divisible``.
+        divisible: image sizes that the network takes are multiples of this; kept as the network's
+            attribute ``divisible``.
 
     Raises:
         StudyError: batch statistics are left although ``kind`` is not "batch".

@@ -1,7 +1,8 @@
 """Convolutions that stay correct under bf16 on a CPU.
 
-Where a map is only one or two pixels wide, oneDNN (3.12, in torch 2.13, with AVX-512) computes the bf16 gradient of the weights from memory
-that it never wrote, or writes past its end. Maps that narrow cost nothing, so there a convolution leaves bf16 for float32.
+Where a map is only one or two pixels wide, oneDNN (3.12, in torch 2.13, with AVX-512) computes the
+bf16 gradient of the weights from memory that it never wrote, or writes past its end. Maps that
+narrow cost nothing, so there a convolution leaves bf16 for float32.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Attention U-Net (Oktay et al. 2018), MONAI's: the skip connections are weighted by what the level below has found.
 
-MONAI's has batch and instance norm mixed and no argument for it, so the norm layers are exchanged afterwards.
+MONAI's has batch and instance norm mixed and no argument for it, so the norm layers are exchanged
+afterwards.
 """
 
 from __future__ import annotations

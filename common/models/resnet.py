@@ -1,6 +1,7 @@
 """ResNet (He et al. 2016), MONAI's. The defaults are an 18-layer one of a quarter width; ResNet-18 has channels 64, 128, 256, 512.
 
-MONAI's builder passes its norm argument to one layer only, so the norm layers are exchanged afterwards.
+MONAI's builder passes its norm argument to one layer only, so the norm layers are exchanged
+afterwards.
 """
 
 from __future__ import annotations

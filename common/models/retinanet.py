@@ -1,7 +1,8 @@
 """RetinaNet (Lin et al. 2017, "Focal Loss for Dense Object Detection") in 2-D and 3-D: residual backbone, feature pyramid, two shared heads.
 
-The network gives every anchor one logit per class and the offsets of one box; which anchor learns what is the task's business
-(:mod:`common.tasks.detection`). Anchors are computed from the image's extent, so they are neither weights nor buffers and never travel.
+The network gives every anchor one logit per class and the offsets of one box; which anchor learns
+what is the task's business (:mod:`common.tasks.detection`). Anchors are computed from the image's
+extent, so they are neither weights nor buffers and never travel.
 """
 
 from __future__ import annotations

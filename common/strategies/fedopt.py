@@ -1,6 +1,7 @@
 """FedOpt: the mean delta is a pseudo-gradient for an optimiser at the server (Reddi 2021, algorithm 2).
 
-``momentum`` is FedAvgM (Hsu 2019); ``adam`` and ``yogi`` follow algorithm 2 without bias correction, with ``v`` starting at ``tau^2``.
+``momentum`` is FedAvgM (Hsu 2019); ``adam`` and ``yogi`` follow algorithm 2 without bias
+correction, with ``v`` starting at ``tau^2``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Tasks: what the network is for. One file each; adding one changes no other file.
 
-A file ``common/tasks/<name>.py`` exports ``TASK``, a :class:`TaskType`: the settings class and the constructor of a :class:`Task`.
-A task never opens a file: :attr:`Task.needs` says which targets the hospital's readers must bring.
+A file ``common/tasks/<name>.py`` exports ``TASK``, a :class:`TaskType`: the settings class and the
+constructor of a :class:`Task`. A task never opens a file: :attr:`Task.needs` says which targets the
+hospital's readers must bring.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ class Task(Protocol):
     def predict(self, network: nn.Module, images: Tensor) -> list[dict[str, Tensor]]:
         """Predictions for ``[B, C, H, W[, D]]`` images of any size, one dict of CPU tensors per image; network in evaluation mode.
 
-        classification ``{"probabilities": [L]}``; segmentation ``{"probabilities": [classes + 1, H, W[, D]]}`` as float16 or
-        ``{"mask": uint8 [1, H, W[, D]]}``; detection ``{"boxes": [N, 2 * d], "scores": [N], "classes": [N]}``.
+        classification ``{"probabilities": [L]}``; segmentation ``{"probabilities": [classes + 1, H,
+        W[, D]]}`` as float16 or ``{"mask": uint8 [1, H, W[, D]]}``; detection ``{"boxes": [N, 2 *
+        d], "scores": [N], "classes": [N]}``.
         """
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:

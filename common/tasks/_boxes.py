@@ -1,7 +1,8 @@
 """Geometry of boxes: overlap, decoding, which anchor learns which box, suppression of duplicates.
 
-Boxes are float ``[..., 2 * d]``, ``x0 y0 [z0] x1 y1 [z1]`` in pixels, upper ends exclusive (:mod:`common.sample`); d is 2 or 3. Everything is
-vectorised over batch, boxes and anchors, and computes in the precision of its arguments: hand in float32, also under autocast.
+Boxes are float ``[..., 2 * d]``, ``x0 y0 [z0] x1 y1 [z1]`` in pixels, upper ends exclusive
+(:mod:`common.sample`); d is 2 or 3. Everything is vectorised over batch, boxes and anchors, and
+computes in the precision of its arguments: hand in float32, also under autocast.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ class Candidates(NamedTuple):
     """What a detector's forward returns: one prediction for every anchor.
 
     Attributes:
-        logits: ``[B, A, K]``, one per class; no background class (each class is a yes or no of its own).
+        logits: ``[B, A, K]``, one per class; no background class (each class is a yes or no of its
+            own).
         offsets: ``[B, A, 2 * d]``, see :func:`decode`.
         anchors: float32 ``[A, 2 * d]``.
         levels: number of anchors of each pyramid level, in order; they add up to A.
@@ -35,7 +37,8 @@ def decode(anchors: Tensor, offsets: Tensor) -> Tensor:
 
     Args:
         anchors: ``[A, 2 * d]``.
-        offsets: ``[..., A, 2 * d]``: d shifts of the centre in sizes of the anchor, then d logarithms of the scale.
+        offsets: ``[..., A, 2 * d]``: d shifts of the centre in sizes of the anchor, then d
+            logarithms of the scale.
 
     Returns:
         ``[..., A, 2 * d]``.
@@ -87,9 +90,10 @@ def assign(
 ) -> Tensor:
     """Which box each anchor learns: adaptive training sample selection (Zhang et al. 2020, "ATSS", algorithm 1).
 
-    A box's candidates are the ``nearest`` anchors of each level; those become its own whose centre lies inside it and whose IoU is at
-    least the candidates' mean plus standard deviation. Unlike the paper, a box that gets none gets its best candidate, so that no small
-    finding goes unlearned. An anchor that is wanted by several boxes goes to the one it overlaps most.
+    A box's candidates are the ``nearest`` anchors of each level; those become its own whose centre
+    lies inside it and whose IoU is at least the candidates' mean plus standard deviation. Unlike
+    the paper, a box that gets none gets its best candidate, so that no small finding goes
+    unlearned. An anchor that is wanted by several boxes goes to the one it overlaps most.
 
     Args:
         anchors: ``[A, 2 * d]``.
@@ -133,9 +137,10 @@ def assign(
 def suppress(boxes: Tensor, scores: Tensor, classes: Tensor, threshold: float) -> Tensor:
     """Greedy non-maximum suppression within each class; indices ``[n]`` of the boxes kept, highest score first (ties: first come).
 
-    A box goes if a kept box of its class with a higher score overlaps it by more than ``threshold``. Found without a loop over boxes:
-    starting from "all kept", the rule is applied to all at once until nothing changes, which gives the greedy result after at most as many
-    steps as the longest chain of suppressions (Zheng et al. 2022, "Cluster-NMS", proposition 1).
+    A box goes if a kept box of its class with a higher score overlaps it by more than
+    ``threshold``. Found without a loop over boxes: starting from "all kept", the rule is applied to
+    all at once until nothing changes, which gives the greedy result after at most as many steps as
+    the longest chain of suppressions (Zheng et al. 2022, "Cluster-NMS", proposition 1).
 
     Args:
         boxes: ``[N, 2 * d]``.

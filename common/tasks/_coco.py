@@ -1,8 +1,10 @@
 """Average precision by the COCO definition, in NumPy: which detections are right in one image, and precision over many images.
 
-The definition is that of the reference evaluation (Lin et al. 2014, cocodataset.org/#detection-eval): per class and IoU threshold
-0.50, 0.55, ... 0.95, detections are matched greedily from the highest score down, each to the free true box that it overlaps most; at most
-100 detections per image and class count; precision is made monotone from the right and read at 101 recalls 0.00, 0.01, ... 1.00.
+The definition is that of the reference evaluation (Lin et al. 2014,
+cocodataset.org/#detection-eval): per class and IoU threshold 0.50, 0.55, ... 0.95, detections are
+matched greedily from the highest score down, each to the free true box that it overlaps most; at
+most 100 detections per image and class count; precision is made monotone from the right and read at
+101 recalls 0.00, 0.01, ... 1.00.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ def match(overlap: Floats) -> Bools:
     """Which detections are right at each threshold, bool ``[N, 10]``.
 
     Args:
-        overlap: IoU ``[N, G]`` of detections, highest score first, with the true boxes of one class in one image.
+        overlap: IoU ``[N, G]`` of detections, highest score first, with the true boxes of one class
+            in one image.
     """
     right = np.zeros((len(overlap), len(THRESHOLDS)), bool)
     if not overlap.shape[1]:
@@ -74,7 +77,8 @@ def score_image(
         count: number of classes K.
 
     Returns:
-        ``scores`` float32 ``[n]``, ``classes`` int16 ``[n]``, ``matches`` bool ``[n, 10]``, ``truths`` int64 ``[K]`` (true boxes per class).
+        ``scores`` float32 ``[n]``, ``classes`` int16 ``[n]``, ``matches`` bool ``[n, 10]``,
+        ``truths`` int64 ``[K]`` (true boxes per class).
     """
     taken, matches = [], []
     for number in range(count):

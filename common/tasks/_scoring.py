@@ -30,7 +30,8 @@ def area_under_roc(scores: Array, positive: Array) -> float:
         positive: bool ``[N]``.
 
     Returns:
-        Chance that a positive scores higher than a negative, a tie counting half; nan without both, or with a score that is nan.
+        Chance that a positive scores higher than a negative, a tie counting half; nan without both,
+        or with a score that is nan.
     """
     positives = int(np.count_nonzero(positive))
     negatives = positive.size - positives
@@ -58,14 +59,16 @@ def dice(predicted: Mask, truth: Mask) -> float:
 def hausdorff_95(predicted: Mask, truth: Mask, spacing: Sequence[float]) -> float:
     """95th percentile of the distance between two surfaces in mm: the larger of both directions (Huttenlocher 1993; BraTS convention).
 
-    A surface pixel is a pixel of the mask with a neighbour along an axis that is not, or that lies at the edge of the image.
+    A surface pixel is a pixel of the mask with a neighbour along an axis that is not, or that lies
+    at the edge of the image.
 
     Args:
         predicted, truth: bool ``[H, W[, D]]``.
         spacing: mm per pixel along H, W[, D].
 
     Returns:
-        nan where both are empty, the diagonal of the image where one is: the largest distance there could be.
+        nan where both are empty, the diagonal of the image where one is: the largest distance there
+            could be.
     """
     if predicted.any() != truth.any():
         return math.sqrt(sum((n * s) ** 2 for n, s in zip(truth.shape, spacing, strict=True)))

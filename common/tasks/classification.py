@@ -95,7 +95,8 @@ class Classification:
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Mean (weighted) cross-entropy, computed in float32; binary and per target if multi-label.
 
-        The mean is over images and not over their weights, so that an image counts the same whatever it shares a batch with.
+        The mean is over images and not over their weights, so that an image counts the same
+        whatever it shares a batch with.
         """
         labels = _given(Label.of(batch))
         logits = network(batch.images)
@@ -147,8 +148,9 @@ class Classification:
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
         """``auc``, ``balanced_accuracy`` and ``accuracy`` from 0 to 1.
 
-        Two classes: AUC of the last one. More: each class that occurs against the rest, mean over classes.
-        Multi-label: means over the targets that have both values, at a threshold of 0.5; accuracy over all.
+        Two classes: AUC of the last one. More: each class that occurs against the rest, mean over
+        classes. Multi-label: means over the targets that have both values, at a threshold of 0.5;
+        accuracy over all.
         """
         if not rows:
             return dict.fromkeys(self.higher_is_better, float("nan"))

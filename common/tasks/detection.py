@@ -1,7 +1,7 @@
 """Object detection in images and volumes: classes and boxes, trained with adaptive anchor assignment, quality focal loss and GIoU loss.
 
-Works with any network whose forward returns :class:`common.tasks._boxes.Candidates`. Metrics follow the COCO definition
-(:mod:`common.tasks._coco`).
+Works with any network whose forward returns :class:`common.tasks._boxes.Candidates`. Metrics follow
+the COCO definition (:mod:`common.tasks._coco`).
 """
 
 from __future__ import annotations

@@ -172,8 +172,8 @@ class Segmentation:
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
         """``dice`` from 0 to 1, ``hd95`` in mm, and ``dice_<class>`` where there are several: mean over classes, then over images.
 
-        A class that is in neither truth nor prediction counts 1 for dice and is left out of hd95; one that is in only one of them counts 0
-        for dice and the image's diagonal for hd95.
+        A class that is in neither truth nor prediction counts 1 for dice and is left out of hd95;
+        one that is in only one of them counts 0 for dice and the image's diagonal for hd95.
         """
         if not rows:
             return dict.fromkeys(self.higher_is_better, math.nan)

@@ -1,8 +1,8 @@
 """Separable linear operators: resampling, Gaussian blur and splines as one matrix per axis.
 
-A matrix per axis serves two and three dimensions with the same lines, is exact at the borders (its rows sum to one) and runs as
-matrix products on any device. Coordinates count from the edge of the first pixel: pixel ``i`` covers ``i`` to ``i + 1``, its centre
-is ``i + 0.5``.
+A matrix per axis serves two and three dimensions with the same lines, is exact at the borders (its
+rows sum to one) and runs as matrix products on any device. Coordinates count from the edge of the
+first pixel: pixel ``i`` covers ``i`` to ``i + 1``, its centre is ``i + 0.5``.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def linear_grid(linear: Tensor, shift: Tensor, size: Sequence[int]) -> Tensor:
         size: H, W[, D].
 
     Returns:
-        ``[B, d, H, W[, D]]``, axes in the order H, W[, D]; a sum of one vector per axis, several times faster than a product per pixel.
+        ``[B, d, H, W[, D]]``, axes in the order H, W[, D]; a sum of one vector per axis, several
+        times faster than a product per pixel.
     """
     grid = shift.reshape(*shift.shape, *[1] * len(size))
     for axis, length in enumerate(size):
@@ -39,7 +40,8 @@ class Warp(Geometry):
     """Images (linear) and masks (nearest) read at a grid; the way forward of points is added.
 
     Args:
-        grid: ``[B, d, H, W[, D]]`` from -1 to 1 between the image's edges, axes in the order H, W[, D].
+        grid: ``[B, d, H, W[, D]]`` from -1 to 1 between the image's edges, axes in the order H, W[,
+            D].
         outside: what lies beyond the image, for image and mask alike.
     """
 

@@ -23,8 +23,9 @@ _LARGEST_ANGLE_OF_BOXES = 15.0
 class Options:
     """Largest changes; every image draws its own within them.
 
-    With boxes, rotation, tilt and shear may be 15 degrees at most: an upright box of a turned object is only known approximately. It is
-    taken as that of the ellipse inscribed in the old box, which is exact for scaling and shifts and for round objects.
+    With boxes, rotation, tilt and shear may be 15 degrees at most: an upright box of a turned
+    object is only known approximately. It is taken as that of the ellipse inscribed in the old box,
+    which is exact for scaling and shifts and for round objects.
     """
 
     rotation: float = setting(

@@ -1,7 +1,8 @@
 """Take out the colour of the light, so that cameras and stains of different hospitals agree (shades of grey).
 
-Finlayson, Trezzi: Shades of Gray and Colour Constancy, Color and Imaging Conference 2004: the Minkowski mean of order ``p`` of each
-channel estimates the light; each channel is divided by it, relative to a grey light of the same strength.
+Finlayson, Trezzi: Shades of Gray and Colour Constancy, Color and Imaging Conference 2004: the
+Minkowski mean of order ``p`` of each channel estimates the light; each channel is divided by it,
+relative to a grey light of the same strength.
 """
 
 from __future__ import annotations

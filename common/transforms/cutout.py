@@ -1,6 +1,7 @@
 """Hide random rectangles, so that the network does not lean on a single cue.
 
-DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with Cutout, arXiv 1708.04552.
+DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with Cutout, arXiv
+1708.04552.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Smooth random deformation of soft tissue: a cubic B-spline on a coarse grid of control points.
 
-Rueckert et al., IEEE Trans Med Imaging 18(8), 1999. Shifts of a control point stay below 0.4 of the distance between two of them,
-within which the map cannot fold in two or three dimensions (Choi, Lee: Injectivity conditions of 2D and 3D uniform cubic B-spline
-functions, 2000).
+Rueckert et al., IEEE Trans Med Imaging 18(8), 1999. Shifts of a control point stay below 0.4 of the
+distance between two of them, within which the map cannot fold in two or three dimensions (Choi,
+Lee: Injectivity conditions of 2D and 3D uniform cubic B-spline functions, 2000).
 """
 
 from __future__ import annotations
