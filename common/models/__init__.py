@@ -32,7 +32,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Model:
-    """One named network: which tasks it serves, its settings class, and its builder ``(options, shape) -> module``."""
+    """One named network.
+
+    Attributes:
+        tasks: names of the tasks that it serves.
+        options: frozen dataclass declared with ``common.study.config.setting``.
+        build: ``(options, shape) -> module``.
+    """
 
     tasks: tuple[str, ...]
     options: type[Any]

@@ -17,7 +17,10 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float32]
 State = dict[str, npt.NDArray[np.float32]]
-"""What the server half remembers between rounds: vectors of the model's length (or scalars as shape ``[1]``), saved with the model."""
+"""What the server half remembers between rounds, saved with the model.
+
+Vectors of the model's length, or scalars as shape ``[1]``.
+"""
 
 
 def keep_gradients(options: Any, parameters: Sequence[Any], anchors: Sequence[Any]) -> None:

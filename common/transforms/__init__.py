@@ -1,4 +1,4 @@
-"""Steps that change images: one file each, named in the study, in the order in which the study lists them.
+"""Steps that change images: one file each, done in the order in which the study lists them.
 
 A file ``common/transforms/<name>.py`` exports ``TRANSFORM``, a :class:`Transform`:
 

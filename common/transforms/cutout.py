@@ -35,7 +35,9 @@ class Options:
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
     """Hidden pixels take the mean of their image and channel; labels, masks and boxes stay."""
-    images, count, device = batch.images, len(batch), batch.images.device
+    images = batch.images
+    count = len(batch)
+    device = images.device
     hidden = column(chosen(options.probability, count, generator, device)[:, None], images)
     for axis, length in enumerate(images.shape[2:], start=2):
         side = uniform(options.size, (count, options.holes), generator, device)
