@@ -105,7 +105,7 @@ class Affine(Warp):
 
 
 def _drawn(options: Options, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Forward maps about the centre in pixels, axes H, W[, D]: ``[B, d, d]`` and shifts ``[B, d]``."""
+    """Forward maps about the centre in pixels: ``[B, d, d]`` and shifts ``[B, d]``, H, W[, D]."""
     count = len(batch)
     size = batch.images.shape[2:]
     cpu = torch.device("cpu")
