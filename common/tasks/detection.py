@@ -161,7 +161,7 @@ class Detection:
         }
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
-        """Scores, classes and match flags of the detections, and the number of true boxes per class.
+        """Scores, classes and match flags of the detections; number of true boxes per class.
 
         No coordinate is kept.
 

@@ -168,7 +168,7 @@ class Segmentation:
         return cast(Tensor, mean)
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
-        """``dice`` and ``hd95`` (mm), float64 ``[classes]``: each foreground class against the rest.
+        """``dice`` and ``hd95`` (mm), float64 ``[classes]``: each class against the rest.
 
         Raises:
             SiteError: the image has no mask, or one of another size.
