@@ -16,7 +16,7 @@ def convolution(
 ) -> nn.Module:
     """A 2-D or 3-D convolution that keeps the extent (divided by the stride, rounded up)."""
     kind = Convolution2d if dimensions == 2 else Convolution3d
-    return kind(inputs, outputs, size, stride, size // 2, bias=bias)
+    return kind(inputs, outputs, size, stride=stride, padding=size // 2, bias=bias)
 
 
 def unit(dimensions: int, inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Sequential:
@@ -30,13 +30,13 @@ class Residual(nn.Module):
 
     def __init__(self, dimensions: int, inputs: int, outputs: int, norm: str, stride: int) -> None:
         super().__init__()
-        self.first = unit(dimensions, inputs, outputs, norm, stride)
+        self.first = unit(dimensions, inputs, outputs, norm, stride=stride)
         self.second = convolution(dimensions, outputs, outputs)
         self.norm = norm_layer(norm, outputs, dimensions)
         self.shortcut = (
             nn.Identity()
             if inputs == outputs and stride == 1
-            else convolution(dimensions, inputs, outputs, 1, stride)
+            else convolution(dimensions, inputs, outputs, size=1, stride=stride)
         )
         # A scale of 0 starts the block as its shortcut alone: a deep stack trains from the start.
         nn.init.zeros_(self.norm.get_parameter("weight"))

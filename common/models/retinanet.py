@@ -85,7 +85,13 @@ class RetinaNet(nn.Module):
         self.shapes = anchor_shapes(options, d)
         self.strides = _strides(options)
         self.skip = len(options.widths) - len(self.strides)
-        self.backbone = Backbone(d, shape.inputs, options.widths, options.blocks, options.norm)
+        self.backbone = Backbone(
+            dimensions=d,
+            inputs=shape.inputs,
+            widths=options.widths,
+            blocks=options.blocks,
+            norm=options.norm,
+        )
         self.pyramid = Pyramid(d, options.widths[self.skip :], options.pyramid_width)
         self.classes = _head(options, d, len(self.shapes) * shape.outputs)
         self.boxes = _head(options, d, len(self.shapes) * 2 * d)

@@ -60,11 +60,11 @@ class Turn(Geometry):
         """A quarter turn takes (row, column) to (W - column, row)."""
         turns = self._turns.to(places.device)[owner]
         height, width = self.size[:2]
-        for done in range(3):
+        for quarters in range(3):
             turned = places.clone()
             turned[:, 0] = width - places[:, 1]
             turned[:, 1] = places[:, 0]
-            places = torch.where((turns > done)[:, None], turned, places)
+            places = torch.where((turns > quarters)[:, None], turned, places)
             height, width = width, height
         return places
 
