@@ -1,4 +1,7 @@
-"""DenseNet (Huang et al. 2017), MONAI's. The defaults are a small one; DenseNet-121 is 64 features, growth 32, blocks 6, 12, 24, 16."""
+"""DenseNet (Huang et al. 2017), MONAI's.
+
+The defaults are a small one; DenseNet-121 is 64 features, growth 32, blocks 6, 12, 24, 16.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class Options:
 
 
 def build(options: Options, shape: Shape) -> nn.Module:
-    """``[B, C, H, W[, D]]`` of any size to logits ``[B, outputs]``; halving rounds up, so that a thin volume never shrinks to nothing.
+    """``[B, C, H, W[, D]]`` of any size to logits ``[B, outputs]``.
 
     Raises:
         StudyError: no dense block.
@@ -49,6 +52,7 @@ def build(options: Options, shape: Shape) -> nn.Module:
         block_config=options.blocks,
         dropout_prob=options.dropout,
     )
+    # Halving rounds up, so that a thin volume never shrinks to nothing.
     for layer in network.modules():
         if isinstance(layer, (nn.AvgPool2d, nn.AvgPool3d)):
             layer.ceil_mode = True

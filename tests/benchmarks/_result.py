@@ -18,7 +18,8 @@ class Result:
     Attributes:
         bench: name. value, unit: what was measured.
         goal: value to reach. lower: whether lower is better.
-        peer, peer_value: another system on the same input in the same run, or a published figure as its name says.
+        peer, peer_value: another system on the same input in the same run, or a published figure as
+            its name says.
         limit: what the machine allows at best, in the same unit.
     """
 

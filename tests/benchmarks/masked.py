@@ -1,6 +1,7 @@
 """Federated training under masks beside the same without: rounds of both alternate in one process on the inline engine.
 
-``python -m tests.benchmarks.masked STUDY SITES [ROUNDS]`` measures any study on any hospitals' folders.
+``python -m tests.benchmarks.masked STUDY SITES [ROUNDS]`` measures any study on any hospitals'
+folders.
 """
 
 from __future__ import annotations

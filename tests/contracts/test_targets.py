@@ -19,7 +19,7 @@ from common.sample import Batch, Sample, stack
 from common.sentences.table import TABLE
 from common.study import config, plugins
 from common.targets import Geometry, Target
-from common.transforms._resampled import Grid
+from common.transforms._resampled import Regridding
 from common.transforms._window import Window
 from common.transforms.affine import Affine
 from common.transforms.affine import Options as AffineOptions
@@ -66,7 +66,7 @@ def still(size: tuple[int, ...], count: int) -> dict[str, Geometry]:
         "mirror": Mirror(size, 0, torch.zeros(count, dtype=torch.bool)),
         "turn": Turn(size, torch.zeros(count, dtype=torch.int64)),
         "window": Window(size, [0] * d, size, 0.0, 0.0),
-        "grid": Grid(size, size, [1.0] * d),
+        "grid": Regridding(size, size, [1.0] * d),
         "affine": Affine(options, torch.eye(d).repeat(count, 1, 1), torch.zeros(count, d), size),
     }
 
@@ -154,7 +154,7 @@ def test_a_move_by_nothing_changes_nothing(name: str, size: tuple[int, ...], mov
         lambda size, rows: Mirror(size, 1, torch.tensor([True, False, True])[rows]),
         lambda size, rows: Turn(size, torch.tensor([1, 2, 3])[rows]),
         lambda size, rows: Window(size, [1] * len(size), [5] * len(size), 0.0, 0.3),
-        lambda size, rows: Grid(size, [2 * n for n in size], [0.5] * len(size)),
+        lambda size, rows: Regridding(size, [2 * n for n in size], [0.5] * len(size)),
     ],
     ids=["mirror", "turn", "window", "grid"],
 )
