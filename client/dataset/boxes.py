@@ -89,7 +89,8 @@ def parse_boxes(entry: Any, task: Task, dimensions: int) -> Boxes:
     """Check one entry of boxes.json: ``{width, height[, depth], objects: [{label, box_xyxy}]}``; in 3-D ``box_xyzxyz``.
 
     Raises:
-        CaseError: a malformed entry, a label that the task does not name, a box outside the image or without area.
+        CaseError: a malformed entry, a label that the task does not name, a box outside the image
+            or without area.
     """
     name = "box_xyxy" if dimensions == 2 else "box_xyzxyz"
     try:

@@ -1,8 +1,9 @@
 """The images of one hospital's folder: decoded once, prepared once, kept in memory in compact form.
 
-float16 is kept where it changes no pixel by more than 1/256 of the image's own standard deviation (below the step of an 8-bit camera;
-standardised images up to sixteen deviations fit), float32 where it would; masks as uint8. The rounding is applied whether an image is kept
-or decoded anew, so memory never changes a result.
+float16 is kept where it changes no pixel by more than 1/256 of the image's own standard deviation
+(below the step of an 8-bit camera; standardised images up to sixteen deviations fit), float32 where
+it would; masks as uint8. The rounding is applied whether an image is kept or decoded anew, so
+memory never changes a result.
 """
 
 from __future__ import annotations

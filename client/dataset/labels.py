@@ -1,6 +1,7 @@
 """Tables: labels.csv and cases.csv.
 
-Only the columns that a study asks for, and ``patient_id``, are kept. Public sentences name rules, counts and columns, never a value.
+Only the columns that a study asks for, and ``patient_id``, are kept. Public sentences name rules,
+counts and columns, never a value.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """From hospital folders to training batches.
 
-A :class:`SiteDataset` is opened once per hospital and study. A part is decoded when it is first asked for, all parts before a hospital is
-refused; what cannot be used is left out and counted. Where all training images have one size and no step crops them, batches are rows of one resident tensor.
+A :class:`SiteDataset` is opened once per hospital and study. A part is decoded when it is first
+asked for, all parts before a hospital is refused; what cannot be used is left out and counted.
+Where all training images have one size and no step crops them, batches are rows of one resident
+tensor.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class SiteDataset:
         """Index and split each folder; nothing is decoded yet.
 
         Args:
-            folders: one hospital each; several act as one whose parts are exactly the union of theirs.
+            folders: one hospital each; several act as one whose parts are exactly the union of
+                theirs.
             study: ``data``, ``prepare``, ``augment`` and ``seed`` are used.
             task: which targets to bring.
             log: the hospital's own log; file names appear there and nowhere else.
@@ -96,7 +99,8 @@ class SiteDataset:
         """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.
 
         Raises:
-            SiteError: they differ in size; or more images are unusable than ``data.max_bad_fraction`` allows.
+            SiteError: they differ in size; or more images are unusable than
+                ``data.max_bad_fraction`` allows.
         """
         kinds: dict[tuple[int, ...], _Place] = {}
         for shelf in self._shelves:
@@ -161,7 +165,8 @@ class SiteDataset:
     def to(self, device: torch.device) -> SiteDataset:
         """Feed a device from now on; the same bank.
 
-        Stacked training images move to a GPU if they fill at most a third of its free memory; else each batch lies in page-locked memory.
+        Stacked training images move to a GPU if they fill at most a third of its free memory; else
+        each batch lies in page-locked memory.
         """
         self._device, self._stacked = device, None
         return self

@@ -1,6 +1,7 @@
 """Which cases a hospital's folder holds, whose they are, and how its patients are split.
 
-Opens tables and the headers of DICOM files, where no ``patient_id`` is given or where they are slices of volumes; never a pixel.
+Opens tables and the headers of DICOM files, where no ``patient_id`` is given or where they are
+slices of volumes; never a pixel.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ class Manifest:
         cases: one entry per image.
         patients: number of patients.
         unusable: images of which a target breaks a rule.
-        left_out: every image that is not among the cases, counted by public sentence: the unusable and the unlabelled.
-        withdrawn: patients whose images are listed, so that all others keep their part, and never used.
+        left_out: every image that is not among the cases, counted by public sentence: the unusable
+            and the unlabelled.
+        withdrawn: patients whose images are listed, so that all others keep their part, and never
+            used.
     """
 
     cases: tuple[Case, ...]
@@ -141,9 +144,10 @@ def check_share(unusable: int, total: int, left_out: Counter[Sentence], data: Da
 def split(manifest: Manifest, data: Data, seed: int) -> dict[str, tuple[int, ...]]:
     """Part the patients into train, validation and test; indices into ``manifest.cases``.
 
-    The same seed gives the same parts wherever the files lie. With single-label classes every class is spread over the parts as evenly as
-    its patients allow (a patient belongs to the rarest class among their images), and a class stays in training first. With few patients
-    training gets one first, then test, then validation.
+    The same seed gives the same parts wherever the files lie. With single-label classes every class
+    is spread over the parts as evenly as its patients allow (a patient belongs to the rarest class
+    among their images), and a class stays in training first. With few patients training gets one
+    first, then test, then validation.
     """
     strata = _strata(manifest, seed)
     seats = _seats(manifest.patients, data)

@@ -50,8 +50,9 @@ def read_mask(
         affine: of the image, if it is a DICOM volume; a mask that states a place must lie there.
 
     Raises:
-        CaseError: the mask cannot be decoded, has another size or place than the image, or holds a value that the task does not name; with one
-            class whose value the task does not name, several values beside 0.
+        CaseError: the mask cannot be decoded, has another size or place than the image, or holds a
+            value that the task does not name; with one class whose value the task does not name,
+            several values beside 0.
     """
     array, place = _one_channel(path)
     if array.shape[1:] != shape:

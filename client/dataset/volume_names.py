@@ -1,7 +1,8 @@
 """Which DICOM files of a hospital's folder are volumes, and by which names its tables and masks may call them.
 
-A volume answers to the SeriesInstanceUID, to the name of any of its files, and to the folder that holds its files and no other series. The
-volumes of a 4-D series answer to the same names followed by ``/1``, ``/2`` and so on.
+A volume answers to the SeriesInstanceUID, to the name of any of its files, and to the folder that
+holds its files and no other series. The volumes of a 4-D series answer to the same names followed
+by ``/1``, ``/2`` and so on.
 """
 
 from __future__ import annotations

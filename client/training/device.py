@@ -90,8 +90,8 @@ def choose(wanted: str, precision: str, trial: Callable[[Compute], None]) -> Com
 
     Args:
         wanted: device as for :func:`device`.
-        precision: the study's ``training.precision``; "auto" measures float32, bf16 and bf16 with channels-last on a CPU, and takes
-            bf16 (else fp16) with channels-last on a GPU.
+        precision: the study's ``training.precision``; "auto" measures float32, bf16 and bf16 with
+            channels-last on a CPU, and takes bf16 (else fp16) with channels-last on a GPU.
         trial: does one training step as asked; called a few times to measure.
     """
     where = device(wanted)

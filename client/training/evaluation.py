@@ -1,6 +1,7 @@
 """Score a model on a hospital's own images; what leaves are metrics over many images and their confidence intervals.
 
-Pictures of single images are made only of phantoms; the outbox asks again whether every image of the folder is one.
+Pictures of single images are made only of phantoms; the outbox asks again whether every image of
+the folder is one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def score(
     """Metrics of a set of images.
 
     Returns:
-        ``{"metrics": {key: value}, "intervals": {key: [low, high]}, "images": int, "patients": int}``.
+        ``{"metrics": {key: value}, "intervals": {key: [low, high]}, "images": int, "patients":
+        int}``.
     """
     rows: list[Row] = [{} for _ in samples]
     for numbers in _groups(samples, study.evaluation.batch_size):

@@ -1,6 +1,7 @@
 """Small pictures of synthetic phantoms for the report: the image, and truth and prediction as transparent overlays.
 
-Pictures are PNG, written here with zlib alone (PNG specification, third edition, chapters 5 and 11), so that no image library is needed.
+Pictures are PNG, written here with zlib alone (PNG specification, third edition, chapters 5 and
+11), so that no image library is needed.
 """
 
 from __future__ import annotations

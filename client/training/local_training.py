@@ -170,8 +170,8 @@ def optimizer(training: Training, parameters: list[nn.Parameter]) -> torch.optim
 def steps_per_round(training: Training, images: int, repeat: int) -> int:
     """Optimiser steps of one round at a hospital with so many training images.
 
-    ``repeat``: with ``local_steps``, the pooled comparison takes as many steps as all hospitals together; with ``local_epochs`` it sees as
-    many images as they do without any factor.
+    ``repeat``: with ``local_steps``, the pooled comparison takes as many steps as all hospitals
+    together; with ``local_epochs`` it sees as many images as they do without any factor.
     """
     if training.local_steps:
         return training.local_steps * repeat

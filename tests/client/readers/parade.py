@@ -1,7 +1,8 @@
 """Mutated files past every reader, in a process of its own: ``python -m tests.client.readers.parade COUNT SEED``; prints one JSON object.
 
-Counts what a reader may do with a damaged file (give something, or refuse with a typed error) apart from what it may not: any other
-exception, more than two seconds, much memory, or a public sentence that holds the file's name or path.
+Counts what a reader may do with a damaged file (give something, or refuse with a typed error) apart
+from what it may not: any other exception, more than two seconds, much memory, or a public sentence
+that holds the file's name or path.
 """
 
 from __future__ import annotations
