@@ -17,7 +17,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from client.dataset import manifest as manifests
-from client.dataset.manifest import Case, Manifest, index, split
+from client.dataset.manifest import Case, Manifest, index
+from client.dataset.patient_split import split
 from common.errors import SiteError
 from common.sentences.table import say
 from common.study.study import Data

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from client.dataset.manifest import PARTS, Manifest, index, split
+from client.dataset.manifest import Manifest, index
+from client.dataset.patient_split import PARTS, split
 from client.policy import withdrawals
 from common.errors import SiteError
 from common.study.study import Data
@@ -16,7 +17,7 @@ ROWS = {f"{i:02}.png": f"{i % 2},P{i % 12:03}" for i in range(36)}
 
 
 def found(folder: Path, state: Path, data: Data = DATA) -> Manifest:
-    return index(folder, LABEL, data, gone=withdrawals.reader(state))
+    return index(folder, LABEL, data, is_withdrawn=withdrawals.reader(state))
 
 
 def parts(manifest: Manifest, seed: int) -> dict[str, str]:

@@ -15,7 +15,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from client.dataset import volume_names
 from client.dataset.decode import decode
-from client.dataset.manifest import Manifest, index, split
+from client.dataset.manifest import Manifest, index
+from client.dataset.patient_split import split
 from common import networks
 from common.errors import CaseError, SiteError
 from common.study import study as studies

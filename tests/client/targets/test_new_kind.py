@@ -59,12 +59,12 @@ import csv
 
 import torch
 
-from client.targets import Source
+from client.targets import TargetSource
 from common.errors import CaseError
 from common.targets.event import Event
 
 
-class EventSource(Source):
+class EventSource(TargetSource):
     """By patient."""
 
     def __init__(self, folder, task, data):

@@ -82,7 +82,7 @@ def test_kept_moments_continue_as_if_never_interrupted(
     whole.run(task, bank, "site", 2, 3)
     first.run(task, bank, "site", 1, 3)
     networks.unpack(second.network, networks.pack(first.network))
-    second.restore({k: v.clone() for k, v in first.moments().items()})
+    second.restore({k: v.clone() for k, v in first.optimizer_state().items()})
     second.run(task, bank, "site", 2, 3)
     assert torch.equal(_weights(whole), _weights(second))
 
