@@ -28,17 +28,17 @@ def test_boxes_and_classes(tmp_path: Path) -> None:
     (tmp_path / "boxes.json").write_text(
         '\ufeff{"images/a.png": {"width": 100, "height": 50, "objects": []}}', "utf-8"
     )
-    found = box_files.parse_boxes(box_files.read_boxes(tmp_path)["a.png"], TASK, 2)
-    assert (found.corners.shape, found.classes.shape) == ((0, 4), (0,))
-    found = box_files.parse_boxes(entry([1, 2, 3, 4], [0, 0, 100, 50]), TASK, 2)
-    assert (str(found.corners.dtype), str(found.classes.dtype)) == ("float32", "int64")
-    assert found.classes.tolist() == [1, 1]
+    drawn = box_files.parse_boxes(box_files.read_boxes(tmp_path)["a.png"], TASK, 2)
+    assert (drawn.corners.shape, drawn.classes.shape) == ((0, 4), (0,))
+    drawn = box_files.parse_boxes(entry([1, 2, 3, 4], [0, 0, 100, 50]), TASK, 2)
+    assert (str(drawn.corners.dtype), str(drawn.classes.dtype)) == ("float32", "int64")
+    assert drawn.classes.tolist() == [1, 1]
 
 
 def test_scaling_follows_the_decoded_size() -> None:
-    found = box_files.parse_boxes(entry([10, 10, 20, 30]), TASK, 2)
+    drawn = box_files.parse_boxes(entry([10, 10, 20, 30]), TASK, 2)
     np.testing.assert_allclose(
-        found.on((100, 50)), [[5, 20, 10, 60]]
+        drawn.on((100, 50)), [[5, 20, 10, 60]]
     )  # half as wide, twice as high
 
 
@@ -55,8 +55,8 @@ def test_volumes_use_six_numbers() -> None:
 
 
 def test_rounding_at_the_edge_is_cut() -> None:
-    found = box_files.parse_boxes(entry([-0.4, 0, 100.4, 50]), TASK, 2)
-    np.testing.assert_allclose(found.corners, [[0, 0, 100, 50]])
+    drawn = box_files.parse_boxes(entry([-0.4, 0, 100.4, 50]), TASK, 2)
+    np.testing.assert_allclose(drawn.corners, [[0, 0, 100, 50]])
 
 
 OUTSIDE = [[-9, 1, 5, 5], [1, 1, 101, 5], [1, 1, 5, 61]]

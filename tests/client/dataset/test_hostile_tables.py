@@ -114,7 +114,7 @@ def test_numbers_that_are_none_leave_out_their_image_only(tmp_path: Path, number
 
 
 def test_boxes_json_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boxes, "_LARGEST", 100)
+    monkeypatch.setattr(box_files, "_LARGEST", 100)
     (tmp_path / "boxes.json").write_text(json.dumps({"a.png": "x" * 200}))
     with pytest.raises(SiteError, match="more bytes than are read"):
         box_files.read_boxes(tmp_path)

@@ -71,8 +71,8 @@ def test_boxes(tmp_path: Path) -> None:
 
 
 def test_masks_by_value_and_classes_that_the_study_does_not_ask_for(tmp_path: Path) -> None:
-    for room in ("images", "masks"):
-        (tmp_path / room / "deep").mkdir(parents=True)
+    for subfolder in ("images", "masks"):
+        (tmp_path / subfolder / "deep").mkdir(parents=True)
     stored = np.array([[0, 7, 9], [5, 5, 0]], np.uint8)
     path, image = tmp_path / "masks" / "deep" / "a.png", tmp_path / "images" / "deep" / "a.png"
     Image.fromarray(stored).save(path)
