@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.dataset import boxes, label_names
+from client.dataset import box_files, label_names
 from client.deidentify.pseudonyms import Names
 from client.ingest import table_files
 from client.ingest.cases import Finder, Source
@@ -101,7 +101,7 @@ def spoken(tables: Mapping[str, Path], masks: Iterable[str]) -> frozenset[str]:
                 names += [row[c] for row in sheet.rows for c in columns if row.get(c)]
     with contextlib.suppress(SiteError):
         names += (
-            boxes.read_boxes(tables["boxes.json"].parent, label_names.LabelNames())
+            box_files.read_boxes(tables["boxes.json"].parent, label_names.LabelNames())
             if "boxes.json" in tables
             else []
         )
@@ -202,7 +202,7 @@ def drawn(
     """
     entries: dict[str, Any] = {}
     left = 0
-    for name, entry in boxes.read_boxes(folder, label_names.LabelNames()).items():
+    for name, entry in box_files.read_boxes(folder, label_names.LabelNames()).items():
         place, clean = find(name), _entry(entry, known)
         if place is None or place not in case or clean is None:
             left += 1

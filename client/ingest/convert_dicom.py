@@ -26,7 +26,8 @@ from client.ingest.scan_folder import Found
 from client.readers import _limits, dicom
 from client.readers.dicom import pixels
 from client.readers.dicom import series as sorting
-from client.readers.dicom.opening import guarded, open_header, whole
+from client.readers.dicom.element_values import whole
+from client.readers.dicom.opening import guarded, open_header
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import Series
 from common.errors import CaseError

@@ -21,7 +21,8 @@ from client.ingest.layout import stem
 from client.ingest.table_files import Identifiers
 from client.readers import Scan, _registry
 from client.readers.dicom import dicom_seg, rtstruct
-from client.readers.dicom.opening import guarded, open_header, references
+from client.readers.dicom.element_values import references
+from client.readers.dicom.opening import guarded, open_header
 from client.readers.dicom.reasons import DicomError, Reason
 from client.readers.dicom.segment_grids import Masks
 from client.readers.dicom.series import Series

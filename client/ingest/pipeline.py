@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from client.dataset import boxes, label_names
+from client.dataset import box_files, label_names
 from client.deidentify import profile
 from client.deidentify.pseudonyms import Names, Pseudonyms
 from client.ingest import case_annotations, cases, convert, layout, scan_folder, table_files
@@ -315,7 +315,9 @@ def _boxes(
     path = where.site / "boxes.json"
     try:
         entries, left = case_annotations.drawn(where.source, find, case, known)
-        standing = boxes.read_boxes(where.site, label_names.LabelNames()) if path.exists() else {}
+        standing = (
+            box_files.read_boxes(where.site, label_names.LabelNames()) if path.exists() else {}
+        )
     except SiteError as error:
         intake.faults["boxes.json"] = error.public
         return

@@ -20,7 +20,7 @@ class Engine:
     """The resident network of a study, with its trainer and the global weights of the round."""
 
     def __init__(self, study: Study, wanted: str, task: Task, bank: SiteDataset) -> None:
-        trial = local_training.measured(task, bank, study, lambda: networks.build(study))
+        trial = local_training.trial_step(task, bank, study, lambda: networks.build(study))
         self.compute = device.choose(wanted, study.training.precision, trial)
         built = networks.build(study)
         self.layout: Layout = networks.layout(built)

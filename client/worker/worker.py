@@ -140,7 +140,11 @@ class Worker:
             version = withdrawals.version(self._site.state)
             gone = withdrawals.reader(self._site.state)
             bank = SiteDataset.open(
-                self._site.folders, self._reading, self._general_task, self._site.log, gone=gone
+                self._site.folders,
+                self._reading,
+                self._general_task,
+                self._site.log,
+                is_withdrawn=gone,
             )
             self._opened = _Opened(
                 bank.to(device.device(self._site.device)), self._general_task, version
@@ -359,7 +363,7 @@ class Worker:
 
     def _keep(self, round_number: int) -> None:
         if self._keeps_moments and round_number < self._study.federation.rounds:
-            self._drawer.put(self._engine.trainer.moments())
+            self._drawer.put(self._engine.trainer.optimizer_state())
         else:
             self._drawer.clear()
 

@@ -90,7 +90,7 @@ def test_the_next_round_is_without_the_patient(make: Make, monkeypatch: pytest.M
         made.sites["north"], Question("agree", made.study.to_table()), "run-1"
     )._bank
     places = training._places("train")
-    image = training._shelves[0].manifest.cases[places[0].index].image.name
+    image = training._caches[0].manifest.cases[places[0].index].image.name
     withdrawals.add(made.sites["north"].state, f"P{int(image[5:8]):03}")
     made.round(federation)
     sizes = {(site, number): size for site, number, size in seen}

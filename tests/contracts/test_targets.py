@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from client.targets import Source, source
+from client.targets import TargetSource, source
 from common.errors import StudyError
 from common.sample import Batch, Sample, stack
 from common.sentences.table import TABLE
@@ -212,5 +212,5 @@ def test_hospitals_have_a_reader_for_every_kind_and_no_other() -> None:
 @every
 def test_a_reader_says_what_it_lacks_in_a_sentence_for_everybody(name: str) -> None:
     reader: Any = source(name)
-    assert issubclass(reader, Source)
+    assert issubclass(reader, TargetSource)
     assert reader.absent.code in TABLE and not reader.absent.arguments

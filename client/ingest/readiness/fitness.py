@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from client.dataset import manifest as manifests
+from client.dataset import patient_split
 from client.dataset.cache import transform
 from client.dataset.decode import decode
 from client.dataset.label_names import FILE
@@ -87,7 +88,7 @@ def _names(folder: Path, task: Task) -> list[CheckResult]:
 
 
 def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
-    parts = manifests.split(manifest, study.data, study.seed)
+    parts = patient_split.split(manifest, study.data, study.seed)
     people = {
         part: len({manifest.cases[i].patient for i in places}) for part, places in parts.items()
     }
@@ -129,7 +130,7 @@ def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
 
 def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
     """How many training patients each class has."""
-    train = manifests.split(manifest, study.data, study.seed)["train"]
+    train = patient_split.split(manifest, study.data, study.seed)["train"]
     kinds = sources(task)
     names = [name for kind in kinds.values() for name in kind.counted(task)]
     people: dict[str, set[int]] = {name: set() for name in names}

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from client.dataset.manifest import PARTS, Case, Manifest, split
+from client.dataset.manifest import Case, Manifest
+from client.dataset.patient_split import PARTS, split
 from client.ingest.case_facts import BINS, Facts
 from client.ingest.pipeline import Intake
 from client.ingest.readiness import duplicates, readiness_findings

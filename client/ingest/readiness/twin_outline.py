@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from client.dataset import boxes, label_names, masks
+from client.dataset import box_files, label_names, masks
 from client.dataset import manifest as manifests
 from client.ingest import table_files
 from client.ingest.table_files import Identifiers
@@ -79,7 +79,7 @@ def draw(site: Path) -> Outline:
     Raises:
         SiteError: it has no usable image, or a table cannot be read.
     """
-    files = manifests._images(site)
+    files = manifests.image_files(site)
     tables = {name: table_files.read(site / name) for name in _TABLES if (site / name).is_file()}
     owners = _owners(tables.values())
     people = {owners.get(name, name) for name in files}
@@ -240,7 +240,7 @@ def _boxes(site: Path) -> tuple[Mapping[str, int], int] | None:
         return None
     entries = [
         e
-        for e in boxes.read_boxes(site, label_names.LabelNames()).values()
+        for e in box_files.read_boxes(site, label_names.LabelNames()).values()
         if isinstance(e, dict) and isinstance(e.get("objects"), list)
     ]
     images: Counter[str] = Counter()

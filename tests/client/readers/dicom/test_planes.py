@@ -1,4 +1,4 @@
-"""Enhanced multi-frame objects and mosaics."""
+"""Planes of enhanced multi-frame objects and of mosaics, and the scans that they make."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from client.readers import dicom
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import read, sort
 from common.errors import CaseError
-from tests.client.readers.dicom.made import (
+from tests.client.readers.dicom.dicom_objects import (
     axial,
     base,
     enhanced,
@@ -71,9 +71,9 @@ def stacked(groups: list[dict[str, Any]]) -> Dataset:
 )
 def test_frames_of_several_volumes_are_split(tmp_path: Path, groups: list[dict[str, Any]]) -> None:
     path = save(tmp_path / "x.dcm", stacked(groups))
-    found, refused = sort([path])
+    usable, refused = sort([path])
     assert not refused
-    for i, series in enumerate(found):
+    for i, series in enumerate(usable):
         np.testing.assert_array_equal(read(series).array, axial(ramp() + 1000 * i))
     with pytest.raises(CaseError, match="several volumes"):
         dicom.read(path)
@@ -104,18 +104,18 @@ def test_a_gap_between_frames_is_a_gap(tmp_path: Path) -> None:
 
 def csa(values: dict[str, list[str]], second: bool) -> bytes:
     """A CSA header of type 1 or 2."""
-    made = (b"SV10\4\3\2\1" if second else b"") + struct.pack("<2I", len(values), 77)
+    content = (b"SV10\4\3\2\1" if second else b"") + struct.pack("<2I", len(values), 77)
     extra = len(next(iter(values.values())))
     for name, items in values.items():
-        made += struct.pack("<64si4s3i", name.encode(), len(items), b"FD\0\0", 0, len(items), 77)
+        content += struct.pack("<64si4s3i", name.encode(), len(items), b"FD\0\0", 0, len(items), 77)
         for text in items:
             data = text.encode() + b"\0"
-            made += (
+            content += (
                 struct.pack("<4i", *([len(data)] * 4 if second else [len(data) + extra] * 4))
                 + data
                 + bytes(-len(data) % 4)
             )
-    return made
+    return content
 
 
 def mosaic(
@@ -125,7 +125,7 @@ def mosaic(
     values: dict[str, list[str] | None] | None = None,
     **elements: Any,
 ) -> Dataset:
-    """A mosaic of ``[D, H, W]`` integers, the first slice at (-20, -30, 40) LPS as in :func:`slices`."""
+    """A mosaic of ``[D, H, W]`` integers, the first slice where :func:`slices` puts it."""
     depth, rows, columns = array.shape
     tiles = int(np.ceil(np.sqrt(depth)))
     image = np.zeros((tiles * rows, tiles * columns), array.dtype)
@@ -177,16 +177,16 @@ def test_the_number_of_slices_may_be_in_the_other_private_block(tmp_path: Path) 
 
 
 def test_every_mosaic_of_a_series_is_a_volume(tmp_path: Path) -> None:
-    found, refused = sort(
+    usable, refused = sort(
         files(tmp_path, [mosaic(ramp() + 1000 * t, AcquisitionNumber=t) for t in range(3)])
     )
     assert not refused
-    assert [s.shape for s in found] == [(6, 4, 5)] * 3
-    np.testing.assert_array_equal(np.sort([read(s).array.min() for s in found]), [0, 1000, 2000])
+    assert [s.shape for s in usable] == [(6, 4, 5)] * 3
+    np.testing.assert_array_equal(np.sort([read(s).array.min() for s in usable]), [0, 1000, 2000])
 
 
 @pytest.mark.parametrize(
-    "made",
+    "data",
     [
         mosaic(ramp(), values={"SliceNormalVector": None}),
         mosaic(ramp(), values={"NumberOfImagesInMosaic": None}),
@@ -196,9 +196,9 @@ def test_every_mosaic_of_a_series_is_a_volume(tmp_path: Path) -> None:
     ],
 )
 def test_a_mosaic_that_does_not_say_how_it_is_laid_is_refused(
-    tmp_path: Path, made: Dataset
+    tmp_path: Path, data: Dataset
 ) -> None:
-    _, refused = sort([save(tmp_path / "x.dcm", made)])
+    _, refused = sort([save(tmp_path / "x.dcm", data)])
     assert [r.reason for r in refused] == [Reason.MOSAIC]
 
 
@@ -213,5 +213,5 @@ def test_a_mosaic_with_a_damaged_private_header_is_refused(tmp_path: Path) -> No
             if bad:
                 bad[place] = rng.integers(256)
         block[0x10].value = bytes(bad) + b"\0" * (len(bad) % 2)
-        found, refused = sort([save(tmp_path / "x.dcm", good)])
-        assert len(found) + len(refused) == 1
+        usable, refused = sort([save(tmp_path / "x.dcm", good)])
+        assert len(usable) + len(refused) == 1

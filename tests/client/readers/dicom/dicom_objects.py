@@ -8,14 +8,25 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
+ORIGIN = (-20.0, -30.0, 40.0)
+"""Position of the first slice, LPS millimetres."""
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 Change = Callable[[int, Dataset], None]
 
 
 def base(array: np.ndarray, kind: str = CTImageStorage, **elements: Any) -> Dataset:
-    """An image object around ``[H, W]`` or ``[N, H, W]`` integers; ``elements`` replace, add, or (None) take away."""
+    """An image object around ``[H, W]`` or ``[N, H, W]`` integers.
+
+    ``elements`` replace, add, or (None) take away.
+    """
     data = Dataset()
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -59,10 +70,10 @@ def slices(
     change: Change | None = None,
     **elements: Any,
 ) -> list[Dataset]:
-    """The slices of ``[D, H, W]`` integers, ``step`` mm apart along the slice normal, from (-20, -30, 40) LPS on."""
-    made = []
+    """Slices of ``[D, H, W]`` integers, ``step`` mm apart along their normal from ORIGIN on."""
+    data_sets = []
     for k, plane in enumerate(array):
-        position = np.array([-20.0, -30.0, 40.0]) + k * step * normal(cosines)
+        position = np.array(ORIGIN) + k * step * normal(cosines)
         data = base(
             plane,
             InstanceNumber=k + 1,
@@ -73,16 +84,16 @@ def slices(
         put(data, elements)
         if change:
             change(k, data)
-        made.append(data)
-    return made
+        data_sets.append(data)
+    return data_sets
 
 
-def files(folder: Path, made: Sequence[Dataset], seed: int = 0) -> list[Path]:
+def files(folder: Path, data_sets: Sequence[Dataset], seed: int = 0) -> list[Path]:
     """Save under names whose order says nothing."""
-    order = np.random.default_rng(seed).permutation(len(made))
+    order = np.random.default_rng(seed).permutation(len(data_sets))
     folder.mkdir(exist_ok=True)
     return sorted(
-        save(folder / f"{place:04}.dcm", data) for place, data in zip(order, made, strict=True)
+        save(folder / f"{place:04}.dcm", data) for place, data in zip(order, data_sets, strict=True)
     )
 
 
@@ -92,7 +103,10 @@ def ramp(depth: int = 5, rows: int = 4, columns: int = 6, dtype: Any = np.int16)
 
 
 def axial(array: np.ndarray) -> np.ndarray:
-    """What an axial ``[D, H, W]`` stack is in RAS+ order, ``[1, i, j, k]``: rows run to the back and columns to the left in DICOM."""
+    """What an axial ``[D, H, W]`` stack is in RAS+ order, ``[1, i, j, k]``.
+
+    In DICOM rows run to the back and columns to the left.
+    """
     return np.moveaxis(array, 0, 2)[::-1, ::-1].swapaxes(0, 1)[None].astype(np.float32)
 
 
@@ -118,4 +132,26 @@ def enhanced(
     data = base(array[list(order)], EnhancedMRImageStorage, Modality="MR")
     data.SharedFunctionalGroupsSequence, data.PerFrameFunctionalGroupsSequence = [shared], each
     put(data, elements)
+    return data
+
+
+def picture(array: np.ndarray, **elements: Any) -> Dataset:
+    """A small image object around ``[H, W]`` or ``[H, W, 3]``; ``elements`` replace or add."""
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID, data.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
+    data.PatientID, data.PatientName = "P-4711", "Smith^Ann"
+    data.Rows, data.Columns = array.shape[:2]
+    data.SamplesPerPixel = 3 if array.ndim == 3 else 1
+    if array.ndim == 3:
+        data.PlanarConfiguration = 0
+    data.PhotometricInterpretation = "RGB" if array.ndim == 3 else "MONOCHROME2"
+    data.BitsAllocated = data.BitsStored = array.dtype.itemsize * 8
+    data.HighBit = data.BitsAllocated - 1
+    data.PixelRepresentation = int(array.dtype.kind == "i")
+    data.PixelData = array.tobytes()
+    data["PixelData"].VR = "OW"
+    for name, value in elements.items():
+        setattr(data, name, value)
     return data
