@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from client.home import KitSettings, SiteHome, SiteSettings, settings
+from client.home import SiteHome
+from client.site_settings import KitSettings, SiteSettings, settings
 from common.errors import InputError
 
 TABLE: dict[str, Any] = {

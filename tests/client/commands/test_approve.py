@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from client.deidentify.pseudonyms import Pseudonyms
-from client.home import SiteHome, SiteSettings
+from client.home import SiteHome
 from client.policy import approvals, withdrawals
 from client.policy.policy import Policy
+from client.site_settings import SiteSettings
 from common.cli import main
 from common.study import toml
 from common.study.study import Study
