@@ -75,7 +75,7 @@ class Site:
         return all(only_phantoms(folder) for folder in self.folders)
 
     def log(self, text: str) -> None:
-        """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
+        """Append a line to the hospital's own log, which may name files and never leaves it."""
         files.private(self.state)
         # os.open gives the mode at creation: no moment in which others could read the log.
         with os.fdopen(
