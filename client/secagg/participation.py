@@ -87,8 +87,8 @@ class Participation:
         self._consortium = consortium
         self._run = run
         self._roll = roll
-        self._open = open_sums
-        self._opened = opened_sums
+        self._open_sums = open_sums
+        self._opened_sums = opened_sums
         self.refused: tuple[Sentence, ...] = ()
 
     def agree(self, messages: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -131,36 +131,36 @@ class Participation:
         roll = self._roll()
         if terms.roster != roll.digest:
             raise SecureSumError(say("sum.roster"))
-        if terms.number <= max(self._opened.last(terms.run), self._open.last):
+        if terms.number <= max(self._opened_sums.last(terms.run), self._open_sums.last):
             raise SecureSumError(say("sum.number", number=terms.number))
         fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
         state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
-        self._open.put(state)
+        self._open_sums.put(state)
         return advert
 
     def _share(self, bundle: Bundle) -> Message:
-        before = self._open.get(bundle.terms)
+        before = self._open_sums.get(bundle.terms)
         state, parcels = steps.share(self._me, before, bundle.opened(Advert))
-        self._open.put(state)
+        self._open_sums.put(state)
         return Bundle.of(bundle.terms, parcels)
 
     def _confirm(self, survivors: Survivors) -> Message:
-        state, confirm = steps.confirm(self._me, self._open.get(survivors.terms), survivors)
-        self._open.put(state)
+        state, confirm = steps.confirm(self._me, self._open_sums.get(survivors.terms), survivors)
+        self._open_sums.put(state)
         return confirm
 
     def _reveal(self, bundle: Bundle) -> Message:
-        before = self._open.get(bundle.terms)
+        before = self._open_sums.get(bundle.terms)
         state, reveal = steps.reveal(self._me, before, bundle.opened(Confirm))
         # On disk before the answer exists; a repeated question gets the first answer once more.
         if before.revealed is None:
-            self._opened.note(state.terms, self._open.spec(bundle.terms), state.survivors)
-        self._open.put(state)
+            self._opened_sums.note(state.terms, self._open_sums.spec(bundle.terms), state.survivors)
+        self._open_sums.put(state)
         return reveal
 
     def close(self, result: SumResult) -> None:
         """Take note of a sum's result."""
-        self._open.put(steps.close(self._open.get(result.terms), result))
+        self._open_sums.put(steps.close(self._open_sums.get(result.terms), result))
 
     def prepare(
         self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]
@@ -178,21 +178,21 @@ class Participation:
         """
         spec = _only(messages, SumSpec)
         bundle = _only(messages, Bundle)
-        state = self._open.get(bundle.terms)
+        state = self._open_sums.get(bundle.terms)
         expected = work_out(len(state.terms.cohort), spec.total)
         for blob in messages:
             if tag_of(blob) == SumResult.TAG:
                 self._result(SumResult.decode(blob), expected)
         if spec != expected:
             raise SecureSumError(say("sum.order", fields=_differences(spec, expected)))
-        self._opened.check(state.terms.run, spec)
+        self._opened_sums.check(state.terms.run, spec)
         state, pad = steps.arm(self._me, state, bundle.opened(Parcel), spec)
-        self._open.put(state, spec)
+        self._open_sums.put(state, spec)
         return Sealing(bundle.terms, spec, pad)
 
     def _result(self, result: SumResult, expected: SumSpec) -> None:
         # The result of a sum that went on without this hospital is nothing to it.
-        if not self._open.awaits(result.terms):
+        if not self._open_sums.awaits(result.terms):
             return
         self.close(result)
         if any(result.model) and result.model != expected.model:
@@ -224,9 +224,9 @@ class Participation:
         # After the body, whose words have used the pad's stream up to here.
         sealing.pad.add(tail)
         state, masked = steps.mask(
-            self._me, self._open.get(sealing.terms), steps.vector_digest(buffer.data)
+            self._me, self._open_sums.get(sealing.terms), steps.vector_digest(buffer.data)
         )
-        self._open.put(state)
+        self._open_sums.put(state)
         return buffer.view(np.float32), (masked.encode(),)
 
 
