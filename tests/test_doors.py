@@ -72,7 +72,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/storage",
     ),
     "client/gateway": (
-        "client/home.py",
+        "client/site_settings.py",
         "client/isolation",
         "common/errors.py",
         "common/sentences",

@@ -19,8 +19,9 @@ import httpx
 from client.commands import kit_reader
 from client.commands.kit_reader import Kit
 from client.gateway import connection
-from client.home import KitSettings, SiteHome, SiteSettings, settings
+from client.home import SiteHome
 from client.policy import policy
+from client.site_settings import KitSettings, SiteSettings, settings
 from common.errors import CertificateError, ConsiliumError, InputError
 from common.storage import files
 from common.study import config

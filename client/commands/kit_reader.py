@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from zlib import error as ZlibError
 
-from client.home import KitSettings, settings
+from client.site_settings import KitSettings, settings
 from common.errors import CertificateError, InputError
 from common.trust import certificates
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from client.commands import approve, audit, ingest, view
-from client.home import SiteHome, SiteSettings
+from client.home import SiteHome
+from client.site_settings import SiteSettings
 from common.cli import console
 
 _PARTS = ("worker", "gateway")

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 
 from client.gateway import connection, diagnosis
-from client.home import SiteHome, SiteSettings
+from client.home import SiteHome
 from client.isolation import preflight
+from client.site_settings import SiteSettings
 from common import checks
 from common.checks import CheckResult
 from common.cli import packages

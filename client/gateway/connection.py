@@ -15,7 +15,7 @@ import httpx
 
 from client.gateway import diagnosis
 from client.gateway.diagnosis import CLIENT, HTTP, NAME, PORT, PROXY, TLS, explain, place, proxy_of
-from client.home import Route
+from client.site_settings import Route
 from common.errors import InputError
 
 __all__ = ["Hop", "client", "context", "explain", "reach"]

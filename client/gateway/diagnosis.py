@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from client.home import Route
+from client.site_settings import Route
 from common.errors import InputError
 from common.study.config import shown
 

@@ -124,6 +124,6 @@ def test_whoever_has_no_identity_refuses_whatever_needs_one(tmp_path: Path) -> N
 
 
 def test_every_study_of_a_simulation_is_admitted_without_a_run_s_name() -> None:
-    said = VirtualTrust().admit(Question("join", STUDY.to_table()), STUDY)
-    assert (said.run, said.study) == ("", STUDY.digest)
+    statement = VirtualTrust().admit(Question("join", STUDY.to_table()), STUDY)
+    assert (statement.run, statement.study) == ("", STUDY.digest)
     assert VirtualTrust().is_from(("whoever",)) and not VirtualTrust().asks_people

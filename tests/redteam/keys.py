@@ -96,7 +96,9 @@ def _stream(held: Sum, dealer: str, to: str) -> bytes:
     """The key that a parcel was sealed with, found where nobody but a test may look."""
     from client.worker import worker as workers
 
-    states = {w._site.name: w._party._vault.get(held.id) for w in workers._workers.values()}
+    states = {
+        w._site.name: w._participation._open_sums.get(held.id) for w in workers._workers.values()
+    }
     return derive.channel(
         states[dealer].secrets.channel_key, held.adverts[to].channel_key, held.id, dealer, to
     )

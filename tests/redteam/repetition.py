@@ -119,8 +119,8 @@ def own_scores(model: Vector) -> dict[str, float]:
     networks.unpack(engine.trainer.network, model)
     values = evaluation.score(
         engine.trainer.network,
-        found._task,
-        found._bank.samples("all"),
+        found._data.task,
+        found._data.dataset.samples("all"),
         found._study,
         engine.compute,
         False,
@@ -175,8 +175,8 @@ def same_round(second: int, run: str = RUN) -> Callable[[Stage], bool]:
 def own_change(stage: Stage) -> np.ndarray:
     """The victim's change of round 1, from its own worker's memory, where nobody but a test may look."""
     [found] = [w for w in workers._workers.values() if w._site.name == VICTIM and w._run == RUN]
-    assert found._done is not None
-    return found._done[1].delta.astype(np.float64)
+    assert found._rounds.last is not None
+    return found._rounds.last[1].delta.astype(np.float64)
 
 
 def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
@@ -188,14 +188,17 @@ def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
 _ANY_NUMBER = changed(
     Participation,
     "_advertise",
-    ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"),
+    (
+        "if terms.number <= max(self._opened_sums.last(terms.run), self._open_sums.last):",
+        "if False:",
+    ),
 )
 _NO_LEDGER = both(
     replaced(OpenedSums, "check", lambda *_: None),
     changed(
         OpenedSums,
         "_check_cohort",
-        ('if any(line["survivors"] != over for line in self._same(order)):', "if False:"),
+        ('if any(line["survivors"] != over for line in self._same(spec)):', "if False:"),
     ),
 )
 _LIMIT = "sums over different hospitals differ by those hospitals; deploy/security.md says so"

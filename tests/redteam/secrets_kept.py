@@ -86,7 +86,7 @@ def opened_later(stage: Stage) -> bool:
 def _left(stage: Stage, terms: bytes) -> bytes:
     """All that is left at the hospitals: files, and what their workers keep of the sum."""
     kept = [
-        str(open_sums._table(worker._party._vault.get(terms))).encode()
+        str(open_sums._table(worker._participation._open_sums.get(terms))).encode()
         for worker in workers._workers.values()
     ]
     return b"".join(

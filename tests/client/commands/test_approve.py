@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from client.deidentify.pseudonyms import Pseudonyms
-from client.home import SiteHome, SiteSettings
+from client.home import SiteHome
 from client.policy import approvals, withdrawals
 from client.policy.policy import Policy
+from client.site_settings import SiteSettings
 from common.cli import main
 from common.study import toml
 from common.study.study import Study
-from tests.client.hostile import SECRET, study
+from tests.client.hostile import SECRET
+from tests.client.hostile import small_study as study
 
 STUDY, CHANGED, OTHER = study(), study(seed=7), study(name="lungs")
 

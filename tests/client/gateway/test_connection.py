@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from client.gateway import connection, diagnosis
-from client.home import KitSettings
+from client.site_settings import KitSettings
 from common.errors import InputError
 from common.trust import certificates
 from common.trust.certificates import Credential

@@ -19,11 +19,11 @@ from common.storage.locked_json import Held
 from common.study import study as studies
 from common.study.study import Study
 from tests import small
-from tests.client.hostile import NOW, study
+from tests.client.hostile import NOW, small_study
 from tests.patience import patient
 
-STUDY = study()
-OTHER = study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
+STUDY = small_study()
+OTHER = small_study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
 LATER = NOW + timedelta(days=1)
 
 

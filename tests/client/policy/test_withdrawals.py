@@ -48,8 +48,8 @@ def test_nobody_is_no_patient(tmp_path: Path, patient: str) -> None:
 
 def test_each_change_is_seen(tmp_path: Path) -> None:
     seen = [withdrawals.version(tmp_path)]
-    for patient in ("a", "b", "c"):
-        withdrawals.add(tmp_path, patient)
+    for name in ("a", "b", "c"):
+        withdrawals.add(tmp_path, name)
         seen.append(withdrawals.version(tmp_path))
     assert len(set(seen)) == 4
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from client.audit import log as audit_log
-from client.home import SiteHome, SiteSettings, settings
+from client.home import SiteHome
 from client.policy import approvals, daily_limits
 from client.policy.policy import Policy
+from client.site_settings import SiteSettings, settings
 from common.study import study as studies
 from tests import small
 

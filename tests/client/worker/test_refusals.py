@@ -1,4 +1,4 @@
-"""A failure's letter: one sentence of the table, step and an id; the hospital's log and journal have the rest under that id."""
+"""A failure leaves as a sentence of the table, step and id; the logs have the rest under that id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from client.policy.policy import Policy
 from client.site import Site
 from client.worker import release_rules
-from client.worker.allowed_words import Around
+from client.worker.allowed_words import AllowedWords
 from common.errors import (
     ApprovalError,
     CaseError,
@@ -26,10 +26,17 @@ from common.errors import (
 from common.protocol import envelopes
 from common.sentences.table import say
 from tests.client import hostile
-from tests.client.hostile import FREE, KINDS, SECRET, ask, question, refused, study
+from tests.client.hostile import (
+    FREE,
+    KINDS,
+    SECRET,
+    SECURE,
+    STRICT,
+    ask,
+    refused,
+    signed_question,
+)
 
-CLEAR, SECURE = study(hostile.PLAIN), study()
-STRICT = Policy(approval=False, floor=0)
 FEWEST = release_rules.FEWEST
 STEP = {
     "join": "reading",
@@ -38,11 +45,6 @@ STEP = {
     "train": "training",
     "evaluate": "scoring",
 }
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return hostile.hospital(tmp_path / "state")
 
 
 class SomeError(Exception):
@@ -156,7 +158,7 @@ class UnspeakableError(Exception):
 def test_a_failure_says_its_kind_and_an_id_and_the_log_has_the_rest(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, error: Exception, code: str, public: str
 ) -> None:
-    reply = refused(site, ask(monkeypatch, site, question(SECURE, kind), error), code)
+    reply = refused(site, ask(monkeypatch, site, signed_question(SECURE, kind), error), code)
     assert reply.fault == public and reply.values["step"] == STEP[kind]
     assert (
         len(reply.values["id"]) == 8
@@ -185,7 +187,7 @@ def test_a_number_leaves_a_failure_only_where_counts_do(
     }
     for code, arguments in counts.items():
         error = SiteError(code, **arguments)
-        reply = refused(site, ask(monkeypatch, site, question(SECURE, kind), error), "")
+        reply = refused(site, ask(monkeypatch, site, signed_question(SECURE, kind), error), "")
         assert (str(error) == reply.fault) is own.share_counts and (
             "7" in reply.fault
         ) is own.share_counts
@@ -201,7 +203,10 @@ def test_rules_are_told_whether_or_not_counts_are(
         SecureSumError(say("sum.round", round=7, rounds=3)),
     ):
         assert (
-            "7" in refused(site, ask(monkeypatch, site, question(SECURE, "train"), error), "").fault
+            "7"
+            in refused(
+                site, ask(monkeypatch, site, signed_question(SECURE, "train"), error), ""
+            ).fault
         )
 
 
@@ -209,7 +214,7 @@ def test_each_failure_has_an_id_of_its_own(monkeypatch: pytest.MonkeyPatch, site
     ids = {
         refused(
             site,
-            ask(monkeypatch, site, question(SECURE, "join"), SomeError(SECRET)),
+            ask(monkeypatch, site, signed_question(SECURE, "join"), SomeError(SECRET)),
             "failure.unexpected",
         ).values["id"]
         for _ in range(20)
@@ -220,25 +225,35 @@ def test_each_failure_has_an_id_of_its_own(monkeypatch: pytest.MonkeyPatch, site
 def test_who_is_accused_is_the_name_of_a_hospital(
     monkeypatch: pytest.MonkeyPatch, site: Site
 ) -> None:
-    plan = question(SECURE, "agree")
+    question = signed_question(SECURE, "agree")
     assert (
         "accused"
         not in envelopes.read_reply(
-            ask(monkeypatch, site, plan, SecureSumError("A share is wrong.", "south"))
+            ask(monkeypatch, site, question, SecureSumError("A share is wrong.", "south"))
         ).values
     )
-    monkeypatch.setattr(Around, "hospitals", frozenset({"south"}))
-    said = envelopes.read_reply(
-        ask(monkeypatch, site, plan, SecureSumError(say("sum.shares", hospital="south"), "south"))
+    monkeypatch.setattr(AllowedWords, "hospitals", frozenset({"south"}))
+    answered = envelopes.read_reply(
+        ask(
+            monkeypatch,
+            site,
+            question,
+            SecureSumError(say("sum.shares", hospital="south"), "south"),
+        )
     )
-    assert said.values["accused"] == "south" and said.said == say("sum.shares", hospital="south")
+    assert answered.values["accused"] == "south" and answered.said == say(
+        "sum.shares", hospital="south"
+    )
     for name in (f"{SECRET}\n", "x" * 5000, f"/data/{SECRET}"):
-        letter = ask(
-            monkeypatch, site, question(SECURE, "agree"), SecureSumError("A share is wrong.", name)
+        envelope = ask(
+            monkeypatch,
+            site,
+            signed_question(SECURE, "agree"),
+            SecureSumError("A share is wrong.", name),
         )
         assert "accused" not in envelopes.read_reply(
-            letter
-        ).values and name.encode() not in hostile.all_bytes(letter)
+            envelope
+        ).values and name.encode() not in hostile.all_bytes(envelope)
 
 
 def test_the_log_takes_any_file_name(site: Site) -> None:
