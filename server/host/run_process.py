@@ -15,6 +15,8 @@ from typing import NoReturn
 
 from server.host.superlink import Address, LinkGrid
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 def main() -> int:
     """Read ``{"superlink", "authority", "token", "home", "patience"}`` as JSON and run it to the end.
@@ -32,7 +34,8 @@ def main() -> int:
     )
     status, details = "failed", "the server was stopped"
     pid: Path | None = None
-    signal.signal(signal.SIGTERM, _stop)
+    for number in _STOPS:
+        signal.signal(number, _stop)
     try:
         context = grid.open()
         from server import app  # noqa: PLC0415  # torch: the SuperLink would give the run up before it is imported on a busy machine
@@ -67,7 +70,18 @@ def _folder(runs: Path, name: object) -> Path:
 
 
 def _stop(*_: object) -> NoReturn:
+    """The first word to stop is heard, and nothing interrupts what is written down because of it.
+
+    A second one is common: after Ctrl-C at the server's terminal comes the server's own SIGTERM.
+    """
+    for number in _STOPS:
+        # Not SIG_IGN: one that has come already would be told on stderr, with a traceback.
+        signal.signal(number, _ignore)
     raise KeyboardInterrupt
+
+
+def _ignore(*_: object) -> None:
+    return
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import io
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,20 +24,12 @@ from common.study import toml
 from server.commands import study_runs
 from server.host.supervisor import ServerHome
 from tests import patience
+from tests.ports import free_ports
 
 HOUSE = Path(__file__).resolve().parents[2]
 CONSILIUM = [sys.executable, "-c", "from common.cli.main import main; raise SystemExit(main())"]
 PROBE = Path(__file__).with_name("probe")
 PATIENCE = 90.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found: list[int] = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
-    return found
 
 
 def until(there: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:

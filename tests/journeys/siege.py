@@ -38,8 +38,9 @@ from common.trust import certificates
 from server.host.superlink import Address, LinkGrid
 from server.host.supervisor import ServerHome
 from tests import small
-from tests.journeys.federation import Federation, federation, free_ports, until
+from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import descendants
+from tests.ports import free_ports
 
 NOW = datetime.now(UTC)
 _AT_ONCE = 3

@@ -29,7 +29,7 @@ from server.commands.provision import provision
 from server.host import proxy
 from server.host.supervisor import ServerHome
 from tests import small
-from tests.journeys.federation import free_ports, until
+from tests.journeys.federation import until
 from tests.journeys.siege import (
     NOW,
     Scene,
@@ -48,6 +48,7 @@ from tests.journeys.siege import (
     stolen,
     takes,
 )
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")

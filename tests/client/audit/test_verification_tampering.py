@@ -14,6 +14,7 @@ from client.audit import log as audit_log
 from client.audit import schema, verification, witness
 from client.audit.schema import EntryError
 from tests.client import record
+from tests.patience import patient
 
 KINDS = ("edit", "delete", "swap", "truncate", "insert", "cut")
 
@@ -204,7 +205,7 @@ def test_two_processes_write_one_record(tmp_path: Path) -> None:
         process.start()
     record.fill(tmp_path, 20)
     for process in started:
-        process.join(60)
+        process.join(patient(60))
     assert (
         verification.verify(tmp_path).wrong == [] and verification.verify(tmp_path).entries == 100
     )

@@ -20,6 +20,7 @@ from common.study import study as studies
 from common.study.study import Study
 from tests import small
 from tests.client.hostile import NOW, study
+from tests.patience import patient
 
 STUDY = study()
 OTHER = study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
@@ -297,5 +298,5 @@ def test_two_people_at_once_lose_no_word(tmp_path: Path, monkeypatch: pytest.Mon
     lagging: list[Any] = []
     monkeypatch.setattr(Held, "write", slow)
     granted(tmp_path, OTHER)
-    lagging[0].join(30.0)
+    lagging[0].join(patient(30.0))
     stops(tmp_path, STUDY, "train", LATER, "was withdrawn")

@@ -12,6 +12,7 @@ import pytest
 from client.policy import withdrawals
 from common.errors import InputError, PolicyError
 from tests.client.hostile import SECRET
+from tests.patience import patient
 
 
 def test_a_patient_is_out_and_nobody_else(tmp_path: Path) -> None:
@@ -118,6 +119,6 @@ def test_two_processes_at_once_lose_nobody(tmp_path: Path) -> None:
     for one in running:
         one.start()
     for one in running:
-        one.join(30)
+        one.join(patient(30))
     gone = withdrawals.reader(tmp_path)
     assert all(gone(f"{name}{number}") for name in "ab" for number in range(15))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.storage import append_log
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_two_processes_lose_no_line(path: Path) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(patient(60))
     found = append_log.lines(path)
     assert len(found) == 120 and len(set(found)) == 120
     for name in "ab":
@@ -151,6 +152,6 @@ def test_a_killed_writer_leaves_every_line_that_it_announced(path: Path) -> None
         for _ in range(pauses.randrange(8)):
             announced = here.recv()
         os.kill(child.pid or 0, signal.SIGKILL)
-        child.join(30)
+        child.join(patient(30))
         numbers = [int(line.split(b",")[0].rsplit(b" ", 1)[1]) for line in append_log.lines(path)]
         assert numbers == list(range(len(numbers))) and len(numbers) > announced

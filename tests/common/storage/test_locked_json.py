@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.storage import locked_json
+from tests.patience import patient
 
 
 def test_a_value_comes_back(tmp_path: Path) -> None:
@@ -89,5 +90,5 @@ def test_two_processes_lose_no_change(tmp_path: Path, lock: str | None) -> None:
     while any(adder.is_alive() for adder in adders):
         assert set(json.loads(path.read_bytes())) == {"count"}  # a reader takes no lock
     for adder in adders:
-        adder.join(30)
+        adder.join(patient(30))
     assert locked_json.read(path) == {"count": 100}
