@@ -14,7 +14,7 @@ then, and a server that is to listen there would not start.
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different, and hardly ever those of a test beside this one."""
+    """Ports that nobody listens on, all different, hardly ever those of a test beside this one."""
     doors: list[socket.socket] = []
     draw = random.SystemRandom()
     while len(doors) < count:

@@ -41,8 +41,8 @@ def busy(count: int) -> Iterator[None]:
             loop.wait()
 
 
-def walked() -> dict[str, object]:
-    """One pass as ``./run test`` makes it: how it ended, how long it took, and which tests failed."""
+def walked(output: Path) -> dict[str, object]:
+    """One pass as ``./run test`` makes it: its end, its time, what failed; its text in a file."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *TESTS]
     before, began = slowness(), time.monotonic()
     done = subprocess.run(
@@ -54,6 +54,7 @@ def walked() -> dict[str, object]:
         check=False,
     )
     seconds = round(time.monotonic() - began)
+    output.write_text(done.stdout + done.stderr)
     failed = sorted(set(_FAILED.findall(done.stdout)))
     return {
         "green": done.returncode == 0,
@@ -61,6 +62,7 @@ def walked() -> dict[str, object]:
         "seconds": seconds,
         "slowness": round(before, 1),
         "failed": failed,
+        "output": str(output),
     }
 
 
@@ -72,11 +74,13 @@ def said(capsys: pytest.CaptureFixture[str], line: dict[str, object]) -> None:
 
 
 @pytest.mark.soak
-def test_the_journeys_are_green_every_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_journeys_are_green_every_time(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     passes: list[dict[str, object]] = []
     with busy(LOOPS):
         for number in range(1, PASSES + 1):
-            passes.append(walked())
+            passes.append(walked(tmp_path / f"pass-{number}.txt"))
             said(capsys, {"pass": number, "of": PASSES, "loops": LOOPS, **passes[-1]})
     green = sum(one["green"] is True for one in passes)
     result = {"bench": "journeys_soak", "value": green, "unit": "green passes", "goal": PASSES}
