@@ -1,11 +1,14 @@
 """Text burned into pixels: the gate that keeps a picture back until a human has looked at it (DICOM PS3.15 E.3.1: Clean Pixel Data).
 
-First the header speaks: a file that says that there is annotation or a recognisable face stays back, and so does one of a kind that often
-carries text (ultrasound, secondary capture, angiography, endoscopy and other photographs, derived or secondary images) if its pixels cannot
-be looked at. Then the pixels are looked at (:mod:`client.deidentify.glyphs`). Nothing is read or recognised, and no picture is changed.
+First the header speaks: a file that says that there is annotation or a recognisable face stays
+back, and so does one of a kind that often carries text (ultrasound, secondary capture, angiography,
+endoscopy and other photographs, derived or secondary images) if its pixels cannot be looked at.
+Then the pixels are looked at (:mod:`client.deidentify.glyphs`). Nothing is read or recognised, and
+no picture is changed.
 
-A marker of 1 to 3 letters (L, R, AP) is no identifier and does not keep a picture back. What is written by hand, or so faint that it stands
-off its surroundings by less than a tenth of the picture's range, is not found.
+A marker of 1 to 3 letters (L, R, AP) is no identifier and does not keep a picture back. What is
+written by hand, or so faint that it stands off its surroundings by less than a tenth of the
+picture's range, is not found.
 """
 
 from __future__ import annotations
@@ -69,8 +72,8 @@ def burned_in(dataset: Dataset, pixels: Frame | Iterable[Frame] | None) -> str |
 
     Args:
         dataset: the header.
-        pixels: stored values ``[H, W]``, ``[H, W, 3]``, frames of either ``[F, ...]``, or one frame after the other; None if there are none or
-            they cannot be decoded.
+        pixels: stored values ``[H, W]``, ``[H, W, 3]``, frames of either ``[F, ...]``, or one frame
+            after the other; None if there are none or they cannot be decoded.
 
     Returns:
         A sentence that holds nothing of the header's values and of the pixels.

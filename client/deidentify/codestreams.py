@@ -1,7 +1,8 @@
 """Comments inside compressed pixels: encoders write texts into them that no attribute of the header shows.
 
-In encapsulated JPEG, JPEG-LS (ITU-T T.81 B.1, T.87) and JPEG 2000 streams (T.800 A.4), comments, application data and whatever follows the
-end of the image are overwritten with zeros. Nothing changes its length or place, and no decoder reads them.
+In encapsulated JPEG, JPEG-LS (ITU-T T.81 B.1, T.87) and JPEG 2000 streams (T.800 A.4), comments,
+application data and whatever follows the end of the image are overwritten with zeros. Nothing
+changes its length or place, and no decoder reads them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Clean Descriptors: which free texts may stay (PS3.15 E.3.5).
 
-A text stays if every word of it is in a small list of anatomy and technique, ``words.txt`` beside this file; else all of it goes. A name, a
-number of a patient or a date is in no such list, in whatever language or place it was typed: what nobody thought of is removed, too.
+A text stays if every word of it is in a small list of anatomy and technique, ``words.txt`` beside
+this file; else all of it goes. A name, a number of a patient or a date is in no such list, in
+whatever language or place it was typed: what nobody thought of is removed, too.
 """
 
 from __future__ import annotations

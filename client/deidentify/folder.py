@@ -1,7 +1,7 @@
 """A folder of DICOM files to a folder without identifiers: ``OUT/<pseudonym>/<new SOP instance UID>.dcm``, and a list of what a human must see.
 
-What is kept back is not copied: the list names the files where they are. It stands beside OUT, not in it, as the key does, since both would
-lead back to patients.
+What is kept back is not copied: the list names the files where they are. It stands beside OUT, not
+in it, as the key does, since both would lead back to patients.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Kept:
         file: its path, for this hospital only.
         kind: "look" for a human to look at, "unusable" or "conflict".
         reason: one sentence.
-        sha256: what the file held, so that a line stands for what a human looked at and for nothing else.
+        sha256: what the file held, so that a line stands for what a human looked at and for nothing
+            else.
     """
 
     file: str
@@ -96,7 +97,8 @@ def run(
         out: what stands there is never overwritten.
         key: file for :meth:`~client.deidentify.pseudonyms.Pseudonyms.open`.
         options: what is kept beyond the basic profile.
-        passed: digests of files that go on although they look as if they had text in them; see :func:`cleared`.
+        passed: digests of files that go on although they look as if they had text in them; see
+            :func:`cleared`.
         tell: gets the numbers of files done and of all files.
 
     Raises:

@@ -1,10 +1,12 @@
 """Rows of printed letters in a picture, found without reading them.
 
-Print differs from anatomy in four ways that can be counted: its strokes are thin and of one grey that stands off sharply from what is
-around them, its letters are of one height, they stand on one line, and they follow each other closely. A row of :data:`LETTERS` or more is
-taken for text. Fewer are taken for a marker: the L, R or AP of a radiograph says where left is and names nobody.
+Print differs from anatomy in four ways that can be counted: its strokes are thin and of one grey
+that stands off sharply from what is around them, its letters are of one height, they stand on one
+line, and they follow each other closely. A row of :data:`LETTERS` or more is taken for text. Fewer
+are taken for a marker: the L, R or AP of a radiograph says where left is and names nobody.
 
-The picture is looked at in several sizes, so that strokes of 1 to about 16 pixels are found, both bright on dark and dark on bright.
+The picture is looked at in several sizes, so that strokes of 1 to about 16 pixels are found, both
+bright on dark and dark on bright.
 """
 
 from __future__ import annotations

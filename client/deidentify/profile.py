@@ -1,8 +1,9 @@
 """The table of the Basic Application Level Confidentiality Profile (DICOM PS3.15, Table E.1-1) as data: ``profile.csv`` beside this file.
 
-The table leaves some choices to the type that an attribute has in an object's definition (PS3.3): "X/Z" removes a type 3 attribute and
-empties one of type 2. Here the choice is the one that is valid for every type named and tells nothing either way: X/Z empties, X/D, Z/D and
-X/Z/D put in a dummy, X/Z/U* keeps references with their UIDs replaced, so that a segmentation still finds its images.
+The table leaves some choices to the type that an attribute has in an object's definition (PS3.3):
+"X/Z" removes a type 3 attribute and empties one of type 2. Here the choice is the one that is valid
+for every type named and tells nothing either way: X/Z empties, X/D, Z/D and X/Z/D put in a dummy,
+X/Z/U* keeps references with their UIDs replaced, so that a segmentation still finds its images.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What stands in place of identifiers: the same for the same patient and the same UID in every file and every run, and of no use without the key.
 
-The key is 32 random bytes in a file that only its owner can read. From it HKDF-SHA256 (RFC 5869) derives one key for each purpose, and
-HMAC-SHA256 (RFC 2104) under those makes the replacements; nobody without the key can tell whether a guess of an identifier is right.
+The key is 32 random bytes in a file that only its owner can read. From it HKDF-SHA256 (RFC 5869)
+derives one key for each purpose, and HMAC-SHA256 (RFC 2104) under those makes the replacements;
+nobody without the key can tell whether a guess of an identifier is right.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Pseudonyms:
 class Names:
     """Names of patients and cases from the hospital's key.
 
-    A table's ``patient_id`` and a DICOM header's PatientID with its issuer are one patient where only one issuer uses that number.
+    A table's ``patient_id`` and a DICOM header's PatientID with its issuer are one patient where
+    only one issuer uses that number.
     """
 
     def __init__(self, pseudonyms: Pseudonyms, headers: Iterable[tuple[str, str]] = ()) -> None:

@@ -1,7 +1,8 @@
 """The last look: what named the patient in the source must not stand in any text that is left, wherever somebody typed it.
 
-The table says which attributes identify; people also type names and numbers into others. So every text of the new header is compared with
-the names and numbers that the source holds in its identifying attributes, and one that shares a word is replaced as a whole.
+The table says which attributes identify; people also type names and numbers into others. So every
+text of the new header is compared with the names and numbers that the source holds in its
+identifying attributes, and one that shares a word is replaced as a whole.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The values of a header's elements: those that can be read at all, dates moved by whole days, and values that say nothing.
 
-What cannot be read or moved is not kept (dates: DICOM PS3.5 6.2, DA, DT, TM). A value that says nothing has the form of its kind
-(PS3.15 E.3.1.1: action D, "consistent with the VR").
+What cannot be read or moved is not kept (dates: DICOM PS3.5 6.2, DA, DT, TM). A value that says
+nothing has the form of its kind (PS3.15 E.3.1.1: action D, "consistent with the VR").
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def texts(element: DataElement) -> list[str]:
 def moved(value: str, vr: str, days: int) -> str | None:
     """A DA or DT moved by so many days, a TM unchanged; None where it is not a whole date, lies outside the calendar or is no time.
 
-    A DT keeps its time of day and its offset from UTC; one without a day (``2011`` or ``201103``) cannot be moved by days.
+    A DT keeps its time of day and its offset from UTC; one without a day (``2011`` or ``201103``)
+    cannot be moved by days.
     """
     text = value.strip(" \0")
     if vr == "TM":

@@ -29,7 +29,8 @@ class Records:
 
     Attributes:
         sheets: readable tables by file name.
-        places: for each table, index of the case of each row's cases; several where a row names a patient.
+        places: for each table, index of the case of each row's cases; several where a row names a
+            patient.
         numbers: the patient of each case as a table states it.
         faults: tables that cannot be read, and what is wrong with them.
         unmatched: rows that fit no case, by table.
@@ -147,7 +148,8 @@ def table(
 
     Args:
         name: labels.csv or cases.csv.
-        case: by index of the source: the case's file below images/ or dicom/, and its patient's pseudonym.
+        case: by index of the source: the case's file below images/ or dicom/, and its patient's
+            pseudonym.
         wanted: columns that are kept whatever they look like.
     """
     sheet = records.sheets.get(name, Sheet((), ()))

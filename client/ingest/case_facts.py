@@ -1,6 +1,7 @@
 """What the readiness report knows of one case: numbers about its pixels, never a pixel.
 
-``look`` is a thumbnail of 16 x 16 grey steps, enough to find the same picture saved twice and kept in the hospital's own file only.
+``look`` is a thumbnail of 16 x 16 grey steps, enough to find the same picture saved twice and kept
+in the hospital's own file only.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ class Source:
         kind: how it is converted.
         files: one, or the slices of a series in order.
         identity: what its name is made from: a UID, or its place in the folder.
-        aliases: what a table may call it, as keys without ending; only those that no other case shares are used.
+        aliases: what a table may call it, as keys without ending; only those that no other case
+            shares are used.
         number: PatientID as the header states it, or "".
         issuer: IssuerOfPatientID.
         series: :class:`client.readers.dicom.series.Series`, of DICOM.

@@ -1,6 +1,7 @@
 """One case from its source into the hospital's folder: converted, read back with the hospital's own reader, compared, and only then named.
 
-A file that stands under its name is complete, shows exactly the values of its source, and is never written again.
+A file that stands under its name is complete, shows exactly the values of its source, and is never
+written again.
 """
 
 from __future__ import annotations

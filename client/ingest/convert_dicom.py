@@ -1,7 +1,8 @@
 """DICOM in an export: which series there are, and each as a file without identifiers.
 
-A volume becomes a NIfTI file with the exact values and its place in the patient; a single image stays DICOM under a new header (PS3.15
-Annex E). Every picture is looked at for printed letters first: one that may hold some waits for a human.
+A volume becomes a NIfTI file with the exact values and its place in the patient; a single image
+stays DICOM under a new header (PS3.15 Annex E). Every picture is looked at for printed letters
+first: one that may hold some waits for a human.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def listed(files: Sequence[Found], spoken: Set[str]) -> Listed:
     """Sort files into cases.
 
     Args:
-        spoken: names by which tables and masks speak of files; a series of whose slices two or more are spoken of is single images.
+        spoken: names by which tables and masks speak of files; a series of whose slices two or more
+            are spoken of is single images.
     """
     key = {file.path: file.key for file in files}
     found, unusable = sorting.sort(file.path for file in files)

@@ -1,8 +1,8 @@
 """NIfTI files without free texts, and volumes that are written as NIfTI.
 
-The stored numbers and the geometry of a NIfTI file stay byte for byte; the texts of its header (NIfTI-1 and NIfTI-2 standards: descrip,
-aux_file, intent_name, db_name, data_type), its extensions, whatever follows the pixels, and the name that gzip keeps (RFC 1952 section
-2.3.1) do not.
+The stored numbers and the geometry of a NIfTI file stay byte for byte; the texts of its header
+(NIfTI-1 and NIfTI-2 standards: descrip, aux_file, intent_name, db_name, data_type), its extensions,
+whatever follows the pixels, and the name that gzip keeps (RFC 1952 section 2.3.1) do not.
 """
 
 from __future__ import annotations

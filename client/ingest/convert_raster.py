@@ -1,9 +1,10 @@
 """Pictures without anything but their pixels: PNG, JPEG, TIFF and BMP.
 
-A PNG keeps its critical chunks and its compressed pixels as they are (PNG specification, third edition, section 4.8); a JPEG keeps the
-segments that decode it (ITU-T T.81 table B.1), so not one coefficient changes; everything else is written anew without loss. What makes
-a picture stand upright (Exif orientation) is kept as that one number, or applied. Whether the new file shows exactly what the old one
-showed is checked with the hospital's own reader by whoever calls.
+A PNG keeps its critical chunks and its compressed pixels as they are (PNG specification, third
+edition, section 4.8); a JPEG keeps the segments that decode it (ITU-T T.81 table B.1), so not one
+coefficient changes; everything else is written anew without loss. What makes a picture stand
+upright (Exif orientation) is kept as that one number, or applied. Whether the new file shows
+exactly what the old one showed is checked with the hospital's own reader by whoever calls.
 """
 
 from __future__ import annotations

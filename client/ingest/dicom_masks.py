@@ -1,7 +1,8 @@
 """DICOM SEG and RTSTRUCT objects in an export, as masks of the volumes on which they were drawn.
 
-Each object numbers its segments as it likes, so they are told apart by name: every name of the export gets one number, which stays the same
-in later runs, and labels.toml of the hospital's folder says under [masks] which number is which name.
+Each object numbers its segments as it likes, so they are told apart by name: every name of the
+export gets one number, which stays the same in later runs, and labels.toml of the hospital's folder
+says under [masks] which number is which name.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ def share(path: Path, content: bytes) -> None:
 def quarantine(rows: Iterable[tuple[str, str]]) -> bytes:
     """What a human must look at: ``(file, reason)``; a cell that a spreadsheet would take for a formula begins with an apostrophe.
 
-    Every cell stands in quotes, so that no separator of another country begins a new one within a name.
+    Every cell stands in quotes, so that no separator of another country begins a new one within a
+    name.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)

@@ -1,7 +1,7 @@
 """What lies below a folder that somebody exported: every regular file by what it holds, not by what it is called.
 
-Links that lead out of the folder and links to folders are never followed, archives never opened, and what is no regular file (a pipe, a
-device) is passed over.
+Links that lead out of the folder and links to folders are never followed, archives never opened,
+and what is no regular file (a pipe, a device) is passed over.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Folder:
 
     Attributes:
         dicom: DICOM files, wherever they lie.
-        images: pictures and NIfTI files: below ``images/`` if there is one, else anywhere but in a ``masks/``.
+        images: pictures and NIfTI files: below ``images/`` if there is one, else anywhere but in a
+            ``masks/``.
         masks: pictures and NIfTI files below a ``masks/``.
         tables: files of the contract by name, at the top only.
         aside: how many files were passed over, by reason.

@@ -1,9 +1,10 @@
 """Tables that come with images: whose row is whose, which columns may stay, and what is written in their place.
 
-A column stays without being asked for only if it reads like a label: few values, which are codes (0, 1, yes), or words in small letters or
-short abbreviations (nv, lower extremity, AP), or listed in labels.toml, and half of the words shared by several patients. Everything else,
-a capitalised word too, since it may be a name, is dropped unless it is named with ``--keep``; a value that holds an identifier known from
-a header is blanked even then.
+A column stays without being asked for only if it reads like a label: few values, which are codes
+(0, 1, yes), or words in small letters or short abbreviations (nv, lower extremity, AP), or listed
+in labels.toml, and half of the words shared by several patients. Everything else, a capitalised
+word too, since it may be a name, is dropped unless it is named with ``--keep``; a value that holds
+an identifier known from a header is blanked even then.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the hospital's journal says, summed up: one entry for each run, the refusals, and what its people and other hospitals did.
 
-Names of studies and runs come from outside; whoever shows them cleans them (``client/view/formatting.py``).
+Names of studies and runs come from outside; whoever shows them cleans them
+(``client/view/formatting.py``).
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class RunHistory:
         first, last: times (ISO 8601, UTC) of the first and the last question.
         round: highest round that was asked for; ``rounds``: of so many, None where it is not known.
         answered, refused: questions.
-        sent, received: bytes of answers and of questions; ``received`` is None where the journal does not tell.
+        sent, received: bytes of answers and of questions; ``received`` is None where the journal
+            does not tell.
         left: kind of what left: in how many answers.
         fault: sentence of the last answer, if that was a refusal.
     """
@@ -107,7 +109,8 @@ class SiteHistory:
         entries: lines in all, as the last one says; None if it does not.
         last: when the last line was written.
         policy: SHA-256 of the policy that the worker works by; empty if the journal does not tell.
-        busy: since when a question is worked on; empty if none is, None while the journal has not told when one began.
+        busy: since when a question is worked on; empty if none is, None while the journal has not
+            told when one began.
 
     Args:
         state: the worker's folder.

@@ -1,9 +1,10 @@
 """The page's small server: this machine alone by default, a key in the address that becomes a cookie, two buttons.
 
-What it holds against: other users and programs of the machine (key, then cookie), other sites in the same browser (cookie SameSite=Strict,
-Origin, a form token; Fetch standard, HTML standard), a name that suddenly means this machine (Host; DNS rebinding), a page of another port
-of this machine, to which browsers would send the cookie as well (RFC 6265 section 8.5: the cookie's path is secret), and oversized or slow
-requests. It writes no log: addresses hold the key.
+What it holds against: other users and programs of the machine (key, then cookie), other sites in
+the same browser (cookie SameSite=Strict, Origin, a form token; Fetch standard, HTML standard), a
+name that suddenly means this machine (Host; DNS rebinding), a page of another port of this machine,
+to which browsers would send the cookie as well (RFC 6265 section 8.5: the cookie's path is secret),
+and oversized or slow requests. It writes no log: addresses hold the key.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ class Process:
     """The worker or the gateway.
 
     Attributes:
-        state: "running", "not running", or "unknown" where this machine does not show it, as from another container.
+        state: "running", "not running", or "unknown" where this machine does not show it, as from
+            another container.
         pid: its number, if it is seen.
     """
 

@@ -1,6 +1,7 @@
 """A hospital at one moment: what runs, what left, what was refused, what is spent, what is allowed, and whether it is stopped.
 
-What cannot be read is said to be unknown, with a sentence among the problems; nothing here stops because a file is damaged or missing.
+What cannot be read is said to be unknown, with a sentence among the problems; nothing here stops
+because a file is damaged or missing.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Status:
         busy: since when a question is being worked on; empty if none is, None if that is not known.
         runs: the one that asked last comes first.
         refusals: the newest first, at most 50 of ``refused``.
-        entries: of the journal, in all; None if that is not known. ``last``: when the last was written; empty if none was.
+        entries: of the journal, in all; None if that is not known. ``last``: when the last was
+            written; empty if none was.
         events: what the hospital's people and other hospitals did, the newest first, at most 25.
         problems: sentences about what could not be read or does not fit.
     """

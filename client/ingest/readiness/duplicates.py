@@ -1,7 +1,7 @@
 """The same picture more than once: exactly, or saved anew with another size, brightness or compression.
 
-Exact doubles have the same decoded values. Near ones have thumbnails (16 x 16 means) whose correlation is at least ``ALIKE``; two different
-patients photographed the same way stay below it.
+Exact doubles have the same decoded values. Near ones have thumbnails (16 x 16 means) whose
+correlation is at least ``ALIKE``; two different patients photographed the same way stay below it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """How much memory one training step takes here: measured on the GPU where there is one, else estimated from one image on the CPU.
 
-The estimate adds what must be there at once at the end of the forward pass: weights, their gradients, the optimiser's moments, and what
-autograd keeps for the backward pass (counted by PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the
-largest layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the more the smaller they were, so
-the estimate adds half of it and a fixed amount for the libraries.
+The estimate adds what must be there at once at the end of the forward pass: weights, their
+gradients, the optimiser's moments, and what autograd keeps for the backward pass (counted by
+PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the largest
+layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the
+more the smaller they were, so the estimate adds half of it and a fixed amount for the libraries.
 """
 
 from __future__ import annotations

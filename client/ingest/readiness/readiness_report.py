@@ -1,6 +1,7 @@
 """What a hospital has, in counts, and what stands in the way of a study: the content of readiness.json.
 
-The document is the hospital's own: it holds no identifier and no file name, but small counts and the hospital's scanners.
+The document is the hospital's own: it holds no identifier and no file name, but small counts and
+the hospital's scanners.
 """
 
 from __future__ import annotations

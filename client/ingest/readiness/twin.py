@@ -1,8 +1,9 @@
 """``consilium site twin``: a folder of the same form as a hospital's, without any patient, with which a coordinator can rehearse a study.
 
-It is drawn from an :class:`client.ingest.readiness.twin_outline.Outline` and a seed, and from nothing else; ``twin.json`` beside the images holds that outline,
-which is therefore all that the folder discloses. Pictures are noise; where there are classes, a bright spot for each marks them, so that a
-network has something to learn. The marker PHANTOM vouches for every image.
+It is drawn from an :class:`client.ingest.readiness.twin_outline.Outline` and a seed, and from
+nothing else; ``twin.json`` beside the images holds that outline, which is therefore all that the
+folder discloses. Pictures are noise; where there are classes, a bright spot for each marks them, so
+that a network has something to learn. The marker PHANTOM vouches for every image.
 """
 
 from __future__ import annotations

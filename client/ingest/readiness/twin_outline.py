@@ -1,8 +1,10 @@
 """What a synthetic twin discloses of a hospital: all of it, and nothing else, is in an :class:`Outline`.
 
-Counts are rounded to fives and never told below ten; sizes, spacings and values fall into coarse bins; a form of image or a value of a column is
-told only if at least five patients have it, and its share in tenths. Of a column with many values only coarse limits are told, and of texts
-nothing. No number in it comes from a single patient, except that the largest and smallest values are hinted at by powers of two.
+Counts are rounded to fives and never told below ten; sizes, spacings and values fall into coarse
+bins; a form of image or a value of a column is told only if at least five patients have it, and its
+share in tenths. Of a column with many values only coarse limits are told, and of texts nothing. No
+number in it comes from a single patient, except that the largest and smallest values are hinted at
+by powers of two.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Where this de-identification differs from another one that follows the same table (package dicom-anonymizer), element by element.
 
-The package is no dependency: what it makes of pydicom's own test files is kept in ``oracle.json``, which this module writes anew where the
-package is installed (``python -m tests.client.deidentify.oracle``). Each difference has its reason in :data:`REASONS`.
+The package is no dependency: what it makes of pydicom's own test files is kept in ``oracle.json``,
+which this module writes anew where the package is installed (``python -m
+tests.client.deidentify.oracle``). Each difference has its reason in :data:`REASONS`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Scores de-identified DICOM objects against the table of PS3.15 Annex E, whoever made them: pairs of files in, findings out.
 
-    findings = scorer.score(source, made, memory)        one pair of data sets
-    report = scorer.score_pairs([(source, made), ...])   many; UIDs must be replaced alike in all of them
+    findings = scorer.score(source, made, memory)        one pair of data sets report =
+    scorer.score_pairs([(source, made), ...])   many; UIDs must be replaced alike in all of them
 
-It reads the table as text and compares values only, so that it shares no line with what it judges. A set such as MIDI-B is scored by
-pairing each of its files with what was made of it.
+It reads the table as text and compares values only, so that it shares no line with what it judges.
+A set such as MIDI-B is scored by pairing each of its files with what was made of it.
 """
 
 from __future__ import annotations
