@@ -1,4 +1,4 @@
-"""De-identification of DICOM files at the hospital: what leaves the archive for a study's folder names nobody (PS3.15 Annex E).
+"""De-identification at the hospital: what leaves the archive names nobody (PS3.15 Annex E).
 
 Training never needs identifiers. :mod:`client.deidentify.header` rewrites a header by the table of
 :mod:`client.deidentify.profile`, :mod:`client.deidentify.pseudonyms` makes what stands in place of

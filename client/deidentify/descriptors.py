@@ -20,7 +20,10 @@ _LONGEST = 128
 
 
 def harmless(text: str) -> bool:
-    """Whether a text holds words of anatomy and technique only, and at most two numbers of at most two digits."""
+    """Whether a text holds words of anatomy and technique only, and at most two short numbers.
+
+    A short number has at most two digits.
+    """
     found = [word.casefold() for word in _WORD.findall(text)]
     unknown = [word for word in found if word not in vocabulary()]
     return (

@@ -1,4 +1,6 @@
-"""A folder of DICOM files to a folder without identifiers: ``OUT/<pseudonym>/<new SOP instance UID>.dcm``, and a list of what a human must see.
+"""A folder of DICOM files to a folder without identifiers.
+
+The output is ``OUT/<pseudonym>/<new SOP instance UID>.dcm``, and a list of what a human must see.
 
 What is kept back is not copied: the list names the files where they are. It stands beside OUT, not
 in it, as the key does, since both would lead back to patients.
@@ -48,7 +50,7 @@ class Kept:
 
 @dataclass
 class FolderResult:
-    """What became of a folder: files written, files that an earlier run wrote alike, and those kept back."""
+    """What became of a folder: files written, files that were there alike, those withheld."""
 
     written: int = 0
     there: int = 0
@@ -65,7 +67,7 @@ def beside(out: Path, ending: str) -> Path:
 
 
 def cleared(path: Path) -> frozenset[str]:
-    """The digests in a file of lines of a quarantine list: those that a human has looked at and found harmless.
+    """The digests in lines of a quarantine list that a human has looked at and found harmless.
 
     Raises:
         ArgumentError: it cannot be read, or a line is none of such a list.
@@ -90,7 +92,9 @@ def run(
     passed: frozenset[str] = frozenset(),
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> FolderResult:
-    """De-identify every file below a folder; a file that cannot be is listed in ``out.quarantine.jsonl`` and the others go on.
+    """De-identify every file below a folder.
+
+    A file that cannot be is listed in ``out.quarantine.jsonl`` and the others go on.
 
     Args:
         source: only ever read.

@@ -1,4 +1,6 @@
-"""The table of the Basic Application Level Confidentiality Profile (DICOM PS3.15, Table E.1-1) as data: ``profile.csv`` beside this file.
+"""The Basic Application Level Confidentiality Profile as data: ``profile.csv`` beside this file.
+
+It is Table E.1-1 of DICOM PS3.15.
 
 The table leaves some choices to the type that an attribute has in an object's definition (PS3.3):
 "X/Z" removes a type 3 attribute and empties one of type 2. Here the choice is the one that is valid
@@ -26,7 +28,8 @@ CHOSEN = {
     "X/Z/D": "D",
     "X/Z/U*": "U",
 }
-"""Action code of the table: what is done. X removes, Z empties, D puts in a dummy, U replaces UIDs."""
+"""Action code of the table: what is done. X removes, Z empties, D puts in a dummy, U replaces
+UIDs."""
 _FILE = Path(__file__).with_name("profile.csv")
 
 

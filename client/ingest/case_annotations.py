@@ -197,7 +197,9 @@ def side_table(
 def drawn(
     folder: Path, find: Finder, case: Mapping[int, tuple[str, str]], known: Identifiers
 ) -> tuple[dict[str, Any], int]:
-    """boxes.json in the new names, only its numbers and labels; and how many entries fit no case or cannot be kept.
+    """boxes.json in the new names, only its numbers and labels.
+
+    The count is of the entries that fit no case or cannot be kept.
 
     Raises:
         SiteError: it cannot be read.

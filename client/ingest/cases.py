@@ -1,4 +1,7 @@
-"""The cases that a folder holds before anything is converted: which files belong together, whose they are, and what tables may call them."""
+"""The cases that a folder holds before anything is converted.
+
+Which files belong together, whose they are, and what tables may call them.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def plain(images: Iterable[Found]) -> list[Source]:
 
 
 def aliases(key: str) -> frozenset[str]:
-    """What a table may call a file: the place below the folder and the bare name, both also without ending."""
+    """What a table may call a file: its place in the folder or its bare name, ending or not."""
     below = _registry.key(key)
     bare = below.rsplit("/", 1)[-1]
     return frozenset((below, bare, _registry.stem(below), _registry.stem(bare)))

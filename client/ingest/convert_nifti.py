@@ -64,7 +64,10 @@ def bare(path: Path) -> tuple[bytes, str]:
 def volume(
     array: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], packed: bool = True
 ) -> bytes:
-    """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres: whole numbers as int16 or int32, else float32."""
+    """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres.
+
+    Whole numbers are int16 or int32, others float32.
+    """
     values = _smallest(array)
     image = nib.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")

@@ -73,7 +73,7 @@ def take(
 
 
 def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str, Masks]:
-    """The case on which an object was drawn: a series that it names, else one in its frame of reference."""
+    """The case of an object: a series that it names, else one in its frame of reference."""
     with guarded(path):
         named = references(open_header(path))
     order = sorted(sources, key=lambda name: (sources[name].series.uid not in named, name))

@@ -1,4 +1,7 @@
-"""Whether a hospital's two processes are there, asked from outside of them; nothing is changed by looking."""
+"""Whether a hospital's two processes run, asked from outside of them.
+
+Nothing is changed by looking.
+"""
 
 from __future__ import annotations
 

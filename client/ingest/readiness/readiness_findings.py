@@ -1,4 +1,6 @@
-"""What stands in the way of a study, judged from counts: each finding with its severity, how often, and what to do.
+"""What stands in the way of a study, judged from counts.
+
+Each finding has its severity, how often it occurs, and what to do.
 
 ``stop``: the folder cannot serve a study as it is, or something in it may identify a person.
 ``warn``: results would suffer. ``info``: worth knowing.
