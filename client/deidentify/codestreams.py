@@ -1,7 +1,8 @@
-"""Comments inside compressed pixels: encoders write texts into them that no attribute of the header shows.
+"""Comments inside compressed pixels, which no attribute of the header shows.
 
-In encapsulated JPEG, JPEG-LS (ITU-T T.81 B.1, T.87) and JPEG 2000 streams (T.800 A.4), comments, application data and whatever follows the
-end of the image are overwritten with zeros. Nothing changes its length or place, and no decoder reads them.
+In encapsulated JPEG, JPEG-LS (ITU-T T.81 B.1, T.87) and JPEG 2000 streams (T.800 A.4), comments,
+application data and whatever follows the end of the image are overwritten with zeros. Nothing
+changes its length or place, and no decoder reads them.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import struct
 _ITEM = b"\xfe\xff\x00\xe0"
 _JPEG, _JPEG2000 = b"\xff\xd8", b"\xff\x4f"
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-"""A marker; within coded data 0xFF is followed by zero, a restart (0xD0 to 0xD7) or, in JPEG-LS, by less than 0x80."""
+"""A marker; within coded data 0xFF is followed by zero, a restart (0xD0 to 0xD7) or, in JPEG-LS, by
+less than 0x80."""
 _END_OF_IMAGE, _SCAN, _REMARK = 0xD9, 0xDA, 0xFE
 _KEPT = {0xE0: 16, 0xE8: 32, 0xEE: 14}
-"""Application data that decoders use, and the longest that is kept: JFIF without a thumbnail, SPIFF and colour of JPEG-LS, Adobe's colour."""
+"""Application data that decoders use, and the longest that is kept: JFIF without a thumbnail, SPIFF
+and colour of JPEG-LS, Adobe's colour."""
 _TILE, _DATA, _END_OF_STREAM, _COMMENT = 0x90, 0x93, 0xD9, 0x64
 
 
 def blanked(value: bytes) -> bytes:
-    """Encapsulated Pixel Data (PS3.5 A.4) without comments; of a kind that is not known, unchanged."""
+    """Encapsulated Pixel Data (PS3.5 A.4) without comments; of an unknown kind, unchanged."""
     made = bytearray(value)
     place = 0
     while value[place : place + 4] == _ITEM and place + 8 <= len(value):
@@ -73,7 +76,10 @@ def _jpeg2000(made: bytearray, start: int, end: int) -> None:
 
 
 def _blank_rest(made: bytearray, place: int, end: int) -> None:
-    """What follows the end of the image, if that is what stands here; both kinds of streams end alike."""
+    """Blank what follows the end of the image, if the end stands here.
+
+    Both kinds of streams end alike.
+    """
     if made[place : place + 2] == b"\xff\xd9":
         _blank(made, place + 2, end)
 

@@ -1,7 +1,9 @@
-"""A folder of DICOM files to a folder without identifiers: ``OUT/<pseudonym>/<new SOP instance UID>.dcm``, and a list of what a human must see.
+"""A folder of DICOM files to a folder without identifiers.
 
-What is kept back is not copied: the list names the files where they are. It stands beside OUT, not in it, as the key does, since both would
-lead back to patients.
+The output is ``OUT/<pseudonym>/<new SOP instance UID>.dcm``, and a list of what a human must see.
+
+What is kept back is not copied: the list names the files where they are. It stands beside OUT, not
+in it, as the key does, since both would lead back to patients.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Kept:
         file: its path, for this hospital only.
         kind: "look" for a human to look at, "unusable" or "conflict".
         reason: one sentence.
-        sha256: what the file held, so that a line stands for what a human looked at and for nothing else.
+        sha256: what the file held, so that a line stands for what a human looked at and for nothing
+            else.
     """
 
     file: str
@@ -47,7 +50,7 @@ class Kept:
 
 @dataclass
 class FolderResult:
-    """What became of a folder: files written, files that an earlier run wrote alike, and those kept back."""
+    """What became of a folder: files written, files that were there alike, those withheld."""
 
     written: int = 0
     there: int = 0
@@ -64,7 +67,7 @@ def beside(out: Path, ending: str) -> Path:
 
 
 def cleared(path: Path) -> frozenset[str]:
-    """The digests in a file of lines of a quarantine list: those that a human has looked at and found harmless.
+    """The digests in lines of a quarantine list that a human has looked at and found harmless.
 
     Raises:
         ArgumentError: it cannot be read, or a line is none of such a list.
@@ -89,14 +92,17 @@ def run(
     passed: frozenset[str] = frozenset(),
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> FolderResult:
-    """De-identify every file below a folder; a file that cannot be is listed in ``out.quarantine.jsonl`` and the others go on.
+    """De-identify every file below a folder.
+
+    A file that cannot be is listed in ``out.quarantine.jsonl`` and the others go on.
 
     Args:
         source: only ever read.
         out: what stands there is never overwritten.
         key: file for :meth:`~client.deidentify.pseudonyms.Pseudonyms.open`.
         options: what is kept beyond the basic profile.
-        passed: digests of files that go on although they look as if they had text in them; see :func:`cleared`.
+        passed: digests of files that go on although they look as if they had text in them; see
+            :func:`cleared`.
         tell: gets the numbers of files done and of all files.
 
     Raises:

@@ -1,9 +1,10 @@
 """One header in, a new one without identifiers out: the Basic Application Level Confidentiality Profile (DICOM PS3.15 Annex E), at every depth.
 
-Where the table leaves no doubt it is followed. Where it says nothing, what cannot be shown to be harmless goes as well: private and unknown
-attributes (PS3.5 7.8), group 0002 of the source, file-set records, curves and overlays as whole groups, names of persons, free texts. UIDs
-are replaced unless they are registered in PS3.6 or name a class. Pixels stay as they are, without the comments of compressed streams;
-:mod:`client.deidentify.burned_in` looks at them.
+Where the table leaves no doubt it is followed. Where it says nothing, what cannot be shown to be
+harmless goes as well: private and unknown attributes (PS3.5 7.8), group 0002 of the source,
+file-set records, curves and overlays as whole groups, names of persons, free texts. UIDs are
+replaced unless they are registered in PS3.6 or name a class. Pixels stay as they are, without the
+comments of compressed streams; :mod:`client.deidentify.burned_in` looks at them.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class Options:
     """What is kept beyond the basic profile.
 
     Attributes:
-        modified_dates: dates move by days that are fixed for a patient, times of day stay; else both go.
+        modified_dates: dates move by days that are fixed for a patient, times of day stay; else
+            both go.
         clean_descriptors: descriptions of harmless words stay; else all of them go.
     """
 

@@ -1,7 +1,11 @@
-"""What stands in place of identifiers: the same for the same patient and the same UID in every file and every run, and of no use without the key.
+"""What stands in place of identifiers, made from the hospital's key.
 
-The key is 32 random bytes in a file that only its owner can read. From it HKDF-SHA256 (RFC 5869) derives one key for each purpose, and
-HMAC-SHA256 (RFC 2104) under those makes the replacements; nobody without the key can tell whether a guess of an identifier is right.
+It is the same for the same patient and the same UID in every file and every run, and of no use
+without the key.
+
+The key is 32 random bytes in a file that only its owner can read. From it HKDF-SHA256 (RFC 5869)
+derives one key for each purpose, and HMAC-SHA256 (RFC 2104) under those makes the replacements;
+nobody without the key can tell whether a guess of an identifier is right.
 """
 
 from __future__ import annotations
@@ -66,18 +70,24 @@ class Pseudonyms:
             ) from None
 
     def patient(self, patient_id: str, issuer: str = "") -> str:
-        """Text such as ``P-7K3M-Q2ZD-9XWF`` (60 bits) for a PatientID and its issuer; spaces around them do not count."""
+        """Text such as ``P-7K3M-Q2ZD-9XWF`` (60 bits) for a PatientID and its issuer.
+
+        Spaces around them do not count.
+        """
         number = int.from_bytes(_mac(self._patient, _who(patient_id, issuer))[:8]) >> 4
         text = "".join(_LETTERS[number >> 5 * place & 31] for place in range(12))
         return f"P-{text[:4]}-{text[4:8]}-{text[8:]}"
 
     def uid(self, old: str) -> str:
-        """A UID below 2.25 (PS3.5 B.2; ITU-T X.667): the first 128 bits of the old one's HMAC as a whole number."""
+        """A UID below 2.25 (PS3.5 B.2; ITU-T X.667).
+
+        It is the first 128 bits of the old one's HMAC as a whole number.
+        """
         number = int.from_bytes(_mac(self._uid, old.strip(" \0").encode())[:16])
         return f"2.25.{number}"
 
     def days(self, patient_id: str, issuer: str = "") -> int:
-        """By how many days this patient's dates move: always back, by at least a year and at most ten."""
+        """By how many days this patient's dates move: back, by one to ten years."""
         number = int.from_bytes(_mac(self._days, _who(patient_id, issuer))[:8])
         return -(_NEAREST + number % (_FARTHEST - _NEAREST + 1))
 
@@ -85,7 +95,8 @@ class Pseudonyms:
 class Names:
     """Names of patients and cases from the hospital's key.
 
-    A table's ``patient_id`` and a DICOM header's PatientID with its issuer are one patient where only one issuer uses that number.
+    A table's ``patient_id`` and a DICOM header's PatientID with its issuer are one patient where
+    only one issuer uses that number.
     """
 
     def __init__(self, pseudonyms: Pseudonyms, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -106,7 +117,10 @@ class Names:
         return self.pseudonyms.patient(number, issuer)
 
     def case(self, patient: str, identity: str) -> str:
-        """Name of a case: its patient's pseudonym and 12 letters for ``identity`` (a UID, or a file's place in its folder)."""
+        """Name of a case: its patient's pseudonym and 12 letters for ``identity``.
+
+        The identity is a UID, or a file's place in its folder.
+        """
         keyed = self.pseudonyms.uid(f"case {identity}")
         letters = base64.b32encode(hashlib.sha256(keyed.encode()).digest())[:12].decode().lower()
         return f"{patient}_{letters}"

@@ -1,7 +1,8 @@
-"""The last look: what named the patient in the source must not stand in any text that is left, wherever somebody typed it.
+"""The last look: no text that is left may hold what named the patient in the source.
 
-The table says which attributes identify; people also type names and numbers into others. So every text of the new header is compared with
-the names and numbers that the source holds in its identifying attributes, and one that shares a word is replaced as a whole.
+The table says which attributes identify; people also type names and numbers into others. So every
+text of the new header is compared with the names and numbers that the source holds in its
+identifying attributes, and one that shares a word is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _NUMBERS = (
     0x00120040,
     0x00120042,
 )
-"""Identifying numbers outside the patient group: accession, admission, requested and performed procedures, orders, trial subject."""
+"""Identifying numbers outside the patient group: accession, admission, requested and performed
+procedures, orders, trial subject."""
 _PATIENT = 0x0010
 _TEXTS = ("LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE", "UR")
 _WORD = re.compile(r"[^\W_]+")
@@ -35,7 +37,10 @@ _SHORTEST_NAME = 3
 
 
 def identifiers(source: Dataset) -> frozenset[str]:
-    """Words of names, and whole numbers and addresses, of every level of a header; in lower case, without marks between letters."""
+    """Words of names, whole numbers and addresses of every level of a header.
+
+    They are in lower case, without marks between letters.
+    """
     return frozenset(_identifiers(source))
 
 

@@ -29,7 +29,8 @@ class Records:
 
     Attributes:
         sheets: readable tables by file name.
-        places: for each table, index of the case of each row's cases; several where a row names a patient.
+        places: for each table, index of the case of each row's cases; several where a row names a
+            patient.
         numbers: the patient of each case as a table states it.
         faults: tables that cannot be read, and what is wrong with them.
         unmatched: rows that fit no case, by table.
@@ -147,7 +148,8 @@ def table(
 
     Args:
         name: labels.csv or cases.csv.
-        case: by index of the source: the case's file below images/ or dicom/, and its patient's pseudonym.
+        case: by index of the source: the case's file below images/ or dicom/, and its patient's
+            pseudonym.
         wanted: columns that are kept whatever they look like.
     """
     sheet = records.sheets.get(name, Sheet((), ()))
@@ -195,7 +197,9 @@ def side_table(
 def drawn(
     folder: Path, find: Finder, case: Mapping[int, tuple[str, str]], known: Identifiers
 ) -> tuple[dict[str, Any], int]:
-    """boxes.json in the new names, only its numbers and labels; and how many entries fit no case or cannot be kept.
+    """boxes.json in the new names, only its numbers and labels.
+
+    The count is of the entries that fit no case or cannot be kept.
 
     Raises:
         SiteError: it cannot be read.

@@ -1,6 +1,7 @@
 """What the readiness report knows of one case: numbers about its pixels, never a pixel.
 
-``look`` is a thumbnail of 16 x 16 grey steps, enough to find the same picture saved twice and kept in the hospital's own file only.
+``look`` is a thumbnail of 16 x 16 grey steps, enough to find the same picture saved twice and kept
+in the hospital's own file only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from common.errors import CaseError
 
 SIDE, BINS = 16, 32
 _BLOCK = 1 << 20
-"""Most values that are looked at at a time, so that the facts of a case take no second copy of it."""
+"""Most values that are looked at at a time, so that the facts of a case take no second copy of
+it."""
 _LARGEST = float(np.finfo(np.float32).max)
 _PUBLIC = ("name", "kind", "sha256", "patient", "shape", "spacing", "modality")
 
@@ -84,7 +86,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a scan shows, without its values: shape, spacing in millimetres, and SHA-256 of the values in 64 bit."""
+    """What a scan shows: shape, spacing in mm, and SHA-256 of the values in 64 bit."""
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]

@@ -1,4 +1,7 @@
-"""The cases that a folder holds before anything is converted: which files belong together, whose they are, and what tables may call them."""
+"""The cases that a folder holds before anything is converted.
+
+Which files belong together, whose they are, and what tables may call them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ class Source:
         kind: how it is converted.
         files: one, or the slices of a series in order.
         identity: what its name is made from: a UID, or its place in the folder.
-        aliases: what a table may call it, as keys without ending; only those that no other case shares are used.
+        aliases: what a table may call it, as keys without ending; only those that no other case
+            shares are used.
         number: PatientID as the header states it, or "".
         issuer: IssuerOfPatientID.
         series: :class:`client.readers.dicom.series.Series`, of DICOM.
@@ -53,7 +57,7 @@ def plain(images: Iterable[Found]) -> list[Source]:
 
 
 def aliases(key: str) -> frozenset[str]:
-    """What a table may call a file: the place below the folder and the bare name, both also without ending."""
+    """What a table may call a file: its place in the folder or its bare name, ending or not."""
     below = _registry.key(key)
     bare = below.rsplit("/", 1)[-1]
     return frozenset((below, bare, _registry.stem(below), _registry.stem(bare)))

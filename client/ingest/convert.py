@@ -1,6 +1,9 @@
-"""One case from its source into the hospital's folder: converted, read back with the hospital's own reader, compared, and only then named.
+"""One case from its source into the hospital's folder.
 
-A file that stands under its name is complete, shows exactly the values of its source, and is never written again.
+It is converted, read back with the hospital's own reader, compared, and only then named.
+
+A file that stands under its name is complete, shows exactly the values of its source, and is never
+written again.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ def place(
 
 
 def _name(draft: Path, target: Path) -> None:
-    """Give a draft its name unless there is one; some network disks know no second names for a file."""
+    """Give a draft its name unless there is one."""
     try:
         os.link(draft, target)
     except OSError as error:

@@ -1,7 +1,8 @@
 """DICOM in an export: which series there are, and each as a file without identifiers.
 
-A volume becomes a NIfTI file with the exact values and its place in the patient; a single image stays DICOM under a new header (PS3.15
-Annex E). Every picture is looked at for printed letters first: one that may hold some waits for a human.
+A volume becomes a NIfTI file with the exact values and its place in the patient; a single image
+stays DICOM under a new header (PS3.15 Annex E). Every picture is looked at for printed letters
+first: one that may hold some waits for a human.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ from common.errors import CaseError
 
 _NO_CASE = {Reason.NO_IMAGE: "DICOM files without pixels", Reason.LOCALISER: "localisers"}
 _FREE, _RATIO, _SAMPLE = 1 << 27, 50, 4
-"""What the values of a series may take in memory: _FREE bytes in any case, _RATIO times its files' size beyond; bytes of a value."""
+"""What the values of a series may take in memory: _FREE bytes in any case, _RATIO times its files'
+size beyond; bytes of a value."""
 _LARGE, _SIDE = 1 << 23, 2048
-"""A picture of more pixels is made smaller before letters are searched for in it, to this side, at which they are searched for anyway."""
+"""A picture of more pixels is made smaller before letters are searched for in it, to this side, at
+which they are searched for anyway."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Made:
-    """A converted case: content, room and ending of its file, what it shows, modality or format, and scanner."""
+    """A converted case: its file (content, room, ending), what it shows, and where it comes from.
+
+    ``modality`` is the DICOM modality or the file's format.
+    """
 
     content: bytes
     room: str
@@ -74,7 +80,8 @@ def listed(files: Sequence[Found], spoken: Set[str]) -> Listed:
     """Sort files into cases.
 
     Args:
-        spoken: names by which tables and masks speak of files; a series of whose slices two or more are spoken of is single images.
+        spoken: names by which tables and masks speak of files; a series of whose slices two or more
+            are spoken of is single images.
     """
     key = {file.path: file.key for file in files}
     found, unusable = sorting.sort(file.path for file in files)
@@ -152,7 +159,10 @@ def printed(array: npt.NDArray[np.generic]) -> str | None:
 
 
 def _smaller(array: npt.NDArray[np.generic], step: int) -> npt.NDArray[np.float32]:
-    """Means over ``step`` x ``step`` pixels, of colour those of its brightest and its darkest channel, as the search for letters takes them."""
+    """Means over ``step`` x ``step`` pixels.
+
+    Of colour those of its brightest and its darkest channel, as the search for letters takes them.
+    """
     height, width = (side // step for side in array.shape[1:])
     small = np.empty((min(len(array), 2), height, width), np.float32)
     for row in range(height):
@@ -216,7 +226,10 @@ def _identifiers(paths: Iterable[Path]) -> frozenset[str]:
 
 
 def _check(path: Path, all_files: Sequence[Path]) -> None:
-    """Hold what the pixels of a file take in memory, times the files of its volume, against its size, before one is decoded."""
+    """Hold the memory that a file's pixels take against its size, before one is decoded.
+
+    The file may take its share of what its volume may.
+    """
     with guarded(path):
         header = open_header(path)
         samples = (

@@ -1,8 +1,8 @@
 """NIfTI files without free texts, and volumes that are written as NIfTI.
 
-The stored numbers and the geometry of a NIfTI file stay byte for byte; the texts of its header (NIfTI-1 and NIfTI-2 standards: descrip,
-aux_file, intent_name, db_name, data_type), its extensions, whatever follows the pixels, and the name that gzip keeps (RFC 1952 section
-2.3.1) do not.
+The stored numbers and the geometry of a NIfTI file stay byte for byte; the texts of its header
+(NIfTI-1 and NIfTI-2 standards: descrip, aux_file, intent_name, db_name, data_type), its extensions,
+whatever follows the pixels, and the name that gzip keeps (RFC 1952 section 2.3.1) do not.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def bare(path: Path) -> tuple[bytes, str]:
 def volume(
     array: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], packed: bool = True
 ) -> bytes:
-    """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres: whole numbers as int16 or int32, else float32."""
+    """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres.
+
+    Whole numbers are int16 or int32, others float32.
+    """
     values = _smallest(array)
     image = nib.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")

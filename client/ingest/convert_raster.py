@@ -1,9 +1,10 @@
 """Pictures without anything but their pixels: PNG, JPEG, TIFF and BMP.
 
-A PNG keeps its critical chunks and its compressed pixels as they are (PNG specification, third edition, section 4.8); a JPEG keeps the
-segments that decode it (ITU-T T.81 table B.1), so not one coefficient changes; everything else is written anew without loss. What makes
-a picture stand upright (Exif orientation) is kept as that one number, or applied. Whether the new file shows exactly what the old one
-showed is checked with the hospital's own reader by whoever calls.
+A PNG keeps its critical chunks and its compressed pixels as they are (PNG specification, third
+edition, section 4.8); a JPEG keeps the segments that decode it (ITU-T T.81 table B.1), so not one
+coefficient changes; everything else is written anew without loss. What makes a picture stand
+upright (Exif orientation) is kept as that one number, or applied. Whether the new file shows
+exactly what the old one showed is checked with the hospital's own reader by whoever calls.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ def bare(path: Path) -> tuple[bytes, str]:
 
 
 def draw(array: npt.NDArray[np.generic], ending: str) -> bytes:
-    """A picture of whole numbers ``[C, H, W]`` with one or three channels; 8 bit, or 16 bit grey, as its values need."""
+    """A picture of whole numbers ``[C, H, W]`` with one or three channels.
+
+    It has 8 bit, or 16 bit grey, as its values need.
+    """
     kind = np.uint8 if array.max() < 256 or len(array) > 1 else np.uint16
     values = np.ascontiguousarray(np.clip(array, 0, np.iinfo(kind).max).astype(kind))
     image = Image.fromarray(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1))
@@ -77,7 +81,10 @@ def _content(image: Image.Image, file: io.FileIO) -> bytes:
 
 
 def _may_turn(chunk: tuple[bytes, Body]) -> bool:
-    """Whether a chunk of a PNG may state an orientation: Exif, or a text in which programs keep Exif or XMP."""
+    """Whether a chunk of a PNG may state an orientation.
+
+    Such a chunk is Exif, or a text in which programs keep Exif or XMP.
+    """
     kind, body = chunk
     return kind == b"eXIf" or (
         kind in (b"tEXt", b"zTXt", b"iTXt")
@@ -102,7 +109,10 @@ def _png(raw: bytes, count: int) -> bytes:
 
 
 def _stream(packed: bytes, most: int) -> Body:
-    """The compressed pixels without what is hidden behind them (RFC 1950 section 2.2); they unpack to ``most`` bytes at most."""
+    """The compressed pixels without what is hidden behind them (RFC 1950 section 2.2).
+
+    They unpack to ``most`` bytes at most.
+    """
     stream, view = zlib.decompressobj(), memoryview(packed)
     for start in range(0, len(packed), _STEP):
         rest: Body = view[start : start + _STEP]
@@ -129,7 +139,10 @@ def _chunks(raw: bytes) -> Iterator[tuple[bytes, Body]]:
 
 
 def _jpeg(raw: bytes, turn: int) -> bytes:
-    """Start, what decodes the picture, end; what follows the end (previews, hidden files) is cut off."""
+    """Start, what decodes the picture, end; what follows the end is cut off.
+
+    Previews and hidden files lie there.
+    """
     kept, segments = [b"\xff\xd8"], list(_segments(raw))
     if any(marker == 0xE0 and body.startswith(b"JFIF\0") for marker, body in segments):
         kept.append(_JFIF)
@@ -151,7 +164,10 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def _exif(turn: int) -> bytes:
-    """Exif with one number in it: the orientation (TIFF 6.0 section 2: one entry, tag 0x0112, type SHORT)."""
+    """Exif with one number in it: the orientation.
+
+    TIFF 6.0 section 2: one entry, tag 0x0112, type SHORT.
+    """
     tiff = (
         b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHH", _ORIENTATION, 3, 1, turn, 0) + b"\0\0\0\0"
     )
@@ -159,7 +175,10 @@ def _exif(turn: int) -> bytes:
 
 
 def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """``(marker, body)`` up to the end of the picture; of a scan, its header with length and its coded data."""
+    """``(marker, body)`` up to the end of the picture.
+
+    The body of a scan is its header with length and its coded data.
+    """
     place, left = 2, _SEGMENTS
     while place + 4 <= len(raw):
         left -= 1
@@ -184,7 +203,10 @@ def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _scan_end(raw: bytes, place: int) -> int:
-    """Where coded data end: at the first marker that is neither a restart (D0 to D7) nor a stuffed zero; a missing end is the file's."""
+    """Where coded data end, or the file does: at the first marker that ends a scan.
+
+    Restarts (D0 to D7) and a stuffed zero do not end it.
+    """
     while True:
         place = raw.find(b"\xff", place)
         if place < 0 or place + 1 >= len(raw):

@@ -1,7 +1,8 @@
 """DICOM SEG and RTSTRUCT objects in an export, as masks of the volumes on which they were drawn.
 
-Each object numbers its segments as it likes, so they are told apart by name: every name of the export gets one number, which stays the same
-in later runs, and labels.toml of the hospital's folder says under [masks] which number is which name.
+Each object numbers its segments as it likes, so they are told apart by name: every name of the
+export gets one number, which stays the same in later runs, and labels.toml of the hospital's folder
+says under [masks] which number is which name.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def take(
 
 
 def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str, Masks]:
-    """The case on which an object was drawn: a series that it names, else one in its frame of reference."""
+    """The case of an object: a series that it names, else one in its frame of reference."""
     with guarded(path):
         named = references(open_header(path))
     order = sorted(sources, key=lambda name: (sources[name].series.uid not in named, name))

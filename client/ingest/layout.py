@@ -13,7 +13,8 @@ from common.errors import ArgumentError, InputError
 from common.storage import files
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With what a cell begins that spreadsheets calculate, full-width signs too; and the apostrophe, so that taking one away gives the name back."""
+"""With what a cell begins that spreadsheets calculate, full-width signs too; and the apostrophe, so
+that taking one away gives the name back."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,12 @@ def share(path: Path, content: bytes) -> None:
 
 
 def quarantine(rows: Iterable[tuple[str, str]]) -> bytes:
-    """What a human must look at: ``(file, reason)``; a cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """What a human must look at, as a table of ``(file, reason)``.
 
-    Every cell stands in quotes, so that no separator of another country begins a new one within a name.
+    A cell that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Every cell stands in quotes, so that no separator of another country begins a new one within a
+    name.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)

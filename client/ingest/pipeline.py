@@ -1,7 +1,8 @@
 """``consilium site ingest``: one folder of exports into one hospital folder, top to bottom.
 
-A run that was stopped goes on where it was; a run over a folder that has grown takes in what is new. Files that cannot be used, or that a
-human must look at first, are listed in the hospital's own quarantine list and counted by reason in the report.
+A run that was stopped goes on where it was; a run over a folder that has grown takes in what is
+new. Files that cannot be used, or that a human must look at first, are listed in the hospital's own
+quarantine list and counted by reason in the report.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Intake:
     """What a run did, for the report.
 
     Attributes:
-        cases: all that stand in the hospital's folder, of this and of earlier runs, by name without ending.
+        cases: all that stand in the hospital's folder, of this and of earlier runs, by name without
+            ending.
         fresh: how many of them this run took in.
         refused: ``(file below the source, public reason)``; stays at the hospital.
         aside: files passed over, by reason.
@@ -77,7 +79,8 @@ def ingest(
     Args:
         keep: columns of tables that stay whatever they look like.
         tell: called with how many cases are done and how many there are.
-        cleared: files below the source, as the quarantine list names them, in whose pixels a human has found no identifier.
+        cleared: files below the source, as the quarantine list names them, in whose pixels a human
+            has found no identifier.
 
     Raises:
         InputError: folder or key cannot be read.

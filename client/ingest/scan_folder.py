@@ -1,7 +1,7 @@
-"""What lies below a folder that somebody exported: every regular file by what it holds, not by what it is called.
+"""What lies below an exported folder: every regular file by content, not by name.
 
-Links that lead out of the folder and links to folders are never followed, archives never opened, and what is no regular file (a pipe, a
-device) is passed over.
+Links that lead out of the folder and links to folders are never followed, archives never opened,
+and what is no regular file (a pipe, a device) is passed over.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ _DEEPEST = 64
 
 @dataclass(frozen=True)
 class Found:
-    """One file: ``key`` is its place below the folder with forward slashes, ``room`` the folder of the contract in which it lies."""
+    """One file.
+
+    ``key`` is its place below the folder with forward slashes, ``room`` the folder of the contract
+    in which it lies.
+    """
 
     path: Path = field(repr=False)
     key: str = field(repr=False)
@@ -46,7 +50,8 @@ class Folder:
 
     Attributes:
         dicom: DICOM files, wherever they lie.
-        images: pictures and NIfTI files: below ``images/`` if there is one, else anywhere but in a ``masks/``.
+        images: pictures and NIfTI files: below ``images/`` if there is one, else anywhere but in a
+            ``masks/``.
         masks: pictures and NIfTI files below a ``masks/``.
         tables: files of the contract by name, at the top only.
         aside: how many files were passed over, by reason.
@@ -158,7 +163,10 @@ def _kind(path: Path, key: str) -> Kind:
 
 
 def _bare(head: bytes) -> bool:
-    """Whether a file without the prefix of PS3.10 section 7.1 begins with an element of group 0002 or 0008, little-endian."""
+    """Whether a file begins with a little-endian element of group 0002 or 0008.
+
+    Such a file lacks the preamble and prefix of PS3.10 section 7.1.
+    """
     return head[:2] in (b"\x02\0", b"\x08\0") and head[3:4] == b"\0" and len(head) > 8
 
 

@@ -1,9 +1,10 @@
-"""Tables that come with images: whose row is whose, which columns may stay, and what is written in their place.
+"""Tables that come with images: whose row is whose, and which columns may stay.
 
-A column stays without being asked for only if it reads like a label: few values, which are codes (0, 1, yes), or words in small letters or
-short abbreviations (nv, lower extremity, AP), or listed in labels.toml, and half of the words shared by several patients. Everything else,
-a capitalised word too, since it may be a name, is dropped unless it is named with ``--keep``; a value that holds an identifier known from
-a header is blanked even then.
+A column stays without being asked for only if it reads like a label: few values, which are codes
+(0, 1, yes), or words in small letters or short abbreviations (nv, lower extremity, AP), or listed
+in labels.toml, and half of the words shared by several patients. Everything else, a capitalised
+word too, since it may be a name, is dropped unless it is named with ``--keep``; a value that holds
+an identifier known from a header is blanked even then.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from common.errors import CaseError, SiteError
 Row = dict[str, str]
 _LARGEST, _MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 1 << 26, 1_000_000, 1_000, 12_000_000
 _MOST_BYTES, _ROW, _TEXT = 256 << 20, 160, 100
-"""Most bytes of memory that a table may take, and what a row and a text that is new take beside their content."""
+"""Most bytes of memory that a table may take, and what a row and a text that is new take beside
+their content."""
 _MOST_VALUES, _LONGEST = 20, 40
 _ROLES = {
     "file": ("file", "filename", "image", "path", "imagefile"),
@@ -101,7 +103,10 @@ class _Cells(Mapping[str, str]):
 
 
 def _rows(lines: labels.Lines) -> tuple[tuple[str, ...], list[_Cells]]:
-    """Columns and rows; a text that comes again is kept once, and what all take in memory is counted."""
+    """Columns and rows; a text that comes again is kept once.
+
+    What all of them take in memory is counted.
+    """
     told = lines.rows()
     columns = tuple(next(told, []))
     if len(columns) > _MOST_COLUMNS:
@@ -152,7 +157,10 @@ def stays(
     known: Identifiers,
     listed: Set[str] = frozenset(),
 ) -> list[str]:
-    """Columns that are kept: those that read like labels (``listed``: values that labels.toml names), and the wanted ones."""
+    """Columns that are kept: those that read like labels, and those of ``keep``.
+
+    ``listed`` are the values that labels.toml names.
+    """
     asked = set(wanted)
     return [
         name

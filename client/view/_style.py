@@ -1,7 +1,9 @@
-"""The page's style sheet and script, each allowed by its digest alone (Content Security Policy Level 3, section 2.3.1).
+"""The page's style sheet and script, each allowed by its digest alone.
 
-Two accents (blue: in order, ochre: look here) whose meaning the words repeat; text has a contrast of 4.5 to 1 or more
-(WCAG 2.2, 1.4.3) in light and dark.
+See Content Security Policy Level 3, section 2.3.1.
+
+Two accents (blue: in order, ochre: look here) whose meaning the words repeat; text has a contrast
+of 4.5 to 1 or more (WCAG 2.2, 1.4.3) in light and dark.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from common.storage import files
 
 
 def stop(state: Path, reason: str, now: datetime, note: Callable[[str], None]) -> Stop:
-    """Stop the hospital; what cannot be written into the journal is only told, since stopping goes first.
+    """Stop the hospital.
+
+    Where the audit log cannot be written, that is only told, since stopping goes first.
 
     Raises:
         InputError: the reason is too long, or the stop cannot be written.
@@ -35,7 +37,9 @@ def stop(state: Path, reason: str, now: datetime, note: Callable[[str], None]) -
 
 
 def resume(state: Path) -> Stop | None:
-    """Let the hospital answer again; what had stopped it, or None. Nothing is resumed that the journal does not say.
+    """Let the hospital answer again; what had stopped it, or None.
+
+    Nothing is resumed that the audit log does not say.
 
     Raises:
         InputError: the journal cannot be written, or the stop cannot be removed.
@@ -52,6 +56,6 @@ def resume(state: Path) -> Stop | None:
 
 
 def _note(state: Path, **values: str) -> None:
-    """A line in the journal; what an administrator made there belongs to the worker's user all the same."""
+    """A line in the audit log, which belongs to the worker's user whoever presses."""
     audit_log.note(state, **values)
     files.hand_over(state, audit_log.NAME, audit_log.HEAD, stops.NAME)

@@ -1,6 +1,9 @@
-"""What the hospital's journal says, summed up: one entry for each run, the refusals, and what its people and other hospitals did.
+"""What the hospital's audit log says, summed up: runs, refusals, and events.
 
-Names of studies and runs come from outside; whoever shows them cleans them (``client/view/formatting.py``).
+Events are what its people and other hospitals did.
+
+Names of studies and runs come from outside; whoever shows them cleans them
+(``client/view/formatting.py``).
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ _ABOUT = ("study", "by", "user", "site", "patients", "until", "reason")
 _ROUTINE = frozenset(("asked", "opened", "clipped", "heads"))
 """Events of every round; they are in ``consilium site audit show``."""
 _ALARMS = frozenset(("history rewritten", "unknown own head", "head refused"))
-"""Events that mean that somebody does not tell the truth about a journal (``client/audit/witness.py``)."""
+"""Events that mean that somebody does not tell the truth about a journal
+(``client/audit/witness.py``)."""
 _SUMMED = {
     "train": "weight changes, masked",
     "tally": "counts, masked",
@@ -54,7 +58,8 @@ class RunHistory:
         first, last: times (ISO 8601, UTC) of the first and the last question.
         round: highest round that was asked for; ``rounds``: of so many, None where it is not known.
         answered, refused: questions.
-        sent, received: bytes of answers and of questions; ``received`` is None where the journal does not tell.
+        sent, received: bytes of answers and of questions; ``received`` is None where the journal
+            does not tell.
         left: kind of what left: in how many answers.
         fault: sentence of the last answer, if that was a refusal.
     """
@@ -76,7 +81,10 @@ class RunHistory:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One question that was refused: what the coordinator was told, and the id under which the hospital's own log has the rest."""
+    """One refused question: what the coordinator was told.
+
+    ``id`` is under what the hospital's own log has the rest.
+    """
 
     at: str
     run: str
@@ -90,7 +98,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Event:
-    """Something other than a question: an approval, a stop, another hospital's head. ``alarm``: a person must look."""
+    """Something other than a question: an approval, a stop, another hospital's head.
+
+    ``alarm``: a person must look.
+    """
 
     at: str
     event: str
@@ -107,7 +118,8 @@ class SiteHistory:
         entries: lines in all, as the last one says; None if it does not.
         last: when the last line was written.
         policy: SHA-256 of the policy that the worker works by; empty if the journal does not tell.
-        busy: since when a question is worked on; empty if none is, None while the journal has not told when one began.
+        busy: since when a question is worked on; empty if none is, None while the journal has not
+            told when one began.
 
     Args:
         state: the worker's folder.
@@ -151,7 +163,7 @@ class SiteHistory:
         return dict(self._days.get(day, Counter()))
 
     def received_on(self, day: date) -> int | None:
-        """Bytes of the questions of a day that were worked on; None if the journal does not tell."""
+        """Bytes of a day's questions that were worked on; None if the log does not tell."""
         return None if self.busy is None else self._received.get(day, 0)
 
     def _take(self, line: dict[str, Any]) -> None:

@@ -1,9 +1,12 @@
-"""The page's small server: this machine alone by default, a key in the address that becomes a cookie, two buttons.
+"""The page's small server: a key in the address becomes a cookie, two buttons are pressed.
 
-What it holds against: other users and programs of the machine (key, then cookie), other sites in the same browser (cookie SameSite=Strict,
-Origin, a form token; Fetch standard, HTML standard), a name that suddenly means this machine (Host; DNS rebinding), a page of another port
-of this machine, to which browsers would send the cookie as well (RFC 6265 section 8.5: the cookie's path is secret), and oversized or slow
-requests. It writes no log: addresses hold the key.
+It listens on this machine alone by default.
+
+What it holds against: other users and programs of the machine (key, then cookie), other sites in
+the same browser (cookie SameSite=Strict, Origin, a form token; Fetch standard, HTML standard), a
+name that suddenly means this machine (Host; DNS rebinding), a page of another port of this machine,
+to which browsers would send the cookie as well (RFC 6265 section 8.5: the cookie's path is secret),
+and oversized or slow requests. It writes no log: addresses hold the key.
 """
 
 from __future__ import annotations
@@ -81,7 +84,7 @@ class Server(http_server.Server):
         return hmac.compare_digest(key.encode(), self._key.encode())
 
     def knows(self, host: str) -> bool:
-        """Whether a request's Host names this server by an address or a name that nobody else can give to it."""
+        """Whether a request's Host is a name of this server that nobody else can take."""
         try:
             parts = urlsplit(f"//{host}")
             name, port = parts.hostname or "", parts.port or 80
@@ -190,13 +193,19 @@ class _Handler(http_server.Handler):
         return True
 
     def _has_ticket(self) -> bool:
-        """Whether the cookie is there; other pages of this machine may have put theirs beside it, of whatever form."""
+        """Whether the cookie is there.
+
+        Other pages of this machine may have put theirs beside it, of whatever form.
+        """
         sent = [part.strip() for part in ";".join(self.headers.get_all("Cookie", [])).split(";")]
         wanted = f"{_COOKIE}={self.server.ticket}".encode()
         return any(hmac.compare_digest(part.encode("utf-8", "replace"), wanted) for part in sent)
 
     def _is_same_origin(self) -> bool:
-        """What the browser says about where a form was sent from (Fetch standard, Origin; Fetch Metadata)."""
+        """Whether the browser says that a form was sent from this page.
+
+        Fetch standard, Origin; Fetch Metadata.
+        """
         origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
         return origin in (None, f"http://{self.headers['Host']}") and site in (None, "same-origin")
 

@@ -1,4 +1,7 @@
-"""Whether a hospital's two processes are there, asked from outside of them; nothing is changed by looking."""
+"""Whether a hospital's two processes run, asked from outside of them.
+
+Nothing is changed by looking.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ class Process:
     """The worker or the gateway.
 
     Attributes:
-        state: "running", "not running", or "unknown" where this machine does not show it, as from another container.
+        state: "running", "not running", or "unknown" where this machine does not show it, as from
+            another container.
         pid: its number, if it is seen.
     """
 

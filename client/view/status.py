@@ -1,6 +1,7 @@
-"""A hospital at one moment: what runs, what left, what was refused, what is spent, what is allowed, and whether it is stopped.
+"""A hospital at one moment: what runs, left, was refused, is spent and is allowed.
 
-What cannot be read is said to be unknown, with a sentence among the problems; nothing here stops because a file is damaged or missing.
+What cannot be read is said to be unknown, with a sentence among the problems; nothing here stops
+because a file is damaged or missing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ STOPPED, DOWN, WAITING, OPEN = "stopped", "not running", "outside its hours", "t
 
 @dataclass(frozen=True)
 class PolicyRule:
-    """One setting of the hospital's policy, as it stands in policy.toml; ``own``: it is not the value that every policy is made with."""
+    """One setting of the hospital's policy, as it stands in policy.toml.
+
+    ``own``: it is not the value that every policy is made with.
+    """
 
     name: str
     value: str
@@ -39,7 +43,10 @@ class PolicyRule:
 
 @dataclass(frozen=True)
 class Word:
-    """An approval of a study by a person, or a study that waits for one (``by`` is empty then, and ``at`` says when it first asked)."""
+    """An approval of a study by a person, or a study that waits for one.
+
+    For one that waits ``by`` is empty, and ``at`` says when it first asked.
+    """
 
     study: str
     digest: str
@@ -79,7 +86,8 @@ class Status:
         busy: since when a question is being worked on; empty if none is, None if that is not known.
         runs: the one that asked last comes first.
         refusals: the newest first, at most 50 of ``refused``.
-        entries: of the journal, in all; None if that is not known. ``last``: when the last was written; empty if none was.
+        entries: of the journal, in all; None if that is not known. ``last``: when the last was
+            written; empty if none was.
         events: what the hospital's people and other hospitals did, the newest first, at most 25.
         problems: sentences about what could not be read or does not fit.
     """
@@ -108,7 +116,9 @@ class Status:
 
 
 class Viewer:
-    """Looks at a hospital again and again; what was read of growing files is not read twice. Not for several threads at once.
+    """Looks at a hospital again and again; growing files are not read twice.
+
+    It is not for several threads at once.
 
     Args:
         home: an enrolled hospital's folder.

@@ -16,7 +16,9 @@ _SEEN = 256
 
 
 class Tail:
-    """Remembers how far a file was read; a file that was replaced or cut is read from its beginning again.
+    """Remembers how far a file was read.
+
+    A file that was replaced or cut is read from its beginning again.
 
     Args:
         path: the file; it need not exist yet.
@@ -28,7 +30,9 @@ class Tail:
         self.fresh = True
 
     def lines(self) -> Iterator[bytes]:
-        """Whole lines since the last call, without their ends. ``fresh`` is then true if they are the file's first.
+        """Whole lines since the last call, without their ends.
+
+        ``fresh`` is then true if they are the file's first.
 
         Raises:
             OSError: the file is there and cannot be read.

@@ -1,7 +1,9 @@
-"""The same picture more than once: exactly, or saved anew with another size, brightness or compression.
+"""The same picture more than once: exact copies, and copies saved anew.
 
-Exact doubles have the same decoded values. Near ones have thumbnails (16 x 16 means) whose correlation is at least ``ALIKE``; two different
-patients photographed the same way stay below it.
+A copy saved anew may have another size, brightness or compression.
+
+Exact doubles have the same decoded values. Near ones have thumbnails (16 x 16 means) whose
+correlation is at least ``ALIKE``; two different patients photographed the same way stay below it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class Doubles:
-    """Groups of cases that show one picture, as indices; near groups hold at least two different ones."""
+    """Groups of cases that show one picture, as indices; near groups hold two different ones."""
 
     exact: tuple[tuple[int, ...], ...]
     near: tuple[tuple[int, ...], ...]
@@ -37,7 +39,7 @@ def find(cases: Sequence[Facts]) -> Doubles:
 
 
 def across(groups: Iterable[Sequence[int]], told: Mapping[int, object]) -> int:
-    """How many groups hold cases of which different things are told; those of which nothing is told do not count."""
+    """How many groups hold cases of different values; cases without a value do not count."""
     return sum(len({told[place] for place in group if place in told}) > 1 for group in groups)
 
 

@@ -1,6 +1,7 @@
 """Whether this hospital can serve a study, before anything starts: names, patients, images, memory.
 
-The findings are for the hospital: they may name its own label values, so that its labels.toml can be written.
+The findings are for the hospital: they may name its own label values, so that its labels.toml can
+be written.
 """
 
 from __future__ import annotations

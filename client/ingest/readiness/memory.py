@@ -1,9 +1,12 @@
-"""How much memory one training step takes here: measured on the GPU where there is one, else estimated from one image on the CPU.
+"""How much memory one training step takes here.
 
-The estimate adds what must be there at once at the end of the forward pass: weights, their gradients, the optimiser's moments, and what
-autograd keeps for the backward pass (counted by PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the
-largest layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the more the smaller they were, so
-the estimate adds half of it and a fixed amount for the libraries.
+Measured on the GPU where there is one, else estimated from one image on the CPU.
+
+The estimate adds what must be there at once at the end of the forward pass: weights, their
+gradients, the optimiser's moments, and what autograd keeps for the backward pass (counted by
+PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the largest
+layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the
+more the smaller they were, so the estimate adds half of it and a fixed amount for the libraries.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from common.tasks import Task
 _MOMENTS = {"adamw": 2, "sgd": 1}
 _MARGIN, _FIXED = 1.5, 256 << 20
 _MIXED = 0.65
-"""Share of a mixed-precision step's activations beside float32: convolutions keep halves, norms and losses whole numbers of 32 bit."""
+"""Share of a mixed-precision step's activations beside float32: convolutions keep halves, norms and
+losses whole numbers of 32 bit."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,10 @@ def _estimated(study: Study, task: Task, batch: Batch) -> Step:
 
 
 def _kept(built: nn.Module, task: Task, batch: Batch) -> tuple[int, int]:
-    """Bytes that autograd keeps after the forward pass beside the weights, and the largest tensor among them."""
+    """Bytes that autograd keeps for the backward pass, and the largest tensor among them.
+
+    The weights do not count.
+    """
     weights = {p.untyped_storage().data_ptr() for p in built.parameters()}
     found: dict[int, int] = {}
 
@@ -118,7 +125,10 @@ def repeated(batch: Batch, count: int) -> Batch:
 
 
 def _free() -> int:
-    """Bytes of the machine's memory that programs may still take (proc(5), MemAvailable), at most what this process is allowed."""
+    """Bytes that programs may still take of the machine's memory (proc(5), MemAvailable).
+
+    Where the system does not say so, all of its memory.
+    """
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             lines = dict(line.split(":", 1) for line in file)

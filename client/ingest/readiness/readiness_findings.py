@@ -1,7 +1,9 @@
-"""What stands in the way of a study, judged from counts: each finding with its severity, how often, and what to do.
+"""What stands in the way of a study, judged from counts.
 
-``stop``: the folder cannot serve a study as it is, or something in it may identify a person. ``warn``: results would suffer. ``info``: worth
-knowing.
+Each finding has its severity, how often it occurs, and what to do.
+
+``stop``: the folder cannot serve a study as it is, or something in it may identify a person.
+``warn``: results would suffer. ``info``: worth knowing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
-"""readiness.html: what a hospital has and what stands in the way, for people; one file without a script, a network or any other file.
+"""readiness.html: what a hospital has and what stands in the way, for people.
 
-As in every page of ours, a Content-Security-Policy allows nothing but the style sheet inside (by its SHA-256).
+The page is one file; it needs no script, no network and no other file.
+
+As in every page of ours, a Content-Security-Policy allows nothing but the style sheet inside (by
+its SHA-256).
 """
 
 from __future__ import annotations

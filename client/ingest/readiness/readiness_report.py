@@ -1,6 +1,7 @@
-"""What a hospital has, in counts, and what stands in the way of a study: the content of readiness.json.
+"""What a hospital has, in counts, and what stands in the way: the content of readiness.json.
 
-The document is the hospital's own: it holds no identifier and no file name, but small counts and the hospital's scanners.
+The document is the hospital's own: it holds no identifier and no file name, but small counts and
+the hospital's scanners.
 """
 
 from __future__ import annotations
@@ -116,7 +117,10 @@ def _by_modality(cases: Iterable[Facts]) -> dict[str, list[Facts]]:
 
 
 def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
-    """All values of the cases on one axis; each case weighs the same, and the axis spans all but the most extreme cases."""
+    """All values of the cases on one axis, which spans all but the most extreme cases.
+
+    Each case weighs the same.
+    """
     low = float(np.percentile([case.low for case in cases], 5))
     high = float(np.percentile([case.high for case in cases], 95))
     high = high if high > low else low + 1.0
@@ -138,7 +142,10 @@ def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
 def _parts(
     cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
-    """How a study with the default shares and seed would part the patients, spread over the classes of the first label column."""
+    """How a study with the default shares and seed would part the patients.
+
+    They are spread over the classes of the first label column.
+    """
     if not cases:
         return {}
     number = {patient: i for i, patient in enumerate(sorted({case.patient for case in cases}))}
@@ -160,7 +167,10 @@ def _parts(
 def _doubles(
     twice: Doubles, cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
-    """Near ones of one patient do not count: neighbouring slices and repeated exposures look alike."""
+    """Counts of doubles; near ones of one patient do not count.
+
+    Neighbouring slices and repeated exposures look alike.
+    """
     owners = {i: case.patient for i, case in enumerate(cases)}
     first = next(iter(told.values()), {})
     shown = {}

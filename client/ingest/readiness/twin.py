@@ -1,8 +1,11 @@
-"""``consilium site twin``: a folder of the same form as a hospital's, without any patient, with which a coordinator can rehearse a study.
+"""``consilium site twin``: a folder of the same form as a hospital's, without any patient.
 
-It is drawn from an :class:`client.ingest.readiness.twin_outline.Outline` and a seed, and from nothing else; ``twin.json`` beside the images holds that outline,
-which is therefore all that the folder discloses. Pictures are noise; where there are classes, a bright spot for each marks them, so that a
-network has something to learn. The marker PHANTOM vouches for every image.
+A coordinator rehearses a study with it.
+
+It is drawn from an :class:`client.ingest.readiness.twin_outline.Outline` and a seed, and from
+nothing else; ``twin.json`` beside the images holds that outline, which is therefore all that the
+folder discloses. Pictures are noise; where there are classes, a bright spot for each marks them, so
+that a network has something to learn. The marker PHANTOM vouches for every image.
 """
 
 from __future__ import annotations
@@ -113,7 +116,10 @@ class _Twin:
             self.boxes[name] = self._drawn(form, spots)
 
     def _image(self, form: Form, marks: Sequence[str]) -> tuple[Array, list[tuple[slice, ...]]]:
-        """Smooth noise within the form's bounds with bright spots: one for each class or box, and one whose place tells the first label."""
+        """Smooth noise within the form's bounds, and the bright spots in it.
+
+        There is one spot for each class or box, and a brightness that tells the first label.
+        """
         texture = ndimage.gaussian_filter(
             self.rng.standard_normal(form.size), [max(1.0, n / 32) for n in form.size]
         )
@@ -197,7 +203,10 @@ def _encoded(image: Array, form: Form, number: int, ending: str | None = None) -
 
 
 def _dicom(array: Array, spacing: tuple[float, ...], number: int) -> bytes:
-    """A secondary capture object (PS3.3 A.8) of whole numbers ``[C, H, W]``: one channel of 16 bit, or three of 8 bit."""
+    """A secondary capture object (PS3.3 A.8) of whole numbers ``[C, H, W]``.
+
+    One channel of 16 bit, or three of 8 bit.
+    """
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -1,8 +1,10 @@
-"""What a synthetic twin discloses of a hospital: all of it, and nothing else, is in an :class:`Outline`.
+"""What a synthetic twin discloses of a hospital: an :class:`Outline`, and nothing else.
 
-Counts are rounded to fives and never told below ten; sizes, spacings and values fall into coarse bins; a form of image or a value of a column is
-told only if at least five patients have it, and its share in tenths. Of a column with many values only coarse limits are told, and of texts
-nothing. No number in it comes from a single patient, except that the largest and smallest values are hinted at by powers of two.
+Counts are rounded to fives and never told below ten; sizes, spacings and values fall into coarse
+bins; a form of image or a value of a column is told only if at least five patients have it, and its
+share in tenths. Of a column with many values only coarse limits are told, and of texts nothing. No
+number in it comes from a single patient, except that the largest and smallest values are hinted at
+by powers of two.
 """
 
 from __future__ import annotations
@@ -31,7 +33,11 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True)
 class Form:
-    """Images that look alike to a program: room, ending, channels, size in pixels, spacing in mm, bounds of the values, tenths of the images."""
+    """Images that look alike to a program.
+
+    Room and ending of the file, channels, size in pixels, spacing in mm, bounds of the values,
+    tenths of the images.
+    """
 
     room: str
     ending: str
@@ -45,7 +51,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: values with their tenths, or coarse limits of numbers; neither for texts."""
+    """One column of a table: values with their tenths, coarse limits of numbers, or neither."""
 
     table: str
     name: str
@@ -152,7 +158,7 @@ def _forms(site: Path, files: Mapping[str, Path], owners: Mapping[str, str]) -> 
 
 
 def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Iterable[Column]:
-    """Values of columns that read like labels, coarse limits of numbers, of everything else the name alone."""
+    """Values of columns that read like labels, coarse limits of numbers; else the name alone."""
     patient, file = sheet.column("patient"), sheet.column("file")
     owners = [row.get(patient or "", "") or row.get(file or "", "") for row in sheet.rows]
     listed = table_files.stays(sheet, owners, (), Identifiers(), words)
@@ -172,7 +178,7 @@ def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Ite
 
 
 def _limits(texts: Iterable[str]) -> tuple[float, float] | None:
-    """Coarse limits between the fifth and the ninety-fifth percentile; None where a value is no number."""
+    """Coarse limits between the 5th and the 95th percentile; None where a value is no number."""
     try:
         numbers = np.array([float(text) for text in texts])
     except ValueError:
@@ -210,7 +216,10 @@ def _mask(site: Path, files: Mapping[str, Path]) -> tuple[str, tuple[int, ...]] 
 
 
 def _shown(path: Path) -> tuple[int, tuple[int, ...], tuple[float, ...], float, float]:
-    """Channels, coarse size and spacing, lowest and highest value of one image, which is given back before the next is opened."""
+    """Channels, coarse size and spacing, lowest and highest value of one image.
+
+    The image is given back before the next one is opened.
+    """
     scan = _registry.read(path)
     low, high = float(np.nanmin(scan.array)), float(np.nanmax(scan.array))
     if not (math.isfinite(low) and math.isfinite(high)):

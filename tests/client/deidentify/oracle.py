@@ -1,7 +1,10 @@
-"""Where this de-identification differs from another one that follows the same table (package dicom-anonymizer), element by element.
+"""Where this de-identification differs from that of the package dicom-anonymizer.
 
-The package is no dependency: what it makes of pydicom's own test files is kept in ``oracle.json``, which this module writes anew where the
-package is installed (``python -m tests.client.deidentify.oracle``). Each difference has its reason in :data:`REASONS`.
+Both follow the same table; they are compared element by element.
+
+The package is no dependency: what it makes of pydicom's own test files is kept in ``oracle.json``,
+which this module writes anew where the package is installed (``python -m
+tests.client.deidentify.oracle``). Each difference has its reason in :data:`REASONS`.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ Outcome = tuple[str, str, str]
 
 
 def sources() -> Iterator[tuple[str, Callable[[], Dataset]]]:
-    """Name and reader of every file of pydicom's own that is an object: it can be read and states a SOP class."""
+    """Name and reader of every file of pydicom's own that states a SOP class."""
     for path in sorted((Path(pydicom.data.__file__).parent / "test_files").rglob("*")):
         if path.is_file():
             try:
@@ -52,7 +55,10 @@ def sources() -> Iterator[tuple[str, Callable[[], Dataset]]]:
 
 
 def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
-    """What became of every filled element, private ones and group lengths aside; of a sequence that is gone only the sequence itself."""
+    """What became of every filled element but private ones and group lengths.
+
+    Of a sequence that is gone only the sequence itself counts.
+    """
     old, new = scorer.values(before), scorer.values(after)
     found: dict[scorer.Place, Outcome] = {}
     for place, (vr, value) in old.items():

@@ -1,10 +1,12 @@
-"""Scores de-identified DICOM objects against the table of PS3.15 Annex E, whoever made them: pairs of files in, findings out.
+"""Scores de-identified DICOM objects against the table of PS3.15 Annex E, whoever made them.
 
-    findings = scorer.score(source, made, memory)        one pair of data sets
-    report = scorer.score_pairs([(source, made), ...])   many; UIDs must be replaced alike in all of them
+Pairs of files go in, findings come out.
 
-It reads the table as text and compares values only, so that it shares no line with what it judges. A set such as MIDI-B is scored by
-pairing each of its files with what was made of it.
+    findings = scorer.score(source, made, memory)        one pair of data sets report =
+    scorer.score_pairs([(source, made), ...])   many; UIDs must be replaced alike in all of them
+
+It reads the table as text and compares values only, so that it shares no line with what it judges.
+A set such as MIDI-B is scored by pairing each of its files with what was made of it.
 """
 
 from __future__ import annotations
@@ -65,7 +67,10 @@ def score_pairs(pairs: Iterable[tuple[Dataset, Dataset]]) -> Report:
 def score(
     source: Dataset, made: Dataset, memory: Memory, rows: dict[str, dict[str, str]]
 ) -> Iterator[str]:
-    """Each finding is ``KIND tag keyword``; kinds: left, kept, uid, inconsistent, private, unknown, text, flag."""
+    """Each finding is ``KIND tag keyword``.
+
+    Kinds: left, kept, uid, inconsistent, private, unknown, text, flag.
+    """
     before, after = values(source), values(made)
     for place, (vr, value) in after.items():
         tag, row = str(place[-1]), rows.get(repeating(str(place[-1])))
@@ -88,7 +93,10 @@ def score(
 
 
 def values(dataset: Dataset, place: Place = ()) -> dict[Place, tuple[str, object]]:
-    """Every element of every depth: ``(tag, item, tag, ...)`` to kind and value; a sequence's value is how many items it has."""
+    """Every element of every depth: ``(tag, item, tag, ...)`` to kind and value.
+
+    A sequence's value is how many items it has.
+    """
     found: dict[Place, tuple[str, object]] = {}
     for tag in list(dataset.keys()):
         try:
@@ -112,7 +120,10 @@ def unchanged(vr: str, value: object, before: tuple[str, object] | None) -> bool
 
 
 def cleaned(row: dict[str, str], vr: str, value: object, before: tuple[str, object] | None) -> bool:
-    """Whether what stays was allowed to by one of the two options: a date that moved, a time, a text of harmless words."""
+    """Whether one of the two options allowed what stays.
+
+    That is a date that moved, a time, or a text of harmless words.
+    """
     if row["dates"] == "C" and vr in ("DA", "DT"):
         return before is not None and (value is None or not unchanged(vr, value, before))
     if row["dates"] == "C" and vr == "TM":
@@ -136,7 +147,7 @@ def uids(
     rows: dict[str, dict[str, str]],
     memory: Memory,
 ) -> Iterator[str]:
-    """Every UID of the table is another one, and the same old one always becomes the same new one, and no two become one."""
+    """Every UID of the table is replaced: the same by the same, and no two by one."""
     for place, (vr, value) in after.items():
         row = rows.get(str(place[-1]))
         if vr != "UI" or row is None or place not in before:

@@ -1,4 +1,4 @@
-"""The gate against burned-in text: drawn in many sizes, greys and places it is found; markers, noise, anatomy and edges are not."""
+"""Text in pixels is found in many sizes, greys and places; markers and anatomy are not text."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def body(seed: int = 0, shape: tuple[int, int] = (256, 256), noise: float = 0.01
 def drawn(
     grey: Grey, line: str, size: int, level: float, place: tuple[float, float], turn: int = 0
 ) -> Grey:
-    """The picture with a line at a place (parts of the free height and width), smoothed at its edges as viewers draw it."""
+    """The picture with a line at a place (parts of the free height and width).
+
+    It is smoothed at its edges as viewers draw it.
+    """
     sheet = Image.new("L", grey.shape[::-1] if turn % 2 == 0 else grey.shape)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     left, top, right, bottom = pen.textbbox((0, 0), line, font=font)
@@ -312,7 +315,7 @@ def pack() -> Iterator[tuple[bool, Dataset]]:
 
 @pytest.mark.skipif(not PACKS, reason="CONSILIUM_PACKS does not name the folder with real data")
 def test_on_real_radiographs_every_planted_line_is_found_by_the_pixels_alone() -> None:
-    """The few others that are kept back carry real print ("PORTABLE", "2019/12/30"), seen by eye."""
+    """The few others that are withheld carry real print ("PORTABLE", "2019/12/30"), seen by eye."""
     planted, others = [], []
     for burned, dataset in pack():
         if "BurnedInAnnotation" in dataset:

@@ -1,4 +1,4 @@
-"""Comments inside compressed pixels are blanked, whatever writes them, and the picture stays the same."""
+"""Comments inside compressed pixels are blanked, and the picture stays the same."""
 
 from __future__ import annotations
 

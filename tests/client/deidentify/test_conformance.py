@@ -1,4 +1,4 @@
-"""Real files of many makers, those that pydicom brings along, scored against the table; and the differences to another package explained."""
+"""Real files of many makers, scored against the table, and compared with another package."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_pixels_stay_bit_for_bit(pairs: list[tuple[Dataset, Dataset]]) -> None:
 
 
 def decoded(dataset: Dataset) -> bytes:
-    """The pixels as they are seen; nothing where no decoder is installed or the file is damaged on purpose."""
+    """The pixels as they are seen; nothing where no decoder reads them."""
     try:
         return pixel_array(dataset).tobytes()
     except Exception:

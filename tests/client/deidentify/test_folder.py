@@ -1,4 +1,4 @@
-"""Whole folders: what is written, what is kept back and how it is told, and that no planted identifier is anywhere in the output."""
+"""Whole folders: what is written and withheld; no planted identifier is in the output."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ PACKS = os.environ.get("CONSILIUM_PACKS")
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Four good files of three character sets, under names that identify; one with text in its pixels, one damaged, one of another kind."""
+    """Four good files of three character sets, under names that identify, and three others.
+
+    One has text in its pixels, one is damaged, one is of another kind.
+    """
     top = tmp_path / "export"
     for number, characters in enumerate(phantom.PATIENTS):
         phantom.save(
@@ -92,7 +95,7 @@ def test_no_planted_identifier_is_in_any_output(source: Path) -> None:
 
 
 def leaks(path: Path, words: list[str]) -> list[str]:
-    """Words in the bytes, in any of the usual codings, or in the decoded header of a file; pixels aside."""
+    """Words in the bytes, in any of the usual codings, or in the decoded header; not in pixels."""
     read = pydicom.dcmread(path)
     pixels = bytes(read.get("PixelData", b""))
     content, shown = path.read_bytes().replace(pixels, b"").lower(), str(read).casefold()

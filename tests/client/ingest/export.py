@@ -1,4 +1,4 @@
-"""Folders as hospitals export them, with invented identifiers planted wherever a format has room for one."""
+"""Folders as hospitals export them, with invented identifiers in every place there is."""
 
 from __future__ import annotations
 
@@ -106,7 +106,10 @@ def nifti(
 def dicom(
     path: Path, stored: npt.NDArray[np.uint16], number: str, uids: tuple[str, str], **more: object
 ) -> Path:
-    """A DX image, or a CT slice if a position is among ``more``; ``uids`` of series and instance."""
+    """A DX image, or a CT slice if a position is among ``more``.
+
+    ``uids`` are of series and instance.
+    """
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -180,7 +183,10 @@ def volume(folder: Path, number: str, series: str, slices: int = 4, seed: int = 
 
 
 def researcher(folder: Path, patients: int = 6) -> Path:
-    """Pictures of two per patient with labels, masks and boxes; names and numbers of patients in file names and tables."""
+    """Pictures, two per patient, with labels, masks and boxes.
+
+    File names and tables hold names and numbers of patients.
+    """
     rows, boxes = ["file;patient_id;Name;pneumonia;stage;birth date;note"], {}
     for i in range(2 * patients):
         who = i // 2
@@ -204,7 +210,7 @@ def researcher(folder: Path, patients: int = 6) -> Path:
 
 
 def leaks(*places: Path) -> Iterator[str]:
-    """``file: secret`` for every planted identifier in a file's bytes, whatever its encoding, or in its name."""
+    """``file: secret`` for every planted identifier in a file's name or bytes, in any encoding."""
     for place in places:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             content = _inflated(path) if path.is_file() else b""

@@ -1,4 +1,4 @@
-"""DICOM in an export: series become volumes, single images stay DICOM, text in pixels waits, and no identifier is left."""
+"""DICOM in an export: series become volumes, single images stay DICOM, nobody is named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ VOLUMES = studies.parse({**STUDY.to_table(), "data": {**STUDY.to_table()["data"]
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """An export: two CT series in one folder under meaningless names, three single images, a directory, a report, junk."""
+    """An export.
+
+    Two CT series in one folder under meaningless names, three single images, a directory, a report,
+    junk.
+    """
     root = tmp_path / "PACS"
     first = export.volume(root / "A" / "B", f"{export.NUMBER}1", "1.2.826.1")
     for path in export.volume(root / "tmp", f"{export.NUMBER}2", "1.2.826.2", slices=5, seed=9):

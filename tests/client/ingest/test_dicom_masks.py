@@ -30,7 +30,10 @@ STUDY = studies.parse(
 def contours(
     path: Path, number: str, series: str, regions: dict[str, tuple[float, float, float, float]]
 ) -> None:
-    """An RTSTRUCT with a rectangle (x0, y0, x1, y1 in mm) of each region on the slices at 2.5 and 5 mm."""
+    """An RTSTRUCT with a rectangle of each region on the slices at 2.5 and 5 mm.
+
+    Rectangles are (x0, y0, x1, y1) in mm.
+    """
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -1,4 +1,4 @@
-"""Exports that mean harm: an intake refuses bombs early, in little memory, and comes to its end whatever the files hold."""
+"""Exports that mean harm: an intake refuses bombs early and comes to its end."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_megabyte_that_stands_for_a_gigabyte_of_voxels_is_refused(source: Path
 
 
 def test_a_volume_takes_its_own_memory_once_and_no_more(source: Path) -> None:
-    """The largest volume that a small file may stand for is refused by nobody, so no step may hold a second one."""
+    """No step may hold a second copy of the largest volume that a small file may stand for."""
     size = 128 * 128 * 256
     blank = nib.Nifti1Image(np.zeros((128, 128, 256), np.uint8), np.eye(4))
     (source / "images" / "blank.nii.gz").write_bytes(gzip.compress(blank.to_bytes()))

@@ -1,4 +1,4 @@
-"""A whole intake: what comes out loads as a hospital, identifies nobody, and grows without ever overwriting."""
+"""A whole intake: it loads as a hospital, identifies nobody and never overwrites."""
 
 from __future__ import annotations
 

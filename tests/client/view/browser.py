@@ -1,4 +1,7 @@
-"""A real browser, driven as a person would: mouse and keyboard through the Chrome DevTools Protocol, over two pipes and nothing else."""
+"""A real browser, driven as a person would, by mouse and keyboard.
+
+It speaks the Chrome DevTools Protocol over two pipes and nothing else.
+"""
 
 from __future__ import annotations
 

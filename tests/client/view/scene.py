@@ -57,7 +57,10 @@ def private(path: Path, text: str) -> None:
 
 
 def busy(path: Path, policy: Policy | None = None) -> SiteHome:
-    """A hospital after three rounds of a study, with a refusal, a study that waits and a question at the worker."""
+    """A hospital after three rounds.
+
+    There is a refusal, a study that waits and a question at the worker.
+    """
     made, now = home(path, policy), datetime.now(UTC)
     approvals.grant(made.state, STUDY, "Dr. A. Rivers", "train", now, 90)
     approvals.offer(made.state, OTHER, now)

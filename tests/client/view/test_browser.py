@@ -1,4 +1,4 @@
-"""The page in a real browser: the button pressed with the mouse and by keyboard, live with its script, whole without it."""
+"""The page in a real browser: pressed by mouse and keyboard, with and without its script."""
 
 from __future__ import annotations
 

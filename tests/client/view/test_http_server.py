@@ -1,4 +1,4 @@
-"""The page's server, spoken to as a browser and as an attacker would; the page itself is read as text."""
+"""The page's server, spoken to as a browser and as an attacker would."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ def cookie(server: Server) -> str:
 
 
 def press(server: Server, what: str = "stop", **change: str) -> tuple[int, dict[str, str], str]:
-    """Press a button as the page does, but for ``change``: fields of the form in lower case, headers with a capital."""
+    """Press a button as the page does, but for ``change``.
+
+    Fields of the form are in lower case, headers with a capital.
+    """
     fields = {"csrf": server.csrf, "reason": "service"} | {
         k: v for k, v in change.items() if k[0].islower()
     }
@@ -294,7 +297,7 @@ def test_a_long_address_is_refused(server: Server) -> None:
 
 
 def test_silent_connections_do_not_keep_others_out(server: Server) -> None:
-    """Places are given back; while all are taken, a new connection ends at once instead of waiting."""
+    """Places are given back; while all are taken, a new connection ends at once."""
     silent = [
         socket.create_connection(("127.0.0.1", server.server_address[1]), 20)
         for _ in range(Server.at_once)

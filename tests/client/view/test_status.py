@@ -1,4 +1,4 @@
-"""A hospital at one moment, from its files and processes as they are; what is missing or damaged is unknown and said so."""
+"""A hospital at one moment; what is missing or damaged is unknown and said so."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def test_processes_by_socket_and_command(short: Path) -> None:
 
 
 def test_a_worker_in_another_container(short: Path) -> None:
-    """The socket answers and no process is seen: then nothing can be said about the gateway either."""
+    """The socket answers and no process is seen: the gateway is unknown as well."""
     made = scene.home(short / "home")
     scene.process(short / "proc", 1, "init")
     with socket.socket(socket.AF_UNIX) as door:

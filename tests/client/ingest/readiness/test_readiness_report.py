@@ -1,4 +1,4 @@
-"""The readiness report finds what stands in the way, and its page names nobody and needs nothing."""
+"""The readiness report finds what stands in the way; its page names nobody."""
 
 from __future__ import annotations
 

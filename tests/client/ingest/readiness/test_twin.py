@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
 
 
 def test_it_depends_on_the_outline_alone(tmp_path: Path) -> None:
-    """Two hospitals with different patients and pictures but one outline have one twin, byte for byte."""
+    """Two hospitals of one outline but different patients and pictures have the same twin."""
     twins = []
     for name, seed in (("one", 5), ("other", 6)):
         site = small.hospital(
