@@ -63,6 +63,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/study",
         "common/trust",
     ),
+    "client/commands/arguments": ("common/cli",),
     "client/dataset": ("client/readers", "client/targets", *STUDY),
     "client/deidentify": (
         "client/readers/dicom",

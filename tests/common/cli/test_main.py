@@ -30,6 +30,17 @@ SCORED: dict[str, Any] = {
 }
 
 
+SITE_ARGUMENTS = (
+    "approval_arguments",
+    "audit_arguments",
+    "intake_arguments",
+    "process_arguments",
+    "site_arguments",
+    "site_options",
+    "view_arguments",
+)
+
+
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """What the command line hands on, with the work behind it replaced; libraries there print, as libraries do."""
@@ -84,7 +95,8 @@ def test_help_loads_nothing_heavy() -> None:
         "tempfile",
     }
     assert sides == {
-        *("client", "client.commands", "client.commands.site_arguments"),
+        *("client", "client.commands", "client.commands.arguments"),
+        *(f"client.commands.arguments.{name}" for name in SITE_ARGUMENTS),
         *("server", "server.commands", "server.commands.server_arguments"),
     }
 
