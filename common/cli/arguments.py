@@ -30,8 +30,10 @@ _CHECK = (
 _SHOW = ("consilium study show lungs.toml", "consilium study show --fields")
 _SIMULATE = (
     "consilium simulate lungs.toml --sites hospitals/",
-    "consilium simulate lungs.toml --sites hospitals/ --compare local,pooled --rounds 10"
-    " --out runs/first",
+    (
+        "consilium simulate lungs.toml --sites hospitals/ --compare local,pooled --rounds 10"
+        " --out runs/first"
+    ),
 )
 _EVALUATE = (
     "consilium evaluate runs/lungs/model --sites hospitals/",

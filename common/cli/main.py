@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from common import environment
 from common.cli import arguments, console
+from common.cli.parser import Parser
 from common.errors import ArgumentError, ConsiliumError, did_you_mean
 
 _FAILED, _WRONG_INPUT = 1, 2
@@ -90,7 +91,7 @@ def _run(words: Sequence[str]) -> int:
         os.environ.setdefault(name, value)
     parser = arguments.build()
     given, extra = parser.parse_known_args(words)
-    chosen: arguments.Parser = getattr(given, "parser", parser)
+    chosen: Parser = getattr(given, "parser", parser)
     if extra:
         hint = did_you_mean(extra[0], chosen.options())
         raise ArgumentError(

@@ -22,7 +22,7 @@ import pytest
 from common.study import toml
 from server.commands.provision import provision
 from server.host import supervisor
-from server.host.retry import OverError
+from server.host.retry import RunOverError
 from server.host.superlink import Address, Queue
 from server.host.superlink_control import RunState
 from server.host.supervisor import ServerHome
@@ -145,7 +145,7 @@ def running(scene: Scene, name: str) -> Iterator[Running]:
 
 def test_another_secret_is_refused_in_one_sentence(scene: Scene) -> None:
     queue = Queue(scene.address, b"0" * 64)
-    with pytest.raises(OverError, match=r"does not accept the secret in superexec\.secret"):
+    with pytest.raises(RunOverError, match=r"does not accept the secret in superexec\.secret"):
         queue.take()
     queue.close()
 
@@ -182,7 +182,7 @@ def test_a_run_that_was_stopped_at_the_superlink_says_so(scene: Scene) -> None:
         code, said = run.ended()
     assert code == 1 and not (run.folder / "pid").exists()
     assert said[-1].startswith(
-        "OverError: The SuperLink takes no more of this run: it was stopped there"
+        "RunOverError: The SuperLink takes no more of this run: it was stopped there"
     )
     assert "Traceback" not in "".join(said) and "KeyboardInterrupt" not in "".join(said)
 
