@@ -141,8 +141,13 @@ def _check_entry(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
 
 def _check_growth(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
     old, new = (_head(proof, end, trusted) for end in ("old", "new"))
-    roots = [bytes.fromhex(head.root) for head in (old, new)]
-    grown = merkle.is_grown(old.size, new.size, *roots, path=_hashes(proof["path"]))
+    grown = merkle.is_grown(
+        old.size,
+        new.size,
+        old_root=bytes.fromhex(old.root),
+        new_root=bytes.fromhex(new.root),
+        path=_hashes(proof["path"]),
+    )
     if (old.site, old.consortium) != (new.site, new.consortium) or not grown:
         raise InputError(
             "The proof does not hold: the newer record did not grow from the older one, "
