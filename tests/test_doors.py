@@ -411,7 +411,12 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "server/host/supervisor.py",
     ),
     "socketserver": ("common/http_server.py", "server/host/unix_http.py"),
-    "ctypes": ("client/isolation/sandbox.py", "common/storage/atomic_folder.py"),
+    "ctypes": (
+        "client/isolation/kernel.py",
+        "client/isolation/landlock.py",
+        "client/isolation/seccomp.py",
+        "common/storage/atomic_folder.py",
+    ),
     "fcntl": ("common/storage/files.py", "client/isolation/ipc.py", "server/host/enrolment.py"),
     "socket": (
         "client/gateway/connection.py",

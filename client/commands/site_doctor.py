@@ -103,7 +103,7 @@ def _way(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
     found = [checks.ok("proxy", "none is used")] if proxy is None else []
     hops = connection.reach(settings, ca, certificate, _BELL)
     found += [
-        checks.ok(hop.name, hop.found) if hop.ok else checks.wrong(hop.name, hop.found)
+        checks.ok(hop.name, hop.remark) if hop.ok else checks.wrong(hop.name, hop.remark)
         for hop in hops
     ]
     try:
@@ -145,7 +145,7 @@ def _walls(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
         return found
     why = done.stderr.strip().splitlines()[-1:] or ["a wall cannot be raised"]
     sentence, advice = (
-        why[0].removeprefix("client.isolation.sandbox.SandboxError: ").rstrip("."),
+        why[0].removeprefix("client.isolation.kernel.SandboxError: ").rstrip("."),
         "use Linux 5.13 or newer with Landlock, or containers",
     )
     return [

@@ -193,7 +193,7 @@ def test_a_client_certificate_that_is_refused(home: Path, kind: str) -> None:
     with lane.listening(OK, lane.tls(home, mutual=True)) as port:
         last, sentence = both(route(port), certificate, seconds=patient(10))
     assert (last.name, last.ok) == ("client certificate", False)
-    assert "refuses this hospital's client certificate" in last.found
+    assert "refuses this hospital's client certificate" in last.remark
     assert "certificate" in sentence  # the refusal may be lost with what was sent meanwhile
 
 
@@ -210,7 +210,7 @@ def test_answers(home: Path, status: str, hop: str, words: str) -> None:
     with lane.listening(lane.fixed(f"HTTP/1.1 {status}"), lane.tls(home)) as port:
         last, sentence = both(route(port))
     assert (last.name, last.ok) == (hop, False)
-    assert words in last.found and words in sentence
+    assert words in last.remark and words in sentence
 
 
 def test_a_server_that_hangs_up(home: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_proxy_that_refuses(status: str, words: str) -> None:
     with lane.listening(lane.web_proxy([], f"HTTP/1.1 {status}")) as proxy:
         last, sentence = both(route(443, proxy=f"http://ann:secret@127.0.0.1:{proxy}"))
     assert (last.name, last.ok) == ("proxy", False)
-    assert words in sentence and "secret" not in sentence + last.found
+    assert words in sentence and "secret" not in sentence + last.remark
 
 
 def test_a_proxy_that_is_not_there() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client.isolation import sandbox
+from client.isolation import landlock
 from client.isolation.ipc import IpcError, WorkerClient
 from common import networks
 from common.protocol import envelopes
@@ -50,7 +50,7 @@ log = lambda text: print(text, flush=True)
 process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "hospital" else tells, threads=3)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])
 """
-pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")
+pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel offers no Landlock")
 
 
 @pytest.fixture
