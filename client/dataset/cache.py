@@ -56,7 +56,7 @@ class ImageCache:
         self.study = study
         self.task = task
         self.log = log
-        self.manifest = index(folder, task, study.data, log, is_withdrawn)
+        self.manifest = index(folder, task, study.data, log=log, is_withdrawn=is_withdrawn)
         self.parts = split(self.manifest, study.data, study.seed)
         self.left_out = Counter(self.manifest.left_out)
         self.kept: dict[int, Sample] = {}
@@ -160,6 +160,7 @@ def _prepared(step: Named, sample: Sample, path: Path) -> Sample:
         return prepare(step.options, sample) if prepare else sample
     except CaseError as error:
         raise error.at(path) from None
+    # What torch raises where a step does not fit an image; anything else is a fault of ours.
     except (ValueError, RuntimeError, IndexError) as error:
         raise CaseError("case.step", f"{path}: {error!r}", step=step.name) from None
 

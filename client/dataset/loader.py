@@ -124,7 +124,7 @@ class SiteDataset:
 
     @property
     def reasons(self) -> list[dict[str, Any]]:
-        """Why images were left out: sentences with their number of images, the most frequent first."""
+        """Why images were left out: sentences with their numbers of images, most frequent first."""
         total: Counter[Sentence] = Counter()
         for cache in self._caches:
             total.update(cache.left_out)

@@ -107,6 +107,7 @@ def index(
                 left_out[lacking[0]] += 1
                 continue
             identity = _identity(image, table)
+            # Listed even if withdrawn: without it, the patients who stay would change parts.
             usable.append((image, stated, identity))
             if is_withdrawn is not None and _has_withdrawn(image, identity, is_withdrawn):
                 withdrawn.add(identity)
@@ -140,7 +141,7 @@ def _numbered(
         for image, stated, identity in usable
     )
     out = frozenset(numbers[identity] for identity in withdrawn)
-    return Manifest(cases, len(numbers), unusable, left_out, out)
+    return Manifest(cases, len(numbers), unusable, left_out=left_out, withdrawn=out)
 
 
 def check_share(unusable: int, total: int, left_out: Counter[Sentence], data: Data) -> None:
@@ -214,11 +215,13 @@ def _stratum(stated: Mapping[str, Any]) -> int | None:
 def _identity(image: Image, table: Table) -> str:
     """Who the patient is: by table or file, else the file stands for a patient of its own."""
     stated = _patient(image, table)
+    # Marked, so that a file named like an identifier is not taken for that patient.
     return f"patient {stated}" if stated else f"file {image.names[0]}"
 
 
 def _patient(image: Image, table: Table) -> str | None:
     """The patient's identifier by the table's word, else the file's; None or empty without."""
+    # Rows that disagree may disagree about the patient too, and so mix train and test.
     if any(name in table.torn for name in image.names):
         raise CaseError("case.rows")
     cells = (table.rows.get(name, {}).get(labels.PATIENT) for name in image.names)

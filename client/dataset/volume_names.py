@@ -75,6 +75,7 @@ def first(image: Image, find: Callable[[str], T | None]) -> T | None:
 def _names(volume: Series, name_of: Mapping[Path, str], crowded: Counter[str]) -> Iterator[str]:
     mark = f"/{volume.part + 1}" if volume.by else ""
     files = [name_of[path] for path in volume.files]
+    # A folder stands for a series only if it holds no other: else a row would name either.
     folders = {_folder(name) for name in files}
     folder = min(folders)
     if len(folders) == 1 and crowded[folder] == 1 and folder:

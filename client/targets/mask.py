@@ -35,7 +35,7 @@ class MaskSource(TargetSource):
     @classmethod
     def load(cls, stated: Path, image: DecodedImage, task: Task) -> Mask:
         """Class numbers of the image's size."""
-        values = masks.read_mask(stated, image.path, image.shape, task, image.affine)
+        values = masks.read_mask(stated, image.path, image.shape, task=task, affine=image.affine)
         return Mask(torch.from_numpy(values)[None])
 
     @classmethod
@@ -43,6 +43,7 @@ class MaskSource(TargetSource):
         """Whether [masks] of labels.toml, if the hospital has one, has every class of the study."""
         names = label_names.read(folder)
         missing = [name for name in task.classes if name not in names.masks.values()]
+        # Without the table, values are class numbers; only decoding shows which there are.
         if not names.masks:
             return []
         stated = f"masks hold {', '.join(dict.fromkeys(names.masks.values()))}"

@@ -38,6 +38,7 @@ def score(
         ``{"metrics": {key: value}, "intervals": {key: [low, high]}, "images", "patients"}``, the
         last two whole numbers; intervals only where they are asked for.
     """
+    # Filled by number: groups of one shape do not keep the order of the samples.
     rows: list[Row] = [{} for _ in samples]
     for numbers in _groups(samples, study.evaluation.batch_size):
         predictions = _predict(network, task, [samples[i] for i in numbers], compute)

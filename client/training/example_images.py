@@ -48,7 +48,9 @@ def png(pixels: Pixels) -> bytes:
     height, width, channels = pixels.shape
     # Each row begins with its filter type; 0 is none.
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 8, 6 if channels == 4 else 2, 0, 0, 0)
+    # Eight bits a sample, RGBA or RGB; default compression and filters, not interlaced.
+    form = (8, 6 if channels == 4 else 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, *form)
     return (
         b"\x89PNG\r\n\x1a\n"
         + _chunk(b"IHDR", header)

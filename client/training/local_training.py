@@ -114,6 +114,7 @@ class Trainer:
         total = torch.zeros((), device=self.compute.device)
         for part in _parts(batch, self.parts):
             with self.compute.autocast():
+                # Weighted, so that the parts' gradients add up to those of the whole batch.
                 loss = task.loss(self.network, part) * (len(part) / len(batch))
             self.scaler.scale(loss).backward()
             total += loss.detach()
@@ -122,6 +123,7 @@ class Trainer:
     def _cut(self, images: int) -> None:
         self.parts = min(2 * self.parts, images)
         self.optimizer.zero_grad(set_to_none=True)
+        # What the failed attempt reserved has the wrong sizes for smaller parts.
         torch.cuda.empty_cache()
         self.notes.append(say("training.parts", images=images, parts=self.parts).to_json())
 

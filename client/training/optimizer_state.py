@@ -19,6 +19,7 @@ OptimizerState = dict[str, Tensor]
 MEMORY = 1 << 30
 """Most bytes of optimizer state that one process keeps in memory, over all its hospitals."""
 
+# By path: it names hospital and study, so that neither is taken for another.
 _kept: dict[Path, OptimizerState] = {}
 
 

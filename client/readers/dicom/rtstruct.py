@@ -72,6 +72,7 @@ def _draw(slices: dict[int, SlicePixels], points: Array, inverse: Array, grid: G
     k = int(np.rint(places[0, 2]).clip(-1, grid.size[2]))
     if not 0 <= k < grid.size[2] or np.abs(places[:, 2] - k).max() > _OFF_SLICE:
         raise DicomError(Reason.REFERENCE, "a contour does not lie on a slice")
+    # Even and odd: what lies in two contours of a region is a hole.
     before = slices.get(k, np.zeros(grid.size[:2], np.bool_))
     slices[k] = before ^ inside(places[:, :2], grid.size[:2])
 

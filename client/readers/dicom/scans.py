@@ -101,6 +101,7 @@ def _slices(
     if planes.is_mosaic(header):
         stack = planes.cut(stack[0], len(planes.unfold(header)), size)
     elif "PerFrameFunctionalGroupsSequence" in header and not pixels.is_colour(header):
+        # Grey frames have one scale each, which the header as a whole does not state.
         scales = np.array(planes.frame_scales(header), np.float32)[:, :, None, None]
         if not (scales == [[[1]], [[0]]]).all():
             stack = stack * scales[:, 0] + scales[:, 1]

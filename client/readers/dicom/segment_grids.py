@@ -84,6 +84,7 @@ def check_reference(header: Dataset, series: Series, frames: set[str]) -> Grid:
     """
     if series.grid is None:
         raise DicomError(Reason.REFERENCE, "the series is no volume")
+    # Asked first: a frame of reference is no proof that the patient is the same.
     if word(header, "PatientID") != (series.patient or ""):
         raise DicomError(Reason.PATIENTS)
     if series.uid not in references(header) and series.frame not in frames - {""}:

@@ -52,7 +52,7 @@ class Series:
         instances: SOPInstanceUID of each file.
         frame: FrameOfReferenceUID, or "".
         references: SeriesInstanceUIDs that "segments" or "structures" say they were drawn on.
-        part, by: number of the volume within its 4-D series, and the attribute that told it apart;
+        part, by: number of the volume within its 4-D series, and the attribute that sets it apart;
             0 and "" for others.
         grid: how slices become the volume; None but for a volume.
     """

@@ -10,7 +10,8 @@ import numpy as np
 from client.readers.dicom.geometry import Grid, Plane, grid
 from client.readers.dicom.reasons import DicomError, Reason
 
-_SAME_PLACE = 0.01  # millimetres
+_SAME_PLACE = 0.01
+"""Millimetres within which slices of two volumes lie at one position."""
 
 
 def volumes(slices: Sequence[Plane]) -> list[tuple[str, Grid]]:

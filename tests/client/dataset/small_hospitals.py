@@ -93,7 +93,7 @@ def study(
 
 
 def hospital(folder: Path, count: int, sizes: tuple[tuple[int, int], ...] = ((4, 5),)) -> Path:
-    """``count`` images, each filled with its number, two of each patient; a label, mask and box each."""
+    """``count`` images filled with their numbers, two a patient; a label, mask and box each."""
     for subfolder in ("images", "masks"):
         (folder / subfolder).mkdir(parents=True)
     rows, boxes = ["file,dx,patient_id"], {}

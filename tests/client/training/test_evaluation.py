@@ -50,4 +50,4 @@ def test_a_metric_that_is_mostly_undefined_has_no_interval() -> None:
         def summarise(self, rows: Any) -> dict[str, float]:
             return {"auc": float("nan")}
 
-    assert evaluation.bootstrap(Undefined(), _rows([1.0, 2.0]), np.arange(2), 50, 1) == {}  # type: ignore[arg-type]
+    assert evaluation.bootstrap(Undefined(), _rows([1.0, 2.0]), np.arange(2), 50, 1) == {}
