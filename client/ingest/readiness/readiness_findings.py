@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from client.deidentify import burned_in
 from client.ingest import scan_folder
-from client.ingest.case_facts import Facts
-from client.ingest.pipeline import Intake
+from client.ingest.case_facts import CaseFacts
+from client.ingest.intake import Intake
 
 Severity = Literal["stop", "warn", "info"]
 _ORDER = ("stop", "warn", "info")
@@ -44,7 +44,7 @@ class Finding:
 
 def judge(
     intake: Intake,
-    cases: Sequence[Facts],
+    cases: Sequence[CaseFacts],
     told: Mapping[str, Mapping[int, str]],
     content: Mapping[str, Any],
 ) -> list[Finding]:
@@ -60,7 +60,7 @@ def judge(
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
 
 
-def _amount(cases: Sequence[Facts]) -> Iterator[Finding]:
+def _amount(cases: Sequence[CaseFacts]) -> Iterator[Finding]:
     patients = len({case.patient for case in cases})
     if not cases:
         yield Finding(
@@ -140,7 +140,7 @@ def _texts(intake: Intake) -> Iterator[Finding]:
 
 def _labels(
     intake: Intake,
-    cases: Sequence[Facts],
+    cases: Sequence[CaseFacts],
     told: Mapping[str, Mapping[int, str]],
     content: Mapping[str, Any],
 ) -> Iterator[Finding]:
@@ -197,7 +197,9 @@ def _column(
         )
 
 
-def _drawn(intake: Intake, cases: Sequence[Facts], content: Mapping[str, Any]) -> Iterator[Finding]:
+def _drawn(
+    intake: Intake, cases: Sequence[CaseFacts], content: Mapping[str, Any]
+) -> Iterator[Finding]:
     if 0 < content["masks"] < len(cases):
         yield Finding(
             "warn",
@@ -264,7 +266,7 @@ def _doubles(content: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
             )
 
 
-def _pixels(cases: Sequence[Facts], content: Mapping[str, Any]) -> Iterator[Finding]:
+def _pixels(cases: Sequence[CaseFacts], content: Mapping[str, Any]) -> Iterator[Finding]:
     flat = sum(case.low == case.high for case in cases)
     if flat:
         yield Finding("warn", "pixels", "images of a single grey", flat, "leave them out")

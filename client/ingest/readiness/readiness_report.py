@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from client.dataset.manifest import PARTS, Case, Manifest, split
-from client.ingest.case_facts import BINS, Facts
-from client.ingest.pipeline import Intake
+from client.ingest.case_facts import BINS, CaseFacts
+from client.ingest.intake import Intake
 from client.ingest.readiness import duplicates, readiness_findings
 from client.ingest.readiness.duplicates import Doubles
 from common.study.study import Data
@@ -89,7 +89,7 @@ def labels(intake: Intake) -> dict[str, dict[int, str]]:
     return told
 
 
-def spacing(case: Facts) -> str:
+def spacing(case: CaseFacts) -> str:
     """Spacing in words, to a hundredth of a millimetre; a picture states none."""
     return (
         "not stated"
@@ -98,7 +98,7 @@ def spacing(case: Facts) -> str:
     )
 
 
-def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dict[str, int]]:
+def _balance(values: Mapping[int, str], cases: Sequence[CaseFacts]) -> dict[str, dict[str, int]]:
     people: dict[str, set[str]] = defaultdict(set)
     for place, value in values.items():
         people[value].add(cases[place].patient)
@@ -108,14 +108,14 @@ def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dic
     }
 
 
-def _by_modality(cases: Iterable[Facts]) -> dict[str, list[Facts]]:
-    groups: dict[str, list[Facts]] = defaultdict(list)
+def _by_modality(cases: Iterable[CaseFacts]) -> dict[str, list[CaseFacts]]:
+    groups: dict[str, list[CaseFacts]] = defaultdict(list)
     for case in cases:
         groups[case.modality].append(case)
     return groups
 
 
-def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
+def _histogram(cases: Sequence[CaseFacts]) -> dict[str, Any]:
     """All values of the cases on one axis, which spans all but the most extreme cases.
 
     Each case weighs the same.
@@ -139,7 +139,7 @@ def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _parts(
-    cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+    cases: Sequence[CaseFacts], told: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
     """How a study with the default shares and seed would part the patients.
 
@@ -164,7 +164,7 @@ def _parts(
 
 
 def _doubles(
-    twice: Doubles, cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+    twice: Doubles, cases: Sequence[CaseFacts], told: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
     """Counts of doubles; near ones of one patient do not count.
 
