@@ -38,9 +38,9 @@ def find(cases: Sequence[CaseFacts]) -> Doubles:
     return Doubles(tuple(tuple(group) for group in same.values() if len(group) > 1), near)
 
 
-def across(groups: Iterable[Sequence[int]], told: Mapping[int, object]) -> int:
+def across(groups: Iterable[Sequence[int]], values: Mapping[int, object]) -> int:
     """How many groups hold cases of different values; cases without a value do not count."""
-    return sum(len({told[place] for place in group if place in told}) > 1 for group in groups)
+    return sum(len({values[place] for place in group if place in values}) > 1 for group in groups)
 
 
 def _alike(cases: Sequence[CaseFacts], places: Sequence[int]) -> list[tuple[int, int]]:
