@@ -422,7 +422,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "client/gateway/connection.py",
         "client/gateway/diagnosis.py",
         "client/view/processes.py",
-        "client/view/http_server.py",
+        "client/view/page_server.py",
         "server/host/notify.py",
         "server/host/supervisor.py",
     ),

@@ -18,14 +18,14 @@ _STYLES = {"stop": "red", "warn": "bold", "info": "dim"}
 
 def ingest(given: Namespace) -> int:
     """Take in a folder, write the readiness report; 1 if something in it stops studies."""
-    from client.ingest import layout, pipeline  # noqa: PLC0415
+    from client.ingest import ingestion, layout  # noqa: PLC0415
     from client.ingest.readiness import readiness_page, readiness_report  # noqa: PLC0415
 
     where = layout.Places.of(given.folder, given.out, given.key)
     with console.work():
         cleared = _cleared(given.cleared) if given.cleared else ()
         console.note(f"looking through {where.source}")
-        done = pipeline.ingest(where, tuple(given.keep), _progress("cases looked at"), cleared)
+        done = ingestion.ingest(where, tuple(given.keep), _progress("cases looked at"), cleared)
         report = readiness_report.report(done, where.site.name)
         layout.write(
             where.local("readiness.json"),

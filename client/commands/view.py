@@ -63,11 +63,11 @@ def resume(given: Namespace) -> int:
 
 def view(given: Namespace) -> int:
     """Show the page until told to stop."""
-    from client.view import http_server  # noqa: PLC0415
+    from client.view import page_server  # noqa: PLC0415
 
     ended = console.stop_event()
     home = SiteHome.open(given.home.absolute(), "worker")
-    with http_server.open_view(home, given.host, given.port) as server:
+    with page_server.open_view(home, given.host, given.port) as server:
         if not server.loopback:
             console.note(
                 f"warning: {given.host} is not this machine alone; whoever is on the way can read this page and its key. "

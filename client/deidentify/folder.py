@@ -31,7 +31,7 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
 @dataclass(frozen=True)
-class Kept:
+class Withheld:
     """A file that was kept back.
 
     Attributes:
@@ -54,7 +54,7 @@ class FolderResult:
 
     written: int = 0
     there: int = 0
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[Withheld] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many files were kept back for each reason."""
@@ -152,12 +152,12 @@ def _one(
             reason = burned_in.look(header)
             digest = _digest(path) if reason else ""
             if reason and digest not in passed:
-                result.kept.append(Kept(str(path), "look", reason, digest))
+                result.kept.append(Withheld(str(path), "look", reason, digest))
                 return
             made = deidentify(header, names, options)
             content = _content(made)
     except CaseError as error:
-        result.kept.append(Kept(str(path), "unusable", error.public))
+        result.kept.append(Withheld(str(path), "unusable", error.public))
         return
     folder = files.folder(out / str(made.PatientID))
     target = folder / f"{made.SOPInstanceUID}.dcm"
@@ -166,7 +166,7 @@ def _one(
     elif target.read_bytes() == content:
         result.there += 1
     else:
-        result.kept.append(Kept(str(path), "conflict", CONFLICT))
+        result.kept.append(Withheld(str(path), "conflict", CONFLICT))
 
 
 def _digest(path: Path) -> str:
@@ -198,5 +198,5 @@ def _content(made: Dataset) -> bytes:
     return written.getvalue()
 
 
-def _lines(kept: list[Kept]) -> Iterator[str]:
+def _lines(kept: list[Withheld]) -> Iterator[str]:
     yield from (json.dumps(asdict(one)) + "\n" for one in kept)

@@ -102,18 +102,19 @@ class Names:
     def __init__(self, pseudonyms: Pseudonyms, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.pseudonyms = pseudonyms
         self._issuers: dict[str, set[str]] = defaultdict(set)
-        self.know(headers)
+        self.note_headers(headers)
 
-    def know(self, headers: Iterable[tuple[str, str]]) -> None:
+    def note_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         """Note ``(PatientID, issuer)`` of DICOM headers."""
         for number, issuer in headers:
             self._issuers[number].add(issuer)
 
     def patient(self, number: str, issuer: str | None = None) -> str:
         """Pseudonym of a patient; ``issuer`` None: as a table states it."""
-        known = self._issuers.get(number, set())
+        issuers = self._issuers.get(number, set())
         if issuer is None:
-            issuer = next(iter(known)) if len(known) == 1 else ""
+            # a number that two issuers use does not tell whose patient it is
+            issuer = next(iter(issuers)) if len(issuers) == 1 else ""
         return self.pseudonyms.patient(number, issuer)
 
     def case(self, patient: str, identity: str) -> str:

@@ -41,23 +41,20 @@ def bare(path: Path) -> tuple[bytes, str]:
     packed = path.name.lower().endswith(".gz")
     try:
         with reader.opened(path) as (image, file):
-            size, order, start = (
-                image.header.sizeof_hdr,
-                image.header.endianness,
-                image.dataobj.offset,
-            )
-            length = (
-                int(np.prod(image.shape, dtype=np.int64)) * image.header.get_data_dtype().itemsize
-            )
+            size = image.header.sizeof_hdr
+            count = int(np.prod(image.shape, dtype=np.int64))
+            length = count * image.header.get_data_dtype().itemsize
             file.seek(0)
             head = file.read(size)
             if head[_MAGIC[size] :][:3] not in (b"n+1", b"n+2"):
                 raise CaseError("nifti.apart")
-            parts = chain((_header(head, order, size),), _pixels(file, start, length))
+            pixels = _pixels(file, image.dataobj.offset, length)
+            parts = chain((_header(head, image.header.endianness, size),), pixels)
             return (_packed(parts), ".nii.gz") if packed else (b"".join(parts), ".nii")
     except CaseError as error:
         raise error.at(path) from None
-    except Exception as error:  # nibabel and zlib raise nearly anything on a damaged file
+    # nibabel and zlib raise nearly anything on a damaged file
+    except Exception as error:
         raise CaseError("nifti.apart", f"{path}: {error!r}") from None
 
 
@@ -102,7 +99,8 @@ def _pixels(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
 
 
 def _smallest(array: npt.NDArray[np.float32]) -> npt.NDArray[np.generic]:
-    low, high = float(array.min()), float(array.max())
+    low = float(array.min())
+    high = float(array.max())
     for kind in (np.int16, np.int32):
         limits = np.iinfo(kind)
         if limits.min <= low and high <= limits.max and bool((np.rint(array) == array).all()):

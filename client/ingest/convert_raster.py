@@ -27,7 +27,8 @@ _KEPT = (b"IHDR", b"PLTE", b"tRNS")
 _ORIENTATION = 0x0112
 _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _ADOBE = b"Adobe"
-_STEP, _SEGMENTS = 1 << 20, 100_000
+_STEP = 1 << 20
+_SEGMENTS = 100_000
 _BESIDE = 1 << 24
 """Bytes that a file may be larger than its pixels unpacked: for texts, profiles, previews."""
 Body = bytes | memoryview
@@ -47,6 +48,7 @@ def bare(path: Path) -> tuple[bytes, str]:
         turn = image.getexif().get(_ORIENTATION, 1)
         if raw.startswith(b"\xff\xd8\xff"):
             return _jpeg(raw, turn if turn in range(1, 9) else 1), ".jpg"
+        # the decoded picture follows: both at once might not fit into memory
         del raw
         return _anew(image)
 
@@ -113,7 +115,8 @@ def _stream(packed: bytes, most: int) -> Body:
 
     They unpack to ``most`` bytes at most.
     """
-    stream, view = zlib.decompressobj(), memoryview(packed)
+    stream = zlib.decompressobj()
+    view = memoryview(packed)
     for start in range(0, len(packed), _STEP):
         rest: Body = view[start : start + _STEP]
         while len(rest) and not stream.eof:
@@ -127,7 +130,8 @@ def _stream(packed: bytes, most: int) -> Body:
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, Body]]:
-    place, view = len(_PNG), memoryview(raw)
+    place = len(_PNG)
+    view = memoryview(raw)
     while place + 12 <= len(raw):
         (length,) = struct.unpack_from(">I", raw, place)
         kind = raw[place + 4 : place + 8]
@@ -143,7 +147,8 @@ def _jpeg(raw: bytes, turn: int) -> bytes:
 
     Previews and hidden files lie there.
     """
-    kept, segments = [b"\xff\xd8"], list(_segments(raw))
+    kept = [b"\xff\xd8"]
+    segments = list(_segments(raw))
     if any(marker == 0xE0 and body.startswith(b"JFIF\0") for marker, body in segments):
         kept.append(_JFIF)
     if turn != 1:
@@ -179,7 +184,8 @@ def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
 
     The body of a scan is its header with length and its coded data.
     """
-    place, left = 2, _SEGMENTS
+    place = 2
+    left = _SEGMENTS
     while place + 4 <= len(raw):
         left -= 1
         if left < 0:
@@ -225,10 +231,13 @@ def _anew(opened: Image.Image) -> tuple[bytes, str]:
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode not in (*_LOSSLESS_IN_PNG, "F", "I") and not image.mode.startswith("I;"):
         image = image.convert("L" if image.mode in ("LA", "La") else "RGB")
-    clean = image._new(image.im)  # the same pixels and nothing else; a copy might not fit
+    # the same pixels and nothing else: copy() would take the metadata along, and a second set of
+    # pixels might not fit into memory
+    clean = image._new(image.im)
     clean.info = {}
     if image.mode == "P":
         clean.putpalette(image.getpalette("RGB") or [], "RGB")
-    out, as_png = io.BytesIO(), image.mode in _LOSSLESS_IN_PNG
+    out = io.BytesIO()
+    as_png = image.mode in _LOSSLESS_IN_PNG
     clean.save(out, "PNG" if as_png else "TIFF")
     return out.getvalue(), ".png" if as_png else ".tif"

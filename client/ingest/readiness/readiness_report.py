@@ -16,21 +16,22 @@ import numpy as np
 
 from client.dataset.manifest import Case, Manifest
 from client.dataset.patient_split import PARTS, split
-from client.ingest.case_facts import BINS, Facts
-from client.ingest.pipeline import Intake
+from client.ingest.case_facts import BINS, CaseFacts
+from client.ingest.intake import Intake
 from client.ingest.readiness import duplicates, readiness_findings
 from client.ingest.readiness.duplicates import Doubles
 from common.study.study import Data
 
 _MOST = 12
+"""Most entries of a list of counts; the rest is one number."""
 _SEED = 1
 
 
 def report(intake: Intake, name: str) -> dict[str, Any]:
     """Everything that the page shows, as JSON."""
     cases = [intake.cases[key] for key in sorted(intake.cases)]
-    told = labels(intake)
-    twice = duplicates.find(cases)
+    columns = labels(intake)
+    doubles = duplicates.find(cases)
     content = {
         "version": 1,
         "site": name,
@@ -43,7 +44,7 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
         "shapes": _most(Counter(" x ".join(map(str, case.shape[1:])) for case in cases)),
         "channels": dict(Counter(str(case.shape[0]) for case in cases)),
         "spacings": _most(Counter(spacing(case) for case in cases)),
-        "labels": {column: _balance(values, cases) for column, values in told.items()},
+        "labels": {column: _balance(values, cases) for column, values in columns.items()},
         "boxes": dict(
             Counter(item["label"] for entry in intake.boxes.values() for item in entry["objects"])
         ),
@@ -51,8 +52,8 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
         "histograms": {
             kind: _histogram(group) for kind, group in sorted(_by_modality(cases).items())
         },
-        "split": _parts(cases, told),
-        "doubles": _doubles(twice, cases, told),
+        "split": _parts(cases, columns),
+        "doubles": _doubles(doubles, cases, columns),
         "quarantined": dict(Counter(reason for _, reason in intake.refused)),
         "aside": dict(intake.aside),
         "tables": {
@@ -63,17 +64,15 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
     return {
         **content,
         "findings": [
-            asdict(finding) for finding in readiness_findings.judge(intake, cases, told, content)
+            asdict(finding) for finding in readiness_findings.judge(intake, cases, columns, content)
         ],
     }
 
 
 def labels(intake: Intake) -> dict[str, dict[int, str]]:
     """For each kept column of labels.csv and cases.csv: value by index among the sorted cases."""
-    place = {
-        intake.cases[key].name.split("/", 1)[1]: i for i, key in enumerate(sorted(intake.cases))
-    }
-    told: dict[str, dict[int, str]] = {}
+    place = {intake.cases[key].file: i for i, key in enumerate(sorted(intake.cases))}
+    columns: dict[str, dict[int, str]] = {}
     for name in ("labels.csv", "cases.csv"):
         written = intake.tables.get(name)
         for column in written.columns if written else ():
@@ -86,11 +85,11 @@ def labels(intake: Intake) -> dict[str, dict[int, str]]:
                 if written
                 else {}
             )
-            told.setdefault(column, {}).update(values)
-    return told
+            columns.setdefault(column, {}).update(values)
+    return columns
 
 
-def spacing(case: Facts) -> str:
+def spacing(case: CaseFacts) -> str:
     """Spacing in words, to a hundredth of a millimetre; a picture states none."""
     return (
         "not stated"
@@ -99,7 +98,7 @@ def spacing(case: Facts) -> str:
     )
 
 
-def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dict[str, int]]:
+def _balance(values: Mapping[int, str], cases: Sequence[CaseFacts]) -> dict[str, dict[str, int]]:
     people: dict[str, set[str]] = defaultdict(set)
     for place, value in values.items():
         people[value].add(cases[place].patient)
@@ -109,14 +108,14 @@ def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dic
     }
 
 
-def _by_modality(cases: Iterable[Facts]) -> dict[str, list[Facts]]:
-    groups: dict[str, list[Facts]] = defaultdict(list)
+def _by_modality(cases: Iterable[CaseFacts]) -> dict[str, list[CaseFacts]]:
+    groups: dict[str, list[CaseFacts]] = defaultdict(list)
     for case in cases:
         groups[case.modality].append(case)
     return groups
 
 
-def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
+def _histogram(cases: Sequence[CaseFacts]) -> dict[str, Any]:
     """All values of the cases on one axis, which spans all but the most extreme cases.
 
     Each case weighs the same.
@@ -140,7 +139,7 @@ def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _parts(
-    cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+    cases: Sequence[CaseFacts], columns: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
     """How a study with the default shares and seed would part the patients.
 
@@ -149,7 +148,7 @@ def _parts(
     if not cases:
         return {}
     number = {patient: i for i, patient in enumerate(sorted({case.patient for case in cases}))}
-    first = next(iter(told.values()), {})
+    first = next(iter(columns.values()), {})
     classes = {value: i for i, value in enumerate(sorted(set(first.values())))}
     strata = [classes[first[i]] if i in first else None for i in range(len(cases))]
     pairs = zip(cases, strata, strict=True)
@@ -165,18 +164,18 @@ def _parts(
 
 
 def _doubles(
-    twice: Doubles, cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+    doubles: Doubles, cases: Sequence[CaseFacts], columns: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
     """Counts of doubles; near ones of one patient do not count.
 
     Neighbouring slices and repeated exposures look alike.
     """
     owners = {i: case.patient for i, case in enumerate(cases)}
-    first = next(iter(told.values()), {})
+    first = next(iter(columns.values()), {})
     shown = {}
     for kind, groups in (
-        ("exact", twice.exact),
-        ("near", tuple(g for g in twice.near if len({owners[i] for i in g}) > 1)),
+        ("exact", doubles.exact),
+        ("near", tuple(g for g in doubles.near if len({owners[i] for i in g}) > 1)),
     ):
         shown[kind] = {
             "groups": len(groups),

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from client.dataset import label_names, masks
-from client.ingest import pipeline
+from client.ingest import ingestion
 from client.ingest.layout import Places
 from client.readers import _registry
 from common import networks
@@ -85,7 +85,7 @@ def test_each_name_has_one_number_whatever_the_objects_call_it(
     archive: Path, tmp_path: Path
 ) -> None:
     where = Places.of(archive, tmp_path / "sites" / "north", None)
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert not done.refused and len(done.cases) == 2
     assert label_names.read(where.site).masks == {1: "liver", 2: "tumour"}
     found = {}
@@ -102,7 +102,7 @@ def test_each_name_has_one_number_whatever_the_objects_call_it(
 
 def test_numbers_stay_when_new_names_come(archive: Path, tmp_path: Path) -> None:
     where = Places.of(archive, tmp_path / "sites" / "north", None)
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     export.volume(archive / "late", f"{export.NUMBER}7", "1.2.826.9", seed=7)
     contours(
         archive / "late" / "rs",
@@ -110,13 +110,13 @@ def test_numbers_stay_when_new_names_come(archive: Path, tmp_path: Path) -> None
         "1.2.826.9",
         {"cyst": (2, 2, 8, 6), f"seen by {export.NAME}": (10, 2, 14, 6)},
     )
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     assert label_names.read(where.site).masks == {1: "liver", 2: "tumour", 3: "cyst", 4: "unnamed"}
 
 
 def test_what_was_drawn_elsewhere_waits(archive: Path, tmp_path: Path) -> None:
     contours(archive / "stray", f"{export.NUMBER}5", "1.2.999", {"liver": (2, 2, 8, 6)})
-    done = pipeline.ingest(Places.of(archive, tmp_path / "sites" / "north", None))
+    done = ingestion.ingest(Places.of(archive, tmp_path / "sites" / "north", None))
     assert [file for file, _ in done.refused] == ["stray"] and sum(
         bool(f.mask) for f in done.cases.values()
     ) == 2

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
-from client.ingest import case_facts, layout, pipeline, table_files
+from client.ingest import case_facts, ingestion, layout, table_files
+from client.ingest.intake import Intake
 from client.ingest.layout import Places
 from client.ingest.readiness import readiness_report, twin
 from common.errors import SiteError
@@ -34,11 +35,11 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "export"
 
 
-def taken(source: Path, most: int = 16 * MEGABYTE) -> pipeline.Intake:
+def taken(source: Path, most: int = 16 * MEGABYTE) -> Intake:
     """Take a folder in whose one good picture is taken and all else refused."""
     where = Places.of(source, source.parent / "hospitals" / "north", None)
     with at_most(most):
-        done = pipeline.ingest(where)
+        done = ingestion.ingest(where)
     assert len(done.cases) == 1
     return done
 
@@ -90,7 +91,7 @@ def test_a_volume_takes_its_own_memory_once_and_no_more(source: Path) -> None:
     (source / "images" / "blank.nii.gz").write_bytes(gzip.compress(blank.to_bytes()))
     where = Places.of(source, source.parent / "hospitals" / "north", None)
     with at_most(size + size // 2 + 32 * MEGABYTE):
-        assert len(pipeline.ingest(where).cases) == 2
+        assert len(ingestion.ingest(where).cases) == 2
 
 
 @pytest.mark.parametrize("slope", [2.0, 1.0])
@@ -235,11 +236,11 @@ def test_values_that_networks_cannot_hold_are_refused(source: Path) -> None:
     export.nifti(source / "images" / "none.nii", np.full((3, 4, 5), np.nan))
     export.nifti(source / "images" / "odd.nii", np.array([[[np.inf, -np.inf], [np.nan, 1.0]]] * 3))
     where = Places.of(source, source.parent / "hospitals" / "north", None)
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert [name for name, _ in done.refused] == ["images/far.nii"] and "32-bit" in done.refused[0][
         1
     ]
-    assert all(case_facts.Facts.parse(case.line()) == case for case in done.cases.values())
+    assert all(case_facts.CaseFacts.parse(case.line()) == case for case in done.cases.values())
 
 
 def test_no_cell_of_the_quarantine_list_starts_a_formula() -> None:
@@ -298,7 +299,7 @@ def test_four_hundred_damaged_files_are_taken_or_refused(tmp_path: Path) -> None
             source = tmp_path / f"export{seed}"
             count += mutated(source, seed)
             where = Places.of(source, tmp_path / f"site{seed}", None)
-            done = pipeline.ingest(where)
+            done = ingestion.ingest(where)
             refused += len(done.refused)
             assert done.cases
             report = readiness_report.report(done, "north")

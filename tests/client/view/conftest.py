@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from client.home import SiteHome
-from client.view import http_server
-from client.view.http_server import Server
+from client.view import page_server
+from client.view.page_server import PageServer
 from tests.client.view import scene
 
 
@@ -19,6 +19,6 @@ def made(tmp_path: Path) -> SiteHome:
 
 
 @pytest.fixture
-def server(made: SiteHome) -> Iterator[Server]:
-    with http_server.open_view(made, "127.0.0.1", 0) as there:
+def server(made: SiteHome) -> Iterator[PageServer]:
+    with page_server.open_view(made, "127.0.0.1", 0) as there:
         yield there

@@ -9,8 +9,8 @@ import pytest
 
 from client.home import SiteHome
 from client.policy import stop
-from client.view import http_server
-from client.view.http_server import Server
+from client.view import page_server
+from client.view.page_server import PageServer
 from tests.client.view import scene
 from tests.client.view.browser import Browser, browser, needed
 
@@ -24,7 +24,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def shown(chromium: Browser, server: Server) -> Browser:
+def shown(chromium: Browser, server: PageServer) -> Browser:
     chromium.look(1200)
     chromium.asked.clear()
     chromium.said.clear()
@@ -83,7 +83,7 @@ def test_it_is_live(shown: Browser, made: SiteHome) -> None:
 
 
 def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: SiteHome) -> None:
-    with http_server.open_view(made, "127.0.0.1", 0) as server:
+    with page_server.open_view(made, "127.0.0.1", 0) as server:
         chromium.look(1200)
         chromium.open(server.address)
         chromium.until("document.querySelector('#clock').textContent.startsWith('Live')")
@@ -92,7 +92,9 @@ def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: SiteHome) ->
     )
 
 
-def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made: SiteHome) -> None:
+def test_it_is_whole_without_its_script(
+    chromium: Browser, server: PageServer, made: SiteHome
+) -> None:
     chromium.look(390, dark=True, scripts=False)
     chromium.open(server.address)
     assert (
@@ -106,7 +108,7 @@ def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made:
 
 
 def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(
-    shown: Browser, server: Server, made: SiteHome
+    shown: Browser, server: PageServer, made: SiteHome
 ) -> None:
     scene.refuse(made, study=scene.HOSTILE, run=scene.HOSTILE, fault=scene.HOSTILE)
     shown.until("document.querySelector('#refused').innerText.includes('onerror')")
@@ -127,7 +129,7 @@ def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1600])
-def test_it_fits(chromium: Browser, server: Server, width: int) -> None:
+def test_it_fits(chromium: Browser, server: PageServer, width: int) -> None:
     """WCAG 2.2, 1.4.10: no sideways scrolling of the page down to 320 pixels."""
     chromium.look(width, dark=width % 20 == 10)
     chromium.open(server.address)

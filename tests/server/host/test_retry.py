@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from server.host import retry
-from server.host.retry import Heart, LinkError, RunOverError, Retry, SilentError
+from server.host.retry import Heart, LinkError, Retry, RunOverError, SilentError
 from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[3]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client.ingest import case_facts, pipeline
+from client.ingest import case_facts, ingestion
 from client.ingest.layout import Places
 from client.ingest.readiness import duplicates, readiness_page, readiness_report
 from client.readers import Scan
@@ -20,7 +20,7 @@ from tests.client.ingest import export
 
 def told(source: Path, tmp_path: Path) -> dict[str, object]:
     return readiness_report.report(
-        pipeline.ingest(Places.of(source, tmp_path / "out" / "north", None)), "north"
+        ingestion.ingest(Places.of(source, tmp_path / "out" / "north", None)), "north"
     )
 
 
@@ -181,7 +181,7 @@ def test_the_page_holds_no_script_no_address_and_escapes_labels(
         (source / "labels.csv").read_text().replace(";early;", f";{hostile};")
     )
     where = Places.of(source, tmp_path / "out" / "north", None)
-    report = readiness_report.report(pipeline.ingest(where, ("stage",)), "north")
+    report = readiness_report.report(ingestion.ingest(where, ("stage",)), "north")
     assert hostile in report["labels"]["stage"]
     content = readiness_page.render(report)
     reader = _Tags()
@@ -209,11 +209,11 @@ def test_facts_survive_their_line() -> None:
         "stamp": "1",
     }
     case = case_facts.of(Scan(export.picture(3)[None], (0.5, 0.25)), **known)
-    assert case_facts.Facts.parse(case.line()) == case
+    assert case_facts.CaseFacts.parse(case.line()) == case
     assert (
-        case_facts.Facts.parse(case.line()[:-4]) is None
-        and case_facts.Facts.parse("[]") is None
-        and case_facts.Facts.parse('{"x": 1}') is None
+        case_facts.CaseFacts.parse(case.line()[:-4]) is None
+        and case_facts.CaseFacts.parse("[]") is None
+        and case_facts.CaseFacts.parse('{"x": 1}') is None
     )
     assert set(case.public()) == {
         "name",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from client.dataset import manifest as manifests
-from client.ingest import pipeline
+from client.ingest import ingestion
 from client.ingest.layout import Places
 from client.ingest.readiness import twin, twin_outline
 from client.readers import _registry
@@ -101,7 +101,7 @@ def test_nothing_rare_personal_or_exact_is_told(tmp_path: Path) -> None:
     assert "rareone" not in text and export.NAME not in text and export.NUMBER not in text
     assert not list(export.leaks(tmp_path / "raw"))
     assert told["images"] == 15 and told["patients"] == 10
-    pipeline.ingest(Places.of(source, tmp_path / "sites" / "north", None))
+    ingestion.ingest(Places.of(source, tmp_path / "sites" / "north", None))
     twin.make(tmp_path / "sites" / "north", tmp_path / "twin")
     assert "P-" not in "".join(p.read_text() for p in (tmp_path / "twin").glob("*.csv"))
 

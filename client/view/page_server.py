@@ -44,7 +44,7 @@ _ALWAYS = (
 )
 
 
-class Server(http_server.Server):
+class PageServer(http_server.Server):
     """Listens at once; answers between :func:`open_view`'s beginning and end.
 
     Attributes:
@@ -115,7 +115,7 @@ class Server(http_server.Server):
 
 
 class _Handler(http_server.Handler):
-    server: Server
+    server: PageServer
     protocol_version = "HTTP/1.0"  # one request a connection: nothing is left of one for the next
     largest_body = 4096
     always = _ALWAYS
@@ -232,7 +232,7 @@ class _Handler(http_server.Handler):
 
 
 @contextmanager
-def open_view(home: SiteHome, host: str, port: int) -> Iterator[Server]:
+def open_view(home: SiteHome, host: str, port: int) -> Iterator[PageServer]:
     """Serve the page while the block lasts.
 
     Args:
@@ -243,7 +243,7 @@ def open_view(home: SiteHome, host: str, port: int) -> Iterator[Server]:
     Raises:
         InputError: nobody can listen there.
     """
-    with Server(home, host, port) as server, http_server.serving(server, "view"):
+    with PageServer(home, host, port) as server, http_server.serving(server, "view"):
         yield server
 
 

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from client.dataset import labels
 from client.dataset import manifest as manifests
 from client.deidentify import burned_in
-from client.ingest import layout, pipeline
+from client.ingest import ingestion, layout
+from client.ingest.intake import Intake
 from client.ingest.layout import Places
 from client.ingest.readiness import readiness_page, readiness_report
 from common import networks
@@ -28,8 +29,8 @@ CLASSES = {
 }
 
 
-def take(source: Path, site: Path, *keep: str) -> pipeline.Intake:
-    return pipeline.ingest(Places.of(source, site, None), keep)
+def take(source: Path, site: Path, *keep: str) -> Intake:
+    return ingestion.ingest(Places.of(source, site, None), keep)
 
 
 def files(site: Path) -> dict[str, tuple[bytes, int]]:
@@ -50,7 +51,7 @@ def source(tmp_path: Path) -> Path:
     return export.researcher(tmp_path / "export")
 
 
-def documents(where: Places, done: pipeline.Intake) -> None:
+def documents(where: Places, done: Intake) -> None:
     report = readiness_report.report(done, where.site.name)
     layout.write(where.local("readiness.json"), json.dumps(report).encode())
     layout.write(where.local("readiness.html"), readiness_page.render(report).encode())
@@ -61,7 +62,7 @@ def test_no_identifier_is_left_anywhere(source: Path, site: Path) -> None:
     export.jpeg(source / "images" / f"{export.NUMBER}.jpg", export.picture(50))
     export.tiff(source / "images" / f"{export.NAME}.tif", export.picture(51))
     export.nifti(source / "images" / f"{export.NAME}.nii.gz", np.arange(60.0).reshape(3, 4, 5))
-    documents(where, pipeline.ingest(where))
+    documents(where, ingestion.ingest(where))
     assert list(export.leaks(source))
     found = [leak for leak in export.leaks(site.parent) if "quarantine" not in leak]
     assert not found
@@ -142,22 +143,22 @@ def test_a_run_that_was_cut_short_goes_on(source: Path, site: Path, tmp_path: Pa
 
     where = Places.of(source, site, None)
     with pytest.raises(KeyboardInterrupt):
-        pipeline.ingest(where, (), stop)
+        ingestion.ingest(where, (), stop)
     assert len(list((site / "images").iterdir())) == 5 and not (site / ".drafts").exists()
     kept = files(site)
     with where.local("cases.jsonl").open("a") as lines:
         lines.write('{"name": "images/tor')
-    assert pipeline.ingest(where).fresh == 7
+    assert ingestion.ingest(where).fresh == 7
     assert {k: v[0] for k, v in files(site).items()} == {k: v[0] for k, v in files(whole).items()}
     assert all(files(site)[name] == kept[name] for name in kept)
 
 
 def test_a_file_without_its_line_is_adopted_after_a_crash(source: Path, site: Path) -> None:
     where = Places.of(source, site, None)
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     before = files(site)
     where.local("cases.jsonl").write_text("")
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert len(done.cases) == 12 and not done.refused
     assert {k: v[0] for k, v in files(site).items()} == {k: v[0] for k, v in before.items()}
 
@@ -244,7 +245,7 @@ def test_letters_in_a_picture_wait_until_a_human_has_looked(source: Path, site: 
     canvas.save(source / "images" / "printed.png")
     done = take(source, site)
     assert done.refused == [("images/printed.png", burned_in.PRINTED)] and len(done.cases) == 12
-    done = pipeline.ingest(Places.of(source, site, None), cleared=["images/printed.png"])
+    done = ingestion.ingest(Places.of(source, site, None), cleared=["images/printed.png"])
     assert done.fresh == 1 and not done.refused
 
 

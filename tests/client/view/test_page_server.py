@@ -16,8 +16,8 @@ import pytest
 
 from client.home import SiteHome
 from client.policy import stop
-from client.view import http_server, status_page
-from client.view.http_server import Server
+from client.view import page_server, status_page
+from client.view.page_server import PageServer
 from client.view.status import Viewer
 from common.errors import InputError
 from common.html import digest
@@ -26,7 +26,7 @@ from tests.patience import patient
 
 
 def ask(
-    server: Server, method: str, path: str, body: bytes | str | None = None, **headers: str
+    server: PageServer, method: str, path: str, body: bytes | str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
     """One request; headers are written with _ for -, an empty one is left out."""
     wire = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=patient(20))
@@ -52,7 +52,7 @@ def ask(
     return found
 
 
-def cookie(server: Server) -> str:
+def cookie(server: PageServer) -> str:
     """What a browser that was given the address has afterwards."""
     status, headers, _ = ask(server, "GET", server.address.removeprefix(server.origin))
     assert status == 303 and headers["location"] == server.base
@@ -62,7 +62,7 @@ def cookie(server: Server) -> str:
     return headers["set-cookie"].partition(";")[0]
 
 
-def press(server: Server, what: str = "stop", **change: str) -> tuple[int, dict[str, str], str]:
+def press(server: PageServer, what: str = "stop", **change: str) -> tuple[int, dict[str, str], str]:
     """Press a button as the page does, but for ``change``.
 
     Fields of the form are in lower case, headers with a capital.
@@ -79,7 +79,7 @@ def press(server: Server, what: str = "stop", **change: str) -> tuple[int, dict[
     return ask(server, "POST", f"{server.base}{what}", urlencode(fields), **headers)
 
 
-def test_the_key_opens_the_page(server: Server) -> None:
+def test_the_key_opens_the_page(server: PageServer) -> None:
     status, headers, text = ask(server, "GET", server.base, Cookie=cookie(server))
     assert status == 200 and "<h1>north</h1>" in text and "run-7" in text
     assert not {"server", "date", "set-cookie", "access-control-allow-origin"} & headers.keys()
@@ -91,14 +91,14 @@ def test_the_key_opens_the_page(server: Server) -> None:
     assert server.csrf in text and server._key not in text and server.ticket not in text
 
 
-def test_the_cookie_stands_among_others(server: Server) -> None:
+def test_the_cookie_stands_among_others(server: PageServer) -> None:
     status, _, _ = ask(
         server, "GET", server.base, Cookie=f'other={{"a": 1}}; x="; {cookie(server)}; y=\xe9'
     )
     assert status == 200
 
 
-def test_the_data_of_the_page(server: Server) -> None:
+def test_the_data_of_the_page(server: PageServer) -> None:
     status, headers, text = ask(server, "GET", f"{server.base}status.json", Cookie=cookie(server))
     found = json.loads(text)
     assert (status, headers["content-type"], found["site"], found["spent"]["rounds"]) == (
@@ -115,7 +115,7 @@ def test_the_data_of_the_page(server: Server) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x", "k" * 43, "%ff%00", "a&key=b&c=d&e=f"])
-def test_another_key_opens_nothing(server: Server, key: str) -> None:
+def test_another_key_opens_nothing(server: PageServer, key: str) -> None:
     for path in (
         f"/?key={key}",
         "/",
@@ -132,13 +132,13 @@ def test_another_key_opens_nothing(server: Server, key: str) -> None:
     "sent",
     ["", "consilium_view=", "consilium_view=x", "consilium_view", "=;;=", "consilium_view=\xff"],
 )
-def test_another_cookie_opens_nothing(server: Server, sent: str) -> None:
+def test_another_cookie_opens_nothing(server: PageServer, sent: str) -> None:
     assert ask(server, "GET", server.base, Cookie=sent)[0] == 403
     assert press(server, Cookie=sent)[0] == 403
 
 
-def test_the_cookie_opens_this_view_only(server: Server, made: SiteHome) -> None:
-    with http_server.open_view(made, "127.0.0.1", 0) as another:
+def test_the_cookie_opens_this_view_only(server: PageServer, made: SiteHome) -> None:
+    with page_server.open_view(made, "127.0.0.1", 0) as another:
         assert ask(another, "GET", another.base, Cookie=cookie(server))[0] == 403
         assert len({server.base, another.base, server.csrf, another.csrf}) == 4
 
@@ -146,7 +146,7 @@ def test_the_cookie_opens_this_view_only(server: Server, made: SiteHome) -> None
 @pytest.mark.parametrize(
     "path", ["x", "status.json/", "?a", "../", "stop", "resume", "status.json?x"]
 )
-def test_there_are_two_pages(server: Server, path: str) -> None:
+def test_there_are_two_pages(server: PageServer, path: str) -> None:
     assert ask(server, "GET", server.base + path, Cookie=cookie(server))[0] == 404
 
 
@@ -163,7 +163,7 @@ HOSTS = [
 @pytest.mark.parametrize(
     "host", [*HOSTS, "", "a b", "[::1", "127.0.0.1:{port}@evil", "127.0.0.1:99999", "\xff:{port}"]
 )
-def test_a_name_that_suddenly_means_this_machine(server: Server, host: str) -> None:
+def test_a_name_that_suddenly_means_this_machine(server: PageServer, host: str) -> None:
     """DNS rebinding: the browser sends the attacker's name as Host."""
     name = host.format(port=server.server_address[1])
     for path in (server.address.removeprefix(server.origin), server.base):
@@ -173,11 +173,11 @@ def test_a_name_that_suddenly_means_this_machine(server: Server, host: str) -> N
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]", "127.0.0.2"])
-def test_names_of_this_machine(server: Server, host: str) -> None:
+def test_names_of_this_machine(server: PageServer, host: str) -> None:
     assert server.knows(f"{host}:{server.server_address[1]}")
 
 
-def test_two_hosts_are_one_too_many(server: Server) -> None:
+def test_two_hosts_are_one_too_many(server: PageServer) -> None:
     with socket.create_connection(("127.0.0.1", server.server_address[1]), 20) as wire:
         host = server.origin.removeprefix("http://")
         wire.sendall(
@@ -186,7 +186,7 @@ def test_two_hosts_are_one_too_many(server: Server) -> None:
         assert wire.recv(1000).startswith(b"HTTP/1.0 421 ")
 
 
-def test_the_button_stops_and_resumes(server: Server, made: SiteHome) -> None:
+def test_the_button_stops_and_resumes(server: PageServer, made: SiteHome) -> None:
     status, headers, _ = press(server)
     assert (status, headers["location"]) == (303, server.base)
     found = stop.read(made.state)
@@ -202,7 +202,7 @@ def test_the_button_stops_and_resumes(server: Server, made: SiteHome) -> None:
 
 
 def test_the_button_works_where_a_browser_says_nothing_of_its_own(
-    server: Server, made: SiteHome
+    server: PageServer, made: SiteHome
 ) -> None:
     assert press(server, Origin="", Sec_Fetch_Site="")[0] == 303 and stop.read(made.state)
 
@@ -222,7 +222,7 @@ FORGED: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("change", FORGED.values(), ids=FORGED.keys())
 @pytest.mark.parametrize("what", ["stop", "resume"])
 def test_a_forged_press_changes_nothing(
-    server: Server, made: SiteHome, what: str, change: dict[str, str]
+    server: PageServer, made: SiteHome, what: str, change: dict[str, str]
 ) -> None:
     if what == "resume":
         stop.stop(made.state, "ann", "", datetime.now(UTC))
@@ -248,7 +248,7 @@ BROKEN: dict[str, tuple[int, dict[str, str]]] = {
 
 @pytest.mark.parametrize(("status", "change"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_press_changes_nothing(
-    server: Server, made: SiteHome, status: int, change: dict[str, str]
+    server: PageServer, made: SiteHome, status: int, change: dict[str, str]
 ) -> None:
     assert press(server, **change)[0] == status
     assert stop.read(made.state) is None
@@ -256,7 +256,7 @@ def test_a_broken_press_changes_nothing(
 
 
 @pytest.mark.parametrize("what", ["", "stop/", "Stop", "start", "status.json", "../stop"])
-def test_there_are_two_buttons(server: Server, what: str) -> None:
+def test_there_are_two_buttons(server: PageServer, what: str) -> None:
     assert press(server, what)[0] == 404
 
 
@@ -273,7 +273,7 @@ RAW = {
 
 
 @pytest.mark.parametrize(("sent", "status"), RAW.items(), ids=range(len(RAW)))
-def test_what_is_no_request(server: Server, sent: bytes, status: bytes) -> None:
+def test_what_is_no_request(server: PageServer, sent: bytes, status: bytes) -> None:
     """The answer repeats nothing of it and does not say what answers."""
     with socket.create_connection(("127.0.0.1", server.server_address[1]), 20) as wire:
         wire.sendall(sent)
@@ -292,19 +292,19 @@ def test_what_is_no_request(server: Server, sent: bytes, status: bytes) -> None:
     )
 
 
-def test_a_long_address_is_refused(server: Server) -> None:
+def test_a_long_address_is_refused(server: PageServer) -> None:
     assert ask(server, "GET", "/" + "a" * 3000, Cookie=cookie(server))[0] == 414
 
 
-def test_silent_connections_do_not_keep_others_out(server: Server) -> None:
+def test_silent_connections_do_not_keep_others_out(server: PageServer) -> None:
     """Places are given back; while all are taken, a new connection ends at once."""
     silent = [
         socket.create_connection(("127.0.0.1", server.server_address[1]), 20)
-        for _ in range(Server.at_once)
+        for _ in range(PageServer.at_once)
     ]
     try:
         with socket.create_connection(
-            ("127.0.0.1", server.server_address[1]), http_server._Handler.timeout / 2
+            ("127.0.0.1", server.server_address[1]), page_server._Handler.timeout / 2
         ) as late:
             assert late.recv(1) == b""
     finally:
@@ -321,23 +321,23 @@ def test_silent_connections_do_not_keep_others_out(server: Server) -> None:
 
 
 def test_only_this_machine_unless_asked(made: SiteHome) -> None:
-    with http_server.open_view(made, "127.0.0.1", 0) as server:
+    with page_server.open_view(made, "127.0.0.1", 0) as server:
         assert server.loopback and server.server_address[0] == "127.0.0.1"
-    with http_server.open_view(made, "0.0.0.0", 0) as server:
+    with page_server.open_view(made, "0.0.0.0", 0) as server:
         port = server.server_address[1]
         assert not server.loopback
         assert server.knows(f"192.0.2.7:{port}") and not server.knows(f"evil.example:{port}")
     with (
         pytest.raises(InputError, match="cannot be listened at"),
-        http_server.open_view(made, "192.0.2.7", 0),
+        page_server.open_view(made, "192.0.2.7", 0),
     ):
         pass
 
 
-def test_a_port_that_is_taken(made: SiteHome, server: Server) -> None:
+def test_a_port_that_is_taken(made: SiteHome, server: PageServer) -> None:
     with (
         pytest.raises(InputError, match="give another --port"),
-        http_server.open_view(made, "127.0.0.1", server.server_address[1]),
+        page_server.open_view(made, "127.0.0.1", server.server_address[1]),
     ):
         pass
 
@@ -389,7 +389,7 @@ def test_nothing_comes_from_elsewhere(made: SiteHome) -> None:
         if name in ("src", "href", "action", "srcset")
     ]
     assert set(places) == {"data:,", "./", "stop"}
-    assert "http" not in render(made).replace(http_server.__doc__ or "", "")
+    assert "http" not in render(made).replace(page_server.__doc__ or "", "")
     inside = re.findall(r"<(?:style|script)>(.*?)</(?:style|script)>", render(made), re.DOTALL)
     assert len(inside) == 2 and all(digest(text) in status_page.POLICY for text in inside)
 
