@@ -29,8 +29,10 @@ _CHECK = (
 _SHOW = ("consilium study show lungs.toml", "consilium study show --fields")
 _SIMULATE = (
     "consilium simulate lungs.toml --sites hospitals/",
-    "consilium simulate lungs.toml --sites hospitals/ --compare local,pooled --rounds 10"
-    " --out runs/first",
+    (
+        "consilium simulate lungs.toml --sites hospitals/ --compare local,pooled --rounds 10"
+        " --out runs/first"
+    ),
 )
 _EVALUATE = (
     "consilium evaluate runs/lungs/model --sites hospitals/",
@@ -164,7 +166,9 @@ def _add_evaluate(commands: Any) -> None:
         "score a trained model on hospital folders, also ones never trained on",
         _EVALUATE,
     )
-    parser.add_argument("model", metavar="RUN/model", type=model_folder, help="model folder of a run")
+    parser.add_argument(
+        "model", metavar="RUN/model", type=model_folder, help="model folder of a run"
+    )
     _add_sites(parser)
     parser.add_argument(
         "--split",

@@ -28,8 +28,10 @@ def _add_approve(group: Any, command: Add, whole: Whole) -> Parser:
         "approve a study, by name of a person",
         (
             "consilium site approve lungs --home /srv/consilium --by Rivers",
-            "consilium site approve lungs.toml --home /srv/consilium --by Rivers --days 30"
-            " --evaluate-only",
+            (
+                "consilium site approve lungs.toml --home /srv/consilium --by Rivers --days 30"
+                " --evaluate-only"
+            ),
         ),
     )
     parser.add_argument(

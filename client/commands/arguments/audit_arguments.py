@@ -97,5 +97,7 @@ def _add_prove(commands: Any, command: Add, whole: Whole) -> Parser:
         help="instead: that the record of NEW entries grew from that of OLD; heads were signed"
         " over both",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: print it)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write (default: print it)"
+    )
     return parser
