@@ -1,6 +1,7 @@
 """What ``consilium server doctor`` and ``consilium site doctor`` share.
 
-Findings, how they are shown, and how certificates, clocks and disks are judged. Facts are passed in.
+Findings, how they are shown, and how certificates, clocks and disks are judged. Nothing is looked
+at here: facts are passed in.
 """
 
 from __future__ import annotations

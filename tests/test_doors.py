@@ -358,7 +358,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "client/readers/dicom/*",
         "client/deidentify/*",
         "client/ingest/*",
-        "common/simulation/phantoms/write.py",
+        "common/simulation/phantoms/ct_image.py",
     ),
     "nibabel": ("client/readers/nifti.py", "client/ingest/convert_nifti.py"),
     "PIL": (

@@ -1,4 +1,7 @@
-"""Simulate a federation on one machine with the two apps that are deployed; the apps come in by name, as Flower names them."""
+"""Simulate a federation on one machine with the two apps that are deployed.
+
+The apps come in by name, as Flower names them.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,8 @@ def evaluate(
     """Score a saved model on every hospital folder in ``sites``, also ones never trained on.
 
     Returns:
-        ``{"study", "model", "split", "metrics": {"sites", "mean", "intervals"}, "images", "faults"}``.
+        ``{"study", "model", "split", "metrics": {"sites", "mean", "intervals"}, "images",
+        "faults"}``.
     """
     folders = hospital_folders(sites)
     scoring = importlib.import_module("server.evaluate")
@@ -120,7 +124,10 @@ def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """On pictures as small as the demo's, threads wait for each other longer than they compute: two take 1.5 times as long as one."""
+    """On pictures as small as the demo's, threads wait for each other longer than they compute.
+
+    Two take 1.5 times as long as one.
+    """
     torch = importlib.import_module("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -170,7 +177,10 @@ def run_folder(out: Path, sites: Path) -> None:
 
 
 def _check_model(out: Path) -> None:
-    """Whether the model's folder holds only what a run writes; it is replaced whole, and nothing of anybody else's may go with it."""
+    """Whether the model's folder holds only what a run writes.
+
+    It is replaced whole, and nothing of anybody else's may go with it.
+    """
     folder = out / "model"
     strange = sorted({f.name for f in folder.iterdir()} - set(_MODEL)) if folder.is_dir() else []
     if strange:
@@ -222,7 +232,10 @@ def _ordered(path: Path, order: dict[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _environment(sites: Path, state: Path, device: str, engine: str) -> Iterator[None]:
-    """What the two apps find in their environment while a simulation runs; what hospitals kept from an earlier run is removed."""
+    """What the two apps find in their environment while a simulation runs.
+
+    What hospitals kept from an earlier run is removed.
+    """
     if state.exists():
         shutil.rmtree(state)
     names = {
