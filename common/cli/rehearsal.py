@@ -35,7 +35,8 @@ def steps(study: Study) -> None:
             if transform.augment is not None:
                 batch = transform.augment(options, batch, generator)
     except CaseError:
-        return  # the invented image does not suit a step, e.g. has no foreground for it; a hospital's image may
+        # The invented image does not suit a step, e.g. has no foreground for it; a hospital's may.
+        return
 
 
 def _transform(name: str) -> Transform:

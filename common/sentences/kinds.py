@@ -1,7 +1,8 @@
 """Types of the arguments of a sentence: numbers within bounds, words of the study, names of settings and hospitals, literals of a fixed list.
 
-There is no type for free text. A kind looks at a value twice: alone (``fits``), and beside what only a hospital has at hand (``stands``):
-the words of the study, the names of its settings and of the policy's, the hospitals on the signed roster.
+There is no type for free text. A kind looks at a value twice: alone (``fits``), and beside what
+only a hospital has at hand (``stands``): the words of the study, the names of its settings and of
+the policy's, the hospitals on the signed roster.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class _Plain:
-    """What all kinds share: nothing is a count, values need no surroundings and are shown as they are."""
+    """What all kinds share.
+
+    Nothing is a count, values need no surroundings and are shown as they are.
+    """
 
     count: bool = field(default=False, kw_only=True)
 
@@ -203,7 +207,8 @@ class Entry:
     Attributes:
         template: the sentence with the names of its arguments in braces.
         kinds: name of an argument: its type.
-        short: the sentence without the arguments that are counts; empty where a general one takes its place.
+        short: the sentence without the arguments that are counts; empty where a general one takes
+            its place.
     """
 
     template: str

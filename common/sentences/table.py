@@ -1,7 +1,8 @@
 """All that a hospital says in words: a code of one curated table and typed arguments, which the reader's own table makes a sentence of.
 
-What travels is ``{"code", "arguments"}``. There is no argument of free text, so that no header, file name, name or cell of a table can leave
-in a sentence. The parts of the table lie beside this file, by subject.
+What travels is ``{"code", "arguments"}``. There is no argument of free text, so that no header,
+file name, name or cell of a table can leave in a sentence. The parts of the table lie beside this
+file, by subject.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ class Sentence:
         )
 
     def without_counts(self) -> Sentence:
-        """The same without numbers of the hospital's data; a general sentence where the row has no such form."""
+        """The same without numbers of the hospital's data.
+
+        A general sentence where the row has no such form.
+        """
         entry = TABLE[self.code]
         if not entry.counts:
             return self
@@ -132,7 +136,10 @@ def say(code: str, **arguments: object) -> Sentence:
 
 
 def heard(value: object) -> Sentence:
-    """A sentence of the other side; a neutral one where this side does not know it, and never the text that came."""
+    """A sentence of the other side.
+
+    A neutral one where this side does not know it, and never the text that came.
+    """
     try:
         return Sentence.from_json(value)
     except ValueError:
@@ -140,7 +147,10 @@ def heard(value: object) -> Sentence:
 
 
 def told(values: object, most: int) -> tuple[str, ...]:
-    """The first sentences of a list as it travels, for people; with the number of images before each that counts them."""
+    """The first sentences of a list as it travels, for people.
+
+    With the number of images before each that counts them.
+    """
     items = values[:most] if isinstance(values, list) else []
     return tuple(_counted(item) for item in items)
 
@@ -149,4 +159,7 @@ def _counted(item: object) -> str:
     images = item.get("images") if isinstance(item, Mapping) else None
     if not isinstance(item, Mapping) or type(images) is not int:
         return heard(item).render()
-    return f"{images} left out: {heard({name: v for name, v in item.items() if name != 'images'}).render()}"
+    return (
+        f"{images} left out:"
+        f" {heard({name: v for name, v in item.items() if name != 'images'}).render()}"
+    )

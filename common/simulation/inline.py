@@ -1,7 +1,8 @@
 """The ``inline`` engine: an in-process Flower grid that calls the same handlers, one hospital after the other.
 
-A question is answered when its answer is pulled, so only one answer exists at a time and memory stays flat in the number of hospitals.
-Vectors are handed over in memory; the header and every check are those of the real wire.
+A question is answered when its answer is pulled, so only one answer exists at a time and memory
+stays flat in the number of hospitals. Vectors are handed over in memory; the header and every check
+are those of the real wire.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Simulate a federation on one machine with the two apps that are deployed; the apps come in by name, as Flower names them."""
+"""Simulate a federation on one machine with the two apps that are deployed.
+
+The apps come in by name, as Flower names them.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,8 @@ def evaluate(
     """Score a saved model on every hospital folder in ``sites``, also ones never trained on.
 
     Returns:
-        ``{"study", "model", "split", "metrics": {"sites", "mean", "intervals"}, "images", "faults"}``.
+        ``{"study", "model", "split", "metrics": {"sites", "mean", "intervals"}, "images",
+        "faults"}``.
     """
     folders = hospital_folders(sites)
     scoring = importlib.import_module("server.evaluate")
@@ -124,15 +128,18 @@ def demo(out: Path, quiet: bool = False) -> dict[str, Any]:
 
 
 @contextmanager
-def _threads(engine: str, wanted: int | None) -> Iterator[None]:
-    """One number of threads from start to end, here and in every process that is started meanwhile; Ray shares the cores out by itself."""
-    if engine == "ray" and wanted is None:
+def _threads(engine: str, count: int | None) -> Iterator[None]:
+    """One number of threads from start to end, here and in every process that is started meanwhile.
+
+    Ray shares the cores out by itself.
+    """
+    if engine == "ray" and count is None:
         yield
         return
     torch = importlib.import_module("torch")
     before: int = torch.get_num_threads()
-    with _variables(dict.fromkeys(("OMP_NUM_THREADS", "CONSILIUM_THREADS"), str(wanted or before))):
-        torch.set_num_threads(wanted or before)
+    with _variables(dict.fromkeys(("OMP_NUM_THREADS", "CONSILIUM_THREADS"), str(count or before))):
+        torch.set_num_threads(count or before)
         try:
             yield
         finally:
@@ -179,7 +186,10 @@ def run_folder(out: Path, sites: Path) -> None:
 
 
 def _check_model(out: Path) -> None:
-    """Whether the model's folder holds only what a run writes; it is replaced whole, and nothing of anybody else's may go with it."""
+    """Whether the model's folder holds only what a run writes.
+
+    It is replaced whole, and nothing of anybody else's may go with it.
+    """
     folder = out / "model"
     strange = sorted({f.name for f in folder.iterdir()} - set(_MODEL)) if folder.is_dir() else []
     if strange:
@@ -231,7 +241,10 @@ def _ordered(path: Path, order: dict[str, Any]) -> Iterator[None]:
 
 @contextmanager
 def _environment(sites: Path, state: Path, device: str, engine: str) -> Iterator[None]:
-    """What the two apps find in their environment while a simulation runs; what hospitals kept from an earlier run is removed."""
+    """What the two apps find in their environment while a simulation runs.
+
+    What hospitals kept from an earlier run is removed.
+    """
     if state.exists():
         shutil.rmtree(state)
     names = {

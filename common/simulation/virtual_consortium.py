@@ -1,6 +1,7 @@
 """A make-believe consortium, so that a simulation's hospitals speak to each other exactly as real ones do: with identities and a signed roster.
 
-Keys are random and never seeded: they protect nothing here, and what is trained does not depend on them.
+Keys are random and never seeded: they protect nothing here, and what is trained does not depend on
+    them.
 """
 
 from __future__ import annotations

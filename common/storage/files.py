@@ -1,4 +1,7 @@
-"""Files that hold secrets or must never be seen half-written: private from the first byte, on disk before they have their name."""
+"""Files that hold secrets or must never be seen half-written.
+
+Private from the first byte, on disk before they have their name.
+"""
 
 from __future__ import annotations
 
@@ -157,7 +160,8 @@ def sync(path: Path) -> None:
 def hand_over(state: Path, *names: str) -> None:
     """Give files that an administrator has made in the worker's folder to the worker's user, so that the worker can go on with them.
 
-    Only plain files that have no other name: the worker's user could have put a link to somebody else's file there.
+    Only plain files that have no other name: the worker's user could have put a link to somebody
+        else's file there.
     """
     if os.geteuid() != 0:
         return

@@ -191,13 +191,13 @@ def _worker(home: Path) -> None:
 def _gateway(home: Path) -> None:
     import signal
 
-    from client.commands import site_commands
+    from client.commands import site_processes
     from client.home import SiteHome
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: sys.exit(0))
     opened = SiteHome(home)
-    site_commands._carry(opened, opened.settings(), threading.Event())
+    site_processes.connect(opened, opened.settings(), threading.Event())
 
 
 def _stopped() -> threading.Event:

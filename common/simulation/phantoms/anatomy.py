@@ -1,4 +1,7 @@
-"""Painting an invented upper abdomen: axial CT slices in Hounsfield units. Axes and units are those of :mod:`common.simulation.phantoms.body`."""
+"""Painting an invented upper abdomen: axial CT slices in Hounsfield units.
+
+Axes and units are those of :mod:`common.simulation.phantoms.body`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ _AIR, _LUNG, _FAT, _WATER, _MUSCLE = -1000.0, -860.0, -105.0, 8.0, 55.0
 
 @dataclass(frozen=True)
 class Slice:
-    """One height: ``hu [H, W]``, the pixels of each lesion, and how deep within the body each pixel lies, 0 to 1."""
+    """One height.
+
+    ``hu [H, W]``, the pixels of each lesion, and how deep within the body each pixel lies, 0 to 1.
+    """
 
     hu: Array
     lesions: list[npt.NDArray[np.bool_]]
@@ -191,7 +197,10 @@ def _paint_bowel(canvas: Canvas, body: Body, inner: Array) -> None:
 
 
 def _paint_kidneys(canvas: Canvas, body: Body, z: float) -> None:
-    """Bean shapes with the fat of the hilum; before the contrast medium is washed through, the cortex stands out."""
+    """Bean shapes with the fat of the hilum.
+
+    Before the contrast medium is washed through, the cortex stands out.
+    """
     for side, start in KIDNEYS:
         if z <= start - 0.12:
             continue
@@ -214,7 +223,10 @@ def _paint_kidneys(canvas: Canvas, body: Body, z: float) -> None:
 
 
 def _paint_liver(canvas: Canvas, body: Body, z: float, inner: Array) -> Array:
-    """The liver with its vessels and, lower down, the gallbladder; returns the share of each pixel within it."""
+    """The liver with its vessels and, lower down, the gallbladder.
+
+    Returns the share of each pixel within it.
+    """
     phase = body.phase
     shape = liver(body, canvas.u, canvas.v, z, inner)
     canvas.paint(shape, phase.liver + 4 * canvas.fine + 4 * canvas.coarse)
@@ -246,7 +258,10 @@ def _paint_liver(canvas: Canvas, body: Body, z: float, inner: Array) -> Array:
 def _paint_lesion(
     canvas: Canvas, body: Body, lesion: Lesion, z: float, within: Array
 ) -> npt.NDArray[np.bool_] | None:
-    """Paint a lesion where the slice meets it; its pixels, or None for a cyst or where it is not met."""
+    """Paint a lesion where the slice meets it.
+
+    Its pixels, or None for a cyst or where it is not met.
+    """
     left = lesion.radius**2 - ((lesion.centre[2] - z) * EXTENT) ** 2
     if left <= 0:
         return None

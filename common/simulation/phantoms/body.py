@@ -1,7 +1,9 @@
 """An invented patient and the shapes of the organs, as formulas; nothing in it comes from a person.
 
-Axes: ``u`` runs to the patient's left (right in the image), ``v`` to the back (down in the image), both in half body widths from the
-middle of the body; ``z`` runs from the diaphragm (0) to the lower poles of the kidneys (1). Shapes are in half body widths.
+Axes: ``u`` runs to the patient's left (right in the image), ``v`` to the back (down in the image),
+    both in half body widths from the
+middle of the body; ``z`` runs from the diaphragm (0) to the lower poles of the kidneys (1). Shapes
+are in half body widths.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ _VENTRAL, _DORSAL = 0.66, 0.63
 
 @dataclass(frozen=True)
 class Phase:
-    """Hounsfield units at a time after the contrast medium is given; ``lesion`` is relative to the liver, ``rim`` to the lesion."""
+    """Hounsfield units at a time after the contrast medium is given.
+
+    ``lesion`` is relative to the liver, ``rim`` to the lesion.
+    """
 
     liver: float
     vessel: float
@@ -37,7 +42,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Lesion:
-    """A roughly round mass: centre ``(u, v, z)``, radius, and the lobes of its outline as Fourier amplitudes and angles."""
+    """A roughly round mass.
+
+    Centre ``(u, v, z)``, radius, and the lobes of its outline as Fourier amplitudes and angles.
+    """
 
     centre: tuple[float, float, float]
     radius: float
@@ -96,7 +104,10 @@ def random_body(rng: np.random.Generator, phase: Phase, fat: float, meal: float)
 def random_lesion(
     rng: np.random.Generator, body: Body, z: float, radius: float, *, cyst: bool, difference: float
 ) -> Lesion | None:
-    """A lesion within the liver at height ``z``, apart from the others; None where no place is found."""
+    """A lesion within the liver at height ``z``, apart from the others.
+
+    None where no place is found.
+    """
     places = rng.uniform((-0.95, -0.55), (0.35, 0.45), (200, 2)).astype(np.float32)
     u, v = places.T
     room = -liver(body, u, v, z, cavity(body, u, v)) - 0.8 * radius - 0.02
@@ -152,7 +163,11 @@ def axes(body: Body) -> tuple[float, float, float]:
 
 
 def liver(body: Body, u: Array, v: Array, z: float, inner: Array) -> Array:
-    """Signed distance to the liver: right and left lobe, cut by the wall, the porta, the spine, the round ligament and the right kidney."""
+    """Signed distance to the liver.
+
+    Right and left lobe, cut by the wall, the porta, the spine, the round ligament and the right
+    kidney.
+    """
     j, low = body.jitter, max(0.0, z - 0.35)
     right = ellipse(
         u, v, (-0.45 - 0.10 * low, 0.02 * j[11]), (0.46 - 0.14 * low, 0.50 - 0.08 * low), 8

@@ -10,7 +10,10 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Point = tuple[float, float]
 _SLACK = 0.12
-"""How far, at most, the plane is bent and the body moved: what is near a point lies within this of where it would be."""
+"""How far, at most, the plane is bent and the body moved.
+
+What is near a point lies within this of where it would be.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,10 @@ class Canvas:
         )
 
     def paint(self, distance: Array, value: float | Array, soft: float = 1.0) -> Array:
-        """Cover a shape given by its signed distance; returns the share of each pixel that it covers."""
+        """Cover a shape given by its signed distance.
+
+        Returns the share of each pixel that it covers.
+        """
         share: Array = np.clip(0.5 - distance / np.float32(self.edge * soft), 0, 1)
         self.hu[...] += share * (value - self.hu)
         return share
@@ -71,7 +77,10 @@ class Canvas:
 
 
 def length(x: Array, y: Array) -> Array:
-    """Length of vectors; several times faster than ``numpy.hypot``, which guards against overflow."""
+    """Length of vectors.
+
+    Several times faster than ``numpy.hypot``, which guards against overflow.
+    """
     return np.sqrt(x * x + y * y)
 
 

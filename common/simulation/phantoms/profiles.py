@@ -1,4 +1,7 @@
-"""Kinds of hospitals: their scanners, protocols, patients and cases. Change a number here to see what federation makes of it."""
+"""Kinds of hospitals: their scanners, protocols, patients and cases.
+
+Change a number here to see what federation makes of it.
+"""
 
 from __future__ import annotations
 

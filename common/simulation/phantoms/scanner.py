@@ -1,4 +1,7 @@
-"""What a CT scanner makes of a slice: blur, noise with the grain of its reconstruction, cupping, and a circular field of view."""
+"""What a CT scanner makes of a slice.
+
+Blur, noise with the grain of its reconstruction, cupping, and a circular field of view.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ class Scanner:
         blur: standard deviation of the point spread, millimetres.
         sharpening: how far a sharp kernel raises high frequencies; 0 is none.
         noise: standard deviation in the middle of an average body, Hounsfield units.
-        streaks: 0 to 1, how far noise is drawn out sideways, as when too little of the beam passes a wide body.
+        streaks: 0 to 1, how far noise is drawn out sideways, as when too little of the beam passes
+            a wide body.
         cupping: Hounsfield units that the middle of the body lacks, as after beam hardening.
         offset: Hounsfield units that the whole calibration is off.
         circle: outside the circle of reconstruction the image is padded.

@@ -194,7 +194,7 @@ def test_a_gpu_and_its_memory(top: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             if finding.name == "GPU"
         ]
         assert found.state == state
-        assert found.found == f"Grace, {free}.0 of 80.0 GiB free"
+        assert found.observation == f"Grace, {free}.0 of 80.0 GiB free"
 
 
 def test_processes_that_run(top: Path) -> None:
@@ -235,7 +235,7 @@ def test_walls_that_the_kernel_lacks(top: Path, monkeypatch: pytest.MonkeyPatch)
             for finding in site_doctor.examine(home.path, "worker")
             if finding.name == "walls"
         ]
-        assert (found.state, found.found) == (state, "This kernel offers no Landlock")
+        assert (found.state, found.observation) == (state, "This kernel offers no Landlock")
 
 
 def test_it_leaves_no_trace(top: Path) -> None:

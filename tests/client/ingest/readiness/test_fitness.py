@@ -62,7 +62,7 @@ def test_foreign_words_are_named_and_a_map_makes_them_fit(site: Path, tmp_path: 
     half = fitness.check(site, study(**CLASSES), names, "cpu")
     assert (
         states(half)["names"] == "wrong"
-        and "'ja'" in half[0].found
+        and "'ja'" in half[0].observation
         and "labels.toml" in half[0].advice
     )
     names.write_text('[columns]\nBefund = "finding"\n[labels]\nja = "1"\nnein = "0"\n')
@@ -88,8 +88,8 @@ def test_too_few_patients(site: Path) -> None:
     found = fitness.check(site, study(data={"min_patients": 100}), device="cpu")
     assert (
         states(found)["patients"] == "wrong"
-        and "40" in found[-1].found
-        and "100" in found[-1].found
+        and "40" in found[-1].observation
+        and "100" in found[-1].observation
     )
 
 
@@ -109,7 +109,7 @@ def test_images_of_several_sizes_without_a_step_that_makes_them_one(
 
 def test_memory_that_does_not_fit(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = fitness.check(site, study(), device="cpu")[-1]
-    assert plain.name == "memory" and "estimated" in plain.found
+    assert plain.name == "memory" and "estimated" in plain.observation
     monkeypatch.setattr(memory, "_free", lambda: 1 << 10)
     assert states(fitness.check(site, study(), device="cpu"))["memory"] == "wrong"
     needed = memory.step(study(), networks.task(study()), _batch(2, 32), "cpu")
