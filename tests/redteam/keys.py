@@ -85,7 +85,10 @@ _NO_OWN_NEEDED = changed(
 
 
 def used_key_twice(stage: Stage) -> bool:
-    """Parcels of two directions are compared: under one key with one nonce they would give away the difference of their shares."""
+    """Parcels of two directions are compared.
+
+    Under one key with one nonce they would give away the difference of their shares.
+    """
     held = Sum(stage).keys().deal()
     there, back = held.parcels[VICTIM]["birch"], held.parcels["birch"][VICTIM]
     pads = [_stream(held, dealer, to) for dealer, to in ((VICTIM, "birch"), ("birch", VICTIM))]

@@ -1,4 +1,8 @@
-"""Attacks through what is asked for: a changed order, another network, an update without masks, numbers in clear, and what refusals give away."""
+"""Attacks through what is asked for.
+
+A changed order, another network, an update without masks, numbers in clear, and what refusals give
+away.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +76,10 @@ def round_of_none(stage: Stage) -> bool:
 
 
 def imprint(stage: Stage) -> bool:
-    """Another network than in the signed study: a wide first layer that would copy single images into its weights."""
+    """Another network than in the signed study.
+
+    A wide first layer that would copy single images into its weights.
+    """
     stage.signed = stage.study
     stage.table["model"] = {**stage.table["model"], "channels": [64, 8]}
     held = Sum(stage).keys().deal()
@@ -109,7 +116,7 @@ def plain_update(stage: Stage) -> bool:
 
 
 def switched_off(signed: bool) -> Callable[[Stage], bool]:
-    """The study comes without secure aggregation, signed so by the coordinator's key or changed on the way."""
+    """The study has no secure aggregation, signed so by the coordinator or changed later."""
 
     def play(stage: Stage) -> bool:
         stage.signed = None if signed else stage.study
@@ -131,7 +138,10 @@ def _evaluated(stage: Stage) -> dict[str, Any]:
 
 
 def stands_out(stage: Stage) -> bool:
-    """The victim alone is asked to train two hundred times as long, so that the sum is its change and little else."""
+    """The victim alone is asked to train two hundred times as long.
+
+    The sum is then its change and little else.
+    """
     held = Sum(stage).keys().deal()
     order, question = _round(held)
     for name in NAMES:
@@ -201,7 +211,10 @@ def too_few_patients(stage: Stage) -> bool:
 
 
 def probed(stage: Stage) -> bool:
-    """The victim's weight, halving an interval: a total below its weight is refused in other words than another wrong field of the order."""
+    """The victim's weight, halving an interval.
+
+    A total below its weight is refused in other words than another wrong field of the order.
+    """
     held = Sum(stage).keys().deal()
     right, question = _round(held)
     seen: dict[int, str] = {}

@@ -1,4 +1,7 @@
-"""One tuple of stages, forwards at the hospital and backwards at the server: what comes back is the mean, to the bit of the plain formula."""
+"""One tuple of stages, forwards at the hospital and backwards at the server.
+
+What comes back is the mean, to the bit of the plain formula.
+"""
 
 from __future__ import annotations
 
