@@ -13,7 +13,7 @@ NESTED = {
     "site": (("worker/state", "state"),),
     "coordinator": (("runs/*", "run"),),
 }
-"""Folders within a folder that have rows of their own, which are looked at after those of the outer one."""
+"""Folders within a folder that have rows of their own, looked at after those of the outer one."""
 
 
 def row(place: str, path: str) -> Kept | None:
@@ -37,7 +37,7 @@ def fits(path: str, pattern: str) -> bool:
 
 
 def wrong(place: str, folder: Path, umask: int) -> Iterator[str]:
-    """A sentence for each file below a folder that no row names, or that has another mode than its row says."""
+    """A sentence for each file below a folder that no row names, or that has another mode."""
     for path in sorted(one for one in folder.rglob("*") if not one.is_dir()):
         name = path.relative_to(folder).as_posix()
         found, mode = row(place, name), stat.S_IMODE(path.stat().st_mode)

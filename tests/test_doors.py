@@ -1,4 +1,7 @@
-"""Which room may import what: the trust boundaries of the house as a table, held by reading every file's imports."""
+"""Which folder may import what: the trust boundaries of the house as a table.
+
+Held by reading every file's imports.
+"""
 
 from __future__ import annotations
 
@@ -251,7 +254,10 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/study",
     ),
 }
-"""Folder (with what lies below it, unless that has a row of its own): the folders and files that it may import besides itself."""
+"""Folders and files that a folder may import besides itself.
+
+A row holds for what lies below it, unless that has a row of its own.
+"""
 
 OUT_OF_REACH: dict[str, tuple[str, ...]] = {
     "client/gateway": (
@@ -445,11 +451,17 @@ BY_NAME = {
     "client/readers/_registry.py": ("client",),
     "common/simulation/run.py": ("server", "client", "common", "torch", ""),
 }
-"""The files that may import by a name in a text, and the first words of those names ("": a name made up while running)."""
+"""The files that may import by a name in a text, and the first words of those names.
+
+"" stands for a name made up while running.
+"""
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """``(line, dotted name)`` of every import; for ``from a import b`` that is ``a.b``; relative ones start with a dot."""
+    """``(line, dotted name)`` of every import.
+
+    For ``from a import b`` that is ``a.b``; relative ones start with a dot.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -461,7 +473,10 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def by_name(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """``(line, name)`` of every import through a function; the name is empty where it is not written out."""
+    """``(line, name)`` of every import through a function.
+
+    The name is empty where it is not written out.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = (
@@ -474,7 +489,10 @@ def by_name(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def beginning(node: ast.expr) -> str:
-    """What is written out of a text, from its first letter on: ``"a.b"`` and ``f"a.{x}"`` both begin with a."""
+    """What is written out of a text, from its first letter on.
+
+    ``"a.b"`` and ``f"a.{x}"`` both begin with a.
+    """
     if isinstance(node, ast.JoinedStr):
         return beginning(node.values[0])
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
@@ -492,7 +510,8 @@ def violations(house: Path) -> Iterator[str]:
                     yield f"{file}:{line} imports {name}: {reason}"
             for line, name in by_name(tree):
                 if file not in BY_NAME or name.split(".")[0] not in BY_NAME[file]:
-                    yield f"{file}:{line} imports {name or 'a name made up while running'} through a function"
+                    target = name or "a name made up while running"
+                    yield f"{file}:{line} imports {target} through a function"
 
 
 def forbidden(room: str, file: str, name: str) -> str:
@@ -513,7 +532,10 @@ def forbidden(room: str, file: str, name: str) -> str:
 
 
 def not_entered(file: str, target: str) -> str:
-    """Why a file may not import what lies at ``target`` (``folder/module/name`` or less); empty if it may."""
+    """Why a file may not import what lies at ``target``; empty if it may.
+
+    A target is ``folder/module/name`` or less.
+    """
     folder = row(file)
     if within(target, folder) or any(within(target, door) for door in DOORS[folder]):
         return ""
@@ -527,7 +549,10 @@ def row(file: str) -> str:
 
 
 def within(target: str, door: str) -> bool:
-    """Whether a door (a folder, a file, or the files of a folder: ``folder/*.py``) leads to a target."""
+    """Whether a door leads to a target.
+
+    A door is a folder, a file, or the files of a folder: ``folder/*.py``.
+    """
     if not door.endswith(".py"):
         return target == door or (target.startswith(f"{door}/") and not nested(target, door))
     folder, module = door.rsplit("/", 1)
@@ -538,7 +563,10 @@ def within(target: str, door: str) -> bool:
 
 
 def nested(target: str, door: str) -> bool:
-    """Whether a target lies in a folder of a side (client, server) that has a row of its own and is not meant by the side's."""
+    """Whether a target lies in a folder with a row of its own that its side's row does not mean.
+
+    The sides are client and server.
+    """
     return door not in DOORS and any(
         target.startswith(f"{f}/") for f in DOORS if f.startswith(f"{door}/")
     )
@@ -556,7 +584,10 @@ def folders() -> frozenset[str]:
 
 
 def reached(house: Path, start: str) -> dict[str, str]:
-    """What the files of a folder import, also through other files: file or library, and the file through which it came."""
+    """What the files of a folder import, also through other files.
+
+    From a file or a library to the file through which it came.
+    """
     waiting = [path.relative_to(house).as_posix() for path in sorted((house / start).rglob("*.py"))]
     seen = dict.fromkeys(waiting, start)
     while waiting:
@@ -571,7 +602,10 @@ def reached(house: Path, start: str) -> dict[str, str]:
 
 
 def targets(house: Path, name: str) -> Iterator[str]:
-    """The files that an import loads (a module and the ``__init__`` of the folders above it), or the library's name."""
+    """The files that an import loads, or the library's name.
+
+    That is a module and the ``__init__`` of the folders above it.
+    """
     parts = name.split(".")
     if parts[0] not in ROOMS:
         yield from (".".join(parts[: n + 1]) for n in range(len(parts)))

@@ -1,4 +1,4 @@
-"""No module of the house imports itself by way of others: each can be moved after those below it."""
+"""No module of the house imports itself by way of others: each can be moved after its imports."""
 
 from __future__ import annotations
 

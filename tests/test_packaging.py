@@ -1,4 +1,4 @@
-"""What is installed and what travels: versions are pinned, and the bundle that Flower submits holds no code."""
+"""What is installed and what travels: pinned versions, and a bundle without code."""
 
 from __future__ import annotations
 

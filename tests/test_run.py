@@ -1,4 +1,7 @@
-"""The front door ``./run``: when it makes, reuses and rebuilds .venv, and what it says when it cannot. Python and pip are stand-ins."""
+"""The script ``./run``: when it makes, reuses and rebuilds .venv, and what it says if it cannot.
+
+Python and pip are stand-ins.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,15 @@ from tests.patience import patient
 HOUSE = Path(__file__).resolve().parent.parent
 
 FAKE = """#!/bin/sh
-# A Python that has a version, can make an environment that holds itself, and notes what it is asked to do.
+# A Python that has a version, can make an environment that holds itself, and notes what it is
+# asked to do.
 case "$*" in
     *version_info*) echo "$FAKE_VERSION" ;;
     *ensurepip*) [ -z "${FAKE_BARE:-}" ] ;;
     "-c import pip") [ -e "$(dirname "$0")/pip" ] ;;
-    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && : >"$3/bin/pip"; echo "venv" >>"$FAKE_LOG" ;;
+    "-m venv "*)
+        mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && : >"$3/bin/pip"
+        echo "venv" >>"$FAKE_LOG" ;;
     "-m pip install "*)
         echo "pip $*" >>"$FAKE_LOG"
         echo "Downloading torch (900.0 MB)"

@@ -1,4 +1,4 @@
-"""Every network that serves an image task: it builds, runs, learns from whole images of odd sizes, and holds no batch statistics."""
+"""Every network for images builds, runs, learns from odd sizes, and holds no batch statistics."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ class TestNorm:
         assert torch.equal(after, torch.rand(1))
 
     def test_monai_resnet_still_ignores_its_norm_argument(self) -> None:
-        """The control: if this fails, MONAI has changed and the exchange may no longer be needed."""
+        """The control: if this fails, MONAI has changed and may need no exchange any more."""
         from monai.networks.nets.resnet import ResNet
 
         plain = ResNet(

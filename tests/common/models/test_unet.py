@@ -30,8 +30,9 @@ SIDES = {"spatial_dims": 2, "in_channels": 1, "out_channels": 3}
 
 
 def _unet() -> nn.Module:
+    settings: dict[str, Any] = {**SIDES, **LEVELS}
     relu = ("leakyrelu", {"inplace": True, "negative_slope": 0.1})
-    return UNet(**SIDES, **LEVELS, num_res_units=2, act=relu, norm="batch")  # type: ignore[arg-type]
+    return UNet(**settings, num_res_units=2, act=relu, norm="batch")
 
 
 def _attention() -> nn.Module:

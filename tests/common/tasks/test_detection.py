@@ -1,4 +1,8 @@
-"""Detection: average precision against a second implementation of the COCO definition, geometry against plain loops, and learning."""
+"""Detection: average precision, geometry and learning.
+
+Average precision is held against a second implementation of the COCO definition, geometry against
+plain loops.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from common.tasks._boxes import Candidates
 from common.tasks.detection import TASK, Detection, Options
 from tests.targets import of_many, of_one
 
-Found = list[tuple[list[float], float, int]]  # box, score, class
+Detections = list[tuple[list[float], float, int]]  # box, score, class
 True_ = list[tuple[list[float], int]]  # box, class
 
 
@@ -36,11 +40,11 @@ def task(classes: int = 2, dimensions: int = 2, **options: Any) -> Detection:
     return created
 
 
-def prediction(found: Found, d: int = 2) -> dict[str, Tensor]:
+def prediction(detections: Detections, d: int = 2) -> dict[str, Tensor]:
     return {
-        "boxes": torch.tensor([f[0] for f in found], dtype=torch.float32).reshape(-1, 2 * d),
-        "scores": torch.tensor([f[1] for f in found], dtype=torch.float32),
-        "classes": torch.tensor([f[2] for f in found], dtype=torch.int64),
+        "boxes": torch.tensor([f[0] for f in detections], dtype=torch.float32).reshape(-1, 2 * d),
+        "scores": torch.tensor([f[1] for f in detections], dtype=torch.float32),
+        "classes": torch.tensor([f[2] for f in detections], dtype=torch.int64),
     }
 
 
@@ -54,15 +58,17 @@ def sample(truth: True_, size: tuple[int, ...] = (1, 40, 60)) -> Sample:
     )
 
 
-def scored(images: list[tuple[Found, True_]], classes: int = 2, d: int = 2) -> dict[str, float]:
+def scored(
+    images: list[tuple[Detections, True_]], classes: int = 2, d: int = 2
+) -> dict[str, float]:
     scorer = task(classes, d)
     size = (1, *[40] * d)
     return scorer.summarise(
-        [scorer.row(prediction(found, d), sample(truth, size)) for found, truth in images]
+        [scorer.row(prediction(detections, d), sample(truth, size)) for detections, truth in images]
     )
 
 
-# ---- average precision: known answers -------------------------------------------------------------------------------------------------
+# average precision: known answers
 
 
 class TestKnownAnswers:
@@ -79,26 +85,26 @@ class TestKnownAnswers:
     def test_a_false_one_between_two_right_ones(self) -> None:
         """Precision 1 up to recall 0.50 (51 points), then 2/3 (50 points)."""
         truth: True_ = [([0, 0, 8, 8], 1), ([20, 20, 28, 28], 1)]
-        found: Found = [
+        detections: Detections = [
             ([0, 0, 8, 8], 0.9, 1),
             ([30, 0, 38, 8], 0.8, 1),
             ([20, 20, 28, 28], 0.7, 1),
         ]
-        assert scored([(found, truth)])["map_50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+        assert scored([(detections, truth)])["map_50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
 
     def test_the_second_detection_of_one_object_is_false(self) -> None:
         truth: True_ = [([0, 0, 10, 10], 0), ([20, 20, 30, 30], 0)]
-        found: Found = [
+        detections: Detections = [
             ([0, 0, 10, 10], 0.9, 0),
             ([0, 0, 10, 9], 0.8, 0),
             ([20, 20, 30, 30], 0.7, 0),
         ]
-        assert scored([(found, truth)])["map_50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+        assert scored([(detections, truth)])["map_50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
 
     def test_the_higher_score_takes_the_object_even_if_it_fits_worse(self) -> None:
         truth: True_ = [([0, 0, 10, 10], 0)]
-        found: Found = [([0, 0, 10, 10], 0.8, 0), ([0, 0, 10, 6], 0.9, 0)]
-        result = scored([(found, truth)])
+        detections: Detections = [([0, 0, 10, 10], 0.8, 0), ([0, 0, 10, 6], 0.9, 0)]
+        result = scored([(detections, truth)])
         assert result["map_50"] == 1.0  # the worse one, first in line, is right at IoU 0.50 to 0.60
         assert result["map_50_95"] < 0.9  # above, it is a false one in front of the right one
 
@@ -114,7 +120,7 @@ class TestKnownAnswers:
         )
 
     def test_a_find_in_an_empty_image_costs_precision(self) -> None:
-        good: tuple[Found, True_] = ([([0, 0, 9, 9], 0.5, 0)], [([0, 0, 9, 9], 0)])
+        good: tuple[Detections, True_] = ([([0, 0, 9, 9], 0.5, 0)], [([0, 0, 9, 9], 0)])
         assert scored([good, ([([0, 0, 9, 9], 0.9, 0)], [])])["map_50"] == pytest.approx(0.5)
         assert scored([good, ([([0, 0, 9, 9], 0.4, 0)], [])])["map_50"] == 1.0
 
@@ -125,8 +131,8 @@ class TestKnownAnswers:
             assert set(nothing) == {"map_50", "map_50_95"}
 
     def test_the_101st_detection_of_a_class_does_not_count(self) -> None:
-        wrong: Found = [([30, 30, 39, 39], 0.9, 0)] * 99
-        right: Found = [([0, 0, 9, 9], 0.1, 0)]
+        wrong: Detections = [([30, 30, 39, 39], 0.9, 0)] * 99
+        right: Detections = [([0, 0, 9, 9], 0.1, 0)]
         truth: True_ = [([0, 0, 9, 9], 0)]
         assert scored([(wrong + right, truth)])["map_50"] == pytest.approx(0.01)
         assert scored([(wrong + wrong[:1] + right, truth)])["map_50"] == 0.0
@@ -139,7 +145,7 @@ class TestKnownAnswers:
         assert half["map_50_95"] == pytest.approx(0.1)
 
 
-# ---- average precision: a second implementation, in plain loops, from the definition ----------------------------------------------------
+# average precision: a second implementation, in plain loops, from the definition
 
 
 def plain_iou(a: list[float], b: list[float]) -> float:
@@ -150,12 +156,12 @@ def plain_iou(a: list[float], b: list[float]) -> float:
 
 
 def plain_average_precision(
-    images: list[tuple[Found, True_]], number: int, threshold: float
+    images: list[tuple[Detections, True_]], number: int, threshold: float
 ) -> float | None:
     everything: list[tuple[float, bool]] = []
     objects = 0
-    for found, truth in images:
-        mine = sorted([f for f in found if f[2] == number], key=lambda f: -f[1])[
+    for detections, truth in images:
+        mine = sorted([f for f in detections if f[2] == number], key=lambda f: -f[1])[
             :100
         ]  # Python's sort is stable
         theirs = [t[0] for t in truth if t[1] == number]
@@ -182,12 +188,14 @@ def plain_average_precision(
     return sum(points) / 101
 
 
-def plain_map(images: list[tuple[Found, True_]], classes: int, thresholds: list[float]) -> float:
+def plain_map(
+    images: list[tuple[Detections, True_]], classes: int, thresholds: list[float]
+) -> float:
     values = [
         plain_average_precision(images, number, t) for number in range(classes) for t in thresholds
     ]
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else math.nan
+    defined = [v for v in values if v is not None]
+    return sum(defined) / len(defined) if defined else math.nan
 
 
 def random_box(random: np.random.Generator, d: int) -> list[float]:
@@ -195,15 +203,20 @@ def random_box(random: np.random.Generator, d: int) -> list[float]:
     return [float(v) for v in (*low, *(low + random.integers(4, 17, d)))]
 
 
-def random_images(random: np.random.Generator, d: int, classes: int) -> list[tuple[Found, True_]]:
-    """Boxes on a coarse grid and few different scores, so that overlaps and scores are often equal; some images or lists are empty."""
-    images: list[tuple[Found, True_]] = []
+def random_images(
+    random: np.random.Generator, d: int, classes: int
+) -> list[tuple[Detections, True_]]:
+    """Boxes on a coarse grid and few different scores, so that many are equal.
+
+    Some images or lists are empty.
+    """
+    images: list[tuple[Detections, True_]] = []
     for _ in range(random.integers(1, 5)):
         truth: True_ = [
             (random_box(random, d), int(random.integers(classes)))
             for _ in range(random.integers(0, 7))
         ]
-        found: Found = [
+        detections: Detections = [
             (
                 random_box(random, d),
                 float(np.float32(random.integers(1, 9) / 8)),
@@ -216,8 +229,8 @@ def random_images(random: np.random.Generator, d: int, classes: int) -> list[tup
                 moved = [
                     v + float(s) for v, s in zip(box, random.integers(-1, 2, 2 * d), strict=True)
                 ]
-                found.append((moved, float(np.float32(random.integers(1, 9) / 8)), number))
-        images.append(([found[k] for k in random.permutation(len(found))], truth))
+                detections.append((moved, float(np.float32(random.integers(1, 9) / 8)), number))
+        images.append(([detections[k] for k in random.permutation(len(detections))], truth))
     return images
 
 
@@ -238,7 +251,10 @@ def test_precision_is_that_of_the_second_implementation(d: int) -> None:
 
 
 def test_of_equal_overlaps_the_last_object_is_taken_as_in_the_reference() -> None:
-    """Only the first object is left for the next detection: had it been taken first, that one would be false."""
+    """Only the first object is left for the next detection.
+
+    Had it been taken first, that one would be false.
+    """
     first, last = [0.0, 0.0, 10.0, 10.0], [4.0, 0.0, 14.0, 10.0]
     between, only_first = [2.0, 0.0, 12.0, 10.0], [-3.0, 0.0, 7.0, 10.0]
     assert plain_iou(between, first) == plain_iou(between, last) > 0.5 > plain_iou(only_first, last)
@@ -261,12 +277,12 @@ def test_repeated_rows_are_further_images() -> None:
 
 
 def test_a_row_holds_no_coordinate_and_leaves_its_input_alone() -> None:
-    found, truth = (
+    detections, truth = (
         prediction([([1, 2, 11, 13], 0.5, 1), ([3, 4, 9, 9], 0.75, 0)]),
         sample([([1, 2, 11, 13], 1)]),
     )
-    before = {k: v.clone() for k, v in found.items()}
-    row = task().row(found, truth)
+    before = {k: v.clone() for k, v in detections.items()}
+    row = task().row(detections, truth)
     assert {k: v.shape for k, v in row.items()} == {
         "scores": (2,),
         "classes": (2,),
@@ -275,7 +291,7 @@ def test_a_row_holds_no_coordinate_and_leaves_its_input_alone() -> None:
     }
     assert row["matches"].dtype == bool
     assert row["truths"].tolist() == [0, 1]
-    assert all(torch.equal(found[k], before[k]) for k in before)
+    assert all(torch.equal(detections[k], before[k]) for k in before)
 
 
 @pytest.mark.parametrize("classes", [torch.tensor([2]), torch.tensor([-1])])
@@ -301,7 +317,7 @@ def test_classes_are_named_once(classes: list[str]) -> None:
         TASK.create(config.load(Options, {"classes": classes}, "task"), 2)
 
 
-# ---- geometry ---------------------------------------------------------------------------------------------------------------------------
+# geometry
 
 
 def random_boxes(count: int, d: int, seed: int, largest: int = 12) -> Tensor:
@@ -397,23 +413,23 @@ def test_anchors_learn_the_boxes_that_the_paper_gives_them(d: int) -> None:
     low = torch.rand(8, 5, d, generator=g) * torch.tensor([36.0, 20, 16][:d])
     boxes = torch.cat([low, low + 0.5 + 16 * torch.rand(8, 5, d, generator=g)], -1)
     present = torch.arange(5) < torch.tensor([5, 4, 3, 2, 1, 0, 5, 5])[:, None]
-    found = _boxes.assign(anchors, levels, boxes, present, 7)
+    owners = _boxes.assign(anchors, levels, boxes, present, 7)
     for image in range(8):
         expected = plain_assignment(anchors, levels, boxes[image][present[image]], 7)
-        assert found[image].tolist() == expected
+        assert owners[image].tolist() == expected
 
 
 def test_a_finding_between_all_anchors_still_gets_one() -> None:
     anchors = torch.tensor([[0.0, 0, 8, 8], [8, 0, 16, 8]])
     boxes = torch.tensor([[[0.0, 0, 8, 8], [7, 4, 8, 5]], [[0, 0, 8, 8], [9, 0, 16, 8]]])
-    found = _boxes.assign(anchors, (2,), boxes, torch.ones(2, 2, dtype=torch.bool), 1)
-    assert found.tolist() == [
+    owners = _boxes.assign(anchors, (2,), boxes, torch.ones(2, 2, dtype=torch.bool), 1)
+    assert owners.tolist() == [
         [1, -1],
         [0, 1],
     ]  # the small one goes first: the large one would be left with others
 
 
-# ---- loss and prediction ----------------------------------------------------------------------------------------------------------------
+# loss and prediction
 
 
 class Fixed(nn.Module):
@@ -461,7 +477,10 @@ def batch(
 
 
 def test_loss_of_a_known_case() -> None:
-    """The first anchor is the box; logits of 0 are chances of one half: (1/2)^2 ln 2 for each of six answers, boxes right."""
+    """The first anchor is the box, and logits of 0 are chances of one half.
+
+    That is (1/2)^2 ln 2 for each of six answers, with the boxes right.
+    """
     loss = task().loss(fixed([[0.0, 0.0]] * 3), batch([[[0, 0, 10, 20]]], [[1]]))
     assert float(loss.detach()) == pytest.approx(6 * 0.25 * math.log(2), rel=1e-5)
     wide = torch.zeros(3, 4)
@@ -503,15 +522,15 @@ def test_filling_and_boxes_without_area_change_nothing() -> None:
 
 def test_prediction_cuts_sorts_and_thins_out() -> None:
     logits = [[2.0, -9.0], [1.0, 3.0], [0.0, -9.0]]
-    (found,) = task().predict(fixed(logits), torch.zeros(1, 1, 30, 80))
-    assert found["boxes"].tolist() == [
+    (detections,) = task().predict(fixed(logits), torch.zeros(1, 1, 30, 80))
+    assert detections["boxes"].tolist() == [
         [40, 0, 50, 20],
         [0, 0, 10, 20],
         [40, 0, 50, 20],
         [70, 20, 80, 30],
     ]
-    assert found["classes"].tolist() == [1, 0, 0, 0]
-    torch.testing.assert_close(found["scores"], torch.tensor([3.0, 2, 1, 0]).sigmoid())
+    assert detections["classes"].tolist() == [1, 0, 0, 0]
+    torch.testing.assert_close(detections["scores"], torch.tensor([3.0, 2, 1, 0]).sigmoid())
     (best,) = task(max_detections=1, score_threshold=0.9).predict(
         fixed(logits), torch.zeros(1, 1, 30, 80)
     )
@@ -525,8 +544,8 @@ def test_prediction_cuts_sorts_and_thins_out() -> None:
 
 
 def test_boxes_outside_the_image_are_not_reported() -> None:
-    (found,) = task().predict(fixed([[2.0, -9.0]] * 3), torch.zeros(1, 1, 20, 64))
-    assert found["boxes"].tolist() == [[0, 0, 10, 20], [40, 0, 50, 20]]
+    (detections,) = task().predict(fixed([[2.0, -9.0]] * 3), torch.zeros(1, 1, 20, 64))
+    assert detections["boxes"].tolist() == [[0, 0, 10, 20], [40, 0, 50, 20]]
 
 
 @pytest.mark.parametrize("d", [2, 3])
@@ -540,11 +559,11 @@ def test_boxes_and_loss_are_float32_under_autocast_and_boxes_fit_images_of_any_s
     detector = task(dimensions=d, score_threshold=0.0)
     with torch.autocast("cpu", torch.bfloat16):
         loss = detector.loss(network, batch([[box], []], [[1], []], size))
-        found = detector.predict(network.eval(), torch.randn(2, 1, *size))
+        detections = detector.predict(network.eval(), torch.randn(2, 1, *size))
     loss.backward()
     assert loss.dtype == torch.float32
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
-    for one in found:
+    for one in detections:
         assert (one["boxes"].dtype, one["scores"].dtype) == (torch.float32, torch.float32)
         assert len(one["boxes"]) > 10
         assert (one["boxes"] >= 0).all()
@@ -552,11 +571,14 @@ def test_boxes_and_loss_are_float32_under_autocast_and_boxes_fit_images_of_any_s
         assert (one["boxes"][:, d:] > one["boxes"][:, :d]).all()
 
 
-# ---- learning ---------------------------------------------------------------------------------------------------------------------------
+# learning
 
 
 def picture(g: torch.Generator, size: tuple[int, ...]) -> Sample:
-    """A bright flat block (class 0) or a dim tall one (class 1), up to two of them, on noise; some images hold none."""
+    """A bright flat block (class 0) or a dim tall one (class 1), up to two of them, on noise.
+
+    Some images hold none.
+    """
     d, image, boxes, classes = len(size), 0.1 * torch.randn(1, *size, generator=g), [], []
     for number in torch.randperm(2, generator=g)[
         : int(torch.randint(0, 3, (), generator=g))
@@ -590,8 +612,8 @@ def learned(size: tuple[int, ...], steps: int, rate: float) -> Mapping[str, floa
         loss.backward()
         optimizer.step()
     unseen = [picture(g, size) for _ in range(24)]
-    found = detector.predict(network.eval(), torch.stack([s.image for s in unseen]))
-    rows: list[Row] = [detector.row(f, s) for f, s in zip(found, unseen, strict=True)]
+    detections = detector.predict(network.eval(), torch.stack([s.image for s in unseen]))
+    rows: list[Row] = [detector.row(f, s) for f, s in zip(detections, unseen, strict=True)]
     return detector.summarise(rows)
 
 

@@ -24,33 +24,33 @@ def _as_image(batch: Batch) -> Batch:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", ["flip", "rotate90"])
 def test_exact_steps_move_mask_and_boxes_exactly(name, size, batch, step, bounds):
-    given = _as_image(batch(size))
-    result = step(name, **({"axes": [0, 1]} if name == "flip" else {}))(given, _generator())
+    original = _as_image(batch(size))
+    result = step(name, **({"axes": [0, 1]} if name == "flip" else {}))(original, _generator())
     assert torch.equal(result.images, Seen(result).masks.float())
     assert any(
-        not torch.equal(a, b) for a, b in zip(Seen(result).masks, Seen(given).masks, strict=True)
+        not torch.equal(a, b) for a, b in zip(Seen(result).masks, Seen(original).masks, strict=True)
     )
     for mask, boxes in zip(Seen(result).masks, Seen(result).boxes, strict=True):
         assert torch.equal(bounds(mask[0]), boxes)
 
 
 def test_flip_twice_is_the_image_and_only_named_axes_move(batch, step):
-    given = batch((24, 32, 20))
+    original = batch((24, 32, 20))
     for axis in range(3):
         mirror = step("flip", axes=[axis], probability=1.0)
-        once = mirror(given, _generator())
-        assert torch.equal(once.images, given.images.flip(axis + 2))
+        once = mirror(original, _generator())
+        assert torch.equal(once.images, original.images.flip(axis + 2))
         twice = mirror(once, _generator())
-        assert torch.equal(twice.images, given.images) and all(
-            torch.equal(a, b) for a, b in zip(Seen(twice).boxes, Seen(given).boxes, strict=True)
+        assert torch.equal(twice.images, original.images) and all(
+            torch.equal(a, b) for a, b in zip(Seen(twice).boxes, Seen(original).boxes, strict=True)
         )
 
 
 def test_flip_draws_for_each_image(batch, step):
-    given = batch((32, 48))
+    original = batch((32, 48))
     flipped = [
         not torch.equal(a, b)
-        for a, b in zip(step("flip")(given, _generator()).images, given.images, strict=True)
+        for a, b in zip(step("flip")(original, _generator()).images, original.images, strict=True)
     ]
     assert 0 < sum(flipped) < 8
 
@@ -61,17 +61,17 @@ def test_flip_refuses_the_slice_axis_of_flat_images(batch, step):
 
 
 def test_rotate90_of_oblong_images_is_a_half_turn(batch, step):
-    for given in (batch((32, 48)), batch((32, 32)).with_(spacing=(1.0, 2.0))):
-        result = step("rotate90", probability=1.0)(given, _generator())
-        assert torch.equal(result.images, given.images.flip(2, 3))
+    for original in (batch((32, 48)), batch((32, 32)).with_(spacing=(1.0, 2.0))):
+        result = step("rotate90", probability=1.0)(original, _generator())
+        assert torch.equal(result.images, original.images.flip(2, 3))
 
 
 def test_rotate90_draws_all_turns(batch, step):
-    given = batch((32, 32))
+    original = batch((32, 32))
     seen = set()
     for seed in range(10):
         for after, before in zip(
-            step("rotate90")(given, _generator(seed)).images, given.images, strict=True
+            step("rotate90")(original, _generator(seed)).images, original.images, strict=True
         ):
             seen |= {k for k in range(4) if torch.equal(torch.rot90(before, k, (1, 2)), after)}
     assert seen == {0, 1, 2, 3}
@@ -87,11 +87,11 @@ def test_rotate90_draws_all_turns(batch, step):
     ],
 )
 def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, bounds):
-    given = batch(size)
-    result = step("affine", **table)(given, _generator())
+    original = batch(size)
+    result = step("affine", **table)(original, _generator())
     moved = 0.0
     for mask, boxes, before in zip(
-        Seen(result).masks, Seen(result).boxes, Seen(given).boxes, strict=True
+        Seen(result).masks, Seen(result).boxes, Seen(original).boxes, strict=True
     ):
         assert float((bounds(mask[0]) - boxes).abs().max()) <= 1.6
         moved = max(moved, float((boxes - before).abs().max()))
@@ -107,20 +107,22 @@ def test_affine_boxes_are_those_of_the_moved_mask(size, table, batch, step, boun
     ],
 )
 def test_mask_follows_the_image(name, table, size, batch, step):
-    given = _as_image(batch(size, boxes=False))
-    result = step(name, **table)(given, _generator())
+    original = _as_image(batch(size, boxes=False))
+    result = step(name, **table)(original, _generator())
     seen, kept = result.images > 0.5, Seen(result).masks > 0
     overlap = 2 * (seen & kept).sum().item() / (seen.sum() + kept.sum()).item()
     assert overlap > (0.97 if len(size) == 2 else 0.93)
-    assert (kept != (Seen(given).masks > 0)).float().mean() > 0.002
+    assert (kept != (Seen(original).masks > 0)).float().mean() > 0.002
 
 
 def test_affine_quarter_turn_is_exact(batch, step):
-    given = batch((32, 32), boxes=False)
+    original = batch((32, 32), boxes=False)
     result = step("affine", rotation=180.0, scale=[1.0, 1.0], translation=0.0)
     close = []
     for seed in range(40):
-        for after, before in zip(result(given, _generator(seed)).images, given.images, strict=True):
+        for after, before in zip(
+            result(original, _generator(seed)).images, original.images, strict=True
+        ):
             close.append(
                 min(float((torch.rot90(before, k, (1, 2)) - after).abs().mean()) for k in range(4))
             )
@@ -128,12 +130,12 @@ def test_affine_quarter_turn_is_exact(batch, step):
 
 
 def test_affine_shift_is_measured_in_the_image(batch, step):
-    """A shift found by the centre of mass of a mask stays within the limit and reaches far into it."""
-    given = batch((48, 64), boxes=False)
-    given = given.with_(targets=of_many(torch.zeros_like(Seen(given).masks)))
-    Seen(given).masks[:, :, 20:28, 28:36] = 1
+    """A shift, seen in a mask's centre of mass, stays within the limit and reaches far into it."""
+    original = batch((48, 64), boxes=False)
+    original = original.with_(targets=of_many(torch.zeros_like(Seen(original).masks)))
+    Seen(original).masks[:, :, 20:28, 28:36] = 1
     result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.2, outside="zeros")(
-        given, _generator()
+        original, _generator()
     )
     places = [
         mask[0].nonzero().float().mean(0) - torch.tensor([23.5, 31.5])
@@ -149,20 +151,22 @@ def test_affine_is_rigid_in_millimetres(batch, step):
     """A disc in millimetres on anisotropic pixels stays that disc under rotation."""
     rows, columns = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(80) + 0.5, indexing="ij")
     disc = (((rows - 20) * 2) ** 2 + (columns - 40) ** 2 <= 20**2).to(torch.uint8)
-    given = Batch(
+    original = Batch(
         images=disc.float().repeat(4, 1, 1, 1),
         targets=of_many(disc.repeat(4, 1, 1, 1)),
         spacing=(2.0, 1.0),
     )
     rigid, naive = (
         step("affine", rotation=90.0, scale=[1.0, 1.0], translation=0.0),
-        given.with_(spacing=(1.0, 1.0)),
+        original.with_(spacing=(1.0, 1.0)),
     )
     assert (
-        float((Seen(rigid(given, _generator())).masks != Seen(given).masks).float().mean()) < 0.01
+        float((Seen(rigid(original, _generator())).masks != Seen(original).masks).float().mean())
+        < 0.01
     )
     assert (
-        float((Seen(rigid(naive, _generator())).masks != Seen(given).masks).float().mean()) > 0.03
+        float((Seen(rigid(naive, _generator())).masks != Seen(original).masks).float().mean())
+        > 0.03
     )
 
 
@@ -173,14 +177,16 @@ def test_affine_refuses_large_turns_of_boxes(batch, step):
 
 
 def test_affine_drops_boxes_that_leave(batch, step):
-    given = batch((32, 32))
-    given = given.with_(
+    original = batch((32, 32))
+    original = original.with_(
         targets=of_many(
             boxes=(torch.tensor([[0.0, 0.0, 6.0, 6.0], [12.0, 12.0, 20.0, 20.0]]),) * 8,
             classes=(torch.tensor([1, 2]),) * 8,
         )
     )
-    result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.3)(given, _generator(1))
+    result = step("affine", rotation=0.0, scale=[1.0, 1.0], translation=0.3)(
+        original, _generator(1)
+    )
     sizes = [len(b) for b in Seen(result).boxes]
     assert min(sizes) == 1 and max(sizes) == 2
     for boxes, classes in zip(Seen(result).boxes, Seen(result).classes, strict=True):
@@ -205,10 +211,10 @@ def test_a_batch_without_any_box(batch, step):
 def test_elastic_does_not_fold(step):
     """Along every row and column the image of a coordinate keeps rising."""
     rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
-    given = Batch(images=torch.stack([rows, columns]).repeat(16, 1, 1, 1))
+    original = Batch(images=torch.stack([rows, columns]).repeat(16, 1, 1, 1))
     for seed in range(5):
         images = step("elastic", strength=0.4, probability=1.0, cells=6)(
-            given, _generator(seed)
+            original, _generator(seed)
         ).images[:, :, 8:-8, 8:-8]
         down, right = images.diff(dim=2)[..., :-1], images.diff(dim=3)[:, :, :-1]
         determinant = down[:, 0] * right[:, 1] - down[:, 1] * right[:, 0]

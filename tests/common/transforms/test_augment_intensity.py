@@ -20,48 +20,48 @@ def _batch(*shape: int) -> Batch:
 @pytest.mark.parametrize("name", ["intensity", "colour", "noise", "blur", "cutout"])
 def test_masks_and_boxes_stay(name, batch, step):
     for size in ((24, 36), (16, 20, 12)):
-        given = batch(size)
-        result = step(name, probability=1)(given, _generator())
+        original = batch(size)
+        result = step(name, probability=1)(original, _generator())
         assert (
-            torch.equal(Seen(result).masks, Seen(given).masks)
-            and result.targets["boxes"] is given.targets["boxes"]
+            torch.equal(Seen(result).masks, Seen(original).masks)
+            and result.targets["boxes"] is original.targets["boxes"]
         )
-        assert not torch.equal(result.images, given.images)
+        assert not torch.equal(result.images, original.images)
 
 
 def test_intensity_brightness_shifts_by_deviations(step):
-    given = _batch(200, 1, 16, 16)
+    original = _batch(200, 1, 16, 16)
     result = step("intensity", brightness=[-0.5, 0.5], contrast=[1.0, 1.0], gamma=[1.0, 1.0])(
-        given, _generator()
+        original, _generator()
     ).images
-    shift = (result - given.images).flatten(1)
+    shift = (result - original.images).flatten(1)
     assert torch.allclose(shift.amin(1), shift.amax(1), atol=1e-5)
-    share = shift[:, 0] / given.images.flatten(1).std(1, correction=0)
+    share = shift[:, 0] / original.images.flatten(1).std(1, correction=0)
     assert -0.51 < float(share.min()) < -0.4 and 0.4 < float(share.max()) < 0.51
 
 
 def test_intensity_contrast_keeps_the_mean(step):
-    given = _batch(200, 2, 16, 16)
+    original = _batch(200, 2, 16, 16)
     result = step("intensity", brightness=[0.0, 0.0], contrast=[0.5, 2.0], gamma=[1.0, 1.0])(
-        given, _generator()
+        original, _generator()
     ).images
-    assert torch.allclose(result.flatten(1).mean(1), given.images.flatten(1).mean(1), atol=1e-4)
-    factor = result.flatten(1).std(1) / given.images.flatten(1).std(1)
+    assert torch.allclose(result.flatten(1).mean(1), original.images.flatten(1).mean(1), atol=1e-4)
+    factor = result.flatten(1).std(1) / original.images.flatten(1).std(1)
     assert 0.49 < float(factor.min()) < 0.6 and 1.7 < float(factor.max()) < 2.01
     assert 0.9 < float(factor.median()) < 1.1
 
 
 def test_intensity_gamma_keeps_range_and_order_for_negative_values(step):
-    given = Batch(images=_batch(8, 1, 16, 16).images - 500)
+    original = Batch(images=_batch(8, 1, 16, 16).images - 500)
     result = step("intensity", brightness=[0.0, 0.0], contrast=[1.0, 1.0], gamma=[0.5, 0.9])(
-        given, _generator()
+        original, _generator()
     ).images
     assert bool(result.isfinite().all())
-    assert torch.allclose(result.flatten(1).amin(1), given.images.flatten(1).amin(1), atol=1e-3)
-    assert torch.allclose(result.flatten(1).amax(1), given.images.flatten(1).amax(1), atol=1e-3)
-    order = given.images.flatten(1).argsort(1)
+    assert torch.allclose(result.flatten(1).amin(1), original.images.flatten(1).amin(1), atol=1e-3)
+    assert torch.allclose(result.flatten(1).amax(1), original.images.flatten(1).amax(1), atol=1e-3)
+    order = original.images.flatten(1).argsort(1)
     assert bool((result.flatten(1).gather(1, order).diff(dim=1) >= -1e-3).all()) and bool(
-        result.mean() > given.images.mean()
+        result.mean() > original.images.mean()
     )
 
 
@@ -71,28 +71,28 @@ def test_intensity_of_a_constant_image(step):
 
 
 def test_colour_changes_channels_apart(step):
-    given = _batch(32, 3, 16, 16)
-    result = step("colour", scale=[0.5, 2.0], shift=[0.0, 0.0])(given, _generator()).images
-    factor = result.flatten(2).std(2) / given.images.flatten(2).std(2)
+    original = _batch(32, 3, 16, 16)
+    result = step("colour", scale=[0.5, 2.0], shift=[0.0, 0.0])(original, _generator()).images
+    factor = result.flatten(2).std(2) / original.images.flatten(2).std(2)
     assert (
         float(factor.std(1).min()) > 0 and float(factor.min()) > 0.49 and float(factor.max()) < 2.01
     )
-    assert torch.allclose(result.flatten(2).mean(2), given.images.flatten(2).mean(2), atol=1e-4)
+    assert torch.allclose(result.flatten(2).mean(2), original.images.flatten(2).mean(2), atol=1e-4)
 
 
 def test_noise_has_the_strength_asked(step):
-    given = Batch(images=_batch(16, 1, 64, 64).images * 40 - 1000)
+    original = Batch(images=_batch(16, 1, 64, 64).images * 40 - 1000)
     added = (
-        step("noise", sigma=[0.25, 0.25], probability=1.0)(given, _generator()).images
-        - given.images
+        step("noise", sigma=[0.25, 0.25], probability=1.0)(original, _generator()).images
+        - original.images
     )
     assert float(added.std()) == pytest.approx(10.0, rel=0.05) and abs(float(added.mean())) < 0.2
 
 
 def test_noise_is_drawn_per_image(step):
-    given = _batch(64, 1, 16, 16)
+    original = _batch(64, 1, 16, 16)
     strength = (
-        (step("noise", sigma=[0.0, 1.0])(given, _generator()).images - given.images)
+        (step("noise", sigma=[0.0, 1.0])(original, _generator()).images - original.images)
         .flatten(1)
         .std(1)
     )
@@ -122,11 +122,11 @@ def test_blur_leaves_flat_areas_up_to_the_border(step):
 
 
 def test_blur_of_some_images_leaves_the_others(step):
-    given = _batch(64, 1, 16, 16)
+    original = _batch(64, 1, 16, 16)
     same = (
         (
-            step("blur", sigma=[1.0, 1.0], probability=0.5)(given, _generator()).images
-            == given.images
+            step("blur", sigma=[1.0, 1.0], probability=0.5)(original, _generator()).images
+            == original.images
         )
         .flatten(1)
         .all(1)
@@ -136,16 +136,16 @@ def test_blur_of_some_images_leaves_the_others(step):
 
 def test_cutout_hides_rectangles_of_the_size_asked(step):
     for shape in ((20, 2, 40, 60), (20, 1, 20, 24, 16)):
-        given = _batch(*shape)
+        original = _batch(*shape)
         result = step("cutout", holes=1, size=[0.3, 0.3], probability=1.0)(
-            given, _generator()
+            original, _generator()
         ).images
-        changed = (result != given.images).all(1)
+        changed = (result != original.images).all(1)
         share = changed.flatten(1).float().mean(1)
         assert float(share.max()) <= 0.37 ** (len(shape) - 2) and float(share.max()) > 0.2 ** (
             len(shape) - 2
         )
-        for image, hidden, before in zip(result, changed, given.images, strict=True):
+        for image, hidden, before in zip(result, changed, original.images, strict=True):
             places = hidden.nonzero()
             box = tuple(
                 slice(int(a), int(b) + 1)

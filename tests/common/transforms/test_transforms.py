@@ -76,8 +76,8 @@ def _run(
 
 
 def _tensors(value: Sample | Batch) -> list[torch.Tensor]:
-    found = [v for v in vars(value).values() if isinstance(v, torch.Tensor)]
-    return found + [
+    tensors = [v for v in vars(value).values() if isinstance(v, torch.Tensor)]
+    return tensors + [
         t
         for v in vars(value).values()
         if isinstance(v, tuple)
@@ -136,16 +136,18 @@ def test_boxes_stay_in_the_image_with_their_classes(name, draw, batch):
 @pytest.mark.parametrize("name", plugins.names(PACKAGE))
 def test_same_generator_same_result_and_input_untouched(name, draw, batch):
     transform, options = _transform(name)
-    given = batch((24, 36), name not in NO_BOXES) if transform.kind == "augment" else draw((24, 36))
-    kept = [t.clone() for t in _tensors(given)]
+    original = (
+        batch((24, 36), name not in NO_BOXES) if transform.kind == "augment" else draw((24, 36))
+    )
+    kept = [t.clone() for t in _tensors(original)]
     function = transform.prepare or transform.augment or transform.crop
     results = []
     for _ in range(2):
         random = [] if transform.kind == "prepare" else [torch.Generator().manual_seed(3)]
         torch.manual_seed(len(results))
-        results.append(_tensors(function(options, given, *random)))
+        results.append(_tensors(function(options, original, *random)))
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(kept, _tensors(given), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(kept, _tensors(original), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -168,10 +170,10 @@ def test_other_seeds_give_other_results(name, draw, batch):
 def test_probability_zero_changes_nothing(name, batch):
     transform = plugins.load(PACKAGE, name, "TRANSFORM")
     options = config.load(transform.options, {"probability": 0.0}, name)
-    given = batch((24, 36), name not in NO_BOXES)
-    result = transform.augment(options, given, torch.Generator().manual_seed(1))
-    assert torch.allclose(result.images, given.images, atol=1e-4) and torch.equal(
-        Seen(result).masks, Seen(given).masks
+    original = batch((24, 36), name not in NO_BOXES)
+    result = transform.augment(options, original, torch.Generator().manual_seed(1))
+    assert torch.allclose(result.images, original.images, atol=1e-4) and torch.equal(
+        Seen(result).masks, Seen(original).masks
     )
 
 
