@@ -62,7 +62,7 @@ def deidentify(given: Namespace) -> int:
         )
     some = done.written + done.there > 0
     kinds = {
-        kind: sum(one.kind == kind for one in done.kept)
+        kind: sum(one.kind == kind for one in done.withheld)
         for kind in ("look", "unusable", "conflict")
     }
     if given.json:
@@ -77,12 +77,12 @@ def deidentify(given: Namespace) -> int:
         console.out_json({**found, "key": str(key), "quarantine": str(listed)})
         return int(not some)
     console.out(
-        f"{done.written} files written to {given.out}, {done.there} were there; {len(done.kept)} kept back"
+        f"{done.written} files written to {given.out}, {done.there} were there; {len(done.withheld)} kept back"
     )
     for reason, count in sorted(done.counts().items(), key=lambda one: -one[1]):
         console.out(f"{count:6}  {reason}")
     console.out(f"the key is {key}: it leads back to patients, keep it here and to yourself")
-    if done.kept:
+    if done.withheld:
         console.out(f"files that were kept back: {listed}")
     return int(not some)
 
