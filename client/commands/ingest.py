@@ -63,7 +63,7 @@ def deidentify(arguments: Namespace) -> int:
         )
     ok = done.written + done.there > 0
     kinds = {
-        kind: sum(one.kind == kind for one in done.kept)
+        kind: sum(one.kind == kind for one in done.withheld)
         for kind in ("look", "unusable", "conflict")
     }
     if arguments.json:
@@ -79,12 +79,12 @@ def deidentify(arguments: Namespace) -> int:
         return int(not ok)
     console.out(
         f"{done.written} files written to {arguments.out}, {done.there} were there;"
-        f" {len(done.kept)} kept back"
+        f" {len(done.withheld)} kept back"
     )
     for reason, count in sorted(done.counts().items(), key=lambda one: -one[1]):
         console.out(f"{count:6}  {reason}")
     console.out(f"the key is {key}: it leads back to patients, keep it here and to yourself")
-    if done.kept:
+    if done.withheld:
         console.out(f"files that were kept back: {quarantine}")
     return int(not ok)
 

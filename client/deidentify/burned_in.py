@@ -54,15 +54,20 @@ _OFTEN = (
     "1.2.840.10008.5.1.4.1.1.7",  # secondary capture
     "1.2.840.10008.5.1.4.1.1.12",  # angiography, fluoroscopy
     "1.2.840.10008.5.1.4.1.1.13.1",  # three-dimensional angiography
-    "1.2.840.10008.5.1.4.1.1.77.1",  # visible light: endoscopy, microscopy, photography, ophthalmology
+    # visible light: endoscopy, microscopy, photography, ophthalmology
+    "1.2.840.10008.5.1.4.1.1.77.1",
     "1.2.840.10008.5.1.4.1.1.481.1",  # images of radiotherapy
 )
 """Classes, and the beginnings of classes, of images that often carry text (PS3.6 Annex A)."""
-_BESIDE, _INNER = 6, (0.2, 0.8)
-"""A scanner that writes on the slices it took (CT, MR: original, with a place in the patient)
-writes beside the body: what lies between these
-parts of height and width is anatomy, of which a volume has hundreds of pictures. A row there counts from so many letters on."""
-_MADE = ("SECONDARY", "DERIVED")
+_BESIDE = 6
+_INNER = (0.2, 0.8)
+"""A scanner that writes on the slices it took writes beside the body.
+
+Such slices (CT, MR) are original and have a place in the patient. What lies between these parts of
+their height and width is anatomy, of which a volume has hundreds of pictures; outside, a row counts
+from so many letters on.
+"""
+_DERIVED = ("SECONDARY", "DERIVED")
 _LABEL_MAP = UID("1.2.840.10008.5.1.4.1.1.66.7")
 _NO_PICTURE = (SegmentationStorage, _LABEL_MAP, SurfaceSegmentationStorage, RTDoseStorage)
 """Classes whose pixels are numbers of segments or doses, on which nobody prints."""
@@ -104,10 +109,11 @@ def must_be_seen(dataset: Dataset) -> bool:
 
     Its kind often carries text, or it was made from others.
     """
-    sop_class, kinds = str(dataset.get("SOPClassUID") or ""), dataset.get("ImageType") or ()
-    often = any(sop_class == one or sop_class.startswith(f"{one}.") for one in _OFTEN)
+    sop_class = str(dataset.get("SOPClassUID") or "")
+    kinds = dataset.get("ImageType") or ()
+    often = any(sop_class == uid or sop_class.startswith(f"{uid}.") for uid in _OFTEN)
     return often or any(
-        str(kind).strip().upper() in _MADE
+        str(kind).strip().upper() in _DERIVED
         for kind in ([kinds] if isinstance(kinds, str) else kinds)
     )
 
@@ -118,14 +124,14 @@ def look(dataset: Dataset) -> str | None:
         return burned_in(dataset, [])
     try:
         return burned_in(dataset, _decoded(dataset))
-    except Exception:  # a codec raises nearly anything on damaged pixels
+    # a codec raises nearly anything on damaged pixels
+    except Exception:
         return UNSEEN
 
 
 def _decoded(dataset: Dataset) -> Frame | Iterator[Frame]:
-    if (
-        dataset.file_meta.TransferSyntaxUID == RLELossless
-    ):  # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
+    # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
         return iter_pixels(dataset, raw=True, decoding_plugin="pydicom")
     return codecs.decode(dataset)
 
@@ -157,6 +163,7 @@ def _says_yes(dataset: Dataset, name: str) -> bool:
 
 def _hidden_overlay(dataset: Dataset) -> bool:
     """Whether an overlay's plane is in the high bits of the pixels (PS3.3 C.9.2, until 2004)."""
+    # 60xx,0102 is OverlayBitPosition, 60xx,3000 OverlayData of the same group
     for tag in list(dataset.keys()):
         if tag >> 24 == 0x60 and tag & 0xFFFF == 0x0102:
             bit: Any = dataset[tag].value

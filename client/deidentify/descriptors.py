@@ -24,8 +24,8 @@ def harmless(text: str) -> bool:
 
     A short number has at most two digits.
     """
-    found = [word.casefold() for word in _WORD.findall(text)]
-    unknown = [word for word in found if word not in vocabulary()]
+    words = [word.casefold() for word in _WORD.findall(text)]
+    unknown = [word for word in words if word not in vocabulary()]
     return (
         len(text) <= _LONGEST
         and len(unknown) <= _NUMBERS

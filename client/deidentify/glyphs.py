@@ -26,12 +26,16 @@ _SMALLEST = 96
 _TOPHAT = 7
 """Strokes are thinner than this many pixels at the size at which they are looked at."""
 _LOOKS = ((0.10, 10), (0.14, 6), (0.20, 5), (0.28, 5))
-"""Contrast: how far a stroke stands off its surroundings, as a part of the picture's range, at
-least. With it, how many strokes a line through
-the middle of a row crosses, at least: 4 letters have 5 or more, and faint patterns must be longer than plain ones before they are text."""
+"""Pairs of a contrast and a number of crossings, both at least.
+
+Contrast: how far a stroke stands off its surroundings, as a part of the picture's range. Crossings:
+how many strokes a line through the middle of a row crosses; 4 letters have 5 or more, and faint
+patterns must be longer than plain ones before they are text.
+"""
 _UPRIGHT = 0.20
 """From this contrast on, rows that run up or down count, too."""
-_LOWEST, _HIGHEST = 5, 34
+_LOWEST = 5
+_HIGHEST = 34
 """Heights of letters, in pixels at the size at which they are looked at."""
 _WIDEST = 8
 """A letter, or letters that touch, are at most this many heights wide."""
@@ -74,19 +78,19 @@ def rows(picture: npt.NDArray[np.generic]) -> list[Row]:
 
     Letters that run up or down count, too.
     """
-    found: list[Row] = []
+    printed: list[Row] = []
     for plane in _planes(picture):
         for grey in _sizes(plane):
             for strokes, ground in _strokes(grey):
-                found += _rows(strokes, ground, _LOOKS)
+                printed += _rows(strokes, ground, _LOOKS)
                 turned = _rows(
                     strokes.T, ground.T, [look for look in _LOOKS if look[0] >= _UPRIGHT]
                 )
-                found += [
+                printed += [
                     Row((row.box[1], row.box[0], row.box[3], row.box[2]), row.letters)
                     for row in turned
                 ]
-    return found
+    return printed
 
 
 def _planes(picture: npt.NDArray[np.generic]) -> Iterator[Grey]:
@@ -94,7 +98,10 @@ def _planes(picture: npt.NDArray[np.generic]) -> Iterator[Grey]:
     values = np.nan_to_num(np.asarray(picture, np.float32), posinf=0, neginf=0)
     for plane in [values] if values.ndim == 2 else [values.max(axis=-1), values.min(axis=-1)]:
         low, high = (float(one) for one in np.percentile(plane, (0.05, 99.95)))
-        low, high = (low, high) if high > low else (float(plane.min()), float(plane.max()))
+        # a picture that is empty but for a few pixels
+        if high <= low:
+            low = float(plane.min())
+            high = float(plane.max())
         if high > low:
             yield np.clip((plane - low) / (high - low), 0, 1)
 
@@ -131,17 +138,18 @@ def _strokes(grey: Grey) -> Iterator[tuple[Grey, Grey]]:
 
 
 def _rows(strokes: Grey, grey: Grey, looks: Sequence[tuple[float, int]]) -> list[Row]:
-    found, grain = [], _NOISE * float(np.median(strokes))
+    printed: list[Row] = []
+    grain = _NOISE * float(np.median(strokes))
     for contrast, crossings in [look for look in looks if look[0] >= grain]:
         mask = strokes > contrast
         for box in _lines(_letters(mask)):
             letters = round((box[3] - box[1]) / (_LETTER * (box[2] - box[0])))
             if letters >= LETTERS and _printed(mask, strokes, grey, box, crossings):
                 high, wide = grey.shape
-                found.append(
+                printed.append(
                     Row((box[0] / high, box[1] / wide, box[2] / high, box[3] / wide), letters)
                 )
-    return found
+    return printed
 
 
 def _letters(mask: Mask) -> Boxes:
@@ -155,7 +163,8 @@ def _letters(mask: Mask) -> Boxes:
             for down, across in ndimage.find_objects(labels)
         ]
     )
-    height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    height = boxes[:, 2] - boxes[:, 0]
+    width = boxes[:, 3] - boxes[:, 1]
     area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     fits = (
         (height >= _LOWEST)
@@ -186,7 +195,9 @@ def _lines(letters: Boxes) -> Iterator[Box]:
 
 def _line(letters: Boxes, first: int, bottoms: dict[int, list[int]], used: Mask) -> list[int]:
     top, _, bottom, right = (int(edge) for edge in letters[first])
-    height, line, reach = bottom - top, [first], max(1, (bottom - top) // 5)
+    height = bottom - top
+    line = [first]
+    reach = max(1, height // 5)
     used[first] = True
     near = sorted(
         n
@@ -204,7 +215,8 @@ def _line(letters: Boxes, first: int, bottoms: dict[int, list[int]], used: Mask)
         ):
             line.append(number)
             used[number] = True
-            right, height = max(right, int(box[3])), max(height, int(box[2] - box[0]))
+            right = max(right, int(box[3]))
+            height = max(height, int(box[2] - box[0]))
     return line
 
 
@@ -214,7 +226,8 @@ def _printed(mask: Mask, strokes: Grey, grey: Grey, box: Box, fewest: int) -> bo
     They follow each other as closely as letters do, alone on their line, sharp and of one grey.
     """
     top, left, bottom, right = box
-    height, width = bottom - top, right - left
+    height = bottom - top
+    width = right - left
     inside = mask[top:bottom, left:right]
     crossings = (np.diff(inside.astype(np.int8), axis=1, prepend=np.int8(0)) == 1).sum(axis=1)
     typical = float(np.median(crossings[int(0.15 * height) : max(int(0.85 * height), 1)]))

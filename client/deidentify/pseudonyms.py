@@ -27,7 +27,8 @@ from common.storage import files
 _BYTES = 32
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U, so nothing is misread."""
-_NEAREST, _FARTHEST = 366, 3652
+_NEAREST = 366
+_FARTHEST = 3652
 """Dates move back by 1 to 10 years, in days."""
 
 
@@ -41,11 +42,12 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         if len(key) != _BYTES:
             raise InputError(
-                f"The de-identification key has {len(key)} bytes; it must have {_BYTES}. Name the right file."
+                f"The de-identification key has {len(key)} bytes; it must have {_BYTES}. "
+                "Name the right file."
             )
         purposes = (b"patient", b"uid", b"days")
         self._patient, self._uid, self._days = (
-            primitives.hkdf(key, b"", b"consilium/deidentify/1/" + one) for one in purposes
+            primitives.hkdf(key, b"", b"consilium/deidentify/1/" + purpose) for purpose in purposes
         )
 
     @classmethod
@@ -60,13 +62,16 @@ class Pseudonyms:
                 files.new(path, secrets.token_bytes(_BYTES))
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise InputError(
-                    "Others than its owner may read the de-identification key; allow its owner only (chmod 600)."
+                    "Others than its owner may read the de-identification key; "
+                    "allow its owner only (chmod 600)."
                 )
             with path.open("rb") as file:
+                # one byte more than a key has: a longer file is no key
                 return cls(file.read(_BYTES + 1))
         except OSError as error:
             raise InputError(
-                f"The de-identification key cannot be used ({error.strerror}); name a file that can be read or made."
+                f"The de-identification key cannot be used ({error.strerror}); "
+                "name a file that can be read or made."
             ) from None
 
     def patient(self, patient_id: str, issuer: str = "") -> str:
@@ -128,8 +133,11 @@ class Names:
 
 
 def _who(patient_id: str, issuer: str) -> bytes:
-    one, other = (unicodedata.normalize("NFC", text.strip(" \0")) for text in (patient_id, issuer))
-    return f"{len(one)}:{one}{other}".encode()
+    number, authority = (
+        unicodedata.normalize("NFC", text.strip(" \0")) for text in (patient_id, issuer)
+    )
+    # the length parts the two: 1 + 23 and 12 + 3 are different patients
+    return f"{len(number)}:{number}{authority}".encode()
 
 
 def _mac(key: bytes, message: bytes) -> bytes:

@@ -44,29 +44,31 @@ def identifiers(source: Dataset) -> frozenset[str]:
     return frozenset(_identifiers(source))
 
 
-def remove(made: Dataset, known: frozenset[str]) -> None:
+def remove(header: Dataset, words: frozenset[str]) -> None:
     """Put a dummy in place of every text that holds one of the words."""
-    if not known:
+    if not words:
         return
-    for element in list(elements(made)):
+    # a list, since elements are replaced on the way
+    for element in list(elements(header)):
         if element.VR == "SQ":
             for item in element.value:
-                remove(item, known)
-        elif element.VR in _TEXTS and any(_told(text, known) for text in texts(element)):
-            made[element.tag] = DataElement(
+                remove(item, words)
+        elif element.VR in _TEXTS and any(_identifies(text, words) for text in texts(element)):
+            header[element.tag] = DataElement(
                 element.tag, element.VR, TEXT if element.VR != "UR" else ADDRESS
             )
 
 
-def _told(text: str, known: frozenset[str]) -> bool:
-    words = [word.casefold() for word in _WORD.findall(text)]
+def _identifies(text: str, words: frozenset[str]) -> bool:
+    parts = [word.casefold() for word in _WORD.findall(text)]
     return (
-        not known.isdisjoint(words)
-        or not known.isdisjoint({"".join(words)})
+        not words.isdisjoint(parts)
+        or not words.isdisjoint({"".join(parts)})
+        # a number counts also within a longer word; a name there would hit too many words
         or any(
-            one in text.casefold()
-            for one in known
-            if len(one) > _SHORTEST and any(letter.isdigit() for letter in one)
+            word in text.casefold()
+            for word in words
+            if len(word) > _SHORTEST and any(letter.isdigit() for letter in word)
         )
     )
 

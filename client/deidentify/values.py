@@ -71,9 +71,9 @@ def moved(value: str, vr: str, days: int) -> str | None:
     if vr == "TM":
         return text if _TIME.fullmatch(text) else None
     if vr == "DT":
-        found = _MOMENT.fullmatch(text)
-        day = _day(found[1], days) if found else None
-        return None if day is None or found is None else day + found[2]
+        parts = _MOMENT.fullmatch(text)
+        day = _day(parts[1], days) if parts else None
+        return None if day is None or parts is None else day + parts[2]
     return _day(text, days)
 
 
@@ -92,10 +92,10 @@ def empty(element: DataElement) -> DataElement:
 
 
 def _day(text: str, days: int) -> str | None:
-    found = _DATE.fullmatch(text)
-    if not found:
+    parts = _DATE.fullmatch(text)
+    if not parts:
         return None
-    year, month, day = (int(part) for part in found.groups() if part)
+    year, month, day = (int(part) for part in parts.groups() if part)
     try:
         there = date(year, month, day) + timedelta(days)
     except (ValueError, OverflowError):

@@ -14,40 +14,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from client.view.answer_kinds import kinds
 from client.view.tail import Tail, parsed
 
-_MOST_RUNS, _MOST_REFUSALS, _MOST_EVENTS = 200, 50, 25
-_COUNTS = frozenset(
-    (
-        "train",
-        "validation",
-        "test",
-        "patients",
-        "train_patients",
-        "left_out",
-        "weight",
-        "steps",
-        "counted",
-        "images",
-    )
-)
-_SCORES = frozenset(("loss", "seconds", "intervals"))
-_SENTENCES = frozenset(("notes", "reasons", "refused"))
-_PLAIN = frozenset(("pooled", "trains", "compute", "counts"))
-_KEYS = frozenset(("Advert", "Parcel", "Confirm", "Reveal", "Bundle", "Masked"))
+_MOST_RUNS = 200
+_MOST_REFUSALS = 50
+_MOST_EVENTS = 25
 _ABOUT = ("study", "by", "user", "site", "patients", "until", "reason")
 _ROUTINE = frozenset(("asked", "opened", "clipped", "heads"))
 """Events of every round; they are in ``consilium site audit show``."""
 _ALARMS = frozenset(("history rewritten", "unknown own head", "head refused"))
 """Events that mean that somebody does not tell the truth about a journal
 (``client/audit/witness.py``)."""
-_SUMMED = {
-    "train": "weight changes, masked",
-    "tally": "counts, masked",
-    "evaluate": "scores, masked",
-}
-CLEAR = ("weight changes in clear", "counts in clear", "scores in clear")
-"""Kinds of what left that are this hospital's own and not hidden in a sum."""
 
 
 @dataclass
@@ -134,7 +112,8 @@ class SiteHistory:
         self.refusals: deque[Refusal] = deque(maxlen=_MOST_REFUSALS)
         self.events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self.alarms: deque[Event] = deque(maxlen=_MOST_EVENTS)
-        self.refused, self.damaged = 0, 0
+        self.refused = 0
+        self.damaged = 0
         self.entries: int | None = None
         self.last = ""
         self.policy = ""
@@ -177,10 +156,8 @@ class SiteHistory:
     def _happen(self, line: dict[str, Any]) -> None:
         if line["event"] == "asked":
             self._begin(line)
-        elif line["event"] in (
-            "started",
-            "ended",
-        ):  # what another worker did not finish, nobody works on
+        # what another worker did not finish, nobody works on
+        elif line["event"] in ("started", "ended"):
             self.busy = "" if self.busy is not None else None
         elif line["event"] == "policy":
             self.policy = _text(line, "digest")
@@ -200,7 +177,8 @@ class SiteHistory:
 
     def _begin(self, line: dict[str, Any]) -> None:
         """A question is let in to be worked on."""
-        self.busy, size = self.last, _whole(line, "received")
+        self.busy = self.last
+        size = _whole(line, "received")
         run = self._run(line)
         run.received = (run.received or 0) + size
         day = _day(self.last)
@@ -213,14 +191,14 @@ class SiteHistory:
     def _run(self, line: dict[str, Any]) -> RunHistory:
         name = _text(line, "run")
         run = self.runs.pop(name, None) or RunHistory(name, first=self.last)
-        self.runs[name] = run  # the last one asked is the last one here
+        # taken out and put in again: the one that asked last is the last one
+        self.runs[name] = run
         if len(self.runs) > _MOST_RUNS:
             del self.runs[next(iter(self.runs))]
-        run.study, run.digest = (
-            _text(line, "study") or run.study,
-            _text(line, "digest") or run.digest,
-        )
-        run.last, run.round = self.last, max(run.round, _whole(line, "round"))
+        run.study = _text(line, "study") or run.study
+        run.digest = _text(line, "digest") or run.digest
+        run.last = self.last
+        run.round = max(run.round, _whole(line, "round"))
         return run
 
     def _ask(self, line: dict[str, Any]) -> None:
@@ -237,13 +215,14 @@ class SiteHistory:
         self._note_left(run, line)
 
     def _note_left(self, run: RunHistory, line: dict[str, Any]) -> None:
-        found = kinds(_text(line, "kind"), line.get("left"), bool(run.fault))
-        for kind in found:
+        names = kinds(_text(line, "kind"), line.get("left"), bool(run.fault))
+        for kind in names:
             run.left[kind] = run.left.get(kind, 0) + 1
         day = _day(_text(line, "at"))
         if day is not None:
+            # two days are enough: the page tells of today, and a look may cross midnight
             self._days = {key: value for key, value in self._days.items() if (day - key).days < 2}
-            self._days.setdefault(day, Counter()).update(found)
+            self._days.setdefault(day, Counter()).update(names)
 
     def _refuse(self, line: dict[str, Any]) -> None:
         self.refused += 1
@@ -251,41 +230,6 @@ class SiteHistory:
         self.refusals.appendleft(
             Refusal(**texts, round=_whole(line, "round"), reason=_text(line, "fault"))
         )
-
-
-def kinds(question: str, left: Any, refused: bool) -> list[str]:
-    """What an answer held, in words for people.
-
-    Args:
-        question: kind of question, e.g. "train".
-        left: names of what left, as the journal has them.
-        refused: the answer was a refusal.
-    """
-    if refused:
-        return ["refusals"]
-    names = {name for name in left if isinstance(name, str)} if isinstance(left, list) else set()
-    found = []
-    if "vector" in names:
-        found.append(_SUMMED.get(question, "sums, masked") if "Masked" in names else CLEAR[0])
-    found += [CLEAR[1]] if names & _COUNTS else []
-    found += (
-        [CLEAR[2]] if names & _SCORES or ("metrics" in names and question == "evaluate") else []
-    )
-    found += ["keys for masks"] if names & (_KEYS - {"Masked"}) else []
-    found += ["notes"] if names & _SENTENCES else []
-    found += ["pictures of phantoms"] if "examples" in names else []
-    found += ["readiness"] if names & _PLAIN else []
-    found += ["signed head of the journal"] if "head" in names else []
-    strange = (
-        names
-        - _COUNTS
-        - _SCORES
-        - _SENTENCES
-        - _PLAIN
-        - _KEYS
-        - {"vector", "metrics", "examples", "head"}
-    )
-    return found + [f"other: {name}" for name in sorted(strange)]
 
 
 def _text(line: dict[str, Any], key: str) -> str:

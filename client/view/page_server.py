@@ -31,7 +31,8 @@ from common import http_server
 from common.errors import ConsiliumError, InputError
 
 _COOKIE = "consilium_view"
-_HTML, _TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
 _ALWAYS = (
     ("Content-Security-Policy", status_page.POLICY),
     ("Cache-Control", "no-store"),
@@ -57,15 +58,18 @@ class PageServer(http_server.Server):
     at_once = 16
 
     def __init__(self, home: SiteHome, host: str, port: int) -> None:
-        self._home, self._viewer = home, Viewer(home)
-        self._one = threading.Lock()
+        self._home = home
+        self._viewer = Viewer(home)
+        # a Viewer is not for several threads, and a stop must not overtake a resume
+        self._lock = threading.Lock()
         if ":" in host:
             self.address_family = socket.AF_INET6
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
             raise InputError(
-                f"{host}, port {port}, cannot be listened at ({error.strerror}); give another --port or --host."
+                f"{host}, port {port}, cannot be listened at ({error.strerror}); "
+                "give another --port or --host."
             ) from None
         self.loopback = _is_loopback(str(self.server_address[0]))
         shown = f"[{host}]" if ":" in host else host
@@ -98,17 +102,17 @@ class PageServer(http_server.Server):
 
     def status(self) -> Status:
         """The hospital now; one look at a time."""
-        with self._one:
+        with self._lock:
             return self._viewer.look(datetime.now(UTC))
 
-    def press(self, what: str, reason: str) -> None:
+    def press(self, button_name: str, reason: str) -> None:
         """Stop or resume the hospital.
 
         Raises:
             ConsiliumError: it cannot be done; the sentence is for the person who pressed.
         """
-        with self._one:
-            if what == "stop":
+        with self._lock:
+            if button_name == "stop":
                 button.stop(self._home.state, reason, datetime.now(UTC), lambda _: None)
             else:
                 button.resume(self._home.state)
@@ -116,7 +120,8 @@ class PageServer(http_server.Server):
 
 class _Handler(http_server.Handler):
     server: PageServer
-    protocol_version = "HTTP/1.0"  # one request a connection: nothing is left of one for the next
+    # one request a connection: nothing is left of one for the next
+    protocol_version = "HTTP/1.0"
     largest_body = 4096
     always = _ALWAYS
 
@@ -150,21 +155,21 @@ class _Handler(http_server.Handler):
         """The two buttons."""
         if not self._is_ours() or (form := self._form()) is None:
             return
-        what = self.path.removeprefix(self.server.base)
+        pressed = self.path.removeprefix(self.server.base)
         if not self._has_ticket() or not self._is_same_origin():
             self.refuse(HTTPStatus.FORBIDDEN, "This was not asked from the page of this server.")
-        elif what not in ("stop", "resume"):
+        elif pressed not in ("stop", "resume"):
             self.refuse(HTTPStatus.NOT_FOUND, "There is no such button.")
         elif not hmac.compare_digest(form.get("csrf", "").encode(), self.server.csrf.encode()):
             self.refuse(
                 HTTPStatus.FORBIDDEN, "The form is of an earlier view; load the page again."
             )
         else:
-            self._press(what, form.get("reason", ""))
+            self._press(pressed, form.get("reason", ""))
 
-    def _press(self, what: str, reason: str) -> None:
+    def _press(self, pressed: str, reason: str) -> None:
         try:
-            self.server.press(what, reason)
+            self.server.press(pressed, reason)
         except ConsiliumError as error:
             self.refuse(HTTPStatus.CONFLICT, str(error))
         else:
@@ -198,15 +203,18 @@ class _Handler(http_server.Handler):
         Other pages of this machine may have put theirs beside it, of whatever form.
         """
         sent = [part.strip() for part in ";".join(self.headers.get_all("Cookie", [])).split(";")]
-        wanted = f"{_COOKIE}={self.server.ticket}".encode()
-        return any(hmac.compare_digest(part.encode("utf-8", "replace"), wanted) for part in sent)
+        ticket = f"{_COOKIE}={self.server.ticket}".encode()
+        # the same time for every cookie: how long it takes must not tell how much of it was right
+        return any(hmac.compare_digest(part.encode("utf-8", "replace"), ticket) for part in sent)
 
     def _is_same_origin(self) -> bool:
         """Whether the browser says that a form was sent from this page.
 
         Fetch standard, Origin; Fetch Metadata.
         """
-        origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
+        origin = self.headers.get("Origin")
+        site = self.headers.get("Sec-Fetch-Site")
+        # browsers that send neither are left to the cookie and the form's token
         return origin in (None, f"http://{self.headers['Host']}") and site in (None, "same-origin")
 
     def _form(self) -> dict[str, str] | None:

@@ -65,7 +65,7 @@ def run(source: Path) -> tuple[folder.FolderResult, Path]:
 def test_good_files_are_written_and_the_others_listed(source: Path) -> None:
     result, _ = run(source)
     assert (result.written, result.there) == (4, 0)
-    assert sorted((Path(one.file).name, one.kind) for one in result.kept) == [
+    assert sorted((Path(one.file).name, one.kind) for one in result.withheld) == [
         ("PID77418.txt", "unusable"),
         ("printed.dcm", "look"),
         ("torn.dcm", "unusable"),
@@ -74,7 +74,7 @@ def test_good_files_are_written_and_the_others_listed(source: Path) -> None:
         json.loads(line)
         for line in (source.parent / "out.quarantine.jsonl").read_text("utf-8").splitlines()
     ]
-    assert {line["file"] for line in listed} == {one.file for one in result.kept}
+    assert {line["file"] for line in listed} == {one.file for one in result.withheld}
     assert {burned_in.PRINTED, say("dicom.torn").render()} < set(result.counts())
     assert not [reason for reason in result.counts() if "PID" in reason or "/" in reason]
 
@@ -127,7 +127,7 @@ def test_a_second_run_writes_nothing_anew(source: Path) -> None:
     _, out = run(source)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*.dcm")}
     again, _ = run(source)
-    assert (again.written, again.there, len(again.kept)) == (0, 4, 3)
+    assert (again.written, again.there, len(again.withheld)) == (0, 4, 3)
     assert {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*.dcm")
     } == before
@@ -141,7 +141,7 @@ def test_another_file_under_a_name_that_is_taken_is_listed_and_nothing_overwritt
     phantom.save(source, "PID77418/Z.dcm", twin)
     result, _ = run(source)
     assert result.written == 4
-    assert [one.kind for one in result.kept].count("conflict") == 1
+    assert [one.kind for one in result.withheld].count("conflict") == 1
     assert folder.CONFLICT in result.counts()
 
 
@@ -154,12 +154,12 @@ def test_what_a_human_has_cleared_goes_on_as_long_as_it_is_the_same_file(source:
     )
     result = folder.run(source, out, folder.beside(out, "key"), passed=folder.cleared(chosen))
     assert (result.written, result.there) == (1, 4)
-    assert {one.kind for one in result.kept} == {"unusable"}
+    assert {one.kind for one in result.withheld} == {"unusable"}
     other = phantom.header(number=10)
     other.BurnedInAnnotation = "YES"
     phantom.save(source, "printed.dcm", other)
     again = folder.run(source, out, folder.beside(out, "key"), passed=folder.cleared(chosen))
-    assert [Path(one.file).name for one in again.kept if one.kind == "look"] == ["printed.dcm"]
+    assert [Path(one.file).name for one in again.withheld if one.kind == "look"] == ["printed.dcm"]
 
 
 @pytest.mark.parametrize("content", ["no list", "[]", '{"file": "x"}', "7"])
@@ -192,7 +192,7 @@ def test_a_directory_of_a_medium_and_an_object_without_class_are_listed(source: 
     directory.DirectoryRecordSequence = []
     phantom.save(source, "DICOMDIR", directory)
     result, _ = run(source)
-    reasons = {Path(one.file).name: one.reason for one in result.kept}
+    reasons = {Path(one.file).name: one.reason for one in result.withheld}
     assert reasons["noclass.dcm"] == say("dicom.no_object").render()
     assert reasons["DICOMDIR"] == say("dicom.directory").render()
 

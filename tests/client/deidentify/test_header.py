@@ -11,7 +11,8 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
-from client.deidentify.header import Options, deidentify, owner
+from client.deidentify.header import deidentify, owner
+from client.deidentify.method_codes import Options
 from client.deidentify.pseudonyms import Pseudonyms
 from common.errors import CaseError
 from tests.client.deidentify import made as phantom
