@@ -302,7 +302,7 @@ class _Notes:
 
     def _say(self, site: str, said: object) -> None:
         if isinstance(said, list) and said:
-            self.said[site] = " ".join(sentences.told(said, 5))
+            self.said[site] = " ".join(sentences.rendered(said, 5))
 
     def _told(self, site: str) -> None:
         self.answers += 1

@@ -117,7 +117,7 @@ class SiteDataset:
         for shelf in self._shelves:
             total.update(shelf.left_out)
         return [
-            {**reason.to_json(), "images": WHOLE.made(count)}
+            {**reason.to_json(), "images": WHOLE.converted(count)}
             for reason, count in total.most_common()
         ]
 

@@ -91,7 +91,7 @@ def _answer(site: Site, question: Envelope, about: dict[str, Any]) -> Envelope:
         step = "outbox"
         letter = outbox.release(site, plan, study, reply)
         about |= (
-            {"refused": list(sentences.told(reply.values["refused"], len(reply.secure) + 64))}
+            {"refused": list(sentences.rendered(reply.values["refused"], len(reply.secure) + 64))}
             if "refused" in reply.values
             else {}
         )

@@ -312,12 +312,12 @@ def _passes(code: str, arguments: dict[str, Any]) -> bool:
 
 def test_counted_sentences_are_told_with_their_number() -> None:
     torn = say("picture.damaged")
-    assert sentences.told([{**torn.to_json(), "images": 3}, torn.to_json(), "Smith"], 5) == (
+    assert sentences.rendered([{**torn.to_json(), "images": 3}, torn.to_json(), "Smith"], 5) == (
         f"3 left out: {torn.render()}",
         torn.render(),
         say("message.unknown").render(),
     )
     assert (
-        sentences.told([torn.to_json()] * 9, 2) == (torn.render(),) * 2
-        and sentences.told("Smith", 5) == ()
+        sentences.rendered([torn.to_json()] * 9, 2) == (torn.render(),) * 2
+        and sentences.rendered("Smith", 5) == ()
     )
