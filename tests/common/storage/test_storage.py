@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulation with secure sums, then everything else that a worker and its administrators write."""
+    """A simulation with secure sums, then all else that a worker and its administrators write."""
     folder = tmp_path_factory.mktemp("kept")
     small.federation(folder / "sites", sites=3)
     study = small.study(
