@@ -46,7 +46,7 @@ code,pre{font-family:var(--mono)}
 
 
 def visible(text: str, kept: str = "") -> str:
-    """A text whose every character can be seen; control, direction and other hidden ones are U+FFFD.
+    """A text whose every character can be seen; hidden ones, as of direction, become U+FFFD.
 
     Args:
         kept: hidden characters that stay.

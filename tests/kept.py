@@ -1,4 +1,4 @@
-"""Folders on disk held against the table of what is kept (``common.storage.KEPT``)."""
+"""Folders on disk held against the table of what is kept (``common.storage.STORED_FILES``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from common.storage import KEPT, Kept
+from common.storage import STORED_FILES, StoredFile
 
 NESTED = {
     "run": (("state/*", "state"),),
@@ -16,9 +16,9 @@ NESTED = {
 """Folders within a folder that have rows of their own, looked at after those of the outer one."""
 
 
-def row(place: str, path: str) -> Kept | None:
+def row(place: str, path: str) -> StoredFile | None:
     """The row that speaks of a file; None if no row does."""
-    here = next((one for one in KEPT if one.place == place and fits(path, one.path)), None)
+    here = next((one for one in STORED_FILES if one.place == place and fits(path, one.path)), None)
     if here is not None:
         return here
     for pattern, inner in NESTED.get(place, ()):

@@ -74,7 +74,7 @@ def enrol(
         place = _begin(SiteHome(home), kit)
         keys = _keys(place)
         tls, identity = _certified(kit, route, keys, now)
-        _finish(place, kit, site, tls, identity)
+        _finish(place, kit, site, tls=tls, identity=identity)
     except OSError as error:
         raise ConsiliumError(
             f"{home} cannot be written ({error.strerror or error}); mend that and run the same"

@@ -136,7 +136,9 @@ def _fingerprints(home: SiteHome, settings: SiteSettings, now: datetime) -> dict
         return prints
     ca = home.ca.read_bytes()
     signed = rosters.loads(home.roster_json.read_bytes())
-    roster = rosters.verify(signed, home.roster_crt.read_bytes(), ca, settings.consortium, now)
+    roster = rosters.verify(
+        signed, home.roster_crt.read_bytes(), ca, consortium=settings.consortium, now=now
+    )
     others = {name: rosters.fingerprint(text.encode()) for name, text in roster.sites.items()}
     return {
         **prints,

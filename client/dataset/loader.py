@@ -129,7 +129,7 @@ class SiteDataset:
         for cache in self._caches:
             total.update(cache.left_out)
         return [
-            {**reason.to_json(), "images": WHOLE.made(count)}
+            {**reason.to_json(), "images": WHOLE.converted(count)}
             for reason, count in total.most_common()
         ]
 

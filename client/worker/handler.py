@@ -109,5 +109,5 @@ def _released(answered: Envelope, reply: Reply) -> dict[str, Any]:
         "left": [*outbox.names(answered), *vector, *messages.kinds(reply.secure)]
     }
     if "refused" in reply.values:
-        entry["refused"] = list(sentences.told(reply.values["refused"], len(reply.secure) + 64))
+        entry["refused"] = list(sentences.rendered(reply.values["refused"], len(reply.secure) + 64))
     return entry

@@ -1,4 +1,4 @@
-"""The ``consilium`` command: reads its arguments, calls what does the work, turns errors into words.
+"""The ``consilium`` command: reads arguments, calls what does the work, puts errors into words.
 
 Nothing heavy is imported before a command needs it, so ``--help`` answers at once.
 """

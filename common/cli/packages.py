@@ -66,7 +66,8 @@ def _required(first: str) -> Iterator[tuple[str, str, bool | None]]:
         package, extras = todo.pop()
         seen.add((canonicalize_name(package), extras))
         for requirement in _requirements(package, extras):
-            name, specifier = requirement.name, requirement.specifier
+            name = requirement.name
+            specifier = requirement.specifier
             version = _version(name)
             met = None if version is None else specifier.contains(version, prereleases=True)
             yield package, f"{name}{specifier}", met

@@ -18,7 +18,11 @@ def new(arguments: Namespace) -> int:
     path = arguments.out or Path(f"{arguments.name}.toml")
     model = arguments.model or study_template.model_for(arguments.task)
     table = study_template.template(
-        arguments.name, arguments.task, model, arguments.strategy, arguments.dimensions
+        name=arguments.name,
+        task=arguments.task,
+        model=model,
+        strategy=arguments.strategy,
+        dimensions=arguments.dimensions,
     )
     text = toml.dumps(table, study_template.notes_for(table))
     studies.parse(table)

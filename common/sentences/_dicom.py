@@ -1,4 +1,4 @@
-"""Sentences on DICOM files and series that are no scan, and on what a person must look at before it goes on."""
+"""Sentences on DICOM files and series that are no scan, or that a person must look at first."""
 
 from __future__ import annotations
 

@@ -170,5 +170,5 @@ def _add_pixels(image: Dataset, profile: Profile, measured: npt.NDArray[np.float
     image.RescaleType = "HU"
     image.WindowCenter, image.WindowWidth = (str(w) for w in profile.window)
     image.PixelData = stored.tobytes()
-    # pydicom would write OB for explicit syntaxes; 16 bits allocated ask for OW (PS3.5 8.1.2).
+    # Words, since 16 bits are allocated (PS3.5 8.1.2).
     image["PixelData"].VR = "OW"

@@ -128,7 +128,8 @@ class _Hospital:
 
     def _patient(self, number: int) -> None:
         """Draw a patient, and scan one to three slices, evenly spaced."""
-        source, profile = self.source, self.source.profile
+        source = self.source
+        profile = source.profile
         rng = np.random.default_rng(derive(source.seed, "phantom", source.name, number))
         half_width = float(rng.uniform(*profile.half_width))
         count = int(rng.integers(1, 4))
@@ -143,7 +144,7 @@ class _Hospital:
         common = patient_elements(source, number, rng, half_width)
         for k, z in enumerate(heights):
             drawn = draw(body, z, self.size, pixel / half_width)
-            measured = scan(profile.scanner, drawn.hu, drawn.depth, strength, rng)
+            measured = scan(profile.scanner, drawn.hu, drawn.depth, strength=strength, rng=rng)
             plane = plane_elements(source, index=k, z=z, half_width=half_width, size=self.size)
             stem = f"p{number + 1:03d}_s{k + 1}"
             self._slice(stem, measured, drawn.lesions, {**common, **plane})
@@ -174,7 +175,7 @@ def _body(
     body = random_body(rng, Phase(**values), float(rng.uniform(*profile.fat)), profile.meal)
     count = int(rng.integers(1, 5)) if rng.random() < profile.prevalence else 0
     for cyst in [False] * count + [True] * int(rng.random() < 0.25):
-        lesion = _lesion(body, profile, rng, half_width, heights, cyst)
+        lesion = _lesion(body, profile, rng, half_width=half_width, heights=heights, cyst=cyst)
         body = body if lesion is None else replace(body, lesions=(*body.lesions, lesion))
     return body
 

@@ -36,9 +36,9 @@ class Typed:
     err: str
 
     def json(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
+        content: dict[str, Any] = json.loads(self.out)
         assert self.out.count("\n") == 1
-        return found
+        return content
 
 
 Type = Callable[..., Typed]
@@ -131,8 +131,8 @@ def test_as_json(type_: Type, home: SiteHome) -> None:
     ).json()
     assert (made["digest"], made["use"], made["by"]) == (STUDY.digest, "evaluate", "Dr. Rivers")
     assert (datetime.fromisoformat(made["until"]) - datetime.fromisoformat(made["at"])).days == 3
-    found = type_("offers", "--json").json()
-    assert found["waiting"] == [] and found["approvals"][0]["holds"] is True
+    listing = type_("offers", "--json").json()
+    assert listing["waiting"] == [] and listing["approvals"][0]["holds"] is True
     assert type_("withdraw", "--study", "small", "--json").json() == {
         "study": "small",
         "approvals_ended": 1,
@@ -172,7 +172,10 @@ def test_a_name_that_nobody_knows(type_: Type, home: SiteHome) -> None:
     done = type_("approve", "small", "--by", "Dr. Rivers", "--yes")
     assert (
         done.code == 2
-        and f"'small' fits 0 studies; give a study file, or the first digits of one of: lungs {OTHER.digest[:16]}"
+        and (
+            "'small' fits 0 studies; give a study file, or the first digits of one of: lungs"
+            f" {OTHER.digest[:16]}"
+        )
         in done.err
     )
 

@@ -12,19 +12,19 @@ def test_versions() -> None:
     assert installation.versions({"flwr": "1.41.0"}, [("consilium", "flwr==1.41.*", True)]) == [
         CheckResult("versions", "ok", "flwr 1.41.0")
     ]
-    [found] = installation.versions(
+    [result] = installation.versions(
         {}, [("consilium", "flwr==1.41.*", False), ("monai", "torch>=2", None)]
     )
-    assert found.state == "wrong"
+    assert result.state == "wrong"
     assert (
-        "version mismatch: consilium needs flwr==1.41.*, which is not what is installed; monai needs torch>=2, which is not installed"
-        in found.text
-    )
+        "version mismatch: consilium needs flwr==1.41.*, which is not what is installed; monai"
+        " needs torch>=2, which is not installed"
+    ) in result.text
 
 
 def test_one_place_is_well() -> None:
-    [found] = installation.roots({}, {"server": "/a", "client": "/a"}, "/a", "", "")
-    assert found.state == "ok"
+    [result] = installation.roots({}, {"server": "/a", "client": "/a"}, "/a", "", "")
+    assert result.state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_one_place_is_well() -> None:
     ],
 )
 def test_two_roots(changes: dict[str, object], state: str, words: str) -> None:
-    given = {
+    facts = {
         "doubles": {},
         "ours": {"server": "/a", "client": "/a"},
         "home": "/a",
@@ -55,6 +55,6 @@ def test_two_roots(changes: dict[str, object], state: str, words: str) -> None:
         "user_site": "",
         **changes,
     }
-    [found] = installation.roots(**given)  # type: ignore[arg-type]
-    assert found.state == state
-    assert words in found.text
+    [result] = installation.roots(**facts)  # type: ignore[arg-type]
+    assert result.state == state
+    assert words in result.text

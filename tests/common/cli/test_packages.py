@@ -1,4 +1,4 @@
-"""What is installed, looked at in processes of their own with folders of packages made for the purpose."""
+"""What is installed, looked at in processes of their own over folders of made-up packages."""
 
 from __future__ import annotations
 

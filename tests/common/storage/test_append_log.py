@@ -1,4 +1,4 @@
-"""A line is on the disk or is not there at all, whoever else writes and wherever the machine stops."""
+"""A line is on the disk or not there at all, whoever else writes and wherever the machine stops."""
 
 from __future__ import annotations
 
@@ -128,10 +128,10 @@ def test_two_processes_lose_no_line(path: Path) -> None:
         writer.start()
     for writer in writers:
         writer.join(patient(60))
-    found = append_log.lines(path)
-    assert len(found) == 120 and len(set(found)) == 120
+    written = append_log.lines(path)
+    assert len(written) == 120 and len(set(written)) == 120
     for name in "ab":
-        own = [line for line in found if f'"by": "{name}"'.encode() in line]
+        own = [line for line in written if f'"by": "{name}"'.encode() in line]
         assert own == [f'{{"by": "{name}", "number": {n}}}'.encode() for n in range(60)]
 
 

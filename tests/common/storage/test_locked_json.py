@@ -52,10 +52,12 @@ def test_a_crash_at_any_step_leaves_the_old_or_the_new(
         locked_json.write(path, "old")
         count = iter(range(1, 100))
 
-        def call(*given: object, _count: object = count, _at: int = at, **more: object) -> object:
+        def call(
+            *arguments: object, _count: object = count, _at: int = at, **more: object
+        ) -> object:
             if next(_count) == _at:  # type: ignore[call-overload]
                 raise OSError(5, "Input/output error")
-            return honest(*given, **more)
+            return honest(*arguments, **more)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, step, call)
