@@ -16,7 +16,8 @@ _WORK = 10_000_000
 _REFERENCE = 0.3
 """Seconds in which an idle machine of today adds up so many numbers and starts a Python that imports nothing."""
 _MOST = 20.0
-_PAUSE = 0.02
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+"""Looks become rarer, since many cost the machine more than what is waited for, e.g. a TLS handshake each."""
 
 
 def slowness() -> float:
@@ -50,7 +51,7 @@ def until(there: Callable[[], T], what: str = "what is waited for", seconds: flo
         AssertionError: it does not come.
     """
     began, limit = time.monotonic(), patient(seconds)
-    pause = threading.Event()
+    nothing, pause = threading.Event(), _FIRST_PAUSE
     while not (value := there()):
         passed = time.monotonic() - began
         if passed > limit:
@@ -59,5 +60,6 @@ def until(there: Callable[[], T], what: str = "what is waited for", seconds: flo
             raise AssertionError(
                 f"after {passed:.0f} s, of {limit:.0f} allowed on this machine now: {what}"
             )
-        pause.wait(_PAUSE)
+        nothing.wait(pause)
+        pause = min(1.2 * pause, _LONGEST_PAUSE)
     return value

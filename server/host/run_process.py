@@ -35,7 +35,8 @@ def main() -> int:
     status, details = "failed", "the server was stopped"
     pid: Path | None = None
     for number in _STOPS:
-        signal.signal(number, _stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and scripts leave it
+            signal.signal(number, _stop)
     try:
         context = grid.open()
         from server import app  # noqa: PLC0415  # torch: the SuperLink would give the run up before it is imported on a busy machine
