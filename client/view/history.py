@@ -163,13 +163,13 @@ class SiteHistory:
             self.policy = _text(line, "digest")
         if _text(line, "event") in _ROUTINE:
             return
-        about = ", ".join(
+        details = ", ".join(
             f"{key} {line[key]}"
             for key in _ABOUT
             if isinstance(line.get(key), str | int) and line[key] != ""
         )
         event = Event(
-            self.last, _text(line, "event"), about[:1000], _text(line, "event") in _ALARMS
+            self.last, _text(line, "event"), details[:1000], _text(line, "event") in _ALARMS
         )
         self.events.appendleft(event)
         if event.alarm:

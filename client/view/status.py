@@ -179,12 +179,12 @@ class Viewer:
     def _words(self, now: datetime) -> tuple[tuple[StudyApproval, ...], dict[str, int]]:
         """Approvals and waiting studies, and the number of rounds of each study by its digest."""
         state = self._home.state
-        given = self._try(lambda: approvals.all_of(state), "the list of approvals") or ()
+        decided = self._try(lambda: approvals.all_of(state), "the list of approvals") or ()
         waiting = self._try(lambda: approvals.offers(state), "the list of waiting studies") or ()
         words = [_waiting(study.name, study.digest, at) for at, study in waiting]
-        words += [_approved(approval, now) for approval in reversed(given)]
+        words += [_approved(approval, now) for approval in reversed(decided)]
         lengths = {study.digest: study.federation.rounds for _, study in waiting}
-        lengths |= {approval.digest: _rounds(approval.table) for approval in given}
+        lengths |= {approval.digest: _rounds(approval.table) for approval in decided}
         return tuple(words), lengths
 
     def _spent(self, rules: Policy | None, here: datetime) -> TodaysUse:
