@@ -90,7 +90,7 @@ class Status:
         busy: since when a question is being worked on; empty if none is, None if that is not known.
         runs: the one that asked last comes first.
         refusals: the newest first, at most 50 of ``refused``.
-        entries: of the journal, in all; None if that is not known. ``last``: when the last was
+        entries: of the audit log, in all; None if that is not known. ``last``: when the last was
             written; empty if none was.
         events: what the hospital's people and other hospitals did, the newest first, at most 25.
         problems: sentences about what could not be read or does not fit.
