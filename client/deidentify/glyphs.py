@@ -144,7 +144,7 @@ def _rows(strokes: Grey, grey: Grey, looks: Sequence[tuple[float, int]]) -> list
         mask = strokes > contrast
         for box in _lines(_letters(mask)):
             letters = round((box[3] - box[1]) / (_LETTER * (box[2] - box[0])))
-            if letters >= LETTERS and _printed(mask, strokes, grey, box, crossings):
+            if letters >= LETTERS and _printed(mask, strokes, grey, box=box, fewest=crossings):
                 high, wide = grey.shape
                 printed.append(
                     Row((box[0] / high, box[1] / wide, box[2] / high, box[3] / wide), letters)

@@ -168,7 +168,11 @@ def table(
     ]
     flat = Sheet(sheet.columns, tuple(row for row, _ in pairs))
     columns = table_files.stays(
-        flat, [cases[place][1] for _, place in pairs], keep, identifiers, records.listed
+        flat,
+        [cases[place][1] for _, place in pairs],
+        keep=keep,
+        identifiers=identifiers,
+        listed=records.listed,
     )
     rows = (
         {
@@ -200,7 +204,11 @@ def side_table(
     ]
     flat = Sheet(sheet.columns, tuple(row for row, _ in kept))
     columns = table_files.stays(
-        flat, [owner for _, owner in kept], keep, identifiers, records.listed
+        flat,
+        [owner for _, owner in kept],
+        keep=keep,
+        identifiers=identifiers,
+        listed=records.listed,
     )
     rows = ({"patient_id": owner, **{c: row.get(c, "") for c in columns}} for row, owner in kept)
     clean, blanked = table_files.cleaned(rows, identifiers)

@@ -194,7 +194,8 @@ def look(values: npt.NDArray[Any]) -> str:
         grey += channel
     grey /= len(flat)
     small = _shrunk(_shrunk(np.nan_to_num(grey), 0), 1)
-    low, high = small.min(), small.max()
+    low = small.min()
+    high = small.max()
     if not high > low:
         return ""
     return bytes(np.rint((small - low) / (high - low) * 255).astype(np.uint8)).hex()

@@ -60,7 +60,7 @@ def take_mask(path: Path, case: CaseFacts, site: Path) -> CaseFacts:
     stem = Path(case.name).name.removesuffix(_registry.ending(case.name) or "")
     target = site / "masks" / f"{stem}{converted.ending}"
     if not target.exists():
-        place(converted.content, target, site, converted.digest, path)
+        place(converted.content, target, site, converted.digest, mask=path)
     return replace(case, mask=target.relative_to(site).as_posix())
 
 

@@ -36,7 +36,7 @@ from common.errors import CaseError
 _NO_CASE = {Reason.NO_IMAGE: "DICOM files without pixels", Reason.LOCALISER: "localisers"}
 _FREE = 1 << 27
 _RATIO = 50
-"""Bytes that the values of a series may take in any case; beyond, this many times its files' size."""
+"""Bytes that the values of a series may take in any case; beyond, so many times its files' size."""
 _SAMPLE = 4
 """Bytes of a value."""
 _LARGE = 1 << 23

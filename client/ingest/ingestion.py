@@ -74,19 +74,15 @@ def ingest(
     named = case_names.assign(sources, records.numbers, names, intake.cases)
     tables = SiteTables(places, intake, identifiers)
     try:
-        _convert(places, named, names.pseudonyms, intake, progress)
+        _convert(places, named, names.pseudonyms, intake=intake, progress=progress)
         if label_names.FILE in folder.tables and label_names.FILE not in intake.faults:
             tables.write_label_names()
-        _masks(places, folder, find, named, intake)
-        _segmentations(places, segmentations, named, intake, identifiers)
+        _masks(places, folder, find, named=named, intake=intake)
+        _segmentations(places, segmentations, named, intake=intake, identifiers=identifiers)
     finally:
         shutil.rmtree(places.site / convert.DRAFTS, ignore_errors=True)
     intake.unowned = sum(case.name in intake.cases for case in _unowned(named, records))
-    taken = {
-        place: (intake.cases[case.name].file, intake.cases[case.name].patient)
-        for place, case in enumerate(named)
-        if case.name in intake.cases
-    }
+    taken = _taken(named, intake)
     tables.write(records, taken, names, keep)
     if "boxes.json" in folder.tables:
         tables.write_boxes(find, taken)
@@ -143,7 +139,7 @@ def _convert(
             else:
                 try:
                     facts = convert.take(
-                        case.source, case.name, case.patient, pseudonyms, places.site
+                        case.source, case.name, case.patient, names=pseudonyms, site=places.site
                     )
                     intake.cases[case.name] = facts
                     intake.fresh += 1
@@ -198,6 +194,15 @@ def _unowned(named: Sequence[NamedCase], records: Records) -> Iterator[NamedCase
     for place, case in enumerate(named):
         if not (case.source.number or case.source.issuer or place in records.numbers):
             yield case
+
+
+def _taken(named: Sequence[NamedCase], intake: Intake) -> dict[int, tuple[str, str]]:
+    """File and patient of each case that was taken in, by index of its source."""
+    return {
+        place: (intake.cases[case.name].file, intake.cases[case.name].patient)
+        for place, case in enumerate(named)
+        if case.name in intake.cases
+    }
 
 
 def _manifest(places: Places, intake: Intake) -> None:

@@ -34,8 +34,8 @@ _DEEPEST = 64
 class ExportFile:
     """One file.
 
-    ``key`` is its place below the folder with forward slashes, ``folder`` the folder of the contract
-    in which it lies.
+    ``key`` is its place below the export with forward slashes, ``folder`` the folder of the
+    contract in which it lies.
     """
 
     path: Path = field(repr=False)
@@ -89,7 +89,11 @@ def look(root: Path) -> Folder:
         else:
             aside["pictures outside images/ and masks/"] += 1
     return Folder(
-        tuple(by_use["dicom"]), tuple(by_use["images"]), tuple(by_use["masks"]), tables, aside
+        dicom=tuple(by_use["dicom"]),
+        images=tuple(by_use["images"]),
+        masks=tuple(by_use["masks"]),
+        tables=tables,
+        aside=aside,
     )
 
 

@@ -174,7 +174,8 @@ def stays(
     return [
         name
         for name in sheet.others
-        if name in asked or _is_label(name, sheet.rows, owners, identifiers, listed)
+        if name in asked
+        or _is_label(name, sheet.rows, owners, identifiers=identifiers, listed=listed)
     ]
 
 

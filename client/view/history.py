@@ -24,7 +24,7 @@ _ABOUT = ("study", "by", "user", "site", "patients", "until", "reason")
 _ROUTINE = frozenset(("asked", "opened", "clipped", "heads"))
 """Events of every round; they are in ``consilium site audit show``."""
 _ALARMS = frozenset(("history rewritten", "unknown own head", "head refused"))
-"""Events that mean that somebody does not tell the truth about a journal
+"""Events that mean that somebody does not tell the truth about an audit log
 (``client/audit/witness.py``)."""
 
 
@@ -36,7 +36,7 @@ class RunHistory:
         first, last: times (ISO 8601, UTC) of the first and the last question.
         round: highest round that was asked for; ``rounds``: of so many, None where it is not known.
         answered, refused: questions.
-        sent, received: bytes of answers and of questions; ``received`` is None where the journal
+        sent, received: bytes of answers and of questions; ``received`` is None where the log
             does not tell.
         left: kind of what left: in how many answers.
         fault: sentence of the last answer, if that was a refusal.
@@ -88,15 +88,15 @@ class Event:
 
 
 class SiteHistory:
-    """Reads the journal as it grows.
+    """Reads the audit log as it grows.
 
     Attributes:
         runs: by name, the one that asked last is the last.
         refusals, events, alarms: the newest first.
         entries: lines in all, as the last one says; None if it does not.
         last: when the last line was written.
-        policy: SHA-256 of the policy that the worker works by; empty if the journal does not tell.
-        busy: since when a question is worked on; empty if none is, None while the journal has not
+        policy: SHA-256 of the policy that the worker works by; empty if the log does not tell.
+        busy: since when a question is worked on; empty if none is, None while the audit log has not
             told when one began.
 
     Args:
@@ -125,7 +125,7 @@ class SiteHistory:
         """Take in what was written since the last time; returns itself.
 
         Raises:
-            OSError: the journal cannot be read.
+            OSError: the audit log cannot be read.
         """
         for number, content in enumerate(self._tail.lines()):
             if number == 0 and self._tail.fresh:
@@ -163,13 +163,13 @@ class SiteHistory:
             self.policy = _text(line, "digest")
         if _text(line, "event") in _ROUTINE:
             return
-        about = ", ".join(
+        details = ", ".join(
             f"{key} {line[key]}"
             for key in _ABOUT
             if isinstance(line.get(key), str | int) and line[key] != ""
         )
         event = Event(
-            self.last, _text(line, "event"), about[:1000], _text(line, "event") in _ALARMS
+            self.last, _text(line, "event"), details[:1000], _text(line, "event") in _ALARMS
         )
         self.events.appendleft(event)
         if event.alarm:

@@ -91,7 +91,8 @@ class PageServer(http_server.Server):
         """Whether a request's Host is a name of this server that nobody else can take."""
         try:
             parts = urlsplit(f"//{host}")
-            name, port = parts.hostname or "", parts.port or 80
+            name = parts.hostname or ""
+            port = parts.port or 80
         except ValueError:
             return False
         if port != self.server_address[1]:

@@ -90,7 +90,7 @@ class Status:
         busy: since when a question is being worked on; empty if none is, None if that is not known.
         runs: the one that asked last comes first.
         refusals: the newest first, at most 50 of ``refused``.
-        entries: of the journal, in all; None if that is not known. ``last``: when the last was
+        entries: of the audit log, in all; None if that is not known. ``last``: when the last was
             written; empty if none was.
         events: what the hospital's people and other hospitals did, the newest first, at most 25.
         problems: sentences about what could not be read or does not fit.
@@ -179,12 +179,12 @@ class Viewer:
     def _words(self, now: datetime) -> tuple[tuple[StudyApproval, ...], dict[str, int]]:
         """Approvals and waiting studies, and the number of rounds of each study by its digest."""
         state = self._home.state
-        given = self._try(lambda: approvals.all_of(state), "the list of approvals") or ()
+        decided = self._try(lambda: approvals.all_of(state), "the list of approvals") or ()
         waiting = self._try(lambda: approvals.offers(state), "the list of waiting studies") or ()
         words = [_waiting(study.name, study.digest, at) for at, study in waiting]
-        words += [_approved(approval, now) for approval in reversed(given)]
+        words += [_approved(approval, now) for approval in reversed(decided)]
         lengths = {study.digest: study.federation.rounds for _, study in waiting}
-        lengths |= {approval.digest: _rounds(approval.table) for approval in given}
+        lengths |= {approval.digest: _rounds(approval.table) for approval in decided}
         return tuple(words), lengths
 
     def _spent(self, rules: Policy | None, here: datetime) -> TodaysUse:

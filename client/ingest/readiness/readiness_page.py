@@ -149,9 +149,9 @@ def _values(histograms: Mapping[str, Mapping[str, Any]]) -> list[str]:
         _histogram(
             f"values{i}",
             f"{kind}: share of pixels by value",
-            group["low"],
-            group["high"],
-            group["share"],
+            low=group["low"],
+            high=group["high"],
+            share=group["share"],
         )
         for i, (kind, group) in enumerate(histograms.items())
     ]

@@ -168,7 +168,7 @@ def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Ite
     patient = sheet.column("patient")
     file = sheet.column("file")
     owners = [row.get(patient or "", "") or row.get(file or "", "") for row in sheet.rows]
-    listed = table_files.stays(sheet, owners, (), Identifiers(), words)
+    listed = table_files.stays(sheet, owners, keep=(), identifiers=Identifiers(), listed=words)
     for name in sheet.others:
         people: dict[str, set[str]] = defaultdict(set)
         for row, owner in zip(sheet.rows, owners, strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.cli.main import main
-from tests.client.deidentify import made as phantom
+from tests.client.deidentify import phantom
 
 
 @pytest.fixture

@@ -26,10 +26,13 @@ from tests.client.deidentify import scorer
 FACTS = Path(__file__).with_name("oracle.json")
 NAMES = Pseudonyms(bytes(range(32)))
 REASONS = {
-    "option": "one of the two options keeps a moved date's time of day, or a description of harmless words",
+    "option": "one of the two options keeps a moved date's time of day, "
+    "or a description of harmless words",
     "depth": "the other package applies the rules for single attributes at the top level only",
-    "reference": "X/Z/U*: references stay here, with their UIDs replaced; there every value in them is emptied",
-    "class": "UIDs of classes and coding schemes, and codes that only say how a sequence is built, stay here; there they become dummies",
+    "reference": "X/Z/U*: references stay here, with their UIDs replaced; "
+    "there every value in them is emptied",
+    "class": "UIDs of classes and coding schemes, and codes that only say how a sequence is built, "
+    "stay here; there they become dummies",
     "free": "names, free texts and addresses that the table does not list become dummies here",
     "trace": "the text holds a word of a person's name in the same file",
     "overlay": "without its data an overlay is invalid, so the whole group goes",
@@ -60,7 +63,7 @@ def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
     Of a sequence that is gone only the sequence itself counts.
     """
     old, new = scorer.values(before), scorer.values(after)
-    found: dict[scorer.Place, Outcome] = {}
+    outcomes: dict[scorer.Place, Outcome] = {}
     for place, (vr, value) in old.items():
         tag = str(place[-1])
         above = [place[:depth] for depth in range(1, len(place) - 1, 2)]
@@ -71,12 +74,12 @@ def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
             or any(one not in new for one in above)
         ):
             continue
-        found[place] = (
+        outcomes[place] = (
             keyword_for_tag(int(tag, 16)),
             "nested" if above else "top",
             _became(vr, value, new.get(place)),
         )
-    return found
+    return outcomes
 
 
 def _became(vr: str, value: object, now: tuple[str, object] | None) -> str:
@@ -96,7 +99,7 @@ def differences() -> Counter[tuple[str, str, str, str]]:
     """How often an element ends otherwise there and here: keyword, depth, there, here."""
     from dicomanonymizer import simpledicomanonymizer
 
-    found: Counter[tuple[str, str, str, str]] = Counter()
+    outcomes: Counter[tuple[str, str, str, str]] = Counter()
     for _, read in sources():
         other = read()
         simpledicomanonymizer.anonymize_dataset(
@@ -106,8 +109,8 @@ def differences() -> Counter[tuple[str, str, str, str]]:
         theirs = outcomes(read(), other)
         for place, (keyword, depth, here) in outcomes(read(), deidentify(read(), NAMES)).items():
             if place in theirs and theirs[place][2] != here:
-                found[keyword, depth, theirs[place][2], here] += 1
-    return found
+                outcomes[keyword, depth, theirs[place][2], here] += 1
+    return outcomes
 
 
 def reason(keyword: str, depth: str, there: str, here: str) -> str:

@@ -17,7 +17,7 @@ from client.deidentify import burned_in, folder
 from client.deidentify.pseudonyms import Pseudonyms
 from common.errors import ArgumentError
 from common.sentences.table import say
-from tests.client.deidentify import made as phantom
+from tests.client.deidentify import phantom
 
 PACKS = os.environ.get("CONSILIUM_PACKS")
 
@@ -44,17 +44,17 @@ def source(tmp_path: Path) -> Path:
 
 
 def deflated() -> pydicom.FileDataset:
-    made = phantom.header(number=7)
-    made.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
-    return made
+    image = phantom.header(number=7)
+    image.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    return image
 
 
 def printed() -> pydicom.FileDataset:
-    made = phantom.header(number=9)
-    sheet = Image.fromarray(np.frombuffer(made.PixelData, np.uint8).reshape(96, 128).copy())
+    image = phantom.header(number=9)
+    sheet = Image.fromarray(np.frombuffer(image.PixelData, np.uint8).reshape(96, 128).copy())
     ImageDraw.Draw(sheet).text((2, 2), "PID77418 1963", fill=255, font=ImageFont.load_default(12))
-    made.PixelData = np.asarray(sheet).tobytes()
-    return made
+    image.PixelData = np.asarray(sheet).tobytes()
+    return image
 
 
 def run(source: Path) -> tuple[folder.FolderResult, Path]:
@@ -99,15 +99,15 @@ def leaks(path: Path, words: list[str]) -> list[str]:
     read = pydicom.dcmread(path)
     pixels = bytes(read.get("PixelData", b""))
     content, shown = path.read_bytes().replace(pixels, b"").lower(), str(read).casefold()
-    found = []
+    words_left = []
     for word in words:
         coded = {
             word.encode(codec, "replace").lower()
             for codec in ("utf-8", "latin-1", "iso8859-5", "iso2022_jp", "gb18030", "utf-16-le")
         }
         if word.casefold() in shown or any(code in content for code in coded if code.strip(b"?")):
-            found.append(word)
-    return found
+            words_left.append(word)
+    return words_left
 
 
 def test_output_names_are_pseudonyms_and_modes_private(source: Path) -> None:
@@ -185,9 +185,9 @@ def test_the_source_is_only_read(source: Path) -> None:
 
 
 def test_a_directory_of_a_medium_and_an_object_without_class_are_listed(source: Path) -> None:
-    made = phantom.header(number=3)
-    del made.SOPClassUID
-    made.save_as(source / "noclass.dcm")
+    image = phantom.header(number=3)
+    del image.SOPClassUID
+    image.save_as(source / "noclass.dcm")
     directory = phantom.header(number=4)
     directory.DirectoryRecordSequence = []
     phantom.save(source, "DICOMDIR", directory)
@@ -218,12 +218,12 @@ def test_there_must_be_a_folder_to_read(tmp_path: Path) -> None:
 
 
 def test_progress_counts_every_file(source: Path) -> None:
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     out = source.parent / "out"
     folder.run(
-        source, out, folder.beside(out, "key"), tell=lambda done, total: told.append((done, total))
+        source, out, folder.beside(out, "key"), tell=lambda done, total: calls.append((done, total))
     )
-    assert told == [(n, 7) for n in range(1, 8)]
+    assert calls == [(n, 7) for n in range(1, 8)]
 
 
 @pytest.mark.skipif(not PACKS, reason="CONSILIUM_PACKS does not name the folder with real data")

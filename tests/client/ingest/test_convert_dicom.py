@@ -149,10 +149,10 @@ def test_text_in_pixels_waits_for_a_human(archive: Path, where: Places, how: str
     )
     done = ingestion.ingest(where)
     assert [file for file, _ in done.refused] == ["burned"]
-    found = [
+    manifest = [
         f for f in readiness_report.report(done, "north")["findings"] if f["code"] == "quarantine"
     ]
-    assert len(found) == 1 and "screen" in found[0]["do"]
+    assert len(manifest) == 1 and "screen" in manifest[0]["do"]
     cleared = ingestion.ingest(where, cleared={"burned"})
     assert cleared.fresh == 1 and not cleared.refused
 
@@ -186,8 +186,8 @@ def test_volumes_serve_a_study(where: Places) -> None:
     ingestion.ingest(where)
     for path in (where.site / "dicom").iterdir():
         path.unlink()
-    found = manifests.index(where.site, networks.task(VOLUMES), VOLUMES.data)
-    assert found.patients == 2
+    manifest = manifests.index(where.site, networks.task(VOLUMES), VOLUMES.data)
+    assert manifest.patients == 2
 
 
 @pytest.mark.skipif(

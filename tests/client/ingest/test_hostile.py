@@ -137,13 +137,15 @@ def test_pictures_that_lie_about_their_size_are_refused(source: Path) -> None:
         file.write(drawn(8, 8, zlib.compress(bytes(200))))
         file.truncate(1 << 31)  # nothing is written; the file's end only lies far away
     rows = refusals(source, 64 * MEGABYTE)
-    found = {name.partition("/")[2]: reason for name, reason in rows.items()}
-    assert set(found) == {"wide.png", "tall.png", "more.png", "tiff.tif", "tail.png"}
+    reasons = {name.partition("/")[2]: reason for name, reason in rows.items()}
+    assert set(reasons) == {"wide.png", "tall.png", "more.png", "tiff.tif", "tail.png"}
     assert (
-        "more pixels than are read" in found["wide.png"] and "grows more than" in found["tall.png"]
+        "more pixels than are read" in reasons["wide.png"]
+        and "grows more than" in reasons["tall.png"]
     )
     assert (
-        "unpacks to more" in found["more.png"] and "far larger than its pixels" in found["tail.png"]
+        "unpacks to more" in reasons["more.png"]
+        and "far larger than its pixels" in reasons["tail.png"]
     )
 
 
@@ -168,9 +170,9 @@ def test_rolled_up_pixels_are_held_against_their_file(source: Path) -> None:
     path = export.dicom(
         source / "r.dcm", np.zeros((8192, 8192), np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4")
     )
-    made = pydicom.dcmread(io.BytesIO(path.read_bytes()))
-    made.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
-    made.save_as(path, enforce_file_format=True)
+    header = pydicom.dcmread(io.BytesIO(path.read_bytes()))
+    header.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
+    header.save_as(path, enforce_file_format=True)
     assert path.stat().st_size < 3 * MEGABYTE
     assert "grows more than 50 times" in refusals(source)["r.dcm"]
 
@@ -263,11 +265,11 @@ def test_no_cell_of_the_quarantine_list_starts_a_formula() -> None:
             )
         )
     )[1:]
-    for (name, reason), told in zip(rows, names, strict=True):
+    for (name, reason), expected in zip(rows, names, strict=True):
         assert not (name + "x").startswith(
             ("=", "+", "-", "@", "\t", "\r")
         ) and not reason.startswith(("=", "+", "-", "@", "\t", "\r"))
-        assert name.removeprefix("'") == told
+        assert name.removeprefix("'") == expected
     assert b'"a;=1.png"' in layout.quarantine([("a;=1.png", "x")])
 
 
@@ -310,14 +312,14 @@ def test_four_hundred_damaged_files_are_taken_or_refused(tmp_path: Path) -> None
 
 
 def test_twins_of_damaged_folders_are_made_or_refused(tmp_path: Path) -> None:
-    made, told = 0, list[str]()
+    twins, sentences = 0, list[str]()
     with at_most(160 * MEGABYTE):
         for seed in range(20, 24):
             mutated(tmp_path / f"site{seed}", seed)
             for name in ("labels.csv", "cases.csv", "boxes.json", "labels.toml")[: 4 * (seed % 2)]:
                 (tmp_path / f"site{seed}" / name).unlink()
             try:
-                made += bool(twin.make(tmp_path / f"site{seed}", tmp_path / f"twin{seed}"))
+                twins += bool(twin.make(tmp_path / f"site{seed}", tmp_path / f"twin{seed}"))
             except SiteError as error:
-                told.append(error.public)
-    assert made >= 2 and not any(str(tmp_path) in sentence for sentence in told)
+                sentences.append(error.public)
+    assert twins >= 2 and not any(str(tmp_path) in sentence for sentence in sentences)

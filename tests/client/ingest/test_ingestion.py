@@ -64,8 +64,8 @@ def test_no_identifier_is_left_anywhere(source: Path, site: Path) -> None:
     export.nifti(source / "images" / f"{export.NAME}.nii.gz", np.arange(60.0).reshape(3, 4, 5))
     documents(where, ingestion.ingest(where))
     assert list(export.leaks(source))
-    found = [leak for leak in export.leaks(site.parent) if "quarantine" not in leak]
-    assert not found
+    leaks = [leak for leak in export.leaks(site.parent) if "quarantine" not in leak]
+    assert not leaks
 
 
 def test_labels_masks_and_boxes_follow_their_images(source: Path, site: Path) -> None:
@@ -225,7 +225,7 @@ def test_kept_columns_are_cleaned_of_known_identifiers(source: Path, site: Path)
 
 
 def test_folders_in_each_other_and_a_key_inside_are_refused(source: Path, tmp_path: Path) -> None:
-    for given in (
+    for paths in (
         (source, source / "out", None),
         (source / "images", source, None),
         (source, source, None),
@@ -234,7 +234,7 @@ def test_folders_in_each_other_and_a_key_inside_are_refused(source: Path, tmp_pa
         (tmp_path / "nowhere", tmp_path / "s", None),
     ):
         with pytest.raises(ArgumentError):
-            Places.of(*given)
+            Places.of(*paths)
 
 
 def test_letters_in_a_picture_wait_until_a_human_has_looked(source: Path, site: Path) -> None:

@@ -14,11 +14,11 @@ from tests.client.view import scene
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> SiteHome:
+def hospital(tmp_path: Path) -> SiteHome:
     return scene.busy(tmp_path / "home")
 
 
 @pytest.fixture
-def server(made: SiteHome) -> Iterator[PageServer]:
-    with page_server.open_view(made, "127.0.0.1", 0) as there:
+def server(hospital: SiteHome) -> Iterator[PageServer]:
+    with page_server.open_view(hospital, "127.0.0.1", 0) as there:
         yield there

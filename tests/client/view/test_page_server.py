@@ -7,20 +7,15 @@ import json
 import re
 import socket
 from datetime import UTC, datetime
-from html.parser import HTMLParser
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from client.home import SiteHome
 from client.policy import stop
-from client.view import page_server, status_page
+from client.view import page_server
 from client.view.page_server import PageServer
-from client.view.status import Viewer
 from common.errors import InputError
-from common.html import digest
 from tests.client.view import scene
 from tests.patience import patient
 
@@ -43,13 +38,13 @@ def ask(
             wire.putheader(name, value)
     wire.endheaders(content)
     answer = wire.getresponse()
-    found = (
+    answer = (
         answer.status,
         {name.lower(): value for name, value in answer.getheaders()},
         answer.read().decode(),
     )
     wire.close()
-    return found
+    return answer
 
 
 def cookie(server: PageServer) -> str:
@@ -100,18 +95,18 @@ def test_the_cookie_stands_among_others(server: PageServer) -> None:
 
 def test_the_data_of_the_page(server: PageServer) -> None:
     status, headers, text = ask(server, "GET", f"{server.base}status.json", Cookie=cookie(server))
-    found = json.loads(text)
-    assert (status, headers["content-type"], found["site"], found["spent"]["rounds"]) == (
+    data = json.loads(text)
+    assert (status, headers["content-type"], data["site"], data["spent"]["rounds"]) == (
         200,
         "application/json",
         "north",
         3,
     )
     _, _, again = ask(server, "GET", f"{server.base}status.json", Cookie=cookie(server))
-    assert json.loads(again)["mark"] == found["mark"]
+    assert json.loads(again)["mark"] == data["mark"]
     press(server)
     _, _, after = ask(server, "GET", f"{server.base}status.json", Cookie=cookie(server))
-    assert json.loads(after)["mark"] != found["mark"] and json.loads(after)["state"] == "stopped"
+    assert json.loads(after)["mark"] != data["mark"] and json.loads(after)["state"] == "stopped"
 
 
 @pytest.mark.parametrize("key", ["", "x", "k" * 43, "%ff%00", "a&key=b&c=d&e=f"])
@@ -137,8 +132,8 @@ def test_another_cookie_opens_nothing(server: PageServer, sent: str) -> None:
     assert press(server, Cookie=sent)[0] == 403
 
 
-def test_the_cookie_opens_this_view_only(server: PageServer, made: SiteHome) -> None:
-    with page_server.open_view(made, "127.0.0.1", 0) as another:
+def test_the_cookie_opens_this_view_only(server: PageServer, hospital: SiteHome) -> None:
+    with page_server.open_view(hospital, "127.0.0.1", 0) as another:
         assert ask(another, "GET", another.base, Cookie=cookie(server))[0] == 403
         assert len({server.base, another.base, server.csrf, another.csrf}) == 4
 
@@ -181,30 +176,36 @@ def test_two_hosts_are_one_too_many(server: PageServer) -> None:
     with socket.create_connection(("127.0.0.1", server.server_address[1]), 20) as wire:
         host = server.origin.removeprefix("http://")
         wire.sendall(
-            f"GET {server.base} HTTP/1.1\r\nHost: {host}\r\nHost: evil\r\nCookie: {cookie(server)}\r\n\r\n".encode()
+            (
+                f"GET {server.base} HTTP/1.1\r\nHost: {host}\r\nHost: evil\r\n"
+                f"Cookie: {cookie(server)}\r\n\r\n"
+            ).encode()
         )
         assert wire.recv(1000).startswith(b"HTTP/1.0 421 ")
 
 
-def test_the_button_stops_and_resumes(server: PageServer, made: SiteHome) -> None:
+def test_the_button_stops_and_resumes(server: PageServer, hospital: SiteHome) -> None:
     status, headers, _ = press(server)
     assert (status, headers["location"]) == (303, server.base)
-    found = stop.read(made.state)
-    assert found is not None and (found.reason, found.by) == ("service", stop.user())
+    stopped = stop.read(hospital.state)
+    assert stopped is not None and (stopped.reason, stopped.by) == ("service", stop.user())
     _, _, text = ask(server, "GET", server.base, Cookie=cookie(server))
     assert (
         "This hospital is stopped." in text
         and 'action="resume"' in text
         and 'action="stop"' not in text
     )
-    assert press(server, "resume")[0] == 303 and stop.read(made.state) is None
-    assert [line["event"] for line in scene.lines(made) if "user" in line] == ["stopped", "resumed"]
+    assert press(server, "resume")[0] == 303 and stop.read(hospital.state) is None
+    assert [line["event"] for line in scene.lines(hospital) if "user" in line] == [
+        "stopped",
+        "resumed",
+    ]
 
 
 def test_the_button_works_where_a_browser_says_nothing_of_its_own(
-    server: PageServer, made: SiteHome
+    server: PageServer, hospital: SiteHome
 ) -> None:
-    assert press(server, Origin="", Sec_Fetch_Site="")[0] == 303 and stop.read(made.state)
+    assert press(server, Origin="", Sec_Fetch_Site="")[0] == 303 and stop.read(hospital.state)
 
 
 FORGED: dict[str, dict[str, str]] = {
@@ -222,13 +223,13 @@ FORGED: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("change", FORGED.values(), ids=FORGED.keys())
 @pytest.mark.parametrize("what", ["stop", "resume"])
 def test_a_forged_press_changes_nothing(
-    server: PageServer, made: SiteHome, what: str, change: dict[str, str]
+    server: PageServer, hospital: SiteHome, what: str, change: dict[str, str]
 ) -> None:
     if what == "resume":
-        stop.stop(made.state, "ann", "", datetime.now(UTC))
-    before = stop.read(made.state)
+        stop.stop(hospital.state, "ann", "", datetime.now(UTC))
+    before = stop.read(hospital.state)
     assert press(server, what, **change)[0] == 403
-    assert stop.read(made.state) == before
+    assert stop.read(hospital.state) == before
 
 
 BROKEN: dict[str, tuple[int, dict[str, str]]] = {
@@ -248,10 +249,10 @@ BROKEN: dict[str, tuple[int, dict[str, str]]] = {
 
 @pytest.mark.parametrize(("status", "change"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_press_changes_nothing(
-    server: PageServer, made: SiteHome, status: int, change: dict[str, str]
+    server: PageServer, hospital: SiteHome, status: int, change: dict[str, str]
 ) -> None:
     assert press(server, **change)[0] == status
-    assert stop.read(made.state) is None
+    assert stop.read(hospital.state) is None
     assert press(server)[0] == 303
 
 
@@ -277,18 +278,18 @@ def test_what_is_no_request(server: PageServer, sent: bytes, status: bytes) -> N
     """The answer repeats nothing of it and does not say what answers."""
     with socket.create_connection(("127.0.0.1", server.server_address[1]), 20) as wire:
         wire.sendall(sent)
-        found = b""
+        received = b""
         try:
             while block := wire.recv(4096):
-                found += block
+                received += block
         except ConnectionResetError:
             pass
-    head = found.partition(b"\r\n")[0]
+    head = received.partition(b"\r\n")[0]
     assert status in head, head
     assert (
-        b"script" not in found.replace(b"script-src", b"")
-        and b"ython" not in found
-        and b"aaaa" not in found
+        b"script" not in received.replace(b"script-src", b"")
+        and b"ython" not in received
+        and b"aaaa" not in received
     )
 
 
@@ -320,129 +321,23 @@ def test_silent_connections_do_not_keep_others_out(server: PageServer) -> None:
         pytest.fail("no place was given back")
 
 
-def test_only_this_machine_unless_asked(made: SiteHome) -> None:
-    with page_server.open_view(made, "127.0.0.1", 0) as server:
+def test_only_this_machine_unless_asked(hospital: SiteHome) -> None:
+    with page_server.open_view(hospital, "127.0.0.1", 0) as server:
         assert server.loopback and server.server_address[0] == "127.0.0.1"
-    with page_server.open_view(made, "0.0.0.0", 0) as server:
+    with page_server.open_view(hospital, "0.0.0.0", 0) as server:
         port = server.server_address[1]
         assert not server.loopback
         assert server.knows(f"192.0.2.7:{port}") and not server.knows(f"evil.example:{port}")
     with (
         pytest.raises(InputError, match="cannot be listened at"),
-        page_server.open_view(made, "192.0.2.7", 0),
+        page_server.open_view(hospital, "192.0.2.7", 0),
     ):
         pass
 
 
-def test_a_port_that_is_taken(made: SiteHome, server: PageServer) -> None:
+def test_a_port_that_is_taken(hospital: SiteHome, server: PageServer) -> None:
     with (
         pytest.raises(InputError, match="give another --port"),
-        page_server.open_view(made, "127.0.0.1", server.server_address[1]),
+        page_server.open_view(hospital, "127.0.0.1", server.server_address[1]),
     ):
         pass
-
-
-class Tags(HTMLParser):
-    """Tags of a page with their attributes, and its text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-def render(made: SiteHome) -> str:
-    return status_page.render(Viewer(made).look(datetime.now(UTC)), "token")
-
-
-def test_a_hostile_name_is_text(made: SiteHome) -> None:
-    for field in ("study", "run", "fault", "kind", "id"):
-        scene.refuse(made, **{field: scene.HOSTILE})
-    scene.ask(made, run="x", kind="later", round=1, left=[scene.HOSTILE, "'\" onload=x"], bytes=1)
-    tags = Tags(render(made))
-    assert len(tags.named("script")) == 1 and tags.named("img") == []
-    assert not {
-        name
-        for _, attributes in tags.tags
-        for name in attributes
-        if name.startswith("on") or name == "style"
-    }
-    assert "onerror=alert(1)" in tags.text and not {"\x1b", "\u202e"} & set(tags.text)
-
-
-def test_nothing_comes_from_elsewhere(made: SiteHome) -> None:
-    tags = Tags(render(made))
-    places = [
-        value
-        for _, attributes in tags.tags
-        for name, value in attributes.items()
-        if name in ("src", "href", "action", "srcset")
-    ]
-    assert set(places) == {"data:,", "./", "stop"}
-    assert "http" not in render(made).replace(page_server.__doc__ or "", "")
-    inside = re.findall(r"<(?:style|script)>(.*?)</(?:style|script)>", render(made), re.DOTALL)
-    assert len(inside) == 2 and all(digest(text) in status_page.POLICY for text in inside)
-
-
-def test_every_part_has_a_name_for_those_who_do_not_see_it(made: SiteHome) -> None:
-    tags = Tags(render(made))
-    ids = [attributes["id"] for _, attributes in tags.tags if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    assert all(section["aria-labelledby"] in ids for section in tags.named("section"))
-    inputs = [field for field in tags.named("input") if field["type"] != "hidden"]
-    assert [label["for"] for label in tags.named("label")] == [field["id"] for field in inputs]
-    assert all("aria-label" in meter for meter in tags.named("meter"))
-    regions = [attributes for _, attributes in tags.tags if attributes.get("role") == "region"]
-    assert regions and all(region["tabindex"] == "0" and region["aria-label"] for region in regions)
-    assert tags.named("html") == [{"lang": "en"}] and len(tags.named("h1")) == 1
-
-
-def _luminance(colour: str) -> float:
-    """WCAG 2.2, relative luminance."""
-    digits = colour if len(colour) == 6 else "".join(2 * digit for digit in colour)
-    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_contrast() -> None:
-    """WCAG 2.2, 1.4.3 and 1.4.11, in light and dark."""
-    light, dark = (
-        dict(re.findall(r"--(\w+):#(\w+)", text))
-        for text in re.findall(r":root\{(.*?)\}", status_page.CSS, re.DOTALL)
-    )
-    pairs = [(name, "paper", 4.5) for name in ("ink", "soft", "blue", "ochre", "stop")] + [
-        ("on", "stop", 4.5),
-        ("field", "paper", 3.0),
-    ]
-    for colours in (light, {**light, **dark}):
-        for front, back, least in pairs:
-            one, two = sorted((_luminance(colours[front]), _luminance(colours[back])))
-            assert (two + 0.05) / (one + 0.05) >= least, (front, back)
-
-
-def test_a_hospital_in_every_state_has_a_page(tmp_path: Path) -> None:
-    made: Any = scene.home(tmp_path / "home")
-    assert "No study has asked anything yet." in render(
-        made
-    ) and "Nothing has left today." in render(made)
-    for name in (
-        "policy.toml",
-        "site.toml",
-        "worker/state/budget.json",
-        "worker/state/approvals.json",
-    ):
-        (made.path / name).write_bytes(b"\xff")
-    assert "<h1>unknown</h1>" in render(made) and "policy.toml cannot be read" in render(made)
