@@ -40,14 +40,15 @@ def wrong(place: str, folder: Path, umask: int) -> Iterator[str]:
     """A sentence for each file below a folder that no row names, or that has another mode."""
     for path in sorted(one for one in folder.rglob("*") if not one.is_dir()):
         name = path.relative_to(folder).as_posix()
-        found, mode = row(place, name), stat.S_IMODE(path.stat().st_mode)
-        if found is None:
+        match = row(place, name)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if match is None:
             yield f"{place}: no row names {name}"
-        elif found.mode is not None and mode != found.mode & ~umask:
-            yield f"{place}: {name} has mode {mode:04o}, its row says {found.mode & ~umask:04o}"
+        elif match.mode is not None and mode != match.mode & ~umask:
+            yield f"{place}: {name} has mode {mode:04o}, its row says {match.mode & ~umask:04o}"
 
 
 def seen(place: str, folder: Path) -> set[tuple[str, str]]:
     """``(place, path)`` of the rows of which there is a file."""
     names = (one.relative_to(folder).as_posix() for one in folder.rglob("*") if not one.is_dir())
-    return {(found.place, found.path) for name in names if (found := row(place, name)) is not None}
+    return {(match.place, match.path) for name in names if (match := row(place, name)) is not None}

@@ -24,14 +24,16 @@ def listening(serve: Serve, context: Context = None) -> Iterator[int]:
 
     Behind TLS if a context, or a function that makes one once it is needed, is passed in.
     """
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         stopped = threading.Event()
-        thread = threading.Thread(target=_accept, args=(door, serve, context, stopped), daemon=True)
+        thread = threading.Thread(
+            target=_accept, args=(listener, serve, context, stopped), daemon=True
+        )
         thread.start()
-        yield door.getsockname()[1]
+        yield listener.getsockname()[1]
         stopped.set()
         with contextlib.suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+            listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
@@ -83,10 +85,12 @@ def fixed(answer: str) -> Serve:
     return serve
 
 
-def _accept(door: socket.socket, serve: Serve, context: Context, stopped: threading.Event) -> None:
+def _accept(
+    listener: socket.socket, serve: Serve, context: Context, stopped: threading.Event
+) -> None:
     while not stopped.is_set():
         with contextlib.suppress(OSError):
-            connection, _ = door.accept()
+            connection, _ = listener.accept()
             threading.Thread(target=_one, args=(connection, serve, context), daemon=True).start()
 
 
@@ -96,8 +100,8 @@ def _one(connection: socket.socket, serve: Serve, context: Context) -> None:
         if context is None:
             serve(connection)
             return
-        made = context if isinstance(context, ssl.SSLContext) else context()
-        with made.wrap_socket(connection, server_side=True) as secure:
+        secured = context if isinstance(context, ssl.SSLContext) else context()
+        with secured.wrap_socket(connection, server_side=True) as secure:
             serve(secure)
 
 

@@ -76,8 +76,8 @@ def study(path: Path, **sections: object) -> Path:
     table = {**TABLE}
     for name, value in sections.items():
         if isinstance(value, dict):
-            known = table.get(name, {})
-            table[name] = {**(known if isinstance(known, dict) else {}), **value}
+            section = table.get(name, {})
+            table[name] = {**(section if isinstance(section, dict) else {}), **value}
         else:
             table[name] = value
     path.write_text(toml.dumps({k: v for k, v in table.items() if v is not None}))

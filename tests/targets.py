@@ -40,14 +40,14 @@ def of_many(
     Masks ``[B, 1, H, W[, D]]``, a tensor of boxes and one of classes an image, labels ``[B]`` or
     ``[B, L]``.
     """
-    made: list[Target] = []
+    targets: list[Target] = []
     if masks is not None:
-        made.append(Mask(masks))
+        targets.append(Mask(masks))
     if boxes is not None and classes is not None:
-        made.append(Boxes(tuple(boxes), tuple(classes)))
+        targets.append(Boxes(tuple(boxes), tuple(classes)))
     if labels is not None:
-        made.append(Label(labels))
-    return named(*made)
+        targets.append(Label(labels))
+    return named(*targets)
 
 
 @dataclass(frozen=True)

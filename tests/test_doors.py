@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
-ROOMS = ("server", "client", "common")
+SIDES = ("server", "client", "common")
 
 STUDY = (
     "common/*.py",
@@ -500,12 +500,12 @@ def beginning(node: ast.expr) -> str:
 
 def violations(house: Path) -> Iterator[str]:
     """One sentence for each import that the table forbids."""
-    for room in ROOMS:
-        for path in sorted((house / room).rglob("*.py")):
+    for side in SIDES:
+        for path in sorted((house / side).rglob("*.py")):
             file = path.relative_to(house).as_posix()
             tree = ast.parse(path.read_text("utf-8"))
             for line, name in imports(tree):
-                reason = forbidden(room, file, name)
+                reason = forbidden(side, file, name)
                 if reason:
                     yield f"{file}:{line} imports {name}: {reason}"
             for line, name in by_name(tree):
@@ -514,14 +514,14 @@ def violations(house: Path) -> Iterator[str]:
                     yield f"{file}:{line} imports {target} through a function"
 
 
-def forbidden(room: str, file: str, name: str) -> str:
+def forbidden(side: str, file: str, name: str) -> str:
     """Why this file may not import this name; empty if it may."""
     top = name.split(".", maxsplit=1)[0]
     if name.startswith("."):
-        return "relative imports hide the room"
+        return "relative imports hide the folder"
     if name.endswith(".*"):
         return "import * hides what is used"
-    if top in (*ROOMS, "tests", "deploy") and (reason := not_entered(file, name.replace(".", "/"))):
+    if top in (*SIDES, "tests", "deploy") and (reason := not_entered(file, name.replace(".", "/"))):
         return reason
     for kept, files in KEPT_IN.items():
         if f"{name}.".startswith(f"{kept}.") and not any(
@@ -577,8 +577,8 @@ def folders() -> frozenset[str]:
     """Every folder of the house."""
     return frozenset(
         path.relative_to(HOUSE).as_posix()
-        for room in ROOMS
-        for path in (HOUSE / room).rglob("*")
+        for side in SIDES
+        for path in (HOUSE / side).rglob("*")
         if path.is_dir()
     )
 
@@ -607,7 +607,7 @@ def targets(house: Path, name: str) -> Iterator[str]:
     That is a module and the ``__init__`` of the folders above it.
     """
     parts = name.split(".")
-    if parts[0] not in ROOMS:
+    if parts[0] not in SIDES:
         yield from (".".join(parts[: n + 1]) for n in range(len(parts)))
         return
     for n in range(1, len(parts) + 1):
@@ -619,10 +619,10 @@ def targets(house: Path, name: str) -> Iterator[str]:
 def test_what_a_folder_must_not_reach_it_does_not_reach(
     folder: str, hidden: tuple[str, ...]
 ) -> None:
-    found = reached(HOUSE, folder)
+    files = reached(HOUSE, folder)
     bad = {
         target: through
-        for target, through in found.items()
+        for target, through in files.items()
         if any(target == name or target.startswith(f"{name}/") for name in hidden)
     }
     assert bad == {}
@@ -631,9 +631,9 @@ def test_what_a_folder_must_not_reach_it_does_not_reach(
 def test_reach_goes_through_other_files(tmp_path: Path) -> None:
     plant(tmp_path, "client/gateway/relay.py", "from client import helper")
     (tmp_path / "client/helper.py").write_text("def f():\n    from torch import nn\n")
-    found = reached(tmp_path, "client/gateway")
-    assert found["torch"] == "client/helper.py"
-    assert found["client/helper.py"] == "client/gateway/relay.py"
+    files = reached(tmp_path, "client/gateway")
+    assert files["torch"] == "client/helper.py"
+    assert files["client/helper.py"] == "client/gateway/relay.py"
 
 
 def test_every_folder_has_a_row_and_a_promise() -> None:
@@ -652,12 +652,12 @@ def test_every_import_is_allowed() -> None:
 
 def test_there_is_something_to_read() -> None:
     """The test above is not green because it looked in the wrong place."""
-    files = {room: list((HOUSE / room).rglob("*.py")) for room in ROOMS}
+    files = {side: list((HOUSE / side).rglob("*.py")) for side in SIDES}
     assert all(files.values())
     read = {
         name.split(".")[0]
-        for room in ROOMS
-        for path in files[room]
+        for side in SIDES
+        for path in files[side]
         for _, name in imports(ast.parse(path.read_text("utf-8")))
     }
     assert {"common", "server", "client", "torch", "flwr"} <= read
@@ -729,8 +729,8 @@ def test_the_table_names_files_that_exist() -> None:
         ),
         ("client/x.py", "import pickle", "pickle is kept in no file"),
         ("common/x.py", "from random import random", "random is kept in no file"),
-        ("server/x.py", "from . import rounds", "relative imports hide the room"),
-        ("server/x.py", "from .rounds import run", "relative imports hide the room"),
+        ("server/x.py", "from . import rounds", "relative imports hide the folder"),
+        ("server/x.py", "from .rounds import run", "relative imports hide the folder"),
         ("common/x.py", "from common.errors import *", "import * hides what is used"),
         (
             "server/x.py",
@@ -752,9 +752,9 @@ def test_the_table_names_files_that_exist() -> None:
 )
 def test_a_planted_violation_is_caught(tmp_path: Path, file: str, line: str, words: str) -> None:
     plant(tmp_path, file, line)
-    [found] = violations(tmp_path)
-    assert words in found
-    assert found.startswith(f"{file}:")
+    [sentence] = violations(tmp_path)
+    assert words in sentence
+    assert sentence.startswith(f"{file}:")
 
 
 @pytest.mark.parametrize(

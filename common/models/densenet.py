@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from common.errors import StudyError
 from common.models import Model, Shape
@@ -56,7 +57,18 @@ def build(options: Options, shape: Shape) -> nn.Module:
     for layer in network.modules():
         if isinstance(layer, (nn.AvgPool2d, nn.AvgPool3d)):
             layer.ceil_mode = True
+        if isinstance(layer, nn.AvgPool3d):
+            layer.__class__ = _Halving
     return normalised(network, options.norm, shape.dimensions)
+
+
+class _Halving(nn.AvgPool3d):
+    """A pooling that leaves a side of one pixel as it is, where torch's refuses a volume."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, H, W, D]`` to half of each side, rounded up."""
+        kernel = [min(2, side) for side in x.shape[2:]]
+        return functional.avg_pool3d(x, kernel, stride=2, ceil_mode=True)
 
 
 MODEL = Model(tasks=("classification",), options=Options, build=build)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -15,8 +14,9 @@ from common.errors import SiteError, StudyError
 from common.models import Shape
 from common.sample import Batch, Sample
 from common.study import config, plugins
-from common.tasks._scoring import area_under_roc, over_flips
+from common.tasks._scoring import over_flips
 from common.tasks.classification import TASK, Classification, balanced_weights
+from tests.common.tasks.definitions import pair_count
 from tests.targets import of_many, of_one
 
 
@@ -52,45 +52,6 @@ def rows(classifier: Classification, probabilities: Any, labels: Any) -> list[An
         classifier.row({"probabilities": p}, s)
         for p, s in zip(torch.tensor(probabilities), samples, strict=True)
     ]
-
-
-def pair_count(scores: Any, positive: Any) -> float:
-    """AUC from its definition: every pair of a positive and a negative, a tie counting half."""
-    pairs = list(
-        itertools.product(np.asarray(scores)[positive], np.asarray(scores)[~np.asarray(positive)])
-    )
-    return (
-        float(np.mean([1.0 if p > n else 0.5 if p == n else 0.0 for p, n in pairs]))
-        if pairs
-        else math.nan
-    )
-
-
-class TestAreaUnderRoc:
-    @pytest.mark.parametrize("levels", [2, 5, 1000])
-    @pytest.mark.parametrize("seed", range(5))
-    def test_equals_the_pair_count_with_many_and_with_few_ties(
-        self, levels: int, seed: int
-    ) -> None:
-        random = np.random.default_rng(seed)
-        scores, positive = random.integers(0, levels, 60) / levels, random.random(60) < 0.3
-        assert area_under_roc(scores, positive) == pytest.approx(
-            pair_count(scores, positive), abs=1e-12
-        )
-
-    def test_known_values(self) -> None:
-        positive = np.array([False, False, True, True])
-        assert area_under_roc(np.array([0.1, 0.2, 0.3, 0.4]), positive) == 1.0
-        assert area_under_roc(np.array([0.4, 0.3, 0.2, 0.1]), positive) == 0.0
-        assert area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), positive) == 0.75
-        assert area_under_roc(np.ones(4), positive) == 0.5
-
-    @pytest.mark.parametrize("positive", [[True, True], [False, False], []])
-    def test_undefined_without_both_classes(self, positive: list[bool]) -> None:
-        assert math.isnan(area_under_roc(np.zeros(len(positive)), np.array(positive, dtype=bool)))
-
-    def test_undefined_where_a_network_gave_nan(self) -> None:
-        assert math.isnan(area_under_roc(np.array([0.1, math.nan]), np.array([False, True])))
 
 
 class TestSummarise:
