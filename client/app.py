@@ -15,7 +15,11 @@ from common.protocol import flower_records
 
 app = ClientApp()
 THREADS = "CONSILIUM_THREADS"
-"""Environment of a simulation: the processor threads of each hospital, also in processes that Ray starts; not there: torch's own number."""
+"""Environment of a simulation.
+
+The processor threads of each hospital, also in processes that Ray starts; not there: torch's own
+number.
+"""
 
 
 @app.query()

@@ -1,4 +1,7 @@
-"""How long tests wait: for something to happen, never for a time; and the longer the slower this machine is just now."""
+"""How long tests wait: for something to happen, never for a time.
+
+And the longer the slower this machine is just now.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,17 @@ _REFERENCE = 0.3
 """Seconds in which an idle machine of today adds up so many numbers and starts a Python that imports nothing."""
 _MOST = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
-"""Looks become rarer, since many cost the machine more than what is waited for, e.g. a TLS handshake each."""
+"""Looks become rarer, since many cost the machine more than what is waited for, e.g.
+
+A TLS handshake each.
+"""
 
 
 def slowness() -> float:
     """How many times slower than a reference this machine is now, at least 1 and at most 20.
 
-    A share of a busy processor shows in work that lasts; a busy disk or table of processes shows in the start of one.
+    A share of a busy processor shows in work that lasts; a busy disk or table of processes shows in
+    the start of one.
     """
     began = time.monotonic()
     sum(range(_WORK))

@@ -63,7 +63,8 @@ class WorkerClient:
 
     Args:
         socket: the worker's socket.
-        patience: seconds to wait for a worker that is not there, e.g. because it restarts: torch alone takes a busy machine a minute.
+        patience: seconds to wait for a worker that is not there, e.g. because it restarts: torch
+            alone takes a busy machine a minute.
     """
 
     def __init__(self, socket: Path, patience: float = 120.0) -> None:

@@ -66,7 +66,10 @@ class Compute:
 
 
 def fix_threads(count: int) -> None:
-    """Compute with so many processor threads from now on, whichever thread computes; 0: as it is."""
+    """Compute with so many processor threads from now on, whichever thread computes; 0.
+
+    As it is.
+    """
     if count and count != torch.get_num_threads():
         torch.set_num_threads(count)
 

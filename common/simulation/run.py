@@ -55,8 +55,9 @@ def simulate(
     """Federate a study over the hospital folders in ``sites`` and return the report.
 
     Args:
-        threads: processor threads with which each hospital computes; None: as many as torch takes here (the cores that this process may
-            use), or with the ray engine its share of them. On one machine the weights are the same to the bit for the same number.
+        threads: processor threads with which each hospital computes; None: as many as torch takes
+            here (the cores that this process may use), or with the ray engine its share of them. On
+            one machine the weights are the same to the bit for the same number.
 
     Raises:
         ConsiliumError: the study, a folder or an argument is wrong, or a round cannot finish.

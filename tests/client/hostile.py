@@ -1,4 +1,7 @@
-"""A hospital whose worker says what a test wants: for tests of admission before it, outbox after."""
+"""A hospital whose worker says what a test wants.
+
+For tests of admission before it, outbox after.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ STRICT = Policy(approval=False, floor=0)
 
 
 def hospital(state: Path, policy: Policy = FREE, folder: Path | None = None) -> Site:
-    """A real hospital: it takes signed studies only, has a key of its own and keeps an audit log."""
+    """A real hospital.
+
+    It takes signed studies only, has a key of its own and keeps an audit log.
+    """
     identity = Identity("trial", KEY, CA.certificate, SIGNER.certificate)
     trust = Trust("trial", SIGNER.certificate, CA.certificate)
     return Site(

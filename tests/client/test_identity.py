@@ -1,4 +1,8 @@
-"""Who this hospital speaks with: the signed roster that it accepts, keeps, and never lets be turned back; and whose studies it works on."""
+"""Who this hospital speaks with.
+
+The signed roster that it accepts, keeps, and never lets be turned back; and whose studies it works
+on.
+"""
 
 from __future__ import annotations
 

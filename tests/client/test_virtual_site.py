@@ -1,4 +1,7 @@
-"""The hospitals of a simulation: each has what the simulation gave it, and what it lacks refuses."""
+"""The hospitals of a simulation.
+
+Each has what the simulation gave it, and what it lacks refuses.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,10 @@
-"""Two servers to attack: ours with its proxy, and a stock SuperLink with TLS and node authentication, reachable directly; and attackers' tools.
+"""Two servers to attack.
 
-The tools are Flower's own client classes; the stock server is the control, on which each attack succeeds.
+Ours with its proxy, and a stock SuperLink with TLS and node authentication, reachable directly; and
+attackers' tools.
+
+The tools are Flower's own client classes; the stock server is the control, on which each attack
+succeeds.
 """
 
 from __future__ import annotations
@@ -117,7 +121,8 @@ def bare_superlink(made: Federation) -> Iterator[int]:
         "FLWR_DISABLE_UPDATE_CHECK": "1",
     }
     environment["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # it starts its executor by name
+        # it starts its executor by name
+        f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     )
     with (made.top / "bare.out").open("wb") as out:
         process = subprocess.Popen(

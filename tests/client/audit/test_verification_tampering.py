@@ -1,4 +1,7 @@
-"""The record as an auditor reads it: every change of what is written is found, and nothing else is called a change."""
+"""The record as an auditor reads it.
+
+Every change of what is written is found, and nothing else is called a change.
+"""
 
 from __future__ import annotations
 

@@ -234,7 +234,10 @@ def test_processes_that_run(top: Path) -> None:
 
 
 def test_walls_that_the_kernel_lacks(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking = "class SandboxError(Exception): ...\nSandboxError.__module__ = 'client.isolation.kernel'\nraise SandboxError('This kernel offers no Landlock.')"
+    lacking = (
+        "class SandboxError(Exception): ...\nSandboxError.__module__ = "
+        "'client.isolation.kernel'\nraise SandboxError('This kernel offers no Landlock.')"
+    )
     monkeypatch.setattr(site_doctor, "_WALLS", lacking)
     for walls, state in (("required", "wrong"), ("where possible", "warning")):
         home: SiteHome = hospital(top / state, walls=walls, device="cpu")

@@ -1,4 +1,7 @@
-"""The way to the coordinator, hop by hop, over real sockets: each broken hop is the one that is named."""
+"""The way to the coordinator, hop by hop, over real sockets.
+
+Each broken hop is the one that is named.
+"""
 
 from __future__ import annotations
 
@@ -103,9 +106,9 @@ def test_a_closed_port() -> None:
         port = door.getsockname()[1]
     last, sentence = both(route(port))
     assert (last.name, last.ok) == ("port", False)
-    assert (
-        sentence
-        == f"cannot reach the coordinator: localhost:{port} refuses connections; check address and port, and whether a service runs there."
+    assert sentence == (
+        f"cannot reach the coordinator: localhost:{port} refuses connections; "
+        "check address and port, and whether a service runs there."
     )
 
 

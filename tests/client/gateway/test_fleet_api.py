@@ -18,7 +18,7 @@ from flwr.app import Message
 from flwr.proto import fleet_pb2, heartbeat_pb2, message_pb2
 from flwr.supercore.task_identity import TaskIdentity
 
-from client.gateway import fleet_api
+from client.gateway import fleet_api, retries
 from client.gateway.fleet_api import Fleet
 from client.gateway.retries import FleetError, OverError
 from common.protocol import flower_objects
@@ -50,7 +50,10 @@ DROPPED = 0
 
 
 class Coordinator:
-    """What the coordinator has and got. ``trouble``: for a call, statuses that come before it works."""
+    """What the coordinator has and got.
+
+    ``trouble``: for a call, statuses that come before it works.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -217,7 +220,7 @@ def connect(
     coordinator: Coordinator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Fleet]]:
     """Makes a connection; what broke it is in ``coordinator.broken``."""
-    monkeypatch.setattr(fleet_api, "_GRACE", 0.3)
+    monkeypatch.setattr(retries, "_GRACE", 0.3)
     (tmp_path / "node.key").write_bytes(certificates.private_key("node"))
     server = Server(("127.0.0.1", 0), Handler)
     server.coordinator = coordinator
@@ -483,7 +486,7 @@ def test_a_stopped_run_is_told_from_a_refused_hospital(
         def refused() -> None:
             answer.raise_for_status()
 
-        monkeypatch.setattr(fleet_api, "_GRACE", 0.0)
+        monkeypatch.setattr(retries, "_GRACE", 0.0)
         with pytest.raises(FleetError) as caught:
             fleet._try(refused)
         assert isinstance(caught.value, OverError) is over

@@ -1,4 +1,7 @@
-"""The walls hold, from inside a process that raised them; every refusal has a control, the same thing tried without the wall."""
+"""The walls hold, from inside a process that raised them.
+
+Every refusal has a control, the same thing tried without the wall.
+"""
 
 from __future__ import annotations
 
@@ -236,7 +239,10 @@ except kernel.SandboxError as error:
 print(sandbox.standing())
 """
     assert inside(code).splitlines() == [
-        "Walls between files were to be raised after other threads had been started; raise them first.",
+        (
+            "Walls between files were to be raised after other threads had been started; "
+            "raise them first."
+        ),
         "[]",
     ]
 
@@ -269,7 +275,10 @@ except kernel.SandboxError as error:
 
 @pytest.mark.parametrize("version", range(1, 8))
 def test_every_version_of_landlock_is_served(places: Path, version: int) -> None:
-    """An older kernel refuses a rule with a right that it does not know; here the rights and the structure's length are compared."""
+    """An older kernel refuses a rule with a right that it does not know.
+
+    Here the rights and the structure's length are compared.
+    """
     code = f"""
 asked = []
 real, landlock.version = kernel.call, lambda: {version}
@@ -279,7 +288,10 @@ def noted(number, name, *arguments):
     return real(number, name, *arguments)
 kernel.call = noted
 """
-    report = "print(*asked[0])\nprint(tried(read('open')), tried(read('closed')), tried(write('open')), tried(write('kept')))"
+    report = (
+        "print(*asked[0])\nprint(tried(read('open')), tried(read('closed')), "
+        "tried(write('open')), tried(write('kept')))"
+    )
     rights = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}.get(version, 0xFFFF)
     size = 8 if version < 4 else 16 if version < 6 else 24
     assert inside(ACTIONS + code + WALL + report, places, "1").splitlines() == [

@@ -1,4 +1,7 @@
-"""A person's word about a study: for this very study, this use and this time; whatever is not clear approves nothing."""
+"""A person's word about a study: for this very study, this use and this time.
+
+Whatever is not clear approves nothing.
+"""
 
 from __future__ import annotations
 

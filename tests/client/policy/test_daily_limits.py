@@ -1,4 +1,7 @@
-"""What may leave in a day: across studies, processes and restarts, anew at midnight, and nothing where the record is not clear."""
+"""What may leave in a day.
+
+Across studies, processes and restarts, anew at midnight, and nothing where the record is not clear.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Patients who take no further part: named to nobody, gone with the next look, and nobody's images are used where the list is not clear."""
+"""Patients who take no further part.
+
+Named to nobody, gone with the next look, and nobody's images are used where the list is not clear.
+"""
 
 from __future__ import annotations
 

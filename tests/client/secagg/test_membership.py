@@ -1,4 +1,7 @@
-"""How a hospital stands in its consortium: the roster it accepts, and the limits that its party keeps."""
+"""How a hospital stands in its consortium.
+
+The roster it accepts, and the limits that its party keeps.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,9 @@ def test_the_stricter_of_policy_and_study_holds(
         else:
             with pytest.raises(
                 SecureSumError,
-                match=f"over {count} hospitals is proposed; this hospital's policy asks for {least}",
+                match=(
+                    f"over {count} hospitals is proposed; this hospital's policy asks for {least}"
+                ),
             ):
                 participation.agree([asked])
 

@@ -1,4 +1,7 @@
-"""Open sums: a few, in memory; secrets are gone once a sum was opened; a simulation over processes finds what another one left."""
+"""Open sums: a few, in memory; secrets are gone once a sum was opened.
+
+A simulation over processes finds what another one left.
+"""
 
 from __future__ import annotations
 

@@ -227,7 +227,10 @@ def test_half_a_line_is_not_taken_for_a_whole_one(
 
 
 def test_of_many_at_the_same_moment_one_opens(tmp_path: Path) -> None:
-    """Two workers on one folder, as when an old one has not ended yet: reading and writing are one step."""
+    """Two workers on one folder, as when an old one has not ended yet.
+
+    Reading and writing are one step.
+    """
     ready = threading.Barrier(8)
 
     def opened() -> bool:

@@ -1,4 +1,7 @@
-"""One hospital in the secure sums of one run: what it refuses before it works, and that a refusal leaves everything as it was."""
+"""One hospital in the secure sums of one run.
+
+What it refuses before it works, and that a refusal leaves everything as it was.
+"""
 
 from __future__ import annotations
 

@@ -200,7 +200,10 @@ def bent(
     kind: str,
     change: Callable[[Question], Question],
 ) -> list[Reply]:
-    """Play a round in which the questions of one kind are changed on their way; the hospitals' answers to them."""
+    """Play a round in which the questions of one kind are changed on their way.
+
+    The hospitals' answers to them.
+    """
     honest, answers = consortium.put, list[Reply]()
 
     def put(name: str, question: Question) -> Reply:

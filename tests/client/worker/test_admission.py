@@ -1,4 +1,7 @@
-"""Admission: whether this hospital answers a question at all, before any work, at every question."""
+"""Admission.
+
+Whether this hospital answers a question at all, before any work, at every question.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ def opens(
         ),
         (
             {"min_noise": 0.5},
-            "The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of 0.5.",
+            (
+                "The study adds no noise; this hospital's policy (min_noise) asks for a "
+                "multiplier of 0.5."
+            ),
         ),
         ({"max_rounds": 1}, "(max_rounds)"),
         (

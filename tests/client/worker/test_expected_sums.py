@@ -63,7 +63,10 @@ def test_one_hospital_is_not_trained_more_than_others(make: Make, repeat: object
         lambda question: replace(question, settings={"repeat": repeat}),
     )
     assert {reply.fault for reply in answers} == {
-        "A question asks for more training than the signed study; in a secure sum all hospitals train alike."
+        (
+            "A question asks for more training than the signed study; "
+            "in a secure sum all hospitals train alike."
+        )
     }
 
 

@@ -1,4 +1,7 @@
-"""The outbox: of a worker's answer only what has a rule leaves, and a refusal tells nothing of it."""
+"""The outbox.
+
+Of a worker's answer only what has a rule leaves, and a refusal tells nothing of it.
+"""
 
 from __future__ import annotations
 

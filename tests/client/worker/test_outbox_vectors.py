@@ -1,4 +1,7 @@
-"""The outbox: a vector leaves masked, beside this hospital's word for it; or plain, within limits."""
+"""The outbox: a vector leaves masked, beside this hospital's word for it.
+
+Or plain, within limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The worker as a real process in its sandbox: it answers studies and can be stopped at any moment."""
+"""The worker as a real process in its sandbox.
+
+It answers studies and can be stopped at any moment.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A failure leaves as a sentence of the table, step and id; the logs have the rest under that id."""
+"""A failure leaves as a sentence of the table, step and id.
+
+The logs have the rest under that id.
+"""
 
 from __future__ import annotations
 

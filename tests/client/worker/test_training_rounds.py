@@ -1,4 +1,7 @@
-"""A round is trained once; patients who left are not in it, and its change keeps the policy's norm."""
+"""A round is trained once.
+
+Patients who left are not in it, and its change keeps the policy's norm.
+"""
 
 from __future__ import annotations
 

@@ -78,7 +78,10 @@ def test_a_plain_study_is_refused_and_where_it_is_allowed_nothing_is_kept(make: 
         consortium,
         "east",
         question,
-        "secure_aggregation.enabled = false; this hospital's policy (plain_updates) allows masked updates only",
+        (
+            "secure_aggregation.enabled = false; this hospital's policy (plain_updates) "
+            "allows masked updates only"
+        ),
     )
     assert consortium.put("north", question).values["train"] > 0
 
@@ -208,7 +211,10 @@ def test_what_a_policy_lets_out_in_a_round(make: Make) -> None:
 
 
 def test_a_total_that_is_too_small_tells_nothing_of_one_s_weight(make: Make) -> None:
-    """Whether it is refused would weigh the hospital; so all answer, and the round comes to nothing."""
+    """Whether it is refused would weigh the hospital.
+
+    So all answer, and the round comes to nothing.
+    """
     consortium = make()
     federation = consortium.begin()
     before, federation.total = federation.model, 1
@@ -340,7 +346,10 @@ def test_a_hospital_that_only_scores_weighs_nothing_and_is_never_trained(
 
 def test_a_run_scores_such_a_hospital_and_does_not_ask_it_to_train(tmp_path: Path) -> None:
     folder = small.federation(tmp_path / "hosp", sites=3)
-    rules = "training = false\nplain_updates = true\nshare_counts = true\nshare_metrics = true\nfloor = 0\n"
+    rules = (
+        "training = false\nplain_updates = true\nshare_counts = true\nshare_metrics = "
+        "true\nfloor = 0\n"
+    )
     (folder / "site1" / "policy.toml").write_text(rules)
     simulate(
         small.study(tmp_path / "s.toml"),

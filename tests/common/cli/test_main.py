@@ -312,7 +312,10 @@ def test_no_command_shows_the_help_and_fails(
 
 
 def test_simulate_hands_on_what_was_asked(seen: list[Any]) -> None:
-    words = "simulate s.toml --sites hospitals --out o --engine ray --compare pooled,local,local --rounds 3 --seed 0 --device cpu --threads 2 --json"
+    words = (
+        "simulate s.toml --sites hospitals --out o --engine ray --compare pooled,local,local "
+        "--rounds 3 --seed 0 --device cpu --threads 2 --json"
+    )
     assert main.main(words.split()) == 0
     asked = {
         "engine": "ray",
