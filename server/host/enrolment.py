@@ -166,7 +166,7 @@ def serve(
         stop.wait()
 
 
-class _Server(unix_http.Server):
+class _Server(unix_http.UnixServer):
     at_once = 32
 
     def __init__(self, path: Path, desk: Desk) -> None:

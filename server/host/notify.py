@@ -114,7 +114,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-class _Server(unix_http.Server):
+class _Server(unix_http.UnixServer):
     request_queue_size = 1024
     at_once = 4096  # a thousand hospitals wait, and ring
 

@@ -133,7 +133,7 @@ def serve(home: Path, path: Path) -> Iterator[None]:
         yield
 
 
-class _Server(unix_http.Server):
+class _Server(unix_http.UnixServer):
     request_queue_size = 256
     at_once = 1024
 
