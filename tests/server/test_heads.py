@@ -18,10 +18,12 @@ from client.identity import raw_key
 from common.protocol.envelopes import Question, Reply
 from common.trust import roster as rosters
 from common.trust import tree_heads
-from tests.client.worker import test_worker as stage
-from tests.client.worker.test_worker import IDENTITIES, NAMES, Consortium, Make
+from tests.client.worker import conftest as fixtures
+from tests.client.worker import hospitals as stage
+from tests.client.worker.hospitals import IDENTITIES, NAMES, Consortium, Make
 
-data, make = stage.data, stage.make
+data = fixtures.data
+make = fixtures.make
 Shown = dict[str, Any]
 
 
@@ -89,7 +91,8 @@ def test_the_record_tells_what_was_asked_answered_accepted_and_opened(make: Make
     made = make()
     made.round(made.begin())
     for name in NAMES:
-        asked, answers = entries(made, name, "asked"), made.journal(name)
+        asked = entries(made, name, "asked")
+        answers = made.audit_entries(name)
         assert len(asked) == len(answers) and all(
             line["run"] == "run-1" and line["received"] > 0 for line in asked
         )

@@ -213,7 +213,8 @@ def test_lines_as_the_desk_writes_them(tmp_path: Path) -> None:
         "north", (small.hospital(tmp_path / "data", 8),), hospital.state, "cpu", policy=OPEN, **kind
     )
     letters = [
-        handler.answer(site, test_handler.question(seal)) for seal in (test_handler.sealed(), None)
+        handler.answer(site, test_handler.question_envelope(seal))
+        for seal in (test_handler.sealed(), None)
     ]
     snapshot = look(hospital)
     assert (

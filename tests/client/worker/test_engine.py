@@ -32,7 +32,7 @@ class Counting(nn.Module):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     compute = SimpleNamespace(place=lambda network, dimensions: network)
-    monkeypatch.setattr(local_training, "measured", lambda *_: None)
+    monkeypatch.setattr(local_training, "trial_step", lambda *_: None)
     monkeypatch.setattr(device, "choose", lambda *_: compute)
     monkeypatch.setattr(networks, "build", lambda _: Counting())
     monkeypatch.setattr(
