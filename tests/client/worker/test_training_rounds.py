@@ -21,17 +21,23 @@ from tests.client.worker.hospitals import (
 )
 
 
-def test_the_same_round_once_more_is_answered_without_training_again(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained: list[tuple[str, int]] = []
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Hospital and round of every training that really ran, in order."""
+    runs: list[tuple[str, int]] = []
     honest = Trainer.run
 
     def run(self: Trainer, task: Any, dataset: Any, site: str, number: int, steps: int) -> Any:
-        trained.append((site, number))
+        runs.append((site, number))
         return honest(self, task, dataset, site, number, steps)
 
     monkeypatch.setattr(Trainer, "run", run)
+    return runs
+
+
+def test_the_same_round_once_more_is_answered_without_training_again(
+    make: Make, trained: list[tuple[str, int]]
+) -> None:
     consortium = make()
     federation, failed = consortium.begin(), list[Question]()
 
@@ -118,16 +124,8 @@ def test_the_next_round_is_without_the_patient(make: Make, monkeypatch: pytest.M
 
 
 def test_a_round_that_is_asked_for_once_more_is_without_the_patient(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, trained: list[tuple[str, int]]
 ) -> None:
-    trained: list[tuple[str, int]] = []
-    honest = Trainer.run
-
-    def run(self: Trainer, task: Any, dataset: Any, site: str, number: int, steps: int) -> Any:
-        trained.append((site, number))
-        return honest(self, task, dataset, site, number, steps)
-
-    monkeypatch.setattr(Trainer, "run", run)
     consortium = make()
     federation, lost = consortium.begin(), list[Question]()
 
