@@ -9,9 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
@@ -20,36 +18,15 @@ from client.dataset.manifest import index
 from common.errors import SiteError
 from common.sentences.table import say
 from common.study.study import Data
+from tests.client.dataset.labelled_folders import LABEL, hospital, picture
 
 DATA = Data(min_patients=1)
-LABEL: Any = SimpleNamespace(
-    needs=frozenset({"label"}),
-    columns=("dx",),
-    classes=("0", "1"),
-    multi_label=False,
-    mask_values=None,
-)
 MASK: Any = SimpleNamespace(
     needs=frozenset({"mask"}), columns=(), classes=("x",), multi_label=False, mask_values=None
 )
 BOXES: Any = SimpleNamespace(
     needs=frozenset({"boxes"}), columns=(), classes=("x",), multi_label=False, mask_values=None
 )
-
-
-def picture(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros((4, 5), np.uint8)).save(path)
-    return path
-
-
-def hospital(folder: Path, rows: dict[str, str], header: str = "file,dx,patient_id") -> Path:
-    for name in rows:
-        picture(folder / "images" / name)
-    (folder / "labels.csv").write_text(
-        "\n".join([header, *(f"{name},{row}" for name, row in rows.items())])
-    )
-    return folder
 
 
 def dicom_file(path: Path, patient: str) -> None:

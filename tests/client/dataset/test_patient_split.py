@@ -5,42 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from client.dataset.manifest import Case, Manifest, index
 from client.dataset.patient_split import split
 from common.study.study import Data
+from tests.client.dataset.labelled_folders import LABEL, hospital
 
 DATA = Data(min_patients=1)
-
-
-LABEL: Any = SimpleNamespace(
-    needs=frozenset({"label"}),
-    columns=("dx",),
-    classes=("0", "1"),
-    multi_label=False,
-    mask_values=None,
-)
-
-
-def picture(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros((4, 5), np.uint8)).save(path)
-    return path
-
-
-def hospital(folder: Path, rows: dict[str, str], header: str = "file,dx,patient_id") -> Path:
-    for name in rows:
-        picture(folder / "images" / name)
-    (folder / "labels.csv").write_text(
-        "\n".join([header, *(f"{name},{row}" for name, row in rows.items())])
-    )
-    return folder
 
 
 def manifest_of(labels: Sequence[Sequence[int | None]]) -> Manifest:
