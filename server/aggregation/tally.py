@@ -19,7 +19,7 @@ from common.secagg.messages import SumSpec
 from common.study.study import Study
 from common.trust import roster as rosters
 from common.trust.roster import Roster
-from server.aggregation.cohort import Cohort, Standing
+from server.aggregation.cohort import Cohort, Membership
 from server.aggregation.secure_sums import Sums
 from server.participants import Participants, grouped
 from server.transport import Transport
@@ -65,25 +65,25 @@ def hold(
                 "  ", " "
             )
         )
-    standing = Standing(listed.consortium, run, signed["signed"], listed.digest, keys)
+    membership = Membership(listed.consortium, run, signed["signed"], listed.digest, keys)
     secure = Sums(
-        Cohort(transport, study, standing, {site: m.node for site, m in members.items()}),
+        Cohort(transport, study, membership, {site: m.node for site, m in members.items()}),
         study.secure_aggregation.patience,
     )
 
-    def order(cohort: int) -> SumSpec:
+    def spec(cohort: int) -> SumSpec:
         return sum_specs.order(study, "tally", cohort)
 
-    found = secure.collect(
+    opened = secure.collect(
         Question("tally", study.to_table()),
-        order,
+        spec,
         list(members),
         deadline=study.federation.deadline,
     )
-    counted = tuple(members[site] for site in found.survivors)
+    counted = tuple(members[site] for site in opened.survivors)
     totals, weight = (
-        {key: int(found.lanes[key]) for key in sum_specs.COUNTS},
-        int(found.lanes["weight"]),
+        {key: int(opened.lanes[key]) for key in sum_specs.COUNTS},
+        int(opened.lanes["weight"]),
     )
     if weight < 1:
         raise RoundError(
@@ -93,7 +93,7 @@ def hold(
     away = {
         **roster.excluded,
         **strangers,
-        **{site: f"It was not counted: {why}" for site, why in found.dropped.items()},
+        **{site: f"It was not counted: {why}" for site, why in opened.dropped.items()},
     }
     return secure, replace(roster, members=counted, excluded=away, totals=totals), weight
 

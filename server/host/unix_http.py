@@ -10,7 +10,7 @@ from pathlib import Path
 from common import http_server
 
 
-class Server(http_server.Server, socketserver.UnixStreamServer):
+class UnixServer(http_server.Server, socketserver.UnixStreamServer):
     """Listens on a Unix socket that only this user may connect to."""
 
     def __init__(self, path: Path, handler: type[http_server.Handler]) -> None:
@@ -19,7 +19,7 @@ class Server(http_server.Server, socketserver.UnixStreamServer):
 
 
 @contextmanager
-def serving(server: Server, name: str) -> Iterator[None]:
+def serving(server: UnixServer, name: str) -> Iterator[None]:
     """Serve in a thread of that name while the context lasts, then let go of the socket."""
     with server, http_server.serving(server, name):
         yield

@@ -35,14 +35,14 @@ def present(report: Report) -> dict[str, str]:
 def keys(report: Report) -> list[str]:
     """Every metric, the primary one first."""
     parts = [table(part) for part in table(report.get("metrics")).values()]
-    found = {
+    names = {
         k: None
         for part in parts
         for row in (*table(part.get("sites")).values(), part.get("mean"))
         for k in table(row)
     }
-    first = [k for k in (report.get("primary"),) if k in found]
-    return [str(k) for k in (*first, *(k for k in found if k not in first))]
+    first = [k for k in (report.get("primary"),) if k in names]
+    return [str(k) for k in (*first, *(k for k in names if k not in first))]
 
 
 def results(report: Report) -> str:
@@ -50,17 +50,17 @@ def results(report: Report) -> str:
 
     Means alone where no hospital's own results are known.
     """
-    models, found = present(report), keys(report)
-    if not models or not found:
+    models, metrics = present(report), keys(report)
+    if not models or not metrics:
         return ""
-    if not any(_known(report, models, site) for site in site_results.sites(report)):
-        return section("results", "Results", _means(report, models, found))
+    if not any(_is_shared(report, models, site) for site in site_results.sites(report)):
+        return section("results", "Results", _means(report, models, metrics))
     tables = "".join(
-        f"<h3>{escape(metric(key).name)}</h3>{_table(report, models, key)}" for key in found
+        f"<h3>{escape(metric(key).name)}</h3>{_table(report, models, key)}" for key in metrics
     )
     note = (
         "Square brackets hold 95 % confidence intervals, drawn by resampling patients. "
-        if _any_interval(report, models, found)
+        if _any_interval(report, models, metrics)
         else ""
     )
     few = (
@@ -68,7 +68,7 @@ def results(report: Report) -> str:
         if any(site_results.few(report, s) for s in site_results.sites(report))
         else ""
     )
-    chart_ = _dots(report, models, found[0])
+    chart_ = _dots(report, models, metrics[0])
     return section(
         "results",
         "Hospital by hospital",
@@ -78,7 +78,7 @@ def results(report: Report) -> str:
     )
 
 
-def _known(report: Report, models: Mapping[str, str], site: str) -> bool:
+def _is_shared(report: Report, models: Mapping[str, str], site: str) -> bool:
     return any(
         site in table(table(table(report.get("metrics")).get(model)).get("sites"))
         for model in models
@@ -86,17 +86,17 @@ def _known(report: Report, models: Mapping[str, str], site: str) -> bool:
 
 
 def _summed(report: Report) -> str:
-    kept = site_results.hidden(report)
-    if not kept:
+    hidden = site_results.hidden(report)
+    if not hidden:
         return ""
     total = plural(site_results.hospitals(report, "federated"), "hospital")
     return (
         f" The federated mean is over {total}, summed under masks; "
-        f"{kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
+        f"{hidden} of them {'keeps its' if hidden == 1 else 'keep their'} own results."
     )
 
 
-def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> str:
+def _means(report: Report, models: Mapping[str, str], metrics: Sequence[str]) -> str:
     """One row a metric: what is known where every hospital keeps its own results to itself."""
     over = {model: site_results.hospitals(report, model) for model in models}
     heads = ["Mean of the hospitals", *(name.capitalize() for name in models.values())]
@@ -105,7 +105,7 @@ def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> s
             _explained(report, key),
             *(metric(key).show(site_results.average(report, k, key)) for k in models),
         ]
-        for key in found
+        for key in metrics
     ]
     many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
     caption = (
@@ -127,12 +127,12 @@ def _explained(report: Report, key: str) -> str:
     )
 
 
-def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
+def _any_interval(report: Report, models: Mapping[str, str], metrics: Sequence[str]) -> bool:
     return any(
         site_results.interval(report, model, site, key)
         for model in models
         for site in site_results.sites(report)
-        for key in found
+        for key in metrics
     )
 
 
@@ -163,7 +163,7 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
     top = (over, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
     direction = "higher is better →" if site_results.higher(report, key) else "← lower is better"
-    about = (
+    description = (
         f"{m.name} on test patients, {over[0].lower() + over[1:]}: "
         f"{', '.join(labels.values())}. The table below holds every value."
     )
@@ -181,7 +181,7 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     return figure(
         f"{m.name} at every hospital",
         caption,
-        chart("dots", f"{m.name} at every hospital", about, draw),
+        chart("dots", f"{m.name} at every hospital", description, draw),
     )
 
 
@@ -263,9 +263,9 @@ def _averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, 
 
 
 def _over(report: Report, models: Mapping[str, str]) -> str:
-    known = sum(_known(report, models, site) for site in site_results.sites(report))
+    shared = sum(_is_shared(report, models, site) for site in site_results.sites(report))
     return (
-        f"Mean of these {known}"
+        f"Mean of these {shared}"
         if any(site_results.hidden(report, k) for k in models)
         else "Mean of the hospitals"
     )
@@ -273,7 +273,7 @@ def _over(report: Report, models: Mapping[str, str]) -> str:
 
 def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
     """Whether a hospital is in the means only."""
-    return site_results.keeps(report, site, "metrics") and not _known(report, models, site)
+    return site_results.keeps(report, site, "metrics") and not _is_shared(report, models, site)
 
 
 def _named(report: Report, site: str) -> str:
@@ -283,8 +283,8 @@ def _named(report: Report, site: str) -> str:
 
 
 def _value(report: Report, model: str, site: str, key: str) -> str:
-    m, found = metric(key), site_results.interval(report, model, site, key)
-    bounds = f"<small>[{m.bare(found[0])}, {m.bare(found[1])}]</small>" if found else ""
+    m, interval = metric(key), site_results.interval(report, model, site, key)
+    bounds = f"<small>[{m.bare(interval[0])}, {m.bare(interval[1])}]</small>" if interval else ""
     if site_results.few(report, site) and site_results.resampled(report, model, site, key):
         bounds = '<small class="say">too few patients for an interval</small>'
     return m.show(site_results.value(report, model, site, key)) + bounds
@@ -325,9 +325,9 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
     loss = _series([(r, table(r.get("loss")), r.get("mean_loss")) for r in rounds], several)
     weighted = any(finite(r.get("mean_loss")) is not None for r in rounds)
     ends = (0.0, 1.0) if m.share else (0.0, None)
-    about = _caption(report, validation, weighted=False)
+    description = _caption(report, validation, weighted=False)
     first = _curve(
-        "validation", f"{m.name} on validation patients", validation, m.name, ends, 280, about
+        "validation", f"{m.name} on validation patients", validation, m.name, ends, 280, description
     )
     absent = (
         ""
@@ -345,12 +345,12 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
         if any(r.get("void") for r in rounds)
         else ""
     )
-    about = _caption(report, loss, weighted) + gap
+    description = _caption(report, loss, weighted) + gap
     return section(
         "learning",
         "Learning",
         first or absent,
-        _curve("loss", "Training loss", loss, "loss", (None, None), 220, about),
+        _curve("loss", "Training loss", loss, "loss", (None, None), 220, description),
     )
 
 
@@ -361,21 +361,21 @@ def _series(
 
     One a hospital, and their mean where there are ``several``.
     """
-    kept = [
+    values = [
         ({str(site): finite(v) for site, v in row.items()}, finite(stated))
         for _, row, stated in points
     ]
     numbers = [float(whole(record.get("round"))) for record, _, _ in points]
     names = dict.fromkeys(
-        site for row, _ in kept for site, value in row.items() if value is not None
+        site for row, _ in values for site, value in row.items() if value is not None
     )
     series: dict[str, charts.Points] = {
-        name: [(x, row.get(name)) for x, (row, _) in zip(numbers, kept, strict=True)]
+        name: [(x, row.get(name)) for x, (row, _) in zip(numbers, values, strict=True)]
         for name in names
     }
-    stated_once = any(stated is not None for _, stated in kept)
+    stated_once = any(stated is not None for _, stated in values)
     if len(names) > 1 or (stated_once and (several or not names)):
-        means = [mean(row.values()) if stated is None else stated for row, stated in kept]
+        means = [mean(row.values()) if stated is None else stated for row, stated in values]
         series[_MEAN] = list(zip(numbers, means, strict=True))
     return series
 
@@ -417,8 +417,10 @@ def _curve(
         return ""
     main = _MEAN if _MEAN in series else next(iter(series))
     last = next((y for _, y in reversed(series[main]) if y is not None), None)
-    about = f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
+    description = (
+        f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
+    )
     draw = partial(
         charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height
     )
-    return figure(title, caption, chart(name, title, about, draw))
+    return figure(title, caption, chart(name, title, description, draw))
