@@ -1,4 +1,4 @@
-"""The ClientApp: each question of the coordinator goes to this hospital's desk, and its answer back."""
+"""The ClientApp: each question of the coordinator goes to the handler, and its answer back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from common.protocol import flower_records
 
 app = ClientApp()
 THREADS = "CONSILIUM_THREADS"
-"""Environment of a simulation: the processor threads of each hospital, also in processes that Ray starts; not there: torch's own number."""
+"""Environment of a simulation.
+
+The processor threads of each hospital, also in processes that Ray starts; not there: torch's own
+number.
+"""
 
 
 @app.query()
@@ -37,14 +41,14 @@ def evaluate(message: Message, context: Context) -> Message:
 
 
 def answer(message: Message, context: Context) -> Message:
-    """Take the letter out of a Flower message and put the answer in."""
+    """Take the envelope out of a Flower message and put the answer's into another."""
     device.fix_threads(int(os.environ.get(THREADS, "0")))
     site = virtual_site.from_node(context.node_config)
     try:
-        letter = handler.answer(site, flower_records.unpack(message.content))
+        envelope = handler.answer(site, flower_records.unpack(message.content))
     except WireError as error:
-        letter = handler.fault(site, error)
+        envelope = handler.fault(site, error)
     return Message(
-        flower_records.pack(letter, shared=flower_records.is_shared(message.content)),
+        flower_records.pack(envelope, shared=flower_records.is_shared(message.content)),
         reply_to=message,
     )

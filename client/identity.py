@@ -1,4 +1,4 @@
-"""Who this hospital is (its key), who the others are (the signed roster), and whose studies it takes.
+"""Who this hospital is (its key), who the others are (signed roster), whose studies it takes.
 
 :class:`AnyIdentity` and :class:`AnyTrust` say what every hospital must be able to answer, so that
 no caller asks whether there is one. The enrolled hospital's are here, those of a simulation's in
@@ -60,7 +60,7 @@ class AnyTrust(Protocol):
     def asks_people(self) -> bool:
         """Whether a policy that asks for a person's approval has a person to ask."""
 
-    def admit(self, plan: Question, study: Study) -> Statement:
+    def admit(self, question: Question, study: Study) -> Statement:
         """What was stated about a question's study, or a refusal."""
 
     def is_from(self, fingerprints: Collection[str]) -> bool:
@@ -75,7 +75,8 @@ class Identity:
         consortium: name of the consortium.
         key: Ed25519 private key, 32-byte seed.
         authority: the consortium's certificate authority (PEM).
-        roster_key: certificate (PEM) of the key that signs rosters, pinned since this hospital enrolled.
+        roster_key: certificate (PEM) of the key that signs rosters, pinned since this hospital
+            enrolled.
     """
 
     consortium: str
@@ -89,7 +90,9 @@ class Identity:
         return ed25519_public(self.key)
 
     def accept(self, signed: Mapping[str, Any], state: Path, now: datetime) -> None:
-        """Keep a roster that came from the server: signed with the pinned key, not older than the one that is kept.
+        """Keep a roster that came from the server.
+
+        It is signed with the pinned key and not older than the one that is kept.
 
         Raises:
             SignatureError: it is not.
@@ -103,6 +106,7 @@ class Identity:
             now,
             before.version if before else 0,
         )
+        # Two rosters under one number: the coordinator would show hospitals different members.
         if (
             before is not None
             and roster.version == before.version
@@ -123,6 +127,7 @@ class Identity:
             content = (state / _KEPT).read_bytes()
         except FileNotFoundError:
             return None
+        # Full minutes, so that the checked roster stays in the cache between questions.
         return _verified(
             content,
             self.roster_key,
@@ -132,13 +137,19 @@ class Identity:
         )
 
     def keys(self, roster: Roster, now: datetime) -> dict[str, bytes]:
-        """Ed25519 public keys of the roster's hospitals whose certificates are good now, to the minute."""
+        """Public keys of the roster's hospitals whose certificates are good now, to the minute."""
         return dict(_good(roster, self.authority, now.replace(second=0, microsecond=0)))
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The consortium's name, the certificate of the coordinator's key, and the authority that vouches for it (PEM)."""
+    """Whose studies an enrolled hospital takes: those that its own coordinator has signed.
+
+    Attributes:
+        consortium: name of the consortium.
+        coordinator: certificate of the coordinator's key (PEM).
+        authority: certificate of the authority that vouches for it (PEM).
+    """
 
     consortium: str
     coordinator: bytes
@@ -149,14 +160,14 @@ class Trust:
         """An enrolled hospital has people who decide."""
         return True
 
-    def admit(self, plan: Question, study: Study) -> Statement:
+    def admit(self, question: Question, study: Study) -> Statement:
         """The coordinator's statement about a question's study.
 
         Raises:
             SignatureError: the coordinator has not signed this very study, or not for now.
         """
         return study_signature.verify(
-            plan.seal,
+            question.seal,
             self.coordinator,
             self.authority,
             self.consortium,

@@ -23,7 +23,8 @@ class Site:
     Attributes:
         name: as it appears in reports.
         folders: its data; several only for the pooled comparison of a simulation.
-        state: folder of what it keeps between rounds (optimiser moments, its own log); nobody else may read it.
+        state: folder of what it keeps between rounds (optimizer state, its own log); nobody else
+            may read it.
         device: "auto", "cpu" or "cuda".
         policy: what the hospital allows.
         identity: what it speaks with in secure sums.
@@ -70,12 +71,13 @@ class Site:
 
     @property
     def synthetic(self) -> bool:
-        """Whether every image is a phantom, so that pictures may be shown: each file is the one that the phantom writer vouched for."""
+        """Whether every image is a computed phantom, so that pictures may be shown."""
         return all(only_phantoms(folder) for folder in self.folders)
 
     def log(self, text: str) -> None:
-        """Append a line to the hospital's own log; it may name files and never leaves the hospital."""
+        """Append a line to the hospital's own log, which may name files and never leaves it."""
         files.private(self.state)
+        # os.open gives the mode at creation: no moment in which others could read the log.
         with os.fdopen(
             os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
             "a",

@@ -30,7 +30,10 @@ SITES = "CONSILIUM_SITES"
 STATE = "CONSILIUM_STATE"
 DEVICE = "CONSILIUM_DEVICE"
 RESIDENT = "CONSILIUM_RESIDENT"
-"""Environment of a simulation: folder of hospital folders, folder for what hospitals keep, device, "1" if one process plays them all."""
+"""Environment of a simulation.
+
+Folder of hospital folders, folder for what hospitals keep, device, "1" if one process plays all.
+"""
 POOLED = "all hospitals pooled"
 CONSORTIUM = ".consortium"
 """Folder of a simulation's make-believe consortium in its state folder."""
@@ -46,7 +49,7 @@ class VirtualTrust:
         """There is nobody to ask."""
         return False
 
-    def admit(self, plan: Question, study: Study) -> Statement:
+    def admit(self, question: Question, study: Study) -> Statement:
         """A statement that nobody signed: about this study, for good."""
         return Statement("", "", study.digest, "", "")
 
@@ -135,11 +138,15 @@ def from_node(node_config: Mapping[str, object]) -> VirtualSite:
     Raises:
         SiteError: the node has no number, or the simulation's environment is missing.
     """
-    number, sites = node_config.get("partition-id"), os.environ.get(SITES)
+    number = node_config.get("partition-id")
+    sites = os.environ.get(SITES)
     if not isinstance(number, int) or sites is None:
         raise SiteError("data.not_simulated")
-    folders, state = hospital_folders(Path(sites)), Path(os.environ[STATE])
-    device, resident = os.environ.get(DEVICE, "auto"), os.environ.get(RESIDENT) == "1"
+    folders = hospital_folders(Path(sites))
+    state = Path(os.environ[STATE])
+    device = os.environ.get(DEVICE, "auto")
+    resident = os.environ.get(RESIDENT) == "1"
+    # The node after the last hospital is the pooled comparison, if the simulation has one.
     if number >= len(folders):
         return _pooled(tuple(folders), state / ".pooled", device, resident)
     return _hospital(folders[number], state, device, resident)
@@ -166,15 +173,16 @@ def _hospital(folder: Path, state: Path, device: str, resident: bool) -> Virtual
     With policy.toml in its folder it rehearses a real one's rules, with a consortium a real one's
     voice and record.
     """
-    own, made = folder / _POLICY, state / CONSORTIUM
-    speaks = (made / "roster.crt").is_file()
+    own = folder / _POLICY
+    consortium = state / CONSORTIUM
+    speaks = (consortium / "roster.crt").is_file()
     return VirtualSite(
         folder.name,
         (folder,),
         state / folder.name,
         device,
         policy=_rules(own),
-        identity=_identity(made, folder.name) if speaks else NoIdentity(),
+        identity=_identity(consortium, folder.name) if speaks else NoIdentity(),
         resident=resident,
         keeps_record=speaks,
         counts_days=own.is_file(),
@@ -186,10 +194,10 @@ def _rules(own: Path) -> Policy:
     return policy.read(own) if own.is_file() else OPEN
 
 
-def _identity(made: Path, name: str) -> Identity:
+def _identity(consortium: Path, name: str) -> Identity:
     """What a hospital of the simulation's make-believe consortium speaks with."""
-    key = raw_key((made / name / "identity.key").read_bytes())
-    authority, roster_key = ((made / file).read_bytes() for file in ("ca.crt", "roster.crt"))
+    key = raw_key((consortium / name / "identity.key").read_bytes())
+    authority, roster_key = ((consortium / file).read_bytes() for file in ("ca.crt", "roster.crt"))
     return Identity(virtual_consortium.NAME, key, authority, roster_key)
 
 

@@ -1,4 +1,4 @@
-"""What hospitals and server must agree on: opens no scan, and listens only where ``http_server.py`` is told to.
+"""What hospitals and server must agree on: opens no scan, and calls no other machine.
 
-That is a Unix socket or this machine's loopback; nothing in this room calls another machine.
+It listens only where a service gives ``http_server.py`` a socket: a Unix one, or of this machine.
 """

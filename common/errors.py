@@ -15,9 +15,11 @@
     │   └── SecureSumError      a step of a secure sum that is not allowed; nothing was revealed
     └── RoundError              a round that cannot finish, e.g. too few hospitals
 
-Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do. ``sentence`` is what a hospital lets
-leave of it: a row of the table (``common/sentences/table.py``) with typed arguments. A SiteError is raised with such a row, and its text
-is that row's; of the others only the type's ``general`` row leaves, unless they are raised with a sentence in place of a text.
+Whose fault it is, is in the type. The text is one sentence: value found, value allowed, what to do.
+``sentence`` is what a hospital lets leave of it: a row of the table (``common/sentences/table.py``)
+with typed arguments. A SiteError is raised with such a row, and its text is that row's; of the
+others only the type's ``general`` row leaves, unless they are raised with a sentence in place of a
+text.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from typing import Self
 
 from common.sentences.table import Sentence, say
 
+# A setting is named at the start of a StudyError: [section.]field, as a study file spells it.
 _SETTING = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_.]*[a-z0-9_]|(seed|name|description)(?= is)")
 
 
@@ -67,7 +70,10 @@ class InputError(ConsiliumError):
 
 
 class StudyError(InputError):
-    """A field of a study file is wrong; the text begins with the setting's name where one is at fault."""
+    """A field of a study file is wrong.
+
+    The text begins with the setting's name where one is at fault.
+    """
 
     general = "study.invalid"
 
@@ -75,11 +81,9 @@ class StudyError(InputError):
     def sentence(self) -> Sentence:
         """Names the setting, without the value that was found."""
         setting = _SETTING.match(str(self))
-        return (
-            say("study.setting", setting=setting[0])
-            if setting and self._sentence is None
-            else super().sentence
-        )
+        if setting and self._sentence is None:
+            return say("study.setting", setting=setting[0])
+        return super().sentence
 
 
 class ArgumentError(InputError):
@@ -87,7 +91,7 @@ class ArgumentError(InputError):
 
 
 class CertificateError(InputError):
-    """A certificate, key or certificate request is not of this consortium, not for this name, or not valid now."""
+    """A certificate, key or request is not of this consortium or this name, or not valid now."""
 
     general = "certificate.refused"
 
@@ -101,6 +105,7 @@ class SiteError(ConsiliumError):
         arguments: those of the row.
     """
 
+    # A hospital's own command fails with it where the hospital's input is at fault.
     exit_code = 2
     general = "data.unfit"
 
@@ -124,7 +129,10 @@ class CaseError(SiteError):
 
 
 class PolicyError(SiteError):
-    """The hospital's own policy forbids it; the sentence holds the study's and the policy's numbers, none of the hospital's data."""
+    """The hospital's own policy forbids it.
+
+    The sentence holds the study's and the policy's numbers, none of the hospital's data.
+    """
 
     general = "policy.refused"
 
@@ -148,13 +156,15 @@ class WireError(ConsiliumError):
 
 
 class SignatureError(WireError):
-    """What the coordinator is said to have signed is not its, not for this consortium or study, or out of date."""
+    """What the coordinator is said to have signed is not its, not for here, or out of date."""
 
     general = "signature.refused"
 
 
 class SecureSumError(WireError):
-    """A step of a secure sum that the protocol or this side's own limits do not allow; nothing has changed and nothing was revealed.
+    """A step of a secure sum that the protocol or this side's own limits do not allow.
+
+    Nothing has changed and nothing was revealed.
 
     Args:
         accused: the hospital whose signed message is at fault, if there is one.
@@ -173,7 +183,7 @@ class RoundError(ConsiliumError):
     """A round cannot finish."""
 
 
-def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the closest allowed name, or an empty string."""
-    close = difflib.get_close_matches(found, list(allowed), n=1)
+    close = difflib.get_close_matches(name, list(allowed), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,4 +1,4 @@
-"""Pages of the house: text made safe for HTML, and the parts that every page has.
+"""Every page of Consilium: text made safe for HTML, and the parts that every page has.
 
 A page is one file that loads nothing from elsewhere; its Content-Security-Policy allows what is
 inside by digest alone, so that a hostile name can neither run nor load anything even if it got past
@@ -15,6 +15,7 @@ import html
 import unicodedata
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+"""Unicode categories without a shape of their own, by which a name could pose as another."""
 _LIGHT = """
 --ink:#1b2328;--soft:#566169;--rule:#d8dcda;
 --paper:#fcfcfa;--wash:#f2f4f2;--blue:#0d5f8a;
@@ -45,7 +46,7 @@ code,pre{font-family:var(--mono)}
 
 
 def visible(text: str, kept: str = "") -> str:
-    """A text whose every character can be seen: control, direction and other hidden ones are U+FFFD.
+    """A text whose every character can be seen; hidden ones, as of direction, become U+FFFD.
 
     Args:
         kept: hidden characters that stay.
@@ -56,12 +57,15 @@ def visible(text: str, kept: str = "") -> str:
 
 
 def escape(value: object) -> str:
-    """A text for HTML, in elements and quoted attributes; of hidden characters line breaks and tabs stay."""
+    """A text for HTML, in elements and quoted attributes.
+
+    Of hidden characters line breaks and tabs stay.
+    """
     return html.escape(visible(str(value), "\n\t"), quote=True)
 
 
 def digest(content: str) -> str:
-    """What a Content-Security-Policy says of a style sheet or script inside (Level 3, section 2.3.1)."""
+    """How a Content-Security-Policy names an inline style or script (Level 3, section 2.3.1)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
@@ -83,19 +87,26 @@ def document(title: str, css: str, body_html: str, policy: bool = True) -> str:
     """A whole page.
 
     Args:
-        policy: whether the page states its Content-Security-Policy, as a file must; a server sends its own
-            as a header.
+        policy: whether the page states its Content-Security-Policy, as a file must; a server sends
+            its own as a header.
     """
     head = _head(title, css, policy)
     return f'<!DOCTYPE html>\n<html lang="en">{head}<body>{body_html}</body></html>\n'
 
 
 def _head(title: str, css: str, policy: bool) -> str:
-    rules = f"default-src 'none'; style-src {digest(css)}; img-src data:; base-uri 'none'; form-action 'none'"
-    secure = f'<meta http-equiv="Content-Security-Policy" content="{rules}"><meta name="referrer" content="no-referrer">'
+    rules = (
+        f"default-src 'none'; style-src {digest(css)}; img-src data:;"
+        " base-uri 'none'; form-action 'none'"
+    )
+    secure = (
+        f'<meta http-equiv="Content-Security-Policy" content="{rules}">'
+        '<meta name="referrer" content="no-referrer">'
+    )
     return (
         f'<head><meta charset="utf-8">{secure if policy else ""}'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        # The empty icon keeps browsers from asking for /favicon.ico.
         '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
         f"<title>{escape(title)}</title><style>{css}</style></head>"
     )
@@ -128,7 +139,7 @@ def scroll(label: str, content_html: str, extra: str = "", name: str = "") -> st
     return f"<div{kind}{identity} {words}>{content_html}</div>"
 
 
-def svg(name: str, title: str, about: str, size: tuple[int, float], body_html: str) -> str:
+def svg(name: str, title: str, description: str, size: tuple[int, float], body_html: str) -> str:
     """A drawing as an image with a title and a description for screen readers.
 
     Args:
@@ -136,7 +147,8 @@ def svg(name: str, title: str, about: str, size: tuple[int, float], body_html: s
         size: width and height in view-box units.
     """
     label = (
-        f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(about)}</desc>'
+        f'<title id="{name}-t">{escape(title)}</title>'
+        f'<desc id="{name}-d">{escape(description)}</desc>'
     )
     box = f'viewBox="0 0 {size[0]} {size[1]:.0f}" role="img" aria-labelledby="{name}-t {name}-d"'
     return f'<svg class="chart" {box}>{label}{body_html}</svg>'

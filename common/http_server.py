@@ -1,8 +1,9 @@
 """The base of every small HTTP service: so many requests at once, each within limits.
 
-It listens nowhere by itself: a service gives it its socket, its limits and its answers, and no answer
-says a word about what answers. Errors are one JSON object, ``{"error": sentence}``. What is refused is
-read on for a moment, since closing on a sender would take the answer from it (RFC 9112 section 9.6).
+It listens nowhere by itself: a service gives it its socket, its limits and its answers, and no
+answer says a word about what answers. Errors are one JSON object, ``{"error": sentence}``. What is
+refused is read on for a moment, since closing on a sender would take the answer from it (RFC 9112
+section 9.6).
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ _SENTENCES: dict[int, str] = {
     HTTPStatus.NOT_IMPLEMENTED: "There is no such method.",
 }
 _MOST_DIGITS = 20
-_BLOCK, _MOST_BLOCKS, _READ_ON = 1 << 20, 64, 0.5
+"""Of a stated length; int() takes seconds for millions of digits."""
+_BLOCK = 1 << 20
+_MOST_BLOCKS = 64
+_READ_ON = 0.5
+"""Seconds for which what was refused is read on, where nothing more comes."""
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -92,11 +97,13 @@ class Handler(BaseHTTPRequestHandler):
     def length(self) -> int | None:
         """Bytes of the request's body; None if it is not stated as one plain number."""
         text = self.headers.get("Content-Length", "")
+        # Both headers at once, or another form of number, is how requests are smuggled past proxies
+        # (RFC 9112 section 11.2).
         plain = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
         return int(text) if plain and "Transfer-Encoding" not in self.headers else None
 
     def body(self) -> bytes | None:
-        """The request's body; None if it has no length, is too long or cut short: then it is answered."""
+        """The request's body; None if it was answered here: no length, too long, cut short."""
         length = self.length()
         if length is None:
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
@@ -117,13 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         types = (("Content-Type", kind),) if kind else ()
         own = [(name.replace("_", "-"), value) for name, value in more.items()]
         end = (("Connection", "close"),) if self.close_connection else ()
-        for name, value in (
-            *self.always,
-            *own,
-            *types,
-            ("Content-Length", str(len(content))),
-            *end,
-        ):
+        length = ("Content-Length", str(len(content)))
+        for name, value in (*self.always, *own, *types, length, *end):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -141,7 +143,8 @@ class Handler(BaseHTTPRequestHandler):
         return json.dumps({"error": sentence}).encode(), JSON
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """One sentence, without what was asked or this program's version; the base class calls it too."""
+        """One sentence, without what was asked or this program's version."""
+        # The base class calls this too, for requests that it could not read so far as a version.
         self.request_version = self.request_version or self.default_request_version
         self.refuse(code, _SENTENCES.get(code, "This request is not understood."))
 

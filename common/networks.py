@@ -1,7 +1,8 @@
 """A study's network, and the way between its tensors and the flat vector.
 
-Floating-point parameters and buffers travel. Whole-number scalars (the counters of batch normalisation) are added up exactly, since their mean has
-no meaning; other integer buffers are constants and stay.
+Floating-point parameters and buffers travel. Whole-number scalars (the counters of batch
+normalisation) are added up exactly, since their mean has no meaning; other integer buffers are
+constants and stay.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from common.update import Layout, Vector
 
 
 def threads() -> int:
-    """How many threads compute in this process; sums over another number of them are rounded otherwise."""
+    """How many threads compute in this process.
+
+    Sums over another number of them are rounded otherwise.
+    """
     return torch.get_num_threads()
 
 
@@ -37,9 +41,10 @@ def task(study: Study) -> Task:
 
 
 def build(study: Study) -> nn.Module:
-    """The study's network with its seeded start weights, the same on every machine with the same torch."""
+    """The study's network with its seeded start weights, the same wherever torch is the same."""
     model = plugins.load("common.models", study.model.name, "MODEL")
     shape = Shape(study.data.dimensions, study.data.channels, task(study).outputs)
+    # Networks draw their weights from torch's global generator; its state is put back after.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.derive(study.seed, "network"))
         network: nn.Module = model.build(study.model.options, shape)
@@ -67,9 +72,8 @@ def counters(network: nn.Module) -> dict[str, Tensor]:
 def layout(network: nn.Module) -> Layout:
     """The layout of a network's vector."""
     named = tensors(network)
-    return Layout(
-        tuple(named), tuple(tuple(t.shape) for t in named.values()), tuple(counters(network))
-    )
+    shapes = tuple(tuple(t.shape) for t in named.values())
+    return Layout(tuple(named), shapes, tuple(counters(network)))
 
 
 def pack(network: nn.Module, out: Vector | None = None) -> Vector:
@@ -83,6 +87,7 @@ def pack(network: nn.Module, out: Vector | None = None) -> Vector:
 def unpack(network: nn.Module, vector: Vector) -> None:
     """Load a vector into the network, in place."""
     values = [t.detach() for t in tensors(network).values()]
+    # from_numpy warns of an array that is read-only; it is only read here.
     flat = (
         torch.from_numpy(vector)
         if vector.flags.writeable
@@ -116,25 +121,25 @@ def start_weights(study: Study, base: Path) -> tuple[Layout, Vector, str]:
         stored = load_file(path)
     except Exception as error:  # safetensors raises its own type beside OSError
         raise StudyError(
-            f"training.pretrained is {str(path)!r}, which is not a readable safetensors file ({error})."
+            f"training.pretrained is {str(path)!r}, which is not a readable safetensors file"
+            f" ({error})."
         ) from None
     named = tensors(network)
     fits = [n for n, t in named.items() if n in stored and stored[n].shape == t.shape]
     if not fits:
         raise StudyError(
-            f"training.pretrained: no tensor of {path.name} fits the network in name and shape; first names there: {sorted(stored)[:3]}."
+            f"training.pretrained: no tensor of {path.name} fits the network in name and shape;"
+            f" first names there: {sorted(stored)[:3]}."
         )
     with torch.no_grad():
         for name in fits:
             named[name].copy_(stored[name])
-    return (
-        layout(network),
-        pack(network),
-        _told(fits, sorted(set(named) - set(fits)), sorted(set(stored) - set(fits)), path.name),
-    )
+    missing = sorted(set(named) - set(fits))
+    unused = sorted(set(stored) - set(fits))
+    return layout(network), pack(network), _origin(fits, missing, unused, path.name)
 
 
-def _told(fits: list[str], missing: list[str], unused: list[str], name: str) -> str:
+def _origin(fits: list[str], missing: list[str], unused: list[str], name: str) -> str:
     text = f"{len(fits)} tensors from {name}"
     if missing:
         text += f"; random start for {', '.join(missing)}"

@@ -14,9 +14,10 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def size(count: float | None, missing: str = "–") -> str:
-    """Bytes in decimal units, ``812 B``, ``4.1 kB``, ``206 MB``; ``missing`` where there are none."""
+    """Bytes in decimal units, ``812 B``, ``4.1 kB``; ``missing`` where there is no number."""
     if count is None or count < 0:
         return missing
+    # 999.5 would be rounded to 1000; it is 1.0 of the next unit.
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5:
             return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"

@@ -2,7 +2,8 @@
 
 Nothing in here identifies anybody: ``patient`` is a running number within one hospital.
 
-Axis order everywhere: ``[C, H, W[, D]]`` for one image, ``[B, C, H, W[, D]]`` for a batch; H runs down, W runs right, D is the slice axis.
+Axis order everywhere: ``[C, H, W[, D]]`` for one image, ``[B, C, H, W[, D]]`` for a batch; H runs
+down, W runs right, D is the slice axis.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Batch:
     def to(
         self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format
     ) -> Batch:
-        """The batch on a device; image memory is laid out as asked (channels-last where it is faster)."""
+        """The batch on a device, its images laid out as asked (channels-last can be faster)."""
         images = self.images.to(device, non_blocking=True, memory_format=memory_format)
         targets = _each(self.targets, lambda t: t.to(device, memory_format))
         return replace(self, images=images, targets=targets)
@@ -93,10 +94,11 @@ class Batch:
 
     def select(self, chosen: Tensor) -> Batch:
         """Chosen images, int64 ``[n]``, in the order asked for."""
-        there = chosen.to(self.images.device)
+        index = chosen.to(self.images.device)
+        # Targets that are lists take numbers: one transfer to the host for all of them.
         rows = chosen.tolist()
-        targets = _each(self.targets, lambda t: t.select(there, rows))
-        return replace(self, images=self.images.index_select(0, there), targets=targets)
+        targets = _each(self.targets, lambda t: t.select(index, rows))
+        return replace(self, images=self.images.index_select(0, index), targets=targets)
 
     def part(self, start: int, end: int) -> Batch:
         """Images ``start`` to ``end - 1``, as views."""
@@ -122,5 +124,4 @@ def _each(targets: Targets, change: Callable[[Target], Target]) -> Targets:
 
 
 def _bytes(images: Tensor, targets: Targets) -> int:
-    beside = sum(target.nbytes for target in targets.values())
-    return images.numel() * images.element_size() + beside
+    return images.nbytes + sum(target.nbytes for target in targets.values())

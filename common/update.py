@@ -1,7 +1,7 @@
 """The one value that flows: a model, or a change of it, as one flat float32 vector.
 
-Everything that happens to an update on its way (screening, clipping, masking, averaging) works on the flat vector; :class:`Layout` alone
-knows which tensor lies where.
+Everything that happens to an update on its way (screening, clipping, masking, averaging) works on
+the flat vector; :class:`Layout` alone knows which tensor lies where.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ import numpy.typing as npt
 from common.errors import WireError
 
 Vector = npt.NDArray[np.float32]
-"""Float32 ``[P]``, little-endian, C order; P is the number of floating-point weights and buffers."""
+"""Float32 ``[P]``, little-endian, C order; P counts floating-point weights and buffers."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Names and shapes of a network's floating-point tensors, in the order in which they lie in the vector.
+    """Names and shapes of a network's floating-point tensors, in their order in the vector.
 
-    ``counters`` names its whole-number scalars (batches seen by a batch normalisation), which are counted exactly and lie beside the vector.
+    ``counters`` names its whole-number scalars (batches seen by a batch normalisation), which are
+    counted exactly and lie beside the vector.
     """
 
     names: tuple[str, ...]
@@ -58,7 +59,8 @@ class Update:
 
     Attributes:
         delta: trained weights minus the global weights that the round started from.
-        weight: the hospital's weight in the average: patients or images, as the study says; never batches.
+        weight: the hospital's weight in the average: patients or images, as the study says; never
+            batches.
         loss: mean training loss of the round.
         steps: optimiser steps taken.
         seconds: time spent in training.
@@ -75,7 +77,8 @@ class Update:
     def __post_init__(self) -> None:
         if self.delta.ndim != 1 or self.delta.dtype != np.float32:
             raise WireError(
-                f"An update is {self.delta.dtype} with {self.delta.ndim} axes; float32 with one axis is allowed."
+                f"An update is {self.delta.dtype} with {self.delta.ndim} axes;"
+                " float32 with one axis is allowed."
             )
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise WireError(

@@ -216,7 +216,7 @@ def _member(node: int, reply: Reply, scoring: bool) -> Member:
     reasons = values.get("reasons", [])
     if not isinstance(reasons, list):
         raise InputError("It declared reasons that are not a list.")
-    reasons_shown = sentences.told(reasons, _MOST_REASONS)
+    reasons_shown = sentences.rendered(reasons, _MOST_REASONS)
     return Member(
         node,
         reply.site,

@@ -126,7 +126,7 @@ class RoundNotes:
 
     def _remark(self, site: str, remarks: object) -> None:
         if isinstance(remarks, list) and remarks:
-            self.remarks[site] = " ".join(sentences.told(remarks, 5))
+            self.remarks[site] = " ".join(sentences.rendered(remarks, 5))
 
     def _answered(self, site: str) -> None:
         self.answers += 1

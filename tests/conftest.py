@@ -1,4 +1,7 @@
-"""What holds for every test: no invented example is judged by the time that it took on a machine which others use too."""
+"""What holds for every test.
+
+No invented example is judged by the time that it took on a machine which others use too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders on disk held against the table of what is kept (``common.storage.KEPT``)."""
+"""Folders on disk held against the table of what is kept (``common.storage.STORED_FILES``)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from common.storage import KEPT, Kept
+from common.storage import STORED_FILES, StoredFile
 
 NESTED = {
     "run": (("state/*", "state"),),
     "site": (("worker/state", "state"),),
     "coordinator": (("runs/*", "run"),),
 }
-"""Folders within a folder that have rows of their own, which are looked at after those of the outer one."""
+"""Folders within a folder that have rows of their own, looked at after those of the outer one."""
 
 
-def row(place: str, path: str) -> Kept | None:
+def row(place: str, path: str) -> StoredFile | None:
     """The row that speaks of a file; None if no row does."""
-    here = next((one for one in KEPT if one.place == place and fits(path, one.path)), None)
+    here = next((one for one in STORED_FILES if one.place == place and fits(path, one.path)), None)
     if here is not None:
         return here
     for pattern, inner in NESTED.get(place, ()):
@@ -37,17 +37,18 @@ def fits(path: str, pattern: str) -> bool:
 
 
 def wrong(place: str, folder: Path, umask: int) -> Iterator[str]:
-    """A sentence for each file below a folder that no row names, or that has another mode than its row says."""
+    """A sentence for each file below a folder that no row names, or that has another mode."""
     for path in sorted(one for one in folder.rglob("*") if not one.is_dir()):
         name = path.relative_to(folder).as_posix()
-        found, mode = row(place, name), stat.S_IMODE(path.stat().st_mode)
-        if found is None:
+        match = row(place, name)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if match is None:
             yield f"{place}: no row names {name}"
-        elif found.mode is not None and mode != found.mode & ~umask:
-            yield f"{place}: {name} has mode {mode:04o}, its row says {found.mode & ~umask:04o}"
+        elif match.mode is not None and mode != match.mode & ~umask:
+            yield f"{place}: {name} has mode {mode:04o}, its row says {match.mode & ~umask:04o}"
 
 
 def seen(place: str, folder: Path) -> set[tuple[str, str]]:
     """``(place, path)`` of the rows of which there is a file."""
     names = (one.relative_to(folder).as_posix() for one in folder.rglob("*") if not one.is_dir())
-    return {(found.place, found.path) for name in names if (found := row(place, name)) is not None}
+    return {(match.place, match.path) for name in names if (match := row(place, name)) is not None}

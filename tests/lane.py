@@ -1,4 +1,7 @@
-"""A coordinator on loopback for tests: TLS in front, sockets behind, as the reverse proxy does it; and a web proxy."""
+"""A coordinator on loopback for tests, and a web proxy.
+
+TLS in front and sockets behind, as the reverse proxy does it.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +20,25 @@ Context = ssl.SSLContext | Callable[[], ssl.SSLContext] | None
 
 @contextmanager
 def listening(serve: Serve, context: Context = None) -> Iterator[int]:
-    """Serve each connection in a thread, behind TLS if a context, or what makes one once it is needed, is given; yields the port."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    """Serve each connection in a thread; yields the port.
+
+    Behind TLS if a context, or a function that makes one once it is needed, is passed in.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         stopped = threading.Event()
-        thread = threading.Thread(target=_accept, args=(door, serve, context, stopped), daemon=True)
+        thread = threading.Thread(
+            target=_accept, args=(listener, serve, context, stopped), daemon=True
+        )
         thread.start()
-        yield door.getsockname()[1]
+        yield listener.getsockname()[1]
         stopped.set()
         with contextlib.suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+            listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
 def tls(home: Path, *, mutual: bool = False) -> ssl.SSLContext:
-    """The server side of TLS with the coordinator's certificate; ``mutual`` asks for a hospital's."""
+    """The server side of TLS with the coordinator's certificate; ``mutual`` asks for a client's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(home / "server.crt", home / "server.key")
@@ -52,7 +60,10 @@ def to_socket(path: Path) -> Serve:
 
 
 def web_proxy(asked: list[str], answer: str = "HTTP/1.1 200 OK", port: int = 0) -> Serve:
-    """A web proxy that records each CONNECT; it leads to ``port`` here, whatever name is asked for."""
+    """A web proxy that records each CONNECT.
+
+    It leads to ``port`` here, whatever name is asked for.
+    """
 
     def serve(connection: socket.socket) -> None:
         asked.append(_head(connection))
@@ -74,10 +85,12 @@ def fixed(answer: str) -> Serve:
     return serve
 
 
-def _accept(door: socket.socket, serve: Serve, context: Context, stopped: threading.Event) -> None:
+def _accept(
+    listener: socket.socket, serve: Serve, context: Context, stopped: threading.Event
+) -> None:
     while not stopped.is_set():
         with contextlib.suppress(OSError):
-            connection, _ = door.accept()
+            connection, _ = listener.accept()
             threading.Thread(target=_one, args=(connection, serve, context), daemon=True).start()
 
 
@@ -87,8 +100,8 @@ def _one(connection: socket.socket, serve: Serve, context: Context) -> None:
         if context is None:
             serve(connection)
             return
-        made = context if isinstance(context, ssl.SSLContext) else context()
-        with made.wrap_socket(connection, server_side=True) as secure:
+        secured = context if isinstance(context, ssl.SSLContext) else context()
+        with secured.wrap_socket(connection, server_side=True) as secure:
             serve(secure)
 
 
@@ -103,7 +116,10 @@ def _head(connection: socket.socket) -> str:
 
 
 def _both_ways(one: socket.socket, other: socket.socket) -> None:
-    """Until either side closes; one thread, since a socket must not be closed under another one's read."""
+    """Until either side closes.
+
+    One thread, since a socket must not be closed under another one's read.
+    """
     to = {one: other, other: one}
     while True:
         held = [side for side in to if isinstance(side, ssl.SSLSocket) and side.pending()]

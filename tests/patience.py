@@ -1,4 +1,7 @@
-"""How long tests wait: for something to happen, never for a time; and the longer the slower this machine is just now."""
+"""How long tests wait: for something to happen, never for a time.
+
+And the longer the slower this machine is just now.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,18 @@ _WORK = 10_000_000
 _REFERENCE = 0.3
 """Seconds in which an idle machine of today adds up so many numbers and starts a Python that imports nothing."""
 _MOST = 20.0
-_PAUSE = 0.02
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+"""Looks become rarer, since many cost the machine more than what is waited for, e.g.
+
+A TLS handshake each.
+"""
 
 
 def slowness() -> float:
     """How many times slower than a reference this machine is now, at least 1 and at most 20.
 
-    A share of a busy processor shows in work that lasts; a busy disk or table of processes shows in the start of one.
+    A share of a busy processor shows in work that lasts; a busy disk or table of processes shows in
+    the start of one.
     """
     began = time.monotonic()
     sum(range(_WORK))
@@ -50,7 +58,7 @@ def until(there: Callable[[], T], what: str = "what is waited for", seconds: flo
         AssertionError: it does not come.
     """
     began, limit = time.monotonic(), patient(seconds)
-    pause = threading.Event()
+    nothing, pause = threading.Event(), _FIRST_PAUSE
     while not (value := there()):
         passed = time.monotonic() - began
         if passed > limit:
@@ -59,5 +67,6 @@ def until(there: Callable[[], T], what: str = "what is waited for", seconds: flo
             raise AssertionError(
                 f"after {passed:.0f} s, of {limit:.0f} allowed on this machine now: {what}"
             )
-        pause.wait(_PAUSE)
+        nothing.wait(pause)
+        pause = min(1.2 * pause, _LONGEST_PAUSE)
     return value

@@ -15,7 +15,10 @@ from common.study import toml
 def hospital(
     folder: Path, images: int = 8, size: int = 32, seed: int = 0, patients: int | None = None
 ) -> Path:
-    """Write one hospital; image ``i`` belongs to patient ``i % patients``; every other image holds a disc."""
+    """Write one hospital; image ``i`` belongs to patient ``i % patients``.
+
+    Every other image holds a disc.
+    """
     generator = np.random.default_rng(seed)
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -66,12 +69,15 @@ TABLE = {
 
 
 def study(path: Path, **sections: object) -> Path:
-    """Write a study file: :data:`TABLE` with some sections changed (a dict is merged, ``None`` removes)."""
+    """Write a study file: :data:`TABLE` with some sections changed.
+
+    A dict is merged, ``None`` removes.
+    """
     table = {**TABLE}
     for name, value in sections.items():
         if isinstance(value, dict):
-            known = table.get(name, {})
-            table[name] = {**(known if isinstance(known, dict) else {}), **value}
+            section = table.get(name, {})
+            table[name] = {**(section if isinstance(section, dict) else {}), **value}
         else:
             table[name] = value
     path.write_text(toml.dumps({k: v for k, v in table.items() if v is not None}))

@@ -20,7 +20,10 @@ def of_one(
     classes: Tensor | None = None,
     label: Tensor | None = None,
 ) -> dict[str, Target]:
-    """Targets of one image: mask ``[1, H, W[, D]]``, boxes ``[N, 2 * d]``, classes ``[N]``, label ``[]`` or ``[L]``."""
+    """Targets of one image.
+
+    Mask ``[1, H, W[, D]]``, boxes ``[N, 2 * d]``, classes ``[N]``, label ``[]`` or ``[L]``.
+    """
     rows = [value if value is None else value[None] for value in (mask, label)]
     lists = [value if value is None else [value] for value in (boxes, classes)]
     return of_many(rows[0], *lists, rows[1])
@@ -32,15 +35,19 @@ def of_many(
     classes: Sequence[Tensor] | None = None,
     labels: Tensor | None = None,
 ) -> dict[str, Target]:
-    """Targets of a batch: masks ``[B, 1, H, W[, D]]``, a tensor of boxes and one of classes an image, labels ``[B]`` or ``[B, L]``."""
-    made: list[Target] = []
+    """Targets of a batch.
+
+    Masks ``[B, 1, H, W[, D]]``, a tensor of boxes and one of classes an image, labels ``[B]`` or
+    ``[B, L]``.
+    """
+    targets: list[Target] = []
     if masks is not None:
-        made.append(Mask(masks))
+        targets.append(Mask(masks))
     if boxes is not None and classes is not None:
-        made.append(Boxes(tuple(boxes), tuple(classes)))
+        targets.append(Boxes(tuple(boxes), tuple(classes)))
     if labels is not None:
-        made.append(Label(labels))
-    return named(*made)
+        targets.append(Label(labels))
+    return named(*targets)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Which room may import what: the trust boundaries of the house as a table, held by reading every file's imports."""
+"""Which folder may import what: the trust boundaries of the house as a table.
+
+Held by reading every file's imports.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
-ROOMS = ("server", "client", "common")
+SIDES = ("server", "client", "common")
 
 STUDY = (
     "common/*.py",
@@ -63,6 +66,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/study",
         "common/trust",
     ),
+    "client/commands/arguments": ("common/cli",),
     "client/dataset": ("client/readers", "client/targets", *STUDY),
     "client/deidentify": (
         "client/readers/dicom",
@@ -72,7 +76,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/storage",
     ),
     "client/gateway": (
-        "client/home.py",
+        "client/site_settings.py",
         "client/isolation",
         "common/errors.py",
         "common/sentences",
@@ -250,7 +254,10 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/study",
     ),
 }
-"""Folder (with what lies below it, unless that has a row of its own): the folders and files that it may import besides itself."""
+"""Folders and files that a folder may import besides itself.
+
+A row holds for what lies below it, unless that has a row of its own.
+"""
 
 OUT_OF_REACH: dict[str, tuple[str, ...]] = {
     "client/gateway": (
@@ -357,7 +364,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "client/readers/dicom/*",
         "client/deidentify/*",
         "client/ingest/*",
-        "common/simulation/phantoms/write.py",
+        "common/simulation/phantoms/ct_image.py",
     ),
     "nibabel": ("client/readers/nifti.py", "client/ingest/convert_nifti.py"),
     "PIL": (
@@ -380,7 +387,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "common/sample.py",
         "common/networks.py",
         "common/cli/rehearsal.py",
-        "common/cli/main.py",
+        "common/cli/run_commands.py",
         "common/simulation/run.py",
         "server/evaluate.py",
     ),
@@ -410,17 +417,26 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "server/host/supervisor.py",
     ),
     "socketserver": ("common/http_server.py", "server/host/unix_http.py"),
-    "ctypes": ("client/isolation/sandbox.py", "common/storage/atomic_folder.py"),
+    "ctypes": (
+        "client/isolation/kernel.py",
+        "client/isolation/landlock.py",
+        "client/isolation/seccomp.py",
+        "common/storage/atomic_folder.py",
+    ),
     "fcntl": ("common/storage/files.py", "client/isolation/ipc.py", "server/host/enrolment.py"),
     "socket": (
         "client/gateway/connection.py",
         "client/gateway/diagnosis.py",
         "client/view/processes.py",
-        "client/view/http_server.py",
+        "client/view/page_server.py",
         "server/host/notify.py",
         "server/host/supervisor.py",
     ),
-    "common.simulation": ("client/virtual_site.py", "common/cli/main.py", "common/simulation/*"),
+    "common.simulation": (
+        "client/virtual_site.py",
+        "common/cli/run_commands.py",
+        "common/simulation/*",
+    ),
     "client.virtual_site": ("client/app.py",),
     "pickle": (),
     "random": (),
@@ -435,11 +451,17 @@ BY_NAME = {
     "client/readers/_registry.py": ("client",),
     "common/simulation/run.py": ("server", "client", "common", "torch", ""),
 }
-"""The files that may import by a name in a text, and the first words of those names ("": a name made up while running)."""
+"""The files that may import by a name in a text, and the first words of those names.
+
+"" stands for a name made up while running.
+"""
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """``(line, dotted name)`` of every import; for ``from a import b`` that is ``a.b``; relative ones start with a dot."""
+    """``(line, dotted name)`` of every import.
+
+    For ``from a import b`` that is ``a.b``; relative ones start with a dot.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -451,7 +473,10 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def by_name(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """``(line, name)`` of every import through a function; the name is empty where it is not written out."""
+    """``(line, name)`` of every import through a function.
+
+    The name is empty where it is not written out.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = (
@@ -464,7 +489,10 @@ def by_name(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def beginning(node: ast.expr) -> str:
-    """What is written out of a text, from its first letter on: ``"a.b"`` and ``f"a.{x}"`` both begin with a."""
+    """What is written out of a text, from its first letter on.
+
+    ``"a.b"`` and ``f"a.{x}"`` both begin with a.
+    """
     if isinstance(node, ast.JoinedStr):
         return beginning(node.values[0])
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
@@ -472,27 +500,28 @@ def beginning(node: ast.expr) -> str:
 
 def violations(house: Path) -> Iterator[str]:
     """One sentence for each import that the table forbids."""
-    for room in ROOMS:
-        for path in sorted((house / room).rglob("*.py")):
+    for side in SIDES:
+        for path in sorted((house / side).rglob("*.py")):
             file = path.relative_to(house).as_posix()
             tree = ast.parse(path.read_text("utf-8"))
             for line, name in imports(tree):
-                reason = forbidden(room, file, name)
+                reason = forbidden(side, file, name)
                 if reason:
                     yield f"{file}:{line} imports {name}: {reason}"
             for line, name in by_name(tree):
                 if file not in BY_NAME or name.split(".")[0] not in BY_NAME[file]:
-                    yield f"{file}:{line} imports {name or 'a name made up while running'} through a function"
+                    target = name or "a name made up while running"
+                    yield f"{file}:{line} imports {target} through a function"
 
 
-def forbidden(room: str, file: str, name: str) -> str:
+def forbidden(side: str, file: str, name: str) -> str:
     """Why this file may not import this name; empty if it may."""
     top = name.split(".", maxsplit=1)[0]
     if name.startswith("."):
-        return "relative imports hide the room"
+        return "relative imports hide the folder"
     if name.endswith(".*"):
         return "import * hides what is used"
-    if top in (*ROOMS, "tests", "deploy") and (reason := not_entered(file, name.replace(".", "/"))):
+    if top in (*SIDES, "tests", "deploy") and (reason := not_entered(file, name.replace(".", "/"))):
         return reason
     for kept, files in KEPT_IN.items():
         if f"{name}.".startswith(f"{kept}.") and not any(
@@ -503,7 +532,10 @@ def forbidden(room: str, file: str, name: str) -> str:
 
 
 def not_entered(file: str, target: str) -> str:
-    """Why a file may not import what lies at ``target`` (``folder/module/name`` or less); empty if it may."""
+    """Why a file may not import what lies at ``target``; empty if it may.
+
+    A target is ``folder/module/name`` or less.
+    """
     folder = row(file)
     if within(target, folder) or any(within(target, door) for door in DOORS[folder]):
         return ""
@@ -517,7 +549,10 @@ def row(file: str) -> str:
 
 
 def within(target: str, door: str) -> bool:
-    """Whether a door (a folder, a file, or the files of a folder: ``folder/*.py``) leads to a target."""
+    """Whether a door leads to a target.
+
+    A door is a folder, a file, or the files of a folder: ``folder/*.py``.
+    """
     if not door.endswith(".py"):
         return target == door or (target.startswith(f"{door}/") and not nested(target, door))
     folder, module = door.rsplit("/", 1)
@@ -528,7 +563,10 @@ def within(target: str, door: str) -> bool:
 
 
 def nested(target: str, door: str) -> bool:
-    """Whether a target lies in a folder of a side (client, server) that has a row of its own and is not meant by the side's."""
+    """Whether a target lies in a folder with a row of its own that its side's row does not mean.
+
+    The sides are client and server.
+    """
     return door not in DOORS and any(
         target.startswith(f"{f}/") for f in DOORS if f.startswith(f"{door}/")
     )
@@ -539,14 +577,17 @@ def folders() -> frozenset[str]:
     """Every folder of the house."""
     return frozenset(
         path.relative_to(HOUSE).as_posix()
-        for room in ROOMS
-        for path in (HOUSE / room).rglob("*")
+        for side in SIDES
+        for path in (HOUSE / side).rglob("*")
         if path.is_dir()
     )
 
 
 def reached(house: Path, start: str) -> dict[str, str]:
-    """What the files of a folder import, also through other files: file or library, and the file through which it came."""
+    """What the files of a folder import, also through other files.
+
+    From a file or a library to the file through which it came.
+    """
     waiting = [path.relative_to(house).as_posix() for path in sorted((house / start).rglob("*.py"))]
     seen = dict.fromkeys(waiting, start)
     while waiting:
@@ -561,9 +602,12 @@ def reached(house: Path, start: str) -> dict[str, str]:
 
 
 def targets(house: Path, name: str) -> Iterator[str]:
-    """The files that an import loads (a module and the ``__init__`` of the folders above it), or the library's name."""
+    """The files that an import loads, or the library's name.
+
+    That is a module and the ``__init__`` of the folders above it.
+    """
     parts = name.split(".")
-    if parts[0] not in ROOMS:
+    if parts[0] not in SIDES:
         yield from (".".join(parts[: n + 1]) for n in range(len(parts)))
         return
     for n in range(1, len(parts) + 1):
@@ -575,10 +619,10 @@ def targets(house: Path, name: str) -> Iterator[str]:
 def test_what_a_folder_must_not_reach_it_does_not_reach(
     folder: str, hidden: tuple[str, ...]
 ) -> None:
-    found = reached(HOUSE, folder)
+    files = reached(HOUSE, folder)
     bad = {
         target: through
-        for target, through in found.items()
+        for target, through in files.items()
         if any(target == name or target.startswith(f"{name}/") for name in hidden)
     }
     assert bad == {}
@@ -587,9 +631,9 @@ def test_what_a_folder_must_not_reach_it_does_not_reach(
 def test_reach_goes_through_other_files(tmp_path: Path) -> None:
     plant(tmp_path, "client/gateway/relay.py", "from client import helper")
     (tmp_path / "client/helper.py").write_text("def f():\n    from torch import nn\n")
-    found = reached(tmp_path, "client/gateway")
-    assert found["torch"] == "client/helper.py"
-    assert found["client/helper.py"] == "client/gateway/relay.py"
+    files = reached(tmp_path, "client/gateway")
+    assert files["torch"] == "client/helper.py"
+    assert files["client/helper.py"] == "client/gateway/relay.py"
 
 
 def test_every_folder_has_a_row_and_a_promise() -> None:
@@ -608,12 +652,12 @@ def test_every_import_is_allowed() -> None:
 
 def test_there_is_something_to_read() -> None:
     """The test above is not green because it looked in the wrong place."""
-    files = {room: list((HOUSE / room).rglob("*.py")) for room in ROOMS}
+    files = {side: list((HOUSE / side).rglob("*.py")) for side in SIDES}
     assert all(files.values())
     read = {
         name.split(".")[0]
-        for room in ROOMS
-        for path in files[room]
+        for side in SIDES
+        for path in files[side]
         for _, name in imports(ast.parse(path.read_text("utf-8")))
     }
     assert {"common", "server", "client", "torch", "flwr"} <= read
@@ -685,8 +729,8 @@ def test_the_table_names_files_that_exist() -> None:
         ),
         ("client/x.py", "import pickle", "pickle is kept in no file"),
         ("common/x.py", "from random import random", "random is kept in no file"),
-        ("server/x.py", "from . import rounds", "relative imports hide the room"),
-        ("server/x.py", "from .rounds import run", "relative imports hide the room"),
+        ("server/x.py", "from . import rounds", "relative imports hide the folder"),
+        ("server/x.py", "from .rounds import run", "relative imports hide the folder"),
         ("common/x.py", "from common.errors import *", "import * hides what is used"),
         (
             "server/x.py",
@@ -708,9 +752,9 @@ def test_the_table_names_files_that_exist() -> None:
 )
 def test_a_planted_violation_is_caught(tmp_path: Path, file: str, line: str, words: str) -> None:
     plant(tmp_path, file, line)
-    [found] = violations(tmp_path)
-    assert words in found
-    assert found.startswith(f"{file}:")
+    [sentence] = violations(tmp_path)
+    assert words in sentence
+    assert sentence.startswith(f"{file}:")
 
 
 @pytest.mark.parametrize(

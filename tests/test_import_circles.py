@@ -1,4 +1,4 @@
-"""No module of the house imports itself by way of others: each can be moved after those below it."""
+"""No module of the house imports itself by way of others: each can be moved after its imports."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
-ROOMS = ("server", "client", "common")
+SIDES = ("server", "client", "common")
 
 
 def modules(house: Path) -> dict[str, Path]:
-    """Every module of the rooms by its dotted name."""
-    paths = [path for room in ROOMS for path in (house / room).rglob("*.py")]
+    """Every module of the house by its dotted name."""
+    paths = [path for side in SIDES for path in (house / side).rglob("*.py")]
     return {_name(path.relative_to(house)): path for path in paths}
 
 
 def graph(house: Path) -> dict[str, set[str]]:
-    """What each module imports from the rooms, also in functions and for type checkers alone."""
+    """What each module imports from the house, also in functions and for type checkers alone."""
     paths = modules(house)
     return {name: _imports(path, set(paths)) - {name} for name, path in paths.items()}
 

@@ -1,4 +1,4 @@
-"""What is installed and what travels: versions are pinned, and the bundle that Flower submits holds no code."""
+"""What is installed and what travels: pinned versions, and a bundle without code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES = [
     for line in (HOUSE / "constraints.txt").read_text("utf-8").splitlines()
     if not line.startswith("#")
 ]
-WANTED = [
+REQUIREMENTS = [
     *PROJECT["project"]["dependencies"],
     *(r for extra in PROJECT["project"]["optional-dependencies"].values() for r in extra),
 ]
@@ -29,7 +29,7 @@ def test_every_version_is_exact() -> None:
     assert sorted(LINES) == LINES
 
 
-@pytest.mark.parametrize("text", WANTED)
+@pytest.mark.parametrize("text", REQUIREMENTS)
 def test_a_requirement_is_pinned_within_its_range(text: str) -> None:
     requirement = Requirement(text)
     [version] = [
@@ -40,7 +40,7 @@ def test_a_requirement_is_pinned_within_its_range(text: str) -> None:
     assert Version(version) in requirement.specifier
 
 
-def test_every_requirement_says_why_or_is_known() -> None:
+def test_every_requirement_says_why() -> None:
     text = (HOUSE / "pyproject.toml").read_text("utf-8")
     inside = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")]
     assert [line for line in inside.splitlines()[1:-2] if "#" not in line] == []
@@ -54,7 +54,7 @@ def test_the_bundle_holds_no_code() -> None:
         assert f"\n{name} = " in (HOUSE / f"{module.replace('.', '/')}.py").read_text("utf-8")
 
 
-def test_the_packages_are_the_three_rooms() -> None:
+def test_the_packages_are_the_three_folders() -> None:
     assert PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [
         "server",
         "client",

@@ -1,4 +1,7 @@
-"""The one place where tests wait: it ends with the event, grows with the machine's load, and does not wait for ever."""
+"""The one place where tests wait.
+
+It ends with the event, grows with the machine's load, and does not wait for ever.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from tests import patience
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What later measurements of the machine will find, the next one first; the first one of this process found 1."""
+    """What later measurements of the machine will find, the next one first.
+
+    The first one of this process found 1.
+    """
     later: list[float] = []
     monkeypatch.setattr(patience, "_first", lambda: 1.0)
     monkeypatch.setattr(patience, "slowness", lambda: later.pop(0))

@@ -1,4 +1,7 @@
-"""The front door ``./run``: when it makes, reuses and rebuilds .venv, and what it says when it cannot. Python and pip are stand-ins."""
+"""The script ``./run``: when it makes, reuses and rebuilds .venv, and what it says if it cannot.
+
+Python and pip are stand-ins.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,15 @@ from tests.patience import patient
 HOUSE = Path(__file__).resolve().parent.parent
 
 FAKE = """#!/bin/sh
-# A Python that has a version, can make an environment that holds itself, and notes what it is asked to do.
+# A Python that has a version, can make an environment that holds itself, and notes what it is
+# asked to do.
 case "$*" in
     *version_info*) echo "$FAKE_VERSION" ;;
     *ensurepip*) [ -z "${FAKE_BARE:-}" ] ;;
     "-c import pip") [ -e "$(dirname "$0")/pip" ] ;;
-    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && : >"$3/bin/pip"; echo "venv" >>"$FAKE_LOG" ;;
+    "-m venv "*)
+        mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && : >"$3/bin/pip"
+        echo "venv" >>"$FAKE_LOG" ;;
     "-m pip install "*)
         echo "pip $*" >>"$FAKE_LOG"
         echo "Downloading torch (900.0 MB)"
@@ -37,7 +43,7 @@ esac
 """
 
 
-class Door:
+class Checkout:
     """A copy of the script in a folder of its own, with a stand-in for Python on its PATH."""
 
     def __init__(self, folder: Path) -> None:
@@ -79,30 +85,30 @@ class Door:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Door:
-    return Door(tmp_path)
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
 
 
 PIP = "pip -m pip install --progress-bar off -c constraints.txt -e .[test]"
 
 
-def test_the_first_time_it_installs_and_then_no_more(door: Door) -> None:
-    first = door("test", "tests/common", "-k", "two words")
+def test_the_first_time_it_installs_and_then_no_more(checkout: Checkout) -> None:
+    first = checkout("test", "tests/common", "-k", "two words")
     assert first.returncode == 0
-    assert door.asked == ["venv", PIP, "python -m pytest tests/common -k two words"]
+    assert checkout.asked == ["venv", PIP, "python -m pytest tests/common -k two words"]
     assert "Downloading torch" in first.stderr
     assert "chatter" not in first.stderr
     assert first.stdout == ""
-    second = door("test", "x")
-    assert door.asked == ["python -m pytest x"]
+    second = checkout("test", "x")
+    assert checkout.asked == ["python -m pytest x"]
     assert second.stderr == ""
 
 
-def test_test_without_arguments_runs_all_and_fails_if_one_does(door: Door) -> None:
-    assert door("test").returncode == 0
-    assert [line.split()[2] for line in door.asked[2:]] == ["ruff", "mypy", "pytest"]
-    assert door("test", FAKE_EXIT="1").returncode == 1
-    assert [line.split()[2] for line in door.asked] == ["ruff", "mypy", "pytest"]
+def test_test_without_arguments_runs_all_and_fails_if_one_does(checkout: Checkout) -> None:
+    assert checkout("test").returncode == 0
+    assert [line.split()[2] for line in checkout.asked[2:]] == ["ruff", "mypy", "pytest"]
+    assert checkout("test", FAKE_EXIT="1").returncode == 1
+    assert [line.split()[2] for line in checkout.asked] == ["ruff", "mypy", "pytest"]
 
 
 @pytest.mark.parametrize(
@@ -115,146 +121,146 @@ def test_test_without_arguments_runs_all_and_fails_if_one_does(door: Door) -> No
         ("soak", "python -m pytest -m soak --timeout 0"),
     ],
 )
-def test_other_commands(door: Door, words: str, last: str) -> None:
-    assert door(*words.split(), FAKE_EXIT="3").returncode == 3
-    assert door.asked[-1] == last
+def test_other_commands(checkout: Checkout, words: str, last: str) -> None:
+    assert checkout(*words.split(), FAKE_EXIT="3").returncode == 3
+    assert checkout.asked[-1] == last
 
 
-def test_lint_fails_if_one_of_the_two_does(door: Door) -> None:
-    assert door("lint").returncode == 0
-    assert door("lint", FAKE_EXIT="1").returncode == 1
-    assert door.asked == ["python -m ruff check .", "python -m mypy"]
+def test_lint_fails_if_one_of_the_two_does(checkout: Checkout) -> None:
+    assert checkout("lint").returncode == 0
+    assert checkout("lint", FAKE_EXIT="1").returncode == 1
+    assert checkout.asked == ["python -m ruff check .", "python -m mypy"]
 
 
-def test_the_demo_needs_no_test_tools_and_a_test_install_serves_it_too(door: Door) -> None:
-    door("demo")
-    assert door.asked[1] == PIP.removesuffix("[test]")
-    door("test", "x")
-    assert door.asked[0] == PIP
-    (door.folder / ".venv" / "stamp-demo").unlink()
-    door("demo")
-    assert not [line for line in door.asked if line.startswith("pip")]
+def test_the_demo_needs_no_test_tools_and_a_test_install_serves_it_too(checkout: Checkout) -> None:
+    checkout("demo")
+    assert checkout.asked[1] == PIP.removesuffix("[test]")
+    checkout("test", "x")
+    assert checkout.asked[0] == PIP
+    (checkout.folder / ".venv" / "stamp-demo").unlink()
+    checkout("demo")
+    assert not [line for line in checkout.asked if line.startswith("pip")]
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
-def test_a_changed_requirement_is_installed(door: Door, name: str) -> None:
-    door("test", "x")
-    (door.folder / name).write_text("2\n")
-    door("test", "x")
-    assert door.asked == [PIP, "python -m pytest x"]
+def test_a_changed_requirement_is_installed(checkout: Checkout, name: str) -> None:
+    checkout("test", "x")
+    (checkout.folder / name).write_text("2\n")
+    checkout("test", "x")
+    assert checkout.asked == [PIP, "python -m pytest x"]
 
 
-def test_a_failed_install_says_why_and_is_tried_again(door: Door) -> None:
-    failed = door("test", "x", FAKE_PIP_FAILS="1")
+def test_a_failed_install_says_why_and_is_tried_again(checkout: Checkout) -> None:
+    failed = checkout("test", "x", FAKE_PIP_FAILS="1")
     assert failed.returncode == 1
     assert "no route to nowhere" in failed.stderr
     assert "pip failed, see above" in failed.stderr
-    assert door.asked == ["venv", PIP]
-    assert door("test", "x").returncode == 0
-    assert door.asked == [PIP, "python -m pytest x"]
+    assert checkout.asked == ["venv", PIP]
+    assert checkout("test", "x").returncode == 0
+    assert checkout.asked == [PIP, "python -m pytest x"]
 
 
-def test_a_half_made_environment_is_made_again(door: Door) -> None:
-    door("test", "x")
-    (door.folder / ".venv" / "bin" / "pip").unlink()
-    assert "Rebuilding" in door("test", "x").stderr
-    assert door.asked == ["venv", PIP, "python -m pytest x"]
+def test_a_half_made_environment_is_made_again(checkout: Checkout) -> None:
+    checkout("test", "x")
+    (checkout.folder / ".venv" / "bin" / "pip").unlink()
+    assert "Rebuilding" in checkout("test", "x").stderr
+    assert checkout.asked == ["venv", PIP, "python -m pytest x"]
 
 
-def test_another_python_or_another_place_means_another_environment(door: Door) -> None:
-    door("test", "x")
-    door("test", "x", FAKE_VERSION="3.13")
-    assert door.asked[0] == "venv"
-    moved = door.folder.with_name("moved")
-    door.folder.rename(moved)
-    door.folder = moved
-    door("test", "x", FAKE_VERSION="3.13")
-    assert door.asked[0] == "venv"
+def test_another_python_or_another_place_means_another_environment(checkout: Checkout) -> None:
+    checkout("test", "x")
+    checkout("test", "x", FAKE_VERSION="3.13")
+    assert checkout.asked[0] == "venv"
+    moved = checkout.folder.with_name("moved")
+    checkout.folder.rename(moved)
+    checkout.folder = moved
+    checkout("test", "x", FAKE_VERSION="3.13")
+    assert checkout.asked[0] == "venv"
 
 
-def test_an_environment_of_somebody_else_is_used_but_never_removed(door: Door) -> None:
-    theirs = door.folder / ".venv" / "bin"
+def test_an_environment_of_somebody_else_is_used_but_never_removed(checkout: Checkout) -> None:
+    theirs = checkout.folder / ".venv" / "bin"
     theirs.mkdir(parents=True)
     (theirs / "precious").write_text("x")
-    refused = door("test", "x")
+    refused = checkout("test", "x")
     assert refused.returncode == 1
     assert "is not of this script's making" in refused.stderr
-    assert door("clean").returncode == 1
+    assert checkout("clean").returncode == 1
     assert (theirs / "precious").exists()
     (theirs / "python").write_text(FAKE)
     (theirs / "python").chmod(0o755)
     (theirs / "pip").write_text("")
-    assert door("test", "x").returncode == 0
-    assert door.asked == [PIP, "python -m pytest x"]
+    assert checkout("test", "x").returncode == 0
+    assert checkout.asked == [PIP, "python -m pytest x"]
     assert (theirs / "precious").exists()
 
 
-def test_a_python_without_venv_is_one_sentence(door: Door) -> None:
-    done = door("demo", FAKE_BARE="1")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "apt-get install python3-venv" in done.stderr
-    assert not (door.folder / ".venv").exists()
+def test_a_python_without_venv_is_one_sentence(checkout: Checkout) -> None:
+    finished = checkout("demo", FAKE_BARE="1")
+    assert finished.returncode == 1
+    assert finished.stderr.count("\n") == 1
+    assert "apt-get install python3-venv" in finished.stderr
+    assert not (checkout.folder / ".venv").exists()
 
 
 @pytest.mark.parametrize("version", ["3.10", "2.7", "3.15"])
-def test_a_python_that_does_not_fit_is_one_sentence(door: Door, version: str) -> None:
-    done = door("demo", FAKE_VERSION=version)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "Python 3.11 to 3.14 is needed" in done.stderr
-    assert f"python3 is {version};" in done.stderr
+def test_a_python_that_does_not_fit_is_one_sentence(checkout: Checkout, version: str) -> None:
+    finished = checkout("demo", FAKE_VERSION=version)
+    assert finished.returncode == 1
+    assert finished.stderr.count("\n") == 1
+    assert "Python 3.11 to 3.14 is needed" in finished.stderr
+    assert f"python3 is {version};" in finished.stderr
 
 
-def test_no_python_at_all_is_one_sentence(door: Door, tmp_path: Path) -> None:
+def test_no_python_at_all_is_one_sentence(checkout: Checkout, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("dirname", "cat", "cksum", "sh"):
         (tools / name).symlink_to(shutil.which(name, path="/usr/bin:/bin") or "")
-    done = door("demo", PATH=str(tools))
-    assert done.returncode == 1
-    assert "Python 3.11 to 3.14 is needed; none was found;" in done.stderr
+    finished = checkout("demo", PATH=str(tools))
+    assert finished.returncode == 1
+    assert "Python 3.11 to 3.14 is needed; none was found;" in finished.stderr
 
 
-def test_help_and_unknown_commands(door: Door) -> None:
-    assert door().stdout.startswith("usage: ./run COMMAND")
-    assert door("help").returncode == 0
-    unknown = door("tset")
+def test_help_and_unknown_commands(checkout: Checkout) -> None:
+    assert checkout().stdout.startswith("usage: ./run COMMAND")
+    assert checkout("help").returncode == 0
+    unknown = checkout("tset")
     assert unknown.returncode == 2
     assert unknown.stdout == ""
     assert "'tset' is not a command" in unknown.stderr
-    assert door.asked == []
+    assert checkout.asked == []
 
 
-def test_clean_leaves_the_runs(door: Door) -> None:
-    door("test", "x")
-    (door.folder / "runs").mkdir()
-    (door.folder / "common" / "__pycache__").mkdir(parents=True)
-    assert door("clean").returncode == 0
-    assert sorted(path.name for path in door.folder.iterdir()) == [
+def test_clean_leaves_the_runs(checkout: Checkout) -> None:
+    checkout("test", "x")
+    (checkout.folder / "runs").mkdir()
+    (checkout.folder / "common" / "__pycache__").mkdir(parents=True)
+    assert checkout("clean").returncode == 0
+    assert sorted(path.name for path in checkout.folder.iterdir()) == [
         "common",
         "constraints.txt",
         "pyproject.toml",
         "run",
         "runs",
     ]
-    assert not (door.folder / "common" / "__pycache__").exists()
+    assert not (checkout.folder / "common" / "__pycache__").exists()
 
 
 @pytest.fixture
-def shop(door: Door) -> Door:
+def shipping(checkout: Checkout) -> Checkout:
     """A checkout with the script that goes along with wheels."""
-    (door.folder / "deploy").mkdir()
-    shutil.copy(HOUSE / "deploy" / "install.sh", door.folder / "deploy" / "install.sh")
-    return door
+    (checkout.folder / "deploy").mkdir()
+    shutil.copy(HOUSE / "deploy" / "install.sh", checkout.folder / "deploy" / "install.sh")
+    return checkout
 
 
-def test_wheels_are_collected_with_their_checksums(shop: Door, tmp_path: Path) -> None:
+def test_wheels_are_collected_with_their_checksums(shipping: Checkout, tmp_path: Path) -> None:
     out = tmp_path / "a folder"
     for _ in range(2):  # a second time into the same folder
-        done = shop("wheels", str(out))
-        assert done.returncode == 0, done.stderr
-        assert [line.replace(str(out), "OUT") for line in shop.asked][-1:] == [
+        finished = shipping("wheels", str(out))
+        assert finished.returncode == 0, finished.stderr
+        assert [line.replace(str(out), "OUT") for line in shipping.asked][-1:] == [
             "pip -m pip wheel --progress-bar off -c constraints.txt -w OUT .[server,test]"
         ]
         names = [
@@ -271,31 +277,31 @@ def test_wheels_are_collected_with_their_checksums(shop: Door, tmp_path: Path) -
             ).returncode
             == 0
         )
-        assert hashlib.sha256((out / "SHA256SUMS").read_bytes()).hexdigest() in done.stderr
+        assert hashlib.sha256((out / "SHA256SUMS").read_bytes()).hexdigest() in finished.stderr
         (out / "old-1.0-any.whl").write_text("of an earlier version")
 
 
-def test_wheels_without_a_folder_lie_in_the_checkout(shop: Door) -> None:
-    assert shop("wheels").returncode == 0
-    assert (shop.folder / "wheels" / "SHA256SUMS").exists()
+def test_wheels_without_a_folder_lie_in_the_checkout(shipping: Checkout) -> None:
+    assert shipping("wheels").returncode == 0
+    assert (shipping.folder / "wheels" / "SHA256SUMS").exists()
 
 
-def test_wheels_do_not_go_among_other_files(shop: Door, tmp_path: Path) -> None:
+def test_wheels_do_not_go_among_other_files(shipping: Checkout, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".thesis").write_text("x")
-    refused = shop("wheels", str(tmp_path / "out"))
+    refused = shipping("wheels", str(tmp_path / "out"))
     assert refused.returncode == 1
     assert "holds .thesis, which is not from here; give a new folder" in refused.stderr
-    assert shop.asked == []
+    assert shipping.asked == []
 
 
-def test_wheels_that_cannot_be_had(shop: Door, tmp_path: Path) -> None:
-    failed = shop("wheels", str(tmp_path / "out"), FAKE_PIP_FAILS="1")
+def test_wheels_that_cannot_be_had(shipping: Checkout, tmp_path: Path) -> None:
+    failed = shipping("wheels", str(tmp_path / "out"), FAKE_PIP_FAILS="1")
     assert failed.returncode == 1
     assert "no route to nowhere" in failed.stderr
     assert "pip failed, see above" in failed.stderr
     assert not (tmp_path / "out" / "SHA256SUMS").exists()
-    assert shop("wheels", str(tmp_path / "out")).returncode == 0
+    assert shipping("wheels", str(tmp_path / "out")).returncode == 0
 
 
 def test_the_scripts_can_be_run() -> None:

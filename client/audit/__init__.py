@@ -1,1 +1,1 @@
-"""This hospital's record of every question and answer: appended only, hash-chained, its signed heads kept by others."""
+"""This hospital's audit log: appended only, hash-chained, its signed heads kept by others."""

@@ -1,7 +1,7 @@
-"""Proofs that a third party can check without the hospital: that an entry is in a signed record, and that one signed record grew from another.
+"""Proofs for third parties: an entry is in a signed record, or one signed record grew from another.
 
-A proof is one JSON object with everything in it but the trust: whoever checks it brings the certificate of the consortium's authority, or the
-consortium's roster.
+A proof is one JSON object with everything in it but the trust: whoever checks it brings the
+certificate of the consortium's authority, or the consortium's roster. The hospital is not needed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from common.trust import merkle, statements, tree_heads
 from common.trust import roster as rosters
 from common.trust.tree_heads import Head
 
-ENTRY, GROWTH = "consilium proof 1", "consilium growth 1"
+ENTRY = "consilium proof 1"
+GROWTH = "consilium growth 1"
 LARGEST = 1 << 20
 """Most bytes of a proof."""
 
@@ -41,38 +42,42 @@ def entry(
     lines = list(verification.lines(state))[: signed["size"]]
     if not 0 <= number < len(lines):
         raise InputError(
-            f"The signed record has entries 0 to {len(lines) - 1}; entry {number} is not among them."
+            f"The signed record has entries 0 to {len(lines) - 1}; "
+            f"entry {number} is not among them."
         )
     path = merkle.inclusion([merkle.leaf(line) for line in lines], number)
-    told = {
+    return {
+        "form": ENTRY,
         "entry": base64.b64encode(lines[number]).decode(),
         "number": number,
         "path": _texts(path),
+        "head": dict(signed),
+        "certificate": certificate.decode(),
     }
-    return {"form": ENTRY, **told, "head": dict(signed), "certificate": certificate.decode()}
 
 
 def growth(state: Path, old: int, new: int, certificate: bytes) -> dict[str, Any]:
-    """A proof that this hospital's record of ``new`` entries grew from that of ``old`` entries, under the heads that it signed over both.
+    """A proof that this hospital's record of ``new`` entries grew from that of ``old`` entries.
+
+    Args:
+        state: the worker's folder.
+        old, new: numbers of entries, over both of which a head was signed.
+        certificate: of the key that signed the heads (PEM).
 
     Raises:
-        InputError: no head was signed over so many entries.
+        InputError: no head was signed over so many entries, or the record is shorter.
     """
     signed = {head["size"]: head for head in witness.own(state)}
     for size in (old, new):
         if size not in signed or size < 1:
-            near = (
-                ", ".join(
-                    str(known)
-                    for known in sorted(signed, key=lambda known: (abs(known - size), known))[:5]
-                )
-                or "none"
-            )
-            raise InputError(f"No head was signed over {size} entries; near it there are: {near}.")
+            near = sorted(signed, key=lambda other: (abs(other - size), other))[:5]
+            sizes = ", ".join(map(str, near)) or "none"
+            raise InputError(f"No head was signed over {size} entries; near it there are: {sizes}.")
     leaves = [merkle.leaf(line) for line in verification.lines(state)][:new]
     if not old <= new == len(leaves):
         raise InputError(
-            f"A record of {new} entries is to grow from one of {old}, and {len(leaves)} are here; give the smaller one first."
+            f"A record of {new} entries is to grow from one of {old}, and {len(leaves)} are here; "
+            "give the smaller one first."
         )
     ends = {"old": signed[old], "new": signed[new], "path": _texts(merkle.consistency(leaves, old))}
     return {"form": GROWTH, **ends, "certificate": certificate.decode()}
@@ -83,11 +88,12 @@ def check(proof: Any, trusted: bytes) -> dict[str, Any]:
 
     Args:
         proof: as :func:`entry` or :func:`growth` made it.
-        trusted: the certificate of the consortium's authority (PEM), or the consortium's signed roster as a file (``roster.json``), whose
-            word for the hospital's key is then taken.
+        trusted: the certificate of the consortium's authority (PEM), or the consortium's signed
+            roster as a file (``roster.json``), whose word for the hospital's key is then taken.
 
     Returns:
-        ``{"site", "consortium", "number", "size", "signed", "entry"}``, or ``{"site", "consortium", "old", "new", "signed"}``.
+        ``{"site", "consortium", "number", "size", "signed", "entry"}``, or
+        ``{"site", "consortium", "old", "new", "signed"}``.
 
     Raises:
         InputError: the proof is of another form, or it does not hold.
@@ -109,26 +115,43 @@ def check(proof: Any, trusted: bytes) -> dict[str, Any]:
 
 
 def _check_entry(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
-    head, number = _head(proof, "head", trusted), proof["number"]
+    head = _head(proof, "head", trusted)
+    number = proof["number"]
     raw = base64.b64decode(proof["entry"], validate=True)
     if type(number) is not int:
         raise TypeError
-    if not merkle.is_included(
-        merkle.leaf(raw), number, head.size, _hashes(proof["path"]), bytes.fromhex(head.root)
-    ):
+    included = merkle.is_included(
+        merkle.leaf(raw),
+        number,
+        head.size,
+        path=_hashes(proof["path"]),
+        root_hash=bytes.fromhex(head.root),
+    )
+    if not included:
         raise InputError("The proof does not hold: the entry is not in the record that was signed.")
-    whose = {"site": head.site, "consortium": head.consortium, "number": number}
-    return {**whose, "size": head.size, "signed": head.at, "entry": json.loads(raw)}
+    return {
+        "site": head.site,
+        "consortium": head.consortium,
+        "number": number,
+        "size": head.size,
+        "signed": head.at,
+        "entry": json.loads(raw),
+    }
 
 
 def _check_growth(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
     old, new = (_head(proof, end, trusted) for end in ("old", "new"))
-    roots = bytes.fromhex(old.root), bytes.fromhex(new.root)
-    if (old.site, old.consortium) != (new.site, new.consortium) or not merkle.is_grown(
-        old.size, new.size, *roots, _hashes(proof["path"])
-    ):
+    grown = merkle.is_grown(
+        old=old.size,
+        new=new.size,
+        old_root=bytes.fromhex(old.root),
+        new_root=bytes.fromhex(new.root),
+        path=_hashes(proof["path"]),
+    )
+    if (old.site, old.consortium) != (new.site, new.consortium) or not grown:
         raise InputError(
-            "The proof does not hold: the newer record did not grow from the older one, or is another hospital's."
+            "The proof does not hold: the newer record did not grow from the older one, "
+            "or is another hospital's."
         )
     return {
         "site": new.site,
@@ -140,14 +163,15 @@ def _check_growth(proof: Mapping[str, Any], trusted: bytes) -> dict[str, Any]:
 
 
 def _head(proof: Mapping[str, Any], name: str, trusted: bytes) -> Head:
-    """A head in a proof, whose signature holds with the key that the trusted file gives the hospital."""
-    head, certificate = tree_heads.read(proof[name]), str(proof["certificate"]).encode()
+    """A head in a proof, signed with the key that the trusted file gives the hospital."""
+    head = tree_heads.read(proof[name])
+    certificate = str(proof["certificate"]).encode()
     if trusted.lstrip()[:1] == b"{":
         key = _listed(rosters.loads(trusted), head, certificate)
     else:
-        key = rosters.public_key(
-            certificate, trusted, head.site, datetime.fromisoformat(head.at).astimezone(UTC)
-        )
+        # At the time of the signature: the certificate may have ended since.
+        signed_at = datetime.fromisoformat(head.at).astimezone(UTC)
+        key = rosters.public_key(certificate, trusted, head.site, signed_at)
     return tree_heads.verify(proof[name], key, head.consortium)
 
 
@@ -162,10 +186,11 @@ def _listed(signed: Mapping[str, Any], head: Head, certificate: bytes) -> bytes:
 
 
 def _texts(path: Sequence[bytes]) -> list[str]:
-    return [one.hex() for one in path]
+    return [digest.hex() for digest in path]
 
 
 def _hashes(texts: Any) -> list[bytes]:
+    # A path is as long as the tree is high; this is more than any record can have.
     if not isinstance(texts, list) or len(texts) > 128:
         raise TypeError
     return [bytes.fromhex(text) for text in texts]

@@ -1,7 +1,8 @@
-"""What a line of a hospital's record may hold: an event has only the fields that stand with it here, and a field only values of its form.
+"""What a line of the audit log may hold: for each event its fields, for each field its form.
 
-Whatever has no place here is refused, so that nothing about a patient gets into the record by an added argument: no field takes an
-identifier, a path, a pixel or a label. Sentences are those that may leave the hospital, or those of its own people about a stop.
+Whatever has no place here is refused, so that nothing about a patient gets into the log by an added
+argument: no field takes an identifier, a path, a pixel or a label. Sentences are those that may
+leave the hospital, or those of its own people about a stop.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from common.errors import SiteError
 
 Form = Callable[[Any], bool]
 _HEX = re.compile(r"[0-9a-f]{0,64}")
-_LONGEST, _MOST = 1000, 1000
+_LONGEST = 1000
+_MOST = 1000
 
 
 class EntryError(SiteError):
-    """An entry that the record does not take; nothing was written."""
+    """An entry that the audit log does not take; nothing was written."""
 
     general = "record.entry"
 
@@ -28,7 +30,8 @@ def check(values: Mapping[str, Any]) -> None:
     """Whether an entry may be written.
 
     Raises:
-        EntryError: its event is unknown, or it has a field that the event has not or a value of another form.
+        EntryError: its event is unknown, or it has a field that the event has not or a value of
+            another form.
     """
     event = values.get("event", "")
     allowed = _EVENTS.get(event) if isinstance(event, str) else None
@@ -41,8 +44,8 @@ def check(values: Mapping[str, Any]) -> None:
             )
 
 
-def _refused(why: str) -> EntryError:
-    return EntryError("record.entry", why)
+def _refused(reason: str) -> EntryError:
+    return EntryError("record.entry", reason)
 
 
 def _text(value: Any) -> bool:
@@ -54,6 +57,7 @@ def _hash(value: Any) -> bool:
 
 
 def _whole(value: Any) -> bool:
+    # Beyond 2^53 other readers of JSON round.
     return type(value) is int and abs(value) < 1 << 53
 
 

@@ -1,6 +1,6 @@
-"""Reads a hospital's record as an auditor does, off-line: is it whole, does it keep to the heads that were signed, is this entry in it.
+"""Checks a hospital's audit log as an auditor does, off-line: is it whole, is it what was signed.
 
-What is found wrong is a list of sentences; nothing is mended here.
+What is wrong is a list of sentences; nothing is mended here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class AuditVerdict:
         wrong: what is wrong; empty if nothing is.
         newest: time of the last entry.
         others: heads of other hospitals that are kept here.
-        evidence: what was noted against others, or against the server; it is not this record's fault.
+        evidence: what was noted against others, or against the server; it is not this record's
+            fault.
     """
 
     entries: int = 0
@@ -55,72 +56,60 @@ def verify(
     name: str = "",
     held: Mapping[str, Any] | None = None,
 ) -> AuditVerdict:
-    """Check a record: numbers, chain, root, the heads that this hospital signed, and the one that somebody else holds of it.
+    """Check a record: numbers, chain, root, and the heads that were signed over it.
 
-    Whatever was changed, taken out, put in or moved is found up to the last entry that journal.head or a signed head is over: who may write all
-    three files can shorten the record, and then contradicts the heads that the other hospitals hold (``held``).
+    Whatever was changed, taken out, put in or moved shows up to the last entry that journal.head or
+    a signed head is over: who may write all three files can shorten the record, and then
+    contradicts the heads that the other hospitals hold (``held``).
 
     Args:
         state: the worker's folder.
         key: the hospital's raw public key; without it signatures are not checked.
         consortium, name: whose record it is.
-        held: a signed head of this hospital from elsewhere, e.g. another hospital's ``others.json``.
+        held: a signed head of this hospital from elsewhere, e.g. another hospital's
+            ``others.json``.
     """
-    found, tree, prev = AuditVerdict(), Frontier(), audit_log.FIRST
+    verdict = AuditVerdict()
     signed = witness.own(state) + ([dict(held)] if held else [])
-    wanted: dict[int, set[str]] = {}
-    for head in signed:
-        wanted.setdefault(head["size"], set()).add(head["root"])
-    last = _written(found, state)
-    if last is not None:
-        wanted.setdefault(last[0], set()).add(last[1])
-    _compare(found, wanted.pop(0, set()), 0, merkle.EMPTY.hex())
-    for number, raw in enumerate(lines(state)):
-        _entry(found, raw, number, prev)
-        hashed = merkle.leaf(raw)
-        tree.append(hashed)
-        prev = hashed.hex()
-        if tree.size in wanted:
-            _compare(found, wanted.pop(tree.size), tree.size, tree.root.hex())
-    found.entries, found.root, found.heads = tree.size, tree.root.hex(), len(signed)
-    for size in sorted(wanted):
-        found.add(
-            f"The record had {size} entries once, and has {tree.size}: entries are missing at its end."
-        )
-    if witness.damaged(state):
-        found.add(
-            f"{witness.damaged(state)} lines of {witness.OWN} are no heads; they were changed after they were written."
+    verdict.heads = len(signed)
+    _walk(verdict, state, _roots_by_size(verdict, state, signed))
+    damaged = witness.damaged(state)
+    if damaged:
+        verdict.add(
+            f"{damaged} lines of {witness.OWN} are no heads; "
+            "they were changed after they were written."
         )
     if key is not None:
-        _check_signatures(found, signed, key, consortium, name)
-    return found
+        _check_signatures(verdict, signed, key, consortium, name)
+    return verdict
 
 
 def add_others(
-    found: AuditVerdict, state: Path, keys: Mapping[str, bytes], consortium: str
+    verdict: AuditVerdict, state: Path, keys: Mapping[str, bytes], consortium: str
 ) -> None:
-    """Check the heads of other hospitals that are kept here, and tell what was noted against anybody.
+    """Check the heads of other hospitals that are kept here; add what was noted against anybody.
 
     Args:
-        found: gets what is found.
+        verdict: gets what comes out.
         state: the worker's folder.
         keys: raw public keys by hospital, from the signed roster.
         consortium: the own one.
     """
     kept = witness.others(state)
-    found.others = len(kept)
+    verdict.others = len(kept)
     for name in sorted(kept.keys() & keys.keys()):
         try:
-            told = tree_heads.verify(kept[name], keys[name], consortium).site
+            site = tree_heads.verify(kept[name], keys[name], consortium).site
         except SignatureError as error:
-            found.add(f"{witness.OTHERS}: {error}")
+            verdict.add(f"{witness.OTHERS}: {error}")
         else:
-            if told != name:
-                found.add(f"{witness.OTHERS}: a head of {told!r} stands as that of {name!r}.")
+            if site != name:
+                verdict.add(f"{witness.OTHERS}: a head of {site!r} stands as that of {name!r}.")
     for event in witness.ALARMS:
         for line in show(state, _MOST_WRONG, event):
-            found.evidence.append(
-                f"{event}: entry {line.get('seq')}, {line.get('site', 'this hospital')}: {line.get('reason')}"
+            whose = line.get("site", "this hospital")
+            verdict.evidence.append(
+                f"{event}: entry {line.get('seq')}, {whose}: {line.get('reason')}"
             )
 
 
@@ -146,60 +135,98 @@ def show(state: Path, last: int = 0, event: str = "") -> list[dict[str, Any]]:
 
 
 def lines(state: Path) -> Iterator[bytes]:
-    """Whole lines of the record, as they are hashed; what a machine that lost power left of one is none."""
+    """Whole lines of the record, as they are hashed."""
     path = state / audit_log.NAME
     if not path.is_file():
         return
     with path.open("rb") as file:
         for line in file:
+            # Without an end it is what a machine that lost power left of a line.
             if line.endswith(b"\n"):
                 yield line[:-1]
 
 
-def _entry(found: AuditVerdict, raw: bytes, number: int, prev: str) -> None:
+def _roots_by_size(
+    verdict: AuditVerdict, state: Path, signed: list[dict[str, Any]]
+) -> dict[int, set[str]]:
+    """The roots that the record had, or is said to have had, by its number of entries."""
+    roots: dict[int, set[str]] = {}
+    for head in signed:
+        roots.setdefault(head["size"], set()).add(head["root"])
+    last = _written(verdict, state)
+    if last is not None:
+        size, root = last
+        roots.setdefault(size, set()).add(root)
+    return roots
+
+
+def _walk(verdict: AuditVerdict, state: Path, roots: dict[int, set[str]]) -> None:
+    """Read every entry, compare the root wherever one is to hold, and say what is missing."""
+    tree = Frontier()
+    prev = audit_log.FIRST
+    _compare(verdict, roots.pop(0, set()), 0, merkle.EMPTY.hex())
+    for number, raw in enumerate(lines(state)):
+        _entry(verdict, raw, number, prev)
+        hashed = merkle.leaf(raw)
+        tree.append(hashed)
+        prev = hashed.hex()
+        if tree.size in roots:
+            _compare(verdict, roots.pop(tree.size), tree.size, tree.root.hex())
+    verdict.entries = tree.size
+    verdict.root = tree.root.hex()
+    for size in sorted(roots):
+        verdict.add(
+            f"The record had {size} entries once, and has {tree.size}: "
+            "entries are missing at its end."
+        )
+
+
+def _entry(verdict: AuditVerdict, raw: bytes, number: int, prev: str) -> None:
     try:
         line = json.loads(raw)
-        seq, said, at = line["seq"], line["prev"], line["at"]
+        seq, follows, at = line["seq"], line["prev"], line["at"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        found.add(f"Entry {number} is damaged.")
+        verdict.add(f"Entry {number} is damaged.")
         return
     if seq != number:
-        found.add(f"Entry {number} calls itself {seq!r}.")
-    if said != prev:
-        found.add(
+        verdict.add(f"Entry {number} calls itself {seq!r}.")
+    if follows != prev:
+        verdict.add(
             f"Entry {number} does not follow the entry before it; one of the two was changed."
         )
-    found.newest = str(at)
+    verdict.newest = str(at)
 
 
-def _compare(found: AuditVerdict, roots: set[str], size: int, root: str) -> None:
+def _compare(verdict: AuditVerdict, roots: set[str], size: int, root: str) -> None:
     if roots - {root}:
-        found.add(
-            f"The record of the first {size} entries had another root: one of them was changed afterwards."
+        verdict.add(
+            f"The record of the first {size} entries had another root: "
+            "one of them was changed afterwards."
         )
 
 
-def _written(found: AuditVerdict, state: Path) -> tuple[int, str] | None:
-    """Size and root in journal.head, which is written with every line; after a loss of power it may be some lines behind."""
+def _written(verdict: AuditVerdict, state: Path) -> tuple[int, str] | None:
+    """Size and root in journal.head; None if it cannot be read, which is noted."""
+    # It is written with every line; after a loss of power it may be some lines behind.
     try:
         content = json.loads((state / audit_log.HEAD).read_bytes())
         return int(content["size"]), str(content["root"])
     except FileNotFoundError:
         if (state / audit_log.NAME).is_file():
-            found.add(f"{audit_log.HEAD} is missing.")
+            verdict.add(f"{audit_log.HEAD} is missing.")
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        found.add(f"{audit_log.HEAD} cannot be read.")
+        verdict.add(f"{audit_log.HEAD} cannot be read.")
     return None
 
 
 def _check_signatures(
-    found: AuditVerdict, signed: list[dict[str, Any]], key: bytes, consortium: str, name: str
+    verdict: AuditVerdict, signed: list[dict[str, Any]], key: bytes, consortium: str, name: str
 ) -> None:
     for head in signed:
         try:
-            told = tree_heads.verify(head, key, consortium)
+            verified = tree_heads.verify(head, key, consortium)
         except SignatureError as error:
-            found.add(str(error))
+            verdict.add(str(error))
         else:
-            if told.site != name:
-                found.add(f"A head is of {told.site!r}; this record is of {name!r}.")
+            if verified.site != name:
+                verdict.add(f"A head is of {verified.site!r}; this record is of {name!r}.")

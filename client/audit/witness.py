@@ -1,7 +1,8 @@
-"""Hospitals vouch for each other's records: each signs the head of its own, keeps the newest that the others signed, and writes it into its own.
+"""Hospitals vouch for each other's audit logs: each signs its head, and notes those of the others.
 
-A hospital that rewrites its past contradicts a head that others hold; a server that hides or changes heads shows that by what it passes on.
-Heads travel with training questions and answers, so they cost no exchange.
+A hospital that rewrites its past contradicts a head that others hold; a server that hides or
+changes heads shows that by what it passes on. Heads travel with training questions and answers, so
+they cost no exchange.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from common.trust import tree_heads
 from common.trust.tree_heads import Head
 
 ALARMS = ("history rewritten", "unknown own head", "head refused")
-"""Events of the record at which a person must look."""
-OWN, OTHERS, EVIDENCE = "heads.jsonl", "others.json", "evidence.jsonl"
+"""Events of the audit log at which a person must look."""
+OWN = "heads.jsonl"
+OTHERS = "others.json"
+EVIDENCE = "evidence.jsonl"
 
 
 def sign(site: Site, run: str, number: int) -> dict[str, Any]:
@@ -41,28 +44,29 @@ def sign(site: Site, run: str, number: int) -> dict[str, Any]:
     return signed
 
 
-def take(site: Site, brought: Any, run: str) -> None:
-    """Look at the heads that a question brings: keep the newest of each hospital, note them, and note loudly what cannot be true.
+def take(site: Site, heads: Any, run: str) -> None:
+    """Look at the heads that a question brings: keep the newest of each hospital, and note them.
 
-    Nothing that is wrong with another's head keeps this hospital from its work: it is evidence, and it stays.
+    Nothing that is wrong with another's head keeps this hospital from its work: it is evidence, and
+    it stays.
+
+    Args:
+        site: this hospital.
+        heads: by hospital, as they came.
+        run: name of the run.
     """
-    if not site.keeps_record or not isinstance(brought, Mapping):
+    if not site.keeps_record or not isinstance(heads, Mapping):
         return
     now = datetime.now(UTC)
     roster = site.identity.roster(site.state, now)
     keys = site.identity.keys(roster, now) if roster else {}
-    kept, news = others(site.state), dict[str, Any]()
-    for name, signed in list(brought.items())[: tree_heads.MOST]:
+    kept = others(site.state)
+    news: dict[str, Any] = {}
+    for name, signed in list(heads.items())[: tree_heads.MOST]:
         if name not in keys:
             continue
-        try:
-            head = tree_heads.verify(signed, keys[name], site.identity.consortium)
-            if head.site != name:
-                raise SignatureError(f"A head of {head.site!r} is passed on as that of {name!r}.")
-        except SignatureError as error:
-            audit_log.note(
-                site.state, event="head refused", run=run, site=str(name), reason=str(error)
-            )
+        head = _verified(site, name, signed, keys[name], run)
+        if head is None:
             continue
         if name == site.name:
             _check_own(site, signed, run)
@@ -70,29 +74,29 @@ def take(site: Site, brought: Any, run: str) -> None:
             news[name] = signed
     if news:
         locked_json.write(files.private(site.state) / OTHERS, {**kept, **news})
-        told = {name: [signed["size"], signed["root"]] for name, signed in sorted(news.items())}
-        audit_log.note(site.state, event="heads", run=run, heads=told)
+        summary = {name: [signed["size"], signed["root"]] for name, signed in sorted(news.items())}
+        audit_log.note(site.state, event="heads", run=run, heads=summary)
 
 
 def others(state: Path) -> dict[str, Any]:
-    """The newest head of each other hospital, as it travelled; empty where there is none or the file is damaged."""
+    """The newest head of each other hospital, as it travelled; empty where the file is damaged."""
     try:
-        found = json.loads((state / OTHERS).read_bytes())
+        heads = json.loads((state / OTHERS).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return heads if isinstance(heads, dict) else {}
 
 
 def own(state: Path) -> list[dict[str, Any]]:
     """Every head that this hospital has signed, the oldest first; a damaged line is left out."""
-    found = []
+    heads = []
     for line in _lines(state / OWN):
         try:
             tree_heads.read(line)
         except SignatureError:
             continue
-        found.append(line)
-    return found
+        heads.append(line)
+    return heads
 
 
 def damaged(state: Path) -> int:
@@ -100,27 +104,43 @@ def damaged(state: Path) -> int:
     return sum(bool(line.strip()) for line in _content(state / OWN).splitlines()) - len(own(state))
 
 
+def _verified(site: Site, name: str, signed: Any, key: bytes, run: str) -> Head | None:
+    """A head that is passed on as that of a hospital; None if it is not, which is noted."""
+    try:
+        head = tree_heads.verify(signed, key, site.identity.consortium)
+        if head.site != name:
+            raise SignatureError(f"A head of {head.site!r} is passed on as that of {name!r}.")
+    except SignatureError as error:
+        audit_log.note(site.state, event="head refused", run=run, site=str(name), reason=str(error))
+        return None
+    return head
+
+
 def _is_news(site: Site, before: Any, signed: Mapping[str, Any], head: Head, run: str) -> bool:
-    """Whether a head is newer than the one that is kept; two that contradict each other are both kept as evidence."""
+    """Whether a head is newer than the one that is kept.
+
+    Two that contradict each other are both kept as evidence.
+    """
     if before is None:
         return True
     try:
         old = tree_heads.read(before)
     except SignatureError:
         return True
-    why = tree_heads.contradict(old, head)
-    if why:
-        _append(
-            site.state / EVIDENCE,
-            {"site": head.site, "why": why, "one": before, "two": dict(signed)},
+    contradiction = tree_heads.contradict(old, head)
+    if contradiction:
+        evidence = {"site": head.site, "why": contradiction, "one": before, "two": dict(signed)}
+        _append(site.state / EVIDENCE, evidence)
+        audit_log.note(
+            site.state, event="history rewritten", run=run, site=head.site, reason=contradiction
         )
-        audit_log.note(site.state, event="history rewritten", run=run, site=head.site, reason=why)
         return False
     return head.size > old.size or (head.size == old.size and head.at > old.at)
 
 
 def _check_own(site: Site, signed: Mapping[str, Any], run: str) -> None:
-    """A head that is shown as ours must be one that we signed: else somebody has our key, or our folder was set back."""
+    """Note a head that is shown as ours and that we have not signed."""
+    # Then somebody has our key, or our folder was set back to an older state.
     line = _line({**vars(tree_heads.read(signed)), "signature": signed["signature"]})
     if line not in _content(site.state / OWN):
         audit_log.note(
@@ -136,13 +156,13 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         texts = path.read_text("utf-8").splitlines()
     except (OSError, ValueError):
         return []
-    found = []
+    values = []
     for text in texts:
         try:
-            found.append(json.loads(text))
+            values.append(json.loads(text))
         except ValueError:
             continue
-    return [line for line in found if isinstance(line, dict)]
+    return [line for line in values if isinstance(line, dict)]
 
 
 def _content(path: Path) -> bytes:

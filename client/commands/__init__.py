@@ -1,1 +1,4 @@
-"""The hospital's commands, ``consilium site ...``: arguments in, calls of the other folders, words out; no rule of a round lives here."""
+"""The hospital's commands, ``consilium site ...``: arguments in, calls of other folders, words out.
+
+No rule of a round lives here.
+"""

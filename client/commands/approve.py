@@ -1,4 +1,4 @@
-"""``consilium site offers, approve, withdraw``: a person's word on what this hospital takes part in."""
+"""``consilium site offers, approve, withdraw``: a person decides what this hospital joins."""
 
 from __future__ import annotations
 
@@ -18,80 +18,96 @@ from common.storage import files
 if TYPE_CHECKING:
     from common.study.study import Study
 
+_LEAST_DIGITS = 8
+"""Fewer digits of a digest are taken for a name."""
 
-def offers(given: Namespace) -> int:
+
+def offers(arguments: Namespace) -> int:
     """Which studies wait for a person, and which are approved."""
     from client.policy import approvals  # noqa: PLC0415
 
-    state, now = SiteHome.open(given.home.absolute(), "worker").state, datetime.now(UTC)
+    state = SiteHome.open(arguments.home.absolute(), "worker").state
+    now = datetime.now(UTC)
     waiting = [
         {"study": s.name, "digest": s.digest, "asked": at} for at, s in approvals.offers(state)
     ]
-    known = [
+    entries = [
         {**{k: v for k, v in vars(a).items() if k != "table"}, "holds": a.holds(now)}
         for a in approvals.all_of(state)
     ]
-    if given.json:
-        console.out_json({"waiting": waiting, "approvals": known})
+    if arguments.json:
+        console.out_json({"waiting": waiting, "approvals": entries})
         return 0
     for offer in waiting:
-        console.out(
-            f"waits     {offer['study']}  {offer['digest'][:16]}  asked first on {offer['asked'][:16]}"
-        )
-    for entry in known:
+        digest = offer["digest"][:16]
+        console.out(f"waits     {offer['study']}  {digest}  asked first on {offer['asked'][:16]}")
+    for entry in entries:
         word = "approved" if entry["holds"] else "withdrawn" if entry["withdrawn"] else "ended"
         use = "" if entry["use"] == "train" else ", scoring only"
         console.out(
-            f"{word:<9} {entry['name']}  {entry['digest'][:16]}  by {entry['by']}, until {entry['until'][:10]}{use}"
+            f"{word:<9} {entry['name']}  {entry['digest'][:16]}"
+            f"  by {entry['by']}, until {entry['until'][:10]}{use}"
         )
-    if not waiting and not known:
+    if not waiting and not entries:
         console.out("No study has asked yet.")
     return 0
 
 
-def approve(given: Namespace) -> int:
-    """Show a study, or how it differs from the one approved last, ask, and write the approval down."""
+def approve(arguments: Namespace) -> int:
+    """Show a study, or how it differs from the one approved last, ask, and note the approval."""
     from client.audit import log as audit_log  # noqa: PLC0415
     from client.policy import approvals  # noqa: PLC0415
 
-    home = SiteHome.open(given.home.absolute(), "worker")
-    study = _study(home.state, given.study)
+    home = SiteHome.open(arguments.home.absolute(), "worker")
+    study = _study(home.state, arguments.study)
     before = approvals.last(home.state, study.name)
     shown = _shown(study, before.table if before else None)
-    if not given.json:
+    if not arguments.json:
         console.out(f"study {study.name}  {study.digest}")
         for line in shown:
             console.out(f"  {line}")
-    use = "evaluate" if given.evaluate_only else "train"
-    if not given.yes and not sys.stdin.isatty():
-        raise InputError(
-            "Nobody is at a terminal to confirm the study; run it there, or give --yes if it was read before."
-        )
-    if not given.yes and not console.agreed(
-        f"Approve this study for {use} as {given.by!r} for {given.days} days? Type yes: "
-    ):
-        raise InputError("Nothing was approved; type yes to approve.")
-    made = approvals.grant(home.state, study, given.by, use, datetime.now(UTC), given.days)
+    use = "evaluate" if arguments.evaluate_only else "train"
+    if not arguments.yes:
+        _confirm(use, arguments.by, arguments.days)
+    approval = approvals.grant(
+        home.state,
+        study,
+        by=arguments.by,
+        use=use,
+        now=datetime.now(UTC),
+        days=arguments.days,
+    )
     audit_log.note(
         home.state,
         event="approved",
-        study=made.name,
-        digest=made.digest,
-        by=made.by,
-        until=made.until,
+        study=approval.name,
+        digest=approval.digest,
+        by=approval.by,
+        until=approval.until,
         user=stop.user(),
     )
     files.hand_over(home.state, audit_log.NAME, audit_log.HEAD, approvals.NAME)
-    if given.json:
-        console.out_json({k: v for k, v in vars(made).items() if k != "table"})
+    if arguments.json:
+        console.out_json({k: v for k, v in vars(approval).items() if k != "table"})
     else:
         console.out(
-            f"approved by {made.by} until {made.until[:10]}; it holds from the next question on"
+            f"approved by {approval.by} until {approval.until[:10]};"
+            " it holds from the next question on"
         )
     return 0
 
 
-def _study(state: Path, wanted: str) -> Study:
+def _confirm(use: str, by: str, days: int) -> None:
+    if not sys.stdin.isatty():
+        raise InputError(
+            "Nobody is at a terminal to confirm the study; run it there, or give --yes if it was"
+            " read before."
+        )
+    if not console.agreed(f"Approve this study for {use} as {by!r} for {days} days? Type yes: "):
+        raise InputError("Nothing was approved; type yes to approve.")
+
+
+def _study(state: Path, text: str) -> Study:
     """A study by file, or one that waits by name or the beginning of its digest.
 
     Raises:
@@ -100,24 +116,26 @@ def _study(state: Path, wanted: str) -> Study:
     from client.policy import approvals  # noqa: PLC0415
     from common.study import study as studies  # noqa: PLC0415
 
-    if wanted.endswith(".toml") or Path(wanted).is_file():
-        return studies.read(Path(wanted))
+    if text.endswith(".toml") or Path(text).is_file():
+        return studies.read(Path(text))
     waiting = [s for _, s in approvals.offers(state)] + [
         studies.parse(a.table) for a in approvals.all_of(state)
     ]
-    found = {
+    fitting = {
         s.digest: s
         for s in waiting
-        if s.name == wanted or (len(wanted) >= 8 and s.digest.startswith(wanted))
+        if s.name == text or (len(text) >= _LEAST_DIGITS and s.digest.startswith(text))
     }
-    newest = [s for _, s in approvals.offers(state) if s.digest in found]
-    chosen = newest or list(found.values())
+    # A study that waits comes before those of its name that were approved once.
+    newest = [s for _, s in approvals.offers(state) if s.digest in fitting]
+    chosen = newest or list(fitting.values())
     if len(chosen) != 1:
         names = (
             ", ".join(sorted({f"{s.name} {s.digest[:16]}" for s in chosen or waiting})) or "none"
         )
         raise InputError(
-            f"{wanted!r} fits {len(chosen)} studies; give a study file, or the first digits of one of: {names}."
+            f"{text!r} fits {len(chosen)} studies; give a study file, or the first digits"
+            f" of one of: {names}."
         )
     return chosen[0]
 
@@ -144,43 +162,64 @@ def _side(value: Any) -> str:
     return "nothing" if value is None else shown(value)
 
 
-def withdraw(given: Namespace) -> int:
-    """Take back approvals of a study, or take a patient out; both hold from the next question on."""
+def withdraw(arguments: Namespace) -> int:
+    """Take back approvals of a study, or take a patient out; from the next question on."""
     from client.audit import log as audit_log  # noqa: PLC0415
     from client.policy import approvals, withdrawals  # noqa: PLC0415
 
-    home = SiteHome.open(given.home.absolute(), "worker")
-    state = home.state
-    if (given.study is None) == (given.patient is None):
+    home = SiteHome.open(arguments.home.absolute(), "worker")
+    if (arguments.study is None) == (arguments.patient is None):
         raise InputError("Give either --study NAME or --patient ID.")
-    if given.patient is not None:
-        for name in _present(Path(home.settings().data), given.patient, given.anyway):
-            count = withdrawals.add(state, name)
-        told: dict[str, Any] = {"withdrawn_patients": count}
-        audit_log.note(state, event="patient withdrawn", patients=count, user=stop.user())
-        line = f"the patient's images are used in no further round; {count} patients are withdrawn in all"
+    if arguments.patient is not None:
+        result, line = _withdraw_patient(home, arguments.patient, arguments.anyway)
     else:
-        ended = approvals.withdraw(state, given.study, datetime.now(UTC))
-        for approval in ended:
-            audit_log.note(
-                state,
-                event="withdrawn",
-                study=approval.name,
-                digest=approval.digest,
-                user=stop.user(),
-            )
-        told = {"study": given.study, "approvals_ended": len(ended)}
-        line = f"{len(ended)} approval{'s' if len(ended) > 1 else ''} of {given.study} ended; the next question is refused"
-    files.hand_over(state, audit_log.NAME, audit_log.HEAD, approvals.NAME, withdrawals.NAME)
-    if given.json:
-        console.out_json(told)
+        result, line = _withdraw_study(home, arguments.study)
+    files.hand_over(home.state, audit_log.NAME, audit_log.HEAD, approvals.NAME, withdrawals.NAME)
+    if arguments.json:
+        console.out_json(result)
     else:
         console.out(line)
     return 0
 
 
+def _withdraw_patient(home: SiteHome, patient: str, anyway: bool) -> tuple[dict[str, Any], str]:
+    """The result as JSON, and as a line."""
+    from client.audit import log as audit_log  # noqa: PLC0415
+    from client.policy import withdrawals  # noqa: PLC0415
+
+    for name in _present(Path(home.settings().data), patient, anyway):
+        count = withdrawals.add(home.state, name)
+    # The record says how many, never who: it is shown to auditors.
+    audit_log.note(home.state, event="patient withdrawn", patients=count, user=stop.user())
+    return {"withdrawn_patients": count}, (
+        f"the patient's images are used in no further round; {count} patients are withdrawn in all"
+    )
+
+
+def _withdraw_study(home: SiteHome, study: str) -> tuple[dict[str, Any], str]:
+    """The result as JSON, and as a line."""
+    from client.audit import log as audit_log  # noqa: PLC0415
+    from client.policy import approvals  # noqa: PLC0415
+
+    ended = approvals.withdraw(home.state, study, datetime.now(UTC))
+    for approval in ended:
+        audit_log.note(
+            home.state,
+            event="withdrawn",
+            study=approval.name,
+            digest=approval.digest,
+            user=stop.user(),
+        )
+    count = f"{len(ended)} approval{'s' if len(ended) > 1 else ''}"
+    return {"study": study, "approvals_ended": len(ended)}, (
+        f"{count} of {study} ended; the next question is refused"
+    )
+
+
 def _present(folder: Path, patient: str, anyway: bool) -> list[str]:
-    """Under which names a patient has images in the hospital's folder: as given, or by the key with which the folder was ingested.
+    """Under which names a patient has images in the hospital's folder.
+
+    That is the name as given, or the one that the key gives with which the folder was ingested.
 
     Raises:
         InputError: there are none, so that nothing would be withdrawn.
@@ -193,14 +232,15 @@ def _present(folder: Path, patient: str, anyway: bool) -> list[str]:
         patient.strip(),
         *([Pseudonyms.open(key).patient(patient.strip(), "")] if key.is_file() else []),
     ]
-    there = patients.listed(folder)
-    found = [name for name in names if name in there]
-    if not found and not anyway:
+    listed = patients.listed(folder)
+    present = [name for name in names if name in listed]
+    if not present and not anyway:
         raise InputError(
-            "No image in the hospital's folder is of this patient, so nothing was withdrawn. After an ingest patients have other names there: "
-            "consilium site pseudonym ID --key FILE. With --anyway the name is written down for images that come later."
+            "No image in the hospital's folder is of this patient, so nothing was withdrawn."
+            " After an ingest patients have other names there: consilium site pseudonym ID --key"
+            " FILE. With --anyway the name is written down for images that come later."
         )
-    return found or names
+    return present or names
 
 
 COMMANDS: dict[str, Callable[[Namespace], int]] = {

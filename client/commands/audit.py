@@ -1,4 +1,4 @@
-"""``consilium site audit``: the hospital's record, read as an auditor does. Off-line; the server is asked nothing."""
+"""``consilium site audit``: the hospital's record, read off-line as an auditor does."""
 
 from __future__ import annotations
 
@@ -7,56 +7,69 @@ from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from client.home import SiteHome
 from common.cli import console
 from common.errors import InputError
 
+if TYPE_CHECKING:
+    from client.audit.verification import AuditVerdict
+
 _LARGEST = 4 << 20
+"""Bytes read of a file that somebody else made: a proof, a head, a certificate."""
 _SHOWN = ("event", "kind", "round", "run", "study", "fault", "reason", "by", "user", "patients")
 
 
-def verify(given: Namespace) -> int:
-    """Is the record whole and true to every head that was signed; or, with --proof, is one entry proved."""
-    if given.proof is not None:
-        return _verify_proof(given)
+def verify(arguments: Namespace) -> int:
+    """Is the record whole and true to every signed head; with --proof: is one entry proved."""
+    if arguments.proof is not None:
+        return _verify_proof(arguments)
     from client.audit import verification  # noqa: PLC0415
     from common.trust import roster as rosters  # noqa: PLC0415
 
-    home = _home(given)
-    settings, certificate = home.settings(), home.identity_crt.read_bytes()
+    home = _home(arguments)
+    settings = home.settings()
+    certificate = home.identity_crt.read_bytes()
     key = rosters.public_key(certificate, home.ca.read_bytes(), settings.name, _within(certificate))
-    held = None if given.held is None else _held(given.held, settings.name)
-    found = verification.verify(home.state, key, settings.consortium, settings.name, held)
-    verification.add_others(
-        found, home.state, _keys(home, settings.consortium), settings.consortium
+    verdict = verification.verify(
+        home.state,
+        key,
+        consortium=settings.consortium,
+        name=settings.name,
+        held=None if arguments.held is None else _held(arguments.held, settings.name),
     )
-    if given.json:
-        console.out_json({"ok": not found.wrong, **vars(found)})
+    verification.add_others(
+        verdict, home.state, _keys(home, settings.consortium), settings.consortium
+    )
+    if arguments.json:
+        console.out_json({"ok": not verdict.wrong, **vars(verdict)})
     else:
-        console.out(f"{found.entries} entries, root {found.root}, {found.heads} signed heads")
-        for sentence in found.wrong:
-            console.out(_plain(f"wrong: {sentence}"))
-        for sentence in found.evidence:
-            console.out(_plain(f"noted: {sentence}"))
-        if not found.wrong:
-            console.out(
-                f"The record is whole and says what was signed{f'; its last entry is of {found.newest}' if found.newest else ''}."
-            )
-    return 1 if found.wrong else 0
+        _show_verdict(verdict)
+    return 1 if verdict.wrong else 0
 
 
-def show(given: Namespace) -> int:
+def _show_verdict(verdict: AuditVerdict) -> None:
+    console.out(f"{verdict.entries} entries, root {verdict.root}, {verdict.heads} signed heads")
+    for sentence in verdict.wrong:
+        console.out(_plain(f"wrong: {sentence}"))
+    for sentence in verdict.evidence:
+        console.out(_plain(f"noted: {sentence}"))
+    if not verdict.wrong:
+        last = f"; its last entry is of {verdict.newest}" if verdict.newest else ""
+        console.out(f"The record is whole and says what was signed{last}.")
+
+
+def show(arguments: Namespace) -> int:
     """The entries of the record."""
     from client.audit import verification  # noqa: PLC0415
 
-    entries = verification.show(_home(given).state, given.last, given.event)
-    if given.json:
+    entries = verification.show(_home(arguments).state, arguments.last, arguments.event)
+    if arguments.json:
         console.out_json({"entries": entries})
         return 0
     for entry in entries:
-        told = "  ".join(
+        values = "  ".join(
             f"{key} {entry[key]}" for key in _SHOWN if entry.get(key) not in (None, "")
         )
         left = (
@@ -65,26 +78,28 @@ def show(given: Namespace) -> int:
             else ""
         )
         console.out(
-            _plain(f"{entry.get('seq', '?'):>6}  {str(entry.get('at', ''))[:19]}  {told}{left}")
+            _plain(f"{entry.get('seq', '?'):>6}  {str(entry.get('at', ''))[:19]}  {values}{left}")
         )
     if not entries:
         console.out("The record has no such entry.")
     return 0
 
 
-def prove(given: Namespace) -> int:
-    """A proof of one entry for a third party, under a head that is signed now."""
+def prove(arguments: Namespace) -> int:
+    """A proof for a third party: of one entry under a head signed now, or that the record grew."""
     from client.audit import proofs, witness  # noqa: PLC0415
     from client.identity import Identity, Trust, raw_key  # noqa: PLC0415
     from client.site import Site  # noqa: PLC0415
 
-    if (given.entry is None) == (given.between is None):
+    if (arguments.entry is None) == (arguments.between is None):
         raise InputError("Give either the NUMBER of an entry or --between OLD NEW.")
-    home = _home(given)
-    if given.between is not None:
-        old, new = given.between
-        return _write(given, proofs.growth(home.state, old, new, home.identity_crt.read_bytes()))
-    settings, authority = home.settings(), home.ca.read_bytes()
+    home = _home(arguments)
+    if arguments.between is not None:
+        old, new = arguments.between
+        certificate = home.identity_crt.read_bytes()
+        return _write(arguments, proofs.growth(home.state, old, new, certificate))
+    settings = home.settings()
+    authority = home.ca.read_bytes()
     identity = Identity(
         settings.consortium,
         raw_key(home.identity_key.read_bytes()),
@@ -96,57 +111,58 @@ def prove(given: Namespace) -> int:
         Site(settings.name, (), home.state, identity=identity, trust=trust), "", 0
     )
     return _write(
-        given, proofs.entry(home.state, given.entry, signed, home.identity_crt.read_bytes())
+        arguments, proofs.entry(home.state, arguments.entry, signed, home.identity_crt.read_bytes())
     )
 
 
-def _write(given: Namespace, proof: dict[str, Any]) -> int:
+def _write(arguments: Namespace, proof: dict[str, Any]) -> int:
     """A proof on stdout, or in a new file."""
-    if given.out is None:
+    if arguments.out is None:
         console.out_json(proof)
         return 0
-    if given.out.exists():
-        raise InputError(f"{given.out} exists; give another name.")
-    given.out.write_text(json.dumps(proof, indent=1) + "\n", "utf-8")
-    if given.json:
-        console.out_json({"proof": str(given.out)})
+    if arguments.out.exists():
+        raise InputError(f"{arguments.out} exists; give another name.")
+    arguments.out.write_text(json.dumps(proof, indent=1) + "\n", "utf-8")
+    if arguments.json:
+        console.out_json({"proof": str(arguments.out)})
     else:
         console.out(
-            f"The proof is in {given.out}; check it anywhere: consilium site audit verify --proof {given.out} --ca ca.crt"
+            f"The proof is in {arguments.out}; check it anywhere:"
+            f" consilium site audit verify --proof {arguments.out} --ca ca.crt"
         )
     return 0
 
 
-def _verify_proof(given: Namespace) -> int:
+def _verify_proof(arguments: Namespace) -> int:
     from client.audit import proofs  # noqa: PLC0415
 
-    if given.ca is None:
+    if arguments.ca is None:
         raise InputError(
-            "--proof needs --ca FILE, the certificate of the consortium's authority (ca.crt) or its roster (roster.json)."
+            "--proof needs --ca FILE, the certificate of the consortium's authority (ca.crt)"
+            " or its roster (roster.json)."
         )
-    found = proofs.check(_json(given.proof), _read(given.ca))
-    if given.json:
-        console.out_json({"ok": True, **found})
+    proven = proofs.check(_json(arguments.proof), _read(arguments.ca))
+    if arguments.json:
+        console.out_json({"ok": True, **proven})
         return 0
-    if "old" in found:
-        told = f"signed on {found['signed'][:19]} a record of {found['new']} entries, which grew from its record of {found['old']}."
-        console.out(_plain(f"{found['site']} of {found['consortium']} {told}"))
+    signed = f"{proven['site']} of {proven['consortium']} signed on {proven['signed'][:19]}"
+    if "old" in proven:
+        grown = f"{proven['new']} entries, which grew from its record of {proven['old']}."
+        console.out(_plain(f"{signed} a record of {grown}"))
         return 0
-    console.out(
-        f"{found['site']} of {found['consortium']} signed on {found['signed'][:19]} a record of {found['size']} entries, and this is one:"
-    )
-    console.out(_plain(json.dumps(found["entry"], indent=1)))
+    console.out(f"{signed} a record of {proven['size']} entries, and this is one:")
+    console.out(_plain(json.dumps(proven["entry"], indent=1)))
     return 0
 
 
-def _home(given: Namespace) -> SiteHome:
-    if given.home is None:
+def _home(arguments: Namespace) -> SiteHome:
+    if arguments.home is None:
         raise InputError("--home is missing; give the hospital's folder.")
-    return SiteHome.open(given.home.absolute(), "worker")
+    return SiteHome.open(arguments.home.absolute(), "worker")
 
 
 def _keys(home: SiteHome, consortium: str) -> dict[str, bytes]:
-    """Keys of the hospitals on the roster that this one has accepted; none if no roster has come yet."""
+    """Keys of the hospitals on the accepted roster; none if no roster has come yet."""
     from client.identity import Identity  # noqa: PLC0415
 
     now = datetime.now(UTC)
@@ -156,7 +172,12 @@ def _keys(home: SiteHome, consortium: str) -> dict[str, bytes]:
 
 
 def _held(path: Path, name: str) -> dict[str, Any]:
-    """A head of this hospital in a file of somebody else's: a head by itself, or another hospital's others.json."""
+    """A head of this hospital that somebody else holds.
+
+    Args:
+        path: a file with that head alone, or another hospital's others.json.
+        name: this hospital's.
+    """
     from common.errors import SignatureError  # noqa: PLC0415
     from common.trust import tree_heads  # noqa: PLC0415
 
@@ -189,7 +210,10 @@ def _json(path: Path) -> Any:
 
 
 def _within(certificate: bytes) -> datetime:
-    """Now, or the last moment at which the certificate was valid: an old record can be read after its key has expired."""
+    """Now, or the last moment at which the certificate was valid.
+
+    So an old record can be read after its key has expired.
+    """
     from common.trust import certificates  # noqa: PLC0415
 
     return min(datetime.now(UTC), certificates.details(certificate)["not_after"])

@@ -1,7 +1,8 @@
-"""``consilium site enrol``: make the hospital's keys here, have their public parts certified, and lay out HOME.
+"""``consilium site enrol``: make the hospital's keys, have them certified, lay out HOME.
 
-Interrupted at any point, it can be run again: keys lie in their final place from the start, the coordinator gives the same answer to the same
-keys, and ``enrolling.json`` says until the end that the folder is unfinished.
+Only the public parts of the keys are sent. Interrupted at any point, it can be run again: keys lie
+in their final place from the start, the coordinator gives the same answer to the same keys, and
+``enrolling.json`` says until the end that the folder is unfinished.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import httpx
 from client.commands import kit_reader
 from client.commands.kit_reader import Kit
 from client.gateway import connection
-from client.home import KitSettings, SiteHome, SiteSettings, settings
+from client.home import SiteHome
 from client.policy import policy
+from client.site_settings import KitSettings, SiteSettings, settings
 from common.errors import CertificateError, ConsiliumError, InputError
 from common.storage import files
 from common.study import config
@@ -31,6 +33,7 @@ from common.trust.certificates import Kind
 
 PATH = "/v1/enrol"
 _LARGEST_ANSWER = 64 << 10
+"""Bytes; two certificates have about 2 KiB."""
 
 
 def enrol(
@@ -57,28 +60,37 @@ def enrol(
         Lines that say what was made and what to do next.
 
     Raises:
-        InputError: the kit or a folder cannot be used, the coordinator refuses the kit or cannot be reached.
-        ConsiliumError: HOME cannot be written.
+        InputError: the kit or a folder cannot be used, the coordinator refuses the kit.
+        CertificateError: the kit's or the coordinator's certificates cannot be used.
+        ConsiliumError: HOME cannot be written, the coordinator cannot be reached or fails.
     """
-    found = kit_reader.read(kit_path, now)
-    route = found.settings if proxy is None else replace(found.settings, proxy=proxy)
-    home, data = home.absolute(), _data(data, home)
-    about = {**config.to_table(route), "data": str(data), "device": device, "walls": walls}
-    site = settings(SiteSettings, about, "site")
+    kit = kit_reader.read(kit_path, now)
+    route = kit.settings if proxy is None else replace(kit.settings, proxy=proxy)
+    data = _data(data, home)
+    home = home.absolute()
+    values = {**config.to_table(route), "data": str(data), "device": device, "walls": walls}
+    site = settings(SiteSettings, values, "site")
     try:
-        place = _begin(SiteHome(home), found)
+        place = _begin(SiteHome(home), kit)
         keys = _keys(place)
-        tls, identity = _certified(found, route, keys, now)
-        _finish(place, found, site, tls, identity)
+        tls, identity = _certified(kit, route, keys, now)
+        _finish(place, kit, site, tls=tls, identity=identity)
     except OSError as error:
         raise ConsiliumError(
-            f"{home} cannot be written ({error.strerror or error}); mend that and run the same command again."
+            f"{home} cannot be written ({error.strerror or error}); mend that and run the same"
+            " command again."
         ) from None
     until = certificates.details(tls)["not_after"]
     return [
-        f"{site.name} belongs to consortium {site.consortium} now; its certificate is good until {until:%Y-%m-%d}.",
+        (
+            f"{site.name} belongs to consortium {site.consortium} now;"
+            f" its certificate is good until {until:%Y-%m-%d}."
+        ),
         f"The keys were made in {home} and stay there; only their public parts were sent.",
-        f"Fingerprint of this hospital's key: {rosters.fingerprint(identity)}; read it to the coordinator by phone.",
+        (
+            f"Fingerprint of this hospital's key: {rosters.fingerprint(identity)};"
+            " read it to the coordinator by phone."
+        ),
         f"What leaves this hospital, and how, is ruled by {place.policy_toml}; look at it now.",
         f"Delete the kit {kit_path}: its token is used up.",
         f"Next: consilium site start --home {home}",
@@ -92,17 +104,19 @@ def _data(data: Path, home: Path) -> Path:
         raise InputError(
             f"The data folder {data} cannot be read by this user; allow it to read there."
         )
-    inner, outer = data.resolve(), home.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+    scans = data.resolve()
+    keys = home.resolve()
+    if scans.is_relative_to(keys) or keys.is_relative_to(scans):
         raise InputError(
-            f"The data folder {data} and HOME {home} lie within each other; keep keys and scans in separate folders."
+            f"The data folder {data} and HOME {home} lie within each other; keep keys and scans"
+            " in separate folders."
         )
-    return inner
+    return scans
 
 
-def _begin(home: SiteHome, found: Kit) -> SiteHome:
-    """An empty HOME with the mark of an unfinished enrolment, or one that has the mark of this very kit's hospital."""
-    mark = {"name": found.settings.name, "consortium": hashlib.sha256(found.ca).hexdigest()}
+def _begin(home: SiteHome, kit: Kit) -> SiteHome:
+    """An empty HOME marked as unfinished, or one that bears the mark of this kit's hospital."""
+    mark = {"name": kit.settings.name, "consortium": hashlib.sha256(kit.ca).hexdigest()}
     if home.path.exists() and not home.path.is_dir():
         raise InputError(f"HOME {home.path} is a file; give a new folder.")
     if not home.path.absolute().parent.is_dir():
@@ -123,13 +137,14 @@ def _check_mark(home: SiteHome, mark: dict[str, str]) -> None:
     try:
         earlier = json.loads(home.enrolling.read_bytes())
     except FileNotFoundError:
-        what = "enrolled already" if home.site_toml.exists() else "not empty"
-        raise InputError(f"HOME {home.path} is {what}; give a new folder.") from None
+        condition = "enrolled already" if home.site_toml.exists() else "not empty"
+        raise InputError(f"HOME {home.path} is {condition}; give a new folder.") from None
     except ValueError:
         earlier = None
     if earlier != mark:
         raise InputError(
-            f"In HOME {home.path} another hospital's enrolment was interrupted; give its kit or a new folder."
+            f"In HOME {home.path} another hospital's enrolment was interrupted;"
+            " give its kit or a new folder."
         )
 
 
@@ -147,42 +162,43 @@ def _keys(home: SiteHome) -> dict[str, bytes]:
 
 
 def _certified(
-    found: Kit, route: KitSettings, keys: dict[str, bytes], now: datetime
+    kit: Kit, route: KitSettings, keys: dict[str, bytes], now: datetime
 ) -> tuple[bytes, bytes]:
-    name = found.settings.name
-    asked = {
+    name = kit.settings.name
+    request = {
         "site": name,
-        "token": found.token,
+        "token": kit.token,
         "tls_request": certificates.request(name, keys["tls"]).decode(),
         "identity_request": certificates.request(name, keys["identity"]).decode(),
         "node_key": certificates.public_bytes(keys["node"]).decode(),
     }
-    answer = _post(found, route, asked)
-    tls, identity = (
-        _text(answer, field).encode() for field in ("tls_certificate", "identity_certificate")
-    )
+    answer = _post(kit, route, request)
+    tls = _text(answer, "tls_certificate").encode()
+    identity = _text(answer, "identity_certificate").encode()
     for certificate, key in ((tls, keys["tls"]), (identity, keys["identity"])):
         try:
-            certificates.check(certificate, found.ca, name, now)
+            certificates.check(certificate, kit.ca, name, now)
         except CertificateError as error:
             raise CertificateError(f"The coordinator's answer cannot be used: {error}") from None
         if certificates.key_in(certificate) != certificates.public_bytes(key):
             raise CertificateError(
-                "The coordinator certified another key than this hospital's; ask the coordinator for a new kit."
+                "The coordinator certified another key than this hospital's;"
+                " ask the coordinator for a new kit."
             )
     return tls, identity
 
 
-def _post(found: Kit, route: KitSettings, asked: dict[str, str]) -> dict[str, Any]:
-    with connection.client(route, found.ca, None) as http:
+def _post(kit: Kit, route: KitSettings, request: dict[str, str]) -> dict[str, Any]:
+    with connection.client(route, kit.ca, None) as http:
         try:
-            response = http.post(PATH, json=asked)
+            response = http.post(PATH, json=request)
         except httpx.HTTPError as error:
             raise ConsiliumError(connection.explain(error, route)) from None
         answer = _object(response)
         if response.status_code == httpx.codes.OK and "error" not in answer:
             return answer
         if "error" in answer:
+            # shown() escapes what a terminal would obey; the quotes around it are taken off.
             sentence = shown(_text(answer, "error")[:300])[1:-1]
             if response.is_server_error:
                 raise ConsiliumError(sentence)
@@ -203,17 +219,18 @@ def _text(answer: dict[str, Any], field: str) -> str:
     value = answer.get(field)
     if not isinstance(value, str):
         raise ConsiliumError(
-            f"The coordinator's answer lacks {field}; both sides must run the same version of Consilium."
+            f"The coordinator's answer lacks {field};"
+            " both sides must run the same version of Consilium."
         )
     return value
 
 
-def _finish(home: SiteHome, found: Kit, site: SiteSettings, tls: bytes, identity: bytes) -> None:
+def _finish(home: SiteHome, kit: Kit, site: SiteSettings, tls: bytes, identity: bytes) -> None:
     """Certificates, then the settings; the mark goes last."""
     contents = {
-        home.ca: found.ca,
-        home.coordinator: found.coordinator,
-        home.roster_crt: found.roster,
+        home.ca: kit.ca,
+        home.coordinator: kit.coordinator,
+        home.roster_crt: kit.roster,
         home.policy_toml: policy.Policy().to_toml().encode(),
         home.tls_crt: tls,
         home.identity_crt: identity,

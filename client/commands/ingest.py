@@ -1,4 +1,4 @@
-"""``consilium site ingest | deidentify | pseudonym | twin``: from an export to a folder for studies, and to one without patients."""
+"""``consilium site ingest, deidentify, pseudonym, twin``: from an export to a study folder."""
 
 from __future__ import annotations
 
@@ -13,105 +13,109 @@ from common.cli import console
 from common.errors import ArgumentError
 
 _SHOWN = 20
+"""Findings on the terminal; the report has all of them."""
 _STYLES = {"stop": "red", "warn": "bold", "info": "dim"}
 
 
-def ingest(given: Namespace) -> int:
+def ingest(arguments: Namespace) -> int:
     """Take in a folder, write the readiness report; 1 if something in it stops studies."""
-    from client.ingest import layout, pipeline  # noqa: PLC0415
+    from client.ingest import ingestion, layout  # noqa: PLC0415
     from client.ingest.readiness import readiness_page, readiness_report  # noqa: PLC0415
 
-    where = layout.Places.of(given.folder, given.out, given.key)
+    places = layout.Places.of(arguments.folder, arguments.out, arguments.key)
     with console.work():
-        cleared = _cleared(given.cleared) if given.cleared else ()
-        console.note(f"looking through {where.source}")
-        done = pipeline.ingest(where, tuple(given.keep), _progress("cases looked at"), cleared)
-        report = readiness_report.report(done, where.site.name)
+        cleared = _cleared(arguments.cleared) if arguments.cleared else ()
+        console.note(f"looking through {places.source}")
+        done = ingestion.ingest(
+            places, tuple(arguments.keep), _progress("cases looked at"), cleared
+        )
+        report = readiness_report.report(done, places.site.name)
         layout.write(
-            where.local("readiness.json"),
+            places.local("readiness.json"),
             json.dumps(report, indent=1, allow_nan=False).encode() + b"\n",
         )
-        layout.write(where.local("readiness.html"), readiness_page.render(report).encode())
+        layout.write(places.local("readiness.html"), readiness_page.render(report).encode())
     stops = sum(finding["severity"] == "stop" for finding in report["findings"])
-    if given.json:
+    if arguments.json:
         console.out_json(
             {
                 "ok": not stops,
-                "folder": str(where.site),
-                "readiness": str(where.local("readiness.html")),
+                "folder": str(places.site),
+                "readiness": str(places.local("readiness.html")),
                 **report,
             }
         )
     else:
-        _tell(report, str(where.local("readiness.html")), str(where.local("quarantine.csv")))
+        _show(report, str(places.local("readiness.html")), str(places.local("quarantine.csv")))
     return int(stops > 0)
 
 
-def deidentify(given: Namespace) -> int:
+def deidentify(arguments: Namespace) -> int:
     """De-identify a folder of DICOM files; 1 if nothing could be written."""
     from client.deidentify import folder  # noqa: PLC0415
 
-    key, listed = (
-        given.key or folder.beside(given.out, "key"),
-        folder.beside(given.out, "quarantine.jsonl"),
-    )
+    key = arguments.key or folder.beside(arguments.out, "key")
+    quarantine = folder.beside(arguments.out, "quarantine.jsonl")
     with console.work():
-        passed = folder.cleared(given.cleared) if given.cleared else frozenset()
+        passed = folder.cleared(arguments.cleared) if arguments.cleared else frozenset()
         done = folder.run(
-            given.folder, given.out, key, passed=passed, tell=_progress("files looked at")
+            arguments.folder, arguments.out, key, passed=passed, tell=_progress("files looked at")
         )
-    some = done.written + done.there > 0
+    ok = done.written + done.there > 0
     kinds = {
-        kind: sum(one.kind == kind for one in done.kept)
+        kind: sum(one.kind == kind for one in done.withheld)
         for kind in ("look", "unusable", "conflict")
     }
-    if given.json:
-        found = {
-            "ok": some,
-            "folder": str(given.out),
+    if arguments.json:
+        result = {
+            "ok": ok,
+            "folder": str(arguments.out),
             "written": done.written,
             "there": done.there,
             **kinds,
             "reasons": done.counts(),
         }
-        console.out_json({**found, "key": str(key), "quarantine": str(listed)})
-        return int(not some)
+        console.out_json({**result, "key": str(key), "quarantine": str(quarantine)})
+        return int(not ok)
     console.out(
-        f"{done.written} files written to {given.out}, {done.there} were there; {len(done.kept)} kept back"
+        f"{done.written} files written to {arguments.out}, {done.there} were there;"
+        f" {len(done.withheld)} kept back"
     )
     for reason, count in sorted(done.counts().items(), key=lambda one: -one[1]):
         console.out(f"{count:6}  {reason}")
     console.out(f"the key is {key}: it leads back to patients, keep it here and to yourself")
-    if done.kept:
-        console.out(f"files that were kept back: {listed}")
-    return int(not some)
+    if done.withheld:
+        console.out(f"files that were kept back: {quarantine}")
+    return int(not ok)
 
 
-def twin(given: Namespace) -> int:
+def twin(arguments: Namespace) -> int:
     """Write a folder of the same form without any patient."""
     from client.ingest.readiness import twin as twins  # noqa: PLC0415
 
     with console.work():
-        told = twins.make(given.site, given.out, given.seed)
-    if given.json:
-        console.out_json({"ok": True, "folder": str(given.out), "disclosed": told})
+        disclosed = twins.make(arguments.site, arguments.out, arguments.seed)
+    if arguments.json:
+        console.out_json({"ok": True, "folder": str(arguments.out), "disclosed": disclosed})
         return 0
     console.out(
-        f"{given.out} holds {told['images']} synthetic images of {told['patients']} patients; what it discloses is in {given.out / 'twin.json'}"
+        f"{arguments.out} holds {disclosed['images']} synthetic images of"
+        f" {disclosed['patients']} patients; what it discloses is in {arguments.out / 'twin.json'}"
     )
     return 0
 
 
-def pseudonym(given: Namespace) -> int:
+def pseudonym(arguments: Namespace) -> int:
     """Under which name a patient is in the hospital's folder, e.g. to take them out."""
     from client.deidentify.pseudonyms import Pseudonyms  # noqa: PLC0415
 
-    if not given.key.is_file():
+    if not arguments.key.is_file():
         raise ArgumentError(
-            f"--key is {str(given.key)!r}, which is no file; give the key with which the folder was made."
+            f"--key is {str(arguments.key)!r}, which is no file; give the key with which the folder"
+            " was made."
         )
-    name = Pseudonyms.open(given.key).patient(given.patient, given.issuer)
-    if given.json:
+    name = Pseudonyms.open(arguments.key).patient(arguments.patient, arguments.issuer)
+    if arguments.json:
         console.out_json({"pseudonym": name})
     else:
         console.out(name)
@@ -125,28 +129,32 @@ def _cleared(path: Path) -> frozenset[str]:
     column = sheet.column("file")
     if column is None:
         raise ArgumentError(
-            f"--cleared is {str(path)!r}, which has no column file; give rows of the quarantine list."
+            f"--cleared is {str(path)!r}, which has no column file; give rows of the quarantine"
+            " list."
         )
+    # The quarantine list puts ' before a name that a spreadsheet would take for a formula.
     return frozenset(row.get(column, "").removeprefix("'") for row in sheet.rows)
 
 
-def _progress(what: str) -> Callable[[int, int], None]:
+def _progress(noun: str) -> Callable[[int, int], None]:
     """A line on stderr at every tenth."""
-    told = [0]
+    shown = 0
 
-    def tell(done: int, total: int) -> None:
+    def show(done: int, total: int) -> None:
+        nonlocal shown
         tenth = 10 * done // total
-        if tenth > told[0]:
-            told[0] = tenth
-            console.note(f"{done} of {total} {what}")
+        if tenth > shown:
+            shown = tenth
+            console.note(f"{done} of {total} {noun}")
 
-    return tell
+    return show
 
 
-def _tell(report: Mapping[str, Any], page: str, quarantine: str) -> None:
+def _show(report: Mapping[str, Any], page: str, quarantine: str) -> None:
     waiting = sum(report["quarantined"].values())
     console.out(
-        f"{report['cases']} images of {report['patients']} patients, {report['taken_in_now']} of them new; {waiting} files in quarantine"
+        f"{report['cases']} images of {report['patients']} patients,"
+        f" {report['taken_in_now']} of them new; {waiting} files in quarantine"
     )
     for finding in report["findings"][:_SHOWN]:
         word = console.paint(finding["severity"].ljust(4), _STYLES[finding["severity"]], sys.stdout)

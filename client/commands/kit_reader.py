@@ -1,4 +1,7 @@
-"""Read a kit, a folder or one ``.kit`` file, without trusting it: known names only, small files only, certificates checked."""
+"""Read a kit, a folder or one ``.kit`` file, without trusting it.
+
+Only the names of a kit, only small files, and certificates that fit each other are accepted.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from zlib import error as ZlibError
 
-from client.home import KitSettings, settings
+from client.site_settings import KitSettings, settings
 from common.errors import CertificateError, InputError
 from common.trust import certificates
 
 _NEEDED = ("kit.toml", "ca.crt", "coordinator.crt", "roster.crt", "token")
 _ALLOWED = (*_NEEDED, "README.md")
 _LARGEST = 64 << 10
+"""Bytes of one file in a kit."""
 _DAMAGED = (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError)
 _AGAIN = "ask the coordinator for it again"
 
@@ -41,24 +45,25 @@ def read(path: Path, now: datetime) -> Kit:
         CertificateError: its certificates are not the consortium's or not valid now.
     """
     try:
-        found = _folder(path) if path.is_dir() else _archive(path)
+        contents = _folder(path) if path.is_dir() else _archive(path)
     except OSError as error:
         raise InputError(
-            f"The kit {path} cannot be read ({error.strerror}); give the folder or .kit file that the coordinator sent."
+            f"The kit {path} cannot be read ({error.strerror});"
+            " give the folder or .kit file that the coordinator sent."
         ) from None
     try:
-        values = tomllib.loads(found["kit.toml"].decode())
-        token = found["token"].decode("ascii").strip()
+        values = tomllib.loads(contents["kit.toml"].decode())
+        token = contents["token"].decode("ascii").strip()
     except ValueError:  # not TOML, not text
         raise InputError(f"The kit {path} is damaged; {_AGAIN}.") from None
     if not token:
         raise InputError(f"The kit {path} has an empty token; {_AGAIN}.")
     kit = Kit(
-        settings(KitSettings, values, "kit"),
-        found["ca.crt"],
-        found["coordinator.crt"],
-        found["roster.crt"],
-        token,
+        settings=settings(KitSettings, values, "kit"),
+        ca=contents["ca.crt"],
+        coordinator=contents["coordinator.crt"],
+        roster=contents["roster.crt"],
+        token=token,
     )
     try:
         certificates.check_authority(kit.ca, now)
@@ -90,15 +95,22 @@ def _archive(path: Path) -> dict[str, bytes]:
             names = [entry.filename for entry in entries]
             if any(name not in _ALLOWED for name in names) or len(set(names)) != len(names):
                 raise InputError(
-                    f"The kit {path} holds other files than {', '.join(_ALLOWED)}; do not use it, {_AGAIN}."
+                    f"The kit {path} holds other files than {', '.join(_ALLOWED)};"
+                    f" do not use it, {_AGAIN}."
                 )
             _check_complete(path, names)
             return {
-                e.filename: _small(path, e.filename, e.file_size, partial(archive.read, e))
+                e.filename: _small(path, e.filename, e.file_size, partial(_unpack, archive, e))
                 for e in entries
             }
     except _DAMAGED:
         raise InputError(f"The kit {path} is damaged or not a kit; {_AGAIN}.") from None
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    # With a limit: without one zipfile unpacks all there is before it cuts at the stated size.
+    with archive.open(entry) as file:
+        return file.read(_LARGEST)
 
 
 def _small(path: Path, name: str, size: int, content: Callable[[], bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""``consilium site doctor``: looks at everything that a hospital's two processes need, from the name lookup to the GPU's memory."""
+"""``consilium site doctor``: all that a hospital's processes need, from DNS to GPU memory."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
 from client.gateway import connection, diagnosis
-from client.home import SiteHome, SiteSettings
+from client.home import SiteHome
 from client.isolation import preflight
+from client.site_settings import SiteSettings
 from common import checks
 from common.checks import CheckResult
 from common.cli import packages
 from common.errors import InputError
 
-_BELL = "/v1/bell?after=-2&seconds=0"
+_LONG_POLL = "/v1/bell?after=-2&seconds=0"
 """Answered at once, and only to a hospital that is enrolled now."""
 _RENEW = "ask the coordinator for a new kit"
 _LEAST_GPU = 4 << 30
+"""Bytes that are free on a GPU which nothing else uses."""
+_WALLS_ADVICE = "use Linux 5.13 or newer with Landlock, or containers"
 _WALLS = """
 import sys
 from pathlib import Path
 from client.isolation import file_access
-file_access.worker([Path(sys.argv[1])], Path(sys.argv[2]), Path(sys.argv[3])).shut(lambda line: sys.stdout.write(line + "\\n") and None, True)
+scans, home, socket = map(Path, sys.argv[1:])
+say = lambda line: sys.stdout.write(line + "\\n") and None
+file_access.worker([scans], home, socket).shut(say, True)
 """
 """Raises a worker's walls around a process that does nothing else."""
 
@@ -38,45 +42,46 @@ def examine(path: Path, part: str = "all") -> list[CheckResult]:
 
     Args:
         path: HOME.
-        part: "all", or the one process whose user or container this is: "gateway" (network, no scans) or "worker" (scans, no network).
+        part: "all", or the one process whose user or container this is: "gateway" (network, no
+            scans) or "worker" (scans, no network).
     """
-    found: list[CheckResult] = []
     try:
         home = SiteHome.open(path, part)
         settings = home.settings()
     except InputError as error:
         return [checks.wrong("folder", str(error)), *packages.look(small=part == "gateway")]
-    found.append(
-        checks.ok(
-            "folder", f"{settings.name} of {settings.consortium}; files and their modes are right"
-        )
-    )
+    identity = f"{settings.name} of {settings.consortium}; files and their modes are right"
+    results = [checks.ok("folder", identity)]
     now = datetime.now(UTC)
-    found += checks.attempt("certificates", lambda: list(_certificates(home, settings, part, now)))
+    results += checks.attempt("certificates", lambda: _certificates(home, settings, part, now))
     if part != "worker":
-        found += checks.attempt("way", lambda: _way(home, settings))
-    found += checks.attempt(
-        "disk",
-        lambda: checks.disk(
-            shutil.disk_usage(home.path).free, preflight.LEAST_DISK, str(home.path)
-        ),
-    )
+        results += checks.attempt("way", lambda: _connection(home, settings))
+    results += checks.attempt("disk", lambda: _disk(home.path))
     if part != "gateway":
-        found += checks.attempt("policy", lambda: _policy(home))
-        found += checks.attempt("data", lambda: _data(Path(settings.data)))
-        found += checks.attempt("walls", lambda: _walls(home, settings))
-        found += checks.attempt("GPU", lambda: _gpu(settings.device))
-    found += packages.look(small=part == "gateway")
-    return [*found, _worker(home), *([] if part == "worker" else [_gateway(home)])]
+        results += checks.attempt("policy", lambda: _policy(home))
+        results += checks.attempt("data", lambda: _data(Path(settings.data)))
+        results += checks.attempt("walls", lambda: _walls(home, settings))
+        results += checks.attempt("GPU", lambda: _gpu(settings.device))
+    results += packages.look(small=part == "gateway")
+    return [*results, _worker(home), *([] if part == "worker" else [_gateway(home)])]
 
 
 def _certificates(
     home: SiteHome, settings: SiteSettings, part: str, now: datetime
-) -> Iterator[CheckResult]:
+) -> list[CheckResult]:
     ca = home.ca.read_bytes()
-    yield checks.certificate("ca.crt", ca, ca, None, now, _RENEW)
-    for path, holder in preflight.own_certificates(home, part, settings.name):
-        yield checks.certificate(path.name, path.read_bytes(), ca, holder, now, _RENEW)
+    files = [("ca.crt", ca, None)] + [
+        (path.name, path.read_bytes(), holder)
+        for path, holder in preflight.own_certificates(home, part, settings.name)
+    ]
+    return [
+        checks.certificate(name, pem, ca, holder=holder, now=now, advice=_RENEW)
+        for name, pem, holder in files
+    ]
+
+
+def _disk(folder: Path) -> CheckResult:
+    return checks.disk(shutil.disk_usage(folder).free, preflight.LEAST_DISK, str(folder))
 
 
 def _policy(home: SiteHome) -> CheckResult:
@@ -95,22 +100,23 @@ def _policy(home: SiteHome) -> CheckResult:
     )
 
 
-def _way(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
+def _connection(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
     """Each hop to the coordinator, and its clock."""
-    proxy, certificate = diagnosis.proxy_of(settings), (home.tls_crt, home.tls_key)
+    certificate = (home.tls_crt, home.tls_key)
     ca = home.ca.read_bytes()
-    found = [checks.ok("proxy", "none is used")] if proxy is None else []
-    hops = connection.reach(settings, ca, certificate, _BELL)
-    found += [
-        checks.ok(hop.name, hop.found) if hop.ok else checks.wrong(hop.name, hop.found)
+    proxied = diagnosis.proxy_of(settings) is not None
+    results = [] if proxied else [checks.ok("proxy", "none is used")]
+    hops = connection.reach(settings, ca, certificate, _LONG_POLL)
+    results += [
+        checks.ok(hop.name, hop.remark) if hop.ok else checks.wrong(hop.name, hop.remark)
         for hop in hops
     ]
     try:
         with connection.client(settings, ca, certificate) as http:
-            date = http.get(_BELL).headers.get("Date")
+            date = http.get(_LONG_POLL).headers.get("Date")
     except httpx.HTTPError:
         date = None
-    return [*found, checks.clock(date, datetime.now(UTC))]
+    return [*results, checks.clock(date, datetime.now(UTC))]
 
 
 def _data(folder: Path) -> CheckResult:
@@ -136,23 +142,18 @@ def _data(folder: Path) -> CheckResult:
 
 
 def _walls(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
-    """Raise the worker's walls around a process that does nothing else, and see whether they hold."""
+    """Raise the worker's walls around a process that does nothing else; do they hold?"""
     command = [sys.executable, "-c", _WALLS, settings.data, str(home.path), str(home.socket)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 (our own program)
-    found = [checks.ok("walls", line.removeprefix("wall: ")) for line in done.stdout.splitlines()]
-    if done.returncode == 0 and found:
-        return found
-    why = done.stderr.strip().splitlines()[-1:] or ["a wall cannot be raised"]
-    sentence, advice = (
-        why[0].removeprefix("client.isolation.sandbox.SandboxError: ").rstrip("."),
-        "use Linux 5.13 or newer with Landlock, or containers",
+    done = subprocess.run(  # noqa: S603  # our own program, with arguments of our own
+        command, capture_output=True, text=True, timeout=300, check=False
     )
-    return [
-        *found,
-        checks.wrong("walls", sentence, advice)
-        if settings.walls == "required"
-        else checks.warning("walls", sentence, advice),
-    ]
+    raised = [checks.ok("walls", line.removeprefix("wall: ")) for line in done.stdout.splitlines()]
+    if done.returncode == 0 and raised:
+        return raised
+    last = (done.stderr.strip().splitlines() or ["a wall cannot be raised"])[-1]
+    sentence = last.removeprefix("client.isolation.kernel.SandboxError: ").rstrip(".")
+    judge = checks.wrong if settings.walls == "required" else checks.warning
+    return [*raised, judge("walls", sentence, _WALLS_ADVICE)]
 
 
 def _gpu(device: str) -> CheckResult:
@@ -169,12 +170,11 @@ def _gpu(device: str) -> CheckResult:
             "install its driver, or set device to cpu or auto",
         )
     free, total = torch.cuda.mem_get_info()
-    found = f"{torch.cuda.get_device_name()}, {free / (1 << 30):.1f} of {total / (1 << 30):.1f} GiB free"
-    return (
-        checks.ok("GPU", found)
-        if free >= _LEAST_GPU
-        else checks.warning("GPU", found, "end what else uses it")
-    )
+    memory = f"{free / (1 << 30):.1f} of {total / (1 << 30):.1f} GiB free"
+    sentence = f"{torch.cuda.get_device_name()}, {memory}"
+    if free < _LEAST_GPU:
+        return checks.warning("GPU", sentence, "end what else uses it")
+    return checks.ok("GPU", sentence)
 
 
 def _worker(home: SiteHome) -> CheckResult:
@@ -194,13 +194,11 @@ def _gateway(home: SiteHome) -> CheckResult:
     words = ["site", "start", "--home", str(home.path), "--only", "gateway"]
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if (
-                place.read_bytes().decode("utf-8", "replace").split("\0")[:-1][-len(words) :]
-                == words
-            ):
-                return checks.ok("gateway", f"runs as process {place.parent.name}")
+            typed = place.read_bytes().decode("utf-8", "replace").split("\0")[:-1]
         except OSError:  # it has just ended, or is hidden from this user
             continue
+        if typed[-len(words) :] == words:
+            return checks.ok("gateway", f"runs as process {place.parent.name}")
     return checks.warning(
         "gateway",
         "is not among the processes that this user sees",

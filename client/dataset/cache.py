@@ -1,8 +1,9 @@
 """The images of one hospital's folder: decoded once, prepared once, kept in memory in compact form.
 
-float16 is kept where it changes no pixel by more than 1/256 of the image's own standard deviation (below the step of an 8-bit camera;
-standardised images up to sixteen deviations fit), float32 where it would; masks as uint8. The rounding is applied whether an image is kept
-or decoded anew, so memory never changes a result.
+float16 is kept where it changes no pixel by more than 1/256 of the image's own standard deviation
+(below the step of an 8-bit camera; standardised images up to sixteen deviations fit), float32 where
+it would; masks as uint8. The rounding is applied whether an image is kept or decoded anew, so
+memory never changes a result.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor
 
 from client.dataset.decode import decode
-from client.dataset.manifest import PARTS, check_share, index, split
+from client.dataset.manifest import check_share, index
+from client.dataset.patient_split import PARTS, split
 from common.errors import CaseError
 from common.sample import Sample
 from common.study import plugins
@@ -27,11 +29,15 @@ from common.tasks import Task
 from common.transforms import Transform
 
 MEMORY = 8 << 30
-"""Most bytes of decoded images that one hospital keeps (never over half of the machine's memory); the rest is decoded at each use."""
+"""Most bytes of decoded images that one hospital keeps; the rest is decoded at each use.
+
+Never over half of the machine's memory.
+"""
 Log = Callable[[str], None]
-Gone = Callable[[str], bool]
+Withdrawn = Callable[[str], bool]
 """Whether a patient, by identifier, takes no further part."""
 _CHUNK = 16
+"""Cases decoded before any of them is kept, so that few wait in memory."""
 _EXACT = 2.0**-8
 
 
@@ -45,20 +51,22 @@ class ImageCache:
         task: Task,
         log: Log,
         memory: int,
-        gone: Gone | None = None,
+        is_withdrawn: Withdrawn | None = None,
     ) -> None:
-        self.study, self.task, self.log = study, task, log
-        self.manifest = index(folder, task, study.data, log, gone)
+        self.study = study
+        self.task = task
+        self.log = log
+        self.manifest = index(folder, task, study.data, log=log, is_withdrawn=is_withdrawn)
         self.parts = split(self.manifest, study.data, study.seed)
         self.left_out = Counter(self.manifest.left_out)
         self.kept: dict[int, Sample] = {}
         self.unusable = self.manifest.unusable
         self._loaded: set[str] = set()
         self._shapes: dict[int, tuple[int, ...]] = {}
-        self._room = min(memory, _physical() // 2)
+        self._free = min(memory, _physical() // 2)
 
     def load(self, part: str) -> tuple[int, ...]:
-        """Indices of the usable cases of a part; the first call decodes all of them, side by side on torch's number of threads.
+        """Indices of the usable cases of a part; the first call decodes all of them.
 
         Raises:
             SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
@@ -66,13 +74,14 @@ class ImageCache:
         self._decode_part(part)
         total = len(self.manifest.cases) + self.manifest.unusable
         if self.unusable > self.study.data.max_bad_fraction * total:
-            for other in PARTS:  # so that the share that is told is that of all images
+            # The share that the refusal states is that of all images.
+            for other in PARTS:
                 self._decode_part(other)
         check_share(self.unusable, total, self.left_out, self.study.data)
         return self.parts[part]
 
     def shapes(self, part: str) -> dict[tuple[int, ...], int]:
-        """The different shapes of a part's prepared images, each with the first case that has it."""
+        """The different shapes of a part's prepared images, each with the first case of it."""
         first: dict[tuple[int, ...], int] = {}
         for i in self.load(part):
             first.setdefault(self._shapes[i], i)
@@ -108,12 +117,15 @@ class ImageCache:
             self.log(result.local)
             return False
         self._shapes[i] = tuple(result.image.shape)
-        full, self._room = self._room < 0, self._room - result.nbytes
-        if self._room >= 0:
+        full = self._free < 0
+        # It stays below zero once it is: no smaller image slips in, and the line is logged once.
+        self._free -= result.nbytes
+        if self._free >= 0:
             self.kept[i] = result
         elif not full:
             self.log(
-                f"Decoded images fill the memory set aside for them; {len(self.kept)} are kept, others are decoded at each use."
+                f"Decoded images fill the memory set aside for them; {len(self.kept)} are kept, "
+                "others are decoded at each use."
             )
         return True
 
@@ -138,8 +150,8 @@ def transform(name: str) -> Transform:
     Raises:
         StudyError: there is none of that name.
     """
-    found: Transform = plugins.load("common.transforms", name, "TRANSFORM", "step")
-    return found
+    step: Transform = plugins.load("common.transforms", name, "TRANSFORM", "step")
+    return step
 
 
 def _prepared(step: Named, sample: Sample, path: Path) -> Sample:
@@ -148,6 +160,7 @@ def _prepared(step: Named, sample: Sample, path: Path) -> Sample:
         return prepare(step.options, sample) if prepare else sample
     except CaseError as error:
         raise error.at(path) from None
+    # What torch raises where a step does not fit an image; anything else is a fault of ours.
     except (ValueError, RuntimeError, IndexError) as error:
         raise CaseError("case.step", f"{path}: {error!r}", step=step.name) from None
 

@@ -10,13 +10,14 @@ from torch import Tensor
 from client.dataset.manifest import Case
 from client.readers import _registry
 from client.readers.dicom import series
-from client.targets import Decoded, source
+from client.targets import DecodedImage, source
 from common.errors import CaseError
 from common.sample import Sample
 from common.study.study import Data
 from common.tasks import Task
 
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601-7, 2.5.1
+_LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue (ITU-R BT.601-7, 2.5.1)."""
 
 
 def decode(case: Case, task: Task, data: Data) -> Sample:
@@ -32,9 +33,12 @@ def decode(case: Case, task: Task, data: Data) -> Sample:
     try:
         image = _channels(_tensor(scan.array), data.channels)
         _check(image, data)
-        place = Decoded(case.image, tuple(image.shape[1:]), scan.affine if case.volume else None)
-        pairs = case.stated.items()
-        targets = {name: source(name).load(stated, place, task) for name, stated in pairs}
+        # Other images have no affine here: a NIfTI's mask is compared with it header to header.
+        affine = scan.affine if case.volume else None
+        decoded = DecodedImage(case.image, tuple(image.shape[1:]), affine)
+        targets = {
+            name: source(name).load(stated, decoded, task) for name, stated in case.stated.items()
+        }
         return Sample(image, scan.spacing, case.patient, targets)
     except CaseError as error:
         raise error.at(case.image) from None
@@ -44,18 +48,18 @@ def _tensor(array: npt.NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
 
 
-def _channels(image: Tensor, wanted: int) -> Tensor:
+def _channels(image: Tensor, asked: int) -> Tensor:
     """Grey to RGB by repetition, RGB to grey by luma."""
-    have = int(image.shape[0])
-    if have == wanted:
+    channels = int(image.shape[0])
+    if channels == asked:
         return image
-    if have == 3 and wanted == 1:
+    if channels == 3 and asked == 1:
         red, green, blue = image
         luma: Tensor = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
         return luma[None]
-    if have == 1:
-        return image.repeat(wanted, *[1] * (image.dim() - 1))
-    raise CaseError("case.channels", channels=have, asked=wanted)
+    if channels == 1:
+        return image.repeat(asked, *[1] * (image.dim() - 1))
+    raise CaseError("case.channels", channels=channels, asked=asked)
 
 
 def _check(image: Tensor, data: Data) -> None:

@@ -1,16 +1,17 @@
-"""``labels.toml``: what a hospital calls things, beside what studies call them; applied wherever labels, masks and boxes are read.
+"""``labels.toml``: a hospital's words beside a study's, wherever labels, masks and boxes are read.
 
 ::
 
-    [columns]                     # column of labels.csv or cases.csv = the study's column
+    [columns]              # column of labels.csv or cases.csv = the study's column
     Befund = "pneumonia"
-    [labels]                      # value of a column, or label of a box = the study's name; "" = not used
+    [labels]               # value of a column, or label of a box = the study's name; "" = not used
     ja = "1"
     nein = "0"
-    [masks]                       # value of a pixel = the study's class; a class that the study does not ask for is background
+    [masks]                # value of a pixel = the study's class
     7 = "liver"
 
-Without the file, and for what it does not list, the hospital's own words are taken as they are; of masks, [masks] lists every value but 0.
+A class of [masks] that the study does not ask for is background. Without the file, and for what it
+does not list, the hospital's own words are taken as they are; [masks] lists every value but 0.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class LabelNames:
         return self.labels.get(text, text)
 
     def entry(self, entry: Any) -> Any:
-        """An entry of boxes.json under the study's names, without the objects that are not used; a malformed one as it is."""
+        """An entry of boxes.json under the study's names, without the objects that are not used.
+
+        A malformed entry is given back as it is: who checks entries says what is wrong with it.
+        """
         objects = entry.get("objects") if isinstance(entry, dict) else None
         if (
             not self.labels
@@ -74,7 +78,8 @@ class LabelNames:
         Raises:
             CaseError: a value that [masks] does not list.
         """
-        result, listed = np.zeros(stored.shape, np.uint8), stored == 0
+        result = np.zeros(stored.shape, np.uint8)
+        listed = stored == 0
         for value, name in self.masks.items():
             here = stored == value
             listed |= here
@@ -125,5 +130,6 @@ def dumps(names: LabelNames) -> str:
 
 def beside(mask: Path) -> LabelNames:
     """The names of the folder in whose ``masks/`` a mask lies."""
-    rooms = [place for place in mask.parents if place.name == "masks"]
-    return read(rooms[-1].parent) if rooms else LabelNames()
+    folders = [parent for parent in mask.parents if parent.name == "masks"]
+    # The outermost: a hospital may name a folder of its own within it the same.
+    return read(folders[-1].parent) if folders else LabelNames()

@@ -1,6 +1,7 @@
 """Tables: labels.csv and cases.csv.
 
-Only the columns that a study asks for, and ``patient_id``, are kept. Public sentences name rules, counts and columns, never a value.
+Only the columns that a study asks for, and ``patient_id``, are kept. Public sentences name rules,
+counts and columns, never a value.
 """
 
 from __future__ import annotations
@@ -20,16 +21,24 @@ from common.tasks import Task
 PATIENT = "patient_id"
 _TABLES = ("labels.csv", "cases.csv")
 _MOST_NAMED = 20
+"""Most columns that a sentence of the hospital's own log names."""
 _LARGEST = 1 << 27
 """Most bytes of a table."""
-_LONGEST, _MOST_LINES, _MOST_COLUMNS = 1 << 20, 2_000_000, 10_000
-"""Most characters of a row, lines of a table and columns."""
+_LONGEST = 1 << 20
+"""Most characters of a row."""
+_MOST_LINES = 2_000_000
+_MOST_COLUMNS = 10_000
 _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by file name (:func:`client.readers._registry.key`); ``torn`` are files whose rows contradict each other."""
+    """Rows of labels.csv and cases.csv.
+
+    Attributes:
+        rows: by file name (:func:`client.readers._registry.key`).
+        torn: files whose rows contradict each other.
+    """
 
     rows: Mapping[str, Mapping[str, str]]
     torn: frozenset[str]
@@ -45,7 +54,7 @@ def read_table(folder: Path, asked: Sequence[str]) -> Table:
     Raises:
         SiteError: a table cannot be read, or a column that is asked for is missing.
     """
-    wanted = (PATIENT, *asked)
+    kept = (PATIENT, *asked)
     names = label_names.read(folder)
     rows: dict[str, dict[str, str]] = {}
     torn: set[str] = set()
@@ -53,14 +62,13 @@ def read_table(folder: Path, asked: Sequence[str]) -> Table:
     for name in _TABLES:
         if not (folder / name).is_file():
             continue
-        columns, records = names.rows(
-            *_read_csv(folder / name, lambda c: names.columns.get(c, c) in ("file", *wanted))
-        )
+        stored = _read_csv(folder / name, lambda c: names.columns.get(c, c) in ("file", *kept))
+        columns, records = names.rows(*stored)
         present += [c for c in columns if c not in present]
         for record in records:
             file = _registry.key(record["file"])
             row = rows.setdefault(file, {})
-            for column in wanted:
+            for column in kept:
                 stated = record.get(column, "")
                 value = stated if column == PATIENT else names.label(stated)
                 if value and row.setdefault(column, value) != value:
@@ -83,17 +91,16 @@ def patients(folder: Path) -> set[str]:
     return {record.get(PATIENT, "") for _, records in tables for record in records} - {""}
 
 
-def _check_columns(wanted: Sequence[str], present: list[str]) -> None:
-    missing = [c for c in wanted if c not in present]
+def _check_columns(asked: Sequence[str], present: list[str]) -> None:
+    missing = [c for c in asked if c not in present]
     if missing and not present:
-        raise SiteError("data.no_labels", columns=wanted)
+        raise SiteError("data.no_labels", columns=asked)
     if missing:
-        raise SiteError(
-            "data.no_column",
-            f"labels.csv has no column {', '.join(missing)}; its columns are: {', '.join(present[:_MOST_NAMED])}.",
-            columns=missing,
-            present=len(present),
+        local = (
+            f"labels.csv has no column {', '.join(missing)}; "
+            f"its columns are: {', '.join(present[:_MOST_NAMED])}."
         )
+        raise SiteError("data.no_column", local, columns=missing, present=len(present))
 
 
 def _read_csv(
@@ -107,23 +114,26 @@ def _read_csv(
         lines = Lines(_limits.table_bytes(path, _LARGEST), path.name)
         reader = lines.rows()
         columns = next(reader, [])
-        at = [i for i, column in enumerate(columns) if keep(column)]
-        place = columns.index("file") if "file" in columns else len(columns)
+        kept = [i for i, column in enumerate(columns) if keep(column)]
+        file = columns.index("file") if "file" in columns else len(columns)
         rows = [
-            {columns[i]: row[i] for i in at if i < len(row)} for row in reader if len(row) > place
+            {columns[i]: row[i] for i in kept if i < len(row)} for row in reader if len(row) > file
         ]
     except (OSError, ValueError, csv.Error) as error:
         raise SiteError("table.unreadable", f"{path}: {error!r}", file=path.name) from None
     except CaseError as error:
         raise SiteError(error.sentence, f"{path}: {error.local}") from None
-    if "file" not in columns:  # the first line may then be data: it is counted, not quoted
-        found = f"{path}: first line {columns[:_MOST_NAMED]!r}"
-        raise SiteError("table.no_file_column", found, file=path.name, columns=len(columns))
+    # The first line may then be data: outside the hospital it is counted, not quoted.
+    if "file" not in columns:
+        local = f"{path}: first line {columns[:_MOST_NAMED]!r}"
+        raise SiteError("table.no_file_column", local, file=path.name, columns=len(columns))
     return columns, rows
 
 
 class Lines:
-    """A table's text line by line, never as a whole; counts lines, and characters of the row that is being read.
+    """A table's text line by line, never as a whole.
+
+    Counts lines, and characters of the row that is being read.
 
     Args:
         raw: the table.
@@ -136,7 +146,8 @@ class Lines:
         head = self._text.readline(_LONGEST)
         self._text.seek(0)
         self._separator = max(",;\t", key=head.count)
-        self._lines = self._characters = 0
+        self._lines = 0
+        self._characters = 0
 
     def __iter__(self) -> Iterator[str]:
         while line := self._text.readline(_LONGEST + 1):
@@ -179,11 +190,14 @@ def encoding(raw: bytes) -> str:
             decoder.decode(raw[start : start + _CHUNK], final=start + _CHUNK > len(raw))
     except UnicodeDecodeError:
         return "cp1252"
+    # Excel begins UTF-8 with a mark; this reads it with and without.
     return "utf-8-sig"
 
 
 def read_target(row: Mapping[str, str], task: Task) -> int | tuple[int, ...] | None:
-    """The class number, or one 0/1 per column if multi-label (two classes name the 0 and the 1); None where the row states none.
+    """The class number, or one 0/1 per column if multi-label; None where the row states none.
+
+    Of a multi-label task with two classes, these are the names of the 0 and the 1.
 
     Raises:
         CaseError: a value that the task does not name.
@@ -192,8 +206,8 @@ def read_target(row: Mapping[str, str], task: Task) -> int | tuple[int, ...] | N
     if not texts or not all(texts):
         return None
     if task.multi_label:
-        return tuple(_position(text, allowed(task)) for text in texts)
-    return _position(texts[0], task.classes)
+        return tuple(position(text, allowed(task)) for text in texts)
+    return position(texts[0], task.classes)
 
 
 def allowed(task: Task) -> tuple[str, ...]:
@@ -201,17 +215,20 @@ def allowed(task: Task) -> tuple[str, ...]:
     return ("0", "1") if task.multi_label and len(task.classes) != 2 else task.classes
 
 
-def _position(text: str, allowed: tuple[str, ...]) -> int:
-    """Index among the allowed texts; numbers agree by value, so "1.0" is "1"."""
+def position(text: str, allowed: tuple[str, ...]) -> int:
+    """Index among the allowed texts; numbers agree by value, so "1.0" is "1".
+
+    Raises:
+        CaseError: it is none of them.
+    """
     if text in allowed:
         return allowed.index(text)
     number = _number(text)
     for i, candidate in enumerate(allowed):
         if number is not None and number == _number(candidate):
             return i
-    raise CaseError(
-        "case.label", f"label {text!r}; allowed: {', '.join(allowed)}.", allowed=allowed
-    )
+    local = f"label {text!r}; allowed: {', '.join(allowed)}."
+    raise CaseError("case.label", local, allowed=allowed)
 
 
 def _number(text: str) -> float | None:

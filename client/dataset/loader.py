@@ -1,7 +1,9 @@
 """From hospital folders to training batches.
 
-A :class:`SiteDataset` is opened once per hospital and study. A part is decoded when it is first asked for, all parts before a hospital is
-refused; what cannot be used is left out and counted. Where all training images have one size and no step crops them, batches are rows of one resident tensor.
+A :class:`SiteDataset` is opened once per hospital and study. A part is decoded when it is first
+asked for, all parts before a hospital is refused; what cannot be used is left out and counted.
+Where all training images have one size and no step crops them, batches are rows of one resident
+tensor.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
-from client.dataset.cache import MEMORY, Gone, ImageCache, Log, expanded, transform
-from client.dataset.manifest import PARTS
+from client.dataset.cache import MEMORY, ImageCache, Log, Withdrawn, expanded, transform
+from client.dataset.patient_split import PARTS
 from common.errors import SiteError
 from common.sample import Batch, Sample, stack
 from common.seeds import derive
@@ -26,11 +28,11 @@ from common.tasks import Task
 
 
 class SiteDataset:
-    """The images of one hospital, or of several taken together for the pooled comparison, split and ready for training."""
+    """The images of one hospital, or of several pooled, split and ready for training."""
 
-    def __init__(self, shelves: Sequence[ImageCache]) -> None:
-        self._shelves = tuple(shelves)
-        self._crops = [s for s in shelves[0].study.augment if transform(s.name).kind == "crop"]
+    def __init__(self, caches: Sequence[ImageCache]) -> None:
+        self._caches = tuple(caches)
+        self._crops = [s for s in caches[0].study.augment if transform(s.name).kind == "crop"]
         self._stacked: Batch | None = None
         self._device = torch.device("cpu")
 
@@ -42,38 +44,46 @@ class SiteDataset:
         task: Task,
         log: Log = lambda line: None,
         memory: int = MEMORY,
-        gone: Gone | None = None,
+        is_withdrawn: Withdrawn | None = None,
     ) -> SiteDataset:
         """Index and split each folder; nothing is decoded yet.
 
         Args:
-            folders: one hospital each; several act as one whose parts are exactly the union of theirs.
+            folders: one hospital each; several act as one whose parts are exactly the union of
+                theirs.
             study: ``data``, ``prepare``, ``augment`` and ``seed`` are used.
             task: which targets to bring.
             log: the hospital's own log; file names appear there and nowhere else.
             memory: bytes of decoded images to keep of each folder.
-            gone: whether a patient, by identifier, takes no further part.
+            is_withdrawn: whether a patient, by identifier, takes no further part.
 
         Raises:
             SiteError: a folder cannot be used.
         """
-        return cls([ImageCache(folder, study, task, log, memory, gone) for folder in folders])
+        return cls(
+            [
+                ImageCache(folder, study, task, log, memory=memory, is_withdrawn=is_withdrawn)
+                for folder in folders
+            ]
+        )
 
     @classmethod
-    def join(cls, banks: Sequence[SiteDataset]) -> SiteDataset:
-        """Several open banks as one that shares their decoded images; patients stay apart."""
-        return cls([shelf for bank in banks for shelf in bank._shelves])
+    def join(cls, datasets: Sequence[SiteDataset]) -> SiteDataset:
+        """Several open datasets as one that shares their decoded images; patients stay apart."""
+        return cls([cache for dataset in datasets for cache in dataset._caches])
 
     @property
     def counts(self) -> dict[str, int]:
-        """Usable images by part (train, validation, test), patients, train_patients, and images left_out. Decodes what was not yet decoded.
+        """Usable images by part, ``patients``, ``train_patients``, and images ``left_out``.
+
+        Parts are train, validation and test; what was not yet decoded is decoded now.
 
         Raises:
             SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
         """
         patients = self._patients()
         counts = {part: len(self._places(part)) for part in PARTS}
-        left_out = sum(shelf.left_out.total() for shelf in self._shelves)
+        left_out = sum(cache.left_out.total() for cache in self._caches)
         return {
             **counts,
             "patients": len(set().union(*patients.values())),
@@ -88,41 +98,45 @@ class SiteDataset:
     def _patients(self) -> dict[str, set[tuple[ImageCache, int]]]:
         """Who has usable images in each part."""
         return {
-            part: {(p.shelf, p.shelf.manifest.cases[p.index].patient) for p in self._places(part)}
+            part: {(p.cache, p.cache.manifest.cases[p.index].patient) for p in self._places(part)}
             for part in PARTS
         }
 
     def check_shapes(self) -> None:
-        """Make sure that training images can be stacked: cropped once where the study crops, one image of each shape stands for all.
+        """Make sure that training images can be stacked, after the study's crops.
+
+        One image of each shape is cropped once and stands for all.
 
         Raises:
-            SiteError: they differ in size; or more images are unusable than ``data.max_bad_fraction`` allows.
+            SiteError: they differ in size; or more images are unusable than
+                ``data.max_bad_fraction`` allows.
         """
-        kinds: dict[tuple[int, ...], _Place] = {}
-        for shelf in self._shelves:
-            for shape, i in shelf.shapes("train").items():
-                kinds.setdefault(shape, _Place(shelf, i, 0))
-        shapes = set(kinds)
+        first_of: dict[tuple[int, ...], _Place] = {}
+        for cache in self._caches:
+            for shape, i in cache.shapes("train").items():
+                first_of.setdefault(shape, _Place(cache, i, 0))
+        shapes = set(first_of)
         if len(shapes) > 1 and self._crops:
             generator = torch.Generator().manual_seed(0)
-            shapes = {
-                tuple(sample.image.shape) for sample in self._cropped(kinds.values(), generator)
-            }
+            cropped = self._cropped(first_of.values(), generator)
+            shapes = {tuple(sample.image.shape) for sample in cropped}
         _check_one(shapes)
 
     @property
     def reasons(self) -> list[dict[str, Any]]:
-        """Why images were left out: a sentence as it travels with its number of images, the most frequent first."""
+        """Why images were left out: sentences with their numbers of images, most frequent first."""
         total: Counter[Sentence] = Counter()
-        for shelf in self._shelves:
-            total.update(shelf.left_out)
+        for cache in self._caches:
+            total.update(cache.left_out)
         return [
-            {**reason.to_json(), "images": WHOLE.made(count)}
+            {**reason.to_json(), "images": WHOLE.converted(count)}
             for reason, count in total.most_common()
         ]
 
     def samples(self, part: str) -> Sequence[Sample]:
-        """Prepared samples of "train", "validation", "test" or "all", by hospital and file name; each is expanded when it is taken.
+        """Prepared samples of "train", "validation", "test" or "all", by hospital and file name.
+
+        Each is expanded when it is taken.
 
         Raises:
             SiteError: more images are unusable than ``data.max_bad_fraction`` allows.
@@ -130,7 +144,9 @@ class SiteDataset:
         return _Samples(self._places(part))
 
     def batches(self, steps: int, batch_size: int, seed: int) -> Iterator[Batch]:
-        """Shuffled training batches: each image once before any comes again, ``crop`` steps applied, ``augment`` steps not.
+        """Shuffled training batches: each image once before any comes again.
+
+        ``crop`` steps are applied, ``augment`` steps are not.
 
         Args:
             steps: number of batches.
@@ -143,55 +159,50 @@ class SiteDataset:
         places = self._places("train")
         if not places:
             raise SiteError("data.none_usable")
-        order = _order(
-            len(places),
-            steps,
-            min(batch_size, len(places)),
-            torch.Generator().manual_seed(derive(seed, "order")),
-        )
+        # Two generators: whether a study crops does not change the order of its images.
+        shuffle = torch.Generator().manual_seed(derive(seed, "order"))
+        order = _order(len(places), steps, min(batch_size, len(places)), shuffle)
         whole = None if self._crops else self._stack(places)
         generator = torch.Generator().manual_seed(derive(seed, "crop"))
         for chosen in order:
-            yield (
-                _select(whole, chosen, self._device)
-                if whole
-                else self._collate([places[i] for i in chosen.tolist()], generator)
-            )
+            if whole:
+                yield _select(whole, chosen, self._device)
+            else:
+                yield self._collate([places[i] for i in chosen.tolist()], generator)
 
     def to(self, device: torch.device) -> SiteDataset:
-        """Feed a device from now on; the same bank.
+        """Feed a device from now on; the same dataset.
 
-        Stacked training images move to a GPU if they fill at most a third of its free memory; else each batch lies in page-locked memory.
+        Stacked training images move to a GPU if they fill at most a third of its free memory; else
+        each batch lies in page-locked memory.
         """
-        self._device, self._stacked = device, None
+        self._device = device
+        self._stacked = None
         return self
 
     def _places(self, part: str) -> list[_Place]:
         chosen = PARTS if part == "all" else (part,)
-        places, first = [], 0
-        for shelf in self._shelves:
-            indices = sorted(i for name in chosen for i in shelf.load(name))
-            places += [_Place(shelf, i, first) for i in indices]
-            first += shelf.manifest.patients
+        places = []
+        # Patients are numbered within each hospital; this tells those of the next apart.
+        first = 0
+        for cache in self._caches:
+            indices = sorted(i for name in chosen for i in cache.load(name))
+            places += [_Place(cache, i, first) for i in indices]
+            first += cache.manifest.patients
         return places
 
     def _stack(self, places: list[_Place]) -> Batch | None:
-        """All training images as one compact batch, or None where they differ in size or are not all kept."""
+        """All training images as one compact batch; None where sizes differ or not all are kept."""
         if self._stacked is None:
-            held = [place.shelf.kept.get(place.index) for place in places]
-            samples = [sample for sample in held if sample is not None]
+            kept = [place.cache.kept.get(place.index) for place in places]
+            samples = [sample for sample in kept if sample is not None]
             if len(samples) < len(places) or len({sample.image.shape for sample in samples}) > 1:
                 return None
             if len({sample.image.dtype for sample in samples}) > 1:
                 samples = [expanded(sample) for sample in samples]
             whole = stack(samples)
-            for i, (place, sample) in enumerate(
-                zip(places, samples, strict=True)
-            ):  # views, so that nothing is held twice
-                if len(self._shelves) == 1:
-                    own = whole.part(i, i + 1)
-                    kept = sample.with_(image=own.images[0], targets=own.targets)
-                    place.shelf.kept[place.index] = kept
+            if len(self._caches) == 1:
+                _keep_views(whole, places, samples)
             self._stacked = _moved(whole, self._device)
         return self._stacked
 
@@ -204,9 +215,8 @@ class SiteDataset:
         samples = [place.sample() for place in places]
         for step in self._crops:
             crop = transform(step.name).crop
-            samples = (
-                [crop(step.options, sample, generator) for sample in samples] if crop else samples
-            )
+            if crop:
+                samples = [crop(step.options, sample, generator) for sample in samples]
         return samples
 
 
@@ -224,16 +234,25 @@ def _check_one(shapes: Set[tuple[int, ...]]) -> None:
 
 
 class _Place:
-    """Where one sample of a bank lies."""
+    """Where one sample of a dataset lies."""
 
-    __slots__ = ("first", "index", "shelf")
+    __slots__ = ("cache", "first", "index")
 
-    def __init__(self, shelf: ImageCache, index: int, first: int) -> None:
-        self.shelf, self.index, self.first = shelf, index, first
+    def __init__(self, cache: ImageCache, index: int, first: int) -> None:
+        self.cache = cache
+        self.index = index
+        self.first = first
 
     def sample(self) -> Sample:
-        sample = expanded(self.shelf.sample(self.index))
+        sample = expanded(self.cache.sample(self.index))
         return sample.with_(patient=sample.patient + self.first)
+
+
+def _keep_views(whole: Batch, places: Sequence[_Place], samples: Sequence[Sample]) -> None:
+    """Put rows of the stacked batch in place of the kept samples, so that nothing is held twice."""
+    for i, (place, sample) in enumerate(zip(places, samples, strict=True)):
+        own = whole.part(i, i + 1)
+        place.cache.kept[place.index] = sample.with_(image=own.images[0], targets=own.targets)
 
 
 class _Samples(Sequence[Sample]):

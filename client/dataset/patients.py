@@ -1,4 +1,4 @@
-"""Whose images a hospital's folder holds: the identifiers in its tables and DICOM headers. They are compared here and go nowhere."""
+"""Whose images a hospital's folder holds: the identifiers in its tables and DICOM headers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from common.errors import CaseError
 
 
 def listed(folder: Path) -> frozenset[str]:
-    """Patient identifiers of ``patient_id`` in labels.csv and cases.csv, and PatientID of DICOM files.
+    """Identifiers of ``patient_id`` in labels.csv and cases.csv, and PatientID of DICOM files.
 
     Raises:
         SiteError: the folder cannot be listed, or a table cannot be read.
     """
-    found = labels.patients(folder)
+    identifiers = labels.patients(folder)
     for path in _registry.files(folder / "dicom"):
         try:
-            found.add(dicom.patient(path) or "")
+            identifiers.add(dicom.patient(path) or "")
+        # What cannot be opened names no patient; using the folder reports it.
         except CaseError:
             continue
-    return frozenset(found - {""})
+    return frozenset(identifiers - {""})

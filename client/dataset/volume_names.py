@@ -1,7 +1,8 @@
-"""Which DICOM files of a hospital's folder are volumes, and by which names its tables and masks may call them.
+"""Which DICOM files of a hospital are volumes, and what its tables and masks may call them.
 
-A volume answers to the SeriesInstanceUID, to the name of any of its files, and to the folder that holds its files and no other series. The
-volumes of a 4-D series answer to the same names followed by ``/1``, ``/2`` and so on.
+A volume answers to the SeriesInstanceUID, to the name of any of its files, and to the folder that
+holds its files and no other series. The volumes of a 4-D series answer to the same names followed
+by ``/1``, ``/2`` and so on.
 """
 
 from __future__ import annotations
@@ -52,32 +53,33 @@ def images(files: Mapping[str, Path], dimensions: int) -> tuple[list[Image], lis
         for name, path in files.items()
         if dimensions == 3 and _registry.reader_of(path) is dicom.READER
     }
-    found = [Image(path, (name,)) for name, path in files.items() if name not in sliced]
+    listed = [Image(path, (name,)) for name, path in files.items() if name not in sliced]
     volumes, refused = series.sort(sliced.values()) if sliced else ((), ())
     name_of = {path: name for name, path in sliced.items()}
     crowded = _crowded(volumes, name_of)
-    found += [
+    listed += [
         Image(v.files[0], tuple(_names(v, name_of, crowded)), v)
         for v in volumes
         if v.kind == "volume"
     ]
-    return sorted(found, key=lambda image: image.names[0]), [
-        *refused,
-        *(_flat(v) for v in volumes if v.kind == "image"),
-    ]
+    flat = [_flat(v) for v in volumes if v.kind == "image"]
+    return sorted(listed, key=lambda image: image.names[0]), [*refused, *flat]
 
 
 def first(image: Image, find: Callable[[str], T | None]) -> T | None:
-    """What is known about an image by the first of its names that is known."""
-    return next((known for name in image.names if (known := find(name)) is not None), None)
+    """What is stated about an image under the first of its names that anything is stated about."""
+    values = (find(name) for name in image.names)
+    return next((value for value in values if value is not None), None)
 
 
 def _names(volume: Series, name_of: Mapping[Path, str], crowded: Counter[str]) -> Iterator[str]:
     mark = f"/{volume.part + 1}" if volume.by else ""
     files = [name_of[path] for path in volume.files]
+    # A folder stands for a series only if it holds no other: else a row would name either.
     folders = {_folder(name) for name in files}
-    if len(folders) == 1 and crowded[min(folders)] == 1 and min(folders):
-        yield min(folders) + mark
+    folder = min(folders)
+    if len(folders) == 1 and crowded[folder] == 1 and folder:
+        yield folder + mark
     yield from (name + mark for name in files)
     if volume.uid:
         yield volume.uid + mark

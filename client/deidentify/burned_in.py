@@ -1,11 +1,14 @@
-"""Text burned into pixels: the gate that keeps a picture back until a human has looked at it (DICOM PS3.15 E.3.1: Clean Pixel Data).
+"""Text burned into pixels: a picture with any waits for a human (PS3.15 E.3.1).
 
-First the header speaks: a file that says that there is annotation or a recognisable face stays back, and so does one of a kind that often
-carries text (ultrasound, secondary capture, angiography, endoscopy and other photographs, derived or secondary images) if its pixels cannot
-be looked at. Then the pixels are looked at (:mod:`client.deidentify.glyphs`). Nothing is read or recognised, and no picture is changed.
+First the header speaks: a file that says that there is annotation or a recognisable face stays
+back, and so does one of a kind that often carries text (ultrasound, secondary capture, angiography,
+endoscopy and other photographs, derived or secondary images) if its pixels cannot be looked at.
+Then the pixels are looked at (:mod:`client.deidentify.glyphs`). Nothing is read or recognised, and
+no picture is changed.
 
-A marker of 1 to 3 letters (L, R, AP) is no identifier and does not keep a picture back. What is written by hand, or so faint that it stands
-off its surroundings by less than a tenth of the picture's range, is not found.
+A marker of 1 to 3 letters (L, R, AP) is no identifier and does not keep a picture back. What is
+written by hand, or so faint that it stands off its surroundings by less than a tenth of the
+picture's range, is not found.
 """
 
 from __future__ import annotations
@@ -51,14 +54,20 @@ _OFTEN = (
     "1.2.840.10008.5.1.4.1.1.7",  # secondary capture
     "1.2.840.10008.5.1.4.1.1.12",  # angiography, fluoroscopy
     "1.2.840.10008.5.1.4.1.1.13.1",  # three-dimensional angiography
-    "1.2.840.10008.5.1.4.1.1.77.1",  # visible light: endoscopy, microscopy, photography, ophthalmology
+    # visible light: endoscopy, microscopy, photography, ophthalmology
+    "1.2.840.10008.5.1.4.1.1.77.1",
     "1.2.840.10008.5.1.4.1.1.481.1",  # images of radiotherapy
 )
 """Classes, and the beginnings of classes, of images that often carry text (PS3.6 Annex A)."""
-_BESIDE, _INNER = 6, (0.2, 0.8)
-"""A scanner that writes on the slices it took (CT, MR: original, with a place in the patient) writes beside the body: what lies between these
-parts of height and width is anatomy, of which a volume has hundreds of pictures. A row there counts from so many letters on."""
-_MADE = ("SECONDARY", "DERIVED")
+_BESIDE = 6
+_INNER = (0.2, 0.8)
+"""A scanner that writes on the slices it took writes beside the body.
+
+Such slices (CT, MR) are original and have a place in the patient. What lies between these parts of
+their height and width is anatomy, of which a volume has hundreds of pictures; outside, a row counts
+from so many letters on.
+"""
+_DERIVED = ("SECONDARY", "DERIVED")
 _LABEL_MAP = UID("1.2.840.10008.5.1.4.1.1.66.7")
 _NO_PICTURE = (SegmentationStorage, _LABEL_MAP, SurfaceSegmentationStorage, RTDoseStorage)
 """Classes whose pixels are numbers of segments or doses, on which nobody prints."""
@@ -69,8 +78,8 @@ def burned_in(dataset: Dataset, pixels: Frame | Iterable[Frame] | None) -> str |
 
     Args:
         dataset: the header.
-        pixels: stored values ``[H, W]``, ``[H, W, 3]``, frames of either ``[F, ...]``, or one frame after the other; None if there are none or
-            they cannot be decoded.
+        pixels: stored values ``[H, W]``, ``[H, W, 3]``, frames of either ``[F, ...]``, or one frame
+            after the other; None if there are none or they cannot be decoded.
 
     Returns:
         A sentence that holds nothing of the header's values and of the pixels.
@@ -96,29 +105,33 @@ def burned_in(dataset: Dataset, pixels: Frame | Iterable[Frame] | None) -> str |
 
 
 def must_be_seen(dataset: Dataset) -> bool:
-    """Whether the header alone cannot clear an image: its kind often carries text, or it was made from others."""
-    sop_class, kinds = str(dataset.get("SOPClassUID") or ""), dataset.get("ImageType") or ()
-    often = any(sop_class == one or sop_class.startswith(f"{one}.") for one in _OFTEN)
+    """Whether the header alone cannot clear an image.
+
+    Its kind often carries text, or it was made from others.
+    """
+    sop_class = str(dataset.get("SOPClassUID") or "")
+    kinds = dataset.get("ImageType") or ()
+    often = any(sop_class == uid or sop_class.startswith(f"{uid}.") for uid in _OFTEN)
     return often or any(
-        str(kind).strip().upper() in _MADE
+        str(kind).strip().upper() in _DERIVED
         for kind in ([kinds] if isinstance(kinds, str) else kinds)
     )
 
 
 def look(dataset: Dataset) -> str | None:
-    """:func:`burned_in` with the file's own pixels; pixels that cannot be decoded keep an image back."""
+    """:func:`burned_in` with the file's own pixels; undecodable ones keep an image back."""
     if dataset.get("SOPClassUID") in _NO_PICTURE or "PixelData" not in dataset:
         return burned_in(dataset, [])
     try:
         return burned_in(dataset, _decoded(dataset))
-    except Exception:  # a codec raises nearly anything on damaged pixels
+    # a codec raises nearly anything on damaged pixels
+    except Exception:
         return UNSEEN
 
 
 def _decoded(dataset: Dataset) -> Frame | Iterator[Frame]:
-    if (
-        dataset.file_meta.TransferSyntaxUID == RLELossless
-    ):  # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
+    # a damaged stream ends the process in pylibjpeg-rle: its panic is no Exception
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
         return iter_pixels(dataset, raw=True, decoding_plugin="pydicom")
     return codecs.decode(dataset)
 
@@ -149,7 +162,8 @@ def _says_yes(dataset: Dataset, name: str) -> bool:
 
 
 def _hidden_overlay(dataset: Dataset) -> bool:
-    """An overlay whose plane is not in OverlayData but in the high bits of the pixels (PS3.3 C.9.2, until 2004)."""
+    """Whether an overlay's plane is in the high bits of the pixels (PS3.3 C.9.2, until 2004)."""
+    # 60xx,0102 is OverlayBitPosition, 60xx,3000 OverlayData of the same group
     for tag in list(dataset.keys()):
         if tag >> 24 == 0x60 and tag & 0xFFFF == 0x0102:
             bit: Any = dataset[tag].value

@@ -1,7 +1,8 @@
 """Clean Descriptors: which free texts may stay (PS3.15 E.3.5).
 
-A text stays if every word of it is in a small list of anatomy and technique, ``words.txt`` beside this file; else all of it goes. A name, a
-number of a patient or a date is in no such list, in whatever language or place it was typed: what nobody thought of is removed, too.
+A text stays if every word of it is in a small list of anatomy and technique, ``words.txt`` beside
+this file; else all of it goes. A name, a number of a patient or a date is in no such list, in
+whatever language or place it was typed: what nobody thought of is removed, too.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ _LONGEST = 128
 
 
 def harmless(text: str) -> bool:
-    """Whether a text holds words of anatomy and technique only, and at most two numbers of at most two digits."""
-    found = [word.casefold() for word in _WORD.findall(text)]
-    unknown = [word for word in found if word not in vocabulary()]
+    """Whether a text holds words of anatomy and technique only, and at most two short numbers.
+
+    A short number has at most two digits.
+    """
+    words = [word.casefold() for word in _WORD.findall(text)]
+    unknown = [word for word in words if word not in vocabulary()]
     return (
         len(text) <= _LONGEST
         and len(unknown) <= _NUMBERS

@@ -1,10 +1,12 @@
 """Rows of printed letters in a picture, found without reading them.
 
-Print differs from anatomy in four ways that can be counted: its strokes are thin and of one grey that stands off sharply from what is
-around them, its letters are of one height, they stand on one line, and they follow each other closely. A row of :data:`LETTERS` or more is
-taken for text. Fewer are taken for a marker: the L, R or AP of a radiograph says where left is and names nobody.
+Print differs from anatomy in four ways that can be counted: its strokes are thin and of one grey
+that stands off sharply from what is around them, its letters are of one height, they stand on one
+line, and they follow each other closely. A row of :data:`LETTERS` or more is taken for text. Fewer
+are taken for a marker: the L, R or AP of a radiograph says where left is and names nobody.
 
-The picture is looked at in several sizes, so that strokes of 1 to about 16 pixels are found, both bright on dark and dark on bright.
+The picture is looked at in several sizes, so that strokes of 1 to about 16 pixels are found, both
+bright on dark and dark on bright.
 """
 
 from __future__ import annotations
@@ -24,11 +26,16 @@ _SMALLEST = 96
 _TOPHAT = 7
 """Strokes are thinner than this many pixels at the size at which they are looked at."""
 _LOOKS = ((0.10, 10), (0.14, 6), (0.20, 5), (0.28, 5))
-"""Contrast: how far a stroke stands off its surroundings, as a part of the picture's range, at least. With it, how many strokes a line through
-the middle of a row crosses, at least: 4 letters have 5 or more, and faint patterns must be longer than plain ones before they are text."""
+"""Pairs of a contrast and a number of crossings, both at least.
+
+Contrast: how far a stroke stands off its surroundings, as a part of the picture's range. Crossings:
+how many strokes a line through the middle of a row crosses; 4 letters have 5 or more, and faint
+patterns must be longer than plain ones before they are text.
+"""
 _UPRIGHT = 0.20
 """From this contrast on, rows that run up or down count, too."""
-_LOWEST, _HIGHEST = 5, 34
+_LOWEST = 5
+_HIGHEST = 34
 """Heights of letters, in pixels at the size at which they are looked at."""
 _WIDEST = 8
 """A letter, or letters that touch, are at most this many heights wide."""
@@ -39,12 +46,15 @@ _LETTER = 0.75
 _DENSITY = 1.0
 """Crossings in a stretch as long as the row is high, at least; the edge of a rib has far fewer."""
 _SHARP = 0.6
-"""Steepest steps from pixel to pixel over the contrast, at least: print has edges, anatomy has slopes."""
+"""Steepest steps from pixel to pixel over the contrast, at least: print has edges, anatomy has
+slopes."""
 
 _NOISE = 4.0
-"""A contrast counts from so many times the typical one of the whole picture on; below that it is grain."""
+"""A contrast counts from so many times the typical one of the whole picture on; below that it is
+grain."""
 _BESIDE = 0.5
-"""What lies right above and below a row is covered by strokes this much less than the row itself, at least; noise is everywhere alike."""
+"""What lies right above and below a row is covered by strokes this much less than the row itself,
+at least; noise is everywhere alike."""
 _SPREAD = 0.6
 """The strokes of a row differ in grey by at most this part of their contrast."""
 
@@ -57,41 +67,50 @@ Boxes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Row:
-    """Where a row of letters stands, in parts of the picture's height and width: top, left, bottom, right."""
+    """Where a row of letters stands: top, left, bottom, right in parts of height and width."""
 
     box: tuple[float, float, float, float]
     letters: int
 
 
 def rows(picture: npt.NDArray[np.generic]) -> list[Row]:
-    """Rows of letters in a grey ``[H, W]`` or coloured ``[H, W, C]`` picture of any real kind, also of letters that run up or down."""
-    found: list[Row] = []
+    """Rows of letters in a grey ``[H, W]`` or coloured ``[H, W, C]`` picture of any real kind.
+
+    Letters that run up or down count, too.
+    """
+    printed: list[Row] = []
     for plane in _planes(picture):
         for grey in _sizes(plane):
             for strokes, ground in _strokes(grey):
-                found += _rows(strokes, ground, _LOOKS)
+                printed += _rows(strokes, ground, _LOOKS)
                 turned = _rows(
                     strokes.T, ground.T, [look for look in _LOOKS if look[0] >= _UPRIGHT]
                 )
-                found += [
+                printed += [
                     Row((row.box[1], row.box[0], row.box[3], row.box[2]), row.letters)
                     for row in turned
                 ]
-    return found
+    return printed
 
 
 def _planes(picture: npt.NDArray[np.generic]) -> Iterator[Grey]:
-    """Colour as its brightest and its darkest channel: letters of any colour stand out in one of them."""
+    """Colour as its brightest and its darkest channel: any colour of print stands out in one."""
     values = np.nan_to_num(np.asarray(picture, np.float32), posinf=0, neginf=0)
     for plane in [values] if values.ndim == 2 else [values.max(axis=-1), values.min(axis=-1)]:
         low, high = (float(one) for one in np.percentile(plane, (0.05, 99.95)))
-        low, high = (low, high) if high > low else (float(plane.min()), float(plane.max()))
+        # a picture that is empty but for a few pixels
+        if high <= low:
+            low = float(plane.min())
+            high = float(plane.max())
         if high > low:
             yield np.clip((plane - low) / (high - low), 0, 1)
 
 
 def _sizes(plane: Grey) -> Iterator[Grey]:
-    """The plane with at most 2048 pixels a side, and as often halved as it stays large enough for a row of letters."""
+    """The plane with at most 2048 pixels a side, then halved again and again.
+
+    It is halved as long as it stays large enough for a row of letters.
+    """
     plane = _reduced(plane, max(1, -(-max(plane.shape) // _LARGEST)))
     yield plane
     while min(plane.shape) >= 2 * _SMALLEST:
@@ -110,27 +129,31 @@ def _reduced(plane: Grey, step: int) -> Grey:
 
 
 def _strokes(grey: Grey) -> Iterator[tuple[Grey, Grey]]:
-    """What is thinner than a letter's stroke and brighter than its surroundings, beside the picture; then the same of the negative."""
+    """What is thinner than a stroke and brighter than its surroundings, beside the picture.
+
+    Then the same of the negative.
+    """
     for one in (grey, 1 - grey):
         yield one - ndimage.grey_opening(one, (_TOPHAT, _TOPHAT)), one
 
 
 def _rows(strokes: Grey, grey: Grey, looks: Sequence[tuple[float, int]]) -> list[Row]:
-    found, grain = [], _NOISE * float(np.median(strokes))
+    printed: list[Row] = []
+    grain = _NOISE * float(np.median(strokes))
     for contrast, crossings in [look for look in looks if look[0] >= grain]:
         mask = strokes > contrast
         for box in _lines(_letters(mask)):
             letters = round((box[3] - box[1]) / (_LETTER * (box[2] - box[0])))
-            if letters >= LETTERS and _printed(mask, strokes, grey, box, crossings):
+            if letters >= LETTERS and _printed(mask, strokes, grey, box=box, fewest=crossings):
                 high, wide = grey.shape
-                found.append(
+                printed.append(
                     Row((box[0] / high, box[1] / wide, box[2] / high, box[3] / wide), letters)
                 )
-    return found
+    return printed
 
 
 def _letters(mask: Mask) -> Boxes:
-    """Connected patches that have a letter's height and cover enough of their box, from left to right."""
+    """Connected patches of a letter's height that cover enough of their box, left to right."""
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     if not count:
         return np.empty((0, 4), np.int64)
@@ -140,7 +163,8 @@ def _letters(mask: Mask) -> Boxes:
             for down, across in ndimage.find_objects(labels)
         ]
     )
-    height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    height = boxes[:, 2] - boxes[:, 0]
+    width = boxes[:, 3] - boxes[:, 1]
     area = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     fits = (
         (height >= _LOWEST)
@@ -153,7 +177,7 @@ def _letters(mask: Mask) -> Boxes:
 
 
 def _lines(letters: Boxes) -> Iterator[Box]:
-    """Letters of about one height that stand on one line, each at most a height behind the one before it."""
+    """Boxes of lines: letters of one height, each at most a height behind the one before it."""
     bottoms: dict[int, list[int]] = {}
     for number, box in enumerate(letters):
         bottoms.setdefault(int(box[2]), []).append(number)
@@ -171,7 +195,9 @@ def _lines(letters: Boxes) -> Iterator[Box]:
 
 def _line(letters: Boxes, first: int, bottoms: dict[int, list[int]], used: Mask) -> list[int]:
     top, _, bottom, right = (int(edge) for edge in letters[first])
-    height, line, reach = bottom - top, [first], max(1, (bottom - top) // 5)
+    height = bottom - top
+    line = [first]
+    reach = max(1, height // 5)
     used[first] = True
     near = sorted(
         n
@@ -189,14 +215,19 @@ def _line(letters: Boxes, first: int, bottoms: dict[int, list[int]], used: Mask)
         ):
             line.append(number)
             used[number] = True
-            right, height = max(right, int(box[3])), max(height, int(box[2] - box[0]))
+            right = max(right, int(box[3]))
+            height = max(height, int(box[2] - box[0]))
     return line
 
 
 def _printed(mask: Mask, strokes: Grey, grey: Grey, box: Box, fewest: int) -> bool:
-    """Whether a row's strokes follow each other as closely as letters do, alone on their line, sharp and of one grey."""
+    """Whether a row's strokes are print.
+
+    They follow each other as closely as letters do, alone on their line, sharp and of one grey.
+    """
     top, left, bottom, right = box
-    height, width = bottom - top, right - left
+    height = bottom - top
+    width = right - left
     inside = mask[top:bottom, left:right]
     crossings = (np.diff(inside.astype(np.int8), axis=1, prepend=np.int8(0)) == 1).sum(axis=1)
     typical = float(np.median(crossings[int(0.15 * height) : max(int(0.85 * height), 1)]))
@@ -220,7 +251,7 @@ def _printed(mask: Mask, strokes: Grey, grey: Grey, box: Box, fewest: int) -> bo
 
 
 def _spread(grey: Grey, inside: Mask) -> float:
-    """How far the brightest strokes are brighter than the darker ones, each taken along its ridge."""
+    """How far the brightest strokes are brighter than the darker ones, taken along their ridges."""
     ridge = grey[(grey >= ndimage.maximum_filter(grey, (1, 3))) & inside]
     low, high = np.percentile(ridge, (30, 90)) if ridge.size else (0.0, np.inf)
     return float(high - low)

@@ -1,8 +1,11 @@
-"""The table of the Basic Application Level Confidentiality Profile (DICOM PS3.15, Table E.1-1) as data: ``profile.csv`` beside this file.
+"""The Basic Application Level Confidentiality Profile as data: ``profile.csv`` beside this file.
 
-The table leaves some choices to the type that an attribute has in an object's definition (PS3.3): "X/Z" removes a type 3 attribute and
-empties one of type 2. Here the choice is the one that is valid for every type named and tells nothing either way: X/Z empties, X/D, Z/D and
-X/Z/D put in a dummy, X/Z/U* keeps references with their UIDs replaced, so that a segmentation still finds its images.
+It is Table E.1-1 of DICOM PS3.15.
+
+The table leaves some choices to the type that an attribute has in an object's definition (PS3.3):
+"X/Z" removes a type 3 attribute and empties one of type 2. Here the choice is the one that is valid
+for every type named and tells nothing either way: X/Z empties, X/D, Z/D and X/Z/D put in a dummy,
+X/Z/U* keeps references with their UIDs replaced, so that a segmentation still finds its images.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ CHOSEN = {
     "X/Z/D": "D",
     "X/Z/U*": "U",
 }
-"""Action code of the table: what is done. X removes, Z empties, D puts in a dummy, U replaces UIDs."""
+"""Action code of the table: what is done. X removes, Z empties, D puts in a dummy, U replaces
+UIDs."""
 _FILE = Path(__file__).with_name("profile.csv")
 
 

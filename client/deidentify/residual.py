@@ -1,7 +1,8 @@
-"""The last look: what named the patient in the source must not stand in any text that is left, wherever somebody typed it.
+"""The last look: no text that is left may hold what named the patient in the source.
 
-The table says which attributes identify; people also type names and numbers into others. So every text of the new header is compared with
-the names and numbers that the source holds in its identifying attributes, and one that shares a word is replaced as a whole.
+The table says which attributes identify; people also type names and numbers into others. So every
+text of the new header is compared with the names and numbers that the source holds in its
+identifying attributes, and one that shares a word is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _NUMBERS = (
     0x00120040,
     0x00120042,
 )
-"""Identifying numbers outside the patient group: accession, admission, requested and performed procedures, orders, trial subject."""
+"""Identifying numbers outside the patient group: accession, admission, requested and performed
+procedures, orders, trial subject."""
 _PATIENT = 0x0010
 _TEXTS = ("LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE", "UR")
 _WORD = re.compile(r"[^\W_]+")
@@ -35,33 +37,38 @@ _SHORTEST_NAME = 3
 
 
 def identifiers(source: Dataset) -> frozenset[str]:
-    """Words of names, and whole numbers and addresses, of every level of a header; in lower case, without marks between letters."""
+    """Words of names, whole numbers and addresses of every level of a header.
+
+    They are in lower case, without marks between letters.
+    """
     return frozenset(_identifiers(source))
 
 
-def remove(made: Dataset, known: frozenset[str]) -> None:
+def remove(header: Dataset, words: frozenset[str]) -> None:
     """Put a dummy in place of every text that holds one of the words."""
-    if not known:
+    if not words:
         return
-    for element in list(elements(made)):
+    # a list, since elements are replaced on the way
+    for element in list(elements(header)):
         if element.VR == "SQ":
             for item in element.value:
-                remove(item, known)
-        elif element.VR in _TEXTS and any(_told(text, known) for text in texts(element)):
-            made[element.tag] = DataElement(
+                remove(item, words)
+        elif element.VR in _TEXTS and any(_identifies(text, words) for text in texts(element)):
+            header[element.tag] = DataElement(
                 element.tag, element.VR, TEXT if element.VR != "UR" else ADDRESS
             )
 
 
-def _told(text: str, known: frozenset[str]) -> bool:
-    words = [word.casefold() for word in _WORD.findall(text)]
+def _identifies(text: str, words: frozenset[str]) -> bool:
+    parts = [word.casefold() for word in _WORD.findall(text)]
     return (
-        not known.isdisjoint(words)
-        or not known.isdisjoint({"".join(words)})
+        not words.isdisjoint(parts)
+        or not words.isdisjoint({"".join(parts)})
+        # a number counts also within a longer word; a name there would hit too many words
         or any(
-            one in text.casefold()
-            for one in known
-            if len(one) > _SHORTEST and any(letter.isdigit() for letter in one)
+            word in text.casefold()
+            for word in words
+            if len(word) > _SHORTEST and any(letter.isdigit() for letter in word)
         )
     )
 

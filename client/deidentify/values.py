@@ -1,7 +1,7 @@
-"""The values of a header's elements: those that can be read at all, dates moved by whole days, and values that say nothing.
+"""The values of a header's elements: readable ones, moved dates, and ones that say nothing.
 
-What cannot be read or moved is not kept (dates: DICOM PS3.5 6.2, DA, DT, TM). A value that says nothing has the form of its kind
-(PS3.15 E.3.1.1: action D, "consistent with the VR").
+What cannot be read or moved is not kept (dates: DICOM PS3.5 6.2, DA, DT, TM). A value that says
+nothing has the form of its kind (PS3.15 E.3.1.1: action D, "consistent with the VR").
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ _TIME = re.compile(r"\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?|\d\d:\d\d(?::\d\d(?:\.
 
 
 def elements(dataset: Dataset) -> Iterator[DataElement]:
-    """Every element, in order of tags, whose value can be decoded; one that cannot be is passed over, and so is left out of what is made."""
+    """Every element, in order of tags, whose value can be decoded.
+
+    Others are passed over, and so are left out of what is made.
+    """
     for tag in sorted(dataset.keys()):
         try:
             element = dataset[tag]
@@ -57,22 +60,28 @@ def texts(element: DataElement) -> list[str]:
 
 
 def moved(value: str, vr: str, days: int) -> str | None:
-    """A DA or DT moved by so many days, a TM unchanged; None where it is not a whole date, lies outside the calendar or is no time.
+    """A DA or DT moved by so many days, a TM unchanged; None where that cannot be done.
 
-    A DT keeps its time of day and its offset from UTC; one without a day (``2011`` or ``201103``) cannot be moved by days.
+    It cannot where the value is no whole date, lies outside the calendar or is no time.
+
+    A DT keeps its time of day and its offset from UTC; one without a day (``2011`` or ``201103``)
+    cannot be moved by days.
     """
     text = value.strip(" \0")
     if vr == "TM":
         return text if _TIME.fullmatch(text) else None
     if vr == "DT":
-        found = _MOMENT.fullmatch(text)
-        day = _day(found[1], days) if found else None
-        return None if day is None or found is None else day + found[2]
+        parts = _MOMENT.fullmatch(text)
+        day = _day(parts[1], days) if parts else None
+        return None if day is None or parts is None else day + parts[2]
     return _day(text, days)
 
 
 def dummy(element: DataElement) -> DataElement | None:
-    """The element with a value that says nothing; None for a sequence, a UID or an unknown kind, which have no such value."""
+    """The element with a value that says nothing.
+
+    None for a sequence, a UID or an unknown kind, which have no such value.
+    """
     value = TEXT if element.VR in _TEXTS else _OTHERS.get(element.VR)
     return None if value is None else DataElement(element.tag, element.VR, value)
 
@@ -83,10 +92,10 @@ def empty(element: DataElement) -> DataElement:
 
 
 def _day(text: str, days: int) -> str | None:
-    found = _DATE.fullmatch(text)
-    if not found:
+    parts = _DATE.fullmatch(text)
+    if not parts:
         return None
-    year, month, day = (int(part) for part in found.groups() if part)
+    year, month, day = (int(part) for part in parts.groups() if part)
     try:
         there = date(year, month, day) + timedelta(days)
     except (ValueError, OverflowError):

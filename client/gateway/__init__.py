@@ -1,1 +1,1 @@
-"""The hospital's process with a network and without data: it carries sealed envelopes and imports neither torch nor the worker."""
+"""The hospital's process with a network and without data: it carries sealed envelopes, no more."""

@@ -1,4 +1,7 @@
-"""The hospital's way to the coordinator: one HTTPS client that trusts the consortium's authority only, and a walk over each hop of the way."""
+"""The hospital's way to the coordinator: one HTTPS client, and a walk over each hop of the way.
+
+Only the consortium's authority is trusted.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import base64
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,7 +18,7 @@ import httpx
 
 from client.gateway import diagnosis
 from client.gateway.diagnosis import CLIENT, HTTP, NAME, PORT, PROXY, TLS, explain, place, proxy_of
-from client.home import Route
+from client.site_settings import Route
 from common.errors import InputError
 
 __all__ = ["Hop", "client", "context", "explain", "reach"]
@@ -43,7 +46,8 @@ def client(route: Route, ca: bytes, certificate: tuple[Path, Path] | None) -> ht
         base_url=base_url(route),
         verify=context(route, ca, certificate),
         proxy=None if proxy is None else httpx.Proxy(proxy, ssl_context=_proxy_context(proxy)),
-        trust_env=False,  # the environment's proxy was read above; nothing else of it counts
+        # The environment's proxy was read above; nothing else of it counts.
+        trust_env=False,
         follow_redirects=False,
         timeout=_TIMEOUT,
         limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=120.0),
@@ -58,41 +62,43 @@ def base_url(route: Route) -> str:
 
 
 def context(route: Route, ca: bytes, certificate: tuple[Path, Path] | None) -> ssl.SSLContext:
-    """TLS settings: certificate and host name are checked, the consortium's authority alone is trusted.
+    """TLS settings: certificate and host name are checked, only the consortium's are trusted.
 
     Raises:
         InputError: a certificate or key is damaged, or they do not belong together.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = _VERSIONS[route.min_tls]
-    made.verify_flags |= ssl.VERIFY_X509_STRICT
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    settings.minimum_version = _VERSIONS[route.min_tls]
+    settings.verify_flags |= ssl.VERIFY_X509_STRICT
     try:
-        made.load_verify_locations(cadata=ca.decode("ascii"))
+        settings.load_verify_locations(cadata=ca.decode("ascii"))
     except (ssl.SSLError, UnicodeDecodeError):
         raise InputError(
             "The consortium's certificate ca.crt is damaged; take it from the kit again."
         ) from None
     if certificate is not None:
         try:
-            made.load_cert_chain(*certificate)
+            settings.load_cert_chain(*certificate)
         except ssl.SSLError:
             raise InputError(
-                f"{certificate[0]} and {certificate[1]} are damaged or not a pair; restore them from a backup."
+                f"{certificate[0]} and {certificate[1]} are damaged or not a pair; "
+                "restore them from a backup."
             ) from None
         except OSError as error:
             raise InputError(
-                f"{certificate[0]} or {certificate[1]} cannot be read ({error.strerror}); run this as the user that enrolled."
+                f"{certificate[0]} or {certificate[1]} cannot be read ({error.strerror}); "
+                "run this as the user that enrolled."
             ) from None
-    return made
+    return settings
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One hop of the way: whether it was passed, and what was found or what to do."""
+    """One hop of the way: whether it was passed, and a remark on it or what to do."""
 
     name: str
     ok: bool
-    found: str
+    remark: str
 
 
 @dataclass
@@ -103,7 +109,7 @@ class _Walk:
     hops: list[Hop] = field(default_factory=list)
 
     def step(
-        self, name: str, found: str, call: Callable[[], socket.socket | None]
+        self, name: str, remark: str, call: Callable[[], socket.socket | None]
     ) -> socket.socket | None:
         """Try one hop."""
         try:
@@ -114,7 +120,7 @@ class _Walk:
                 Hop(broken.hop if broken.hop in (CLIENT, HTTP) else name, False, broken.sentence)
             )
             raise _EndError from error
-        self.hops.append(Hop(name, True, found))
+        self.hops.append(Hop(name, True, remark))
         return result
 
 
@@ -137,28 +143,28 @@ def reach(
     Raises:
         InputError: the settings themselves cannot be used.
     """
-    tls, walk, proxy = context(route, ca, certificate), _Walk(route), proxy_of(route)
-    with ExitStack() as stack:
-        try:
-            _walk(walk, stack, tls, proxy, path, seconds, certificate is not None)
-        except _EndError:
-            return walk.hops
+    tls = context(route, ca, certificate)
+    proxy = proxy_of(route)
+    walk = _Walk(route)
+    with ExitStack() as stack, suppress(_EndError):
+        connection = _Connection(stack)
+        _dial(walk, connection, proxy, seconds)
+        if proxy:
+            _pass_proxy(walk, connection, proxy)
+        _shake_hands(walk, connection, tls, seconds, certified=certificate is not None)
+        walk.step(
+            HTTP,
+            f"{_target(route)} answers",
+            lambda: _ask(connection.now, route, path),
+        )
     return walk.hops
 
 
-def _walk(
-    walk: _Walk,
-    stack: ExitStack,
-    tls: ssl.SSLContext,
-    proxy: str | None,
-    path: str,
-    seconds: float,
-    certified: bool,
-) -> None:
-    route, kept = walk.route, _Kept(stack)
-    there = f"{route.address}:{route.port}"
-    parts = urlsplit(proxy or base_url(route))
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+def _dial(walk: _Walk, connection: _Connection, proxy: str | None, seconds: float) -> None:
+    """Name and port: the proxy's where there is one, else the coordinator's."""
+    parts = urlsplit(proxy or base_url(walk.route))
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     walk.step(
         NAME,
         f"{host} is known",
@@ -167,39 +173,54 @@ def _walk(
     walk.step(
         PORT,
         f"{host}:{port} takes connections",
-        lambda: kept.set(socket.create_connection((host, port), seconds)),
+        lambda: connection.set(socket.create_connection((host, port), seconds)),
     )
-    if proxy:
-        secure = _proxy_context(proxy)
-        if secure is not None:
-            walk.step(
-                PROXY,
-                f"{place(proxy)} speaks TLS",
-                lambda: kept.set(secure.wrap_socket(kept.now, server_hostname=host)),
-            )
+
+
+def _pass_proxy(walk: _Walk, connection: _Connection, proxy: str) -> None:
+    secure = _proxy_context(proxy)
+    if secure is not None:
+        host = urlsplit(proxy).hostname or ""
         walk.step(
-            PROXY, f"{place(proxy)} connects to {there}", lambda: _tunnel(kept.now, route, proxy)
+            PROXY,
+            f"{place(proxy)} speaks TLS",
+            lambda: connection.set(secure.wrap_socket(connection.now, server_hostname=host)),
         )
     walk.step(
+        PROXY,
+        f"{place(proxy)} connects to {_target(walk.route)}",
+        lambda: _tunnel(connection.now, walk.route, proxy),
+    )
+
+
+def _shake_hands(
+    walk: _Walk, connection: _Connection, tls: ssl.SSLContext, seconds: float, certified: bool
+) -> None:
+    route = walk.route
+    walk.step(
         TLS,
-        f"{there} shows a certificate of {route.consortium}",
-        lambda: kept.set(tls.wrap_socket(kept.now, server_hostname=route.address)),
+        f"{_target(route)} shows a certificate of {route.consortium}",
+        lambda: connection.set(tls.wrap_socket(connection.now, server_hostname=route.address)),
     )
     walk.step(
         CLIENT,
-        f"{there} does not refuse this hospital's certificate"
+        f"{_target(route)} does not refuse this hospital's certificate"
         if certified
         else "no certificate was asked for",
-        lambda: _unrefused(kept.now, seconds),
+        lambda: _unrefused(connection.now, seconds),
     )
-    walk.step(HTTP, f"{there} answers", lambda: _ask(kept.now, route, path))
 
 
-class _Kept:
+def _target(route: Route) -> str:
+    return f"{route.address}:{route.port}"
+
+
+class _Connection:
     """The connection as it is now; closed in the end."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self._stack, self._socket = stack, socket.socket()
+        self._stack = stack
+        self._socket = socket.socket()
         stack.callback(self._socket.close)
 
     @property
@@ -207,9 +228,9 @@ class _Kept:
         """The connection."""
         return self._socket
 
-    def set(self, made: socket.socket) -> None:
+    def set(self, connection: socket.socket) -> None:
         """Another one takes its place."""
-        self._socket = self._stack.enter_context(made)
+        self._socket = self._stack.enter_context(connection)
 
 
 def _nothing(_: object) -> None:
@@ -217,7 +238,8 @@ def _nothing(_: object) -> None:
 
 
 def _tunnel(connection: socket.socket, route: Route, proxy: str) -> None:
-    host, parts = base_url(route).removeprefix("https://"), urlsplit(proxy)
+    host = base_url(route).removeprefix("https://")
+    parts = urlsplit(proxy)
     login = ""
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
@@ -228,7 +250,9 @@ def _tunnel(connection: socket.socket, route: Route, proxy: str) -> None:
 
 
 def _unrefused(connection: socket.socket, seconds: float) -> None:
-    """In TLS 1.3 the client is done before the server has seen its certificate (RFC 8446 section 4.4.2): a refusal comes a little later."""
+    """Wait a moment for a refusal of the hospital's certificate."""
+    # In TLS 1.3 the client is done before the server has seen its certificate (RFC 8446 section
+    # 4.4.2): a refusal comes a little later.
     connection.settimeout(min(1.0, seconds / 10))
     try:
         if not connection.recv(1):
@@ -241,7 +265,8 @@ def _ask(connection: socket.socket, route: Route, path: str) -> None:
     host = base_url(route).removeprefix("https://")
     status, _ = _exchange(
         connection,
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: consilium\r\nConnection: close\r\n\r\n",
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
+        "User-Agent: consilium\r\nConnection: close\r\n\r\n",
     )
     if status not in _SERVED:
         url = f"{base_url(route)}{path}"
@@ -255,7 +280,8 @@ def _exchange(connection: socket.socket, head: str) -> tuple[int, str]:
     connection.sendall(head.encode("ascii"))
     answer = bytearray()
     while b"\r\n\r\n" not in answer and len(answer) < _LONGEST_HEAD:
-        part = connection.recv(1)  # byte by byte: what follows the head belongs to TLS
+        # Byte by byte: what follows the head belongs to TLS.
+        part = connection.recv(1)
         if not part:
             break
         answer += part
@@ -268,5 +294,6 @@ def _exchange(connection: socket.socket, head: str) -> tuple[int, str]:
 
 
 def _proxy_context(proxy: str) -> ssl.SSLContext | None:
-    """The proxy's own certificate, if it speaks TLS, is one that this machine trusts: it is the hospital's."""
+    """TLS settings for a proxy that speaks it; None for one that does not."""
+    # Its certificate is one that this machine trusts: the proxy is the hospital's.
     return ssl.create_default_context() if urlsplit(proxy).scheme == "https" else None

@@ -1,6 +1,7 @@
-"""Vectors between a hospital and the coordinator, as files beside Flower's messages: fetched and sent in one stream each.
+"""Vectors between a hospital and the coordinator: files beside Flower's messages.
 
-A fetch that breaks goes on where it broke. Both ends check the SHA-256 that the message's text gives.
+Each is fetched and sent in one stream. A fetch that breaks goes on where it broke. Both ends check
+the SHA-256 that the message's text gives.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from common.update import Vector
 Retry = Callable[[Callable[[], None]], None]
 """Calls something until it succeeds or must not be tried again."""
 _BLOCK = 1 << 18
-_WHOLE, _PART = 200, 206
+# HTTP statuses: the whole file, or the rest of one
+_WHOLE = 200
+_PART = 206
 
 
 def fetch(
@@ -31,11 +34,9 @@ def fetch(
     """
     url = f"{base_url}/v1/models/{run_id}/{reference.sha256}"
     vector = np.empty(reference.size, "<f4")
-    buffer, digest, filled = (
-        vector.data.cast("B") if vector.size else memoryview(b""),
-        hashlib.sha256(),
-        0,
-    )
+    buffer = vector.data.cast("B") if vector.size else memoryview(b"")
+    digest = hashlib.sha256()
+    filled = 0
 
     def go_on() -> None:
         nonlocal filled
@@ -63,7 +64,8 @@ def fetch(
         retry(go_on)
     if digest.hexdigest() != reference.sha256:
         raise WireError(
-            "The coordinator's model is not the one that its message announces: the SHA-256 differs."
+            "The coordinator's model is not the one that its message announces: "
+            "the SHA-256 differs."
         )
     return vector
 
@@ -78,9 +80,11 @@ def send(
     def blocks() -> Iterator[bytes]:
         for start in range(0, len(view), _BLOCK):
             block = bytes(view[start : start + _BLOCK])
-            digest.update(block)  # while it is in the core's cache
+            # Here and not beforehand: now the block is in the core's cache.
+            digest.update(block)
             yield block
 
+    # A send that broke begins anew, and so does its digest.
     def put() -> None:
         nonlocal digest
         digest = hashlib.sha256()

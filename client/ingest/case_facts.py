@@ -1,6 +1,7 @@
 """What the readiness report knows of one case: numbers about its pixels, never a pixel.
 
-``look`` is a thumbnail of 16 x 16 grey steps, enough to find the same picture saved twice and kept in the hospital's own file only.
+``look`` is a thumbnail of 16 x 16 grey steps, enough to find the same picture saved twice and kept
+in the hospital's own file only.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import numpy.typing as npt
 from client.readers import Scan
 from common.errors import CaseError
 
-SIDE, BINS = 16, 32
+SIDE = 16
+BINS = 32
 _BLOCK = 1 << 20
-"""Most values that are looked at at a time, so that the facts of a case take no second copy of it."""
+"""Most values that are looked at at a time, so that the facts of a case take no second copy of
+it."""
 _LARGEST = float(np.finfo(np.float32).max)
 _PUBLIC = ("name", "kind", "sha256", "patient", "shape", "spacing", "modality")
 
 
 @dataclass(frozen=True)
-class Facts:
+class CaseFacts:
     """One case.
 
     Attributes:
@@ -63,6 +66,11 @@ class Facts:
     stamp: str
     mask: str = ""
 
+    @property
+    def file(self) -> str:
+        """What tables call it: its file below images/ or dicom/."""
+        return self.name.split("/", 1)[1]
+
     def public(self) -> dict[str, Any]:
         """The part that stands in the manifest."""
         return {name: value for name, value in asdict(self).items() if name in _PUBLIC}
@@ -72,7 +80,7 @@ class Facts:
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
-    def parse(cls, line: str) -> Facts | None:
+    def parse(cls, line: str) -> CaseFacts | None:
         """What :meth:`line` wrote; None for a torn or foreign line."""
         try:
             values = json.loads(line)
@@ -83,14 +91,14 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a scan shows, without its values: shape, spacing in millimetres, and SHA-256 of the values in 64 bit."""
+class ScanDigest:
+    """What a scan shows: shape, spacing in mm, and SHA-256 of the values in 64 bit."""
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]
     values: str
 
-    def same(self, other: Seen) -> bool:
+    def same(self, other: ScanDigest) -> bool:
         """Whether both show exactly the same."""
         close = (
             bool(np.allclose(self.spacing, other.spacing, rtol=1e-4))
@@ -100,37 +108,34 @@ class Seen:
         return self.shape == other.shape and self.values == other.values and close
 
 
-def seen(scan: Scan) -> Seen:
+def scan_digest(scan: Scan) -> ScanDigest:
     """Look at a scan once.
 
     Raises:
         CaseError: it holds values that 32-bit numbers cannot, in which networks compute.
     """
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for block in _blocks(scan.array):
-        values = block.astype(np.float64) + 0.0  # one zero
-        values[np.isnan(values)] = np.nan  # and one that is no number
+        # equal values have equal bytes only once minus zero is zero and all NaNs are the same one
+        values = block.astype(np.float64) + 0.0
+        values[np.isnan(values)] = np.nan
         if bool((np.abs(values[np.isfinite(values)]) > _LARGEST).any()):
             raise CaseError("case.range")
-        found.update(values.tobytes())
-    return Seen(scan.array.shape, scan.spacing, found.hexdigest())
+        sha256.update(values.tobytes())
+    return ScanDigest(scan.array.shape, scan.spacing, sha256.hexdigest())
 
 
-def of(scan: Scan, **known: Any) -> Facts:
-    """Facts of a decoded case; ``known`` are the fields that its pixels do not tell."""
-    low, high, mean, count = np.inf, -np.inf, 0.0, 0
+def of(scan: Scan, **fields: Any) -> CaseFacts:
+    """Facts of a decoded case; ``fields`` are those that its pixels do not tell."""
+    low, high, mean, count = _range(scan.array)
+    # a histogram needs an axis with some length, also for a picture of one grey
+    axis = (low, high if high > low else low + max(1.0, abs(low)))
+    counts = np.zeros(BINS, np.int64)
+    spread = 0.0
     for values in map(_finite, _blocks(scan.array)):
-        if values.size:
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-            mean, count = mean + float(values.sum()), count + values.size
-    low, high, mean = (low, high, mean / count) if count else (0.0, 0.0, 0.0)
-    counts, spread = np.zeros(BINS, np.int64), 0.0
-    for values in map(_finite, _blocks(scan.array)):
-        counts += np.histogram(
-            values, BINS, (low, high if high > low else low + max(1.0, abs(low)))
-        )[0]
+        counts += np.histogram(values, BINS, axis)[0]
         spread += float(np.square(values - mean).sum())
-    return Facts(
+    return CaseFacts(
         kind="volume" if scan.array.ndim == 4 else "image",
         shape=tuple(int(n) for n in scan.array.shape),
         spacing=tuple(round(float(mm), 5) for mm in scan.spacing),
@@ -141,16 +146,31 @@ def of(scan: Scan, **known: Any) -> Facts:
         mean=mean,
         deviation=float(np.sqrt(spread / max(1, count))),
         histogram=tuple(int(n) for n in counts),
-        **known,
+        **fields,
     )
+
+
+def _range(array: npt.NDArray[np.generic]) -> tuple[float, float, float, int]:
+    """Lowest, highest and mean of the finite values, and how many there are."""
+    low = np.inf
+    high = -np.inf
+    total = 0.0
+    count = 0
+    for values in map(_finite, _blocks(array)):
+        if values.size:
+            low = min(low, float(values.min()))
+            high = max(high, float(values.max()))
+            total += float(values.sum())
+            count += values.size
+    return (low, high, total / count, count) if count else (0.0, 0.0, 0.0, 0)
 
 
 def digest(array: npt.NDArray[np.generic]) -> str:
     """SHA-256 of values and shape, the same for the same values of any kind of number."""
-    found = hashlib.sha256(repr(array.shape).encode())
+    sha256 = hashlib.sha256(repr(array.shape).encode())
     for block in _blocks(array):
-        found.update(np.ascontiguousarray(block, np.float32).tobytes())
-    return found.hexdigest()
+        sha256.update(np.ascontiguousarray(block, np.float32).tobytes())
+    return sha256.hexdigest()
 
 
 def _blocks(array: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[Any]]:
@@ -174,7 +194,8 @@ def look(values: npt.NDArray[Any]) -> str:
         grey += channel
     grey /= len(flat)
     small = _shrunk(_shrunk(np.nan_to_num(grey), 0), 1)
-    low, high = small.min(), small.max()
+    low = small.min()
+    high = small.max()
     if not high > low:
         return ""
     return bytes(np.rint((small - low) / (high - low) * 255).astype(np.uint8)).hex()
@@ -186,8 +207,10 @@ def _shrunk(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float6
     length = len(turned)
     means = np.zeros((SIDE, *turned.shape[1:]))
     for i in range(SIDE):
-        start, end = i * length / SIDE, (i + 1) * length / SIDE
-        first, last = int(start), min(int(np.ceil(end)), length)
+        start = i * length / SIDE
+        end = (i + 1) * length / SIDE
+        first = int(start)
+        last = min(int(np.ceil(end)), length)
         inside = np.minimum(np.arange(first + 1, last + 1), end) - np.maximum(
             np.arange(first, last), start
         )

@@ -1,4 +1,7 @@
-"""The cases that a folder holds before anything is converted: which files belong together, whose they are, and what tables may call them."""
+"""The cases that a folder holds before anything is converted.
+
+Which files belong together, whose they are, and what tables may call them.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from client.ingest.scan_folder import Found
+from client.ingest.scan_folder import ExportFile
 from client.readers import _registry
 
 
 @dataclass(frozen=True)
-class Source:
+class CaseSource:
     """One case to be.
 
     Attributes:
         kind: how it is converted.
         files: one, or the slices of a series in order.
         identity: what its name is made from: a UID, or its place in the folder.
-        aliases: what a table may call it, as keys without ending; only those that no other case shares are used.
+        aliases: what a table may call it, as keys without ending; only those that no other case
+            shares are used.
         number: PatientID as the header states it, or "".
         issuer: IssuerOfPatientID.
         series: :class:`client.readers.dicom.series.Series`, of DICOM.
@@ -43,17 +47,17 @@ class Source:
         return hashlib.sha256(repr(sorted(states)).encode()).hexdigest()[:16]
 
 
-def plain(images: Iterable[Found]) -> list[Source]:
+def plain(images: Iterable[ExportFile]) -> list[CaseSource]:
     """Pictures and NIfTI files, one case each."""
-    found = []
+    sources = []
     for image in images:
         kind: Literal["picture", "nifti"] = "nifti" if image.kind == "nifti" else "picture"
-        found.append(Source(kind, (image.path,), f"file {image.key}", aliases(image.key)))
-    return found
+        sources.append(CaseSource(kind, (image.path,), f"file {image.key}", aliases(image.key)))
+    return sources
 
 
 def aliases(key: str) -> frozenset[str]:
-    """What a table may call a file: the place below the folder and the bare name, both also without ending."""
+    """What a table may call a file: its place in the folder or its bare name, ending or not."""
     below = _registry.key(key)
     bare = below.rsplit("/", 1)[-1]
     return frozenset((below, bare, _registry.stem(below), _registry.stem(bare)))
@@ -61,18 +65,18 @@ def aliases(key: str) -> frozenset[str]:
 
 def of_series(keys: Sequence[str], uids: Iterable[str]) -> frozenset[str]:
     """What a table may call a series: its UIDs, any of its files, or the folder that holds them."""
-    found = set(uids)
+    names = set(uids)
     for key in keys:
-        found |= aliases(key)
+        names |= aliases(key)
         folder = key.rpartition("/")[0]
-        found |= {folder, folder.rsplit("/", 1)[-1]} - {""}
-    return frozenset(found)
+        names |= {folder, folder.rsplit("/", 1)[-1]} - {""}
+    return frozenset(names)
 
 
 class Finder:
     """Sources by alias; an alias that two cases share finds neither."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    def __init__(self, sources: Sequence[CaseSource]) -> None:
         self._places: dict[str, int | None] = {}
         for place, source in enumerate(sources):
             for alias in source.aliases:
@@ -87,7 +91,7 @@ class Finder:
             key.rsplit("/", 1)[-1],
             _registry.stem(key.rsplit("/", 1)[-1]),
         ):
-            found = self._places.get(alias)
-            if found is not None:
-                return found
+            place = self._places.get(alias)
+            if place is not None:
+                return place
         return None

@@ -1,6 +1,9 @@
-"""One case from its source into the hospital's folder: converted, read back with the hospital's own reader, compared, and only then named.
+"""One case from its source into the hospital's folder.
 
-A file that stands under its name is complete, shows exactly the values of its source, and is never written again.
+It is converted, read back with the hospital's own reader, compared, and only then named.
+
+A file that stands under its name is complete, shows exactly the values of its source, and is never
+written again.
 """
 
 from __future__ import annotations
@@ -16,53 +19,53 @@ import numpy as np
 from client.deidentify import burned_in
 from client.deidentify.pseudonyms import Pseudonyms
 from client.ingest import case_facts, convert_dicom, convert_nifti, convert_raster
-from client.ingest.case_facts import Facts, Seen
-from client.ingest.cases import Source
-from client.ingest.convert_dicom import Made
+from client.ingest.case_facts import CaseFacts, ScanDigest
+from client.ingest.cases import CaseSource
+from client.ingest.convert_dicom import ConvertedFile
 from client.readers import Scan, _registry, raster
 from common.errors import CaseError, SiteError
 
 DRAFTS = ".drafts"
 
 
-def take(source: Source, name: str, patient: str, names: Pseudonyms, site: Path) -> Facts:
+def take(source: CaseSource, name: str, patient: str, names: Pseudonyms, site: Path) -> CaseFacts:
     """Write a case under its name.
 
     Raises:
         CaseError: it cannot be used as it is; the local text names the file.
         SiteError: the hospital's folder cannot be written.
     """
-    made = _convert(source, patient, names)
-    target = site / made.room / f"{name}{made.ending}"
-    scan = place(made.content, target, site, made.seen)
+    converted = _convert(source, patient, names)
+    target = site / converted.folder / f"{name}{converted.ending}"
+    scan = place(converted.content, target, site, converted.digest)
     return case_facts.of(
         scan,
         name=target.relative_to(site).as_posix(),
-        sha256=hashlib.sha256(made.content).hexdigest(),
+        sha256=hashlib.sha256(converted.content).hexdigest(),
         patient=patient,
-        modality=made.modality,
-        scanner=made.scanner,
+        modality=converted.modality,
+        scanner=converted.scanner,
         stamp=source.stamp,
     )
 
 
-def take_mask(path: Path, case: Facts, site: Path) -> Facts:
+def take_mask(path: Path, case: CaseFacts, site: Path) -> CaseFacts:
     """The mask of a case, under the case's name.
 
     Raises:
         CaseError: it cannot be read.
         SiteError: as :func:`take`.
     """
-    made = _plain(path)
+    converted = _plain(path)
     stem = Path(case.name).name.removesuffix(_registry.ending(case.name) or "")
-    target = site / "masks" / f"{stem}{made.ending}"
+    target = site / "masks" / f"{stem}{converted.ending}"
     if not target.exists():
-        place(made.content, target, site, made.seen, path)
+        place(converted.content, target, site, converted.digest, mask=path)
     return replace(case, mask=target.relative_to(site).as_posix())
 
 
 def place(
-    content: bytes, target: Path, site: Path, expected: Seen, mask: Path | None = None
+    content: bytes, target: Path, site: Path, expected: ScanDigest, mask: Path | None = None
 ) -> Scan:
     """Write a file that reads as ``expected`` under its name, whole or not at all.
 
@@ -76,14 +79,15 @@ def place(
         target.parent.mkdir(exist_ok=True)
         draft.write_bytes(content)
         scan = _registry.read(draft)
-        if not case_facts.seen(scan).same(expected) or (
+        if not case_facts.scan_digest(scan).same(expected) or (
             mask is not None and not _same_numbers(draft, mask)
         ):
             raise CaseError("case.changed")
         _name(draft, target)
         return scan
     except FileExistsError:
-        if _holds(target, content):  # an earlier run was stopped before it could note it
+        # an earlier run was stopped before it could note the case
+        if _holds(target, content):
             return scan
         raise CaseError("case.taken", f"{target}") from None
     except OSError as error:
@@ -93,10 +97,11 @@ def place(
 
 
 def _name(draft: Path, target: Path) -> None:
-    """Give a draft its name unless there is one; some network disks know no second names for a file."""
+    """Give a draft its name unless there is one."""
     try:
         os.link(draft, target)
     except OSError as error:
+        # some network disks know no second names for a file
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
             raise
         if target.exists():
@@ -104,35 +109,35 @@ def _name(draft: Path, target: Path) -> None:
         draft.rename(target)
 
 
-def _convert(source: Source, patient: str, names: Pseudonyms) -> Made:
+def _convert(source: CaseSource, patient: str, names: Pseudonyms) -> ConvertedFile:
     if source.kind in ("picture", "nifti"):
         return _plain(source.files[0], look=source.kind == "picture" and not source.cleared)
     return convert_dicom.convert(source, patient, names)
 
 
-def _plain(path: Path, look: bool = False) -> Made:
-    shown = _looked_at(path, look)
+def _plain(path: Path, look: bool = False) -> ConvertedFile:
+    digest = _looked_at(path, look)
     content, ending = (
         convert_nifti.bare(path)
         if (_registry.ending(path.name) or "").startswith(".nii")
         else convert_raster.bare(path)
     )
-    return Made(
+    return ConvertedFile(
         content,
-        "images",
-        ending,
-        shown,
-        {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}.get(ending, "NIfTI"),
+        folder="images",
+        ending=ending,
+        digest=digest,
+        modality={".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}.get(ending, "NIfTI"),
     )
 
 
-def _looked_at(path: Path, look: bool) -> Seen:
-    """What a file shows; its values are given back before anything is made of it."""
+def _looked_at(path: Path, look: bool) -> ScanDigest:
+    """What a file shows; its values are freed before anything is made of it."""
     scan = _registry.read(path)
     reason = convert_dicom.printed(scan.array) if look else None
     if reason:
         raise CaseError(burned_in.CODES[reason])
-    return case_facts.seen(scan)
+    return case_facts.scan_digest(scan)
 
 
 def _holds(path: Path, content: bytes) -> bool:

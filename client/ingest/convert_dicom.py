@@ -1,7 +1,8 @@
 """DICOM in an export: which series there are, and each as a file without identifiers.
 
-A volume becomes a NIfTI file with the exact values and its place in the patient; a single image stays DICOM under a new header (PS3.15
-Annex E). Every picture is looked at for printed letters first: one that may hold some waits for a human.
+A volume becomes a NIfTI file with the exact values and its place in the patient; a single image
+stays DICOM under a new header (PS3.15 Annex E). Every picture is looked at for printed letters
+first: one that may hold some waits for a human.
 """
 
 from __future__ import annotations
@@ -20,26 +21,32 @@ from client.deidentify import burned_in, residual
 from client.deidentify.header import deidentify, owner
 from client.deidentify.pseudonyms import Pseudonyms
 from client.ingest import cases, convert_nifti
-from client.ingest.case_facts import Seen, seen
-from client.ingest.cases import Source
-from client.ingest.scan_folder import Found
+from client.ingest.case_facts import ScanDigest, scan_digest
+from client.ingest.cases import CaseSource
+from client.ingest.scan_folder import ExportFile
 from client.readers import _limits, dicom
 from client.readers.dicom import pixels
 from client.readers.dicom import series as sorting
-from client.readers.dicom.opening import guarded, open_header, whole
+from client.readers.dicom.element_values import whole
+from client.readers.dicom.opening import guarded, open_header
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import Series
 from common.errors import CaseError
 
 _NO_CASE = {Reason.NO_IMAGE: "DICOM files without pixels", Reason.LOCALISER: "localisers"}
-_FREE, _RATIO, _SAMPLE = 1 << 27, 50, 4
-"""What the values of a series may take in memory: _FREE bytes in any case, _RATIO times its files' size beyond; bytes of a value."""
-_LARGE, _SIDE = 1 << 23, 2048
-"""A picture of more pixels is made smaller before letters are searched for in it, to this side, at which they are searched for anyway."""
+_FREE = 1 << 27
+_RATIO = 50
+"""Bytes that the values of a series may take in any case; beyond, so many times its files' size."""
+_SAMPLE = 4
+"""Bytes of a value."""
+_LARGE = 1 << 23
+"""A picture of more pixels is made smaller before letters are searched for in it."""
+_SIDE = 2048
+"""To this side, at which they are searched for anyway."""
 
 
 @dataclass(frozen=True)
-class Listed:
+class DicomListing:
     """What the DICOM files are.
 
     Attributes:
@@ -50,7 +57,7 @@ class Listed:
         identifiers: names and numbers of people, from the headers; they stay in memory.
     """
 
-    sources: list[Source]
+    sources: list[CaseSource]
     drawings: list[Series]
     refused: list[tuple[str, str]] = field(repr=False)
     aside: Counter[str]
@@ -58,50 +65,57 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A converted case: content, room and ending of its file, what it shows, modality or format, and scanner."""
+class ConvertedFile:
+    """A converted case: its file (content, folder, ending), what it shows, and where it comes from.
+
+    ``modality`` is the DICOM modality or the file's format.
+    """
 
     content: bytes
-    room: str
+    folder: str
     ending: str
-    seen: Seen
+    digest: ScanDigest
     modality: str
     scanner: str = ""
 
 
-def listed(files: Sequence[Found], spoken: Set[str]) -> Listed:
+def listed(files: Sequence[ExportFile], mentioned: Set[str]) -> DicomListing:
     """Sort files into cases.
 
     Args:
-        spoken: names by which tables and masks speak of files; a series of whose slices two or more are spoken of is single images.
+        files: below the folder.
+        mentioned: names by which tables and masks call files; a series of whose slices two or more
+            are mentioned is single images.
     """
     key = {file.path: file.key for file in files}
-    found, unusable = sorting.sort(file.path for file in files)
-    cases: list[Source] = []
+    all_series, unusable = sorting.sort(file.path for file in files)
+    sources: list[CaseSource] = []
     refused = [
         (key[path], entry.public)
         for entry in unusable
         if entry.reason not in _NO_CASE
         for path in entry.files
     ]
-    for one in found:
-        if one.kind in ("volume", "image"):
+    for series in all_series:
+        if series.kind in ("volume", "image"):
             try:
-                cases += _sources(one, [key[path] for path in one.files], spoken)
+                sources += _sources(series, [key[path] for path in series.files], mentioned)
             except CaseError as error:
-                refused += [(key[path], error.public) for path in one.files]
-    aside = Counter({_NO_CASE[entry.reason]: 0 for entry in unusable if entry.reason in _NO_CASE})
-    aside.update(
-        _NO_CASE[entry.reason]
-        for entry in unusable
-        if entry.reason in _NO_CASE
-        for _ in entry.files
+                refused += [(key[path], error.public) for path in series.files]
+    aside: Counter[str] = Counter()
+    for entry in unusable:
+        if entry.reason in _NO_CASE:
+            aside[_NO_CASE[entry.reason]] += len(entry.files)
+    return DicomListing(
+        sources=sources,
+        drawings=[series for series in all_series if series.kind in ("segments", "structures")],
+        refused=refused,
+        aside=aside,
+        identifiers=_identifiers(file.path for file in files),
     )
-    drawings = [one for one in found if one.kind in ("segments", "structures")]
-    return Listed(cases, drawings, refused, aside, _identifiers(file.path for file in files))
 
 
-def convert(source: Source, patient: str, names: Pseudonyms) -> Made:
+def convert(source: CaseSource, patient: str, names: Pseudonyms) -> ConvertedFile:
     """The content of a case's file.
 
     Raises:
@@ -113,31 +127,27 @@ def convert(source: Source, patient: str, names: Pseudonyms) -> Made:
     for path in source.files[1:]:
         _looked_at(path, path in source.cleared)
     with guarded(source.files[0]):
-        made = deidentify(first, names)
-        made.PatientID = made.PatientName = patient
+        header = deidentify(first, names)
+        header.PatientID = header.PatientName = patient
         scanner = " ".join(
-            str(made.get(name) or "").strip() for name in ("Manufacturer", "ManufacturerModelName")
+            str(header.get(name) or "").strip()
+            for name in ("Manufacturer", "ManufacturerModelName")
         ).strip()
-        content = _content(made) if source.kind == "dicom image" else b""
+        content = _content(header) if source.kind == "dicom image" else b""
+    modality = source.series.modality or "DICOM"
     if source.kind == "dicom image":
-        return Made(
-            content,
-            "dicom",
-            ".dcm",
-            seen(dicom.read(source.files[0])),
-            source.series.modality or "DICOM",
-            scanner,
-        )
+        digest = scan_digest(dicom.read(source.files[0]))
+        return ConvertedFile(content, "dicom", ".dcm", digest, modality=modality, scanner=scanner)
     scan = sorting.read(source.series)
     if len(scan.array) > 1 or scan.affine is None:
         raise CaseError("case.colour_volume")
-    return Made(
+    return ConvertedFile(
         convert_nifti.volume(scan.array[0], scan.affine),
-        "images",
-        ".nii.gz",
-        seen(scan),
-        source.series.modality or "DICOM",
-        scanner,
+        folder="images",
+        ending=".nii.gz",
+        digest=scan_digest(scan),
+        modality=modality,
+        scanner=scanner,
     )
 
 
@@ -151,7 +161,10 @@ def printed(array: npt.NDArray[np.generic]) -> str | None:
 
 
 def _smaller(array: npt.NDArray[np.generic], step: int) -> npt.NDArray[np.float32]:
-    """Means over ``step`` x ``step`` pixels, of colour those of its brightest and its darkest channel, as the search for letters takes them."""
+    """Means over ``step`` x ``step`` pixels.
+
+    Of colour those of its brightest and its darkest channel, as the search for letters takes them.
+    """
     height, width = (side // step for side in array.shape[1:])
     small = np.empty((min(len(array), 2), height, width), np.float32)
     for row in range(height):
@@ -165,36 +178,45 @@ def _smaller(array: npt.NDArray[np.generic], step: int) -> npt.NDArray[np.float3
     return small
 
 
-def _sources(one: Series, keys: Sequence[str], spoken: Set[str]) -> list[Source]:
+def _sources(series: Series, keys: Sequence[str], mentioned: Set[str]) -> list[CaseSource]:
+    # slices that a table labels one by one are a collection of pictures, not a volume
     apart = (
-        one.kind == "volume"
-        and one.part == 0
+        series.kind == "volume"
+        and series.part == 0
         and len(keys) > 1
-        and sum(bool(cases.aliases(key) & spoken) for key in keys) > 1
+        and sum(bool(cases.aliases(key) & mentioned) for key in keys) > 1
     )
-    if one.kind == "image" or apart:
-        return [_image(one, place, key) for place, key in enumerate(keys)]
-    number, issuer = _owner(one.files[0])
-    uids = (one.uid, *one.instances) if one.part == 0 else one.instances
+    if series.kind == "image" or apart:
+        return [_image(series, place, key) for place, key in enumerate(keys)]
+    number, issuer = _owner(series.files[0])
+    uids = (series.uid, *series.instances) if series.part == 0 else series.instances
     names = cases.of_series(keys, uids)
     return [
-        Source(
+        CaseSource(
             "dicom volume",
-            one.files,
-            f"series {one.uid} {one.part} {one.instances[0]}",
-            names,
-            number,
-            issuer,
-            one,
+            series.files,
+            identity=f"series {series.uid} {series.part} {series.instances[0]}",
+            aliases=names,
+            number=number,
+            issuer=issuer,
+            series=series,
         )
     ]
 
 
-def _image(one: Series, place: int, key: str) -> Source:
-    number, issuer = _owner(one.files[place])
-    names = cases.aliases(key) | {uid for uid in (one.uid, one.instances[place]) if uid}
-    identity = f"image {one.instances[place]}" if one.instances[place] else f"file {key}"
-    return Source("dicom image", (one.files[place],), identity, names, number, issuer, one)
+def _image(series: Series, place: int, key: str) -> CaseSource:
+    number, issuer = _owner(series.files[place])
+    names = cases.aliases(key) | {uid for uid in (series.uid, series.instances[place]) if uid}
+    identity = f"image {series.instances[place]}" if series.instances[place] else f"file {key}"
+    return CaseSource(
+        "dicom image",
+        (series.files[place],),
+        identity=identity,
+        aliases=names,
+        number=number,
+        issuer=issuer,
+        series=series,
+    )
 
 
 def _owner(path: Path) -> tuple[str, str]:
@@ -204,18 +226,21 @@ def _owner(path: Path) -> tuple[str, str]:
 
 def _identifiers(paths: Iterable[Path]) -> frozenset[str]:
     """What names people in the headers; of files that cannot be opened, nothing."""
-    found: set[str] = set()
+    identifiers: set[str] = set()
     for path in paths:
         try:
             with guarded(path):
-                found |= residual.identifiers(open_header(path))
+                identifiers |= residual.identifiers(open_header(path))
         except CaseError:
             continue
-    return frozenset(found)
+    return frozenset(identifiers)
 
 
 def _check(path: Path, all_files: Sequence[Path]) -> None:
-    """Hold what the pixels of a file take in memory, times the files of its volume, against its size, before one is decoded."""
+    """Hold the memory that a file's pixels take against its size, before one is decoded.
+
+    The file may take its share of what its volume may.
+    """
     with guarded(path):
         header = open_header(path)
         samples = (
@@ -240,7 +265,7 @@ def _looked_at(path: Path, cleared: bool) -> Dataset:
         return header
 
 
-def _content(made: Dataset) -> bytes:
-    written = BytesIO()
-    made.save_as(written, enforce_file_format=True)
-    return written.getvalue()
+def _content(header: Dataset) -> bytes:
+    file = BytesIO()
+    header.save_as(file, enforce_file_format=True)
+    return file.getvalue()

@@ -1,8 +1,8 @@
 """NIfTI files without free texts, and volumes that are written as NIfTI.
 
-The stored numbers and the geometry of a NIfTI file stay byte for byte; the texts of its header (NIfTI-1 and NIfTI-2 standards: descrip,
-aux_file, intent_name, db_name, data_type), its extensions, whatever follows the pixels, and the name that gzip keeps (RFC 1952 section
-2.3.1) do not.
+The stored numbers and the geometry of a NIfTI file stay byte for byte; the texts of its header
+(NIfTI-1 and NIfTI-2 standards: descrip, aux_file, intent_name, db_name, data_type), its extensions,
+whatever follows the pixels, and the name that gzip keeps (RFC 1952 section 2.3.1) do not.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ def bare(path: Path) -> tuple[bytes, str]:
     packed = path.name.lower().endswith(".gz")
     try:
         with reader.opened(path) as (image, file):
-            size, order, start = (
-                image.header.sizeof_hdr,
-                image.header.endianness,
-                image.dataobj.offset,
-            )
-            length = (
-                int(np.prod(image.shape, dtype=np.int64)) * image.header.get_data_dtype().itemsize
-            )
+            size = image.header.sizeof_hdr
+            count = int(np.prod(image.shape, dtype=np.int64))
+            length = count * image.header.get_data_dtype().itemsize
             file.seek(0)
             head = file.read(size)
             if head[_MAGIC[size] :][:3] not in (b"n+1", b"n+2"):
                 raise CaseError("nifti.apart")
-            parts = chain((_header(head, order, size),), _pixels(file, start, length))
+            pixels = _pixels(file, image.dataobj.offset, length)
+            parts = chain((_header(head, image.header.endianness, size),), pixels)
             return (_packed(parts), ".nii.gz") if packed else (b"".join(parts), ".nii")
     except CaseError as error:
         raise error.at(path) from None
-    except Exception as error:  # nibabel and zlib raise nearly anything on a damaged file
+    # nibabel and zlib raise nearly anything on a damaged file
+    except Exception as error:
         raise CaseError("nifti.apart", f"{path}: {error!r}") from None
 
 
 def volume(
     array: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], packed: bool = True
 ) -> bytes:
-    """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres: whole numbers as int16 or int32, else float32."""
+    """A ``.nii.gz`` (or ``.nii``) of ``[H, W, D]`` values with their affine to RAS+ millimetres.
+
+    Whole numbers are int16 or int32, others float32.
+    """
     values = _smallest(array)
     image = nib.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")
@@ -99,7 +99,8 @@ def _pixels(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
 
 
 def _smallest(array: npt.NDArray[np.float32]) -> npt.NDArray[np.generic]:
-    low, high = float(array.min()), float(array.max())
+    low = float(array.min())
+    high = float(array.max())
     for kind in (np.int16, np.int32):
         limits = np.iinfo(kind)
         if limits.min <= low and high <= limits.max and bool((np.rint(array) == array).all()):

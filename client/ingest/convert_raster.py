@@ -1,9 +1,10 @@
 """Pictures without anything but their pixels: PNG, JPEG, TIFF and BMP.
 
-A PNG keeps its critical chunks and its compressed pixels as they are (PNG specification, third edition, section 4.8); a JPEG keeps the
-segments that decode it (ITU-T T.81 table B.1), so not one coefficient changes; everything else is written anew without loss. What makes
-a picture stand upright (Exif orientation) is kept as that one number, or applied. Whether the new file shows exactly what the old one
-showed is checked with the hospital's own reader by whoever calls.
+A PNG keeps its critical chunks and its compressed pixels as they are (PNG specification, third
+edition, section 4.8); a JPEG keeps the segments that decode it (ITU-T T.81 table B.1), so not one
+coefficient changes; everything else is written anew without loss. What makes a picture stand
+upright (Exif orientation) is kept as that one number, or applied. Whether the new file shows
+exactly what the old one showed is checked with the hospital's own reader by whoever calls.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _KEPT = (b"IHDR", b"PLTE", b"tRNS")
 _ORIENTATION = 0x0112
 _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _ADOBE = b"Adobe"
-_STEP, _SEGMENTS = 1 << 20, 100_000
+_STEP = 1 << 20
+_SEGMENTS = 100_000
 _BESIDE = 1 << 24
 """Bytes that a file may be larger than its pixels unpacked: for texts, profiles, previews."""
 Body = bytes | memoryview
@@ -46,12 +48,16 @@ def bare(path: Path) -> tuple[bytes, str]:
         turn = image.getexif().get(_ORIENTATION, 1)
         if raw.startswith(b"\xff\xd8\xff"):
             return _jpeg(raw, turn if turn in range(1, 9) else 1), ".jpg"
+        # the decoded picture follows: both at once might not fit into memory
         del raw
         return _anew(image)
 
 
 def draw(array: npt.NDArray[np.generic], ending: str) -> bytes:
-    """A picture of whole numbers ``[C, H, W]`` with one or three channels; 8 bit, or 16 bit grey, as its values need."""
+    """A picture of whole numbers ``[C, H, W]`` with one or three channels.
+
+    It has 8 bit, or 16 bit grey, as its values need.
+    """
     kind = np.uint8 if array.max() < 256 or len(array) > 1 else np.uint16
     values = np.ascontiguousarray(np.clip(array, 0, np.iinfo(kind).max).astype(kind))
     image = Image.fromarray(values[0] if len(values) == 1 else np.moveaxis(values, 0, -1))
@@ -77,7 +83,10 @@ def _content(image: Image.Image, file: io.FileIO) -> bytes:
 
 
 def _may_turn(chunk: tuple[bytes, Body]) -> bool:
-    """Whether a chunk of a PNG may state an orientation: Exif, or a text in which programs keep Exif or XMP."""
+    """Whether a chunk of a PNG may state an orientation.
+
+    Such a chunk is Exif, or a text in which programs keep Exif or XMP.
+    """
     kind, body = chunk
     return kind == b"eXIf" or (
         kind in (b"tEXt", b"zTXt", b"iTXt")
@@ -102,8 +111,12 @@ def _png(raw: bytes, count: int) -> bytes:
 
 
 def _stream(packed: bytes, most: int) -> Body:
-    """The compressed pixels without what is hidden behind them (RFC 1950 section 2.2); they unpack to ``most`` bytes at most."""
-    stream, view = zlib.decompressobj(), memoryview(packed)
+    """The compressed pixels without what is hidden behind them (RFC 1950 section 2.2).
+
+    They unpack to ``most`` bytes at most.
+    """
+    stream = zlib.decompressobj()
+    view = memoryview(packed)
     for start in range(0, len(packed), _STEP):
         rest: Body = view[start : start + _STEP]
         while len(rest) and not stream.eof:
@@ -117,7 +130,8 @@ def _stream(packed: bytes, most: int) -> Body:
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, Body]]:
-    place, view = len(_PNG), memoryview(raw)
+    place = len(_PNG)
+    view = memoryview(raw)
     while place + 12 <= len(raw):
         (length,) = struct.unpack_from(">I", raw, place)
         kind = raw[place + 4 : place + 8]
@@ -129,8 +143,12 @@ def _chunks(raw: bytes) -> Iterator[tuple[bytes, Body]]:
 
 
 def _jpeg(raw: bytes, turn: int) -> bytes:
-    """Start, what decodes the picture, end; what follows the end (previews, hidden files) is cut off."""
-    kept, segments = [b"\xff\xd8"], list(_segments(raw))
+    """Start, what decodes the picture, end; what follows the end is cut off.
+
+    Previews and hidden files lie there.
+    """
+    kept = [b"\xff\xd8"]
+    segments = list(_segments(raw))
     if any(marker == 0xE0 and body.startswith(b"JFIF\0") for marker, body in segments):
         kept.append(_JFIF)
     if turn != 1:
@@ -151,7 +169,10 @@ def _segment(marker: int, body: bytes) -> bytes:
 
 
 def _exif(turn: int) -> bytes:
-    """Exif with one number in it: the orientation (TIFF 6.0 section 2: one entry, tag 0x0112, type SHORT)."""
+    """Exif with one number in it: the orientation.
+
+    TIFF 6.0 section 2: one entry, tag 0x0112, type SHORT.
+    """
     tiff = (
         b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHIHH", _ORIENTATION, 3, 1, turn, 0) + b"\0\0\0\0"
     )
@@ -159,8 +180,12 @@ def _exif(turn: int) -> bytes:
 
 
 def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """``(marker, body)`` up to the end of the picture; of a scan, its header with length and its coded data."""
-    place, left = 2, _SEGMENTS
+    """``(marker, body)`` up to the end of the picture.
+
+    The body of a scan is its header with length and its coded data.
+    """
+    place = 2
+    left = _SEGMENTS
     while place + 4 <= len(raw):
         left -= 1
         if left < 0:
@@ -184,7 +209,10 @@ def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _scan_end(raw: bytes, place: int) -> int:
-    """Where coded data end: at the first marker that is neither a restart (D0 to D7) nor a stuffed zero; a missing end is the file's."""
+    """Where coded data end, or the file does: at the first marker that ends a scan.
+
+    Restarts (D0 to D7) and a stuffed zero do not end it.
+    """
     while True:
         place = raw.find(b"\xff", place)
         if place < 0 or place + 1 >= len(raw):
@@ -203,10 +231,13 @@ def _anew(opened: Image.Image) -> tuple[bytes, str]:
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode not in (*_LOSSLESS_IN_PNG, "F", "I") and not image.mode.startswith("I;"):
         image = image.convert("L" if image.mode in ("LA", "La") else "RGB")
-    clean = image._new(image.im)  # the same pixels and nothing else; a copy might not fit
+    # the same pixels and nothing else: copy() would take the metadata along, and a second set of
+    # pixels might not fit into memory
+    clean = image._new(image.im)
     clean.info = {}
     if image.mode == "P":
         clean.putpalette(image.getpalette("RGB") or [], "RGB")
-    out, as_png = io.BytesIO(), image.mode in _LOSSLESS_IN_PNG
+    out = io.BytesIO()
+    as_png = image.mode in _LOSSLESS_IN_PNG
     clean.save(out, "PNG" if as_png else "TIFF")
     return out.getvalue(), ".png" if as_png else ".tif"

@@ -1,7 +1,8 @@
 """DICOM SEG and RTSTRUCT objects in an export, as masks of the volumes on which they were drawn.
 
-Each object numbers its segments as it likes, so they are told apart by name: every name of the export gets one number, which stays the same
-in later runs, and labels.toml of the hospital's folder says under [masks] which number is which name.
+Each object numbers its segments as it likes, so they are told apart by name: every name of the
+export gets one number, which stays the same in later runs, and labels.toml of the hospital's folder
+says under [masks] which number is which name.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import numpy.typing as npt
 
 from client.dataset import label_names
 from client.ingest import case_facts, convert, convert_nifti, layout
-from client.ingest.case_facts import Facts
-from client.ingest.cases import Source
+from client.ingest.case_facts import CaseFacts
+from client.ingest.cases import CaseSource
 from client.ingest.layout import stem
 from client.ingest.table_files import Identifiers
 from client.readers import Scan, _registry
 from client.readers.dicom import dicom_seg, rtstruct
-from client.readers.dicom.opening import guarded, open_header, references
+from client.readers.dicom.element_values import references
+from client.readers.dicom.opening import guarded, open_header
 from client.readers.dicom.reasons import DicomError, Reason
 from client.readers.dicom.segment_grids import Masks
 from client.readers.dicom.series import Series
@@ -32,19 +34,20 @@ _READ = {"segments": dicom_seg.read, "structures": rtstruct.read}
 
 
 def take(
-    drawn: Iterable[Series],
-    sources: Mapping[str, Source],
-    cases: dict[str, Facts],
+    segmentations: Iterable[Series],
+    sources: Mapping[str, CaseSource],
+    cases: dict[str, CaseFacts],
     site: Path,
-    known: Identifiers,
+    identifiers: Identifiers,
 ) -> Iterator[tuple[Path, str]]:
     """Write a mask for each volume that was drawn on; cases get their masks.
 
     Args:
-        drawn: SEG and RTSTRUCT objects.
+        segmentations: SEG and RTSTRUCT objects.
         sources: volumes by the name of their case.
         cases: taken in so far, by name.
-        known: identifiers that no name of a segment may hold.
+        site: the hospital's folder.
+        identifiers: texts that no name of a segment may hold.
 
     Yields:
         files that cannot be used, with the public reason.
@@ -52,27 +55,27 @@ def take(
     Raises:
         SiteError: the hospital's folder cannot be written.
     """
-    found: dict[str, list[tuple[Path, Masks]]] = {}
-    for one in drawn:
-        path = one.files[0]
+    objects_by_case: dict[str, list[tuple[Path, Masks]]] = {}
+    for segmentation in segmentations:
+        path = segmentation.files[0]
         try:
-            name, masks = _fitting(path, one.kind, sources)
-            found.setdefault(name, []).append((path, masks))
+            name, masks = _fitting(path, segmentation.kind, sources)
+            objects_by_case.setdefault(name, []).append((path, masks))
         except CaseError as error:
             yield path, error.public
-    numbers = _numbers(site, found.values(), known)
-    for name, objects in sorted(found.items()):
+    numbers = _numbers(site, objects_by_case.values(), identifiers)
+    for name, objects in sorted(objects_by_case.items()):
         if name not in cases or cases[name].mask:
             continue
         try:
-            array = _merged([masks for _, masks in objects], numbers, known)
+            array = _merged([masks for _, masks in objects], numbers, identifiers)
             cases[name] = _written(cases[name], array, site)
         except CaseError as error:
             yield from ((path, error.public) for path, _ in objects)
 
 
-def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str, Masks]:
-    """The case on which an object was drawn: a series that it names, else one in its frame of reference."""
+def _fitting(path: Path, kind: str, sources: Mapping[str, CaseSource]) -> tuple[str, Masks]:
+    """The case of an object: a series that it names, else one in its frame of reference."""
     with guarded(path):
         named = references(open_header(path))
     order = sorted(sources, key=lambda name: (sources[name].series.uid not in named, name))
@@ -86,14 +89,14 @@ def _fitting(path: Path, kind: str, sources: Mapping[str, Source]) -> tuple[str,
 
 
 def _numbers(
-    site: Path, found: Iterable[Sequence[tuple[Path, Masks]]], known: Identifiers
+    site: Path, groups: Iterable[Sequence[tuple[Path, Masks]]], identifiers: Identifiers
 ) -> dict[str, int]:
     """One number for each name; those that labels.toml of the hospital's folder has stay."""
     names = label_names.read(site)
     numbers = {name: number for number, name in names.masks.items()}
     new = {
-        _clean(name, known)
-        for objects in found
+        _clean(name, identifiers)
+        for objects in groups
         for _, masks in objects
         for name in masks.names.values()
     } - set(numbers)
@@ -105,14 +108,14 @@ def _numbers(
     return numbers
 
 
-def _clean(name: str, known: Identifiers) -> str:
+def _clean(name: str, identifiers: Identifiers) -> str:
     """The name of a segment; one that is empty or holds an identifier is "unnamed"."""
     text = " ".join(name.split())[:_LONGEST]
-    return "unnamed" if not text or known.within(text) else text
+    return "unnamed" if not text or identifiers.within(text) else text
 
 
 def _merged(
-    objects: Sequence[Masks], numbers: Mapping[str, int], known: Identifiers
+    objects: Sequence[Masks], numbers: Mapping[str, int], identifiers: Identifiers
 ) -> npt.NDArray[np.float32]:
     """``[H, W, D]`` numbers of the segments of all objects."""
     whole: npt.NDArray[np.float32] | None = None
@@ -121,7 +124,7 @@ def _merged(
         table = np.zeros(int(stored.max()) + 1, np.float32)
         for number, name in masks.names.items():
             if number < len(table):
-                table[number] = numbers[_clean(name, known)]
+                table[number] = numbers[_clean(name, identifiers)]
         painted = table[stored]
         if whole is None:
             whole = painted
@@ -132,7 +135,7 @@ def _merged(
     return np.zeros(0, np.float32) if whole is None else whole
 
 
-def _written(case: Facts, array: npt.NDArray[np.float32], site: Path) -> Facts:
+def _written(case: CaseFacts, array: npt.NDArray[np.float32], site: Path) -> CaseFacts:
     scan = _registry.read(site / case.name)
     if scan.affine is None:
         raise CaseError("dicom.reference")
@@ -141,6 +144,6 @@ def _written(case: Facts, array: npt.NDArray[np.float32], site: Path) -> Facts:
         convert_nifti.volume(array, scan.affine),
         target,
         site,
-        case_facts.seen(Scan(array[None], scan.spacing, scan.affine)),
+        case_facts.scan_digest(Scan(array[None], scan.spacing, scan.affine)),
     )
     return replace(case, mask=target.relative_to(site).as_posix())

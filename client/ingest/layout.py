@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.ingest.case_facts import Facts
+from client.ingest.case_facts import CaseFacts
 from common.errors import ArgumentError, InputError
 from common.storage import files
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With what a cell begins that spreadsheets calculate, full-width signs too; and the apostrophe, so that taking one away gives the name back."""
+"""With what a cell begins that spreadsheets calculate, full-width signs too; and the apostrophe, so
+that taking one away gives the name back."""
 
 
 @dataclass(frozen=True)
@@ -37,44 +38,50 @@ class Places:
         Raises:
             ArgumentError: they do, or the source is no folder.
         """
-        source, site = source.resolve(), site.resolve()
+        source = source.resolve()
+        site = site.resolve()
         key = (key or site.parent / f"{site.name}.key").resolve()
         if not source.is_dir():
             raise ArgumentError(
-                f"DIR is {str(source)!r}, which is not a folder; give the folder that holds the export."
+                f"DIR is {str(source)!r}, which is not a folder; "
+                "give the folder that holds the export."
             )
         if source == site or source.is_relative_to(site) or site.is_relative_to(source):
             raise ArgumentError(
-                "--out lies in DIR or DIR in --out; give a folder apart, so that originals and new files cannot mix."
+                "--out lies in DIR or DIR in --out; "
+                "give a folder apart, so that originals and new files cannot mix."
             )
         if key.is_relative_to(site) or key.is_relative_to(source):
             raise ArgumentError(
-                "--key lies in DIR or in --out; keep the key apart from both, since it tells which case is whose."
+                "--key lies in DIR or in --out; "
+                "keep the key apart from both, since it tells which case is whose."
             )
         try:
             site.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ArgumentError(
-                f"--out {str(site)!r} cannot be made ({error.strerror}); give a folder that can be written."
+                f"--out {str(site)!r} cannot be made ({error.strerror}); "
+                "give a folder that can be written."
             ) from None
         return cls(source, site, key)
 
-    def local(self, what: str) -> Path:
+    def local(self, name: str) -> Path:
         """A document beside the hospital's folder, for the hospital's own eyes."""
-        return self.site.parent / f"{self.site.name}.{what}"
+        return self.site.parent / f"{self.site.name}.{name}"
 
 
-def known_cases(places: Places) -> dict[str, Facts]:
+def earlier_cases(places: Places) -> dict[str, CaseFacts]:
     """Cases of earlier runs by name without ending, as far as their files still stand."""
-    journal = places.local("cases.jsonl")
+    log = places.local("cases.jsonl")
     try:
-        lines = journal.read_text("utf-8").splitlines() if journal.exists() else []
+        lines = log.read_text("utf-8").splitlines() if log.exists() else []
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{journal.name} cannot be read ({error}); mend its rights, or remove it to take everything in anew."
+            f"{log.name} cannot be read ({error}); "
+            "mend its rights, or remove it to take everything in anew."
         ) from None
-    found = {stem(facts.name): facts for facts in map(Facts.parse, lines) if facts is not None}
-    return {name: facts for name, facts in found.items() if (places.site / facts.name).is_file()}
+    cases = {stem(facts.name): facts for facts in map(CaseFacts.parse, lines) if facts is not None}
+    return {name: facts for name, facts in cases.items() if (places.site / facts.name).is_file()}
 
 
 def stem(name: str) -> str:
@@ -103,9 +110,12 @@ def share(path: Path, content: bytes) -> None:
 
 
 def quarantine(rows: Iterable[tuple[str, str]]) -> bytes:
-    """What a human must look at: ``(file, reason)``; a cell that a spreadsheet would take for a formula begins with an apostrophe.
+    """What a human must look at, as a table of ``(file, reason)``.
 
-    Every cell stands in quotes, so that no separator of another country begins a new one within a name.
+    A cell that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Every cell stands in quotes, so that no separator of another country begins a new one within a
+    name.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)

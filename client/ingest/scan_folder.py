@@ -1,7 +1,7 @@
-"""What lies below a folder that somebody exported: every regular file by what it holds, not by what it is called.
+"""What lies below an exported folder: every regular file by content, not by name.
 
-Links that lead out of the folder and links to folders are never followed, archives never opened, and what is no regular file (a pipe, a
-device) is passed over.
+Links that lead out of the folder and links to folders are never followed, archives never opened,
+and what is no regular file (a pipe, a device) is passed over.
 """
 
 from __future__ import annotations
@@ -25,19 +25,23 @@ UNREADABLE = "files and folders that this user may not read"
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".bz2", ".xz")
 _JUNK = ("thumbs.db", "desktop.ini", "dicomdir")
-_ROOMS = ("images", "dicom", "masks")
+_FOLDERS = ("images", "dicom", "masks")
 _DEEPEST = 64
 """Most folders in one another."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """One file: ``key`` is its place below the folder with forward slashes, ``room`` the folder of the contract in which it lies."""
+class ExportFile:
+    """One file.
+
+    ``key`` is its place below the export with forward slashes, ``folder`` the folder of the
+    contract in which it lies.
+    """
 
     path: Path = field(repr=False)
     key: str = field(repr=False)
     kind: Kind
-    room: str
+    folder: str
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,16 @@ class Folder:
 
     Attributes:
         dicom: DICOM files, wherever they lie.
-        images: pictures and NIfTI files: below ``images/`` if there is one, else anywhere but in a ``masks/``.
+        images: pictures and NIfTI files: below ``images/`` if there is one, else anywhere but in a
+            ``masks/``.
         masks: pictures and NIfTI files below a ``masks/``.
         tables: files of the contract by name, at the top only.
         aside: how many files were passed over, by reason.
     """
 
-    dicom: tuple[Found, ...]
-    images: tuple[Found, ...]
-    masks: tuple[Found, ...]
+    dicom: tuple[ExportFile, ...]
+    images: tuple[ExportFile, ...]
+    masks: tuple[ExportFile, ...]
     tables: dict[str, Path]
     aside: Counter[str]
 
@@ -66,29 +71,33 @@ def look(root: Path) -> Folder:
         InputError: the folder cannot be listed.
     """
     aside: Counter[str] = Counter()
-    found = sorted(_files(root, aside), key=lambda f: f.key)
-    framed = any(f.room == "images" and f.kind in ("picture", "nifti") for f in found)
-    by_use: dict[str, list[Found]] = {"dicom": [], "images": [], "masks": []}
+    listed = sorted(_files(root, aside), key=lambda f: f.key)
+    framed = any(f.folder == "images" and f.kind in ("picture", "nifti") for f in listed)
+    by_use: dict[str, list[ExportFile]] = {"dicom": [], "images": [], "masks": []}
     tables: dict[str, Path] = {}
-    for file in found:
+    for file in listed:
         if file.kind == "table":
             tables[file.key] = file.path
         elif file.kind == "dicom":
             by_use["dicom"].append(file)
         elif file.kind == "other":
             aside[_why(file)] += 1
-        elif file.room == "masks":
+        elif file.folder == "masks":
             by_use["masks"].append(file)
-        elif file.room == "images" or not framed:
+        elif file.folder == "images" or not framed:
             by_use["images"].append(file)
         else:
             aside["pictures outside images/ and masks/"] += 1
     return Folder(
-        tuple(by_use["dicom"]), tuple(by_use["images"]), tuple(by_use["masks"]), tables, aside
+        dicom=tuple(by_use["dicom"]),
+        images=tuple(by_use["images"]),
+        masks=tuple(by_use["masks"]),
+        tables=tables,
+        aside=aside,
     )
 
 
-def _files(root: Path, aside: Counter[str]) -> Iterator[Found]:
+def _files(root: Path, aside: Counter[str]) -> Iterator[ExportFile]:
     def refuse(error: OSError) -> None:
         if Path(error.filename) == root:
             raise InputError(
@@ -109,8 +118,9 @@ def _files(root: Path, aside: Counter[str]) -> Iterator[Found]:
                 aside[reason] += 1
                 continue
             key = name_of(path, root)
-            yield Found(path, key, _kind(path, key), _room(key))
-    aside += Counter()  # keeps what is above zero
+            yield ExportFile(path, key, _kind(path, key), _contract_folder(key))
+    # drops the reasons that were counted zero times
+    aside += Counter()
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -119,10 +129,12 @@ def name_of(path: Path, root: Path) -> str:
     return unicodedata.normalize("NFC", place)
 
 
-def _room(key: str) -> str:
+def _contract_folder(key: str) -> str:
     """``masks`` at any depth, else the first folder if it is one of the contract."""
     folders = key.split("/")[:-1]
-    return "masks" if "masks" in folders else folders[0] if folders and folders[0] in _ROOMS else ""
+    return (
+        "masks" if "masks" in folders else folders[0] if folders and folders[0] in _FOLDERS else ""
+    )
 
 
 def _refused(path: Path, home: Path) -> str:
@@ -158,11 +170,14 @@ def _kind(path: Path, key: str) -> Kind:
 
 
 def _bare(head: bytes) -> bool:
-    """Whether a file without the prefix of PS3.10 section 7.1 begins with an element of group 0002 or 0008, little-endian."""
+    """Whether a file begins with a little-endian element of group 0002 or 0008.
+
+    Such a file lacks the preamble and prefix of PS3.10 section 7.1.
+    """
     return head[:2] in (b"\x02\0", b"\x08\0") and head[3:4] == b"\0" and len(head) > 8
 
 
-def _why(file: Found) -> str:
+def _why(file: ExportFile) -> str:
     return (
         "archives, which are not opened"
         if file.key.lower().endswith(_ARCHIVES)

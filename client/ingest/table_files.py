@@ -1,9 +1,10 @@
-"""Tables that come with images: whose row is whose, which columns may stay, and what is written in their place.
+"""Tables that come with images: whose row is whose, and which columns may stay.
 
-A column stays without being asked for only if it reads like a label: few values, which are codes (0, 1, yes), or words in small letters or
-short abbreviations (nv, lower extremity, AP), or listed in labels.toml, and half of the words shared by several patients. Everything else,
-a capitalised word too, since it may be a name, is dropped unless it is named with ``--keep``; a value that holds an identifier known from
-a header is blanked even then.
+A column stays without being asked for only if it reads like a label: few values, which are codes
+(0, 1, yes), or words in small letters or short abbreviations (nv, lower extremity, AP), or listed
+in labels.toml, and half of the words shared by several patients. Everything else, a capitalised
+word too, since it may be a name, is dropped unless it is named with ``--keep``; a value that holds
+an identifier known from a header is blanked even then.
 """
 
 from __future__ import annotations
@@ -22,10 +23,17 @@ from client.readers import _limits
 from common.errors import CaseError, SiteError
 
 Row = dict[str, str]
-_LARGEST, _MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 1 << 26, 1_000_000, 1_000, 12_000_000
-_MOST_BYTES, _ROW, _TEXT = 256 << 20, 160, 100
-"""Most bytes of memory that a table may take, and what a row and a text that is new take beside their content."""
-_MOST_VALUES, _LONGEST = 20, 40
+_LARGEST = 1 << 26
+_MOST_ROWS = 1_000_000
+_MOST_COLUMNS = 1_000
+_MOST_CELLS = 12_000_000
+_MOST_BYTES = 256 << 20
+"""Most bytes of memory that a table may take."""
+_ROW = 160
+_TEXT = 100
+"""Bytes that a row, and a text that is new, take beside their content."""
+_MOST_VALUES = 20
+_LONGEST = 40
 _ROLES = {
     "file": ("file", "filename", "image", "path", "imagefile"),
     "sop": ("sopinstanceuid", "sopuid", "sop"),
@@ -36,9 +44,11 @@ _CODE = re.compile(r"[-+]?\d{1,2}(?:\.\d{1,2})?|true|false|yes|no|y|n", re.IGNOR
 _WORDS = re.compile(r"[a-z][a-z0-9 _/()+-]*|[A-Z0-9][A-Z0-9+-]{0,4}")
 _NUMBER = re.compile(r"\d{4,}|\d[/-]\d{1,2}[/-]\d")
 _PERSONAL_WORD = re.compile(
-    "name|surname|firstname|birth|birthday|dob|age|address|street|phone|tel|mobile|mail|email|hospital|clinic|institution|location|city|town"
-    "|zip|postal|plz|country|physician|doctor|referrer|operator|radiologist|technician|accession|mrn|insurance|ssn|date|time|day|site|notes?"
-    "|comments?|reports?|text|remarks?|reader|rater|observer|annotator|author|by|id|uid|url|folder|twin"
+    "name|surname|firstname|birth|birthday|dob|age|address|street|phone|tel|mobile|mail|email"
+    "|hospital|clinic|institution|location|city|town|zip|postal|plz|country|physician|doctor"
+    "|referrer|operator|radiologist|technician|accession|mrn|insurance|ssn|date|time|day|site"
+    "|notes?|comments?|reports?|text|remarks?|reader|rater|observer|annotator|author|by|id|uid"
+    "|url|folder|twin"
 )
 
 
@@ -85,7 +95,8 @@ class _Cells(Mapping[str, str]):
     __slots__ = ("_cells", "_places")
 
     def __init__(self, places: dict[str, int], cells: tuple[str, ...]) -> None:
-        self._places, self._cells = places, cells
+        self._places = places
+        self._cells = cells
 
     def __getitem__(self, column: str) -> str:
         place = self._places[column]
@@ -101,27 +112,30 @@ class _Cells(Mapping[str, str]):
 
 
 def _rows(lines: labels.Lines) -> tuple[tuple[str, ...], list[_Cells]]:
-    """Columns and rows; a text that comes again is kept once, and what all take in memory is counted."""
-    told = lines.rows()
-    columns = tuple(next(told, []))
+    """Columns and rows; a text that comes again is kept once.
+
+    What all of them take in memory is counted.
+    """
+    cell_rows = lines.rows()
+    columns = tuple(next(cell_rows, []))
     if len(columns) > _MOST_COLUMNS:
         raise CaseError(
             "table.columns", f"{len(columns)} columns; at most {_MOST_COLUMNS} are allowed", file=""
         )
     places = {column: place for place, column in enumerate(columns)}
-    known: dict[str, str] = {}
+    distinct: dict[str, str] = {}
     rows: list[_Cells] = []
     needed = 0
-    for cells in told:
+    for cells in cell_rows:
         texts = cells[: len(columns)]
         needed += (
             _ROW
             + 8 * len(texts)
-            + sum(_TEXT + sys.getsizeof(text) for text in texts if text not in known)
+            + sum(_TEXT + sys.getsizeof(text) for text in texts if text not in distinct)
         )
         if len(rows) == _MOST_ROWS or needed > _MOST_BYTES:
             raise CaseError("table.rows", file="", rows=len(rows))
-        rows.append(_Cells(places, tuple(known.setdefault(text, text) for text in texts)))
+        rows.append(_Cells(places, tuple(distinct.setdefault(text, text) for text in texts)))
     return columns, rows
 
 
@@ -132,44 +146,49 @@ class Identifiers:
         self._texts: set[str] = set()
 
     def add(self, texts: Iterable[str]) -> None:
-        """Note identifiers; short ones are passed over, since they would be found in anything."""
+        """Note identifiers; short ones are passed over, since they would occur in anything."""
         for text in texts:
             for part in {text, *re.split(r"[\^=\s]+", text)}:
-                found = part.strip().casefold()
-                if len(found) >= 5 or (len(found) == 4 and not found.isdecimal()):
-                    self._texts.add(found)
+                word = part.strip().casefold()
+                if len(word) >= 5 or (len(word) == 4 and not word.isdecimal()):
+                    self._texts.add(word)
 
     def within(self, text: str) -> bool:
         """Whether a text holds one of them."""
         folded = text.casefold()
-        return any(known in folded for known in self._texts) if len(folded) >= 4 else False
+        return any(word in folded for word in self._texts) if len(folded) >= 4 else False
 
 
 def stays(
     sheet: Sheet,
     owners: Sequence[str | None],
-    wanted: Iterable[str],
-    known: Identifiers,
+    keep: Iterable[str],
+    identifiers: Identifiers,
     listed: Set[str] = frozenset(),
 ) -> list[str]:
-    """Columns that are kept: those that read like labels (``listed``: values that labels.toml names), and the wanted ones."""
-    asked = set(wanted)
+    """Columns that are kept: those that read like labels, and those of ``keep``.
+
+    ``listed`` are the values that labels.toml names.
+    """
+    asked = set(keep)
     return [
         name
         for name in sheet.others
-        if name in asked or _is_label(name, sheet.rows, owners, known, listed)
+        if name in asked
+        or _is_label(name, sheet.rows, owners, identifiers=identifiers, listed=listed)
     ]
 
 
-def cleaned(rows: Iterable[Row], known: Identifiers) -> tuple[list[Row], int]:
+def cleaned(rows: Iterable[Row], identifiers: Identifiers) -> tuple[list[Row], int]:
     """Rows whose values hold no known identifier, and how many values were blanked for that."""
-    blanked, result = 0, []
+    blanked = 0
+    result: list[Row] = []
     verdicts: dict[str, bool] = {}
     for row in rows:
         clean: Row = {}
         for name, value in row.items():
             bad = name not in ("file", "patient_id") and verdicts.setdefault(
-                value, known.within(value)
+                value, identifiers.within(value)
             )
             clean[name] = "" if bad else value
             blanked += bad
@@ -190,10 +209,10 @@ def _is_label(
     name: str,
     rows: Sequence[Mapping[str, str]],
     owners: Sequence[str | None],
-    known: Identifiers,
+    identifiers: Identifiers,
     listed: Set[str],
 ) -> bool:
-    if any(map(_PERSONAL_WORD.fullmatch, _words(name))) or known.within(name):
+    if any(map(_PERSONAL_WORD.fullmatch, _words(name))) or identifiers.within(name):
         return False
     people: dict[str, set[str | None]] = defaultdict(set)
     for row, owner in zip(rows, owners, strict=True):
@@ -205,17 +224,17 @@ def _is_label(
         return False
     if all(_CODE.fullmatch(value) for value in people):
         return True
-    if any(value not in listed and not _reads_as_label(value, known) for value in people):
+    if any(value not in listed and not _reads_as_label(value, identifiers) for value in people):
         return False
     return 2 * sum(len(owner) > 1 for owner in people.values()) >= len(people)
 
 
-def _reads_as_label(value: str, known: Identifiers) -> bool:
+def _reads_as_label(value: str, identifiers: Identifiers) -> bool:
     return (
         len(value) <= _LONGEST
         and bool(_WORDS.fullmatch(value))
         and not _NUMBER.search(value)
-        and not known.within(value)
+        and not identifiers.within(value)
     )
 
 

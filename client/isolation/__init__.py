@@ -1,1 +1,1 @@
-"""The wall between a hospital's two processes, the one thing that both of them know: one socket, allowed files, denied calls."""
+"""What separates a hospital's two processes: one socket, allowed files, denied system calls."""

@@ -1,7 +1,8 @@
-"""Which files each of a hospital's two processes may open, and the shutting of the process into them.
+"""Which files each of a hospital's two processes may open; closes a process's sandbox around them.
 
-The worker reads the data and writes only what it keeps; the gateway sees neither. Both need Python, the installed packages and a little of
-the system. Where the system replaces a file while we run, its folder is named, since Landlock remembers the file and not its name.
+The worker reads the data and writes only what it keeps; the gateway sees neither. Both need Python,
+the installed packages and a little of the system. Where the system replaces a file while we run,
+its folder is named, since Landlock remembers the file and not its name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client.isolation import sandbox
-from client.isolation.sandbox import SandboxError
+from client.isolation.kernel import SandboxError
 
 _ROOT = Path("/")
 _HOUSE = Path(__file__).resolve().parent.parent.parent
@@ -31,7 +32,10 @@ _SETTINGS = (
     "nvidia",
 )
 _LOOKUP = ("etc", "run/systemd/resolve", "run/NetworkManager", "run/resolvconf")
-"""What a name's address needs, and certificates. The whole of /etc: resolv.conf is replaced by a new file when the network changes."""
+"""What a name's address needs, and certificates.
+
+The whole of /etc: resolv.conf is replaced by a new file when the network changes.
+"""
 _PLAIN = ("null", "zero", "full", "random", "urandom", "tty")
 _GPU = ("nvidia*", "dri", "kfd")
 _LIBRARIES = ("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "ROCM_PATH")
@@ -39,7 +43,7 @@ _LIBRARIES = ("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "ROCM_PATH")
 
 @dataclass(frozen=True)
 class FileAccess:
-    """What a process may open; the fields are the arguments of :func:`client.isolation.sandbox.only_files`."""
+    """What a process may open: the arguments of :func:`client.isolation.sandbox.only_files`."""
 
     read: Sequence[Path]
     write: Sequence[Path]
@@ -54,26 +58,26 @@ class FileAccess:
         network: bool = False,
         hidden: Sequence[Path] = (),
     ) -> None:
-        """Raise the walls around this process; they stand until it ends.
+        """Close the sandbox around this process; it stays closed until the process ends.
 
         Args:
-            log: gets a sentence for each wall that stands or is missing.
-            required: a wall that cannot be raised is an error.
+            log: gets a sentence for each part that is closed or is missing.
+            required: a part that cannot be closed is an error.
             network: the network stays open, as for the gateway.
             hidden: folders that must be closed afterwards, as the data for the gateway.
 
         Raises:
-            SandboxError: a required wall cannot be raised, or one does not hold.
+            SandboxError: a part cannot be closed and is required, or one does not hold.
         """
-        raises = [] if network else [sandbox.no_network]
-        raises.append(
+        parts = [] if network else [sandbox.no_network]
+        parts.append(
             lambda: sandbox.only_files(
                 self.read, self.write, devices=self.devices, names=self.names, hidden=hidden
             )
         )
-        for wall in raises:
+        for close in parts:
             try:
-                wall()
+                close()
             except SandboxError as error:
                 if required:
                     raise
@@ -87,8 +91,9 @@ def worker(data: Sequence[Path], home: Path, socket: Path) -> FileAccess:
 
     Args:
         data: the hospital's data folders, only to be read.
-        home: the hospital's home; of it the worker reads what is its own and what everybody may know.
-        socket: the inner wall's socket.
+        home: the hospital's home; of it the worker reads what is its own and what everybody may
+            know.
+        socket: the socket between worker and gateway.
     """
     own = [
         home / name
@@ -102,18 +107,27 @@ def worker(data: Sequence[Path], home: Path, socket: Path) -> FileAccess:
         )
     ]
     kept = [home / "worker" / name for name in ("state", "cache", "tmp")]
-    devices = [found for pattern in _GPU for found in (_ROOT / "dev").glob(pattern)]
+    devices = [device for pattern in _GPU for device in (_ROOT / "dev").glob(pattern)]
     read = [*data, *own, *_python(), *_under("", _SYSTEM), *_under("etc", _SETTINGS)]
+    # Of the installation's own folder only the names, which Python lists to find our packages.
     return FileAccess(
-        read, [*kept, home / "logs", socket.parent], [*_under("dev", _PLAIN), *devices], [_HOUSE]
+        read=read,
+        write=[*kept, home / "logs", socket.parent],
+        devices=[*_under("dev", _PLAIN), *devices],
+        names=[_HOUSE],
     )
 
 
 def gateway(home: Path) -> FileAccess:
-    """What the gateway may open: nothing of the data and nothing of the worker. To connect to the worker's socket, it opens no file."""
+    """What the gateway may open: nothing of the data and nothing of the worker.
+
+    To connect to the worker's socket, it opens no file.
+    """
     own = [home / name for name in ("site.toml", "ca.crt", "coordinator.crt", "gateway")]
     read = [*own, *_python(), *_under("", _SYSTEM), *_under("", _LOOKUP)]
-    return FileAccess(read, [home / "logs"], _under("dev", _PLAIN), [_HOUSE])
+    return FileAccess(
+        read=read, write=[home / "logs"], devices=_under("dev", _PLAIN), names=[_HOUSE]
+    )
 
 
 def _python() -> Iterator[Path]:
@@ -123,7 +137,8 @@ def _python() -> Iterator[Path]:
         for prefix in sorted({sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix})
     )
     yield from (_HOUSE / "client", _HOUSE / "common")
-    here = {Path.cwd(), _HOUSE}  # where somebody happens to stand may be the folder above the data
+    # Where somebody happens to start us may be the folder above the data.
+    here = {Path.cwd(), _HOUSE}
     yield from (
         Path(entry) for entry in sys.path if os.path.isabs(entry) and Path(entry) not in here
     )

@@ -1,9 +1,10 @@
-"""The narrow port in a hospital's inner wall: gRPC over a Unix socket, a letter in and a letter out.
+"""What joins a hospital's two processes: gRPC over a Unix socket, an envelope in and one out.
 
-The gateway (network, no data) holds a :class:`WorkerClient`; the worker (data, no network) runs :func:`serve`. Who may speak is decided by the file
-system: the socket has mode 0600, or 0660 where its folder belongs to a group that both users are in. gRPC does not show the peer's user
-(``SO_PEERCRED``, unix(7)), so there is no second check. A gateway learns nothing from a failure but which kind it was; why stands in the
-worker's log.
+The gateway (network, no data) holds a :class:`WorkerClient`; the worker (data, no network) runs
+:func:`serve`. Who may speak is decided by the file system: the socket has mode 0600, or 0660 where
+its folder belongs to a group that both users are in. gRPC does not show the peer's user
+(``SO_PEERCRED``, unix(7)), so there is no second check. A gateway learns nothing from a failure but
+which kind it was; why stands in the worker's log.
 """
 
 from __future__ import annotations
@@ -52,19 +53,23 @@ _FAULTS = {
 
 
 class IpcError(SiteError):
-    """A letter did not get through the inner wall; the public sentence says which kind of failure it was."""
+    """No answer came from the worker; the public sentence says which kind of failure it was."""
 
 
 class WorkerClient:
-    """The gateway's side. Every question makes its own connection (about 2 ms), so a restarted worker is found at once.
+    """The gateway's side.
+
+    Every question makes its own connection (about 2 ms), so that a restarted worker is met at once.
 
     Args:
         socket: the worker's socket.
-        patience: seconds to wait for a worker that is not there, e.g. because it restarts: torch alone takes a busy machine a minute.
+        patience: seconds to wait for a worker that is not there, e.g. because it restarts: torch
+            alone takes a busy machine a minute.
     """
 
     def __init__(self, socket: Path, patience: float = 120.0) -> None:
-        self._socket, self._patience = socket, patience
+        self._socket = socket
+        self._patience = patience
 
     def ask(
         self, text: str, vector: Memory | None, timeout: float | None = None
@@ -77,7 +82,8 @@ class WorkerClient:
             timeout: seconds for the answer; None waits for as long as it takes.
 
         Raises:
-            IpcError: the letter is too long, no worker is there, it died or failed while answering, or it took too long.
+            IpcError: the question is too long, no worker is there, it died or failed while
+                answering, or it took too long.
         """
         question = _cut(text, vector)
         self._check_folder()
@@ -107,18 +113,24 @@ class WorkerClient:
         if not folder.is_dir():
             raise IpcError("worker.no_folder", f"{folder} is missing; start the worker first")
         if not os.access(folder, os.X_OK):
-            local = f"{folder} cannot be entered by the user {os.geteuid()}; put gateway and worker into the group of that folder"
+            local = (
+                f"{folder} cannot be entered by the user {os.geteuid()}; "
+                "put gateway and worker into the group of that folder"
+            )
             raise IpcError("worker.no_entry", local)
 
 
 def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[str], None]) -> None:
-    """The worker's side: answer one question at a time until ``stop`` is set; then the socket is gone.
+    """The worker's side: answer one question at a time until ``stop`` is set, and end the socket.
 
-    A running answer has ``GRACE`` seconds to end; after that this returns although its thread may still run.
+    A running answer has ``GRACE`` seconds to end; after that this returns although its thread may
+    still run.
 
     Args:
-        socket: where to listen; its folder must exist. What a killed worker has left there is taken over.
-        answer: gets text and vector of a question, gives those of the answer. If it raises, the gateway learns only that it did.
+        socket: where to listen; its folder must exist. What a killed worker has left there is taken
+            over.
+        answer: gets text and vector of a question, gives those of the answer. If it raises, the
+            gateway learns only that it did.
         stop: set by whoever ends the worker.
         log: gets the traceback of an answer that raised.
 
@@ -126,11 +138,12 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
         IpcError: the folder is missing, another worker listens there, or the socket cannot be made.
     """
     with _alone(socket):
-        pool, desk = ThreadPoolExecutor(_MOST_WAITING, "letters"), ThreadPoolExecutor(1, "answer")
+        pool = ThreadPoolExecutor(_MOST_WAITING, "envelopes")
+        worker_thread = ThreadPoolExecutor(1, "answer")
         server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=_MOST_WAITING)
         methods = {
             "Hello": grpc.unary_unary_rpc_method_handler(lambda request, _: request),
-            "Answer": grpc.stream_stream_rpc_method_handler(_handler(answer, desk, log)),
+            "Answer": grpc.stream_stream_rpc_method_handler(_handler(answer, worker_thread, log)),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
         _bind(server, socket)
@@ -138,21 +151,24 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
         stop.wait()
         server.stop(GRACE).wait(GRACE + 0.5)
         socket.unlink(missing_ok=True)
-        desk.shutdown(wait=False, cancel_futures=True)
+        worker_thread.shutdown(wait=False, cancel_futures=True)
 
 
 _Handler = Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]
 
 
-def _handler(answer: Answer, desk: ThreadPoolExecutor, log: Callable[[str], None]) -> _Handler:
-    """One letter at a time is read and answered, always by the same thread: torch keeps threads and caches for each that calls it."""
+def _handler(
+    answer: Answer, worker_thread: ThreadPoolExecutor, log: Callable[[str], None]
+) -> _Handler:
+    """One question at a time is read and answered."""
+    # Always by the same thread: torch keeps threads and caches for each that calls it.
     turn = threading.Lock()
 
     def handle(question: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         code = grpc.StatusCode.INTERNAL
         try:
             with turn:
-                reply = desk.submit(answer, *framing.join(question)).result()
+                reply = worker_thread.submit(answer, *framing.join(question)).result()
             yield from framing.cut(*reply)
         except WireError as error:
             code, reason = grpc.StatusCode.INVALID_ARGUMENT, str(error)
@@ -160,7 +176,8 @@ def _handler(answer: Answer, desk: ThreadPoolExecutor, log: Callable[[str], None
             reason = traceback.format_exc()
         else:
             return
-        if context.is_active():  # else the gateway is gone, and nobody is there to be told
+        # Else the gateway is gone, and nobody is there to hear of it.
+        if context.is_active():
             log(reason)
             context.abort(code, "")
 
@@ -192,7 +209,8 @@ def _lock(socket: Path) -> int:
 
 
 def _bind(server: grpc.Server, socket: Path) -> None:
-    """Make the socket so that nobody else could connect even for a moment; then let the folder's group in, if the folder does."""
+    """Make the socket; the folder's group may connect if it may enter the folder."""
+    # With this mask from the start: nobody else could connect even for a moment.
     before = os.umask(0o177)
     try:
         server.add_insecure_port(f"unix:{socket.absolute()}")

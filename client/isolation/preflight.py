@@ -35,19 +35,21 @@ def check(home: SiteHome, part: str, now: datetime) -> None:
     free = shutil.disk_usage(home.path).free
     if free < LEAST_DISK:
         raise InputError(
-            f"The disk of {home.path} has {free >> 20} MiB left; at least {LEAST_DISK >> 20} MiB are needed, make room."
+            f"The disk of {home.path} has {free >> 20} MiB left; "
+            f"at least {LEAST_DISK >> 20} MiB are needed, make room."
         )
     if part != "gateway" and not Path(settings.data).is_dir():
         raise InputError(
-            f"The data folder {settings.data} does not exist; mount it, or correct data in {home.site_toml}."
+            f"The data folder {settings.data} does not exist; "
+            f"mount it, or correct data in {home.site_toml}."
         )
 
 
 def own_certificates(home: SiteHome, part: str, site: str) -> list[tuple[Path, str]]:
     """Each certificate that ``part`` works with, and the name in it."""
-    found = [(home.coordinator, certificates.COORDINATOR)]
+    needed = [(home.coordinator, certificates.COORDINATOR)]
     if part != "worker":
-        found.append((home.tls_crt, site))
+        needed.append((home.tls_crt, site))
     if part != "gateway":
-        found += [(home.identity_crt, site), (home.roster_crt, certificates.ROSTER)]
-    return found
+        needed += [(home.identity_crt, site), (home.roster_crt, certificates.ROSTER)]
+    return needed

@@ -1,7 +1,8 @@
-"""Which studies a named person at this hospital has approved, until when; and the studies that asked without being approved.
+"""The studies that a named person at this hospital has approved, and those that asked without it.
 
-A study is what its digest says: one changed setting is another study. What asked lies in ``worker/state/offers``, so that a person can read it
-and compare it with the version that was approved last.
+A study is what its digest says: one changed setting is another study. What asked lies in
+``worker/state/offers``, so that a person can read it and compare it with the version that was
+approved last.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ class Approval:
 
     def holds(self, now: datetime) -> bool:
         """Whether it is neither over nor taken back."""
-        return not self.withdrawn and datetime.fromisoformat(
-            self.at
-        ) <= now < datetime.fromisoformat(self.until)
+        begins = datetime.fromisoformat(self.at)
+        ends = datetime.fromisoformat(self.until)
+        return not self.withdrawn and begins <= now < ends
 
     def permits(self, use: str, now: datetime) -> bool:
         """Whether it holds for this use."""
@@ -65,8 +66,8 @@ def all_of(state: Path) -> tuple[Approval, ...]:
         PolicyError: the file is damaged; then nothing is approved.
     """
     try:
-        found = locked_json.read(state / NAME)
-        return tuple(_approval(entry) for entry in found)
+        entries = locked_json.read(state / NAME)
+        return tuple(_approval(entry) for entry in entries)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -79,15 +80,16 @@ def check(state: Path, study: Study, use: str, now: datetime) -> None:
     Raises:
         ApprovalError: nobody has, or the approval is over; the study is kept for a person to read.
     """
-    known = [a for a in all_of(state) if a.digest == study.digest]
-    if any(a.permits(use, now) for a in known):
+    earlier = [a for a in all_of(state) if a.digest == study.digest]
+    if any(a.permits(use, now) for a in earlier):
         return
-    if any(a.holds(now) for a in known):
+    if any(a.holds(now) for a in earlier):
         raise ApprovalError("approval.scoring_only")
-    if known:
-        if known[-1].withdrawn:
+    if earlier:
+        if earlier[-1].withdrawn:
             raise ApprovalError("approval.withdrawn")
-        raise ApprovalError("approval.ended", f"the approval ended on {known[-1].until[:10]}")
+        raise ApprovalError("approval.ended", f"the approval ended on {earlier[-1].until[:10]}")
+    # Only a study that the coordinator signed comes as far as this, so nobody else fills the disk.
     offer(state, study, now)
     raise ApprovalError("approval.missing")
 
@@ -106,18 +108,21 @@ def offer(state: Path, study: Study, now: datetime) -> None:
 
 
 def offers(state: Path) -> tuple[tuple[str, Study], ...]:
-    """Studies that asked and are not approved, as ``(when first, study)``, the oldest first; what cannot be read is passed over."""
-    known = {a.digest for a in all_of(state)}
-    found = []
+    """Studies that asked and are not approved, as ``(when first, study)``, the oldest first.
+
+    What cannot be read is passed over.
+    """
+    approved = {approval.digest for approval in all_of(state)}
+    offered = []
     for path in sorted((state / OFFERS).glob("*.json")):
         try:
             entry = locked_json.read(path)
-            found.append((str(entry["at"]), studies.parse(entry["study"])))
+            offered.append((str(entry["at"]), studies.parse(entry["study"])))
         except (OSError, ValueError, KeyError, TypeError, RecursionError, ConsiliumError):
             continue
     return tuple(
         sorted(
-            ((at, study) for at, study in found if study.digest not in known),
+            ((at, study) for at, study in offered if study.digest not in approved),
             key=lambda pair: pair[0],
         )
     )
@@ -138,37 +143,44 @@ def grant(state: Path, study: Study, by: str, use: str, now: datetime, days: int
     if use not in USES:
         raise InputError(f"The use is {use!r}; allowed: {', '.join(USES)}.")
     until = now + timedelta(days=days)
-    made = Approval(
+    approval = Approval(
         study.digest, study.name, name, _text(now), _text(until), use, "", study.to_table()
     )
     with locked_json.held(files.private(state) / NAME) as file:
+        # One approval holds for a study at a time: an older one for another use ends here.
         earlier = tuple(
             replace(a, withdrawn=a.withdrawn or _text(now)) if a.digest == study.digest else a
             for a in all_of(state)
         )
-        file.write([vars(a) for a in (*earlier, made)])
+        file.write([vars(a) for a in (*earlier, approval)])
     (state / OFFERS / f"{study.digest}.json").unlink(missing_ok=True)
-    return made
+    return approval
 
 
-def withdraw(state: Path, wanted: str, now: datetime) -> tuple[Approval, ...]:
-    """Take back every approval that holds for a study of this name, or whose digest begins so; they end with the next question.
+def withdraw(state: Path, study: str, now: datetime) -> tuple[Approval, ...]:
+    """Take back every approval that holds for a study; it ends with the next question.
+
+    Args:
+        state: the worker's folder.
+        study: the study's name, or how its digest begins, with 8 digits or more.
+        now: with zone.
 
     Raises:
         InputError: there is none.
     """
     with locked_json.held(files.private(state) / NAME) as file:
-        known = all_of(state)
+        every = all_of(state)
+        # Fewer digits could stand for a study that nobody meant.
+        by_digest = len(study) >= 8
         chosen = [
             a
-            for a in known
-            if a.holds(now)
-            and (a.name == wanted or (len(wanted) >= 8 and a.digest.startswith(wanted)))
+            for a in every
+            if a.holds(now) and (a.name == study or (by_digest and a.digest.startswith(study)))
         ]
         if not chosen:
-            names = ", ".join(sorted({a.name for a in known if a.holds(now)})) or "none"
-            raise InputError(f"No approval holds for {wanted!r}; approved studies: {names}.")
-        file.write([vars(replace(a, withdrawn=_text(now)) if a in chosen else a) for a in known])
+            names = ", ".join(sorted({a.name for a in every if a.holds(now)})) or "none"
+            raise InputError(f"No approval holds for {study!r}; approved studies: {names}.")
+        file.write([vars(replace(a, withdrawn=_text(now)) if a in chosen else a) for a in every])
     return tuple(chosen)
 
 
@@ -178,12 +190,16 @@ def last(state: Path, name: str) -> Approval | None:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """``(place, value before, value after)`` of each setting of two study tables that differs; None where it is not there."""
-    one, two = dict(_flat(before, "")), dict(_flat(after, ""))
+    """``(place, value before, value after)`` of each setting of two study tables that differs.
+
+    None stands where a setting is not there.
+    """
+    old = dict(_flat(before, ""))
+    new = dict(_flat(after, ""))
     return [
-        (place, one.get(place), two.get(place))
-        for place in sorted(one.keys() | two.keys())
-        if one.get(place) != two.get(place)
+        (place, old.get(place), new.get(place))
+        for place in sorted(old.keys() | new.keys())
+        if old.get(place) != new.get(place)
     ]
 
 

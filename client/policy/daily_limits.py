@@ -1,4 +1,4 @@
-"""What left this hospital today, so that the policy's limits of a day hold across studies, runs and restarts.
+"""What left this hospital today: the policy's limits of a day, over studies, runs and restarts.
 
 Numbers that cannot be read count as spent: nothing leaves until somebody has looked.
 """
@@ -42,7 +42,9 @@ def today(state: Path, day: date) -> Spent:
 
 
 def spend(state: Path, policy: Policy, day: date, size: int, rounds: int) -> Spent:
-    """Take bytes and rounds from the day's budget, or nothing where they do not fit; on disk when this returns.
+    """Take bytes and rounds from the day's budget, or nothing where they do not fit.
+
+    It is on disk when this returns.
 
     Raises:
         PolicyError: the budget is spent, or the file is damaged.
@@ -65,17 +67,16 @@ def check(state: Path, policy: Policy, day: date, rounds: int) -> None:
     _check(Spent(spent.day, spent.bytes, spent.rounds + rounds), policy)
 
 
-def _parsed(found: Any, day: date) -> Spent:
+def _parsed(entry: Any, day: date) -> Spent:
     try:
-        spent = Spent(str(found["day"]), found["bytes"], found["rounds"])
+        spent = Spent(str(entry["day"]), entry["bytes"], entry["rounds"])
         date.fromisoformat(spent.day)
     except (ValueError, TypeError, KeyError) as error:
         raise _damaged(error) from None
     if not all(type(n) is int and n >= 0 for n in vars(spent).values() if n is not spent.day):
-        raise _damaged(found)
-    return (
-        spent if spent.day >= day.isoformat() else Spent(day.isoformat())
-    )  # a clock that was set back begins no new day
+        raise _damaged(entry)
+    # A clock that was set back begins no new day.
+    return spent if spent.day >= day.isoformat() else Spent(day.isoformat())
 
 
 def _check(spent: Spent, policy: Policy) -> None:

@@ -1,7 +1,9 @@
-"""A hospital's own rules (HOME/policy.toml): the last word on what leaves it. The coordinator's side can ask for more care, never for less.
+"""A hospital's own rules (HOME/policy.toml): the last word on what leaves it.
 
-An unreadable file or an unknown setting stops the hospital: nothing leaves by mistake. What may be asked is checked by ``client/worker/admission.py``
-before any work, what may leave by ``client/worker/outbox.py`` after it.
+The coordinator's side can ask for more care, never for less. An unreadable file or an unknown
+setting stops the hospital: nothing leaves by mistake. What may be asked is checked by
+``client/worker/admission.py`` before any work, what may leave by ``client/worker/outbox.py`` after
+it.
 """
 
 from __future__ import annotations
@@ -26,11 +28,17 @@ class Policy:
 
     plain_updates: bool = setting(
         False,
-        doc="take part in studies without secure aggregation: whoever runs the server can read this hospital's change",
+        doc=(
+            "take part in studies without secure aggregation: whoever runs the server can read "
+            "this hospital's change"
+        ),
     )
     share_counts: bool = setting(
         False,
-        doc="tell the server this hospital's numbers of patients and images; else only sums over hospitals",
+        doc=(
+            "tell the server this hospital's numbers of patients and images; else only sums over "
+            "hospitals"
+        ),
     )
     share_metrics: bool = setting(
         False,
@@ -41,7 +49,10 @@ class Policy:
     )
     colluders: int = setting(
         -1,
-        doc="hospitals that may work together with the server without learning more; -1: a fifth of them",
+        doc=(
+            "hospitals that may work together with the server without learning more; -1: a fifth "
+            "of them"
+        ),
         low=-1,
         high=500,
     )
@@ -50,7 +61,10 @@ class Policy:
     )
     largest_norm: float = setting(
         0.0,
-        doc="a change with a larger Euclidean norm is scaled down to it; 0: changes stay as they are",
+        doc=(
+            "a change with a larger Euclidean norm is scaled down to it; 0: changes stay as they "
+            "are"
+        ),
         low=0.0,
         high=1e9,
     )
@@ -58,12 +72,16 @@ class Policy:
         32.0, doc="a change of a single weight above this is refused", low=1e-6, high=1024.0
     )
     layouts: tuple[str, ...] = setting(
-        (), doc="layouts of networks (SHA-256) that may be trained; empty: that of the signed study"
+        (),
+        doc="layouts of networks (SHA-256) that may be trained; empty: that of the signed study",
     )
 
     training: bool = setting(
         True,
-        doc="train; false: only score models on this hospital's images, which sends back metrics and no weights",
+        doc=(
+            "train; false: only score models on this hospital's images, which sends back metrics "
+            "and no weights"
+        ),
     )
     approval: bool = setting(
         True,
@@ -74,7 +92,10 @@ class Policy:
     )
     coordinators: tuple[str, ...] = setting(
         (),
-        doc="fingerprints of the keys whose studies are taken (30 digits); empty: the key that came with the kit",
+        doc=(
+            "fingerprints of the keys whose studies are taken (30 digits); empty: the key that "
+            "came with the kit"
+        ),
     )
     tasks: tuple[str, ...] = setting(
         (), doc="tasks that may be trained, e.g. classification; empty: every installed one"
@@ -84,7 +105,10 @@ class Policy:
     )
     min_noise: float = setting(
         0.0,
-        doc="least noise multiplier of a study's differential privacy; studies without noise are refused above 0",
+        doc=(
+            "least noise multiplier of a study's differential privacy; studies without noise are "
+            "refused above 0"
+        ),
         low=0.0,
         high=1e6,
     )
@@ -165,16 +189,17 @@ class Policy:
             ("tasks", "task", study.task.name),
             ("models", "network", study.model.name),
         )
-        for rule, what, found in named:
+        for rule, kind, name in named:
             allowed = getattr(self, rule)
-            if allowed and found not in allowed:
+            if allowed and name not in allowed:
                 raise PolicyError(
                     "policy.name",
                     f"the policy lists {', '.join(allowed)}",
-                    part=what,
-                    name=found,
+                    part=kind,
+                    name=name,
                     rule=rule,
                 )
+        # No study adds noise yet: whoever asks for any takes part in none.
         if self.min_noise > 0:
             raise PolicyError("policy.min_noise", asked=self.min_noise)
 

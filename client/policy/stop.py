@@ -1,7 +1,7 @@
 """The hospital's own stop: while HOME/worker/state/stopped exists, this hospital answers nothing.
 
-Whatever stands under that name stops, whether or not it can be read: only that it is not there lets a question through. Everything else
-stays as it is, so that a resumed hospital goes on where it was.
+Whatever stands under that name stops, whether or not it can be read: only that it is not there lets
+a question through. Everything else stays as it is, so that a resumed hospital goes on where it was.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ def check(state: Path) -> None:
     Raises:
         PolicyError: this hospital is stopped.
     """
-    found = read(state)
-    if found is not None:
+    recorded = read(state)
+    if recorded is not None:
         raise PolicyError(
-            CODE, f"stopped by {found.by} at {found.at}: {found.reason or 'no reason given'}"
+            CODE,
+            f"stopped by {recorded.by} at {recorded.at}: {recorded.reason or 'no reason given'}",
         )
 
 
@@ -70,15 +71,13 @@ def read(state: Path) -> Stop | None:
         return _unreadable()
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(_LARGEST))
-        at, by, reason = (found[key] for key in ("at", "by", "reason"))
+            recorded = json.loads(file.read(_LARGEST))
+        at, by, reason = (recorded[key] for key in ("at", "by", "reason"))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return _unreadable()
-    return (
-        Stop(at, by, reason)
-        if all(isinstance(text, str) for text in (at, by, reason))
-        else _unreadable()
-    )
+    if not all(isinstance(text, str) for text in (at, by, reason)):
+        return _unreadable()
+    return Stop(at, by, reason)
 
 
 def stop(state: Path, by: str, reason: str, now: datetime) -> Stop:
@@ -97,11 +96,10 @@ def stop(state: Path, by: str, reason: str, now: datetime) -> Stop:
     before = read(state)
     if before is not None:
         return before
-    made = Stop(now.isoformat(timespec="seconds"), by, _checked(reason))
-    locked_json.write(
-        files.private(state) / NAME, vars(made)
-    )  # without a lock: a stop waits for nobody
-    return made
+    stopped_now = Stop(now.isoformat(timespec="seconds"), by, _checked(reason))
+    # Without a lock: a stop waits for nobody.
+    locked_json.write(files.private(state) / NAME, vars(stopped_now))
+    return stopped_now
 
 
 def resume(state: Path) -> Stop | None:
@@ -110,16 +108,17 @@ def resume(state: Path) -> Stop | None:
     Raises:
         InputError: what stands there is no file, or cannot be removed.
     """
-    found = read(state)
-    if found is None:
+    recorded = read(state)
+    if recorded is None:
         return None
     try:
         (state / NAME).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
-            f"{state / NAME} cannot be removed ({error.strerror}); remove it as the user that owns it."
+            f"{state / NAME} cannot be removed ({error.strerror}); "
+            "remove it as the user that owns it."
         ) from None
-    return found
+    return recorded
 
 
 def user() -> str:
@@ -134,7 +133,8 @@ def _checked(reason: str) -> str:
     plain = " ".join(reason.split())
     if len(plain) > LONGEST_REASON or not plain.isprintable():
         raise InputError(
-            f"The reason has {len(plain)} characters; give up to {LONGEST_REASON} that can be printed."
+            f"The reason has {len(plain)} characters; "
+            f"give up to {LONGEST_REASON} that can be printed."
         )
     return plain
 

@@ -1,6 +1,7 @@
-"""Patients who take no further part. Their images leave every part of the data with the next question; nobody else changes part.
+"""Patients who take no further part: from the next question on, their images are in no data.
 
-The file holds keyed digests of their identifiers (HMAC-SHA256 under a key beside them), so that a look at it names nobody.
+Nobody else changes part. The file holds keyed digests of their identifiers (HMAC-SHA256 under a key
+beside them), so that a look at it names nobody.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def add(state: Path, patient: str) -> int:
     name = patient.strip()
     if not name:
         raise InputError(
-            "--patient is empty; give the patient's identifier as it stands in patient_id or in the DICOM files."
+            "--patient is empty; "
+            "give the patient's identifier as it stands in patient_id or in the DICOM files."
         )
     with locked_json.held(files.private(state) / NAME) as file:
         key, gone = _read(state)
@@ -44,7 +46,9 @@ def add(state: Path, patient: str) -> int:
 
 
 def reader(state: Path) -> Callable[[str], bool] | None:
-    """A function that tells whether a patient is withdrawn, by the file as it is now; None if nobody is.
+    """A function that tells whether a patient is withdrawn, by the file as it is now.
+
+    None if nobody is.
 
     Raises:
         PolicyError: the file is damaged; then nobody's images are used.
@@ -56,18 +60,19 @@ def reader(state: Path) -> Callable[[str], bool] | None:
 def version(state: Path) -> tuple[int, int]:
     """Changes whenever the file does."""
     try:
-        found = (state / NAME).stat()
+        status = (state / NAME).stat()
     except FileNotFoundError:
         return 0, 0
     except OSError as error:
         raise _damaged(error) from None
-    return found.st_mtime_ns, found.st_ino
+    return status.st_mtime_ns, status.st_ino
 
 
 def _read(state: Path) -> tuple[bytes, frozenset[str]]:
     try:
-        found = locked_json.read(state / NAME)
-        key, gone = bytes.fromhex(found["key"]), frozenset(found["patients"])
+        table = locked_json.read(state / NAME)
+        key = bytes.fromhex(table["key"])
+        gone = frozenset(table["patients"])
     except FileNotFoundError:
         return secrets.token_bytes(32), frozenset()
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

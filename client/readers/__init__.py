@@ -1,6 +1,7 @@
-"""From files to scans: the only room that opens a hospital's images and labels.
+"""From files to scans: a hospital's image formats decoded, within limits no file can pass.
 
-A file ``client/ingest/<name>.py`` that exports ``READER`` (a :class:`Reader`) reads one family of formats.
+A file ``client/readers/<name>.py`` that exports ``READER`` (a :class:`Reader`) reads one family of
+formats.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ class Scan:
     """One decoded image without anything that identifies.
 
     Attributes:
-        array: ``[C, H, W[, D]]``, stored values after the format's own rescale (DICOM modality LUT, NIfTI scl_slope), any real dtype.
+        array: ``[C, H, W[, D]]``, stored values after the format's own rescale (DICOM modality LUT,
+            NIfTI scl_slope), any real dtype.
         spacing: millimetres per pixel along H, W[, D]; 1.0 where the file states none.
-        affine: float64 ``[4, 4]`` from the array's axes (H, W, D) of a volume to millimetres in the patient's RAS+ coordinates; else None.
+        affine: float64 ``[4, 4]`` from the array's axes (H, W, D) of a volume to millimetres in the
+            patient's RAS+ coordinates; else None.
     """
 
     array: npt.NDArray[np.generic]
@@ -33,9 +36,12 @@ class Reader:
     """One family of formats.
 
     Attributes:
-        suffixes: lower-case endings, e.g. ``(".nii", ".nii.gz")``; "" takes files without an ending.
-        read: path to Scan; raises :class:`common.errors.CaseError` with a public sentence that names no file.
-        patient: path to the patient identifier that the file itself holds, or None (DICOM: PatientID); never leaves the hospital.
+        suffixes: lower-case endings, e.g. ``(".nii", ".nii.gz")``; "" takes files without an
+            ending.
+        read: path to Scan; raises :class:`common.errors.CaseError` with a public sentence that
+            names no file.
+        patient: path to the patient identifier that the file itself holds, or None (DICOM:
+            PatientID); never leaves the hospital.
     """
 
     suffixes: tuple[str, ...]

@@ -1,6 +1,7 @@
-"""How much of a file is read and how far it may grow: what every reader of this room asks before it believes a file.
+"""How much of a file is read and how far it may grow: what readers ask before they believe it.
 
-A file may state any size and unpack to any size. Nothing here trusts a stated size; each is held against the bytes that are there.
+A file may state any size and unpack to any size. Nothing here trusts a stated size; each is held
+against the bytes that are there.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any
 
 from common.errors import CaseError, SiteError
 
-FREE, RATIO = 1 << 29, 100
-"""What a packed volume may need in memory: FREE bytes in any case (masks pack a thousandfold), RATIO times its file's size beyond."""
+FREE = 1 << 29
+"""Bytes that a packed volume may need in memory in any case: masks pack a thousandfold."""
+RATIO = 100
+"""How many times its file's size a packed volume may need in memory beyond that."""
 _DEFLATE = 1032
-"""Bytes that one byte of a deflate stream can stand for at most (RFC 1951, 3.2.5: a match of 258 bytes takes two bits)."""
+"""Most bytes that one byte of deflate can stand for (RFC 1951, 3.2.5: two bits match 258 bytes)."""
 _MEMBERS = 65_536
 """Most gzip members in one file; block-wise gzip writes one for 64 KiB."""
 _CHUNK = 1 << 18
@@ -30,6 +33,7 @@ def table_bytes(path: Path, most: int) -> bytes:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
+        # One byte more than allowed is enough to see that it is too large.
         content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
     if len(content) > most:
         raise SiteError("table.too_large", f"{path}: more than {most} bytes", file=path.name)
@@ -37,10 +41,16 @@ def table_bytes(path: Path, most: int) -> bytes:
 
 
 def check_packed(stored: int, needed: int, size: int) -> None:
-    """Whether a file of ``size`` bytes, packed by deflate, may unpack to ``stored`` bytes, which take ``needed`` bytes of memory.
+    """Check that a file packed by deflate may be unpacked.
+
+    Args:
+        stored: bytes that it states to hold.
+        needed: bytes of memory that these take.
+        size: bytes of the file.
 
     Raises:
-        CaseError: it cannot hold them, or holds them packed too tightly to be unpacked without risk.
+        CaseError: it cannot hold them, or holds them packed too tightly to be unpacked without
+            risk.
     """
     if stored > _DEFLATE * size:
         raise CaseError("case.packed", f"{stored} bytes from {size}")
@@ -49,7 +59,13 @@ def check_packed(stored: int, needed: int, size: int) -> None:
 
 
 def check_growth(needed: int, size: int, free: int, ratio: int) -> None:
-    """Whether a file of ``size`` bytes may take ``needed`` bytes of memory: ``free`` in any case, ``ratio`` times its size beyond.
+    """Check that a file may take so much memory.
+
+    Args:
+        needed: bytes of memory.
+        size: bytes of the file.
+        free: bytes that are allowed in any case.
+        ratio: how many times the file's size is allowed beyond.
 
     Raises:
         CaseError: it may not.
@@ -61,7 +77,8 @@ def check_growth(needed: int, size: int, free: int, ratio: int) -> None:
 class Unpacked(io.RawIOBase):
     """A gzip file (RFC 1952) read forwards in bounded pieces; going back begins anew.
 
-    At most what is asked for is ever unpacked. :meth:`finish` holds the rest of the file against its checksum.
+    At most what is asked for is ever unpacked. :meth:`finish` holds the rest of the file against
+    its checksum.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +93,9 @@ class Unpacked(io.RawIOBase):
 
     def _begin(self) -> None:
         self._file.seek(0)
-        self._at, self._members, self._packed = 0, 0, b""
+        self._position = 0
+        self._members = 0
+        self._packed = b""
         self._inflater: Any = None
 
     def readable(self) -> bool:
@@ -89,7 +108,7 @@ class Unpacked(io.RawIOBase):
 
     def tell(self) -> int:
         """Unpacked bytes read so far."""
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to an unpacked byte, counted from the beginning or from here.
@@ -97,14 +116,14 @@ class Unpacked(io.RawIOBase):
         Raises:
             ValueError: counted from the end, which is unknown; damaged.
         """
-        target = offset + self._at if whence == io.SEEK_CUR else offset
+        target = offset + self._position if whence == io.SEEK_CUR else offset
         if whence == io.SEEK_END or target < 0:
             raise ValueError("a packed file is read forwards")
-        if target < self._at:
+        if target < self._position:
             self._begin()
-        while self._at < target and self._piece(min(_CHUNK, target - self._at)):
+        while self._position < target and self._piece(min(_CHUNK, target - self._position)):
             continue
-        return self._at
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
         """Fill the whole buffer unless the file ends.
@@ -112,10 +131,10 @@ class Unpacked(io.RawIOBase):
         Raises:
             ValueError: damaged.
         """
-        room = memoryview(buffer).cast("B")
+        target = memoryview(buffer).cast("B")
         done = 0
-        while done < len(room) and (piece := self._piece(min(_CHUNK, len(room) - done))):
-            room[done : done + len(piece)] = piece
+        while done < len(target) and (piece := self._piece(min(_CHUNK, len(target) - done))):
+            target[done : done + len(piece)] = piece
             done += len(piece)
         return done
 
@@ -145,11 +164,12 @@ class Unpacked(io.RawIOBase):
                 raise ValueError(f"gzip: {error}") from None
             self._packed = self._inflater.unconsumed_tail
             if self._inflater.eof:
-                self._packed, self._inflater = self._inflater.unused_data, None
+                self._packed = self._inflater.unused_data
+                self._inflater = None
             elif not piece and not packed:
                 raise ValueError("gzip: the file ends within its data")
             if piece:
-                self._at += len(piece)
+                self._position += len(piece)
                 return piece
 
     def _next(self) -> bool:
@@ -164,5 +184,6 @@ class Unpacked(io.RawIOBase):
         self._members += 1
         if self._members > _MEMBERS:
             raise ValueError(f"gzip: more than {_MEMBERS} members")
-        self._inflater = zlib.decompressobj(31)
+        # 16 + 15: with the gzip header and its checksum, in the largest window.
+        self._inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
         return True

@@ -1,4 +1,4 @@
-"""Which reader takes a file (by its ending), and the one way in which file names of a hospital are compared."""
+"""Which reader takes a file, by its ending, and how the file names of a hospital are compared."""
 
 from __future__ import annotations
 
@@ -18,29 +18,32 @@ _FOLDERS = ("./", "images/", "dicom/", "masks/")
 
 @functools.cache
 def readers() -> Mapping[str, Reader]:
-    """Every installed reader by file ending; longer endings come first, so ``.nii.gz`` is tried before ``.gz``."""
-    found: dict[str, Reader] = {}
+    """Every installed reader by file ending; ``.nii.gz`` is tried before ``.gz``."""
+    by_ending: dict[str, Reader] = {}
     for name in plugins.names("client.readers"):
         reader = getattr(importlib.import_module(f"client.readers.{name}"), "READER", None)
         if isinstance(reader, Reader):
-            found.update(dict.fromkeys(reader.suffixes, reader))
-    return {ending: found[ending] for ending in sorted(found, key=len, reverse=True)}
+            by_ending.update(dict.fromkeys(reader.suffixes, reader))
+    return {ending: by_ending[ending] for ending in sorted(by_ending, key=len, reverse=True)}
 
 
 def ending(name: str) -> str | None:
-    """The known ending of a file name; "" if it has none (a DICOM UID's last number is none); None if it is of no known format."""
+    """The ending of a file name that a reader takes; "" if it has none, None if no reader takes it.
+
+    A file may be named by a DICOM UID: the UID's last number is no ending.
+    """
     lower = name.rsplit("/", 1)[-1].lower()
-    for known in readers():
-        if known and lower.endswith(known) and len(lower) > len(known):
-            return known
+    for suffix in readers():
+        if suffix and lower.endswith(suffix) and len(lower) > len(suffix):
+            return suffix
     last = lower.rpartition(".")[2]
     return "" if last == lower or last.isdecimal() else None
 
 
 def reader_of(path: Path) -> Reader | None:
     """The reader that takes this file, or None."""
-    found = ending(path.name)
-    return None if found is None else readers().get(found)
+    suffix = ending(path.name)
+    return None if suffix is None else readers().get(suffix)
 
 
 def read(path: Path) -> Scan:
@@ -55,7 +58,7 @@ def read(path: Path) -> Scan:
     return reader.read(path)
 
 
-def files(room: Path) -> list[Path]:
+def files(folder: Path) -> list[Path]:
     """Every file below a folder, sorted; none if there is no such folder.
 
     Raises:
@@ -67,16 +70,19 @@ def files(room: Path) -> list[Path]:
             raise error
 
     try:
-        listed = [
-            Path(place, name) for place, _, names in os.walk(room, onerror=refuse) for name in names
+        paths = [
+            Path(place, name)
+            for place, _, names in os.walk(folder, onerror=refuse)
+            for name in names
         ]
-        return sorted(path for path in listed if path.is_file())
+        return sorted(path for path in paths if path.is_file())
     except OSError as error:
         raise SiteError("data.unlistable", f"{error}") from None
 
 
 def key(name: str) -> str:
-    """A file name as it is compared: composed Unicode, forward slashes, below ``images/``, ``dicom/`` or ``masks/``."""
+    """A file name as it is compared, without ``images/``, ``dicom/`` or ``masks/`` before it."""
+    # macOS stores names decomposed, tables are mostly typed composed; both mean one file.
     text = unicodedata.normalize("NFC", name.strip()).replace("\\", "/")
     for folder in _FOLDERS:
         text = text.removeprefix(folder)

@@ -1,9 +1,10 @@
 """NIfTI-1 and NIfTI-2 files (``.nii``, ``.nii.gz``), through nibabel.
 
-Axes: the stored axes i, j, k become ``[1, H, W, D] = [1, i, j, k]`` after the volume was turned to the closest RAS+ orientation (i to the
-patient's right, j to the front, k to the head), so an axis means the same at every hospital. A fourth stored axis becomes the channels. A
-file with one slice gives ``[C, H, W]``. Masks go through the same reader, so both turn alike; :func:`aligned` checks that they lie in one
-place.
+Axes: the stored axes i, j, k become ``[1, H, W, D] = [1, i, j, k]`` after the volume was turned to
+the closest RAS+ orientation (i to the patient's right, j to the front, k to the head), so an axis
+means the same at every hospital. A fourth stored axis becomes the channels. A file with one slice
+gives ``[C, H, W]``. Masks go through the same reader, so both turn alike; :func:`aligned` checks
+that they lie in one place.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ from client.readers import Reader, Scan
 from client.readers._limits import Unpacked, check_packed
 from common.errors import CaseError
 
-logging.getLogger("nibabel").setLevel(
-    logging.CRITICAL
-)  # a damaged file would fill the log; what matters is raised
+# A damaged file would fill the log; what matters is raised.
+logging.getLogger("nibabel").setLevel(logging.CRITICAL)
 
 Array = npt.NDArray[np.generic]
 _turns: Any = _untyped
@@ -39,10 +39,11 @@ _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 
 def read(path: Path) -> Scan:
-    """The volume with its intensity scale applied (scl_slope, scl_inter: NIfTI-1 standard, section on data scaling).
+    """The volume with its intensity scale applied (NIfTI-1 standard, section on data scaling).
 
     Raises:
-        CaseError: damaged, no NIfTI, too large, complex values, more than one axis beyond space, or no usable orientation.
+        CaseError: damaged, no NIfTI, too large, complex values, more than one axis beyond space, or
+            no usable orientation.
     """
     try:
         with opened(path) as (image, file):
@@ -58,26 +59,26 @@ def read(path: Path) -> Scan:
         return Scan(array, spacing, _affine(image, turn))
     except CaseError as error:
         raise error.at(path) from None
-    except Exception as error:  # nibabel and zlib raise nearly anything on a damaged file
+    # nibabel and zlib raise nearly anything on a damaged file.
+    except Exception as error:
         raise CaseError("nifti.damaged", f"{path}: {error!r}") from None
 
 
 def aligned(first: Path, second: Path) -> bool:
-    """Whether two files place their corners within half a voxel of each other in the patient's coordinates."""
+    """Whether two files place their corners within half a voxel of each other in the patient."""
     try:
         with opened(first) as (one, _), opened(second) as (two, _):
             apart = np.linalg.norm(_corners(one) - _corners(two), axis=1).max()
             voxels = np.linalg.norm(one.affine[:3, :3], axis=0)
         return bool(apart <= voxels[voxels > 0].min() / 2)
-    except (
-        Exception
-    ):  # nibabel raises nearly anything on a damaged file; one that states no place lies in none
+    # nibabel raises nearly anything on a damaged file; one that states no place lies in none.
+    except Exception:
         return False
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, BinaryIO]]:
-    """The image with its voxels still unread, and the file they are read from, unpacked; both end with the context.
+    """The image with its voxels still unread, and the unpacked file that they are read from.
 
     Raises:
         CaseError: beyond a limit.
@@ -87,9 +88,8 @@ def opened(path: Path) -> Iterator[tuple[Any, BinaryIO]]:
     with Unpacked(path) if packed else path.open("rb") as source:
         file = cast(BinaryIO, source)
         kind = _kind(file)
-        header = kind.header_class(
-            file.read(kind.header_class.sizeof_hdr)
-        )  # extensions stay unread: they may state any size
+        # Extensions stay unread: they may state any size.
+        header = kind.header_class(file.read(kind.header_class.sizeof_hdr))
         _check(header, os.stat(path).st_size, packed)
         affine = header.get_best_affine()
         if not np.isfinite(affine).all():
@@ -99,20 +99,20 @@ def opened(path: Path) -> Iterator[tuple[Any, BinaryIO]]:
 
 
 def _kind(file: BinaryIO) -> Any:
-    """NIfTI-1 or NIfTI-2 by the header's stated size and magic (NIfTI-2 standard, section on detection)."""
+    """NIfTI-1 or NIfTI-2 by the header's size and magic (NIfTI-2 standard, on detection)."""
     start = file.read(nib.Nifti2Image.header_class.sizeof_hdr)
     file.seek(0)
     for kind in (nib.Nifti1Image, nib.Nifti2Image):
-        if len(start) >= kind.header_class.sizeof_hdr and kind.header_class.may_contain_header(
-            start
-        ):
+        header = kind.header_class
+        if len(start) >= header.sizeof_hdr and header.may_contain_header(start):
             return kind
     raise CaseError("nifti.kind")
 
 
 def _check(header: Any, size: int, packed: bool) -> None:
-    """Hold what the header states against the limits and against the ``size`` of the file in bytes; nothing else was read yet."""
+    """Hold what the header states against the limits and against the file's size in bytes."""
     shape = header.get_data_shape()
+    # As floats: the product of stated sizes would overflow whole numbers.
     if len(shape) < 2 or min(shape) < 1 or np.prod([float(n) for n in shape]) > _LARGEST:
         raise CaseError("nifti.shape")
     if header.get_data_dtype().kind == "c":
@@ -124,12 +124,13 @@ def _check(header: Any, size: int, packed: bool) -> None:
         raise CaseError(
             "nifti.begin", f"byte {begin}, allowed: from {header.sizeof_hdr} to {_FURTHEST}"
         )
-    voxels, width = int(np.prod(shape, dtype=np.int64)), int(header.get_data_dtype().itemsize)
+    voxels = int(np.prod(shape, dtype=np.int64))
+    width = int(header.get_data_dtype().itemsize)
     if packed:
         plain = header.get_slope_inter() in ((None, None), (1.0, 0.0))
-        check_packed(
-            begin + voxels * width, voxels * (width + (0 if plain else max(width, 8))), size
-        )
+        # Scaling makes a second array, in 64 bit at least.
+        scaled_width = 0 if plain else max(width, 8)
+        check_packed(begin + voxels * width, voxels * (width + scaled_width), size)
     elif begin + voxels * width > size:
         raise CaseError("nifti.short", f"{begin + voxels * width} bytes of {size}")
 
@@ -154,7 +155,8 @@ def _four_axes(image: Any) -> Array:
 
 def _scaled(stored: Any) -> Any:
     """``stored * slope + intercept`` as nibabel computes it, in 64 bit, with one copy less."""
-    slope, intercept = stored.slope, stored.inter
+    slope = stored.slope
+    intercept = stored.inter
     if (slope, intercept) == (1, 0) or stored.dtype.names or stored.dtype.itemsize > 8:
         return np.asanyarray(stored)
     array = stored.get_unscaled().astype(np.float64)
@@ -168,6 +170,7 @@ def _scaled(stored: Any) -> Any:
 def _orientation(image: Any) -> npt.NDArray[np.float64]:
     """Where each stored axis goes and whether it is reversed, ``[3, 2]`` in nibabel's form."""
     turn: npt.NDArray[np.float64] = _turns.io_orientation(image.affine)
+    # Files of one slice often give it no thickness; its axis is the one that is left.
     if _flat(image) and np.isnan(turn[2, 0]) and not np.isnan(turn[:2]).any():
         turn[2] = (3 - turn[:2, 0].sum(), 1)
     if np.isnan(turn).any():
@@ -187,7 +190,7 @@ def _spacing(image: Any, turn: npt.NDArray[Any]) -> tuple[float, ...]:
 
 
 def _corners(image: Any) -> npt.NDArray[np.float64]:
-    """Places of the eight corner voxels after the turn to RAS+, ``[8, 3]`` in the header's units."""
+    """Eight corner voxels after the turn to RAS+, ``[8, 3]`` in the header's units."""
     turn = _orientation(image)
     stored = (*image.shape, 1)[:3]
     shape = [0, 0, 0]

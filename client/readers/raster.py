@@ -1,11 +1,12 @@
 """PNG, JPEG, TIFF and BMP files, through Pillow.
 
-The array is ``[C, H, W]`` as the picture is meant to be seen: the EXIF orientation is applied, a palette is looked up, alpha is dropped.
-Grey stays at its stored depth (8, 16 or 32 bit); of 16-bit colour Pillow keeps the upper eight bits. These formats state no physical
-spacing that could be trusted (a PNG's resolution is that of a printer), so it is 1.0.
+The array is ``[C, H, W]`` as the picture is meant to be seen: the EXIF orientation is applied, a
+palette is looked up, alpha is dropped. Grey stays at its stored depth (8, 16 or 32 bit); of 16-bit
+colour Pillow keeps the upper eight bits. These formats state no physical spacing that could be
+trusted (a PNG's resolution is that of a printer), so it is 1.0.
 
-Pillow reads through :class:`_Counted`, which ends files made of a million tiny parts; what a picture takes in memory is held against its
-file's size before a pixel is decoded.
+Pillow reads through :class:`_Counted`, which ends files made of a million tiny parts; what a
+picture takes in memory is held against its file's size before a pixel is decoded.
 """
 
 from __future__ import annotations
@@ -24,23 +25,33 @@ from PIL import Image
 from client.readers import Reader, Scan
 from common.errors import CaseError
 
-warnings.filterwarnings(
-    "ignore", module=r"PIL\b"
-)  # a damaged file would fill the log; what matters is raised
+# A damaged file would fill the log with warnings; what matters is raised.
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 Array = npt.NDArray[np.generic]
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")  # no other decoder of Pillow ever sees a hospital's file
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+"""No other decoder of Pillow ever sees a hospital's file."""
 _LARGEST = 89_478_485
-"""Most pixels of one picture: Pillow's own mark for a decompression bomb, 1/4 GiB in 24-bit colour."""
-_FREE, _RATIO = 1 << 27, 200
-"""What a picture may take in memory: _FREE bytes in any case (masks pack a thousandfold), _RATIO times its file's size beyond."""
-_READS, _BYTES_A_READ = 10_000, 512
-"""Calls by which a file may be read: a fixed number, and one for so many of its bytes."""
+"""Most pixels of a picture: Pillow's mark for a decompression bomb, 1/4 GiB in 24-bit colour."""
+_FREE = 1 << 27
+"""Bytes that a picture may take in memory in any case: masks pack a thousandfold."""
+_RATIO = 200
+"""How many times its file's size a picture may take in memory beyond that."""
+_READS = 10_000
+"""Calls by which any file may be read."""
+_BYTES_A_READ = 512
+"""Bytes of a file for each of which one further call is allowed."""
 _BEFORE_PIXELS = 1 << 26
 """Most bytes read before the first pixel: text, profiles, EXIF."""
 _SCANS = 100
-"""Most scans of a JPEG (ITU-T T.81, B.2.3): each passes over the whole picture however short it is; encoders write about ten."""
-_CHUNK, _STRIP = 1 << 20, 1 << 20
+"""Most scans of a JPEG (ITU-T T.81, B.2.3); encoders write about ten.
+
+However short a scan is, decoding it passes over the whole picture.
+"""
+_CHUNK = 1 << 20
+"""Bytes read at a time in search of scans."""
+_STRIP = 1 << 20
+"""Pixels taken out of Pillow's picture at a time."""
 _ORIENTATION = 0x0112
 _TURNS: dict[int, Callable[[Array], Array]] = {
     2: lambda a: a[:, ::-1],
@@ -51,20 +62,23 @@ _TURNS: dict[int, Callable[[Array], Array]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: np.rot90,
 }
-"""What makes ``[H, W, ...]`` stand upright, by the orientation that Exif states (TIFF 6.0, section 8); views, no copies."""
+"""Turns ``[H, W, ...]`` upright by the orientation of Exif (TIFF 6.0, section 8); gives views."""
 
 
 def read(path: Path) -> Scan:
     """The picture as ``[C, H, W]`` with one or three channels.
 
     Raises:
-        CaseError: damaged, of another format, larger than the limit, or several pictures in one file.
+        CaseError: damaged, of another format, larger than the limit, or several pictures in one
+            file.
     """
     return Scan(_array(path, _pixels), (1.0, 1.0))
 
 
 def read_indices(path: Path) -> Scan:
-    """A palette picture's stored numbers as ``[1, H, W]``: how annotation tools write one number a class with a colour to each.
+    """A palette picture's stored numbers as ``[1, H, W]``.
+
+    Annotation tools write masks so: one number a class, with a colour to each.
 
     Raises:
         CaseError: as :func:`read`; or the picture has colours but no palette.
@@ -75,21 +89,21 @@ def read_indices(path: Path) -> Scan:
 def _array(path: Path, convert: Callable[[Image.Image], Array]) -> Array:
     with opened(path) as (image, _):
         array = convert(image)
-        upright = _TURNS.get(
-            image.getexif().get(_ORIENTATION, 1)
-        )  # only now: of a TIFF, Pillow itself turns the pixels as it reads them
+        # Asked only now: of a TIFF, Pillow itself turns the pixels as it reads them.
+        upright = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
         return _channels_first(array if upright is None else upright(array))
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Image.Image, _Counted]]:
-    """The picture with its pixels still undecoded but within the limits, and the file they are read from; both end with the context.
+    """The picture, within the limits but undecoded, and the file that its pixels are read from.
 
     Raises:
         CaseError: as :func:`read`, also for whatever a decoder raises within the context.
     """
     try:
-        # An open file, not a path: given a path, Pillow 13 maps an uncompressed TIFF into memory with H and W exchanged if it is turned.
+        # An open file, not a path: given a path, Pillow 13 maps an uncompressed TIFF into memory
+        # with H and W exchanged if it is turned.
         with _Counted(path) as file, Image.open(file, formats=_FORMATS) as image:
             _check(image, file)
             yield image, file
@@ -97,7 +111,8 @@ def opened(path: Path) -> Iterator[tuple[Image.Image, _Counted]]:
         raise error.at(path) from None
     except Image.DecompressionBombError:
         raise CaseError("picture.too_large", f"{path}: more than {_LARGEST} pixels") from None
-    except Exception as error:  # decoders raise nearly anything on a damaged file
+    # Decoders raise nearly anything on a damaged file.
+    except Exception as error:
         raise CaseError("picture.damaged", f"{path}: {error!r}") from None
 
 
@@ -136,7 +151,8 @@ def _check(image: Image.Image, file: _Counted) -> None:
     pixels = image.width * image.height
     if pixels > _LARGEST:
         raise CaseError("picture.too_large")
-    if image.format != "MPO" and _several(image):  # MPO: a JPEG with previews behind the picture
+    # MPO is a JPEG of a camera with previews behind the picture.
+    if image.format != "MPO" and _several(image):
         raise CaseError("picture.several")
     width = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}.get(image.mode, 4)
     if pixels * width > max(_FREE, _RATIO * file.size):
@@ -149,14 +165,16 @@ def _check(image: Image.Image, file: _Counted) -> None:
 
 
 def _covered(image: Image.Image, size: int) -> bool:
-    """Whether the file's pieces reach over the whole picture and, unpacked ones, over one bit a pixel; Pillow leaves black what is missing."""
+    """Whether the file's pieces reach over the whole picture; unpacked ones need a bit a pixel.
+
+    Pillow leaves black what is missing, which would pass for a background.
+    """
     pieces: list[Any] = getattr(image, "tile", [])
-    places = [piece.extents for piece in pieces if piece.extents] or [(0, 0, 0, 0)]
-    right, bottom = max(p[2] for p in places), max(p[3] for p in places)
-    sides = (
-        (image.width, image.height),
-        (image.height, image.width),
-    )  # the pieces of a TIFF lie as before its turn
+    extents = [piece.extents for piece in pieces if piece.extents] or [(0, 0, 0, 0)]
+    right = max(extent[2] for extent in extents)
+    bottom = max(extent[3] for extent in extents)
+    # The pieces of a TIFF lie as before its turn.
+    sides = ((image.width, image.height), (image.height, image.width))
     reached = any(right >= width and bottom >= height for width, height in sides)
     raw = any(piece.codec_name == "raw" for piece in pieces)
     return reached and not (raw and image.width * image.height > 8 * size)
@@ -175,14 +193,17 @@ def _several(image: Image.Image) -> bool:
 
 
 def _scans(file: _Counted) -> int:
-    """How often a JPEG's file says "start of scan"; coded pixels never hold these bytes (T.81, B.1.1.5)."""
-    place, found, last = file.tell(), 0, b""
+    """How often a JPEG says "start of scan"; coded pixels never hold its bytes (T.81, B.1.1.5)."""
+    position = file.tell()
+    scans = 0
+    last = b""
     file.seek(0)
     while chunk := file.read(_CHUNK):
-        found += (last + chunk).count(b"\xff\xda")
+        # The marker of two bytes may lie across two chunks.
+        scans += (last + chunk).count(b"\xff\xda")
         last = chunk[-1:]
-    file.seek(place)
-    return found
+    file.seek(position)
+    return scans
 
 
 def _pixels(image: Image.Image) -> Array:
@@ -207,7 +228,7 @@ def _indices(image: Image.Image) -> Array:
 
 
 def _stored(image: Image.Image, mode: str | None = None) -> Array:
-    """``[H, W]`` or ``[H, W, C]``, taken out in strips so that the picture is in memory once as Pillow's and once as this array."""
+    """``[H, W]`` or ``[H, W, C]``, taken out in strips to spare a copy of the whole."""
     image.load()
     step = max(1, _STRIP // image.width)
     whole: Array | None = None

@@ -1,1 +1,1 @@
-"""This hospital's part in secure sums: its secrets, who belongs to a sum, and what it has helped to open; vectors in, masked vectors out."""
+"""This hospital's part in secure sums: vectors in, masked vectors out, and no sum opened twice."""

@@ -1,4 +1,4 @@
-"""How this hospital stands in its consortium: the roster it has accepted, and its party in the secure sums of a run."""
+"""This hospital as a member of its consortium: the roster it accepts, its part in a run's sums."""
 
 from __future__ import annotations
 
@@ -43,16 +43,18 @@ def accept(site: Site, signed: Any) -> None:
         )
 
 
-def party(site: Site, run: str, study: Study) -> Participation:
+def participation(site: Site, run: str, study: Study) -> Participation:
     """This hospital in the secure sums of a run.
 
     Args:
         site: the hospital.
         run: name of the run.
-        study: the signed study; its smallest cohort binds the hospital, whose own policy may ask for more.
+        study: the signed study; its smallest cohort binds the hospital, whose own policy may ask
+            for more.
     """
     identity = site.identity
 
+    # Asked anew for every sum: certificates end and rosters change while a run goes on.
     def roll() -> Roll:
         now = datetime.now(UTC)
         roster = identity.roster(site.state, now)
@@ -60,15 +62,13 @@ def party(site: Site, run: str, study: Study) -> Participation:
             raise SecureSumError(say("sum.no_roster"))
         return Roll(roster.digest, identity.keys(roster, now))
 
-    limits = Limits(
-        max(site.policy.min_cohort, study.secure_aggregation.min_cohort), site.policy.colluders
-    )
-    vault = SharedOpenSums(site.state) if site.spread else OpenSums()
+    min_cohort = max(site.policy.min_cohort, study.secure_aggregation.min_cohort)
+    limits = Limits(min_cohort, site.policy.colluders)
     return Participation(
         Me(site.name, identity.key, limits),
         identity.consortium,
         run,
-        roll,
-        vault,
-        OpenedSums(site.state, study.digest),
+        roll=roll,
+        open_sums=SharedOpenSums(site.state) if site.spread else OpenSums(),
+        opened_sums=OpenedSums(site.state, study.digest),
     )

@@ -1,7 +1,8 @@
-"""Where a hospital keeps the secure sums that it is in the middle of: in this process's memory.
+"""The secure sums that a hospital is in the middle of, kept in this process's memory.
 
-A simulation with Ray answers for one hospital from several processes. There, and only there, the sums lie as files in the simulation's own folder,
-which holds nothing but make-believe hospitals' secrets.
+A simulation with Ray answers for one hospital from several processes. There, and only there, the
+sums lie as files in the simulation's own folder, which holds nothing but make-believe hospitals'
+secrets.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from common.sentences.table import say
 from common.storage import files, locked_json
 
 _KEPT = 3
-"""Sums that may be open at once: the present one, the next one whose keys ride along, and one that failed."""
+"""Sums that may be open at once: this one, the next, whose keys ride along, and one that failed."""
 
 
 class OpenSums:
@@ -35,44 +36,48 @@ class OpenSums:
         """Where the hospital stands in a sum.
 
         Raises:
-            SecureSumError: it is in no such sum (any more), e.g. because its worker was started anew.
+            SecureSumError: it is in no such sum (any more), e.g. as its worker was started anew.
         """
-        return self._found(terms)[0]
+        return self._entry(terms)[0]
 
     def awaits(self, terms: bytes) -> bool:
         """Whether the hospital has helped to open this sum and has not heard what came out."""
         try:
-            return self._found(terms)[0].step == "revealed"
+            return self._entry(terms)[0].step == "revealed"
         except SecureSumError:
             return False
 
-    def order(self, terms: bytes) -> SumSpec:
+    def spec(self, terms: bytes) -> SumSpec:
         """What a sum is about, once it was armed.
 
         Raises:
             SecureSumError: it is in no such sum, or was not armed.
         """
-        order = self._found(terms)[1]
-        if order is None:
+        spec = self._entry(terms)[1]
+        if spec is None:
             raise SecureSumError("This secure sum has no order yet.")
-        return order
+        return spec
 
-    def put(self, state: ParticipantState, order: SumSpec | None = None) -> None:
-        """Keep a new state; the order stays once it is known."""
+    def put(self, state: ParticipantState, spec: SumSpec | None = None) -> None:
+        """Keep a new state; a sum's spec, once given, stays."""
         terms = state.terms.digest
         before = self._open.pop(terms, (state, None))[1]
-        self._open[terms] = state, order or before
-        for old in sorted(self._open, key=lambda one: self._open[one][0].terms.number)[:-_KEPT]:
-            del self._open[old]
+        self._open[terms] = state, spec or before
+        by_number = sorted(self._open, key=lambda digest: self._open[digest][0].terms.number)
+        for oldest in by_number[:-_KEPT]:
+            del self._open[oldest]
 
-    def _found(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
+    def _entry(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
         if terms not in self._open:
             raise SecureSumError(say("sum.unknown"))
         return self._open[terms]
 
 
 class SharedOpenSums(OpenSums):
-    """The same, for a make-believe hospital whose answers come from several processes, one at a time: each reads what another left."""
+    """The same, for a make-believe hospital whose answers come from several processes.
+
+    They answer one at a time; each reads what another left.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -84,28 +89,29 @@ class SharedOpenSums(OpenSums):
         self._read()
         return super().last
 
-    def put(self, state: ParticipantState, order: SumSpec | None = None) -> None:
+    def put(self, state: ParticipantState, spec: SumSpec | None = None) -> None:
         """Keep a new state, also for the other processes."""
         self._read()
-        super().put(state, order)
+        super().put(state, spec)
         files.private(self._path.parent)
         entries = [
-            {**_table(one), "order": None if about is None else about.encode().hex()}
-            for one, about in self._open.values()
+            {**_table(kept), "order": None if kept_spec is None else kept_spec.encode().hex()}
+            for kept, kept_spec in self._open.values()
         ]
         locked_json.write(self._path, entries)
 
-    def _found(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
+    def _entry(self, terms: bytes) -> tuple[ParticipantState, SumSpec | None]:
         self._read()
-        return super()._found(terms)
+        return super()._entry(terms)
 
     def _read(self) -> None:
         self._open.clear()
-        for entry in json.loads(self._path.read_text("utf-8")) if self._path.exists() else ():
-            order = (
-                None if entry["order"] is None else SumSpec.decode(bytes.fromhex(entry["order"]))
-            )
-            OpenSums.put(self, _state(entry), order)
+        if not self._path.exists():
+            return
+        for entry in json.loads(self._path.read_text("utf-8")):
+            encoded = entry["order"]
+            spec = None if encoded is None else SumSpec.decode(bytes.fromhex(encoded))
+            OpenSums.put(self, _state(entry), spec)
 
 
 def _table(state: ParticipantState) -> dict[str, Any]:
@@ -117,7 +123,8 @@ def _table(state: ParticipantState) -> dict[str, Any]:
         "fresh": None
         if fresh is None
         else [
-            one.hex() for one in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials)
+            secret.hex()
+            for secret in (fresh.mask_key, fresh.channel_key, fresh.seed, fresh.polynomials)
         ],
         "adverts": [advert.encode().hex() for advert in state.adverts.values()],
         "shares": {

@@ -1,8 +1,9 @@
-"""This hospital in the secure sums of one run: what it is asked step by step, and what it refuses.
+"""This hospital in the secure sums of one run: what it answers step by step, and what it refuses.
 
-Secrets are drawn here, live in this process's memory (or, where a simulation spreads one hospital over several processes, in that simulation's own
-folder: ``client/secagg/open_sums.py``) and are dropped when a sum is opened. What was opened is written to disk before it is answered, so that not even a
-restart makes this hospital open two sums about the same thing.
+Secrets are drawn here, live in this process's memory (or, where a simulation spreads one hospital
+over several processes, in that simulation's own folder: ``client/secagg/open_sums.py``) and are
+dropped when a sum is opened. What was opened is written to disk before it is answered, so that not
+even a restart makes this hospital open two sums about the same thing.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Sealing:
     """A sum that waits for this hospital's vector."""
 
     terms: bytes
-    order: SumSpec
+    spec: SumSpec
     pad: Pad = field(repr=False)
 
 
@@ -64,9 +65,10 @@ class Participation:
     Args:
         me: its name, key and limits.
         consortium, run: what terms must name; an empty run fits any (a simulation has one only).
-        roll: gives the signed roster's hospitals whose certificates are good now; it is asked anew for every sum.
-        vault: where open sums are kept.
-        ledger: which sums were opened.
+        roll: gives the signed roster's hospitals whose certificates are good now; it is asked anew
+            for every sum.
+        open_sums: the sums that the hospital is in the middle of.
+        opened_sums: those that it has helped to open.
 
     Attributes:
         refused: why steps of the last question were refused, where others were answered.
@@ -78,15 +80,21 @@ class Participation:
         consortium: str,
         run: str,
         roll: Callable[[], Roll],
-        vault: OpenSums,
-        ledger: OpenedSums,
+        open_sums: OpenSums,
+        opened_sums: OpenedSums,
     ) -> None:
-        self._me, self._consortium, self._run, self._roll = me, consortium, run, roll
-        self._vault, self._ledger = vault, ledger
+        self._me = me
+        self._consortium = consortium
+        self._run = run
+        self._roll = roll
+        self._open_sums = open_sums
+        self._opened_sums = opened_sums
         self.refused: tuple[Sentence, ...] = ()
 
     def agree(self, messages: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Answer the short steps of secure sums, each on its own: what is wrong with the next sum does not keep the present one shut.
+        """Answer the short steps of secure sums, each on its own.
+
+        What is wrong with the next sum does not keep the present one shut.
 
         Raises:
             SecureSumError: every step is refused; nothing was revealed.
@@ -108,20 +116,13 @@ class Participation:
         if kind == Terms.TAG:
             return (self._advertise(Terms.decode(blob)).encode(),)
         if kind == Survivors.TAG:
-            named = Survivors.decode(blob)
-            state, said = steps.confirm(self._me, self._vault.get(named.terms), named)
-            self._vault.put(state)
-            return (said.encode(),)
+            return (self._confirm(Survivors.decode(blob)).encode(),)
         if kind == SumResult.TAG:
             self.close(SumResult.decode(blob))
             return ()
         bundle = Bundle.decode(blob)
         if {tag_of(item) for item in bundle.items} == {Advert.TAG}:
-            state, parcels = steps.share(
-                self._me, self._vault.get(bundle.terms), bundle.opened(Advert)
-            )
-            self._vault.put(state)
-            return (Bundle.of(bundle.terms, parcels).encode(),)
+            return (self._share(bundle).encode(),)
         return (self._reveal(bundle).encode(),)
 
     def _advertise(self, terms: Terms) -> Message:
@@ -130,54 +131,68 @@ class Participation:
         roll = self._roll()
         if terms.roster != roll.digest:
             raise SecureSumError(say("sum.roster"))
-        if terms.number <= max(self._ledger.last(terms.run), self._vault.last):
+        if terms.number <= max(self._opened_sums.last(terms.run), self._open_sums.last):
             raise SecureSumError(say("sum.number", number=terms.number))
         fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
         state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
-        self._vault.put(state)
+        self._open_sums.put(state)
         return advert
 
+    def _share(self, bundle: Bundle) -> Message:
+        before = self._open_sums.get(bundle.terms)
+        state, parcels = steps.share(self._me, before, bundle.opened(Advert))
+        self._open_sums.put(state)
+        return Bundle.of(bundle.terms, parcels)
+
+    def _confirm(self, survivors: Survivors) -> Message:
+        state, confirm = steps.confirm(self._me, self._open_sums.get(survivors.terms), survivors)
+        self._open_sums.put(state)
+        return confirm
+
     def _reveal(self, bundle: Bundle) -> Message:
-        before = self._vault.get(bundle.terms)
-        state, said = steps.reveal(self._me, before, bundle.opened(Confirm))
+        before = self._open_sums.get(bundle.terms)
+        state, reveal = steps.reveal(self._me, before, bundle.opened(Confirm))
+        # On disk before the answer exists; a repeated question gets the first answer once more.
         if before.revealed is None:
-            self._ledger.note(state.terms, self._vault.order(bundle.terms), state.survivors)
-        self._vault.put(state)
-        return said
+            self._opened_sums.note(state.terms, self._open_sums.spec(bundle.terms), state.survivors)
+        self._open_sums.put(state)
+        return reveal
 
     def close(self, result: SumResult) -> None:
         """Take note of a sum's result."""
-        self._vault.put(steps.close(self._vault.get(result.terms), result))
+        self._open_sums.put(steps.close(self._open_sums.get(result.terms), result))
 
     def prepare(
         self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]
     ) -> Sealing:
-        """Before any work: open the shares for this sum and bind its order.
+        """Before any work: open the shares for this sum and bind its spec.
 
         Args:
-            messages: results of earlier sums, the order, the parcels.
-            work_out: ``(hospitals in the terms, total weight) -> order``, from the signed study and the model that came.
+            messages: results of earlier sums, the spec, the parcels.
+            work_out: ``(hospitals in the terms, total weight) -> spec``, from the signed study and
+                the model that came.
 
         Raises:
-            SecureSumError: the order is another, was carried out before, or the shares are not as they must be.
+            SecureSumError: the spec is another, was carried out before, or the shares are not as
+                they must be.
         """
-        order, bundle = _only(messages, SumSpec), _only(messages, Bundle)
-        state = self._vault.get(bundle.terms)
-        expected = work_out(len(state.terms.cohort), order.total)
+        spec = _only(messages, SumSpec)
+        bundle = _only(messages, Bundle)
+        state = self._open_sums.get(bundle.terms)
+        expected = work_out(len(state.terms.cohort), spec.total)
         for blob in messages:
             if tag_of(blob) == SumResult.TAG:
                 self._result(SumResult.decode(blob), expected)
-        if order != expected:
-            raise SecureSumError(say("sum.order", fields=_differences(order, expected)))
-        self._ledger.check(state.terms.run, order)
-        state, pad = steps.arm(self._me, state, bundle.opened(Parcel), order)
-        self._vault.put(state, order)
-        return Sealing(bundle.terms, order, pad)
+        if spec != expected:
+            raise SecureSumError(say("sum.order", fields=_differences(spec, expected)))
+        self._opened_sums.check(state.terms.run, spec)
+        state, pad = steps.arm(self._me, state, bundle.opened(Parcel), spec)
+        self._open_sums.put(state, spec)
+        return Sealing(bundle.terms, spec, pad)
 
     def _result(self, result: SumResult, expected: SumSpec) -> None:
-        if not self._vault.awaits(
-            result.terms
-        ):  # it is of a sum that went on without this hospital
+        # The result of a sum that went on without this hospital is nothing to it.
+        if not self._open_sums.awaits(result.terms):
             return
         self.close(result)
         if any(result.model) and result.model != expected.model:
@@ -192,7 +207,7 @@ class Participation:
             sealing: from :meth:`prepare`.
             values: float32 ``[P]``; empty where there are only lanes.
             scale: this hospital's share of all weights.
-            lanes: a value for each of the order's lanes.
+            lanes: a value for each of the spec's lanes.
 
         Returns:
             the masked vector, as it travels, and the signed messages that go with it.
@@ -200,30 +215,29 @@ class Participation:
         Raises:
             SecureSumError: a value is not finite or too large; nothing was made of it.
         """
-        order = sealing.order
-        buffer, body, tail = sum_specs.words(order)
-        pipeline.seal(values, Sending(order, scale, sealing.pad), body)
-        tail[:] = [1] * (order.tail_words - len(order.lanes)) + [
-            fixed_point.encode_lane(lanes[lane], sum_specs.is_exact(lane)) for lane in order.lanes
+        spec = sealing.spec
+        buffer, body, tail = sum_specs.words(spec)
+        pipeline.seal(values, Sending(spec, scale, sealing.pad), body)
+        tail[:] = [1] * (spec.tail_words - len(spec.lanes)) + [
+            fixed_point.encode_lane(lanes[lane], sum_specs.is_exact(lane)) for lane in spec.lanes
         ]
+        # After the body, whose words have used the pad's stream up to here.
         sealing.pad.add(tail)
         state, masked = steps.mask(
-            self._me, self._vault.get(sealing.terms), steps.vector_digest(buffer.data)
+            self._me, self._open_sums.get(sealing.terms), steps.vector_digest(buffer.data)
         )
-        self._vault.put(state)
+        self._open_sums.put(state)
         return buffer.view(np.float32), (masked.encode(),)
 
 
 def _only(messages: Sequence[bytes], kind: type[M]) -> M:
-    found = [kind.decode(blob) for blob in messages if tag_of(blob) == kind.TAG]
-    if len(found) != 1:
-        raise SecureSumError(say("sum.messages", messages=len(found), kind=kind.__name__))
-    return found[0]
+    decoded = [kind.decode(blob) for blob in messages if tag_of(blob) == kind.TAG]
+    if len(decoded) != 1:
+        raise SecureSumError(say("sum.messages", messages=len(decoded), kind=kind.__name__))
+    return decoded[0]
 
 
-def _differences(order: SumSpec, expected: SumSpec) -> list[str]:
+def _differences(spec: SumSpec, expected: SumSpec) -> list[str]:
     return [
-        name
-        for name in order.__dataclass_fields__
-        if getattr(order, name) != getattr(expected, name)
+        name for name in spec.__dataclass_fields__ if getattr(spec, name) != getattr(expected, name)
     ]

@@ -1,8 +1,8 @@
 """How a hospital's folder states each kind of target: one a file, as in :mod:`common.targets`.
 
-A file ``client/targets/<name>.py`` exports ``SOURCE``, a subclass of :class:`Source`. All that
-the hospital's side does with a kind stands there: finding it, checking it, bringing it to its
-image, and what fitness reports of it.
+A file ``client/targets/<name>.py`` exports ``SOURCE``, a subclass of :class:`TargetSource`. All
+that the hospital's side does with a kind stands there: finding it, checking it, bringing it to its
+image, and what a readiness check reports of it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from common.tasks import Task
 
 
 @dataclass(frozen=True)
-class Facts:
+class ImageFacts:
     """What the folder's tables and headers state about one image; none of it leaves the hospital.
 
     Attributes:
@@ -41,7 +41,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImage:
     """The decoded image to which a target is brought.
 
     Attributes:
@@ -55,7 +55,7 @@ class Decoded:
     affine: npt.NDArray[np.float64] | None = None
 
 
-class Source(ABC):
+class TargetSource(ABC):
     """One kind of target in one hospital's folder, opened for one task.
 
     Args:
@@ -71,7 +71,9 @@ class Source(ABC):
     """What may leave the hospital about an image that has none; names no file and no value."""
 
     def __init__(self, folder: Path, task: Task, data: Data) -> None:
-        self.folder, self.task, self.data = folder, task, data
+        self.folder = folder
+        self.task = task
+        self.data = data
 
     @classmethod
     def columns(cls, task: Task) -> tuple[str, ...]:
@@ -79,7 +81,7 @@ class Source(ABC):
         return ()
 
     @abstractmethod
-    def find(self, facts: Facts) -> Any | None:
+    def find(self, facts: ImageFacts) -> Any | None:
         """What the folder states about an image, kept until the image is decoded; None for nothing.
 
         Raises:
@@ -88,7 +90,7 @@ class Source(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, stated: Any, image: Decoded, task: Task) -> Target:
+    def load(cls, stated: Any, image: DecodedImage, task: Task) -> Target:
         """The target of a decoded image, from what :meth:`find` returned.
 
         Raises:
@@ -121,16 +123,16 @@ class Source(ABC):
 
 
 @functools.cache
-def source(name: str) -> type[Source]:
+def source(name: str) -> type[TargetSource]:
     """An installed source by its target's name.
 
     Raises:
         StudyError: this hospital has none of that name.
     """
-    kind: type[Source] = plugins.load("client.targets", name, "SOURCE", "target")
+    kind: type[TargetSource] = plugins.load("client.targets", name, "SOURCE", "target")
     return kind
 
 
-def sources(task: Task) -> dict[str, type[Source]]:
+def sources(task: Task) -> dict[str, type[TargetSource]]:
     """The sources of what a task asks for, by name and in its order: the same at every run."""
     return {name: source(name) for name in sorted(task.needs)}

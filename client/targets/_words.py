@@ -1,4 +1,4 @@
-"""What a hospital's own words come to beside the study's: one finding for all that are strange."""
+"""A hospital's own words beside the study's: one check result for all that are strange."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def strange(values: Counter[str], where: str, allowed: Sequence[str]) -> CheckRe
         return checks.ok("names", f"every value of {where} is one of the study's: {names}")
     shown = [value for value, _ in values.most_common(_SHOWN)]
     listed = ", ".join(f"{value!r}{did_you_mean(value, allowed)}" for value in shown)
-    place = f'list them in {FILE}, [labels] value = "{allowed[0]}"'
-    advice = f'{place}, or "" for those that are not used'
+    entry = f'list them in {FILE}, [labels] value = "{allowed[0]}"'
+    advice = f'{entry}, or "" for those that are not used'
     sentence = f"{len(values)} values are none of the study's ({names}): {listed}"
     return checks.wrong("names", sentence, advice)

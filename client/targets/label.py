@@ -1,4 +1,4 @@
-"""Labels from labels.csv and cases.csv: the task's columns, read by :mod:`client.dataset.labels`."""
+"""Labels from labels.csv and cases.csv, read by :mod:`client.dataset.labels`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 
 from client.dataset import labels
-from client.targets import Decoded, Facts, Source
+from client.targets import DecodedImage, ImageFacts, TargetSource
 from client.targets._words import strange
 from common.checks import CheckResult
 from common.errors import CaseError
@@ -21,7 +21,7 @@ Stated = int | tuple[int, ...]
 """A class number, or one 0/1 per column if the task is multi-label."""
 
 
-class LabelSource(Source):
+class LabelSource(TargetSource):
     """See :func:`client.dataset.labels.read_target`."""
 
     absent: ClassVar[Sentence] = say("case.unlabelled")
@@ -31,13 +31,14 @@ class LabelSource(Source):
         """The task's own."""
         return task.columns
 
-    def find(self, facts: Facts) -> Stated | None:
+    def find(self, facts: ImageFacts) -> Stated | None:
         """The numbers of the row's values."""
         return labels.read_target(facts.row, self.task)
 
     @classmethod
-    def load(cls, stated: Stated, image: Decoded, task: Task) -> Label:
+    def load(cls, stated: Stated, image: DecodedImage, task: Task) -> Label:
         """A class number, or floats for a binary loss."""
+        # A binary loss takes floats, cross-entropy class numbers.
         kind = torch.float32 if task.multi_label else torch.int64
         return Label(torch.tensor([stated], dtype=kind))
 
@@ -73,9 +74,10 @@ class LabelSource(Source):
 
 def _fits(value: str, task: Task) -> bool:
     try:
-        return labels._position(value, labels.allowed(task)) >= 0
+        labels.position(value, labels.allowed(task))
     except CaseError:
         return False
+    return True
 
 
 SOURCE = LabelSource

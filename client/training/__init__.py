@@ -1,1 +1,1 @@
-"""Training and scoring the study's network on this hospital's images; it knows neither the coordinator nor a key."""
+"""Training and scoring the study's network on a hospital's images; nothing here sends or signs."""

@@ -1,4 +1,4 @@
-"""Where and how precisely to compute: device, mixed precision, memory layout, and what to do when the GPU's memory is full."""
+"""Where and how precisely to compute: device, mixed precision and memory layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from common.errors import ArgumentError
 from common.sentences.table import Sentence, say
 
 _FASTER = 1.15
-"""bf16 is chosen on a CPU only if it is at least this much faster: less is not worth the lost precision."""
+"""How much faster bf16 must be on a CPU: less is not worth the lost precision."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,11 @@ class Compute:
 
     def place(self, network: nn.Module, dimensions: int) -> nn.Module:
         """The network on the device in the layout."""
-        return network.to(self.device).to(memory_format=self.memory_format(dimensions))  # type: ignore[call-overload,no-any-return]
+        layout = self.memory_format(dimensions)
+        network.to(self.device)
+        # torch types the layout alone for tensors, not for modules.
+        network.to(memory_format=layout)  # type: ignore[call-overload]
+        return network
 
     def to_json(self) -> dict[str, object]:
         """For the report."""
@@ -62,61 +66,71 @@ class Compute:
 
 
 def fix_threads(count: int) -> None:
-    """Compute with so many processor threads from now on, whichever thread of this process computes; 0: as it is."""
+    """Compute with so many processor threads from now on, whichever thread computes; 0.
+
+    As it is.
+    """
     if count and count != torch.get_num_threads():
         torch.set_num_threads(count)
 
 
-def name(wanted: str) -> str:
+def name(requested: str) -> str:
     """What the device for "auto", "cpu", "cuda" calls itself."""
-    return _name(device(wanted))
+    return _name(device(requested))
 
 
-def _name(found: torch.device) -> str:
-    return torch.cuda.get_device_name(found) if found.type == "cuda" else "CPU"
+def _name(chosen: torch.device) -> str:
+    return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "CPU"
 
 
-def device(wanted: str) -> torch.device:
+def device(requested: str) -> torch.device:
     """The torch device for "auto", "cpu", "cuda" or "cuda:1".
 
     Raises:
         ArgumentError: a GPU is asked for and none is usable.
     """
-    if wanted == "auto":
+    if requested == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
+    if requested.startswith("cuda") and not torch.cuda.is_available():
         raise ArgumentError(
-            f"--device is {wanted!r}, but torch sees no usable GPU here; use cpu or auto."
+            f"--device is {requested!r}, but torch sees no usable GPU here; use cpu or auto."
         )
-    return torch.device(wanted)
+    return torch.device(requested)
 
 
-def choose(wanted: str, precision: str, trial: Callable[[Compute], None]) -> Compute:
+def choose(requested: str, precision: str, trial: Callable[[Compute], None]) -> Compute:
     """Settle device, precision and layout.
 
     Args:
-        wanted: device as for :func:`device`.
-        precision: the study's ``training.precision``; "auto" measures float32, bf16 and bf16 with channels-last on a CPU, and takes
-            bf16 (else fp16) with channels-last on a GPU.
+        requested: device as for :func:`device`.
+        precision: the study's ``training.precision``; "auto" measures float32, bf16 and bf16 with
+            channels-last on a CPU, and takes bf16 (else fp16) with channels-last on a GPU.
         trial: does one training step as asked; called a few times to measure.
     """
-    where = device(wanted)
-    if where.type == "cuda":
+    chosen = device(requested)
+    if chosen.type == "cuda":
         if precision == "auto":
-            precision = (
-                "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-            )
-        return Compute(where, precision, True, say("compute.gpu"))
+            # Emulated bf16 would be slower than float32.
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+            precision = "bf16" if native else "fp16"
+        return Compute(chosen, precision, True, say("compute.gpu"))
     if precision != "auto":
-        return Compute(where, precision, precision == "bf16", say("compute.study"))
-    ways = [
-        Compute(where, kind, last)
-        for kind, last in (("float32", False), ("bf16", False), ("bf16", True))
-    ]
-    seconds = {way: _seconds(trial, way) for way in ways}
-    best = min(ways, key=lambda way: seconds[way] * (1.0 if way == ways[0] else _FASTER))
-    contiguous, last = (seconds[ways[0]] / seconds[way] for way in ways[1:])
-    return replace(best, note=say("compute.measured", contiguous=contiguous, channels_last=last))
+        return Compute(chosen, precision, precision == "bf16", say("compute.study"))
+    return _fastest(chosen, trial)
+
+
+def _fastest(cpu: torch.device, trial: Callable[[Compute], None]) -> Compute:
+    exact = Compute(cpu, "float32", False)
+    contiguous = Compute(cpu, "bf16", False)
+    last = Compute(cpu, "bf16", True)
+    seconds = {compute: _seconds(trial, compute) for compute in (exact, contiguous, last)}
+    best = min(seconds, key=lambda c: seconds[c] * (1.0 if c == exact else _FASTER))
+    note = say(
+        "compute.measured",
+        contiguous=seconds[exact] / seconds[contiguous],
+        channels_last=seconds[exact] / seconds[last],
+    )
+    return replace(best, note=note)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
@@ -124,11 +138,12 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.cuda.OutOfMemoryError)
 
 
-def _seconds(trial: Callable[[Compute], None], way: Compute) -> float:
-    trial(way)
+def _seconds(trial: Callable[[Compute], None], compute: Compute) -> float:
+    # The first call also builds the network and the kernels; it is not timed.
+    trial(compute)
     best = float("inf")
     for _ in range(2):
         began = time.perf_counter()
-        trial(way)
+        trial(compute)
         best = min(best, time.perf_counter() - began)
     return best

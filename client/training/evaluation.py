@@ -1,6 +1,7 @@
-"""Score a model on a hospital's own images; what leaves are metrics over many images and their confidence intervals.
+"""Score a model on a hospital's own images: metrics over many, and their confidence intervals.
 
-Pictures of single images are made only of phantoms; the outbox asks again whether every image of the folder is one.
+Pictures of single images are made only of phantoms; the outbox asks again whether every image of
+the folder is one.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ def score(
     """Metrics of a set of images.
 
     Returns:
-        ``{"metrics": {key: value}, "intervals": {key: [low, high]}, "images": int, "patients": int}``.
+        ``{"metrics": {key: value}, "intervals": {key: [low, high]}, "images", "patients"}``, the
+        last two whole numbers; intervals only where they are asked for.
     """
+    # Filled by number: groups of one shape do not keep the order of the samples.
     rows: list[Row] = [{} for _ in samples]
     for numbers in _groups(samples, study.evaluation.batch_size):
         predictions = _predict(network, task, [samples[i] for i in numbers], compute)
@@ -46,7 +49,11 @@ def score(
     result = {"metrics": metrics, "images": len(rows), "patients": len(set(patients.tolist()))}
     if intervals and rows and study.evaluation.bootstrap:
         result["intervals"] = bootstrap(
-            task, rows, patients, study.evaluation.bootstrap, seeds.derive(study.seed, "bootstrap")
+            task,
+            rows,
+            patients,
+            draws=study.evaluation.bootstrap,
+            seed=seeds.derive(study.seed, "bootstrap"),
         )
     return result
 
@@ -54,34 +61,37 @@ def score(
 def bootstrap(
     task: Task, rows: Sequence[Row], patients: np.ndarray, draws: int, seed: int
 ) -> dict[str, list[float]]:
-    """95 % percentile intervals over patients drawn with replacement (Efron 1979): images of one patient are drawn together."""
+    """95 % percentile intervals over patients drawn with replacement (Efron 1979).
+
+    Images of one patient are drawn together; a metric that more than half of the draws leave
+    undefined has no interval.
+    """
     generator = np.random.default_rng(seed)
     by_patient = [np.flatnonzero(patients == p) for p in np.unique(patients)]
     drawn: dict[str, list[float]] = {}
     for _ in range(draws):
-        chosen = np.concatenate(
-            [by_patient[i] for i in generator.integers(len(by_patient), size=len(by_patient))]
-        )
+        drawn_patients = generator.integers(len(by_patient), size=len(by_patient))
+        chosen = np.concatenate([by_patient[i] for i in drawn_patients])
         for key, value in task.summarise([rows[i] for i in chosen]).items():
             drawn.setdefault(key, []).append(value)
     intervals = {}
     for key, values in drawn.items():
-        known = [v for v in values if math.isfinite(v)]
-        if len(known) >= draws / 2:
-            intervals[key] = [float(q) for q in np.quantile(known, [0.025, 0.975])]
+        finite = [v for v in values if math.isfinite(v)]
+        if len(finite) >= draws / 2:
+            intervals[key] = [float(q) for q in np.quantile(finite, [0.025, 0.975])]
     return intervals
 
 
 def examples(
     network: nn.Module, task: Task, samples: Sequence[Sample], compute: Compute
 ) -> list[dict[str, str]]:
-    """Pictures of a few phantoms with truth and prediction; the caller has made sure that no patient is in them."""
+    """Pictures of a few phantoms with truth and prediction; the caller makes sure of no patient."""
     shown = sorted(range(len(samples)), key=lambda i: -_interest(samples[i]))[:_EXAMPLES]
-    made = []
+    pictures = []
     for number, i in enumerate(shown, 1):
         prediction = _predict(network, task, [samples[i]], compute)[0]
-        made.append({"caption": f"phantom {number}", **picture(samples[i], prediction)})
-    return made
+        pictures.append({"caption": f"phantom {number}", **picture(samples[i], prediction)})
+    return pictures
 
 
 def _interest(sample: Sample) -> float:

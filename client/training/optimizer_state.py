@@ -1,4 +1,7 @@
-"""What an optimiser remembers between a hospital's rounds: on the hospital's disk, or in memory where one process plays all hospitals and they fit."""
+"""What an optimiser remembers between a hospital's rounds, kept on the hospital's disk.
+
+Where one process plays all hospitals, it is kept in memory as long as it fits.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +13,33 @@ from torch import Tensor
 from client.site import Site
 from common.storage import files
 
-Moments = dict[str, Tensor]
+OptimizerState = dict[str, Tensor]
+"""What an optimiser remembers, by parameter number and name: ``"0.exp_avg"``."""
 
 MEMORY = 1 << 30
-"""Most bytes of moments that one process keeps in memory, over all its hospitals."""
+"""Most bytes of optimizer state that one process keeps in memory, over all its hospitals."""
 
-_kept: dict[Path, Moments] = {}
+# By path: it names hospital and study, so that neither is taken for another.
+_kept: dict[Path, OptimizerState] = {}
 
 
 class OptimizerStore:
-    """The moments of one hospital for one study."""
+    """The optimizer state of one hospital for one study."""
 
     def __init__(self, site: Site, study: str) -> None:
         self._resident = site.resident
         self._path = site.state / f"moments-{study[:16]}.safetensors"
 
-    def put(self, moments: Moments) -> None:
+    def put(self, latest: OptimizerState) -> None:
         """Keep what the optimiser remembers now."""
         self.clear()
-        if not (
-            self._resident
-            and _remember(self._path, {key: value.detach().cpu() for key, value in moments.items()})
-        ):
-            _write(self._path, moments)
+        if self._resident:
+            on_cpu = {key: value.detach().cpu() for key, value in latest.items()}
+            if _remember(self._path, on_cpu):
+                return
+        _write(self._path, latest)
 
-    def take(self) -> Moments:
+    def take(self) -> OptimizerState:
         """What was kept last; empty if nothing was."""
         if self._path in _kept:
             return _kept[self._path]
@@ -51,14 +56,15 @@ def forget() -> None:
     _kept.clear()
 
 
-def _remember(path: Path, moments: Moments) -> bool:
-    if sum(value.nbytes for one in (*_kept.values(), moments) for value in one.values()) > MEMORY:
+def _remember(path: Path, latest: OptimizerState) -> bool:
+    states = (*_kept.values(), latest)
+    if sum(value.nbytes for state in states for value in state.values()) > MEMORY:
         return False
-    _kept[path] = moments
+    _kept[path] = latest
     return True
 
 
-def _write(path: Path, moments: Moments) -> None:
+def _write(path: Path, latest: OptimizerState) -> None:
     files.private(path.parent)
     with files.replacing(path) as draft:
-        save_file({key: value.contiguous() for key, value in moments.items()}, draft)
+        save_file({key: value.contiguous() for key, value in latest.items()}, draft)

@@ -1,5 +1,6 @@
-"""What a hospital's IT and ethics board see of their own site, on the terminal and on a page of this machine.
+"""What a hospital's people see of their own site, on the terminal and on a local page.
 
-Reads what the worker and the gateway write anyway, and changes one thing only: the stop. Nothing here is imported by worker or gateway, opens
-the scans, reads the worker's or the gateway's own log of failures, or speaks to another machine.
+Reads what the worker and the gateway write anyway, and changes one thing only: the stop. Nothing
+here is imported by worker or gateway, opens the scans, reads the worker's or the gateway's own log
+of failures, or speaks to another machine.
 """

@@ -1,4 +1,8 @@
-"""Texts and times as people read them. Whatever came from outside is cleaned here: no control or direction character reaches a terminal or a page."""
+"""Texts and times as people read them.
+
+Whatever came from outside is cleaned here: no control or direction character reaches a terminal or
+a page.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
-"""What the hospital's journal says, summed up: one entry for each run, the refusals, and what its people and other hospitals did.
+"""What the hospital's audit log says, summed up: runs, refusals, and events.
 
-Names of studies and runs come from outside; whoever shows them cleans them (``client/view/formatting.py``).
+Events are what its people and other hospitals did.
+
+Names of studies and runs come from outside; whoever shows them cleans them
+(``client/view/formatting.py``).
 """
 
 from __future__ import annotations
@@ -11,39 +14,18 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from client.view.answer_kinds import kinds
 from client.view.tail import Tail, parsed
 
-_MOST_RUNS, _MOST_REFUSALS, _MOST_EVENTS = 200, 50, 25
-_COUNTS = frozenset(
-    (
-        "train",
-        "validation",
-        "test",
-        "patients",
-        "train_patients",
-        "left_out",
-        "weight",
-        "steps",
-        "counted",
-        "images",
-    )
-)
-_SCORES = frozenset(("loss", "seconds", "intervals"))
-_SENTENCES = frozenset(("notes", "reasons", "refused"))
-_PLAIN = frozenset(("pooled", "trains", "compute", "counts"))
-_KEYS = frozenset(("Advert", "Parcel", "Confirm", "Reveal", "Bundle", "Masked"))
+_MOST_RUNS = 200
+_MOST_REFUSALS = 50
+_MOST_EVENTS = 25
 _ABOUT = ("study", "by", "user", "site", "patients", "until", "reason")
 _ROUTINE = frozenset(("asked", "opened", "clipped", "heads"))
 """Events of every round; they are in ``consilium site audit show``."""
 _ALARMS = frozenset(("history rewritten", "unknown own head", "head refused"))
-"""Events that mean that somebody does not tell the truth about a journal (``client/audit/witness.py``)."""
-_SUMMED = {
-    "train": "weight changes, masked",
-    "tally": "counts, masked",
-    "evaluate": "scores, masked",
-}
-CLEAR = ("weight changes in clear", "counts in clear", "scores in clear")
-"""Kinds of what left that are this hospital's own and not hidden in a sum."""
+"""Events that mean that somebody does not tell the truth about an audit log
+(``client/audit/witness.py``)."""
 
 
 @dataclass
@@ -54,7 +36,8 @@ class RunHistory:
         first, last: times (ISO 8601, UTC) of the first and the last question.
         round: highest round that was asked for; ``rounds``: of so many, None where it is not known.
         answered, refused: questions.
-        sent, received: bytes of answers and of questions; ``received`` is None where the journal does not tell.
+        sent, received: bytes of answers and of questions; ``received`` is None where the log
+            does not tell.
         left: kind of what left: in how many answers.
         fault: sentence of the last answer, if that was a refusal.
     """
@@ -76,7 +59,10 @@ class RunHistory:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One question that was refused: what the coordinator was told, and the id under which the hospital's own log has the rest."""
+    """One refused question: what the coordinator was told.
+
+    ``id`` is under what the hospital's own log has the rest.
+    """
 
     at: str
     run: str
@@ -90,7 +76,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Event:
-    """Something other than a question: an approval, a stop, another hospital's head. ``alarm``: a person must look."""
+    """Something other than a question: an approval, a stop, another hospital's head.
+
+    ``alarm``: a person must look.
+    """
 
     at: str
     event: str
@@ -99,15 +88,16 @@ class Event:
 
 
 class SiteHistory:
-    """Reads the journal as it grows.
+    """Reads the audit log as it grows.
 
     Attributes:
         runs: by name, the one that asked last is the last.
         refusals, events, alarms: the newest first.
         entries: lines in all, as the last one says; None if it does not.
         last: when the last line was written.
-        policy: SHA-256 of the policy that the worker works by; empty if the journal does not tell.
-        busy: since when a question is worked on; empty if none is, None while the journal has not told when one began.
+        policy: SHA-256 of the policy that the worker works by; empty if the log does not tell.
+        busy: since when a question is worked on; empty if none is, None while the audit log has not
+            told when one began.
 
     Args:
         state: the worker's folder.
@@ -122,7 +112,8 @@ class SiteHistory:
         self.refusals: deque[Refusal] = deque(maxlen=_MOST_REFUSALS)
         self.events: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self.alarms: deque[Event] = deque(maxlen=_MOST_EVENTS)
-        self.refused, self.damaged = 0, 0
+        self.refused = 0
+        self.damaged = 0
         self.entries: int | None = None
         self.last = ""
         self.policy = ""
@@ -134,7 +125,7 @@ class SiteHistory:
         """Take in what was written since the last time; returns itself.
 
         Raises:
-            OSError: the journal cannot be read.
+            OSError: the audit log cannot be read.
         """
         for number, content in enumerate(self._tail.lines()):
             if number == 0 and self._tail.fresh:
@@ -151,7 +142,7 @@ class SiteHistory:
         return dict(self._days.get(day, Counter()))
 
     def received_on(self, day: date) -> int | None:
-        """Bytes of the questions of a day that were worked on; None if the journal does not tell."""
+        """Bytes of a day's questions that were worked on; None if the log does not tell."""
         return None if self.busy is None else self._received.get(day, 0)
 
     def _take(self, line: dict[str, Any]) -> None:
@@ -165,22 +156,20 @@ class SiteHistory:
     def _happen(self, line: dict[str, Any]) -> None:
         if line["event"] == "asked":
             self._begin(line)
-        elif line["event"] in (
-            "started",
-            "ended",
-        ):  # what another worker did not finish, nobody works on
+        # what another worker did not finish, nobody works on
+        elif line["event"] in ("started", "ended"):
             self.busy = "" if self.busy is not None else None
         elif line["event"] == "policy":
             self.policy = _text(line, "digest")
         if _text(line, "event") in _ROUTINE:
             return
-        about = ", ".join(
+        details = ", ".join(
             f"{key} {line[key]}"
             for key in _ABOUT
             if isinstance(line.get(key), str | int) and line[key] != ""
         )
         event = Event(
-            self.last, _text(line, "event"), about[:1000], _text(line, "event") in _ALARMS
+            self.last, _text(line, "event"), details[:1000], _text(line, "event") in _ALARMS
         )
         self.events.appendleft(event)
         if event.alarm:
@@ -188,7 +177,8 @@ class SiteHistory:
 
     def _begin(self, line: dict[str, Any]) -> None:
         """A question is let in to be worked on."""
-        self.busy, size = self.last, _whole(line, "received")
+        self.busy = self.last
+        size = _whole(line, "received")
         run = self._run(line)
         run.received = (run.received or 0) + size
         day = _day(self.last)
@@ -201,14 +191,14 @@ class SiteHistory:
     def _run(self, line: dict[str, Any]) -> RunHistory:
         name = _text(line, "run")
         run = self.runs.pop(name, None) or RunHistory(name, first=self.last)
-        self.runs[name] = run  # the last one asked is the last one here
+        # taken out and put in again: the one that asked last is the last one
+        self.runs[name] = run
         if len(self.runs) > _MOST_RUNS:
             del self.runs[next(iter(self.runs))]
-        run.study, run.digest = (
-            _text(line, "study") or run.study,
-            _text(line, "digest") or run.digest,
-        )
-        run.last, run.round = self.last, max(run.round, _whole(line, "round"))
+        run.study = _text(line, "study") or run.study
+        run.digest = _text(line, "digest") or run.digest
+        run.last = self.last
+        run.round = max(run.round, _whole(line, "round"))
         return run
 
     def _ask(self, line: dict[str, Any]) -> None:
@@ -225,13 +215,14 @@ class SiteHistory:
         self._note_left(run, line)
 
     def _note_left(self, run: RunHistory, line: dict[str, Any]) -> None:
-        found = kinds(_text(line, "kind"), line.get("left"), bool(run.fault))
-        for kind in found:
+        names = kinds(_text(line, "kind"), line.get("left"), bool(run.fault))
+        for kind in names:
             run.left[kind] = run.left.get(kind, 0) + 1
         day = _day(_text(line, "at"))
         if day is not None:
+            # two days are enough: the page tells of today, and a look may cross midnight
             self._days = {key: value for key, value in self._days.items() if (day - key).days < 2}
-            self._days.setdefault(day, Counter()).update(found)
+            self._days.setdefault(day, Counter()).update(names)
 
     def _refuse(self, line: dict[str, Any]) -> None:
         self.refused += 1
@@ -239,41 +230,6 @@ class SiteHistory:
         self.refusals.appendleft(
             Refusal(**texts, round=_whole(line, "round"), reason=_text(line, "fault"))
         )
-
-
-def kinds(question: str, left: Any, refused: bool) -> list[str]:
-    """What an answer held, in words for people.
-
-    Args:
-        question: kind of question, e.g. "train".
-        left: names of what left, as the journal has them.
-        refused: the answer was a refusal.
-    """
-    if refused:
-        return ["refusals"]
-    names = {name for name in left if isinstance(name, str)} if isinstance(left, list) else set()
-    found = []
-    if "vector" in names:
-        found.append(_SUMMED.get(question, "sums, masked") if "Masked" in names else CLEAR[0])
-    found += [CLEAR[1]] if names & _COUNTS else []
-    found += (
-        [CLEAR[2]] if names & _SCORES or ("metrics" in names and question == "evaluate") else []
-    )
-    found += ["keys for masks"] if names & (_KEYS - {"Masked"}) else []
-    found += ["notes"] if names & _SENTENCES else []
-    found += ["pictures of phantoms"] if "examples" in names else []
-    found += ["readiness"] if names & _PLAIN else []
-    found += ["signed head of the journal"] if "head" in names else []
-    strange = (
-        names
-        - _COUNTS
-        - _SCORES
-        - _SENTENCES
-        - _PLAIN
-        - _KEYS
-        - {"vector", "metrics", "examples", "head"}
-    )
-    return found + [f"other: {name}" for name in sorted(strange)]
 
 
 def _text(line: dict[str, Any], key: str) -> str:

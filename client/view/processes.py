@@ -1,4 +1,7 @@
-"""Whether a hospital's two processes are there, asked from outside of them; nothing is changed by looking."""
+"""Whether a hospital's two processes run, asked from outside of them.
+
+Nothing is changed by looking.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from pathlib import Path
 
 from client.home import SiteHome
 
-RUNNING, GONE, UNKNOWN = "running", "not running", "unknown"
+RUNNING = "running"
+GONE = "not running"
+UNKNOWN = "unknown"
 _PATIENCE = 0.5
 
 
@@ -19,7 +24,8 @@ class Process:
     """The worker or the gateway.
 
     Attributes:
-        state: "running", "not running", or "unknown" where this machine does not show it, as from another container.
+        state: "running", "not running", or "unknown" where this machine does not show it, as from
+            another container.
         pid: its number, if it is seen.
     """
 
@@ -36,14 +42,14 @@ def look(home: SiteHome, proc: Path = Path("/proc")) -> tuple[Process, Process]:
         proc: where the system lists its processes (proc(5)).
     """
     seen = dict(_commands(home.path, proc))
-    worker, gateway = seen.get("worker"), seen.get("gateway")
+    worker = seen.get("worker")
+    gateway = seen.get("gateway")
     answers = _answers(home.socket)
     states = [RUNNING if answers else GONE, RUNNING if gateway else GONE]
     if answers is None:
         states[0] = RUNNING if worker else UNKNOWN
-    if (answers and worker is None) or _hides(
-        proc
-    ):  # the worker is in a container of its own, and so would be the gateway
+    # the worker is in a container of its own, and so would be the gateway
+    if (answers and worker is None) or _hides(proc):
         states[1] = RUNNING if gateway else UNKNOWN
     return Process("worker", states[0], worker), Process("gateway", states[1], gateway)
 
@@ -51,9 +57,9 @@ def look(home: SiteHome, proc: Path = Path("/proc")) -> tuple[Process, Process]:
 def _answers(path: Path) -> bool | None:
     """Whether somebody listens at the worker's socket; None if this user may not know."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-            door.settimeout(_PATIENCE)
-            door.connect(str(path))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(_PATIENCE)
+            client.connect(str(path))
     except (FileNotFoundError, ConnectionRefusedError):
         return False
     except OSError:
@@ -76,7 +82,8 @@ def _commands(home: Path, proc: Path) -> Iterator[tuple[str, int]]:
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
             part = _part(words, home, folder)
-        except OSError:  # it has ended, or belongs to somebody whose processes are hidden
+        # it has ended, or belongs to somebody whose processes are hidden
+        except OSError:
             continue
         if part:
             yield part, int(folder.name)
@@ -84,14 +91,14 @@ def _commands(home: Path, proc: Path) -> Iterator[tuple[str, int]]:
 
 def _part(words: list[bytes], home: Path, folder: Path) -> str:
     """Which part a command line starts: ``consilium site start --home HOME --only PART``."""
-    found = {}
+    options = {}
     for word, following in zip(words, [*words[1:], b""], strict=True):
         name, equals, value = word.partition(b"=")
-        found[name] = value if equals else following
-    if b"start" not in words or b"site" not in words or b"--home" not in found:
+        options[name] = value if equals else following
+    if b"start" not in words or b"site" not in words or b"--home" not in options:
         return ""
-    path = Path(os.fsdecode(found[b"--home"]))
+    path = Path(os.fsdecode(options[b"--home"]))
     if not path.is_absolute():
         path = (folder / "cwd").readlink() / path
-    only = found.get(b"--only", b"").decode("ascii", "replace")
+    only = options.get(b"--only", b"").decode("ascii", "replace")
     return only if path.resolve() == home.resolve() else ""

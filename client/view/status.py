@@ -1,6 +1,7 @@
-"""A hospital at one moment: what runs, what left, what was refused, what is spent, what is allowed, and whether it is stopped.
+"""A hospital at one moment: what runs, left, was refused, is spent and is allowed.
 
-What cannot be read is said to be unknown, with a sentence among the problems; nothing here stops because a file is damaged or missing.
+What cannot be read is said to be unknown, with a sentence among the problems; nothing here stops
+because a file is damaged or missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from client.home import SiteHome
 from client.policy import approvals, daily_limits, policy, stop
+from client.policy.approvals import Approval
 from client.policy.policy import Policy
 from client.policy.stop import Stop
 from client.view import processes
@@ -24,12 +26,18 @@ from common.errors import ConsiliumError
 from common.study import config
 
 T = TypeVar("T")
-STOPPED, DOWN, WAITING, OPEN = "stopped", "not running", "outside its hours", "taking part"
+STOPPED = "stopped"
+DOWN = "not running"
+WAITING = "outside its hours"
+OPEN = "taking part"
 
 
 @dataclass(frozen=True)
 class PolicyRule:
-    """One setting of the hospital's policy, as it stands in policy.toml; ``own``: it is not the value that every policy is made with."""
+    """One setting of the hospital's policy, as it stands in policy.toml.
+
+    ``own``: it is not the value that every policy is made with.
+    """
 
     name: str
     value: str
@@ -38,8 +46,11 @@ class PolicyRule:
 
 
 @dataclass(frozen=True)
-class Word:
-    """An approval of a study by a person, or a study that waits for one (``by`` is empty then, and ``at`` says when it first asked)."""
+class StudyApproval:
+    """An approval of a study by a person, or a study that waits for one.
+
+    For one that waits ``by`` is empty, and ``at`` says when it first asked.
+    """
 
     study: str
     digest: str
@@ -79,7 +90,8 @@ class Status:
         busy: since when a question is being worked on; empty if none is, None if that is not known.
         runs: the one that asked last comes first.
         refusals: the newest first, at most 50 of ``refused``.
-        entries: of the journal, in all; None if that is not known. ``last``: when the last was written; empty if none was.
+        entries: of the audit log, in all; None if that is not known. ``last``: when the last was
+            written; empty if none was.
         events: what the hospital's people and other hospitals did, the newest first, at most 25.
         problems: sentences about what could not be read or does not fit.
     """
@@ -95,7 +107,7 @@ class Status:
     runs: tuple[RunHistory, ...]
     refused: int
     refusals: tuple[Refusal, ...]
-    words: tuple[Word, ...]
+    words: tuple[StudyApproval, ...]
     rules: tuple[PolicyRule, ...]
     entries: int | None
     last: str
@@ -108,7 +120,9 @@ class Status:
 
 
 class Viewer:
-    """Looks at a hospital again and again; what was read of growing files is not read twice. Not for several threads at once.
+    """Looks at a hospital again and again; growing files are not read twice.
+
+    It is not for several threads at once.
 
     Args:
         home: an enrolled hospital's folder.
@@ -122,7 +136,8 @@ class Viewer:
     def look(self, now: datetime) -> Status:
         """The hospital at this moment; ``now`` has a zone."""
         self._problems = []
-        home, here = self._home, now.astimezone()
+        home = self._home
+        here = now.astimezone()
         settings = self._try(home.settings, "site.toml")
         rules = self._try(lambda: policy.read(home.policy_toml), "policy.toml")
         self._try(self._record.read, "the journal")
@@ -150,38 +165,35 @@ class Viewer:
             problems=tuple(self._problems),
         )
 
-    def _try(self, read: Callable[[], T], what: str) -> T | None:
+    def _try(self, read: Callable[[], T], name: str) -> T | None:
         try:
             return read()
         except ConsiliumError as error:
             self._problems.append(str(error))
         except OSError as error:
             self._problems.append(
-                f"What {what} says is unknown: it cannot be read here ({error.strerror})."
+                f"What {name} says is unknown: it cannot be read here ({error.strerror})."
             )
         return None
 
-    def _words(self, now: datetime) -> tuple[tuple[Word, ...], dict[str, int]]:
+    def _words(self, now: datetime) -> tuple[tuple[StudyApproval, ...], dict[str, int]]:
         """Approvals and waiting studies, and the number of rounds of each study by its digest."""
         state = self._home.state
-        known = self._try(lambda: approvals.all_of(state), "the list of approvals") or ()
+        decided = self._try(lambda: approvals.all_of(state), "the list of approvals") or ()
         waiting = self._try(lambda: approvals.offers(state), "the list of waiting studies") or ()
-        words = [Word(s.name, s.digest, "", at, "", "", "waits") for at, s in waiting]
-        for a in reversed(known):
-            held = "approved" if a.holds(now) else "withdrawn" if a.withdrawn else "ended"
-            words.append(Word(a.name, a.digest, a.by, a.at, a.until, a.use, held))
-        lengths = {s.digest: s.federation.rounds for _, s in waiting} | {
-            a.digest: _rounds(a.table) for a in known
-        }
+        words = [_waiting(study.name, study.digest, at) for at, study in waiting]
+        words += [_approved(approval, now) for approval in reversed(decided)]
+        lengths = {study.digest: study.federation.rounds for _, study in waiting}
+        lengths |= {approval.digest: _rounds(approval.table) for approval in decided}
         return tuple(words), lengths
 
     def _spent(self, rules: Policy | None, here: datetime) -> TodaysUse:
-        found = self._try(lambda: daily_limits.today(self._home.state, here.date()), "the budget")
+        use = self._try(lambda: daily_limits.today(self._home.state, here.date()), "the budget")
         return TodaysUse(
             day=here.date().isoformat(),
-            rounds=found.rounds if found else None,
+            rounds=use.rounds if use else None,
             rounds_allowed=rules.rounds_per_day if rules else None,
-            sent=found.bytes if found else None,
+            sent=use.bytes if use else None,
             sent_allowed=rules.megabytes_per_day * 1e6 if rules else None,
             received=self._record.received_on(here.date()),
             left=self._record.left_on(here.date()),
@@ -191,20 +203,22 @@ class Viewer:
         """Problems that no single file shows."""
         if self._record.damaged:
             self._problems.append(
-                f"{self._record.damaged} lines of the journal cannot be read; the hospital's IT must look at it."
+                f"{self._record.damaged} lines of the journal cannot be read; "
+                "the hospital's IT must look at it."
             )
         self._problems += [
             f"{moment(alarm.at, now)}, {alarm.event}: {alarm.about}"
             for alarm in self._record.alarms
         ]
-        wanted = self._record.policy
+        digest = self._record.policy
         if (
             alive[0].state == processes.RUNNING
-            and wanted
-            and _sha256(self._home.policy_toml) not in ("", wanted)
+            and digest
+            and _sha256(self._home.policy_toml) not in ("", digest)
         ):
             self._problems.append(
-                "policy.toml was changed after the worker started; restart the worker, which still works by the old rules."
+                "policy.toml was changed after the worker started; "
+                "restart the worker, which still works by the old rules."
             )
 
 
@@ -218,19 +232,33 @@ def _state(
     return OPEN if rules.is_open(here) else WAITING
 
 
-def _rules(found: Policy) -> tuple[PolicyRule, ...]:
-    made = Policy()
-    return tuple(
-        PolicyRule(
-            name,
-            config.shown(getattr(found, name)),
-            meaning,
-            getattr(found, name) != getattr(made, name),
-        )
-        for name, meaning in (
-            (place.removeprefix("policy."), doc)
-            for place, _, _, doc in config.describe(Policy, "policy")
-        )
+def _rules(current: Policy) -> tuple[PolicyRule, ...]:
+    default = Policy()
+    rules = []
+    for place, _, _, meaning in config.describe(Policy, "policy"):
+        name = place.removeprefix("policy.")
+        value = getattr(current, name)
+        own = value != getattr(default, name)
+        rules.append(PolicyRule(name, config.shown(value), meaning, own))
+    return tuple(rules)
+
+
+def _waiting(name: str, digest: str, asked: str) -> StudyApproval:
+    return StudyApproval(
+        study=name, digest=digest, by="", at=asked, until="", use="", state="waits"
+    )
+
+
+def _approved(approval: Approval, now: datetime) -> StudyApproval:
+    ended = "withdrawn" if approval.withdrawn else "ended"
+    return StudyApproval(
+        study=approval.name,
+        digest=approval.digest,
+        by=approval.by,
+        at=approval.at,
+        until=approval.until,
+        use=approval.use,
+        state="approved" if approval.holds(now) else ended,
     )
 
 

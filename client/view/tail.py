@@ -16,7 +16,9 @@ _SEEN = 256
 
 
 class Tail:
-    """Remembers how far a file was read; a file that was replaced or cut is read from its beginning again.
+    """Remembers how far a file was read.
+
+    A file that was replaced or cut is read from its beginning again.
 
     Args:
         path: the file; it need not exist yet.
@@ -24,11 +26,14 @@ class Tail:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._offset, self._end = 0, b""
+        self._offset = 0
+        self._end = b""
         self.fresh = True
 
     def lines(self) -> Iterator[bytes]:
-        """Whole lines since the last call, without their ends. ``fresh`` is then true if they are the file's first.
+        """Whole lines since the last call, without their ends.
+
+        ``fresh`` is then true if they are the file's first.
 
         Raises:
             OSError: the file is there and cannot be read.
@@ -36,14 +41,19 @@ class Tail:
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            self._offset, self._end = 0, b""
+            self._forget()
             return
         with os.fdopen(handle, "rb") as file:
             same = os.pread(handle, len(self._end), self._offset - len(self._end)) == self._end
             self.fresh = self._offset == 0 or not same
-            self._offset, self._end = (0, b"") if self.fresh else (self._offset, self._end)
+            if self.fresh:
+                self._forget()
             file.seek(self._offset)
             yield from self._rest(file)
+
+    def _forget(self) -> None:
+        self._offset = 0
+        self._end = b""
 
     def _rest(self, file: BinaryIO) -> Iterator[bytes]:
         kept = b""
@@ -58,7 +68,7 @@ class Tail:
 def parsed(line: bytes) -> dict[str, Any] | None:
     """A line of JSON that holds an object, or None."""
     try:
-        found = json.loads(line)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None

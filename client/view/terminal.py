@@ -21,7 +21,8 @@ def lines(status: Status) -> Iterator[str]:
         why = f": {plain(status.stopped.reason)}" if status.stopped.reason else ""
         yield f"  stopped at {moment(status.stopped.at, now)} by {plain(status.stopped.by)}{why}"
     for process in status.processes:
-        yield f"  {process.name:<9}{process.state}{f', process {process.pid}' if process.pid else ''}"
+        number = f", process {process.pid}" if process.pid else ""
+        yield f"  {process.name:<9}{process.state}{number}"
     yield f"  {'question':<9}{_busy(status, now)}"
     yield f"  {'today':<9}{today(status.spent)}"
     for kind, count in sorted(status.spent.left.items()):
@@ -66,8 +67,8 @@ def _runs(status: Status, now: datetime) -> Iterator[str]:
         of = f" of {run.rounds}" if run.rounds else ""
         asked = f"{plural(run.answered, 'answer')}, {plural(run.refused, 'refusal')}"
         yield (
-            f"  {plain(run.run) or 'before any run was known'}  {plain(run.study)}  round {run.round}{of}, {asked}, "
-            f"{size(run.sent)} left, last {moment(run.last, now)}"
+            f"  {plain(run.run) or 'before any run was known'}  {plain(run.study)}  "
+            f"round {run.round}{of}, {asked}, {size(run.sent)} left, last {moment(run.last, now)}"
         )
 
 
@@ -75,7 +76,8 @@ def _refusals(status: Status, now: datetime) -> Iterator[str]:
     yield f"refused: {status.refused or 'nothing yet'}"
     for refusal in list(status.refusals)[:_MOST]:
         number = f"  [{plain(refusal.id)}]" if refusal.id else ""
-        yield f"  {moment(refusal.at, now)}  {plain(refusal.study) or 'unknown study'}{number}  {plain(refusal.reason)}"
+        study = plain(refusal.study) or "unknown study"
+        yield f"  {moment(refusal.at, now)}  {study}{number}  {plain(refusal.reason)}"
 
 
 def _words(status: Status) -> Iterator[str]:

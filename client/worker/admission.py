@@ -1,4 +1,7 @@
-"""Before any work: whether this hospital answers a study at all, by its own rules. The last door, after the work, is ``client/worker/outbox.py``."""
+"""Admission, before any work: whether this hospital answers a question, by its own rules.
+
+What may leave after the work is the outbox's matter (``client/worker/outbox.py``).
+"""
 
 from __future__ import annotations
 
@@ -14,25 +17,28 @@ _SCORING = ("join", "agree", "tally", "evaluate")
 """Questions whose answers hold no weights."""
 
 
-def check(site: Site, plan: Question, study: Study) -> None:
+def check(site: Site, question: Question, study: Study) -> None:
     """Whether a question may be worked on now.
 
     Raises:
-        PolicyError: it may not; the sentence says which rule forbids it, and :class:`~common.errors.ApprovalError` that a person must decide.
+        ApprovalError: a person must decide first.
+        PolicyError: it may not; the sentence says which rule forbids it.
     """
-    policy, here = site.policy, datetime.now(UTC).astimezone()
+    policy = site.policy
+    # Local time: the policy's hours and days are those of the people here.
+    here = datetime.now(UTC).astimezone()
+    # First of all: a stopped hospital tells nothing else, not even which rule would forbid it.
     stop.check(site.state)
     policy.check(study)
-    if plan.kind == "train" and not policy.training:
+    if question.kind == "train" and not policy.training:
         raise PolicyError("policy.training")
     if not policy.is_open(here):
         raise PolicyError("policy.hours", hours=policy.hours)
     _check_coordinator(site)
     if site.needs_approval:
-        approvals.check(
-            site.state, study, "evaluate" if plan.kind in _SCORING else "train", datetime.now(UTC)
-        )
-    if plan.kind == "train":
+        use = "evaluate" if question.kind in _SCORING else "train"
+        approvals.check(site.state, study, use, datetime.now(UTC))
+    if question.kind == "train":
         daily_limits.check(site.state, policy, here.date(), rounds=1)
 
 
@@ -44,7 +50,9 @@ def trains(site: Site, study: Study) -> bool:
         return True
     now = datetime.now(UTC)
     return any(
-        a.permits("train", now) for a in approvals.all_of(site.state) if a.digest == study.digest
+        approval.permits("train", now)
+        for approval in approvals.all_of(site.state)
+        if approval.digest == study.digest
     )
 
 

@@ -1,4 +1,4 @@
-"""What may stand in the arguments of a sentence that leaves: texts of the study, names of settings, hospitals on the signed roster."""
+"""Words that may stand in a sentence that leaves: of the study, of settings, of the roster."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _YES_OR_NO = ("0", "1")
 
 
 @dataclass(frozen=True)
-class Around:
-    """What this hospital has at hand for sentences about a study; each is looked up when a sentence has such an argument.
+class AllowedWords:
+    """What the arguments of a sentence may say; looked up when a sentence has such an argument.
 
-    Args:
+    Attributes:
         site: the hospital.
         study: whose texts may stand in a sentence; None where a question had none.
     """
@@ -33,9 +33,10 @@ class Around:
 
     @property
     def words(self) -> frozenset[str]:
-        """Texts of the study, each whole, but for its description, which is prose; and the metrics of its task."""
+        """Texts of the study, each whole, and the metrics of its task."""
         if self.study is None:
             return frozenset()
+        # The description is prose: it could hold any words, a patient's name among them.
         table = {
             name: value for name, value in self.study.to_table().items() if name != "description"
         }
@@ -48,7 +49,7 @@ class Around:
 
     @property
     def hospitals(self) -> frozenset[str]:
-        """Names on the signed roster: a step of a secure sum may be refused because of another hospital."""
+        """Names on the signed roster: another hospital may be why a secure sum is refused."""
         try:
             roster = self.site.identity.roster(self.site.state, datetime.now(UTC))
         except SignatureError:  # one that is damaged names nobody
@@ -58,7 +59,7 @@ class Around:
 
 @cache
 def _settings() -> frozenset[str]:
-    return frozenset((*studies.settings(), *(one.name for one in fields(Policy))))
+    return frozenset((*studies.settings(), *(field.name for field in fields(Policy))))
 
 
 def _texts(value: Any) -> Iterator[str]:

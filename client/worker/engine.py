@@ -1,4 +1,4 @@
-"""The resident network of a study: loaded with the round's weights, trained, and read out as a change of them."""
+"""The resident network of a study: loaded with a round's weights, read out as a change of them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,37 @@ from common.update import Layout, Vector
 
 
 class Engine:
-    """The resident network of a study, with its trainer and the global weights of the round."""
+    """The resident network of a study, with its trainer and the way it computes.
 
-    def __init__(self, study: Study, wanted: str, task: Task, bank: SiteDataset) -> None:
-        trial = local_training.measured(task, bank, study, lambda: networks.build(study))
-        self.compute = device.choose(wanted, study.training.precision, trial)
-        built = networks.build(study)
-        self.layout: Layout = networks.layout(built)
+    Args:
+        study: the study.
+        preference: "auto", "cpu" or "cuda", as the hospital has it.
+        task: the study's task, fitted to the hospital.
+        dataset: the hospital's images, to measure ways to compute on.
+    """
+
+    def __init__(self, study: Study, preference: str, task: Task, dataset: SiteDataset) -> None:
+        trial = local_training.trial_step(task, dataset, study, lambda: networks.build(study))
+        self.compute = device.choose(preference, study.training.precision, trial)
+        network = networks.build(study)
+        self.layout: Layout = networks.layout(network)
         self.trainer = Trainer(
-            self.compute.place(built, study.data.dimensions), study, self.compute
+            self.compute.place(network, study.data.dimensions), study, self.compute
         )
 
-    def load(self, plan: Question) -> Vector:
-        """Put a plan's weights into the network and return them.
+    def load(self, question: Question) -> Vector:
+        """Put a question's weights into the network and return them.
 
         Raises:
             WireError: they are for another network.
         """
-        model = plan.model
-        if model is None or model.size != self.layout.size or plan.layout != self.layout.digest:
-            found = "none" if model is None else model.size
-            text = f"The message's model has {found} weights of another layout; the study's network has {self.layout.size}."
+        model = question.model
+        if model is None or model.size != self.layout.size or question.layout != self.layout.digest:
+            size = "none" if model is None else model.size
+            text = (
+                f"The message's model has {size} weights of another layout; "
+                f"the study's network has {self.layout.size}."
+            )
             raise WireError(text, say("message.layout", weights=self.layout.size))
         networks.unpack(self.trainer.network, model)
         for value in networks.counters(self.trainer.network).values():

@@ -1,11 +1,12 @@
-"""The desk of a hospital: a letter with a question comes in, a letter with the answer goes out, whatever happens in between.
+"""The handler: an envelope with a question comes in, one with an answer goes out, always.
 
-    question -> is the study signed? -> gate (policy) -> worker -> outbox (policy) -> journal -> answer
+    question -> is the study signed? -> admission (policy) -> worker -> outbox (policy) -> audit log
 
-Beside the work, hospitals vouch for each other's journals (``client/audit/witness.py``).
+Beside the work, hospitals vouch for each other's audit logs (``client/audit/witness.py``).
 
-The same desk serves a virtual hospital of a simulation and the worker process of a real one. It never raises: a failure becomes an answer
-with a sentence of the table (``common/sentences/table.py``), and the details stay in the hospital's log.
+The same handler serves a virtual hospital of a simulation and the worker process of a real one. It
+never raises: a failure becomes an answer with a sentence of the table
+(``common/sentences/table.py``), and the details stay in the hospital's log.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from client.worker import admission, outbox
 from client.worker import worker as workers
 from common.errors import SiteError
 from common.protocol import envelopes
-from common.protocol.envelopes import Envelope
+from common.protocol.envelopes import Envelope, Reply
 from common.secagg import messages
 from common.sentences import table as sentences
 from common.study.study import Study
@@ -38,72 +39,75 @@ _STEP = {
 """Kind of question: what its work is called."""
 
 
-def answer(site: Site, question: Envelope) -> Envelope:
+def answer(site: Site, envelope: Envelope) -> Envelope:
     """Answer a question."""
-    about: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     began = time.monotonic()
-    return _noted(site, _answer(site, question, about), about, began)
+    return _recorded(site, _answer(site, envelope, entry), entry, began)
 
 
 def fault(site: Site, error: Exception) -> Envelope:
     """An answer that says why there is none."""
-    letter, said = outbox.fault(site, error)
-    return _noted(site, letter, dict(said), time.monotonic())
+    envelope, entry = outbox.fault(site, error)
+    return _recorded(site, envelope, entry, time.monotonic())
 
 
-def _noted(site: Site, letter: Envelope, about: Mapping[str, Any], began: float) -> Envelope:
-    """The letter, once it is in the journal; else another that says so: what is not written down does not leave."""
+def _recorded(site: Site, envelope: Envelope, entry: Mapping[str, Any], began: float) -> Envelope:
+    """The envelope, once it is in the audit log; else another that says that it could not be."""
+    # What is not written down does not leave.
     if not site.keeps_record:
-        return letter
+        return envelope
+    seconds = round(time.monotonic() - began, 3)
     try:
-        audit_log.note(
-            site.state, **about, seconds=round(time.monotonic() - began, 3), bytes=letter.size
-        )
+        audit_log.note(site.state, **entry, seconds=seconds, bytes=envelope.size)
     except OSError as error:
         return outbox.fault(site, SiteError("record.unwritable", repr(error)), step="record")[0]
     except EntryError as error:
         return outbox.fault(site, error, step="record")[0]
-    return letter
+    return envelope
 
 
-def _answer(site: Site, question: Envelope, about: dict[str, Any]) -> Envelope:
-    """The answer; ``about`` gets what the journal keeps."""
+def _answer(site: Site, envelope: Envelope, entry: dict[str, Any]) -> Envelope:
+    """The answer; ``entry`` gets what the audit log keeps."""
     study: Study | None = None
     step = "question"
     try:
-        plan = envelopes.read_question(question)
-        about |= {"kind": plan.kind, "round": plan.round}
-        study = workers.study(plan)
+        question = envelopes.read_question(envelope)
+        entry |= {"kind": question.kind, "round": question.round}
+        study = workers.study(question)
         step = "signature"
-        run = site.trust.admit(plan, study).run
-        about |= {"run": run, "study": study.name, "digest": study.digest}
+        run = site.trust.admit(question, study).run
+        entry |= {"run": run, "study": study.name, "digest": study.digest}
         step = "record"
+        # Before the work too, so that a crash in the middle of it leaves a trace.
         if site.keeps_record:
-            audit_log.note(site.state, event="asked", **about, received=question.size)
+            audit_log.note(site.state, event="asked", **entry, received=envelope.size)
         step = "admission"
-        admission.check(site, plan, study)
-        witness.take(site, plan.settings.get("heads"), run)
-        step = _STEP[plan.kind]
-        reply = workers.resident(site, plan, run).answer(plan)
-        if plan.kind == "train":
-            head = witness.sign(site, run, plan.round) if site.keeps_record else None
+        admission.check(site, question, study)
+        witness.take(site, question.settings.get("heads"), run)
+        step = _STEP[question.kind]
+        reply = workers.resident(site, question, run).answer(question)
+        if question.kind == "train":
+            head = witness.sign(site, run, question.round) if site.keeps_record else None
             reply = replace(reply, values={**reply.values, "head": head})
         step = "outbox"
-        letter = outbox.release(site, plan, study, reply)
-        about |= (
-            {"refused": list(sentences.told(reply.values["refused"], len(reply.secure) + 64))}
-            if "refused" in reply.values
-            else {}
-        )
-        about["left"] = [
-            *outbox.names(letter),
-            *(["vector"] if reply.delta is not None else []),
-            *messages.kinds(reply.secure),
-        ]
-        return letter
-    except (
-        Exception
-    ) as error:  # the last wall: nothing about a patient may leave in an unforeseen error's text
-        letter, said = outbox.fault(site, error, study, step)
-        about |= said
-        return letter
+        answered = outbox.release(site, question, study, reply)
+        entry |= _released(answered, reply)
+        return answered
+    # Everything, not only our own errors: nothing about a patient may leave in the text of an
+    # unforeseen one.
+    except Exception as error:
+        refused, reasons = outbox.fault(site, error, study, step)
+        entry |= reasons
+        return refused
+
+
+def _released(answered: Envelope, reply: Reply) -> dict[str, Any]:
+    """What left, by name, for the audit log."""
+    vector = [] if reply.delta is None else ["vector"]
+    entry: dict[str, Any] = {
+        "left": [*outbox.names(answered), *vector, *messages.kinds(reply.secure)]
+    }
+    if "refused" in reply.values:
+        entry["refused"] = list(sentences.rendered(reply.values["refused"], len(reply.secure) + 64))
+    return entry

@@ -1,6 +1,7 @@
-"""The worker process of a hospital: shuts itself into its rooms, then answers letters until it is told to stop.
+"""The worker process of a hospital: closes its sandbox around itself, then answers questions.
 
-Nothing heavy is imported before the walls stand, so that torch, the decoders and the networks' code are inside them from their first line.
+Nothing heavy is imported before the sandbox is closed, so that torch, the decoders and the
+networks' code are inside it from their first line.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _CACHES = (
     "CUDA_CACHE_PATH",
     "MPLCONFIGDIR",
 )
-"""Where libraries keep compiled code; each gets a folder of the worker's, since the user's home is closed to it."""
+"""Where libraries keep compiled code: in the worker's folder, since the user's home is closed."""
 
 
 def run(
@@ -47,43 +48,47 @@ def run(
     answer: Answer | None = None,
     threads: int = 0,
 ) -> None:
-    """Be the worker until ``stop`` is set. A running answer then has a few seconds to end; after that this ends the whole process.
+    """Be the worker until ``stop`` is set.
 
-    Call it before anything that starts threads is imported (numpy, torch, grpc).
+    A running answer then has a few seconds to end; after that this ends the whole process. Call it
+    before anything that starts threads is imported (numpy, torch, grpc).
 
     Args:
         site: the hospital; what it keeps lies in ``home / "worker"``.
         home: the hospital's home.
         socket: where to listen; its folder exists.
         log: gets sentences for the hospital's own log.
-        required_walls: a wall that cannot be raised is an error; else a sentence in the log.
+        required_walls: a part of the sandbox that cannot be closed is an error; else a sentence in
+            the log.
         stop: set by whoever ends the worker, e.g. at SIGTERM.
-        answer: answers letters; by default the hospital's desk.
-        threads: with which the hospital computes until this process ends; 0: as many as torch takes by itself.
+        answer: answers envelopes; by default the hospital's handler.
+        threads: with which the hospital computes until this process ends; 0: as torch chooses.
 
     Raises:
-        SandboxError: a required wall cannot be raised.
+        SandboxError: the sandbox cannot be closed and is required.
         IpcError: the socket cannot be made, or another worker listens there.
     """
     _own_folders(home / "worker")
     file_access.worker(site.folders, home, socket).shut(log, required_walls)
     began = time.monotonic()
-    desk = _Desk(answer or _desk(site, threads))
-    from client.isolation import ipc  # noqa: PLC0415 (inside the walls)
+    handler = _BusyHandler(answer or _handler(site, threads))
+    from client.isolation import ipc  # noqa: PLC0415 (inside the sandbox)
 
     log(f"worker ready after {time.monotonic() - began:.1f} s")
-    ipc.serve(socket, desk.answer, stop, log)
-    if desk.busy:
+    ipc.serve(socket, handler.answer, stop, log)
+    if handler.busy:
         log("worker stops in the middle of an answer, which is abandoned")
-        os._exit(0)  # its thread cannot be ended in any other way
+        # The thread of the answer cannot be ended in any other way.
+        os._exit(0)
     log("worker stopped")
 
 
-class _Desk:
+class _BusyHandler:
     """Remembers whether an answer is being worked on."""
 
     def __init__(self, answer: Answer) -> None:
-        self._answer, self.busy = answer, False
+        self._answer = answer
+        self.busy = False
 
     def answer(self, text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
         self.busy = True
@@ -93,20 +98,20 @@ class _Desk:
             self.busy = False
 
 
-def _desk(site: Site, threads: int) -> Answer:
-    """The hospital's desk; torch and the rest are imported here, once, and stay."""
-    from client.training import device  # noqa: PLC0415 (inside the walls)
-    from client.worker import handler  # noqa: PLC0415 (inside the walls)
+def _handler(site: Site, threads: int) -> Answer:
+    """The hospital's handler; torch and the rest are imported here, once, and stay."""
+    from client.training import device  # noqa: PLC0415 (inside the sandbox)
+    from client.worker import handler  # noqa: PLC0415 (inside the sandbox)
     from common.protocol.envelopes import Envelope  # noqa: PLC0415
 
     device.fix_threads(threads)
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
         try:
-            letter = handler.answer(site, Envelope.received(text, vector))
+            envelope = handler.answer(site, Envelope.received(text, vector))
         except WireError as error:
-            letter = handler.fault(site, error)
-        return letter.text, letter.vector
+            envelope = handler.fault(site, error)
+        return envelope.text, envelope.vector
 
     return answer
 

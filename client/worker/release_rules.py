@@ -1,6 +1,7 @@
-"""What may leave this hospital in clear, by name: each value of an answer has a rule here, and the policy's switch that lets it go.
+"""What may leave this hospital in clear: for each value of an answer its rule and its switch.
 
-A name without a rule does not leave. Rules look at values as JSON has them.
+A name without a rule does not leave. Rules look at values as JSON has them; the switch is the
+policy's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from client.site import Site
 from client.training import device
-from client.worker.allowed_words import Around
+from client.worker.allowed_words import AllowedWords
 from common import networks
 from common.errors import SignatureError
 from common.protocol import sum_specs
@@ -35,7 +36,7 @@ class ReleaseContext:
     """What the rules look at: the hospital, the question and the study."""
 
     site: Site
-    plan: Question
+    question: Question
     study: Study
 
     @property
@@ -44,9 +45,9 @@ class ReleaseContext:
         return self.study.secure_aggregation.enabled
 
     def sentence(self, value: Any) -> bool:
-        """Whether a value is a code of the table with arguments of its types, whose words stand in the study, the settings or the roster."""
+        """Whether a value is a sentence of the table, all of whose words are allowed to leave."""
         try:
-            return Sentence.from_json(value).stands(Around(self.site, self.study))
+            return Sentence.from_json(value).stands(AllowedWords(self.site, self.study))
         except ValueError:
             return False
 
@@ -55,93 +56,99 @@ Rule = Callable[[ReleaseContext, Any], bool]
 """Whether a value may leave."""
 
 
-def _whole(door: ReleaseContext, value: Any) -> bool:
+def _whole(context: ReleaseContext, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1 << 40
 
 
-def _number(door: ReleaseContext, value: Any) -> bool:
-    return _whole(door, value) or (isinstance(value, float) and math.isfinite(value))
+def _number(context: ReleaseContext, value: Any) -> bool:
+    return _whole(context, value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _flag(door: ReleaseContext, value: Any) -> bool:
+def _flag(context: ReleaseContext, value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _sentences(door: ReleaseContext, value: Any) -> bool:
+def _sentences(context: ReleaseContext, value: Any) -> bool:
     return (
-        isinstance(value, list) and len(value) <= _MOST and all(door.sentence(one) for one in value)
+        isinstance(value, list)
+        and len(value) <= _MOST
+        and all(context.sentence(sentence) for sentence in value)
     )
 
 
-def _reasons(door: ReleaseContext, value: Any) -> bool:
+def _reasons(context: ReleaseContext, value: Any) -> bool:
     """Sentences, each with the number of images that it holds for."""
     if (
         not isinstance(value, list)
         or len(value) > _MOST
-        or not all(isinstance(one, dict) and "images" in one for one in value)
+        or not all(isinstance(reason, dict) and "images" in reason for reason in value)
     ):
         return False
-    plain = [{name: inner for name, inner in one.items() if name != "images"} for one in value]
-    return all(WHOLE.fits(one["images"]) for one in value) and _sentences(door, plain)
+    plain = [
+        {name: inner for name, inner in reason.items() if name != "images"} for reason in value
+    ]
+    return all(WHOLE.fits(reason["images"]) for reason in value) and _sentences(context, plain)
 
 
-def _counted(door: ReleaseContext, value: Any) -> bool:
+def _counted(context: ReleaseContext, value: Any) -> bool:
     return isinstance(value, Mapping) and all(
-        _COUNTER.fullmatch(str(name)) and _whole(door, count) for name, count in value.items()
+        _COUNTER.fullmatch(str(name)) and _whole(context, count) for name, count in value.items()
     )
 
 
-def _metrics(door: ReleaseContext, value: Any) -> bool:
-    known = networks.task(door.study).higher_is_better
+def _metrics(context: ReleaseContext, value: Any) -> bool:
+    metrics = networks.task(context.study).higher_is_better
     return isinstance(value, Mapping) and all(
-        name in known and (v is None or isinstance(v, float) or _number(door, v))
-        for name, v in value.items()
+        name in metrics
+        and (number is None or isinstance(number, float) or _number(context, number))
+        for name, number in value.items()
     )
 
 
-def _intervals(door: ReleaseContext, value: Any) -> bool:
-    known = networks.task(door.study).higher_is_better
+def _intervals(context: ReleaseContext, value: Any) -> bool:
+    metrics = networks.task(context.study).higher_is_better
     return isinstance(value, Mapping) and all(
-        name in known and len(pair) == 2 and all(_number(door, end) for end in pair)
+        name in metrics and len(pair) == 2 and all(_number(context, end) for end in pair)
         for name, pair in value.items()
     )
 
 
-def _compute(door: ReleaseContext, value: Any) -> bool:
+def _compute(context: ReleaseContext, value: Any) -> bool:
     """How this hospital computed: the processor as it calls itself, and words of ours."""
     checks: Mapping[str, Callable[[Any], bool]] = {
-        "device": lambda text: text == device.name(door.site.device),
+        "device": lambda text: text == device.name(context.site.device),
         "precision": lambda text: text in _PRECISIONS,
-        "channels_last": lambda flag: _flag(door, flag),
-        "note": lambda sentence: sentence is None or door.sentence(sentence),
-        "threads": lambda count: _whole(door, count),
+        "channels_last": lambda flag: _flag(context, flag),
+        "note": lambda sentence: sentence is None or context.sentence(sentence),
+        "threads": lambda count: _whole(context, count),
     }
     return isinstance(value, Mapping) and all(
-        name in checks and checks[name](told) for name, told in value.items()
+        name in checks and checks[name](part) for name, part in value.items()
     )
 
 
-def _examples(door: ReleaseContext, value: Any) -> bool:
+def _examples(context: ReleaseContext, value: Any) -> bool:
     """Pictures leave only where every image of the folder is a phantom."""
     pictures = isinstance(value, list) and all(
-        isinstance(e, dict) and set(e) <= set(_PICTURES) for e in value
+        isinstance(example, dict) and set(example) <= set(_PICTURES) for example in value
     )
     return (
         pictures
-        and door.site.synthetic
-        and all(isinstance(text, str) for e in value for text in e.values())
+        and context.site.synthetic
+        and all(isinstance(text, str) for example in value for text in example.values())
     )
 
 
-def _head(door: ReleaseContext, value: Any) -> bool:
+def _head(context: ReleaseContext, value: Any) -> bool:
     """This hospital's own head, as it travels; numbers of its record's lines and hashes."""
     try:
-        return value is None or tree_heads.read(value).site == door.site.name
+        return value is None or tree_heads.read(value).site == context.site.name
     except SignatureError:
         return False
 
 
-COUNTS, METRICS = "counts", "metrics"
+COUNTS = "counts"
+METRICS = "metrics"
 RULES: Mapping[str, Mapping[str, tuple[Rule, str]]] = {
     "join": {
         **dict.fromkeys(sum_specs.COUNTS, (_whole, COUNTS)),
@@ -169,6 +176,9 @@ RULES: Mapping[str, Mapping[str, tuple[Rule, str]]] = {
         "examples": (_examples, METRICS),
     },
 }
-"""Kind of answer: name of a value: its rule, and which of the policy's switches lets it leave where updates are masked."""
+"""Kind of answer: name of a value: its rule and its switch; without masks every switch is on."""
 FEWEST = "fewest"
-"""Name under which the worker tells the outbox the smallest number of patients that an answer's values are over; it never leaves."""
+"""Name of the smallest number of patients behind an answer's values.
+
+The worker tells it to the outbox; it never leaves.
+"""

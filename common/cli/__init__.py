@@ -1,1 +1,4 @@
-"""The command line: which commands there are, how results and progress look; the work itself is elsewhere."""
+"""The command line: which commands there are, how results and progress look.
+
+The work itself is elsewhere.
+"""

@@ -41,7 +41,7 @@ def agreed(question: str) -> bool:
 
 
 def paint(text: str, style: str, stream: TextIO) -> str:
-    """The text in a style ("red", "bold", "dim") on a terminal, unchanged elsewhere or where the user set NO_COLOR."""
+    """The text in a style ("red", "bold", "dim"); unchanged off a terminal and under NO_COLOR."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
     return text if plain else f"\033[{_STYLES[style]}m{text}\033[0m"
 
@@ -56,7 +56,10 @@ def stop_event() -> threading.Event:
 
 @contextlib.contextmanager
 def work() -> Iterator[None]:
-    """While it lasts, whatever a library prints on stdout, in Python or below it, goes to stderr: stdout stays for the result."""
+    """While it lasts, whatever a library prints on stdout goes to stderr: stdout is for the result.
+
+    That holds for prints in Python and below it.
+    """
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

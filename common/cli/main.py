@@ -1,4 +1,4 @@
-"""The ``consilium`` command: reads and checks its arguments here, then calls the code that does the work.
+"""The ``consilium`` command: reads arguments, calls what does the work, puts errors into words.
 
 Nothing heavy is imported before a command needs it, so ``--help`` answers at once.
 """
@@ -10,20 +10,24 @@ import importlib
 import os
 import signal
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from common import environment
-from common.cli import arguments, console
+from common.cli import console, run_commands
+from common.cli.arguments import build
+from common.cli.parser import Parser
 from common.errors import ArgumentError, ConsiliumError, did_you_mean
 
-_FAILED, _WRONG_INPUT = 1, 2
+_FAILED = 1
+_WRONG_INPUT = 2
 _SILENT = {**environment.FLOWER, "OMP_WAIT_POLICY": "PASSIVE"}
-"""Unless the user's environment says otherwise, Flower calls nobody, and threads that wait do not hold a core: on a machine that others
-use too, spinning threads made a round fifty times as long."""
+"""Environment of a command, unless the user's says otherwise.
+
+Flower calls nobody, and threads that wait do not hold a core: on a machine that others use too,
+spinning threads made a round fifty times as long.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Interrupt:
-    """Notes Ctrl-C: what it cuts short may end in any other error, as an import that breaks off half-way does."""
+    """Notes Ctrl-C: what it cuts short may end in any other error, as a broken-off import does."""
 
     def __init__(self) -> None:
         self.noted = False
@@ -88,9 +92,9 @@ def _failed(error: Exception, debug: bool) -> int:
 def _run(words: Sequence[str]) -> int:
     for name, value in _SILENT.items():
         os.environ.setdefault(name, value)
-    parser = arguments.build()
-    given, extra = parser.parse_known_args(words)
-    chosen: arguments.Parser = getattr(given, "parser", parser)
+    parser = build()
+    arguments, extra = parser.parse_known_args(words)
+    chosen: Parser = getattr(arguments, "parser", parser)
     if extra:
         hint = did_you_mean(extra[0], chosen.options())
         raise ArgumentError(
@@ -100,26 +104,23 @@ def _run(words: Sequence[str]) -> int:
     if command is None:
         console.note(chosen.format_help().rstrip("\n"))
         return _WRONG_INPUT
-    return command(given)
+    return command(arguments)
 
 
 def _deployed(words: str) -> Callable[[Namespace], int] | None:
-    """A command of the coordinator's or the hospital's side; each side's code is loaded only where its commands are typed."""
-    room = {"provision": "server", "server": "server", "site": "client"}.get(
-        words.removeprefix("consilium ").split()[0]
-    )
-    if room is None:
+    """A command of the coordinator's or the hospital's side; no other command loads that side."""
+    group = words.removeprefix("consilium ").split()[0]
+    if group in ("provision", "server"):
+        side = importlib.import_module("server.commands.server_commands")
+    elif group == "site":
+        side = importlib.import_module("client.commands.site_commands")
+    else:
         return None
-    side = (
-        importlib.import_module("server.commands.server_commands")
-        if room == "server"
-        else importlib.import_module("client.commands.site_commands")
-    )
     command: Callable[[Namespace], int] | None = side.COMMANDS.get(words)
     return command
 
 
-def _study(given: Namespace) -> int:
+def _study(arguments: Namespace) -> int:
     from common.cli import study_commands  # noqa: PLC0415
 
     commands: dict[str, Callable[[Namespace], int]] = {
@@ -127,102 +128,7 @@ def _study(given: Namespace) -> int:
         "check": study_commands.check,
         "show": study_commands.show,
     }
-    return commands[given.parser.prog.split()[-1]](given)
-
-
-def _simulate(given: Namespace) -> int:
-    from common.simulation import run  # noqa: PLC0415
-
-    out = given.out or Path("runs") / given.study.stem
-    with console.work(), _told_what_is_kept(out, given.sites):
-        _check_device(given.device)
-        report = run.simulate(
-            given.study,
-            given.sites,
-            out,
-            engine=given.engine,
-            compare=given.compare,
-            rounds=given.rounds,
-            seed=given.seed,
-            device=given.device,
-            threads=given.threads,
-        )
-    return _answer(report, given.json, report["metrics"], f"Report: {out / 'report.html'}")
-
-
-def _evaluate(given: Namespace) -> int:
-    from common.simulation import run  # noqa: PLC0415
-
-    with console.work():
-        _check_device(given.device)
-        scored = run.evaluate(given.model, given.sites, split=given.split, device=given.device)
-    rows = {
-        **{site: {"mean": values} for site, values in scored["metrics"]["sites"].items()},
-        "mean": scored["metrics"],
-    }
-    return _answer(scored, given.json, rows, "")
-
-
-def _demo(given: Namespace) -> int:
-    from common.simulation import run  # noqa: PLC0415
-
-    with console.work(), _told_what_is_kept(given.out, given.out / "hospitals"):
-        report = run.demo(given.out)
-    return _answer(report, given.json, report["metrics"], f"Report: {given.out / 'report.html'}")
-
-
-def _check_device(wanted: str) -> None:
-    """Refuse a GPU that is not there before any hospital starts."""
-    if wanted != "cuda":
-        return
-    import torch  # noqa: PLC0415
-
-    if not torch.cuda.is_available():
-        raise ArgumentError(
-            "--device is 'cuda', but torch sees no usable GPU here; give cpu or auto."
-        )
-
-
-@contextlib.contextmanager
-def _told_what_is_kept(out: Path, sites: Path) -> Iterator[None]:
-    """Add to the error that ends a run which of its rounds is on disk, and how to score it."""
-    began = time.time()
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as error:
-        if kept := _kept(out / "model", sites, began):
-            error.add_note(kept)
-        raise
-
-
-def _kept(model: Path, sites: Path, began: float) -> str:
-    import json  # noqa: PLC0415
-    import shlex  # noqa: PLC0415
-
-    try:
-        if (model / "weights.safetensors").stat().st_mtime < began:  # of an earlier run
-            return ""
-        rounds = json.loads((model / "model.json").read_text("utf-8"))["rounds"]
-    except (OSError, ValueError, KeyError):
-        return ""
-    return f"Rounds done: {rounds}; score their model with: consilium evaluate {shlex.quote(str(model))} --sites {shlex.quote(str(sites))}"
-
-
-def _answer(result: dict[str, Any], as_json: bool, rows: dict[str, Any], last: str) -> int:
-    """The result as JSON, or as a table with one line a row and its mean metrics."""
-    if as_json:
-        console.out_json(result)
-        return 0
-    width = max(map(len, rows), default=0)
-    for name, row in rows.items():
-        values = (
-            f"{metric} {'undefined' if value is None else f'{value:.3f}'}"
-            for metric, value in row["mean"].items()
-        )
-        console.out(f"{name.ljust(width)}  {'  '.join(values)}")
-    if last:
-        console.out(last)
-    return 0
+    return commands[arguments.parser.prog.split()[-1]](arguments)
 
 
 def _complain(text: str) -> None:
@@ -230,7 +136,11 @@ def _complain(text: str) -> None:
 
 
 def _explain(error: Exception, debug: bool) -> None:
-    """A short sentence for an error that nobody foresaw; its trace goes to a file that only the user can read, or to stderr."""
+    """A short sentence for an error that nobody foresaw.
+
+    Its trace goes to a file that only the user can read, as it may hold patients' file names, or
+    to stderr.
+    """
     import tempfile  # noqa: PLC0415
     import traceback  # noqa: PLC0415
 
@@ -250,9 +160,9 @@ _COMMANDS: dict[str, Callable[[Namespace], int]] = {
     **dict.fromkeys(
         ("consilium study new", "consilium study check", "consilium study show"), _study
     ),
-    "consilium simulate": _simulate,
-    "consilium evaluate": _evaluate,
-    "consilium demo": _demo,
+    "consilium simulate": run_commands.simulate,
+    "consilium evaluate": run_commands.evaluate,
+    "consilium demo": run_commands.demo,
 }
 
 if __name__ == "__main__":

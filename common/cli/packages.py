@@ -1,4 +1,4 @@
-"""What is installed in this Python: versions, what packages ask for, and the folders that they come from."""
+"""What is installed in this Python: versions, what packages ask for, and where they lie."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from common import checks
 from common.checks import CheckResult
+from common.cli import installation
 
 _OURS = ("server", "client", "common")
-_TOLD = ("consilium", "flwr", "torch", "monai")
+_SHOWN = ("consilium", "flwr", "torch", "monai")
 _GATEWAY = ("consilium", "flwr", "cryptography", "grpcio", "httpx", "numpy")
 """What a gateway without torch is made of."""
 
 
 def look(*, small: bool = False) -> list[CheckResult]:
-    """Findings about versions and places. ``small``: a gateway's installation, which lacks most of what Consilium asks for."""
-    told = {name: version for name in _TOLD if (version := _version(name)) is not None}
-    wanted = _required("consilium")
+    """Findings about versions and places.
+
+    Args:
+        small: this is a gateway's installation, which lacks most of what Consilium asks for.
+    """
+    installed = {name: version for name in _SHOWN if (version := _version(name)) is not None}
+    required = _required("consilium")
     if small:
-        wanted = (
+        required = (
             entry
-            for entry in wanted
+            for entry in required
             if entry[2] is not None
             or (entry[0] == "consilium" and Requirement(entry[1]).name in _GATEWAY)
         )
-    found = checks.versions(told, wanted)
-    places = {name: place for name in _OURS if (place := _place(name))}
-    python_path, user = os.environ.get("PYTHONPATH", ""), site.getusersitepackages()
-    return found + checks.roots(
-        _doubles(sys.path),
-        places,
-        _installed(),
-        python_path,
-        user if user in sys.path and any(Path(user).glob("*")) else "",
+    user_site = site.getusersitepackages()
+    return installation.versions(installed, required) + installation.roots(
+        doubles=_doubles(sys.path),
+        ours={name: place for name in _OURS if (place := _place(name))},
+        home=_installed(),
+        python_path=os.environ.get("PYTHONPATH", ""),
+        user_site=user_site if user_site in sys.path and any(Path(user_site).glob("*")) else "",
     )
 
 
@@ -54,38 +56,41 @@ def _version(name: str) -> str | None:
 
 
 def _required(first: str) -> Iterator[tuple[str, str, bool | None]]:
-    """``(who, requirement, met)`` for a package and all that it needs, as installed; nothing if it is not installed."""
-    todo, seen = [(first, frozenset[str]())], set()
+    """``(package, requirement, met)`` for a package and all that it needs, as installed.
+
+    Nothing if the first one is not installed.
+    """
+    todo = [(first, frozenset[str]())]
+    seen = set()
     while todo:
-        who, extras = todo.pop()
-        seen.add((canonicalize_name(who), extras))
-        for wanted in _requirements(who, extras):
-            version = _version(wanted.name)
-            yield (
-                who,
-                f"{wanted.name}{wanted.specifier}",
-                None if version is None else wanted.specifier.contains(version, prereleases=True),
-            )
-            entry = (wanted.name, frozenset(wanted.extras))
-            if version is not None and (canonicalize_name(entry[0]), entry[1]) not in seen:
-                todo.append(entry)
+        package, extras = todo.pop()
+        seen.add((canonicalize_name(package), extras))
+        for requirement in _requirements(package, extras):
+            name = requirement.name
+            specifier = requirement.specifier
+            version = _version(name)
+            met = None if version is None else specifier.contains(version, prereleases=True)
+            yield package, f"{name}{specifier}", met
+            needed = frozenset(requirement.extras)
+            # Packages ask for each other in circles, so each is looked at once for its extras.
+            if version is not None and (canonicalize_name(name), needed) not in seen:
+                todo.append((name, needed))
 
 
-def _requirements(who: str, extras: frozenset[str]) -> Iterator[Requirement]:
+def _requirements(package: str, extras: frozenset[str]) -> Iterator[Requirement]:
     """What a package asks for on this machine."""
     try:
-        texts = metadata.requires(who) or []
+        texts = metadata.requires(package) or []
     except metadata.PackageNotFoundError:
         return
     for text in texts:
         try:
-            wanted = Requirement(text)
+            requirement = Requirement(text)
         except InvalidRequirement:  # of an old package; pip has looked at it when it was installed
             continue
-        if wanted.marker is None or any(
-            wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)
-        ):
-            yield wanted
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+            yield requirement
 
 
 def _doubles(path: Sequence[str]) -> dict[str, list[str]]:
@@ -97,25 +102,24 @@ def _doubles(path: Sequence[str]) -> dict[str, list[str]]:
             places.setdefault(canonicalize_name(name), set()).add(
                 str(Path(str(distribution.locate_file(""))).resolve())
             )
-    return {name: sorted(found) for name, found in sorted(places.items()) if len(found) > 1}
+    return {name: sorted(folders) for name, folders in sorted(places.items()) if len(folders) > 1}
 
 
 def _place(name: str) -> str:
     """The folder that one of our own packages is imported from."""
-    found = util.find_spec(name)
-    return (
-        ""
-        if found is None or found.origin is None
-        else str(Path(found.origin).resolve().parent.parent)
-    )
+    spec = util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return ""
+    return str(Path(spec.origin).resolve().parent.parent)
 
 
 def _installed() -> str | None:
-    """The folder where Consilium is installed, or the source folder that an editable installation points at."""
+    """The folder where Consilium is installed; of an editable installation its source folder."""
     try:
         distribution = metadata.distribution("consilium")
     except metadata.PackageNotFoundError:
         return None
+    # PEP 610: pip writes this file where it installed from a folder.
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     if origin.get("dir_info", {}).get("editable"):
         return str(Path(unquote(urlsplit(origin["url"]).path)).resolve())

@@ -1,4 +1,4 @@
-"""Try a study's steps on invented images, so that a wrong setting is found before any hospital is asked."""
+"""Try a study's steps on invented images: a wrong setting shows before any hospital is asked."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from common.targets import Target, named
 from common.transforms import Transform
 
 _SIDE = {2: 96, 3: 32}
+"""Pixels along each side, by number of dimensions: room for usual crops and patches."""
 
 
 def steps(study: Study) -> None:
-    """Run every step of ``data.prepare`` and ``data.augment`` once, on two images of noise with one labelled patch.
+    """Run every step of ``data.prepare`` and ``data.augment`` once, on two invented images.
 
     Raises:
         StudyError: a step refuses its settings.
@@ -35,7 +36,8 @@ def steps(study: Study) -> None:
             if transform.augment is not None:
                 batch = transform.augment(options, batch, generator)
     except CaseError:
-        return  # the invented image does not suit a step, e.g. has no foreground for it; a hospital's image may
+        # The invented image does not suit a step, e.g. has no foreground for it; a hospital's may.
+        return
 
 
 def _transform(name: str) -> Transform:
@@ -45,7 +47,8 @@ def _transform(name: str) -> Transform:
 
 def _invented(study: Study, generator: torch.Generator) -> Sample:
     """Noise with a bright patch, which the targets mark that the task asks for."""
-    dimensions, needs = study.data.dimensions, networks.task(study).needs
+    dimensions = study.data.dimensions
+    needs = networks.task(study).needs
     side = _SIDE[dimensions]
     size, low, high = ([length] * dimensions for length in (side, side // 4, side // 2))
     image = torch.rand((study.data.channels, *size), generator=generator)

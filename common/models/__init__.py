@@ -1,7 +1,8 @@
 """Networks: one file each, thin builders over MONAI's.
 
-A file ``common/models/<name>.py`` exports ``MODEL``, a :class:`Model`. Norm layers hold no batch statistics by default (GroupNorm or
-InstanceNorm): running statistics leak and drift between hospitals. ``build`` must be deterministic given torch's global seed.
+A file ``common/models/<name>.py`` exports ``MODEL``, a :class:`Model`. Norm layers hold no batch
+statistics by default (GroupNorm or InstanceNorm): running statistics leak and drift between
+hospitals. ``build`` must be deterministic given torch's global seed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ class Shape:
     Attributes:
         dimensions: 2 or 3.
         inputs: channels of the image.
-        outputs: what the task needs: logits for classification, classes with background for segmentation, classes for detection.
+        outputs: what the task needs: logits for classification, classes with background for
+            segmentation, classes for detection.
     """
 
     dimensions: int
@@ -30,7 +32,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Model:
-    """One named network: which tasks it serves, its settings class, and its builder ``(options, shape) -> module``."""
+    """One named network.
+
+    Attributes:
+        tasks: names of the tasks that it serves.
+        options: frozen dataclass declared with ``common.study.config.setting``.
+        build: ``(options, shape) -> module``.
+    """
 
     tasks: tuple[str, ...]
     options: type[Any]

@@ -16,7 +16,7 @@ def convolution(
 ) -> nn.Module:
     """A 2-D or 3-D convolution that keeps the extent (divided by the stride, rounded up)."""
     kind = Convolution2d if dimensions == 2 else Convolution3d
-    return kind(inputs, outputs, size, stride, size // 2, bias=bias)
+    return kind(inputs, outputs, size, stride=stride, padding=size // 2, bias=bias)
 
 
 def unit(dimensions: int, inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Sequential:
@@ -26,18 +26,19 @@ def unit(dimensions: int, inputs: int, outputs: int, norm: str, stride: int = 1)
 
 
 class Residual(nn.Module):
-    """Two convolutions around a shortcut (He et al. 2016, basic block); starts as the shortcut alone (last scale is 0)."""
+    """Two convolutions around a shortcut (He et al. 2016, basic block)."""
 
     def __init__(self, dimensions: int, inputs: int, outputs: int, norm: str, stride: int) -> None:
         super().__init__()
-        self.first = unit(dimensions, inputs, outputs, norm, stride)
+        self.first = unit(dimensions, inputs, outputs, norm, stride=stride)
         self.second = convolution(dimensions, outputs, outputs)
         self.norm = norm_layer(norm, outputs, dimensions)
         self.shortcut = (
             nn.Identity()
             if inputs == outputs and stride == 1
-            else convolution(dimensions, inputs, outputs, 1, stride)
+            else convolution(dimensions, inputs, outputs, size=1, stride=stride)
         )
+        # A scale of 0 starts the block as its shortcut alone: a deep stack trains from the start.
         nn.init.zeros_(self.norm.get_parameter("weight"))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,22 +62,18 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.stem = unit(dimensions, inputs, widths[0], norm, stride=2)
-        stages, before = [], widths[0]
+        self.stages = nn.ModuleList()
+        before = widths[0]
         for width in widths:
-            stages.append(
-                nn.Sequential(
-                    *(
-                        Residual(dimensions, width if n else before, width, norm, 1 if n else 2)
-                        for n in range(blocks)
-                    )
-                )
-            )
+            first = Residual(dimensions, before, width, norm, stride=2)
+            others = (Residual(dimensions, width, width, norm, stride=1) for _ in range(blocks - 1))
+            self.stages.append(nn.Sequential(first, *others))
             before = width
-        self.stages = nn.ModuleList(stages)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of every stage, finest first."""
-        x, features = self.stem(images), []
+        x = self.stem(images)
+        features = []
         for stage in self.stages:
             x = stage(x)
             features.append(x)
@@ -84,7 +81,9 @@ class Backbone(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """Feature pyramid: coarse features are enlarged and added to finer ones (Lin et al. 2017, "FPN", section 3).
+    """Feature pyramid: coarse features are enlarged and added to finer ones.
+
+    Lin et al. 2017, "FPN", section 3.
 
     Args:
         dimensions: 2 or 3.

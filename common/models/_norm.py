@@ -1,7 +1,9 @@
-"""Normalisation without batch statistics for any network, also for builders that ignore their norm argument.
+"""Normalisation without batch statistics for any network.
 
-A network is built with whatever its builder makes, then :func:`normalised` exchanges every norm layer and refuses a network in which
-batch statistics are left. Exchanging draws no random number and keeps a layer that two parts of a network share shared.
+Some of MONAI's builders ignore their norm argument or have none.
+A network is built with whatever its builder makes, then :func:`normalised` exchanges every norm
+layer and refuses a network in which batch statistics are left. Exchanging draws no random number
+and keeps a layer that two parts of a network share shared.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ def norm_setting(default: str = "group") -> Any:
 
 
 class GroupNorm(nn.GroupNorm):
-    """Group normalisation (Wu and He 2018, eq. 1-4) that gives its output the memory layout of its input.
+    """Group normalisation (Wu and He 2018, eq. 1-4) that keeps the memory layout of its input.
 
-    torch's kernel for channels-last input is several times slower on a CPU than the one for contiguous input with two copies around it.
+    torch's kernel for channels-last input is several times slower on a CPU than the one for
+    contiguous input with two copies around it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,9 +43,10 @@ class GroupNorm(nn.GroupNorm):
 
 
 class InstanceNorm(GroupNorm):
-    """Instance normalisation with scale and shift (Ulyanov et al. 2016): group normalisation with a group for each channel.
+    """Instance normalisation with scale and shift (Ulyanov et al. 2016): one group a channel.
 
-    A map of a single pixel has no spread: normalising it would erase it (torch refuses it in training), so it is only scaled and shifted.
+    A map of a single pixel has no spread: normalising it would erase it (torch refuses it in
+    training), so it is only scaled and shifted.
     """
 
     def __init__(self, channels: int) -> None:
@@ -57,7 +61,10 @@ class InstanceNorm(GroupNorm):
 
 
 def groups(channels: int) -> int:
-    """The most groups, 8 at most, that divide the channels and leave four or more in each; 1 where there is no such number."""
+    """The most groups, 8 at most, that divide the channels and leave four or more in each.
+
+    1 where there is no such number.
+    """
     fitting = (
         g
         for g in range(_MOST_GROUPS, 1, -1)
@@ -86,7 +93,8 @@ def normalised(network: nn.Module, kind: str, dimensions: int, divisible: int = 
         network: changed in place.
         kind: one of :data:`NORMS`.
         dimensions: 2 or 3.
-        divisible: image sizes that the network takes are multiples of this; kept as the network's attribute ``divisible``.
+        divisible: image sizes that the network takes are multiples of this; kept as the network's
+            attribute ``divisible``.
 
     Raises:
         StudyError: batch statistics are left although ``kind`` is not "batch".
@@ -95,12 +103,14 @@ def normalised(network: nn.Module, kind: str, dimensions: int, divisible: int = 
     for module in list(network.modules()):
         for name, layer in list(module.named_children()):
             if isinstance(layer, (_NormBase, nn.GroupNorm)):
+                # By identity: a layer that two parts of the network share stays shared.
                 new = exchanged.setdefault(
                     id(layer), norm_layer(kind, _channels(layer), dimensions)
                 )
                 setattr(module, name, new)
     if kind != "batch":
         _refuse_batch_statistics(network)
+    # Past nn.Module's own __setattr__, which has no type for a plain number.
     object.__setattr__(network, "divisible", divisible)
     return network
 
@@ -109,7 +119,8 @@ def _refuse_batch_statistics(network: nn.Module) -> None:
     left = sorted({type(m).__name__ for m in network.modules() if isinstance(m, _NormBase)})
     if left:
         raise StudyError(
-            f"model holds {', '.join(left)}, whose batch statistics could not be exchanged; choose another model or norm = 'batch'."
+            f"model holds {', '.join(left)}, whose batch statistics could not be exchanged; "
+            "choose another model or norm = 'batch'."
         )
 
 

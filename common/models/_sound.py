@@ -1,7 +1,8 @@
 """Convolutions that stay correct under bf16 on a CPU.
 
-Where a map is only one or two pixels wide, oneDNN (3.12, in torch 2.13, with AVX-512) computes the bf16 gradient of the weights from memory
-that it never wrote, or writes past its end. Maps that narrow cost nothing, so there a convolution leaves bf16 for float32.
+Where a map is only one or two pixels wide, oneDNN (3.12, in torch 2.13, with AVX-512) computes the
+bf16 gradient of the weights from memory that it never wrote, or writes past its end. Maps that
+narrow cost nothing, so there a convolution leaves bf16 for float32.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_NARROW = 2  # pixels
+_NARROW = 2
+"""Pixels of a side up to which bf16 is left."""
 
 
 class _Sound(nn.Module):
@@ -54,8 +56,9 @@ _KINDS: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def sound(network: nn.Module) -> nn.Module:
-    """The network with every plain convolution made sound, in place; names and weights stay as they are."""
+    """The network with every plain convolution made sound, in place; names and weights stay."""
     for module in network.modules():
+        # Exactly these types: a subclass has a forward of its own that must not be lost.
         if type(module) in _KINDS:
             module.__class__ = _KINDS[type(module)]
     return network

@@ -1,4 +1,4 @@
-"""What the U-Nets share: settings, the check that levels fit together, arguments of MONAI's classes."""
+"""What the U-Nets share: settings, the check of their levels, arguments of MONAI's classes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def check_levels(channels: tuple[int, ...], strides: tuple[int, ...]) -> None:
     check_count(len(channels), 2)
     if len(strides) != len(channels) - 1:
         raise StudyError(
-            f"model.strides has {len(strides)} entries; give {len(channels) - 1}, one fewer than model.channels."
+            f"model.strides has {len(strides)} entries; "
+            f"give {len(channels) - 1}, one fewer than model.channels."
         )
 
 

@@ -1,6 +1,7 @@
-"""Attention U-Net (Oktay et al. 2018), MONAI's: the skip connections are weighted by what the level below has found.
+"""Attention U-Net (Oktay et al. 2018), MONAI's: the level below weighs each skip connection.
 
-MONAI's has batch and instance norm mixed and no argument for it, so the norm layers are exchanged afterwards.
+MONAI's has batch and instance norm mixed and no argument for it, so the norm layers are exchanged
+afterwards.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class Options(Levels):
 
 
 def build(options: Options, shape: Shape) -> nn.Module:
-    """``[B, C, H, W[, D]]``, sides a multiple of the product of the strides, to logits ``[B, outputs, H, W[, D]]``.
+    """``[B, C, H, W[, D]]`` to logits ``[B, outputs, H, W[, D]]``.
+
+    Sides are a multiple of the product of the strides.
 
     Raises:
         StudyError: channels and strides do not fit together.

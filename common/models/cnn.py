@@ -1,4 +1,7 @@
-"""A small convolutional classifier: strided stages of convolution, norm and ReLU, mean over the image, dropout, one linear layer."""
+"""A small convolutional classifier: strided stages, mean over the image, one linear layer.
+
+A stage is convolution, norm and ReLU; dropout lies before the linear layer.
+"""
 
 from __future__ import annotations
 

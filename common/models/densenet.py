@@ -1,10 +1,14 @@
-"""DenseNet (Huang et al. 2017), MONAI's. The defaults are a small one; DenseNet-121 is 64 features, growth 32, blocks 6, 12, 24, 16."""
+"""DenseNet (Huang et al. 2017), MONAI's.
+
+The defaults are a small one; DenseNet-121 is 64 features, growth 32, blocks 6, 12, 24, 16.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from common.errors import StudyError
 from common.models import Model, Shape
@@ -31,7 +35,7 @@ class Options:
 
 
 def build(options: Options, shape: Shape) -> nn.Module:
-    """``[B, C, H, W[, D]]`` of any size to logits ``[B, outputs]``; halving rounds up, so that a thin volume never shrinks to nothing.
+    """``[B, C, H, W[, D]]`` of any size to logits ``[B, outputs]``.
 
     Raises:
         StudyError: no dense block.
@@ -49,10 +53,22 @@ def build(options: Options, shape: Shape) -> nn.Module:
         block_config=options.blocks,
         dropout_prob=options.dropout,
     )
+    # Halving rounds up, so that a thin volume never shrinks to nothing.
     for layer in network.modules():
         if isinstance(layer, (nn.AvgPool2d, nn.AvgPool3d)):
             layer.ceil_mode = True
+        if isinstance(layer, nn.AvgPool3d):
+            layer.__class__ = _Halving
     return normalised(network, options.norm, shape.dimensions)
+
+
+class _Halving(nn.AvgPool3d):
+    """A pooling that leaves a side of one pixel as it is, where torch's refuses a volume."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, C, H, W, D]`` to half of each side, rounded up."""
+        kernel = [min(2, side) for side in x.shape[2:]]
+        return functional.avg_pool3d(x, kernel, stride=2, ceil_mode=True)
 
 
 MODEL = Model(tasks=("classification",), options=Options, build=build)

@@ -1,4 +1,7 @@
-"""The U-Net of nnU-Net (Isensee et al. 2021), MONAI's DynUNet, without deep supervision. Its first level works at full resolution."""
+"""The U-Net of nnU-Net (Isensee et al. 2021), MONAI's DynUNet, without deep supervision.
+
+Its first level works at full resolution.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from common.study.config import setting
 
 _FEWEST_LEVELS = 3
 _UNUSED = ("input_block", "downsamples", "bottleneck", "upsamples")
-"""Second names under which DynUNet registers the blocks of ``skip_layers``; with them each weight would be stored twice."""
+"""Second names under which DynUNet registers the blocks of ``skip_layers``.
+
+With them each weight would be stored, and travel, twice.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,9 @@ class Options(Blocks):
 
 
 def build(options: Options, shape: Shape) -> nn.Module:
-    """``[B, C, H, W[, D]]``, sides a multiple of 2 to the power of the levels below the first, to ``[B, outputs, H, W[, D]]``.
+    """``[B, C, H, W[, D]]`` to ``[B, outputs, H, W[, D]]``.
+
+    Sides are a multiple of 2 to the power of the levels below the first.
 
     Raises:
         StudyError: fewer than three levels.

@@ -1,6 +1,7 @@
 """EfficientNet (Tan and Le 2019), MONAI's, from random weights.
 
-MONAI fixes the padding of each convolution for one image size, which breaks small images; here it follows from the kernel alone.
+MONAI fixes the padding of each convolution for one image size, which breaks small images; here it
+follows from the kernel alone.
 """
 
 from __future__ import annotations

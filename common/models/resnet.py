@@ -1,6 +1,8 @@
-"""ResNet (He et al. 2016), MONAI's. The defaults are an 18-layer one of a quarter width; ResNet-18 has channels 64, 128, 256, 512.
+"""ResNet (He et al. 2016), MONAI's.
 
-MONAI's builder passes its norm argument to one layer only, so the norm layers are exchanged afterwards.
+The defaults are an 18-layer one of a quarter width; ResNet-18 has channels 64, 128, 256, 512.
+MONAI's builder passes its norm argument to one layer only, so the norm layers are exchanged
+afterwards.
 """
 
 from __future__ import annotations
@@ -42,9 +44,10 @@ def build(options: Options, shape: Shape) -> nn.Module:
         StudyError: not four stages.
     """
     for name in ("channels", "layers"):
-        if len(getattr(options, name)) != _STAGES:
+        count = len(getattr(options, name))
+        if count != _STAGES:
             raise StudyError(
-                f"model.{name} has {len(getattr(options, name))} entries; give {_STAGES}, one for each stage."
+                f"model.{name} has {count} entries; give {_STAGES}, one for each stage."
             )
     from monai.networks.nets.resnet import ResNet  # noqa: PLC0415 (slow to import)
 

@@ -1,7 +1,9 @@
-"""RetinaNet (Lin et al. 2017, "Focal Loss for Dense Object Detection") in 2-D and 3-D: residual backbone, feature pyramid, two shared heads.
+"""RetinaNet in 2-D and 3-D: residual backbone, feature pyramid, two heads that all levels share.
 
-The network gives every anchor one logit per class and the offsets of one box; which anchor learns what is the task's business
-(:mod:`common.tasks.detection`). Anchors are computed from the image's extent, so they are neither weights nor buffers and never travel.
+Lin et al. 2017, "Focal Loss for Dense Object Detection". The network gives every anchor one logit
+per class and the offsets of one box; which anchor learns which box is the task's business
+(:mod:`common.tasks.detection`). Anchors are computed from the image's extent, so they are neither
+weights nor buffers and never travel.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from common.models._norm import norm_setting
 from common.study.config import setting
 from common.tasks._boxes import Candidates
 
-_PRIOR = 0.01  # start probability of every class at every anchor, so that background does not drown the first steps (section 3.3)
+# So that background does not drown the first steps (section 3.3).
+_PRIOR = 0.01
+"""Start probability of every class at every anchor."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Options:
     blocks: int = setting(1, doc="residual blocks per stage", low=1, high=32)
     finest_stride: int = setting(
         4,
-        doc="stride in pixels of the finest level on which boxes are sought; 8: half the time, if no finding is under 25 pixels",
+        doc="stride in pixels of the finest level on which boxes are sought; "
+        "8: half the time, if no finding is under 25 pixels",
         choices=(4, 8, 16),
     )
     pyramid_width: int = setting(64, doc="channels of the pyramid and the heads", low=4, high=1024)
@@ -76,18 +81,27 @@ class RetinaNet(nn.Module):
 
     def __init__(self, options: Options, shape: Shape) -> None:
         super().__init__()
-        d, width = shape.dimensions, options.pyramid_width
+        d = shape.dimensions
         self.shapes = anchor_shapes(options, d)
         self.strides = _strides(options)
         self.skip = len(options.widths) - len(self.strides)
-        self.backbone = Backbone(d, shape.inputs, options.widths, options.blocks, options.norm)
-        self.pyramid = Pyramid(d, options.widths[self.skip :], width)
+        self.backbone = Backbone(
+            dimensions=d,
+            inputs=shape.inputs,
+            widths=options.widths,
+            blocks=options.blocks,
+            norm=options.norm,
+        )
+        self.pyramid = Pyramid(d, options.widths[self.skip :], options.pyramid_width)
         self.classes = _head(options, d, len(self.shapes) * shape.outputs)
         self.boxes = _head(options, d, len(self.shapes) * 2 * d)
         _initialise(self)
 
     def forward(self, images: Tensor) -> Candidates:
-        """Predictions for images ``[B, C, H, W[, D]]`` of any extent (filled up with zeros at the far ends to whole strides)."""
+        """Predictions for images ``[B, C, H, W[, D]]`` of any extent.
+
+        They are filled up with zeros at the far ends to whole strides.
+        """
         coarsest = self.strides[-1]
         missing = [-extent % coarsest for extent in images.shape[2:]]
         if any(missing):
@@ -103,7 +117,10 @@ class RetinaNet(nn.Module):
         )
 
     def anchors(self, extents: Sequence[Sequence[int]], device: torch.device) -> list[Tensor]:
-        """Anchors ``[A_l, 2 * d]`` of levels with extents ``H_l, W_l[, D_l]``: row by row, at each place all shapes in order."""
+        """Anchors ``[A_l, 2 * d]`` of levels with extents ``H_l, W_l[, D_l]``.
+
+        Row by row, at each place all shapes in order.
+        """
         result = []
         for number, (extent, stride) in enumerate(zip(extents, self.strides, strict=True)):
             grid = torch.meshgrid(
@@ -111,9 +128,8 @@ class RetinaNet(nn.Module):
                 indexing="ij",
             )
             row, column, *rest = [(axis + 0.5) * stride for axis in grid]
-            centre = torch.stack([column, row, *rest], -1).flatten(0, -2)[
-                :, None
-            ]  # x lies along W, y along H, z along D
+            # x lies along W, y along H, z along D.
+            centre = torch.stack([column, row, *rest], -1).flatten(0, -2)[:, None]
             half = torch.tensor(self.shapes, device=device) * (2**number / 2)
             result.append(torch.cat([centre - half, centre + half], -1).flatten(0, 1))
         return result
@@ -138,7 +154,8 @@ def _strides(options: Options) -> list[int]:
     stages = [4 << n for n in range(len(options.widths))]
     if not stages or stages[-1] < options.finest_stride:
         raise StudyError(
-            f"model.widths names {len(stages)} stages (strides {stages}); name more, or lower model.finest_stride to one of these strides."
+            f"model.widths names {len(stages)} stages (strides {stages}); "
+            "name more, or lower model.finest_stride to one of these strides."
         )
     return [stride for stride in stages if stride >= options.finest_stride]
 
@@ -150,7 +167,7 @@ def _head(options: Options, dimensions: int, outputs: int) -> nn.Sequential:
 
 
 def _flat(head: Tensor, shapes: int) -> Tensor:
-    """``[B, shapes * n, H, W[, D]]`` to ``[B, H * W [* D] * shapes, n]``, in the order of the anchors."""
+    """``[B, shapes * n, H, W[, D]]`` to ``[B, H * W [* D] * shapes, n]``, in anchor order."""
     return head.movedim(1, -1).reshape(head.shape[0], -1, head.shape[1] // shapes)
 
 

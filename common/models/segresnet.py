@@ -1,4 +1,7 @@
-"""SegResNet (Myronenko 2018), MONAI's: a residual encoder and a light decoder, without the variational branch."""
+"""SegResNet (Myronenko 2018), MONAI's: a residual encoder and a light decoder.
+
+It has no variational branch.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,17 @@ class Options:
 
 
 def build(options: Options, shape: Shape) -> nn.Module:
-    """``[B, C, H, W[, D]]``, sides a multiple of 2 to the power of the levels below the first, to ``[B, outputs, H, W[, D]]``.
+    """``[B, C, H, W[, D]]`` to ``[B, outputs, H, W[, D]]``.
+
+    Sides are a multiple of 2 to the power of the levels below the first.
 
     Raises:
         StudyError: the decoder does not fit the encoder.
     """
     if not options.up or len(options.up) != len(options.down) - 1:
         raise StudyError(
-            f"model.up has {len(options.up)} entries and model.down {len(options.down)}; give one or more, one fewer than down."
+            f"model.up has {len(options.up)} entries and model.down {len(options.down)}; "
+            "give one or more, one fewer than down."
         )
     from monai.networks.nets.segresnet import SegResNet  # noqa: PLC0415 (slow to import)
 

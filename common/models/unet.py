@@ -1,5 +1,6 @@
-"""U-Net with residual units (Ronneberger et al. 2015; Kerfoot et al. 2018), MONAI's, with leaky ReLU.
+"""U-Net with residual units and leaky ReLU, MONAI's.
 
+Ronneberger et al. 2015; Kerfoot et al. 2018.
 MONAI's default PReLU costs as much time on a CPU as the convolutions beside it.
 """
 
@@ -27,7 +28,9 @@ class Options(Levels):
 
 
 def build(options: Options, shape: Shape) -> nn.Module:
-    """``[B, C, H, W[, D]]``, sides a multiple of the product of the strides, to logits ``[B, outputs, H, W[, D]]``.
+    """``[B, C, H, W[, D]]`` to logits ``[B, outputs, H, W[, D]]``.
+
+    Sides are a multiple of the product of the strides.
 
     Raises:
         StudyError: channels and strides do not fit together.

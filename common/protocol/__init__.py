@@ -1,1 +1,4 @@
-"""What both sides say to each other, checked on both sides; nothing here reads a file or opens a socket."""
+"""What both sides say to each other, checked on both sides.
+
+Nothing here reads a file or opens a socket.
+"""

@@ -1,8 +1,12 @@
-"""Messages between the coordinator and a hospital: typed questions and answers, and the letters that carry them.
+"""Messages between the coordinator and a hospital.
 
-A letter is a JSON text (small, length-checked) and at most one flat float32 vector as raw little-endian bytes. Nothing from the wire is
-unpickled, executed or used as a path; a letter that breaks a rule is refused as :class:`~common.errors.WireError` before anything changes.
-How a letter travels is other files' business: as Flower records (``common/protocol/flower_records.py``), or through a hospital's inner wall.
+Typed questions and answers, and the letters that carry them.
+
+A letter is a JSON text (small, length-checked) and at most one flat float32 vector as raw
+little-endian bytes. Nothing from the wire is unpickled, executed or used as a path; a letter that
+breaks a rule is refused as :class:`~common.errors.WireError` before anything changes. How a letter
+travels is other files' business: as Flower records (``common/protocol/flower_records.py``), or
+through a hospital's inner wall.
 """
 
 from __future__ import annotations
@@ -42,13 +46,15 @@ class Question:
     """A question to a hospital.
 
     Attributes:
-        kind: "join" (who are you, how many images), "train", "evaluate", or of a secure sum: "agree" (its short exchanges), "tally" (counts).
+        kind: "join" (who are you, how many images), "train", "evaluate", or of a secure sum:
+            "agree" (its short exchanges), "tally" (counts).
         study: the study as tables; the hospital checks it by its own rules.
         round: number of the round, from 1; 0 outside rounds.
         layout: digest of the model's layout; empty for "join".
         model: global weights ``[P]``, for "train" and "evaluate" only.
         settings: further plain values, e.g. ``{"part": "test"}``.
-        seal: the coordinator's signed statement that this study may run (``common/trust/study_signature.py``); empty in a simulation.
+        seal: the coordinator's signed statement that this study may run
+            (``common/trust/study_signature.py``); empty in a simulation.
         secure: messages of secure sums (``common/secagg/messages.py``).
     """
 
@@ -70,9 +76,11 @@ class Reply:
         site: the hospital's name.
         kind, round, layout: as in the question.
         values: plain JSON values (counts, loss, metrics).
-        delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose bits only look like float32.
+        delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose
+            bits only look like float32.
         secure: messages of secure sums.
-        said: if the hospital could not do it, why, as a sentence of the table; then ``values`` holds step and id, and all else is empty.
+        said: if the hospital could not do it, why, as a sentence of the table; then ``values``
+            holds step and id, and all else is empty.
         fault: the same for people, or why no answer or a broken one came; it does not travel.
         silent: set on this side where no answer came at all; it does not travel.
     """
@@ -94,7 +102,7 @@ class Reply:
 
     @property
     def refusal(self) -> str:
-        """The fault with its code, the step at which it came and the id under which the hospital's own log has the rest."""
+        """The fault, its code, its step and its id in the hospital's own log."""
         if self.said is None:
             return self.fault
         step, number = self.values.get("step"), str(self.values.get("id", ""))
@@ -192,7 +200,8 @@ def refusal(site: str, sentence: Sentence, about: Mapping[str, str]) -> Envelope
     Args:
         site: its name.
         sentence: why.
-        about: the step at which it came, and the id under which the hospital's own log has the rest.
+        about: the step at which it came, and the id under which the hospital's own log has the
+            rest.
     """
     return write_reply(Reply(site, "", values=about, said=sentence))
 
@@ -234,7 +243,8 @@ def _write(header: Mapping[str, Any], vector: Vector | None) -> Envelope:
 def _read(letter: Envelope) -> Mapping[str, Any]:
     if len(letter.text) > LARGEST_TEXT:
         raise WireError(
-            f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are allowed."
+            f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are "
+            "allowed."
         )
     try:
         header = json.loads(letter.text, parse_constant=_refuse_constant)
@@ -242,7 +252,10 @@ def _read(letter: Envelope) -> Mapping[str, Any]:
         raise WireError(f"A message's header is not valid JSON ({type(error).__name__}).") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
         found = header.get("version") if isinstance(header, dict) else None
-        text = f"A message has the protocol version {found!r}; this side speaks {VERSION}; install the same release on both sides."
+        text = (
+            f"A message has the protocol version {found!r}; this side speaks {VERSION}; install "
+            "the same release on both sides."
+        )
         raise WireError(text, say("message.version", version=VERSION))
     return header
 

@@ -1,8 +1,12 @@
-"""A letter's text as a SuperLink stores it; the letter's vector travels beside it as a file (``server/host/vector_store.py``, ``client/gateway/vector_client.py``).
+"""A letter's text as a SuperLink stores it.
 
-Flower cuts a vector into chunks that its database stores and hands out one by one: at 30 million weights that is a second of one core for
-each hospital and round, and several copies in memory. Here a message is two small objects named by their SHA-256: Flower's envelope, and the
-text with the vector's length and SHA-256, by which the receiver checks the file.
+The letter's vector travels beside it as a file (``server/host/vector_store.py``,
+``client/gateway/vector_client.py``).
+
+Flower cuts a vector into chunks that its database stores and hands out one by one: at 30 million
+weights that is a second of one core for each hospital and round, and several copies in memory. Here
+a message is two small objects named by their SHA-256: Flower's envelope, and the text with the
+vector's length and SHA-256, by which the receiver checks the file.
 """
 
 from __future__ import annotations
@@ -43,7 +47,10 @@ _HEX = frozenset("0123456789abcdef")
 
 @dataclass(frozen=True)
 class Reference:
-    """What a letter says about its vector: number of float32 values, and SHA-256 of its bytes in lower-case hex."""
+    """What a letter says about its vector.
+
+    Number of float32 values, and SHA-256 of its bytes in lower-case hex.
+    """
 
     size: int
     sha256: str
@@ -58,7 +65,8 @@ class Reference:
         size, sha256 = about["size"], about["sha256"]
         if len(about) != 2 or type(size) is not int or not 0 <= size <= LARGEST_VECTOR:
             raise WireError(
-                f"A message announces a vector of {size!r} values; at most {LARGEST_VECTOR} are allowed."
+                f"A message announces a vector of {size!r} values; at most {LARGEST_VECTOR} are "
+                "allowed."
             )
         if not isinstance(sha256, str) or len(sha256) != 64 or not set(sha256) <= _HEX:
             raise WireError("A message's SHA-256 of its vector is not 64 hexadecimal digits.")
@@ -89,7 +97,10 @@ Content.__qualname__ = RecordDict.__qualname__
 
 
 def envelope(message: Message) -> Envelope:
-    """The message without its content, and the tree of its objects' names; gives the message its identifier."""
+    """The message without its content, and the tree of its objects' names.
+
+    Gives the message its identifier.
+    """
     with no_object_id_recompute():
         message.metadata.__dict__["_message_id"] = message.object_id
         return message_to_proto(remove_content_from_message(message)), get_object_tree(message)
@@ -98,7 +109,8 @@ def envelope(message: Message) -> Envelope:
 def send(messages: Sequence[Message], wanted: set[str], push: Push) -> None:
     """Push those objects that the other side has not got.
 
-    The envelopes go first, because a receiver that has the text may be done with the message; texts that messages share go once.
+    The envelopes go first, because a receiver that has the text may be done with the message; texts
+    that messages share go once.
     """
     for message in messages:
         if message.metadata.message_id in wanted:
@@ -135,7 +147,8 @@ def _opened(content: bytes) -> memoryview:
     body = memoryview(content)[end + len(HEAD_BODY_DIVIDER) :]
     if kind != RecordDict.__qualname__ or int(length) != len(body):
         raise WireError(
-            f"A message's object is {kind} with {len(body)} bytes; RecordDict with {length} was announced."
+            f"A message's object is {kind} with {len(body)} bytes; RecordDict with {length} was "
+            "announced."
         )
     return body
 

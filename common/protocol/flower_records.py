@@ -15,7 +15,10 @@ _STYPE = "consilium.float32"
 
 
 def pack(letter: Envelope, *, shared: bool) -> RecordDict:
-    """A letter as Flower records. ``shared``: the vector's memory is handed over as it is (same process), not copied to bytes."""
+    """A letter as Flower records. ``shared``.
+
+    The vector's memory is handed over as it is (same process), not copied to bytes.
+    """
     records = RecordDict({"header": ConfigRecord({"json": letter.text})})
     if letter.vector is not None:
         record = ArrayRecord(
@@ -57,24 +60,30 @@ def unpack(records: RecordDict) -> Envelope:
 
 
 def is_shared(records: RecordDict) -> bool:
-    """Whether a message's vector shares memory with its sender, so that the answer may do the same."""
+    """Whether a message's vector shares memory with its sender; the answer may then do the same."""
     return any(not isinstance(array.data, bytes) for array in _arrays(records))
 
 
 def _vector(array: Array) -> Vector:
     if array.dtype != "float32" or array.stype != _STYPE or len(array.shape) != 1:
         raise WireError(
-            f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 with one axis is allowed."
+            f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 "
+            "with one axis is allowed."
         )
     if len(memoryview(array.data)) != 4 * array.shape[0]:
         raise WireError(
-            f"A message's vector has {len(memoryview(array.data))} bytes for {array.shape[0]} values; 4 a value are allowed."
+            f"A message's vector has {len(memoryview(array.data))} bytes for {array.shape[0]} "
+            "values; 4 a value are allowed."
         )
     return np.frombuffer(array.data, dtype="<f4")
 
 
 def _arrays(records: RecordDict) -> Iterator[Array]:
-    """Every array of a message. RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for long."""
+    """Every array of a message.
+
+    RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for
+    long.
+    """
     return (
         array
         for record in records.values()

@@ -1,7 +1,9 @@
-"""What is summed in a federation under masks: the lanes of each kind of sum, and the order that both sides work out for themselves.
+"""What is summed in a federation under masks.
 
-A hospital does not take the server's word for an order: it computes the order that the signed study and the model before it call for, and refuses
-any other.
+The lanes of each kind of sum, and the order that both sides work out for themselves.
+
+A hospital does not take the server's word for an order: it computes the order that the signed study
+and the model before it call for, and refuses any other.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ Words = npt.NDArray[Any]
 
 
 def lanes(kind: str, metrics: Sequence[str] = (), counters: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names of the lanes of a "tally", "train" or "evaluate" sum; ``metrics`` are the task's, ``counters`` the layout's."""
+    """Names of the lanes of a "tally", "train" or "evaluate" sum.
+
+    ``metrics`` are the task's, ``counters`` the layout's.
+    """
     if kind == "evaluate":
         return tuple(name for metric in sorted(metrics) for name in (_DEFINED + metric, metric))
     return _TALLY if kind == "tally" else (*_TRAIN, *map(counter, counters))
@@ -95,7 +100,10 @@ def order(
 
 
 def words(order_: SumSpec) -> tuple[npt.NDArray[np.uint8], Words, npt.NDArray[np.uint64]]:
-    """An empty vector for an order: all its bytes, the body's words, the tail's words; the last two are views of the first."""
+    """An empty vector for an order: all its bytes, the body's words, the tail's words.
+
+    The last two are views of the first.
+    """
     buffer = np.zeros(order_.body_bytes + 8 * order_.tail_words, np.uint8)
     return buffer, *views(order_, buffer)
 

@@ -1,5 +1,8 @@
-"""Secure sums: hospitals' vectors are added up so that nobody, the server included, sees a single one (Bonawitz 2017, active variant).
+"""Secure sums: hospitals' vectors are added up and nobody, the server included, sees one.
 
-What the folder promises: pure steps ``(state, message) -> (state, reply)`` and arithmetic. No file, socket, clock or hidden randomness, no torch, no
-Flower. Only ``primitives.py`` calls the cryptographic library.
+After Bonawitz 2017, the active variant.
+
+What the folder promises: pure steps ``(state, message) -> (state, reply)`` and arithmetic. No file,
+socket, clock or hidden randomness, no torch, no Flower. Only ``primitives.py`` calls the
+cryptographic library.
 """

@@ -1,8 +1,10 @@
 """Whose mask was wrong, when the canaries of an opened sum do not count the survivors.
 
-A hospital that revealed is judged by its own words: what it says its masks over the canaries were must make of its vector's canaries a 1, and what
-it shared with a dropped hospital must be what the server has rebuilt. Where all such words hold and two hospitals contradict each other, the one
-that most contradict is named, or both of a single pair. A hospital that did not reveal is never named: nothing can be held against its silence.
+A hospital that revealed is judged by its own words: what it says its masks over the canaries were
+must make of its vector's canaries a 1, and what it shared with a dropped hospital must be what the
+server has rebuilt. Where all such words hold and two hospitals contradict each other, the one that
+most contradict is named, or both of a single pair. A hospital that did not reveal is never named:
+nothing can be held against its silence.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Openin
     """Whether the canaries of the opened sum count the survivors.
 
     Raises:
-        CheatError: they do not; it names whose mask was wrong, as far as what was revealed can tell.
+        CheatError: they do not; it names whose mask was wrong, as far as what was revealed can
+            tell.
     """
     if tuple(sums) == (len(state.survivors),) * CANARIES or state.order is None:
         return

@@ -1,9 +1,12 @@
-"""The server's side of one secure sum: pure bookkeeping, ``(state, message) -> state``; the vectors themselves are added up elsewhere.
+"""The server's side of one secure sum: pure bookkeeping, ``(state, message) -> state``.
+
+The vectors themselves are added up elsewhere.
 
     keys -> shares -> order -> vectors -> confirmations -> shares revealed -> opened
 
-A message that is wrong raises an error that the caller blames on its sender, and changes nothing. Each stage is closed by the caller, when all
-have answered or the time is up; with too few left it raises :class:`TooFewError`, and a new sum with fresh keys may be tried.
+A message that is wrong raises an error that the caller blames on its sender, and changes nothing.
+Each stage is closed by the caller, when all have answered or the time is up; with too few left it
+raises :class:`TooFewError`, and a new sum with fresh keys may be tried.
 """
 
 from __future__ import annotations
@@ -246,7 +249,10 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
 
 
 def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
-    """Close the last stage: rebuild the survivors' own seeds and the mask keys of the dropped, each checked against what was published.
+    """Close the last stage.
+
+    Rebuild the survivors' own seeds and the mask keys of the dropped, each checked against what was
+    published.
 
     Raises:
         TooFewError: fewer than t revealed.

@@ -1,4 +1,7 @@
-"""What is derived from keys and messages: one function for each secret or hash of the protocol, all with HKDF-SHA256 (RFC 5869) or SHA-256."""
+"""What is derived from keys and messages.
+
+One function for each secret or hash of the protocol, all with HKDF-SHA256 (RFC 5869) or SHA-256.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,20 @@ def commitment(seed: bytes, terms: bytes) -> bytes:
 
 
 def share_hash(kind: str, terms: bytes, dealer: str, holder: str, share: bytes) -> bytes:
-    """What a dealer publishes about a share, which has 256 random bits and is therefore not given away by its hash."""
+    """What a dealer publishes about a share.
+
+    A share has 256 random bits, so its hash does not give it away.
+    """
     return hashlib.sha256(
         DOMAIN + b"share" + terms + counted(kind, dealer, holder) + share
     ).digest()
 
 
 def context(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
-    """Terms, the keys of those who dealt shares, and the order as one digest: two sides that differ in any of it get masks that do not cancel."""
+    """Terms, the keys of those who dealt shares, and the order as one digest.
+
+    Two sides that differ in any of it get masks that do not cancel.
+    """
     by_site = {advert.site: advert for advert in adverts}
     keys = Bundle.of(terms.digest, [by_site[site] for site in sorted(by_site)])
     return hashlib.sha256(DOMAIN + b"context" + terms.digest + keys.digest + order.digest).digest()

@@ -1,4 +1,7 @@
-"""The byte form of a message: a tag, a version and its fields, each with its length in front; exactly one form for each message."""
+"""The byte form of a message: a tag, a version and its fields, each with its length in front.
+
+Exactly one form for each message.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from typing import Any, ClassVar, Self
 from common.errors import SecureSumError
 
 DOMAIN = b"consilium secure sum v1\0"
-"""Set before all that is hashed or signed here, so that nothing made for another purpose ever fits."""
+"""Set before all that is hashed or signed here: nothing made for another purpose ever fits."""
 _VERSION = 1
 _LONGEST = 16 << 20
 _MOST = 1000
@@ -83,7 +86,8 @@ def counted(*texts: str) -> bytes:
 def _counted(content: bytes) -> bytes:
     if len(content) > _LONGEST:
         raise SecureSumError(
-            f"A field of a secure sum's message has {len(content)} bytes; at most {_LONGEST} are allowed."
+            f"A field of a secure sum's message has {len(content)} bytes; at most {_LONGEST} are "
+            "allowed."
         )
     return struct.pack(">I", len(content)) + content
 
@@ -182,7 +186,8 @@ def _check(field: dataclasses.Field[Any], value: Any) -> Any:
     form = field.metadata["form"]
     if form == "raw" and len(value) != field.metadata["length"]:
         raise SecureSumError(
-            f"A secure sum's {field.name} has {len(value)} bytes; {field.metadata['length']} are expected."
+            f"A secure sum's {field.name} has {len(value)} bytes; {field.metadata['length']} are "
+            "expected."
         )
     if form in ("texts", "numbers", "blobs", "pairs") and len(value) > _MOST:
         raise SecureSumError(

@@ -1,6 +1,7 @@
 """Values as whole numbers modulo 2^32 or 2^64, so that sums are exact and masks perfect.
 
-A value ``x`` of a hospital with the share ``s`` of all weights travels as ``round(x * s * 2^f)``; the shares of a sum's hospitals add up to 1 or less.
+A value ``x`` of a hospital with the share ``s`` of all weights travels as ``round(x * s * 2^f)``;
+the shares of a sum's hospitals add up to 1 or less.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from common.update import Vector
 
 Words = npt.NDArray[Any]
 BLOCK = 1 << 15
-"""Values that stay in a core's second-level cache together with what is made of them (measured: 8,192 take half as long again)."""
+"""Values of a block: these and their words stay in a core's second-level cache.
+
+Measured: blocks of 8,192 values take half as long again.
+"""
 LANE_BITS = 30
 """Fraction bits of a lane that holds a real number."""
 _LARGEST_EXACT, _LARGEST_REAL = 1 << 53, float(1 << 23)
@@ -28,23 +32,28 @@ _FEWEST_BITS, _MOST_BITS = 8, 52
 
 
 def fraction_bits(limit: float, sites: int, ring_bits: int = 32) -> int:
-    """f: as many fraction bits as fit, ``limit * 2^f + sites / 2 < 2^(ring_bits - 1)``, at most 52; exact, both sides must agree on it.
+    """f: as many fraction bits as fit, ``limit * 2^f + sites / 2 < 2^(ring_bits - 1)``, at most 52.
 
-    Each hospital rounds once, by half a unit at most; a sum over ``sites`` hospitals whose shares add up to 1 therefore never wraps.
+    Exact, both sides must agree on it.
+
+    Each hospital rounds once, by half a unit at most; a sum over ``sites`` hospitals whose shares
+    add up to 1 therefore never wraps.
 
     Raises:
         SecureSumError: the limit is no positive number, or fewer than 8 bits fit.
     """
     if not (math.isfinite(limit) and limit > 0 and sites > 0):
         raise SecureSumError(
-            f"A secure sum has the limit {limit:g} over {sites} hospitals; both must be above 0 and finite."
+            f"A secure sum has the limit {limit:g} over {sites} hospitals; both must be above 0 "
+            "and finite."
         )
     room, largest = Fraction(2) ** (ring_bits - 1) - Fraction(sites, 2), Fraction(limit)
     for bits in range(_MOST_BITS, _FEWEST_BITS - 1, -1):
         if largest * 2**bits < room:
             return bits
     raise SecureSumError(
-        f"Values up to {limit:g} leave fewer than {_FEWEST_BITS} fraction bits in {ring_bits} bits; lower federation.largest_change."
+        f"Values up to {limit:g} leave fewer than {_FEWEST_BITS} fraction bits in {ring_bits} "
+        "bits; lower federation.largest_change."
     )
 
 
@@ -62,19 +71,26 @@ class Encoder:
         self._size = np.empty(BLOCK, np.float32)
 
     def block(self, values: Vector, out: Words) -> None:
-        """``out = round(values * scale)`` modulo the ring, at most :data:`BLOCK` values; halves go to the even neighbour.
+        """``out = round(values * scale)`` modulo the ring, at most :data:`BLOCK` values.
 
-        The product is taken in float64: a float32 product would be wrong by whole units from 2^24 units on.
+        Halves go to the even neighbour.
+
+        The product is taken in float64: a float32 product would be wrong by whole units from 2^24
+        units on.
 
         Raises:
-            SecureSumError: a value is NaN, infinite or above the limit, or the scale does not fit the ring; ``out`` is as before.
+            SecureSumError: a value is NaN, infinite or above the limit, or the scale does not fit
+                the ring; ``out`` is as before.
         """
         count, signed = values.size, _signed(out)
         largest = self._limit * self._scale
         if not (
             largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)
         ):  # half a unit: the largest may be rounded up
-            text = f"Values up to {self._limit:g} times {self._scale:g} do not fit {8 * out.itemsize} bits."
+            text = (
+                f"Values up to {self._limit:g} times {self._scale:g} do not fit "
+                f"{8 * out.itemsize} bits."
+            )
             raise SecureSumError(text, leaves=say("sum.limit", limit=self._limit))
         size, wide = self._size[:count], self._wide[:count]
         np.abs(values, out=size)
@@ -93,7 +109,9 @@ class Encoder:
 def blocks(
     values: Vector, scale: float, limit: float, kind: npt.DTypeLike, step: int = BLOCK
 ) -> Iterator[Words]:
-    """The words of a vector ``[P]``, at most ``step`` at a time, each block in the memory of the one before; see :class:`Encoder`.
+    """The words of a vector ``[P]``, at most ``step`` at a time; see :class:`Encoder`.
+
+    Each block is in the memory of the one before.
 
     Raises:
         SecureSumError: as there, before the block in question.
@@ -127,17 +145,21 @@ def check_sizes(values: Vector, out: Words) -> None:
     """Whether words can take a vector.
 
     Raises:
-        SecureSumError: their lengths differ, or one is no float32 vector or the other no unsigned words.
+        SecureSumError: their lengths differ, or one is no float32 vector or the other no unsigned
+            words.
     """
     if values.dtype != np.float32 or values.shape != out.shape or values.ndim != 1:
         raise SecureSumError(
-            f"A float32 vector is encoded into as many words; found {values.dtype} {values.shape} and {out.shape}."
+            f"A float32 vector is encoded into as many words; found {values.dtype} {values.shape} "
+            f"and {out.shape}."
         )
     _signed(out)
 
 
 def decode(words: Words, scale: float, out: Vector) -> None:
-    """``out = signed(words) * scale``, in float64 and rounded once; ``out`` may be the same memory as 32-bit words.
+    """``out = signed(words) * scale``, in float64 and rounded once.
+
+    ``out`` may be the same memory as 32-bit words.
 
     Raises:
         SecureSumError: the lengths differ, or the words are not unsigned.
@@ -166,7 +188,8 @@ def encode_lane(value: float, exact: bool) -> int:
     if exact:
         if not 0 <= value < _LARGEST_EXACT or value != int(value):
             raise SecureSumError(
-                "A counted lane holds no whole number from 0 to below 2^53; nothing else is allowed."
+                "A counted lane holds no whole number from 0 to below 2^53; nothing else is "
+                "allowed."
             )
         return int(value)
     if not abs(value) < _LARGEST_REAL:

@@ -1,7 +1,11 @@
-"""Masks: keystreams added to words modulo 2^32 or 2^64, block by block in the core's cache, so that a vector is read and written once.
+"""Masks.
 
-The limit of this work is the speed of AES in counter mode plus one addition for each mask. Both release the interpreter's lock, so that several
-threads may each work on a part of the vector with a pad of their own.
+Keystreams added to words modulo 2^32 or 2^64, block by block in the core's cache, so that a vector
+is read and written once.
+
+The limit of this work is the speed of AES in counter mode plus one addition for each mask. Both
+release the interpreter's lock, so that several threads may each work on a part of the vector with a
+pad of their own.
 """
 
 from __future__ import annotations
@@ -50,7 +54,8 @@ class Pad:
         """
         if words.dtype not in (np.uint32, np.uint64) or words.ndim != 1:
             raise SecureSumError(
-                f"A mask is added to a row of uint32 or uint64 words; found {words.dtype} {words.shape}."
+                f"A mask is added to a row of uint32 or uint64 words; found {words.dtype} "
+                f"{words.shape}."
             )
         step = BLOCK // words.itemsize
         for start in range(0, words.size, step):
@@ -65,11 +70,14 @@ class Pad:
 
 
 def seal(values: Vector, scale: float, limit: float, pad: Pad, out: Words) -> None:
-    """Encode a vector ``[P]`` and mask it, while each block is in the cache; ``out`` takes blocks only once all masks are on them.
+    """Encode a vector ``[P]`` and mask it, while each block is in the cache.
+
+    ``out`` takes blocks only once all masks are on them.
 
     Raises:
-        SecureSumError: the pad has no keystream, a value is NaN, infinite or above the limit, or the lengths differ; ``out`` is then zero
-            from end to end (untouched where lengths or the pad are wrong), and the pad must not be used again.
+        SecureSumError: the pad has no keystream, a value is NaN, infinite or above the limit, or
+            the lengths differ; ``out`` is then zero from end to end (untouched where lengths or the
+            pad are wrong), and the pad must not be used again.
     """
     fixed_point.check_sizes(values, out)
     gather(

@@ -1,4 +1,7 @@
-"""What is said in a secure sum: frozen, length-checked messages with one byte form each, so that two sides that agree on bytes agree on all.
+"""What is said in a secure sum.
+
+Frozen, length-checked messages with one byte form each, so that two sides that agree on bytes agree
+on all.
 
 Whoever signs a message signs its byte form with an empty signature.
 """
@@ -15,14 +18,20 @@ from common.secagg import primitives
 from common.secagg.encoding import DOMAIN, Message, form, raw, tag_of
 
 CANARIES = 4
-"""Lanes of constant 1 at the head of every tail: their sum counts the survivors, a wrong mask passes with a chance of 2^-256."""
+"""Lanes of constant 1 at the head of every tail.
+
+Their sum counts the survivors, a wrong mask passes with a chance of 2^-256.
+"""
 
 M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
 class Signed(Message):
-    """A message that a hospital signs; ``terms`` is the digest of the sum's terms, ``signature`` is Ed25519 (RFC 8032)."""
+    """A message that a hospital signs.
+
+    ``terms`` is the digest of the sum's terms, ``signature`` is Ed25519 (RFC 8032).
+    """
 
     terms: bytes = raw(32)
     site: str = form("text")
@@ -116,7 +125,10 @@ class SumSpec(Message):
 
 @dataclass(frozen=True)
 class Advert(Signed):
-    """A hospital's fresh keys: X25519 keys for masks and for shares, and SHA-256 of its own mask's seed under the terms."""
+    """A hospital's fresh keys.
+
+    X25519 keys for masks and for shares, and SHA-256 of its own mask's seed under the terms.
+    """
 
     TAG = 3
     mask_key: bytes = raw(32)
@@ -126,7 +138,10 @@ class Advert(Signed):
 
 @dataclass(frozen=True)
 class Parcel(Signed):
-    """From ``site`` to ``to``: shares of its mask's seed and of its mask key, sealed; and hashes of both, so that a changed share is seen."""
+    """From ``site`` to ``to``: shares of its mask's seed and of its mask key, sealed.
+
+    And hashes of both, so that a changed share is seen.
+    """
 
     TAG = 4
     to: str = form("text")
@@ -137,7 +152,10 @@ class Parcel(Signed):
 
 @dataclass(frozen=True)
 class Masked(Signed):
-    """That ``site`` sent the vector with this SHA-256, masked in this context (terms, keys and order)."""
+    """That ``site`` sent the vector with this SHA-256, masked in this context.
+
+    The context is the digest of terms, keys and sum specification.
+    """
 
     TAG = 5
     context: bytes = raw(32)
@@ -169,7 +187,8 @@ class Reveal(Signed):
     Attributes:
         seed_shares: ``(survivor, share)``.
         key_shares: ``(dropped hospital, share)``.
-        canaries: ``(peer, keystream)``: the canaries' masks shared with each peer, 8 bytes a canary; they tell whose mask was wrong.
+        canaries: ``(peer, keystream)``: the canaries' masks shared with each peer, 8 bytes a
+            canary; they tell whose mask was wrong.
     """
 
     TAG = 8
@@ -180,7 +199,10 @@ class Reveal(Signed):
 
 @dataclass(frozen=True)
 class SumResult(Message):
-    """What came out: the canaries' sums, and SHA-256 of the model that follows (zeros if none does)."""
+    """What came out.
+
+    The canaries' sums, and SHA-256 of the model that follows (zeros if none does).
+    """
 
     TAG = 9
     terms: bytes = raw(32)
@@ -190,7 +212,10 @@ class SumResult(Message):
 
 @dataclass(frozen=True)
 class Bundle(Message):
-    """Several messages of one kind about one sum: all adverts, a hospital's parcels, all confirmations."""
+    """Several messages of one kind about one sum.
+
+    All adverts, a hospital's parcels, all confirmations.
+    """
 
     TAG = 10
     terms: bytes = raw(32)

@@ -1,4 +1,7 @@
-"""Shares on their way from one hospital to another: dealt, sealed for their holder, signed by their dealer; opened and checked."""
+"""Shares on their way from one hospital to another.
+
+Dealt, sealed for their holder, signed by their dealer; opened and checked.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ Shares = tuple[bytes, bytes]
 def deal(
     terms: Terms, seed: bytes, mask_key: bytes, polynomials: bytes, holders: Sequence[str]
 ) -> dict[str, Shares]:
-    """Shares of a hospital's two secrets for every holder, who have the places 1, 2, ... in the order given."""
+    """Shares of a hospital's two secrets for every holder, who have the places 1, 2, ...
+
+    In the order given.
+    """
     random = derive.polynomials(
         polynomials, terms.digest, (terms.threshold - 1) * shamir.COEFFICIENT
     )
@@ -58,7 +64,8 @@ def open_parcel(
     """The shares in a parcel.
 
     Raises:
-        SecureSumError: it is for somebody else, not its dealer's, does not open, or holds other shares than the dealer vouches for.
+        SecureSumError: it is for somebody else, not its dealer's, does not open, or holds other
+            shares than the dealer vouches for.
     """
     dealer, terms = parcel.site, parcel.terms
     if parcel.to != holder:

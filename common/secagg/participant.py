@@ -1,9 +1,13 @@
-"""The hospital's side of one secure sum: pure steps, ``(state, message) -> (state, reply)``, after Bonawitz 2017, figure 4 (active variant).
+"""The hospital's side of one secure sum.
 
-    advertise -> advertised -- share -> shared -- arm -> armed -- mask -> masked -- confirm -> confirmed -- reveal -> revealed -- close -> closed
+Pure steps, ``(state, message) -> (state, reply)``, after Bonawitz 2017, figure 4 (active variant).
 
-A step that is not legal, or whose message is not as it must be, raises and changes nothing: the state is a frozen value that the caller keeps or
-replaces. Whoever calls draws the secrets (:class:`Fresh`) and keeps the state in memory only.
+    advertise -> advertised -- share -> shared -- arm -> armed -- mask -> masked -- confirm ->
+        confirmed -- reveal -> revealed -- close -> closed
+
+A step that is not legal, or whose message is not as it must be, raises and changes nothing: the
+state is a frozen value that the caller keeps or replaces. Whoever calls draws the secrets
+(:class:`Fresh`) and keeps the state in memory only.
 """
 
 from __future__ import annotations
@@ -39,12 +43,18 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "reveal": ("confirmed", "revealed"),
     "close": ("revealed",),
 }
-"""Step: the states in which it is legal. A second confirmation or revelation is only ever the first one again."""
+"""Step: the states in which it is legal.
+
+A second confirmation or revelation is only ever the first one again.
+"""
 
 
 @dataclass(frozen=True)
 class Fresh:
-    """The secrets of one sum, 32 random bytes each: X25519 keys for masks and for parcels, the own mask's seed, the polynomials' seed."""
+    """The secrets of one sum, 32 random bytes each.
+
+    X25519 keys for masks and for parcels, the own mask's seed, the polynomials' seed.
+    """
 
     mask_key: bytes = field(repr=False)
     channel_key: bytes = field(repr=False)
@@ -61,7 +71,10 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Me:
-    """Who a hospital is in its sums: its name, its Ed25519 key (32-byte seed), what its policy asks."""
+    """Who a hospital is in its sums.
+
+    Its name, its Ed25519 key (32-byte seed), what its policy asks.
+    """
 
     site: str
     key: bytes = field(repr=False)
@@ -92,7 +105,8 @@ class ParticipantState:
         """
         if self.step not in STEPS[step]:
             raise SecureSumError(
-                f"A secure sum that is {self.step} cannot {step}; allowed when {' or '.join(STEPS[step])}."
+                f"A secure sum that is {self.step} cannot {step}; allowed when "
+                f"{' or '.join(STEPS[step])}."
             )
 
     @property
@@ -119,7 +133,8 @@ def advertise(
         fresh: secrets that nothing else was ever made with.
 
     Raises:
-        SecureSumError: the terms ask for less care than this hospital's policy, or name hospitals that the roster does not.
+        SecureSumError: the terms ask for less care than this hospital's policy, or name hospitals
+            that the roster does not.
     """
     me.limits.check(terms, me.site, identities)
     advert = Advert(
@@ -140,7 +155,8 @@ def share(
     """Deal shares of the own secrets to everybody who advertised keys, oneself included.
 
     Raises:
-        SecureSumError: a key is not signed by its hospital, stands twice, the own one was changed, or too few take part.
+        SecureSumError: a key is not signed by its hospital, stands twice, the own one was changed,
+            or too few take part.
     """
     state.needs("share")
     by_site = {advert.site: advert for advert in adverts}
@@ -177,13 +193,14 @@ def share(
 def arm(
     me: Me, state: ParticipantState, delivered: Sequence[Parcel], order: SumSpec
 ) -> tuple[ParticipantState, Pad]:
-    """Open the shares that are for this hospital, bind the order, and get the masks of all vectors of this sum.
+    """Open this hospital's shares, bind the spec, and get the masks of all vectors of this sum.
 
     Returns:
         the next state, and the pad that masks the body and then the tail.
 
     Raises:
-        SecureSumError: a parcel is not for this hospital, not its dealer's, does not open, or too few dealt.
+        SecureSumError: a parcel is not for this hospital, not its dealer's, does not open, or too
+            few dealt.
     """
     state.needs("arm")
     shares = {}
@@ -231,7 +248,8 @@ def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[Particip
     """Sign whose vectors the server says it has; once.
 
     Raises:
-        SecureSumError: this hospital is not among them, they are strangers or too few, or others were confirmed before.
+        SecureSumError: this hospital is not among them, they are strangers or too few, or others
+            were confirmed before.
     """
     state.needs("confirm")
     _check_ours(named.terms, state)
@@ -264,9 +282,12 @@ def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[Particip
 def reveal(
     me: Me, state: ParticipantState, confirms: Sequence[Confirm]
 ) -> tuple[ParticipantState, Reveal]:
-    """Give the shares that open this very sum, after t hospitals signed the same survivors; then forget every secret.
+    """Give the shares that open this very sum, after t hospitals signed the same survivors.
 
-    For a survivor the share of its own mask's seed, for a dropped hospital that of its mask key, never both.
+    Then forget every secret.
+
+    For a survivor the share of its own mask's seed, for a dropped hospital that of its mask key,
+    never both.
 
     Raises:
         SecureSumError: fewer than t valid signatures under the same survivors.

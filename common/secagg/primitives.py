@@ -1,6 +1,9 @@
-"""The cryptography under secure sums, as functions of bytes: X25519, Ed25519, HKDF, AES-256-GCM, AES-256-CTR; nothing of our own invention.
+"""The cryptography under secure sums, as functions of bytes.
 
-Lengths are checked; whatever is wrong with what came from outside is one :class:`~common.errors.SecureSumError`.
+X25519, Ed25519, HKDF, AES-256-GCM, AES-256-CTR; nothing of our own invention.
+
+Lengths are checked; whatever is wrong with what came from outside is one
+:class:`~common.errors.SecureSumError`.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ def x25519(private: bytes, public: bytes) -> bytes:
     """The secret that two keys share (RFC 7748 section 6.1).
 
     Raises:
-        SecureSumError: a key has another length, or the secret is zero: the public key lies in a small subgroup.
+        SecureSumError: a key has another length, or the secret is zero: the public key lies in a
+            small subgroup.
     """
     own, other = (
         X25519PrivateKey.from_private_bytes(_sized(private, _KEY)),
@@ -49,7 +53,9 @@ def x25519(private: bytes, public: bytes) -> bytes:
 
 
 def check_public(public: bytes) -> None:
-    """Whether an X25519 public key can be used: one of small order shares the secret zero with everybody (RFC 7748 section 6.1).
+    """Whether an X25519 public key can be used.
+
+    One of small order shares the secret zero with everybody (RFC 7748 section 6.1).
 
     Raises:
         SecureSumError: it cannot.
@@ -68,7 +74,9 @@ def sign(seed: bytes, message: bytes) -> bytes:
 
 
 def verify(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether an Ed25519 signature is good (RFC 8032 section 5.1.7); one of another length than 64 bytes is not.
+    """Whether an Ed25519 signature is good (RFC 8032 section 5.1.7).
+
+    One of another length than 64 bytes is not.
 
     Raises:
         SecureSumError: the public key has another length than 32 bytes.
@@ -94,7 +102,10 @@ def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:
 
 
 def seal(key: bytes, plain: bytes, associated: bytes) -> bytes:
-    """AES-256-GCM (NIST SP 800-38D). The nonce is zero, because every key here seals one message."""
+    """AES-256-GCM (NIST SP 800-38D).
+
+    The nonce is zero, because every key here seals one message.
+    """
     return AESGCM(_sized(key, _KEY)).encrypt(_NONCE, plain, associated)
 
 
@@ -102,7 +113,8 @@ def open_sealed(key: bytes, sealed: bytes, associated: bytes) -> bytes:
     """What was sealed.
 
     Raises:
-        SecureSumError: it was sealed with another key, for another purpose, or was changed; which of these is not told.
+        SecureSumError: it was sealed with another key, for another purpose, or was changed; which
+            of these is not told.
     """
     try:
         return AESGCM(_sized(key, _KEY)).decrypt(_NONCE, sealed, associated)
@@ -111,11 +123,14 @@ def open_sealed(key: bytes, sealed: bytes, associated: bytes) -> bytes:
 
 
 class Keystream:
-    """AES-256 in counter mode from counter zero (NIST SP 800-38A section 6.5): the same bytes for the same seed, however they are asked for.
+    """AES-256 in counter mode from counter zero (NIST SP 800-38A section 6.5).
+
+    The same bytes for the same seed, however they are asked for.
 
     Args:
         seed: 32 bytes that nothing else is made with.
-        offset: byte of the stream to begin at, a multiple of 16 below 2^132, where the counter ends.
+        offset: byte of the stream to begin at, a multiple of 16 below 2^132, where the counter
+            ends.
 
     Raises:
         SecureSumError: the seed or the offset is none.
@@ -124,7 +139,8 @@ class Keystream:
     def __init__(self, seed: bytes, offset: int = 0) -> None:
         if offset % _AES_BLOCK or not 0 <= offset < _LARGEST_OFFSET:
             raise SecureSumError(
-                f"A keystream begins at a multiple of {_AES_BLOCK} bytes below 2^132; {offset} is asked for."
+                f"A keystream begins at a multiple of {_AES_BLOCK} bytes below 2^132; {offset} is "
+                "asked for."
             )
         counter = (offset // _AES_BLOCK).to_bytes(_AES_BLOCK, "big")
         self._cipher = Cipher(algorithms.AES256(_sized(seed, _KEY)), modes.CTR(counter)).encryptor()

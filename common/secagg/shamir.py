@@ -1,4 +1,7 @@
-"""Shamir's secret sharing (Shamir 1979): any ``threshold`` of the shares give the secret, fewer say nothing about it."""
+"""Shamir's secret sharing (Shamir 1979).
+
+Any ``threshold`` of the shares give the secret, fewer say nothing about it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,15 @@ from collections.abc import Mapping
 from common.errors import SecureSumError
 
 PRIME = 2**256 + 297
-"""Order of the field: the smallest prime above 2^256, so that every secret of 32 bytes is an element."""
+"""Order of the field.
+
+The smallest prime above 2^256, so that every secret of 32 bytes is an element.
+"""
 COEFFICIENT = 48
-"""Random bytes for a coefficient: reduced modulo the prime they are even but for a bias below 2^-127."""
+"""Random bytes for a coefficient.
+
+Reduced modulo the prime they are even but for a bias below 2^-127.
+"""
 SHARE = 33
 """Bytes of a share, big-endian."""
 _SECRET = 32
@@ -26,7 +35,8 @@ def split(secret: bytes, threshold: int, count: int, coefficients: bytes) -> tup
         coefficients: ``(threshold - 1) * 48`` random bytes, drawn for this secret alone.
 
     Raises:
-        SecureSumError: a length or number does not fit, or the threshold is 1, where every share is the secret.
+        SecureSumError: a length or number does not fit, or the threshold is 1, where every share is
+            the secret.
     """
     if (
         len(secret) != _SECRET
@@ -34,7 +44,8 @@ def split(secret: bytes, threshold: int, count: int, coefficients: bytes) -> tup
         or len(coefficients) != (threshold - 1) * COEFFICIENT
     ):
         raise SecureSumError(
-            "A secret of 32 bytes is shared with 2 <= threshold <= count and 48 random bytes for each further coefficient."
+            "A secret of 32 bytes is shared with 2 <= threshold <= count and 48 random bytes for "
+            "each further coefficient."
         )
     drawn = [
         int.from_bytes(coefficients[i : i + COEFFICIENT]) % PRIME
@@ -48,7 +59,8 @@ def combine(shares: Mapping[int, bytes]) -> bytes:
     """The secret from shares by their x, by Lagrange's formula at 0.
 
     Raises:
-        SecureSumError: there is none, one is no element of the field, or they are not shares of a 32-byte secret.
+        SecureSumError: there is none, one is no element of the field, or they are not shares of a
+            32-byte secret.
     """
     if not shares or any(not 1 <= x < PRIME for x in shares):
         raise SecureSumError("A secret is put together from one share or more, with x from 1 on.")

@@ -1,7 +1,8 @@
 """What a secure sum is agreed on, and what a hospital asks of it whatever the server proposes.
 
-The threshold is ``t = floor((n + c) / 2) + 1`` for n hospitals of which c may work together with the server: any two sets of t hospitals then
-share an honest one, ``2 t - n > c``, and an honest hospital confirms one set of survivors only (Bonawitz 2017, section 4 and lemma 6.3).
+The threshold is ``t = floor((n + c) / 2) + 1`` for n hospitals of which c may work together with
+the server: any two sets of t hospitals then share an honest one, ``2 t - n > c``, and an honest
+hospital confirms one set of survivors only (Bonawitz 2017, section 4 and lemma 6.3).
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from common.secagg.messages import Terms
 from common.sentences.table import say
 
 MOST = 200
-"""Hospitals in one sum: what each hospital does grows with their number, and the signatures that each one gets with its square."""
+"""Hospitals in one sum.
+
+What each hospital does grows with their number, and the signatures that each one gets with its
+square.
+"""
 
 
 def tolerated(hospitals: int, colluders: int = -1) -> int:
@@ -31,7 +36,10 @@ def threshold(hospitals: int, colluders: int = -1) -> int:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a hospital's own policy asks: survivors at least, colluders at least (-1: by the number of hospitals)."""
+    """What a hospital's own policy asks.
+
+    Survivors at least, colluders at least (-1: by the number of hospitals).
+    """
 
     min_cohort: int = 3
     colluders: int = -1
@@ -58,7 +66,10 @@ class Limits:
             )
         strangers = [name for name in terms.cohort if name not in identities]
         if strangers:
-            text = f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does not hold as valid."
+            text = (
+                f"The cohort of a secure sum names {strangers[0]!r}, which the signed roster does "
+                "not hold as valid."
+            )
             raise SecureSumError(text, leaves=say("sum.stranger"))
         if count > MOST:
             raise SecureSumError(say("sum.too_many", hospitals=count, most=MOST))

@@ -1,1 +1,4 @@
-"""Every sentence that may leave a hospital, as a code with typed arguments: no free text, no file, no socket."""
+"""Every sentence that may leave a hospital, as a code with typed arguments.
+
+No free text, no file, no socket.
+"""

@@ -9,8 +9,14 @@ from common.sentences.kinds import COUNT, WHOLE, WORD, WORDS, Entry, literal, ro
 _GROWS = "give an undamaged or less compressed file"
 _SIDES = several(literal("width", "height", "depth"))
 _CORNERS = literal("box_xyxy", "box_xyzxyz")
-_BOX = "a box needs 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height, in 3-D also 0 <= z0 < z1 <= depth"
-_ONE = "allowed: 0 and one other value, as the study names one class; or list every value in task.classes and task.mask_values"
+_BOX = (
+    "a box needs 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height, in 3-D also 0 <= z0 < z1 <="
+    " depth"
+)
+_ONE = (
+    "allowed: 0 and one other value, as the study names one class; or list every value in"
+    " task.classes and task.mask_values"
+)
 _AXES = "give 2 or 3 axes of space and at most 2^29 voxels"
 
 CASES: Mapping[str, Entry] = {
@@ -25,19 +31,28 @@ CASES: Mapping[str, Entry] = {
         "The packed file is too small for what its header states; give an undamaged file."
     ),
     "case.packed_growth": row(
-        "The packed file grows more than {ratio} times; store whole numbers of 8 or 16 bit, or give the file unpacked.",
+        (
+            "The packed file grows more than {ratio} times; store whole numbers of 8 or 16 bit, or"
+            " give the file unpacked."
+        ),
         ratio=WHOLE,
     ),
     "case.growth": row(f"The file grows more than {{ratio}} times; {_GROWS}.", ratio=WHOLE),
     "case.channels": row(
         "The image has {channels} channels; the study takes grey or RGB and makes {asked} of it.",
-        "The image has another number of channels than is read; the study takes grey or RGB and makes {asked} of it.",
+        (
+            "The image has another number of channels than is read; the study takes grey or RGB"
+            " and makes {asked} of it."
+        ),
         channels=COUNT,
         asked=WHOLE,
     ),
     "case.dimensions": row(
         "The image has {dimensions} dimensions; the study asks for {asked} (data.dimensions).",
-        "The image has another number of dimensions than the study asks for, {asked} (data.dimensions).",
+        (
+            "The image has another number of dimensions than the study asks for, {asked}"
+            " (data.dimensions)."
+        ),
         dimensions=COUNT,
         asked=WHOLE,
     ),
@@ -48,21 +63,27 @@ CASES: Mapping[str, Entry] = {
     ),
     "case.label": row("The label is not one that the study names: {allowed}.", allowed=WORDS),
     "case.rows": row(
-        "The rows of labels.csv and cases.csv for the image contradict each other; keep one row for each image."
+        "The rows of labels.csv and cases.csv for the image contradict each other; keep one row"
+        " for each image."
     ),
     "case.step": row("The step {step} of data.prepare cannot be applied to the image.", step=WORD),
     "case.resampled_size": row(
         "At the study's spacing an image has more voxels than are allowed: check its spacing."
     ),
     "case.changed": row(
-        "The file without its texts shows other values than the original; keep it aside and report the format."
+        "The file without its texts shows other values than the original; keep it aside and report"
+        " the format."
     ),
     "case.taken": row(
-        "Another file stands under the case's new name and is left as it is; move it away and run again."
+        "Another file stands under the case's new name and is left as it is; move it away and run"
+        " again."
     ),
     "case.colour_volume": row("The volume is in colour; give it as single images."),
     "box.entry": row(
-        "The entry in boxes.json is malformed; give {sides} and objects, each with label and {corners}.",
+        (
+            "The entry in boxes.json is malformed; give {sides} and objects, each with label and"
+            " {corners}."
+        ),
         sides=_SIDES,
         corners=_CORNERS,
     ),
@@ -83,17 +104,20 @@ CASES: Mapping[str, Entry] = {
         boxes=COUNT,
     ),
     "mask.unlisted": row(
-        "The mask holds values that the hospital's labels.toml does not list under [masks]; list every one but 0."
+        "The mask holds values that the hospital's labels.toml does not list under [masks]; list"
+        " every one but 0."
     ),
     "mask.size": row("The mask has another size than its image; give masks of the image's size."),
     "mask.elsewhere": row(
-        "The mask lies elsewhere than its image (their affines differ); save the mask with the image's affine."
+        "The mask lies elsewhere than its image (their affines differ); save the mask with the"
+        " image's affine."
     ),
     "mask.fractions": row(
         "The mask holds values that are no whole numbers; give one class number a pixel."
     ),
     "mask.values": row(
-        "The mask holds values that the study does not name; allowed: 0 and those of task.mask_values or task.classes."
+        "The mask holds values that the study does not name; allowed: 0 and those of"
+        " task.mask_values or task.classes."
     ),
     "mask.several": row(f"The mask holds several values beside 0; {_ONE}."),
     "mask.channels": row("The mask has several channels; give one class number a pixel."),
@@ -107,7 +131,8 @@ CASES: Mapping[str, Entry] = {
         "The NIfTI header states a voxel size that is no number; store it in millimetres."
     ),
     "nifti.begin": row(
-        "The NIfTI header lets the voxels begin at a byte that is not allowed; give an undamaged file."
+        "The NIfTI header lets the voxels begin at a byte that is not allowed; give an undamaged"
+        " file."
     ),
     "nifti.axes": row(
         "The NIfTI file has more than one axis beyond space; give one volume a file."
@@ -139,7 +164,8 @@ CASES: Mapping[str, Entry] = {
         "The image file cannot be decoded; give an undamaged PNG, JPEG, TIFF or BMP file."
     ),
     "picture.parts": row(
-        "The image file is made of too many or too large parts beside its pixels; save the picture anew."
+        "The image file is made of too many or too large parts beside its pixels; save the picture"
+        " anew."
     ),
     "picture.apart": row(
         "The picture cannot be taken apart; give an undamaged PNG, JPEG, TIFF or BMP file."

@@ -43,7 +43,8 @@ DATA: Mapping[str, Entry] = {
         asked=WHOLE,
     ),
     "data.no_images": row(
-        "The folder has no images; expected PNG, JPEG, TIFF, BMP or NIfTI in images/ or DICOM in dicom/."
+        "The folder has no images; expected PNG, JPEG, TIFF, BMP or NIfTI in images/ or DICOM in"
+        " dicom/."
     ),
     "data.unlistable": row("The folder cannot be listed; let the software's user read it."),
     "data.unwritable": row(
@@ -56,7 +57,10 @@ DATA: Mapping[str, Entry] = {
         "The folder has no labels.csv; give one with the columns file and {columns}.", columns=WORDS
     ),
     "data.no_column": row(
-        "labels.csv has no column {columns} among its {present} columns; the hospital's own log names them.",
+        (
+            "labels.csv has no column {columns} among its {present} columns; the hospital's own"
+            " log names them."
+        ),
         "labels.csv has no column {columns}; the hospital's own log names those that it has.",
         columns=WORDS,
         present=COUNT,
@@ -74,7 +78,8 @@ DATA: Mapping[str, Entry] = {
         "Images of the hospital have no class label; add the study's target column to labels.csv."
     ),
     "data.unboxed": row(
-        "Images of the hospital have no boxes; name each in boxes.json, with an empty list of objects if it shows none."
+        "Images of the hospital have no boxes; name each in boxes.json, with an empty list of"
+        " objects if it shows none."
     ),
     "data.unmasked": row(
         "Images of the hospital have no mask; put one of the same name into masks/."
@@ -94,13 +99,19 @@ DATA: Mapping[str, Entry] = {
         "{file} cannot be read; save it as comma-separated UTF-8 text.", file=FILE
     ),
     "table.no_file_column": row(
-        "{file} has no column file among its {columns} columns; begin it with a line of column names.",
+        (
+            "{file} has no column file among its {columns} columns; begin it with a line of column"
+            " names."
+        ),
         "{file} has no column file; begin it with a line of column names.",
         file=FILE,
         columns=COUNT,
     ),
     "table.long_row": row(
-        "{file} has a row of more characters than are read; close every quote and end every row with a line break.",
+        (
+            "{file} has a row of more characters than are read; close every quote and end every"
+            " row with a line break."
+        ),
         file=FILE,
     ),
     "table.lines": row(
@@ -119,11 +130,18 @@ DATA: Mapping[str, Entry] = {
     "table.not_json": row("boxes.json cannot be read; give valid JSON."),
     "table.no_object": row("boxes.json is no object; give {{file: {{width, height, objects}}}}."),
     "table.values": row(
-        "boxes.json has more values than are read; give width, height and objects for each image and nothing else."
+        "boxes.json has more values than are read; give width, height and objects for each image"
+        " and nothing else."
     ),
     "table.names_twice": row(
-        "boxes.json states {names} names twice in one object; keep one entry for each image and one value for each name.",
-        "boxes.json states names twice in one object; keep one entry for each image and one value for each name.",
+        (
+            "boxes.json states {names} names twice in one object; keep one entry for each image"
+            " and one value for each name."
+        ),
+        (
+            "boxes.json states names twice in one object; keep one entry for each image and one"
+            " value for each name."
+        ),
         names=COUNT,
     ),
     "table.names_unreadable": row(

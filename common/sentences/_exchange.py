@@ -25,18 +25,25 @@ _PROPOSED = "A secure sum over {hospitals} hospitals is proposed"
 
 EXCHANGE: Mapping[str, Entry] = {
     "message.unknown": row(
-        "The hospital gives a reason that this side does not know; install the same release on both sides."
+        "The hospital gives a reason that this side does not know; install the same release on"
+        " both sides."
     ),
     "message.broken": row("A message breaks the protocol; the hospital's own log says how."),
     "message.version": row(
-        "A message has another protocol version than {version}, which this side speaks; install the same release on both sides.",
+        (
+            "A message has another protocol version than {version}, which this side speaks;"
+            " install the same release on both sides."
+        ),
         version=WHOLE,
     ),
     "message.kind": row(
         "A message asks a question that is not known here; install the same release on both sides."
     ),
     "message.layout": row(
-        "The message's model is of another layout than the study's network, which has {weights} weights.",
+        (
+            "The message's model is of another layout than the study's network, which has"
+            " {weights} weights."
+        ),
         weights=NUMBER,
     ),
     "message.part": row(
@@ -46,7 +53,8 @@ EXCHANGE: Mapping[str, Entry] = {
         "A message's {name} is no whole number from 1 to 100000.", name=literal("repeat")
     ),
     "message.scoring_only": row(
-        "A question asks for training after this hospital was asked to join for scoring only; ask it to join anew."
+        "A question asks for training after this hospital was asked to join for scoring only; ask"
+        " it to join anew."
     ),
     "signature.refused": row(
         "What the coordinator is said to have signed is refused; the hospital's own log says why."
@@ -57,29 +65,38 @@ EXCHANGE: Mapping[str, Entry] = {
         "The signature is that of another study; the one that came was changed after it was signed."
     ),
     "signature.future": row(
-        "The study was signed in the future; check the clocks of this machine and of the coordinator."
+        "The study was signed in the future; check the clocks of this machine and of the"
+        " coordinator."
     ),
     "signature.expired": row(
         "The study's signature has expired; the coordinator must submit it again."
     ),
     "signature.key": row(
-        "The study is not signed by the coordinator's key; it was changed on the way or comes from somebody else."
+        "The study is not signed by the coordinator's key; it was changed on the way or comes from"
+        " somebody else."
     ),
     "signature.certificate": row(
         "The coordinator's certificate is refused; the hospital's own log says why."
     ),
     "roster.unsigned": row("The roster is not signed: a roster and a signature are expected."),
     "roster.key": row(
-        "The roster is not signed by the consortium's roster key; it was changed or comes from somebody else."
+        "The roster is not signed by the consortium's roster key; it was changed or comes from"
+        " somebody else."
     ),
     "roster.consortium": row("The roster is that of another consortium than this hospital's."),
     "roster.older": row(
-        "The roster has version {version}, and version {kept} was seen before; an older one is refused, the coordinator must give the newest.",
+        (
+            "The roster has version {version}, and version {kept} was seen before; an older one is"
+            " refused, the coordinator must give the newest."
+        ),
         version=WHOLE,
         kept=WHOLE,
     ),
     "roster.two": row(
-        "There are two different rosters of version {version}; the coordinator must sign a newer one.",
+        (
+            "There are two different rosters of version {version}; the coordinator must sign a"
+            " newer one."
+        ),
         version=WHOLE,
     ),
     "roster.certificate": row(
@@ -87,7 +104,8 @@ EXCHANGE: Mapping[str, Entry] = {
     ),
     "certificate.refused": row("A certificate or key is refused; the hospital's own log says why."),
     "sum.refused": row(
-        "A step of a secure sum is refused; the hospital's own log says why, and nothing was revealed."
+        "A step of a secure sum is refused; the hospital's own log says why, and nothing was"
+        " revealed."
     ),
     "sum.round": row(
         "Round {round} is asked for; the study has rounds 1 to {rounds}.", round=WHOLE, rounds=WHOLE
@@ -98,13 +116,16 @@ EXCHANGE: Mapping[str, Entry] = {
         rounds=WHOLE,
     ),
     "sum.repeat": row(
-        "A question asks for more training than the signed study; in a secure sum all hospitals train alike."
+        "A question asks for more training than the signed study; in a secure sum all hospitals"
+        " train alike."
     ),
     "sum.metrics_kept": row(
-        "This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under masks only."
+        "This hospital's policy (share_metrics) keeps its own metrics; they can be asked for under"
+        " masks only."
     ),
     "sum.no_identity": row(
-        "This hospital has no identity for secure sums; a simulation makes one where the study asks for them."
+        "This hospital has no identity for secure sums; a simulation makes one where the study"
+        " asks for them."
     ),
     "sum.no_roster": row(
         "This hospital has no signed roster yet; the first question of a secure sum must bring it."
@@ -129,7 +150,8 @@ EXCHANGE: Mapping[str, Entry] = {
     ),
     "sum.model": row("The model is not the one that the last secure sum is said to have led to."),
     "sum.unknown": row(
-        "This hospital is in no such secure sum; if its worker was started anew, it takes part again in the next one."
+        "This hospital is in no such secure sum; if its worker was started anew, it takes part"
+        " again in the next one."
     ),
     "sum.opened": row(
         "A secure sum for {kind} in round {round} was opened before; a second one is refused.",
@@ -137,7 +159,8 @@ EXCHANGE: Mapping[str, Entry] = {
         round=WHOLE,
     ),
     "sum.opened_otherwise": row(
-        "In an earlier run of this study a secure sum for {kind} in round {round} was opened over other hospitals; "
+        "In an earlier run of this study a secure sum for {kind} in round {round} was opened over"
+        " other hospitals; "
         "the two would differ by single ones. Give the study another seed.",
         kind=_KINDS,
         round=WHOLE,
@@ -146,7 +169,8 @@ EXCHANGE: Mapping[str, Entry] = {
         "This hospital cannot write down which sums it opens; its disk may be full."
     ),
     "sum.record_damaged": row(
-        "The list of opened sums at this hospital is damaged; its IT must look at worker/state/opened.jsonl."
+        "The list of opened sums at this hospital is damaged; its IT must look at"
+        " worker/state/opened.jsonl."
     ),
     "sum.stranger": row(
         "The cohort of a secure sum names a hospital that the signed roster does not hold as valid."
@@ -186,14 +210,18 @@ EXCHANGE: Mapping[str, Entry] = {
         "The shares that '{hospital}' dealt are not those that it vouched for.", hospital=HOSPITAL
     ),
     "sum.canaries": row(
-        "The canaries of a secure sum are wrong: what the server computed is not the survivors' sum."
+        "The canaries of a secure sum are wrong: what the server computed is not the survivors'"
+        " sum."
     ),
     "sum.limit": row(
         "Values up to {limit} do not fit the words of the sum; lower federation.largest_change.",
         limit=NUMBER,
     ),
     "sum.not_finite": row(
-        "A value of the update is NaN or infinite; at most {limit} is allowed, so nothing of it is sent.",
+        (
+            "A value of the update is NaN or infinite; at most {limit} is allowed, so nothing of"
+            " it is sent."
+        ),
         limit=NUMBER,
     ),
     "sum.too_large": row(
@@ -204,7 +232,10 @@ EXCHANGE: Mapping[str, Entry] = {
         "The study breaks this hospital's rules for a study; the hospital's own log says where."
     ),
     "study.setting": row(
-        "The study's {setting} is not as this hospital's release allows; consilium study check says why.",
+        (
+            "The study's {setting} is not as this hospital's release allows; consilium study check"
+            " says why."
+        ),
         setting=SETTING,
     ),
 }

@@ -26,7 +26,8 @@ HOSPITAL: Mapping[str, Entry] = {
         "The study is signed with a key that this hospital's policy (coordinators) does not list."
     ),
     "policy.plain_updates": row(
-        "The study has secure_aggregation.enabled = false; this hospital's policy (plain_updates) allows masked updates only. "
+        "The study has secure_aggregation.enabled = false; this hospital's policy (plain_updates)"
+        " allows masked updates only. "
         "Switch secure aggregation on."
     ),
     "policy.max_rounds": row(
@@ -43,26 +44,39 @@ HOSPITAL: Mapping[str, Entry] = {
         "The network's layout is not among those that this hospital's policy (layouts) allows."
     ),
     "policy.min_noise": row(
-        "The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of {asked}.",
+        (
+            "The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of"
+            " {asked}."
+        ),
         asked=NUMBER,
     ),
     "policy.name": row(
-        "The {part} is '{name}', which this hospital's policy ({rule}) does not list; its people say what it lists.",
+        (
+            "The {part} is '{name}', which this hospital's policy ({rule}) does not list; its"
+            " people say what it lists."
+        ),
         part=literal("study", "task", "network"),
         name=WORD,
         rule=SETTING,
     ),
     "policy.floor": row(
-        "Without secure aggregation numbers over fewer than {floor} patients of this hospital would leave; "
+        "Without secure aggregation numbers over fewer than {floor} patients of this hospital"
+        " would leave; "
         "its policy (floor) forbids it. Switch secure aggregation on.",
         floor=WHOLE,
     ),
     "policy.rounds_a_day": row(
-        "This hospital's policy (rounds_per_day) allows {allowed} rounds a day; they are done. Ask again tomorrow.",
+        (
+            "This hospital's policy (rounds_per_day) allows {allowed} rounds a day; they are done."
+            " Ask again tomorrow."
+        ),
         allowed=WHOLE,
     ),
     "policy.megabytes_a_day": row(
-        "This hospital's policy (megabytes_per_day) lets {allowed} MB leave in a day; they have. Ask again tomorrow.",
+        (
+            "This hospital's policy (megabytes_per_day) lets {allowed} MB leave in a day; they"
+            " have. Ask again tomorrow."
+        ),
         allowed=NUMBER,
     ),
     "policy.budget_unreadable": row(
@@ -75,7 +89,8 @@ HOSPITAL: Mapping[str, Entry] = {
         f"The list of withdrawn patients cannot be read; the hospital's {_IT.removeprefix('its ')}."
     ),
     "approval.missing": row(
-        "This hospital has not approved the study yet; it waits there for a person (consilium site approve)."
+        "This hospital has not approved the study yet; it waits there for a person (consilium site"
+        " approve)."
     ),
     "approval.scoring_only": row(
         "This hospital has approved the study for scoring models only; it sends no update."
@@ -105,7 +120,8 @@ HOSPITAL: Mapping[str, Entry] = {
     ),
     "record.unwritable": row("The hospital's journal cannot be written; its disk may be full."),
     "record.entry": row(
-        "An entry has a field or a value that this hospital's record does not take; nothing was written."
+        "An entry has a field or a value that this hospital's record does not take; nothing was"
+        " written."
     ),
     "training.not_finite": row(
         "The training loss became NaN or infinite; lower training.learning_rate."
@@ -118,7 +134,10 @@ HOSPITAL: Mapping[str, Entry] = {
     "compute.gpu": row("GPU: mixed precision and channels-last"),
     "compute.study": row("set by the study"),
     "compute.measured": row(
-        "measured here: speed of bf16 against float32: {contiguous} x contiguous, {channels_last} x channels-last",
+        (
+            "measured here: speed of bf16 against float32: {contiguous} x contiguous,"
+            " {channels_last} x channels-last"
+        ),
         contiguous=NUMBER,
         channels_last=NUMBER,
     ),
@@ -156,7 +175,10 @@ HOSPITAL: Mapping[str, Entry] = {
     ),
     "worker.no_entry": row("The gateway may not enter the folder of the worker's socket."),
     "worker.path": row(
-        "The path of the worker's socket has {bytes} bytes; at most {allowed} are allowed; use a shorter folder.",
+        (
+            "The path of the worker's socket has {bytes} bytes; at most {allowed} are allowed; use"
+            " a shorter folder."
+        ),
         bytes=WHOLE,
         allowed=WHOLE,
     ),
@@ -171,7 +193,10 @@ HOSPITAL: Mapping[str, Entry] = {
         "The coordinator refuses a message (status {status}); its log says why.", status=WHOLE
     ),
     "coordinator.hospital": row(
-        "The coordinator refuses this hospital (status {status}); ask it whether the enrolment was revoked, and check this machine's clock.",
+        (
+            "The coordinator refuses this hospital (status {status}); ask it whether the enrolment"
+            " was revoked, and check this machine's clock."
+        ),
         status=WHOLE,
     ),
     "coordinator.node_key": row(
@@ -181,14 +206,19 @@ HOSPITAL: Mapping[str, Entry] = {
     "coordinator.stopping": row("This hospital stops."),
     "wall.network": row("The wall against the network does not hold: a socket could be opened."),
     "wall.no_landlock": row(
-        "This kernel offers no Landlock (Linux 5.13, enabled); walls between files are not possible here."
+        "This kernel offers no Landlock (Linux 5.13, enabled); walls between files are not"
+        " possible here."
     ),
     "wall.threads": row(
-        "Walls between files were to be raised after other threads had been started; raise them first."
+        "Walls between files were to be raised after other threads had been started; raise them"
+        " first."
     ),
     "wall.files": row("The wall between files does not hold: a closed folder could be opened."),
     "wall.machine": row(
-        "Walls against the network are not possible on {machine}; they need 64-bit Linux on x86_64 or aarch64.",
+        (
+            "Walls against the network are not possible on {machine}; they need 64-bit Linux on"
+            " x86_64 or aarch64."
+        ),
         machine=_MACHINES,
     ),
     "wall.privileges": row("This kernel refuses no_new_privs (error {number}).", number=WHOLE),

@@ -1,7 +1,9 @@
-"""Types of the arguments of a sentence: numbers within bounds, words of the study, names of settings and hospitals, literals of a fixed list.
+"""Types of the arguments of a sentence.
 
-There is no type for free text. A kind looks at a value twice: alone (``fits``), and beside what only a hospital has at hand (``stands``):
-the words of the study, the names of its settings and of the policy's, the hospitals on the signed roster.
+Numbers within bounds, words of the study, names of settings and hospitals, literals of a fixed
+list. There is no type for free text. A kind looks at a value twice: alone (``fits``), and beside
+what only a hospital has at hand (``stands``): the words of the study, the names of its settings and
+of the policy's, the hospitals on the signed roster.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ Value = int | float | str | tuple[str, ...]
 LARGEST_WHOLE = 999_999
 """A number of more than six digits could be somebody's identifier."""
 _LARGEST_NUMBER = 1e9
-_LONGEST, _MOST = 200, 64
+_LONGEST = 200
+"""Characters of a word of the study."""
+_MOST = 64
+"""Values of an argument that is a list."""
 _SETTING = re.compile(r"[a-z][a-z0-9_]{0,40}(\.[a-z][a-z0-9_]{0,40}){0,3}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SPAN = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
@@ -43,15 +48,18 @@ class Kind(Protocol):
 
     @property
     def count(self) -> bool:
-        """Whether a value tells something of the hospital's data, so that the policy's switch ``share_counts`` keeps it."""
+        """Whether a value tells something of the hospital's data.
 
-    def made(self, value: object) -> Value:
+        Then it leaves only where the policy's switch ``share_counts`` allows that.
+        """
+
+    def converted(self, value: object) -> Value:
         """A value in the form that fits, e.g. rounded."""
 
     def fits(self, value: object) -> bool:
         """Whether a value is of this type."""
 
-    def stands(self, value: Value, around: Surroundings) -> bool:
+    def stands(self, value: Value, surroundings: Surroundings) -> bool:
         """Whether a value that fits also stands in what the hospital has at hand."""
 
     def show(self, value: Value) -> str:
@@ -60,11 +68,14 @@ class Kind(Protocol):
 
 @dataclass(frozen=True)
 class _Plain:
-    """What all kinds share: nothing is a count, values need no surroundings and are shown as they are."""
+    """What kinds have in common unless they say otherwise.
+
+    They are no counts; their values need no surroundings and are shown as they are.
+    """
 
     count: bool = field(default=False, kw_only=True)
 
-    def stands(self, value: Value, around: Surroundings) -> bool:
+    def stands(self, value: Value, surroundings: Surroundings) -> bool:
         return True
 
     def show(self, value: Value) -> str:
@@ -75,10 +86,11 @@ class _Plain:
 class _Whole(_Plain):
     """A whole number from 0 to 999999; a larger one is told as the largest."""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return min(max(int(str(value)), 0), LARGEST_WHOLE)
 
     def fits(self, value: object) -> bool:
+        # Not isinstance: True is an int too.
         return type(value) is int and 0 <= value <= LARGEST_WHOLE
 
 
@@ -86,13 +98,11 @@ class _Whole(_Plain):
 class _Number(_Plain):
     """A finite number of three significant digits, below 10^9 in size."""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         number = float(str(value))
-        return (
-            float(f"{min(max(number, -_LARGEST_NUMBER), _LARGEST_NUMBER):.3g}")
-            if math.isfinite(number)
-            else 0.0
-        )
+        if not math.isfinite(number):
+            return 0.0
+        return float(f"{min(max(number, -_LARGEST_NUMBER), _LARGEST_NUMBER):.3g}")
 
     def fits(self, value: object) -> bool:
         if type(value) is not float or not math.isfinite(value) or abs(value) > _LARGEST_NUMBER:
@@ -107,42 +117,42 @@ class _Number(_Plain):
 class _Text(_Plain):
     """A word of the study: exactly a text that stands in it."""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return str(value)
 
     def fits(self, value: object) -> bool:
         return isinstance(value, str) and 0 < len(value) <= _LONGEST and value.isprintable()
 
-    def stands(self, value: Value, around: Surroundings) -> bool:
-        return value in around.words
+    def stands(self, value: Value, surroundings: Surroundings) -> bool:
+        return value in surroundings.words
 
 
 @dataclass(frozen=True)
 class _Setting(_Plain):
     """The name of a setting of a study or of a policy."""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return str(value)
 
     def fits(self, value: object) -> bool:
         return isinstance(value, str) and _SETTING.fullmatch(value) is not None
 
-    def stands(self, value: Value, around: Surroundings) -> bool:
-        return value in around.settings
+    def stands(self, value: Value, surroundings: Surroundings) -> bool:
+        return value in surroundings.settings
 
 
 @dataclass(frozen=True)
 class _Hospital(_Plain):
     """The name of a hospital on the signed roster."""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return str(value)
 
     def fits(self, value: object) -> bool:
         return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
-    def stands(self, value: Value, around: Surroundings) -> bool:
-        return value in around.hospitals
+    def stands(self, value: Value, surroundings: Surroundings) -> bool:
+        return value in surroundings.hospitals
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,7 @@ class _Literal(_Plain):
     choices: tuple[str, ...] = ()
     other: str = ""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return str(value) if not self.other or value in self.choices else self.other
 
     def fits(self, value: object) -> bool:
@@ -167,15 +177,17 @@ class _Several(_Plain):
 
     one: _Text | _Literal = _Text()
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         items: Iterable[object] = value if isinstance(value, list | tuple) else ()
-        return tuple(str(self.one.made(item)) for item in items)[:_MOST]
+        return tuple(str(self.one.converted(item)) for item in items)[:_MOST]
 
     def fits(self, value: object) -> bool:
         return isinstance(value, tuple) and len(value) <= _MOST and all(map(self.one.fits, value))
 
-    def stands(self, value: Value, around: Surroundings) -> bool:
-        return isinstance(value, tuple) and all(self.one.stands(item, around) for item in value)
+    def stands(self, value: Value, surroundings: Surroundings) -> bool:
+        return isinstance(value, tuple) and all(
+            self.one.stands(item, surroundings) for item in value
+        )
 
     def show(self, value: Value) -> str:
         return ", ".join(value) if isinstance(value, tuple) and value else "none"
@@ -185,12 +197,13 @@ class _Several(_Plain):
 class _Spans(_Plain):
     """Times of day from and to, as ``20:00-06:30``."""
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
     def fits(self, value: object) -> bool:
-        short = isinstance(value, tuple) and len(value) <= _MOST
-        return short and all(isinstance(span, str) and _SPAN.fullmatch(span) for span in value)  # type: ignore[attr-defined]
+        if not isinstance(value, tuple) or len(value) > _MOST:
+            return False
+        return all(isinstance(span, str) and _SPAN.fullmatch(span) for span in value)
 
     def show(self, value: Value) -> str:
         return ", ".join(value) if isinstance(value, tuple) else ""
@@ -203,7 +216,8 @@ class Entry:
     Attributes:
         template: the sentence with the names of its arguments in braces.
         kinds: name of an argument: its type.
-        short: the sentence without the arguments that are counts; empty where a general one takes its place.
+        short: the sentence without the arguments that are counts; empty where a general one takes
+            its place.
     """
 
     template: str
@@ -227,7 +241,7 @@ class _Reason(_Plain):
 
     rows: Mapping[str, Entry] = field(default_factory=dict, hash=False)
 
-    def made(self, value: object) -> Value:
+    def converted(self, value: object) -> Value:
         return str(value)
 
     def fits(self, value: object) -> bool:
@@ -258,7 +272,11 @@ def reason(rows: Mapping[str, Entry]) -> Kind:
     return _Reason(rows)
 
 
-WHOLE, COUNT = _Whole(), _Whole(count=True)
+WHOLE = _Whole()
+COUNT = _Whole(count=True)
 NUMBER = _Number()
-WORD, WORDS = _Text(), _Several()
-SETTING, HOSPITAL, SPANS = _Setting(), _Hospital(), _Spans()
+WORD = _Text()
+WORDS = _Several()
+SETTING = _Setting()
+HOSPITAL = _Hospital()
+SPANS = _Spans()

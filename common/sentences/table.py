@@ -1,7 +1,8 @@
-"""All that a hospital says in words: a code of one curated table and typed arguments, which the reader's own table makes a sentence of.
+"""All that a hospital says in words: codes of one curated table with typed arguments.
 
-What travels is ``{"code", "arguments"}``. There is no argument of free text, so that no header, file name, name or cell of a table can leave
-in a sentence. The parts of the table lie beside this file, by subject.
+The reader's own table makes a sentence of them. What travels is ``{"code", "arguments"}``. There is
+no argument of free text, so that no header, file name, name or cell of a table can leave in a
+sentence. The parts of the table lie beside this file, by subject.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ STEPS = (
     "gateway",
 )
 """Where at a hospital a question came to nothing."""
-_UNFIT, _UNKNOWN = "data.unfit", "message.unknown"
+_UNFIT = "data.unfit"
+_UNKNOWN = "message.unknown"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Sentence:
         )
 
     def without_counts(self) -> Sentence:
-        """The same without numbers of the hospital's data; a general sentence where the row has no such form."""
+        """The same without numbers of the hospital's data, or a general sentence in its place."""
         entry = TABLE[self.code]
         if not entry.counts:
             return self
@@ -84,10 +86,10 @@ class Sentence:
             tuple((name, value) for name, value in self.arguments if name not in entry.counts),
         )
 
-    def stands(self, around: Surroundings) -> bool:
-        """Whether every word of the study, setting and hospital in it is one that this hospital has at hand."""
+    def stands(self, surroundings: Surroundings) -> bool:
+        """Whether this hospital has every word of the study, setting and hospital in it at hand."""
         kinds = TABLE[self.code].kinds
-        return all(kinds[name].stands(value, around) for name, value in self.arguments)
+        return all(kinds[name].stands(value, surroundings) for name, value in self.arguments)
 
     def to_json(self) -> dict[str, Any]:
         """``{"code", "arguments"}``."""
@@ -126,21 +128,30 @@ def say(code: str, **arguments: object) -> Sentence:
     return Sentence(
         code,
         tuple(
-            (n, kinds[n].made(v) if n in kinds else str(v)) for n, v in sorted(arguments.items())
+            (n, kinds[n].converted(v) if n in kinds else str(v))
+            for n, v in sorted(arguments.items())
         ),
     )
 
 
 def heard(value: object) -> Sentence:
-    """A sentence of the other side; a neutral one where this side does not know it, and never the text that came."""
+    """A sentence of the other side; a neutral one where this side does not know it.
+
+    The text that came is never shown.
+    """
     try:
         return Sentence.from_json(value)
     except ValueError:
         return Sentence(_UNKNOWN)
 
 
-def told(values: object, most: int) -> tuple[str, ...]:
-    """The first sentences of a list as it travels, for people; with the number of images before each that counts them."""
+def rendered(values: object, most: int) -> tuple[str, ...]:
+    """The first sentences of a list as it travels, for people.
+
+    Args:
+        values: sentences as they travel, some with ``images``, the number of images left out.
+        most: so many of them.
+    """
     items = values[:most] if isinstance(values, list) else []
     return tuple(_counted(item) for item in items)
 
@@ -149,4 +160,5 @@ def _counted(item: object) -> str:
     images = item.get("images") if isinstance(item, Mapping) else None
     if not isinstance(item, Mapping) or type(images) is not int:
         return heard(item).render()
-    return f"{images} left out: {heard({name: v for name, v in item.items() if name != 'images'}).render()}"
+    reason = {name: v for name, v in item.items() if name != "images"}
+    return f"{images} left out: {heard(reason).render()}"

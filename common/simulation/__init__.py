@@ -1,4 +1,5 @@
-"""A federation on one machine: the same two apps that are deployed, over folders that stand for hospitals; and hospitals to try them on.
+"""A federation on one machine: the two apps that are deployed, over folders that are hospitals.
 
-Nothing in this room opens a scan. The phantoms are drawn from formulas and random numbers; no person's image was used to make them.
+With phantom hospitals to try them on. Nothing in here opens a scan. The phantoms are drawn from
+formulas and random numbers; no person's image was used to make them.
 """

@@ -1,7 +1,8 @@
-"""The ``inline`` engine: an in-process Flower grid that calls the same handlers, one hospital after the other.
+"""The ``inline`` engine: a Flower grid in this process that calls one hospital after the other.
 
-A question is answered when its answer is pulled, so only one answer exists at a time and memory stays flat in the number of hospitals.
-Vectors are handed over in memory; the header and every check are those of the real wire.
+The handlers are those that are deployed. A question is answered when its answer is pulled, so only
+one answer exists at a time and memory stays flat in the number of hospitals. Vectors are handed
+over in memory; the header and every check are those of the real wire.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import itertools
 import logging
 from collections.abc import Iterable
 
-from flwr.app import Context, Error, Message, RecordDict
+from flwr.app import Context, Error, Message, RecordDict, UserConfig
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.run import Run
@@ -31,15 +32,13 @@ class InlineGrid(Grid):
     shares_memory = True
 
     def __init__(self, client: ClientApp, nodes: int) -> None:
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
-            1,
-            0,
-            1,
-        )  # Flower reads the sender of a message from here
+        # Flower reads the sender of a message from here.
+        TaskIdentity.run_id = 1
+        TaskIdentity.node_id = 0
+        TaskIdentity.task_id = 1
         self._client = client
         self._contexts = [
-            Context(1, i + 1, {"partition-id": i, "num-partitions": nodes}, RecordDict(), {})
-            for i in range(nodes)
+            _context(i + 1, {"partition-id": i, "num-partitions": nodes}) for i in range(nodes)
         ]
         self._open: dict[str, Message] = {}
         self._numbers = itertools.count(1)
@@ -53,6 +52,7 @@ class InlineGrid(Grid):
         identifiers = []
         for message in messages:
             identifier = str(next(self._numbers))
+            # The only way to number a message: Flower's metadata has no setter for it.
             message.metadata.__dict__["_message_id"] = identifier
             self._open[identifier] = message
             identifiers.append(identifier)
@@ -100,5 +100,8 @@ class InlineGrid(Grid):
 
 def start(server: ServerApp, client: ClientApp, nodes: int) -> None:
     """Run a ServerApp over virtual nodes."""
-    context = Context(1, 0, {}, RecordDict(), {})
-    server(InlineGrid(client, nodes), context)
+    server(InlineGrid(client, nodes), _context(0, {}))
+
+
+def _context(node: int, settings: UserConfig) -> Context:
+    return Context(run_id=1, node_id=node, node_config=settings, state=RecordDict(), run_config={})

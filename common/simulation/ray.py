@@ -20,6 +20,8 @@ def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None
     """Run a ServerApp over virtual nodes in Ray's worker processes.
 
     Args:
+        server: asks.
+        client: answers for every node.
         nodes: number of virtual nodes.
         gpus: share of a GPU for each worker process; several hospitals share one.
 
@@ -32,7 +34,8 @@ def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None
         from flwr.simulation import run_simulation  # noqa: PLC0415
     except ImportError:
         raise ArgumentError(
-            "--engine is 'ray', but Ray is not installed; install consilium[ray] or use --engine inline."
+            "--engine is 'ray', but Ray is not installed; install consilium[ray] or use --engine"
+            " inline."
         ) from None
     cores = max(1, (os.cpu_count() or 1) // min(nodes, os.cpu_count() or 1))
     logging.getLogger("flwr").setLevel(logging.ERROR)

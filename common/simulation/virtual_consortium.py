@@ -1,6 +1,7 @@
-"""A make-believe consortium, so that a simulation's hospitals speak to each other exactly as real ones do: with identities and a signed roster.
+"""A make-believe consortium, so that a simulation's hospitals speak to each other as real ones do.
 
-Keys are random and never seeded: they protect nothing here, and what is trained does not depend on them.
+They have identities and a signed roster. Keys are random and never seeded: they protect nothing
+here, and what is trained does not depend on them.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ NAME = "simulation"
 """The consortium's name."""
 _DAYS = 3650
 _LONGEST = 64
-"""Characters of a name in a certificate (RFC 5280 appendix A.1, ub-common-name), counted in bytes of UTF-8."""
+"""Bytes of UTF-8 of a name; a certificate takes as many characters (RFC 5280, ub-common-name)."""
 _FILES = ("ca.crt", "roster.crt", "roster.json")
 
 
 def make(folder: Path, sites: Sequence[str], now: datetime) -> None:
-    """Write ``ca.crt``, ``roster.crt``, ``roster.json`` (signed) and for each hospital ``SITE/identity.key`` (Ed25519, PEM).
+    """Write ``ca.crt``, ``roster.crt``, ``roster.json`` (signed) and each hospital's key.
 
-    The authority's and the roster's private keys are not kept.
+    A hospital's key lies in ``SITE/identity.key`` (Ed25519, PEM). The authority's and the roster's
+    private keys are not kept.
 
     Args:
         folder: a folder of the simulation, new or empty.
@@ -41,7 +43,8 @@ def make(folder: Path, sites: Sequence[str], now: datetime) -> None:
     for name in sites:
         if len(name.encode("utf-8", "replace")) > _LONGEST or name in _FILES:
             raise InputError(
-                f"The hospital folder {shown(name)} has a name that no certificate can carry; give it another of 1 to {_LONGEST} bytes."
+                f"The hospital folder {shown(name)} has a name that no certificate can carry; give"
+                f" it another of 1 to {_LONGEST} bytes."
             )
     folder.mkdir(files.FOLDER, parents=True, exist_ok=True)
     folder.chmod(files.FOLDER)
@@ -53,15 +56,13 @@ def make(folder: Path, sites: Sequence[str], now: datetime) -> None:
         members[name] = identity.certificate.decode()
         _write(files.folder(folder / name) / "identity.key", identity.key)
     signed = rosters.sign(Roster(NAME, 1, now.isoformat(timespec="seconds"), members), signer.key)
-    for name, content in zip(
-        _FILES, (ca.certificate, signer.certificate, rosters.dumps(signed)), strict=True
-    ):
+    contents = (ca.certificate, signer.certificate, rosters.dumps(signed))
+    for name, content in zip(_FILES, contents, strict=True):
         _write(folder / name, content)
 
 
 def _write(path: Path, content: bytes) -> None:
     """Private from its first byte; unlike a real hospital's key it need not outlast a power cut."""
-    with os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, files.FILE), "wb"
-    ) as file:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, files.FILE), "wb") as file:
         file.write(content)

@@ -1,7 +1,7 @@
 """What lies on disk, and how it gets there: nothing is ever half there, and no secret is open.
 
-:data:`KEPT` names every file that either side keeps, beside the hospital's own data. ``place`` is
-one of four folders: a hospital's HOME (``site``), what its worker keeps (``state``:
+:data:`STORED_FILES` names every file that either side keeps, beside the hospital's own data.
+``place`` is one of four folders: a hospital's HOME (``site``), what its worker keeps (``state``:
 HOME/worker/state, in a simulation RUN/state/<hospital>), a coordinator's HOME (``coordinator``),
 and a run (``run``: RUN of a simulation, HOME/runs/<name> of a coordinator).
 """
@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FILE, SHARED, ANY = 0o600, 0o666, None
-"""Modes: for the owner only; for people, less their umask; whatever a program of others gives."""
+FILE = 0o600
+"""Mode: for the owner only."""
+SHARED = 0o666
+"""Mode: for people, less what their umask takes away."""
+ANY = None
+"""Mode: whatever the program gives that writes it."""
 
 CREATED = "written once, whole"
 REPLACED = "replaced whole (files.replace)"
@@ -24,7 +28,7 @@ OTHERS = "by another program"
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredFile:
     """One kind of file.
 
     Attributes:
@@ -33,7 +37,7 @@ class Kept:
         by: who writes it.
         mode: its permissions.
         how: in which way.
-        what: it is for.
+        purpose: what it is for.
     """
 
     place: str
@@ -41,7 +45,7 @@ class Kept:
     by: str
     mode: int | None
     how: str
-    what: str
+    purpose: str
 
 
 _SITE = (
@@ -64,9 +68,9 @@ _SITE = (
 )
 _STATE = (
     ("journal.jsonl", "worker, administrator", FILE, LOG, "what was asked and what came of it"),
-    ("journal.head", "worker, administrator", FILE, PLACE, "size and root of the journal's tree"),
+    ("journal.head", "worker, administrator", FILE, PLACE, "size and root of the audit log's tree"),
     ("opened.jsonl", "worker", FILE, LOG, "secure sums that it helped to open"),
-    ("heads.jsonl", "worker", FILE, LOG, "heads of the journal that it signed"),
+    ("heads.jsonl", "worker", FILE, LOG, "heads of the audit log that it signed"),
     ("evidence.jsonl", "worker", FILE, LOG, "heads of others that contradict each other"),
     ("others.json", "worker", FILE, REPLACED, "the newest head of each other hospital"),
     ("roster.json", "worker", FILE, REPLACED, "the signed roster accepted last"),
@@ -83,7 +87,7 @@ _RUN = (
     ("study.toml", "server", SHARED, PLAIN, "the study as resolved"),
     ("order.json", "simulation", SHARED, PLAIN, "what was asked for; marks the folder as a run's"),
     ("rounds.jsonl", "server", SHARED, LOG, "one line a round"),
-    ("audit/heads.jsonl", "server", SHARED, LOG, "heads of the hospitals' journals, by round"),
+    ("audit/heads.jsonl", "server", SHARED, LOG, "heads of the hospitals' audit logs, by round"),
     ("model/weights.safetensors", "server", SHARED, FOLDER, "the model, as in its checkpoint"),
     ("model/model.json", "server", SHARED, FOLDER, "study, round, SHA-256 of the weights"),
     ("checkpoints/round-*/weights.safetensors", "server", SHARED, FOLDER, "the model"),
@@ -121,5 +125,5 @@ _COORDINATOR = (
 )
 _PLACES = {"site": _SITE, "state": _STATE, "run": _RUN, "coordinator": _COORDINATOR}
 
-KEPT = tuple(Kept(place, *row) for place, rows in _PLACES.items() for row in rows)
+STORED_FILES = tuple(StoredFile(place, *row) for place, rows in _PLACES.items() for row in rows)
 """Every file that either side keeps."""

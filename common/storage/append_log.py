@@ -18,8 +18,9 @@ from typing import Any
 from common.storage import files
 
 _BLOCK = 1 << 24
+"""Bytes that are read at once from the beginning on."""
 _STEP = 1 << 16
-"""Bytes that are read at once, from the beginning on, and from the end back."""
+"""Bytes that are read at once from the end back."""
 
 
 class Log:
@@ -60,6 +61,7 @@ class Log:
         if b"\n" in line:
             raise ValueError("a line of a log holds the end of a line")
         content = line + b"\n"
+        # What a power cut or a full disk left of a last line.
         os.ftruncate(self._handle, self.whole)
         try:
             os.lseek(self._handle, 0, os.SEEK_END)

@@ -22,8 +22,10 @@ from common.storage import files
 
 MANIFEST = "manifest.json"
 """File of a sealed folder: the SHA-256 of every other one."""
-_HERE, _EXCHANGE = -100, 2
-"""``AT_FDCWD`` and ``RENAME_EXCHANGE`` of Linux."""
+_HERE = -100
+"""``AT_FDCWD`` of Linux."""
+_EXCHANGE = 2
+"""``RENAME_EXCHANGE`` of Linux."""
 _CANNOT = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV)
 
 
@@ -42,6 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
+        # Contents before the name: after a power cut there is no name without its content.
         for file in sorted(draft.iterdir()):
             files.sync(file)
         files.sync(draft)
@@ -70,9 +73,9 @@ def seal(folder: Path, digests: dict[str, str] | None = None) -> None:
         folder: of plain files.
         digests: SHA-256 in hex of those files that need not be read again for it.
     """
-    given = digests or {}
+    ready = digests or {}
     names = sorted(file.name for file in folder.iterdir())
-    sums = {name: given.get(name) or digest(folder / name) for name in names}
+    sums = {name: ready.get(name) or digest(folder / name) for name in names}
     content = json.dumps({"files": sums}, indent=1) + "\n"
     (folder / MANIFEST).write_text(content, "utf-8")
 
@@ -111,6 +114,7 @@ def _exchanged(one: Path, two: Path) -> bool:
     call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
         return False
+    # Positional: int renameat2(olddirfd, oldpath, newdirfd, newpath, flags).
     if call(_HERE, os.fsencode(one), _HERE, os.fsencode(two), _EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()

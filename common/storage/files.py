@@ -1,4 +1,7 @@
-"""Files that hold secrets or must never be seen half-written: private from the first byte, on disk before they have their name."""
+"""Files that hold secrets or must never be seen half-written.
+
+They are private from the first byte, and on disk before they have their name.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FILE, FOLDER = 0o600, 0o700
-"""Modes of what is made here: readable by its owner only."""
+FILE = 0o600
+"""Mode of a file that is made here: for its owner only."""
+FOLDER = 0o700
+"""Mode of a folder that is made here: for its owner only."""
 SHARED = 0o666
 """Mode of what people are to read: less what the user's umask takes away."""
 
@@ -105,7 +110,12 @@ def replacing(path: Path, mode: int = FILE) -> Iterator[Path]:
 
 @contextmanager
 def alone(path: Path, flags: int = os.O_RDWR | os.O_CREAT, mode: int = FILE) -> Iterator[int]:
-    """A file, made if it is not there, or with other ``flags`` a folder; of those who open it in this way one at a time goes on.
+    """A file that one at a time has open, of those who open it in this way; the others wait.
+
+    Args:
+        path: a file, made if it is not there; with other ``flags`` a folder.
+        flags: of os.open.
+        mode: of a file that is made.
 
     Yields:
         the open file's number.
@@ -140,7 +150,10 @@ def only_one(path: Path) -> int:
 
 
 def move(source: Path, target: Path) -> None:
-    """Give a file or folder another name on the same disk, replacing a file or an empty folder there, and make that lasting."""
+    """Give a file or folder another name on the same disk, and make that lasting.
+
+    A file or an empty folder of that name is replaced.
+    """
     source.replace(target)
     sync(target.parent)
 
@@ -155,9 +168,13 @@ def sync(path: Path) -> None:
 
 
 def hand_over(state: Path, *names: str) -> None:
-    """Give files that an administrator has made in the worker's folder to the worker's user, so that the worker can go on with them.
+    """Give files that an administrator made in the worker's folder to the worker's user.
 
-    Only plain files that have no other name: the worker's user could have put a link to somebody else's file there.
+    So the worker can go on with them. Only plain files that have no other name are given away.
+
+    Args:
+        state: the worker's folder.
+        names: of the files; those that are not there are passed over.
     """
     if os.geteuid() != 0:
         return
@@ -167,8 +184,9 @@ def hand_over(state: Path, *names: str) -> None:
             continue
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            found = os.fstat(handle)
-            if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            status = os.fstat(handle)
+            # The worker's user could have put a link to somebody else's file there.
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 os.fchown(handle, owner.st_uid, owner.st_gid)
         finally:
             os.close(handle)

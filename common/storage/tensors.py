@@ -47,7 +47,8 @@ def write(path: Path, arrays: Mapping[str, Array]) -> str:
 
 
 def _header(arrays: Mapping[str, Array]) -> bytes:
-    start, header = 0, {}
+    start = 0
+    header = {}
     for name, array in arrays.items():
         kind = _KINDS.get(array.dtype.name)
         if kind is None:
@@ -57,6 +58,7 @@ def _header(arrays: Mapping[str, Array]) -> bytes:
         header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [start, end]}
         start = end
     text = json.dumps(header).encode()
+    # Padded so that the arrays begin at a multiple of 8, as safetensors' own writer does.
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
 

@@ -1,4 +1,7 @@
-"""Federated averaging: the global model moves by the weighted mean of the hospitals' deltas (McMahan 2017, algorithm 1)."""
+"""Federated averaging: the global model moves by the weighted mean of the hospitals' deltas.
+
+McMahan 2017, algorithm 1.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ class Options:
 
 def step(options: Options, state: State, mean_delta: Vector) -> tuple[State, Vector]:
     """Server half: ``step = server_rate * mean_delta``."""
+    # Multiplying by 1 would change nothing and cost a pass over the whole model.
     if options.server_rate != 1.0:
         mean_delta *= options.server_rate
     return state, mean_delta

@@ -1,6 +1,7 @@
-"""FedOpt: the mean delta is a pseudo-gradient for an optimiser at the server (Reddi 2021, algorithm 2).
+"""FedOpt: the mean delta is a pseudo-gradient for an optimiser at the server.
 
-``momentum`` is FedAvgM (Hsu 2019); ``adam`` and ``yogi`` follow algorithm 2 without bias correction, with ``v`` starting at ``tau^2``.
+Reddi 2021, algorithm 2. ``momentum`` is FedAvgM (Hsu 2019); ``adam`` and ``yogi`` follow algorithm
+2 without bias correction, with ``v`` starting at ``tau^2``.
 """
 
 from __future__ import annotations
@@ -34,23 +35,31 @@ class Options:
 def step(options: Options, state: State, mean_delta: Vector) -> tuple[State, Vector]:
     """Server half: first moment, second moment (adam, yogi), then the step."""
     if options.optimizer == "momentum":
-        moment = (
-            state["m"] * np.float32(options.beta1) + mean_delta
-            if "m" in state
-            else mean_delta.copy()
-        )
-        return {"m": moment}, moment * np.float32(options.server_rate)
-    first = state.get("m", np.zeros_like(mean_delta)) * np.float32(
-        options.beta1
-    ) + mean_delta * np.float32(1 - options.beta1)
+        return _momentum(options, state, mean_delta)
+    decay = np.float32(options.beta1)
+    gain = np.float32(1 - options.beta1)
+    first = state.get("m", np.zeros_like(mean_delta)) * decay + mean_delta * gain
+    second = _second_moment(options, state, mean_delta)
+    change = np.float32(options.server_rate) * first / (np.sqrt(second) + np.float32(options.tau))
+    return {"m": first, "v": second}, change.astype(np.float32, copy=False)
+
+
+def _momentum(options: Options, state: State, mean_delta: Vector) -> tuple[State, Vector]:
+    """The first moment and the step along it."""
+    decay = np.float32(options.beta1)
+    # The first moment is a copy: the state must not share memory with the caller's mean.
+    moment = state["m"] * decay + mean_delta if "m" in state else mean_delta.copy()
+    return {"m": moment}, moment * np.float32(options.server_rate)
+
+
+def _second_moment(options: Options, state: State, mean_delta: Vector) -> Vector:
+    """Adam's running mean of squares, or Yogi's, which moves by the sign of its distance."""
     square = mean_delta * mean_delta
-    second = state.get("v", np.full_like(mean_delta, options.tau**2))
+    before = state.get("v", np.full_like(mean_delta, options.tau**2))
+    gain = np.float32(1 - options.beta2)
     if options.optimizer == "adam":
-        second = second * np.float32(options.beta2) + square * np.float32(1 - options.beta2)
-    else:
-        second = second - np.float32(1 - options.beta2) * square * np.sign(second - square)
-    moved = np.float32(options.server_rate) * first / (np.sqrt(second) + np.float32(options.tau))
-    return {"m": first, "v": second}, moved.astype(np.float32, copy=False)
+        return before * np.float32(options.beta2) + square * gain
+    return before - gain * square * np.sign(before - square)
 
 
 STRATEGY = Strategy(Options, step)

@@ -1,6 +1,7 @@
 """FedProx: a spring holds each hospital's weights near the global model (Li 2020, equation 2).
 
-The proximal term ``mu / 2 * |w - w_global|^2`` enters as its gradient ``mu * (w - w_global)``, which spares the backward pass through it.
+The proximal term ``mu / 2 * |w - w_global|^2`` enters as its gradient ``mu * (w - w_global)``,
+which spares the backward pass through it.
 """
 
 from __future__ import annotations

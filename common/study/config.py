@@ -1,7 +1,8 @@
 """Settings as data: frozen dataclasses whose fields carry their meaning, limits and default.
 
-A settings class is the single place where a field is documented. ``load`` turns a TOML table into one, refuses what is unknown or out of
-range with one sentence, and ignores nothing. ``describe`` lists the fields for ``consilium study show --fields``.
+A settings class is the single place where a field is documented. ``load`` turns a TOML table into
+one, refuses what is unknown or out of range with one sentence, and ignores nothing. ``describe``
+lists the fields for ``consilium study show --fields``.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ def _checked(value: Any, field: dataclasses.Field[Any], place: str) -> Any:
         low, high, choices = (field.metadata[k] for k in ("low", "high", "choices"))
         if choices is not None and item not in choices:
             raise StudyError(
-                f"{place} is {shown(item)}{closest(item, choices)}; allowed: {', '.join(map(shown, choices))}."
+                f"{place} is {shown(item)}{closest(item, choices)}; allowed: "
+                f"{', '.join(map(shown, choices))}."
             )
         below, above = low is not None and not item >= low, high is not None and not item <= high
         if below or above:

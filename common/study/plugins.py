@@ -1,7 +1,8 @@
 """A plug-in is one file whose name is its name.
 
-``names("common.models")`` lists what is installed; ``load("common.models", "unet", "MODEL")`` returns that file's one agreed export. A name
-is looked up in the list and never turned into an import path, so a name that came over the wire cannot reach any other module.
+``names("common.models")`` lists what is installed; ``load("common.models", "unet", "MODEL")``
+returns that file's one agreed export. A name is looked up in the list and never turned into an
+import path, so a name that came over the wire cannot reach any other module.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from common.errors import StudyError, did_you_mean
 
 
 def names(package: str) -> list[str]:
-    """Names of the plug-ins installed in a package (files that start with an underscore are helpers)."""
+    """Names of the plug-ins in a package; files that start with an underscore are helpers."""
     path = importlib.import_module(package).__path__
     return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
 

@@ -1,4 +1,7 @@
-"""The learning rate over the rounds: one curve over the whole study, so that a hospital's steps continue where its last round ended."""
+"""The learning rate over the rounds.
+
+One curve over the whole study, so that a hospital's steps continue where its last round ended.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from common.study.study import Study
 
 
 def rate_factor(study: Study, rounds_done: float) -> float:
-    """Share of the peak learning rate after ``rounds_done`` rounds (fractions count within a round).
+    """Share of the peak learning rate after ``rounds_done`` rounds, which may be a fraction.
 
-    Linear warm-up from a tenth, then constant, linear or half-cosine (Loshchilov & Hutter 2017, equation 5) to ``final_factor``.
+    Linear warm-up from a tenth, then constant, linear or half-cosine (Loshchilov & Hutter 2017,
+    equation 5) to ``final_factor``.
     """
     training, rounds = study.training, study.federation.rounds
     if rounds_done < training.warmup_rounds:

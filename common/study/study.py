@@ -1,7 +1,11 @@
-"""The study file: everything about a federated study in one TOML file, and the only thing that travels to a hospital beside the model.
+"""The study file.
 
-Every field is documented where it is declared, below and in each plug-in's settings class; ``consilium study show --fields`` prints them.
-Nothing in a study file is code: names are looked up among installed plug-ins.
+Everything about a federated study in one TOML file, and the only thing that travels to a hospital
+beside the model.
+
+Every field is documented where it is declared, below and in each plug-in's settings class;
+``consilium study show --fields`` prints them. Nothing in a study file is code: names are looked up
+among installed plug-ins.
 """
 
 from __future__ import annotations
@@ -113,7 +117,10 @@ class FederationSettings:
     rounds: int = setting(20, doc="number of rounds", low=1, high=100_000)
     weight: str = setting(
         "images",
-        doc="a hospital's weight in the average: its training patients, its training images, or equal",
+        doc=(
+            "a hospital's weight in the average: its training patients, its training images, or "
+            "equal"
+        ),
         choices=("patients", "images", "equal"),
     )
     min_sites: int = setting(1, doc="a round with fewer accepted updates fails", low=1)
@@ -122,7 +129,10 @@ class FederationSettings:
     )
     approval: float = setting(
         604800.0,
-        doc="seconds for which a run waits until the people of all hospitals have approved the study; then it begins without the others",
+        doc=(
+            "seconds for which a run waits until the people of all hospitals have approved the "
+            "study; then it begins without the others"
+        ),
         low=0.0,
         high=31_536_000.0,
     )
@@ -142,7 +152,10 @@ class FederationSettings:
 
 @dataclass(frozen=True)
 class SecureAggregation:
-    """How the hospitals' changes are summed under masks, so that nobody sees a single one ([secure_aggregation])."""
+    """How the hospitals' changes are summed under masks ([secure_aggregation]).
+
+    Nobody sees a single hospital's change then.
+    """
 
     enabled: bool = setting(
         False, doc="sum under masks; hospitals' own policies usually insist on it"
@@ -160,7 +173,10 @@ class SecureAggregation:
     )
     colluders: int = setting(
         -1,
-        doc="hospitals that may work together with the server without learning more; -1: a fifth of them",
+        doc=(
+            "hospitals that may work together with the server without learning more; -1: a fifth "
+            "of them"
+        ),
         low=-1,
         high=500,
     )
@@ -237,7 +253,10 @@ _TOP = ("name", "description", "seed", *_PLUGINS, *_SECTIONS)
 
 
 def settings() -> frozenset[str]:
-    """Names of all settings, e.g. "data.min_patients", with those of every installed plug-in; steps of the data count as one."""
+    """Names of all settings, e.g. "data.min_patients", with those of every installed plug-in.
+
+    Steps of the data count as one.
+    """
     classes: list[tuple[str, Any]] = list(_SECTIONS.items())
     for section, (package, export) in _PLUGINS.items():
         classes += [
@@ -265,12 +284,14 @@ def read(path: Path) -> Study:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise StudyError(
-                f"Study file {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed."
+                f"Study file {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are "
+                "allowed."
             )
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise StudyError(
-            f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study file."
+            f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study "
+            "file."
         ) from None
     except UnicodeDecodeError:
         raise StudyError(f"Study file {path} is not UTF-8 text; save it as UTF-8.") from None
@@ -288,7 +309,8 @@ def parse(table: Mapping[str, Any]) -> Study:
     for key in table:
         if key not in _TOP:
             raise StudyError(
-                f"{key} is not a section of a study{did_you_mean(key, _TOP)}; allowed: {', '.join(_TOP)}."
+                f"{key} is not a section of a study{did_you_mean(key, _TOP)}; allowed: "
+                f"{', '.join(_TOP)}."
             )
     values = dict(table)
     data = dict(_table(values.get("data", {}), "data"))
@@ -325,11 +347,13 @@ def _check_together(study: Study) -> None:
     serves = plugins.load("common.models", study.model.name, "MODEL").tasks
     if study.task.name not in serves:
         raise StudyError(
-            f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; task.name is {shown(study.task.name)}."
+            f"model.name is {shown(study.model.name)}, which serves {', '.join(serves)}; "
+            f"task.name is {shown(study.task.name)}."
         )
     if study.data.test_fraction + study.data.validation_fraction >= 1:
         raise StudyError(
-            "data.test_fraction + data.validation_fraction is 1 or more; leave patients for training."
+            "data.test_fraction + data.validation_fraction is 1 or more; leave patients for "
+            "training."
         )
     for place, named, kinds in (
         ("prepare", study.prepare, ("prepare",)),
@@ -340,7 +364,8 @@ def _check_together(study: Study) -> None:
             if kind not in kinds:
                 belongs = "prepare" if kind == "prepare" else "augment"
                 raise StudyError(
-                    f"data.{place}[{i}].step is {shown(step.name)}, which belongs under data.{belongs}."
+                    f"data.{place}[{i}].step is {shown(step.name)}, which belongs under "
+                    f"data.{belongs}."
                 )
 
 
@@ -364,7 +389,8 @@ def _named(table: Mapping[str, Any], where: str, key: str, package: str, export:
         raise StudyError(f"{where}.{key} is {shown(name)}; give one of {', '.join(installed)}.")
     if name not in installed:
         raise StudyError(
-            f"{where}.{key} is {shown(name)}{closest(name, installed)}; installed: {', '.join(installed)}."
+            f"{where}.{key} is {shown(name)}{closest(name, installed)}; installed: "
+            f"{', '.join(installed)}."
         )
     plugin = plugins.load(package, name, export, f"{where}.{key}")
     return Named(

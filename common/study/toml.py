@@ -1,7 +1,7 @@
 """Write TOML, with comments: the standard library reads it only.
 
-Serves study files: texts, numbers, truth values, lists and tables. What ``dumps`` writes, ``tomllib.loads`` reads back equal.
-Grammar: TOML v1.0.0.
+Serves study files: texts, numbers, truth values, lists and tables. What ``dumps`` writes,
+``tomllib.loads`` reads back equal. Grammar: TOML v1.0.0.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ def dumps(table: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> s
     """A table as TOML text.
 
     Args:
-        table: values in the order in which they are to stand; within a table plain values come before sub-tables, as TOML asks.
-        notes: comments by dotted place, e.g. ``{"": "head of the file", "training": "...", "data.prepare[0].size": "..."}``. That of a
-            value stands behind it, that of a table above its header.
+        table: values in the order in which they are to stand; within a table plain values come
+            before sub-tables, as TOML asks.
+        notes: comments by dotted place, e.g. ``{"": "head of the file", "training": "...",
+            "data.prepare[0].size": "..."}``. That of a value stands behind it, that of a table
+            above its header.
 
     Raises:
         TypeError: a value that TOML has no form for, e.g. None.

@@ -42,5 +42,7 @@ class Geometry(ABC):
 
     def boxes(self, low: Tensor, high: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
         """Lower and upper ends ``[M, d]`` of upright boxes; here for moves that keep so."""
-        one, other = self.points(low, owner), self.points(high, owner)
+        one = self.points(low, owner)
+        other = self.points(high, owner)
+        # A mirror swaps the ends, so they are put in order again.
         return torch.minimum(one, other), torch.maximum(one, other)

@@ -39,6 +39,7 @@ class Boxes(Target):
     def follow(self, geometry: Geometry) -> Boxes:
         """All boxes move at once; one of which too little stays goes with its class."""
         low, high = edges(torch.cat(self.corners))
+        # One call for the whole batch: a few boxes an image would not pay for a call each.
         counts = torch.tensor([len(b) for b in self.corners])
         owner = torch.repeat_interleave(torch.arange(len(counts)), counts).to(low.device)
         moved = torch.split(joined(*geometry.boxes(low, high, owner)), counts.tolist())

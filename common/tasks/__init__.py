@@ -1,7 +1,8 @@
 """Tasks: what the network is for. One file each; adding one changes no other file.
 
-A file ``common/tasks/<name>.py`` exports ``TASK``, a :class:`TaskType`: the settings class and the constructor of a :class:`Task`.
-A task never opens a file: :attr:`Task.needs` says which targets the hospital's readers must bring.
+A file ``common/tasks/<name>.py`` exports ``TASK``, a :class:`TaskType`: the settings class and the
+constructor of a :class:`Task`. A task never opens a file: :attr:`Task.needs` says which targets the
+hospital's readers must bring.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from common.sample import Batch, Sample
 Needs = frozenset[str]
 """Names of kinds of targets, the file names of :mod:`common.targets`."""
 Row = Mapping[str, np.ndarray]
-"""What scoring keeps of one image: small arrays, the same keys for every image of a task, enough to compute every metric of a set of
-images. Rows stay at the hospital; only :meth:`Task.summarise` of many of them leaves it."""
+"""What scoring keeps of one image: small arrays, the same keys for every image of a task.
+
+Enough to compute every metric of a set of images. Rows stay at the hospital; only
+:meth:`Task.summarise` of many of them leaves it.
+"""
 
 
 class Task(Protocol):
@@ -28,13 +32,23 @@ class Task(Protocol):
     needs: Needs
     """Which targets an image must have to be of use."""
     columns: tuple[str, ...]
-    """Needs "label": columns of labels.csv that hold the targets; one for single-label, any number for multi-label."""
+    """Needs "label": columns of labels.csv that hold the targets.
+
+    One for single-label, any number for multi-label.
+    """
     classes: tuple[str, ...]
-    """Class names in number order. label: texts as they stand in the column; mask: foreground classes, number 1 on; boxes: label names."""
+    """Class names in number order.
+
+    label: texts as they stand in the column; mask: foreground classes, number 1 on; boxes: label
+    names.
+    """
     multi_label: bool
     """Needs "label": each column is a 0/1 target of its own."""
     mask_values: tuple[int, ...] | None
-    """Needs "mask": stored pixel value of each foreground class; None: any non-zero pixel if there is one class, else 1, 2, 3 ..."""
+    """Needs "mask": stored pixel value of each foreground class.
+
+    None: any non-zero pixel if there is one class, else 1, 2, 3 ...
+    """
     outputs: int
     """What :class:`common.models.Shape` asks for."""
     primary: str
@@ -49,17 +63,20 @@ class Task(Protocol):
         """Scalar loss of one batch; called inside autocast, network in training mode."""
 
     def predict(self, network: nn.Module, images: Tensor) -> list[dict[str, Tensor]]:
-        """Predictions for ``[B, C, H, W[, D]]`` images of any size, one dict of CPU tensors per image; network in evaluation mode.
+        """Predictions for ``[B, C, H, W[, D]]`` images of any size, network in evaluation mode.
 
-        classification ``{"probabilities": [L]}``; segmentation ``{"probabilities": [classes + 1, H, W[, D]]}`` as float16 or
-        ``{"mask": uint8 [1, H, W[, D]]}``; detection ``{"boxes": [N, 2 * d], "scores": [N], "classes": [N]}``.
+        One dict of CPU tensors per image:
+
+        - classification ``{"probabilities": [L]}``
+        - segmentation ``{"mask": uint8 [1, H, W[, D]]}``
+        - detection ``{"boxes": [N, 2 * d], "scores": [N], "classes": [N]}``
         """
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
         """What scoring keeps of one image."""
 
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
-        """Metrics over a set of images; ``nan`` where one is undefined (for example AUC of a single class)."""
+        """Metrics over a set of images; ``nan`` where one is undefined (AUC of a single class)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Measures that tasks share: areas under ROC curves, recall, distances between surfaces, and averaging a prediction over flips."""
+"""Measures that tasks share: area under the ROC curve, recall, overlap, distance of surfaces.
+
+And the mean of a prediction over mirror images.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,17 @@ def mean_defined(values: Array) -> float:
 
 
 def area_under_roc(scores: Array, positive: Array) -> float:
-    """Area under the ROC curve from the rank sum (Hanley and McNeil 1982; Mann and Whitney 1947), exact with ties through midranks.
+    """Area under the ROC curve from the rank sum, exact with ties through midranks.
+
+    Hanley and McNeil 1982; Mann and Whitney 1947.
 
     Args:
         scores: ``[N]``, higher means more likely positive.
         positive: bool ``[N]``.
 
     Returns:
-        Chance that a positive scores higher than a negative, a tie counting half; nan without both, or with a score that is nan.
+        Chance that a positive scores higher than a negative, a tie counting half; nan without both,
+        or with a score that is nan.
     """
     positives = int(np.count_nonzero(positive))
     negatives = positive.size - positives
@@ -43,37 +49,41 @@ def area_under_roc(scores: Array, positive: Array) -> float:
 
 
 def mean_recall(predicted: Array, truth: Array) -> float:
-    """Balanced accuracy: share found of each class that occurs in ``truth`` ``[N]``, averaged over those classes (Brodersen 2010)."""
+    """Balanced accuracy (Brodersen 2010): mean recall of the classes in ``truth`` ``[N]``."""
     return mean_defined(
         np.array([np.mean(predicted[truth == number] == number) for number in np.unique(truth)])
     )
 
 
 def dice(predicted: Mask, truth: Mask) -> float:
-    """Overlap 2 |A and B| / (|A| + |B|) (Dice 1945); 1 where both are empty, as nothing was to be found and nothing was."""
+    """Overlap 2 |A and B| / (|A| + |B|) (Dice 1945); 1 where both are empty: that is right."""
     total = int(np.count_nonzero(predicted)) + int(np.count_nonzero(truth))
     return 2 * int(np.count_nonzero(predicted & truth)) / total if total else 1.0
 
 
 def hausdorff_95(predicted: Mask, truth: Mask, spacing: Sequence[float]) -> float:
-    """95th percentile of the distance between two surfaces in mm: the larger of both directions (Huttenlocher 1993; BraTS convention).
+    """95th percentile of the distance between two surfaces in mm, the larger of both directions.
 
-    A surface pixel is a pixel of the mask with a neighbour along an axis that is not, or that lies at the edge of the image.
+    Huttenlocher 1993; BraTS convention. A surface pixel is a pixel of the mask with a neighbour
+    along an axis that is not, or that lies at the edge of the image.
 
     Args:
         predicted, truth: bool ``[H, W[, D]]``.
         spacing: mm per pixel along H, W[, D].
 
     Returns:
-        nan where both are empty, the diagonal of the image where one is: the largest distance there could be.
+        nan where both are empty, the diagonal of the image where one is: the largest distance there
+            could be.
     """
     if predicted.any() != truth.any():
         return math.sqrt(sum((n * s) ** 2 for n, s in zip(truth.shape, spacing, strict=True)))
     if not truth.any():
         return math.nan
+    # Cut first: the distance transform costs by the pixels of the whole array.
     box = _bounding_box(predicted | truth)
-    edges = _surface(predicted[box]), _surface(truth[box])
-    return max(_directed_95(edges[0], edges[1], spacing), _directed_95(edges[1], edges[0], spacing))
+    one = _surface(predicted[box])
+    other = _surface(truth[box])
+    return max(_directed_95(one, other, spacing), _directed_95(other, one, spacing))
 
 
 def _directed_95(start: Mask, end: Mask, spacing: Sequence[float]) -> float:

@@ -75,13 +75,20 @@ class Classification:
         self.multi_label = options.multi_label
         self.outputs = len(options.target) if options.multi_label else len(options.classes)
         self.weights: Tensor | None = None
-        """Factor of each class in the loss: float32 ``[classes]``, multi-label ``[targets, 2]``; None: all equal."""
+        """Factor of each class in the loss, or None where all are equal.
+
+        Float32 ``[classes]``; multi-label ``[targets, 2]``.
+        """
 
     def for_site(self, samples: Sequence[Sample]) -> Classification:
-        """With class weights "balanced": the task weighted by the hospital's own training labels, which stay there."""
+        """With class weights "balanced": the task weighted by the hospital's own training labels.
+
+        The weights stay at the hospital, as the labels do.
+        """
         if self.options.class_weights == "none" or not samples:
             return self
         labels = torch.stack([_label(s) for s in samples])
+        # A copy: in a simulation several hospitals share the task that they were given.
         adapted = copy.copy(self)
         if self.multi_label:
             present = labels.sum(0)
@@ -95,9 +102,10 @@ class Classification:
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Mean (weighted) cross-entropy, computed in float32; binary and per target if multi-label.
 
-        The mean is over images and not over their weights, so that an image counts the same whatever it shares a batch with.
+        The mean is over images and not over their weights, so that an image counts the same
+        whatever it shares a batch with.
         """
-        labels = _given(Label.of(batch))
+        labels = _values(Label.of(batch))
         logits = network(batch.images)
         with torch.autocast(logits.device.type, enabled=False):
             terms = self._multi_label_terms if self.multi_label else self._single_label_terms
@@ -113,8 +121,8 @@ class Classification:
 
     def _multi_label_terms(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.options.label_smoothing
-        wanted = labels * (1 - smoothing) + smoothing / 2
-        terms = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        smoothed = labels * (1 - smoothing) + smoothing / 2
+        terms = functional.binary_cross_entropy_with_logits(logits, smoothed, reduction="none")
         if self.options.loss == "focal":
             terms = terms * (labels - logits.sigmoid()).abs().pow(_FOCUS)
         if self.weights is None:
@@ -123,19 +131,22 @@ class Classification:
         return terms * torch.where(labels > 0.5, present, absent)
 
     def predict(self, network: nn.Module, images: Tensor) -> list[dict[str, Tensor]]:
-        """``{"probabilities": float32 [outputs]}`` on the CPU for each image; they sum to 1 unless multi-label."""
+        """``{"probabilities": float32 [outputs]}`` on the CPU for each image.
+
+        They sum to 1 unless multi-label.
+        """
 
         def probabilities(views: Tensor) -> Tensor:
             logits: Tensor = network(views).float()
             return logits.sigmoid() if self.multi_label else logits.softmax(1)
 
         with torch.no_grad():
-            found = (
+            mean = (
                 over_flips(probabilities, images, follow=False)
                 if self.options.flip_average
                 else probabilities(images)
             )
-        return [{"probabilities": p} for p in found.float().cpu()]
+        return [{"probabilities": p} for p in mean.float().cpu()]
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
         """``probabilities`` float32 ``[outputs]`` and ``label`` as in the sample."""
@@ -147,44 +158,53 @@ class Classification:
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
         """``auc``, ``balanced_accuracy`` and ``accuracy`` from 0 to 1.
 
-        Two classes: AUC of the last one. More: each class that occurs against the rest, mean over classes.
-        Multi-label: means over the targets that have both values, at a threshold of 0.5; accuracy over all.
+        Two classes: AUC of the last one. More: each class that occurs against the rest, mean over
+        classes. Multi-label: means over the targets that have both values, at a threshold of 0.5;
+        accuracy over all.
         """
         if not rows:
             return dict.fromkeys(self.higher_is_better, float("nan"))
         probabilities = np.stack([r["probabilities"] for r in rows])
         labels = np.stack([r["label"] for r in rows])
-        truth = labels > 0.5 if self.multi_label else labels[:, None] == np.arange(self.outputs)
-        scored = (
-            [self.outputs - 1]
-            if self.outputs == 2 and not self.multi_label
-            else range(self.outputs)
+        return (
+            _multi_label_metrics(probabilities, labels > 0.5)
+            if self.multi_label
+            else _single_label_metrics(probabilities, labels)
         )
-        auc = mean_defined(
-            np.array([area_under_roc(probabilities[:, k], truth[:, k]) for k in scored])
-        )
-        found = probabilities >= 0.5 if self.multi_label else probabilities.argmax(1)
-        if self.multi_label:
-            both = truth.any(0) & ~truth.all(0)
-            recall = mean_defined(
-                np.array([mean_recall(found[:, k], truth[:, k]) for k in np.flatnonzero(both)])
-            )
-            return {
-                "auc": auc,
-                "balanced_accuracy": recall,
-                "accuracy": float(np.mean(found == truth)),
-            }
-        return {
-            "auc": auc,
-            "balanced_accuracy": mean_recall(found, labels),
-            "accuracy": float(np.mean(found == labels)),
-        }
+
+
+def _single_label_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Metrics of probabilities ``[N, classes]`` and class numbers ``[N]``."""
+    classes = probabilities.shape[1]
+    # Of two classes the last is the finding; the other's area would be the same again.
+    scored = [1] if classes == 2 else range(classes)
+    areas = np.array([area_under_roc(probabilities[:, k], labels == k) for k in scored])
+    predicted = probabilities.argmax(1)
+    return {
+        "auc": mean_defined(areas),
+        "balanced_accuracy": mean_recall(predicted, labels),
+        "accuracy": float(np.mean(predicted == labels)),
+    }
+
+
+def _multi_label_metrics(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Metrics of probabilities ``[N, targets]`` and flags ``[N, targets]``."""
+    targets = range(truth.shape[1])
+    areas = np.array([area_under_roc(probabilities[:, k], truth[:, k]) for k in targets])
+    predicted = probabilities >= 0.5
+    both = np.flatnonzero(truth.any(0) & ~truth.all(0))
+    recalls = np.array([mean_recall(predicted[:, k], truth[:, k]) for k in both])
+    return {
+        "auc": mean_defined(areas),
+        "balanced_accuracy": mean_defined(recalls),
+        "accuracy": float(np.mean(predicted == truth)),
+    }
 
 
 def balanced_weights(counts: Tensor) -> Tensor:
-    """Weights in inverse proportion to counts ``[..., classes]``, from a tenth to 10; before these limits their mean over images is 1.
+    """Weights in inverse proportion to counts ``[..., classes]``, from a tenth to 10.
 
-    A class without images gets weight 1.
+    Before these limits their mean over images is 1. A class without images gets weight 1.
     """
     counts = counts.float()
     occurring = (counts > 0).sum(-1, keepdim=True)
@@ -195,10 +215,12 @@ def balanced_weights(counts: Tensor) -> Tensor:
 
 
 def _check(options: Options) -> None:
-    targets, classes = len(options.target), len(options.classes)
+    targets = len(options.target)
+    classes = len(options.classes)
     if targets == 0 or (targets > 1 and not options.multi_label):
         raise StudyError(
-            f"task.target has {targets} columns; give exactly one, or set task.multi_label = true for several."
+            f"task.target has {targets} columns; "
+            "give exactly one, or set task.multi_label = true for several."
         )
     if classes < 2 or (classes > 2 and options.multi_label):
         allowed = "exactly two, absent and present" if options.multi_label else "two or more"
@@ -208,14 +230,14 @@ def _check(options: Options) -> None:
             raise StudyError(f"task.{name} is {list(getattr(options, name))}; name each only once.")
 
 
-def _given(label: Label | None) -> Tensor:
+def _values(label: Label | None) -> Tensor:
     if label is None:
         raise SiteError("data.unlabelled")
     return label.values
 
 
 def _label(sample: Sample) -> Tensor:
-    return _given(Label.of(sample))[0]
+    return _values(Label.of(sample))[0]
 
 
 def _create(options: Any, dimensions: int) -> Classification:

@@ -1,6 +1,7 @@
-"""Object detection in images and volumes: classes and boxes, trained with adaptive anchor assignment, quality focal loss and GIoU loss.
+"""Object detection in images and volumes: a class and a box for each finding.
 
-Works with any network whose forward returns :class:`common.tasks._boxes.Candidates`. Metrics follow the COCO definition
+Trained with adaptive anchor assignment, quality focal loss and GIoU loss; works with any network
+whose forward returns :class:`common.tasks._boxes.Candidates`. Metrics follow the COCO definition
 (:mod:`common.tasks._coco`).
 """
 
@@ -87,68 +88,72 @@ class Detection:
         return self
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Class loss plus weighted box loss, per anchor that learns a box; float32 also under autocast.
+        """Class loss plus weighted box loss, per anchor that learns a box.
+
+        Float32 also under autocast.
 
         Raises:
             SiteError: the batch holds no boxes (empty lists are fine, missing ones are not).
         """
-        truth = _given(Boxes.of(batch))
-        found: Candidates = network(batch.images)
+        truth = _present(Boxes.of(batch))
+        candidates: Candidates = network(batch.images)
         with torch.autocast(batch.images.device.type, enabled=False):
-            return self._loss(found, truth.corners, truth.classes)
+            return self._loss(candidates, truth.corners, truth.classes)
 
     def _loss(
-        self, found: Candidates, boxes: Sequence[Tensor], classes: Sequence[Tensor]
+        self, candidates: Candidates, boxes: Sequence[Tensor], classes: Sequence[Tensor]
     ) -> Tensor:
-        logits, offsets = found.logits.float(), found.offsets.float()
-        true_boxes = nn.utils.rnn.pad_sequence(
-            [b.float().reshape(-1, 2 * self.dimensions) for b in boxes], batch_first=True
-        )
-        true_classes = nn.utils.rnn.pad_sequence([c.reshape(-1) for c in classes], batch_first=True)
+        logits = candidates.logits.float()
+        offsets = candidates.offsets.float()
+        # Lists are padded with boxes without volume, which nothing may learn.
+        true_boxes = _padded([b.float().reshape(-1, 2 * self.dimensions) for b in boxes])
+        true_classes = _padded([c.reshape(-1) for c in classes])
         owner = _boxes.assign(
-            found.anchors,
-            found.levels,
-            true_boxes,
-            _boxes.volume(true_boxes) > 0,
-            self.options.nearest,
+            anchors=candidates.anchors,
+            levels=candidates.levels,
+            boxes=true_boxes,
+            present=_boxes.volume(true_boxes) > 0,
+            nearest=self.options.nearest,
         )
         image, anchor = (owner >= 0).nonzero(as_tuple=True)
-        mine = owner[image, anchor]
-        iou, giou = _boxes.overlaps(
-            _boxes.decode(found.anchors[anchor], offsets[image, anchor]), true_boxes[image, mine]
-        )
+        own = owner[image, anchor]
+        decoded = _boxes.decode(candidates.anchors[anchor], offsets[image, anchor])
+        iou, giou = _boxes.overlaps(decoded, true_boxes[image, own])
         target = torch.zeros_like(logits)
-        target[image, anchor, true_classes[image, mine]] = iou.detach()
-        count = max(len(image), 1)
-        return (
-            _quality_focal(logits, target, self.options.focus).sum()
-            + self.options.box_weight * (1 - giou).sum()
-        ) / count
+        target[image, anchor, true_classes[image, own]] = iou.detach()
+        class_loss = _quality_focal(logits, target, self.options.focus).sum()
+        box_loss = self.options.box_weight * (1 - giou).sum()
+        return (class_loss + box_loss) / max(len(image), 1)
 
     @torch.no_grad()
     def predict(self, network: nn.Module, images: Tensor) -> list[dict[str, Tensor]]:
-        """``{"boxes": float32 [N, 2 * d], "scores": float32 [N], "classes": int64 [N]}`` per image, highest score first, on the CPU."""
+        """Boxes of each image, highest score first, on the CPU.
+
+        ``{"boxes": float32 [N, 2 * d], "scores": float32 [N], "classes": int64 [N]}``.
+        """
         extent = torch.tensor(
             [images.shape[3], images.shape[2], *images.shape[4:]],
             dtype=torch.float32,
             device=images.device,
         )
-        found: Candidates = network(images)
+        candidates: Candidates = network(images)
         with torch.autocast(images.device.type, enabled=False):
-            scores = found.logits.float().sigmoid()
-            boxes = _boxes.clip(_boxes.decode(found.anchors, found.offsets.float()), extent)
+            scores = candidates.logits.float().sigmoid()
+            boxes = _boxes.decode(candidates.anchors, candidates.offsets.float())
+            boxes = _boxes.clip(boxes, extent)
         return [self._select(*one) for one in zip(scores, boxes, strict=True)]
 
     def _select(self, scores: Tensor, boxes: Tensor) -> dict[str, Tensor]:
         """The boxes of one image to report, from scores ``[A, K]`` and boxes ``[A, 2 * d]``."""
         scores = scores * (_boxes.volume(boxes) > 0)[:, None]
+        # Ten times as many as are reported go on: suppression compares all with all.
         best, place = scores.flatten().topk(min(10 * self.options.max_detections, scores.numel()))
         place = place[best > self.options.score_threshold]
-        anchor, number = place // self.outputs, place % self.outputs
+        anchor = place // self.outputs
+        number = place % self.outputs
         score = scores[anchor, number]
-        kept = _boxes.suppress(boxes[anchor], score, number, self.options.nms_iou)[
-            : self.options.max_detections
-        ]
+        kept = _boxes.suppress(boxes[anchor], score, number, self.options.nms_iou)
+        kept = kept[: self.options.max_detections]
         return {
             "boxes": boxes[anchor[kept]].cpu(),
             "scores": score[kept].cpu(),
@@ -156,13 +161,16 @@ class Detection:
         }
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
-        """Scores, classes and match flags of the detections and the number of true boxes per class; no coordinate.
+        """Scores, classes and match flags of the detections; number of true boxes per class.
+
+        No coordinate is kept.
 
         Raises:
             SiteError: the image has no boxes, or a class number outside the study's classes.
         """
-        truth = _given(Boxes.of(sample))
-        boxes, classes = truth.corners[0], truth.classes[0]
+        truth = _present(Boxes.of(sample))
+        boxes = truth.corners[0]
+        classes = truth.classes[0]
         if classes.numel() and not 0 <= int(classes.min()) <= int(classes.max()) < self.outputs:
             raise SiteError("data.box_class", largest=self.outputs - 1)
         corners = [
@@ -171,16 +179,19 @@ class Detection:
         ]
         numbers = [c.reshape(-1).numpy().astype(np.int64) for c in (prediction["classes"], classes)]
         return _coco.score_image(
-            corners[0],
-            prediction["scores"].double().numpy(),
-            numbers[0],
-            corners[1],
-            numbers[1],
-            self.outputs,
+            boxes=corners[0],
+            scores=prediction["scores"].double().numpy(),
+            classes=numbers[0],
+            true_boxes=corners[1],
+            true_classes=numbers[1],
+            count=self.outputs,
         )
 
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
-        """``map_50`` and ``map_50_95`` in 0 to 1, mean over the classes that occur among the true boxes; ``nan`` if none does."""
+        """``map_50`` and ``map_50_95`` in 0 to 1, mean over the classes among the true boxes.
+
+        ``nan`` if there is no true box.
+        """
         precision = _coco.average_precision(rows)
         present = ~np.isnan(precision[0])
         if not present.any():
@@ -191,14 +202,22 @@ class Detection:
         }
 
 
-def _given(value: Boxes | None) -> Boxes:
-    if value is None:
+def _present(boxes: Boxes | None) -> Boxes:
+    if boxes is None:
         raise SiteError("data.unboxed")
-    return value
+    return boxes
+
+
+def _padded(lists: Sequence[Tensor]) -> Tensor:
+    """``[B, G, ...]``, filled up with 0 to the same number for every image."""
+    return nn.utils.rnn.pad_sequence(list(lists), batch_first=True)
 
 
 def _quality_focal(logits: Tensor, target: Tensor, focus: float) -> Tensor:
-    """Focal loss whose target is the IoU of the anchor's box rather than 1 (Li et al. 2020, "Generalized Focal Loss", equation 2)."""
+    """Focal loss whose target is the IoU of the anchor's box rather than 1.
+
+    Li et al. 2020, "Generalized Focal Loss", equation 2.
+    """
     plain = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return plain * (target - logits.sigmoid()).abs().pow(focus)
 

@@ -20,9 +20,13 @@ from common.tasks import Needs, Row, TaskType
 from common.tasks._scoring import dice, hausdorff_95, mean_defined, over_flips
 
 _SMOOTH = 1.0
-"""Pixels added to both sides of the Dice loss: keeps it finite and its gradient small where a class is in neither image."""
+"""Pixels added to both sides of the Dice loss.
+
+Keeps it finite and its gradient small where a class is in neither image.
+"""
 _USUAL_DIVISIBLE = 16
 _WINDOWS_AT_ONCE = {2: 16, 3: 4}
+"""By number of axes: what fits into memory beside the whole image."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Options:
     )
     batch_dice: bool = setting(
         False,
-        doc="overlap of a whole batch rather than of each image: steadier where many images lack a class",
+        doc="overlap of a whole batch rather than of each image: "
+        "steadier where many images lack a class",
     )
     include_background: bool = setting(
         False, doc="the background counts as a class in the dice part of the loss"
@@ -94,8 +99,11 @@ class Segmentation:
         return self
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Dice loss, with cross-entropy if asked for, computed in float32 over the pixels of the image (padding does not count)."""
-        masks = _given(Mask.of(batch))
+        """Dice loss, with cross-entropy if asked for, computed in float32.
+
+        Over the pixels of the image; padding does not count.
+        """
+        masks = _values(Mask.of(batch))
         logits = self._logits(network, batch.images)
         with torch.autocast(logits.device.type, enabled=False):
             loss = dice_loss(
@@ -116,23 +124,26 @@ class Segmentation:
             )
 
         with torch.no_grad():
-            found = (
+            mean = (
                 over_flips(probabilities, images, follow=True)
                 if self.options.flip_average
                 else probabilities(images)
             )
-        return [{"mask": mask} for mask in found.argmax(1, keepdim=True).to(torch.uint8).cpu()]
+        return [{"mask": mask} for mask in mean.argmax(1, keepdim=True).to(torch.uint8).cpu()]
 
     def _logits(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Logits ``[B, classes + 1, H, W[, D]]`` for images of any size: padded at the far ends by repeating the edge, and cut again."""
+        """Logits ``[B, classes + 1, H, W[, D]]`` for images of any size.
+
+        Images are padded at the far ends by repeating the edge, and logits are cut again.
+        """
         multiple = self.options.divisible or int(getattr(network, "divisible", _USUAL_DIVISIBLE))
         sides = images.shape[2:]
         missing = [-side % multiple for side in sides]
         if not any(missing):
             return _whole(network(images), images)
-        padded = functional.pad(
-            images, [p for m in reversed(missing) for p in (0, m)], mode="replicate"
-        )
+        # torch's pad takes the last axis first.
+        pads = [p for m in reversed(missing) for p in (0, m)]
+        padded = functional.pad(images, pads, mode="replicate")
         logits = _whole(network(padded), padded)
         for axis, side in enumerate(sides, start=2):
             logits = logits.narrow(axis, 0, side)
@@ -145,7 +156,7 @@ class Segmentation:
             return self._logits(network, windows).float().softmax(1)
 
         window = self.options.sliding_window
-        found = sliding_window_inference(
+        mean = sliding_window_inference(
             inputs=images,
             roi_size=window if len(window) > 1 else window * self.dimensions,
             sw_batch_size=_WINDOWS_AT_ONCE[self.dimensions],
@@ -154,26 +165,32 @@ class Segmentation:
             mode="gaussian",
             padding_mode="replicate",
         )
-        return cast(Tensor, found)
+        return cast(Tensor, mean)
 
     def row(self, prediction: Mapping[str, Tensor], sample: Sample) -> Row:
-        """``dice`` and ``hd95`` (mm), float64 ``[classes]``: each foreground class against the background and the other classes."""
-        truth, found = _given(Mask.of(sample))[0, 0].numpy(), prediction["mask"][0].numpy()
-        if truth.shape != found.shape:
+        """``dice`` and ``hd95`` (mm), float64 ``[classes]``: each class against the rest.
+
+        Raises:
+            SiteError: the image has no mask, or one of another size.
+        """
+        truth = _values(Mask.of(sample))[0, 0].numpy()
+        predicted = prediction["mask"][0].numpy()
+        if truth.shape != predicted.shape:
             raise SiteError(
-                "data.mask_size", f"a mask has {truth.shape} pixels and its image {found.shape}"
+                "data.mask_size", f"a mask has {truth.shape} pixels and its image {predicted.shape}"
             )
-        pairs = [(found == number, truth == number) for number in range(1, self.outputs)]
+        pairs = [(predicted == number, truth == number) for number in range(1, self.outputs)]
         return {
-            "dice": np.array([dice(f, t) for f, t in pairs]),
-            "hd95": np.array([hausdorff_95(f, t, sample.spacing) for f, t in pairs]),
+            "dice": np.array([dice(p, t) for p, t in pairs]),
+            "hd95": np.array([hausdorff_95(p, t, sample.spacing) for p, t in pairs]),
         }
 
     def summarise(self, rows: Sequence[Row]) -> dict[str, float]:
-        """``dice`` from 0 to 1, ``hd95`` in mm, and ``dice_<class>`` where there are several: mean over classes, then over images.
+        """``dice`` from 0 to 1, ``hd95`` in mm, and ``dice_<class>`` where there are several.
 
-        A class that is in neither truth nor prediction counts 1 for dice and is left out of hd95; one that is in only one of them counts 0
-        for dice and the image's diagonal for hd95.
+        Means over classes, then over images. A class that is in neither truth nor prediction counts
+        1 for dice and is left out of hd95; one that is in only one of them counts 0 for dice and
+        the image's diagonal for hd95.
         """
         if not rows:
             return dict.fromkeys(self.higher_is_better, math.nan)
@@ -188,7 +205,9 @@ class Segmentation:
 
 
 def dice_loss(logits: Tensor, masks: Tensor, include_background: bool, whole_batch: bool) -> Tensor:
-    """1 - soft Dice overlap (Milletari et al. 2016, eq. 3, with plain sums below), mean over classes and images.
+    """1 - soft Dice overlap, mean over classes and images.
+
+    Milletari et al. 2016, eq. 3, with plain sums below.
 
     Args:
         logits: float32 ``[B, classes + 1, H, W[, D]]``.
@@ -209,22 +228,26 @@ def dice_loss(logits: Tensor, masks: Tensor, include_background: bool, whole_bat
 
 
 def _check(options: Options, dimensions: int) -> None:
-    classes, values, window = options.classes, options.mask_values, options.sliding_window
+    classes = options.classes
+    values = options.mask_values
+    window = options.sliding_window
     if not classes or len(set(classes)) < len(classes):
         raise StudyError(
             f"task.classes is {list(classes)}; name each class beside the background once."
         )
     if values and (len(values) != len(classes) or len(set(values)) < len(values)):
         raise StudyError(
-            f"task.mask_values is {list(values)}; give {len(classes)} different values, one for each class, or none."
+            f"task.mask_values is {list(values)}; "
+            f"give {len(classes)} different values, one for each class, or none."
         )
     if len(window) not in (0, 1, dimensions):
         raise StudyError(
-            f"task.sliding_window has {len(window)} entries; give 1 or {dimensions}, or none for the whole image."
+            f"task.sliding_window has {len(window)} entries; "
+            f"give 1 or {dimensions}, or none for the whole image."
         )
 
 
-def _given(mask: Mask | None) -> Tensor:
+def _values(mask: Mask | None) -> Tensor:
     if mask is None:
         raise SiteError("data.unmasked")
     return mask.values
@@ -232,9 +255,10 @@ def _given(mask: Mask | None) -> Tensor:
 
 def _whole(logits: Tensor, images: Tensor) -> Tensor:
     if logits.shape[2:] != images.shape[2:]:
-        sizes = f"{tuple(images.shape[2:])} pixels and gave {tuple(logits.shape[2:])}"
         raise StudyError(
-            f"The network took {sizes}; set task.divisible to a multiple of the product of its strides."
+            f"The network took {tuple(images.shape[2:])} pixels and gave "
+            f"{tuple(logits.shape[2:])}; "
+            "set task.divisible to a multiple of the product of its strides."
         )
     return logits
 

@@ -1,11 +1,13 @@
-"""Steps that change images: one file each, named in the study, in the order in which the study lists them.
+"""Steps that change images: one file each, done in the order in which the study lists them.
 
 A file ``common/transforms/<name>.py`` exports ``TRANSFORM``, a :class:`Transform`:
 
-- ``kind == "prepare"``: deterministic, on one :class:`~common.sample.Sample`; its result is cached, so it runs once per image.
+- ``kind == "prepare"``: deterministic, on one :class:`~common.sample.Sample`; its result is cached,
+  so it runs once per image.
 - ``kind == "augment"``: random, on one training :class:`~common.sample.Batch`; each image of
   the batch draws its own parameters. Runs on the device on which the batch lies.
-- ``kind == "crop"``: random, on one training Sample, before the batch is stacked (all results of one study have the same shape).
+- ``kind == "crop"``: random, on one training Sample, before the batch is stacked (all results of
+  one study have the same shape).
 
 A step that moves pixels describes how as a :class:`~common.targets.Geometry`, which the images and
 every target follow.
@@ -33,7 +35,8 @@ class Transform:
         kind: see the module's text.
         options: frozen dataclass declared with ``common.study.config.setting``.
         prepare: ``(options, sample) -> sample`` if kind is "prepare".
-        augment: ``(options, batch, generator) -> batch`` if kind is "augment". The generator is a CPU generator.
+        augment: ``(options, batch, generator) -> batch`` if kind is "augment". The generator is a
+            CPU generator.
         crop: ``(options, sample, generator) -> sample`` if kind is "crop".
     """
 

@@ -1,8 +1,8 @@
 """Separable linear operators: resampling, Gaussian blur and splines as one matrix per axis.
 
-A matrix per axis serves two and three dimensions with the same lines, is exact at the borders (its rows sum to one) and runs as
-matrix products on any device. Coordinates count from the edge of the first pixel: pixel ``i`` covers ``i`` to ``i + 1``, its centre
-is ``i + 0.5``.
+A matrix per axis serves two and three dimensions with the same lines, is exact at the borders (its
+rows sum to one) and runs as matrix products on any device. Coordinates count from the edge of the
+first pixel: pixel ``i`` covers ``i`` to ``i + 1``, its centre is ``i + 0.5``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 
 _SMALLEST = -16.0
-"""Gaussian weights below exp(-16) are 0: they are beyond float32 beside 1, and denormal numbers are slow."""
+"""Logarithm below which Gaussian weights are 0.
+
+They are beyond float32 beside 1, and denormal numbers are slow.
+"""
 
 
 def apply(images: Tensor, matrices: Sequence[Tensor]) -> Tensor:
@@ -36,28 +39,32 @@ def apply(images: Tensor, matrices: Sequence[Tensor]) -> Tensor:
 
 @lru_cache(maxsize=64)
 def resampling(before: int, after: int, step: float) -> Tensor:
-    """``[after, before]``: linear interpolation where an axis grows, a triangle-weighted average where it shrinks.
+    """``[after, before]``: linear interpolation of an axis that grows, else a weighted average.
+
+    The average's weights are a triangle, so that nothing aliases.
 
     Args:
         before, after: pixels along the axis.
         step: old pixels per new pixel; both fields of view share their centre.
     """
     old = torch.arange(before, dtype=torch.float64) + 0.5
-    weights = (
-        1
-        - (old - _centres(before, after, step).clamp(0.5, before - 0.5)[:, None]).abs()
-        / max(step, 1.0)
-    ).clamp(min=0)
+    # Centres beyond the image read its edge: without the clamp their rows would be all 0.
+    centres = _centres(before, after, step).clamp(0.5, before - 0.5)
+    distance = (old - centres[:, None]).abs()
+    weights = (1 - distance / max(step, 1.0)).clamp(min=0)
     return (weights / weights.sum(1, keepdim=True)).float()
 
 
 def nearest(before: int, after: int, step: float) -> Tensor:
-    """int64 ``[after]``: the old pixel under each new pixel's centre; arguments as in :func:`resampling`."""
+    """int64 ``[after]``: the old pixel under each new pixel's centre.
+
+    Arguments as in :func:`resampling`.
+    """
     return _centres(before, after, step).floor().long().clamp(0, before - 1)
 
 
 def gaussian(size: int, sigmas: Tensor) -> Tensor:
-    """``[B, size, size]``: Gaussian blur with ``sigmas [B]`` in pixels, on the device of ``sigmas``."""
+    """``[B, size, size]``: Gaussian blur with ``sigmas [B]`` in pixels, on their device."""
     place = torch.arange(size, device=sigmas.device, dtype=torch.float32)
     exponent = -0.5 * ((place[:, None] - place) / sigmas.clamp(min=0.05)[:, None, None]) ** 2
     weights = torch.where(exponent > _SMALLEST, exponent.clamp(min=_SMALLEST).exp(), 0.0)
@@ -71,10 +78,14 @@ def blur(images: Tensor, sigmas: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def spline(size: int, cells: int) -> Tensor:
-    """``[size, cells + 3]``: uniform cubic B-spline with ``cells`` intervals over ``size`` pixels, evaluated at the pixel centres."""
+    """``[size, cells + 3]``: uniform cubic B-spline with ``cells`` intervals over ``size`` pixels.
+
+    Evaluated at the pixels' centres.
+    """
     place = (torch.arange(size, dtype=torch.float64) + 0.5) * cells / size
     distance = (place[:, None] + 1 - torch.arange(cells + 3, dtype=torch.float64)).abs()
-    near, far = 2 / 3 - distance**2 + distance**3 / 2, (2 - distance).clamp(min=0) ** 3 / 6
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    far = (2 - distance).clamp(min=0) ** 3 / 6
     return torch.where(distance < 1, near, far).float()
 
 

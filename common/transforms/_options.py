@@ -1,4 +1,4 @@
-"""Checks of settings that concern several values at once, and random parameters drawn within them."""
+"""Checks of settings that concern several values at once, and draws of random parameters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def axes(step: str, name: str, count: int) -> None:
     """
     if count not in (1, 2, 3):
         raise StudyError(
-            f"{name} of step {step!r} has {count} numbers; give one for all axes, or one for each of H, W[, D]."
+            f"{name} of step {step!r} has {count} numbers; "
+            "give one for all axes, or one for each of H, W[, D]."
         )
 
 
@@ -45,7 +46,8 @@ def per_axis(step: str, name: str, values: tuple[V, ...], dimensions: int) -> tu
     spelled = values * dimensions if len(values) == 1 else values
     if len(spelled) != dimensions:
         raise StudyError(
-            f"{name} of step {step!r} has {len(values)} numbers; give one, or {dimensions} for images with {dimensions} axes."
+            f"{name} of step {step!r} has {len(values)} numbers; "
+            f"give one, or {dimensions} for images with {dimensions} axes."
         )
     return spelled
 
@@ -57,6 +59,7 @@ def uniform(
     device: torch.device,
 ) -> Tensor:
     """Float32 ``shape`` drawn evenly between two bounds."""
+    # Drawn on the CPU and then moved: a seed means the same changes on every device.
     return (bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=generator)).to(device)
 
 
@@ -66,7 +69,10 @@ def ratio(
     generator: torch.Generator,
     device: torch.device,
 ) -> Tensor:
-    """Float32 ``shape`` drawn between two positive bounds so that a factor and its inverse are equally likely (log-uniform)."""
+    """Float32 ``shape`` drawn between two positive bounds, log-uniformly.
+
+    A factor and its inverse are equally likely.
+    """
     logarithms = torch.tensor(bounds, dtype=torch.float64).log().tolist()
     return uniform(tuple(logarithms), shape, generator, torch.device("cpu")).exp().to(device)
 

@@ -11,7 +11,7 @@ from common.targets import Geometry
 from common.transforms import _linear
 
 
-class Grid(Geometry):
+class Regridding(Geometry):
     """The image is averaged where it shrinks (no aliasing) and interpolated where it grows."""
 
     keep = 0.0
@@ -38,9 +38,9 @@ class Grid(Geometry):
 
 
 def resampled(sample: Sample, sizes: Sequence[int], steps: Sequence[float]) -> Sample:
-    """The sample on a grid of ``sizes`` pixels that are ``steps`` old pixels wide (H, W[, D]); the centre of the image stays its centre.
+    """The sample on a grid of ``sizes`` pixels that are ``steps`` old pixels wide (H, W[, D]).
 
-    The spacing follows.
+    The centre of the image stays its centre, and the spacing follows.
     """
     spacing = tuple(mm * step for mm, step in zip(sample.spacing, steps, strict=True))
-    return sample.follow(Grid(sample.image.shape[1:], sizes, steps)).with_(spacing=spacing)
+    return sample.follow(Regridding(sample.image.shape[1:], sizes, steps)).with_(spacing=spacing)

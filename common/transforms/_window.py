@@ -26,8 +26,9 @@ class Window(Geometry):
         self.keep = keep
         self._starts = list(starts)
         self._fill = fill
-        pads = [p for n, s, m in zip(before, starts, sizes, strict=True) for p in (-s, s + m - n)]
-        self._pads = [p for i in reversed(range(len(before))) for p in pads[2 * i : 2 * i + 2]]
+        pads = [(-s, s + m - n) for n, s, m in zip(before, starts, sizes, strict=True)]
+        # torch's pad takes the last axis first; a negative padding cuts.
+        self._pads = [p for ends in reversed(pads) for p in ends]
 
     def image(self, images: Tensor) -> Tensor:
         """The window of grey values."""
@@ -45,11 +46,13 @@ class Window(Geometry):
 def window(
     sample: Sample, starts: Sequence[int], sizes: Sequence[int], fill: float, keep: float = 0.0
 ) -> Sample:
-    """The window of ``sizes`` pixels that begins at ``starts`` (H, W[, D]; negative where it begins before the image).
+    """The window of ``sizes`` pixels that begins at ``starts`` (H, W[, D]).
 
-    Boxes are clipped; one of which less than the share ``keep``, or nothing, lies in it goes.
+    A start is negative where the window begins before the image. Boxes are clipped; one of which
+    less than the share ``keep``, or nothing, lies in it goes.
     """
-    return sample.follow(Window(sample.image.shape[1:], starts, sizes, fill, keep))
+    before = sample.image.shape[1:]
+    return sample.follow(Window(before, starts, sizes, fill=fill, keep=keep))
 
 
 def centred(sample: Sample, sizes: Sequence[int], fill: float) -> Sample:

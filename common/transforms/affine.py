@@ -1,4 +1,7 @@
-"""Random rotation, scaling, shift and shear, composed into one map and read in one pass. Rigid in millimetres, not in pixels."""
+"""Random rotation, scaling, shift and shear, composed into one map and read in one pass.
+
+Rigid in millimetres, not in pixels.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ _LARGEST_ANGLE_OF_BOXES = 15.0
 class Options:
     """Largest changes; every image draws its own within them.
 
-    With boxes, rotation, tilt and shear may be 15 degrees at most: an upright box of a turned object is only known approximately. It is
-    taken as that of the ellipse inscribed in the old box, which is exact for scaling and shifts and for round objects.
+    With boxes, rotation, tilt and shear may be 15 degrees at most: an upright box of a turned
+    object is only known approximately. It is taken as that of the ellipse inscribed in the old box,
+    which is exact for scaling and shifts and for round objects.
     """
 
     rotation: float = setting(
@@ -70,13 +74,10 @@ class Affine(Warp):
     keep = KEEP
 
     def __init__(
-        self,
-        options: Options,
-        matrix: Tensor,
-        shift: Tensor,
-        size: Sequence[int],
+        self, options: Options, matrix: Tensor, shift: Tensor, size: Sequence[int]
     ) -> None:
         lengths = matrix.new_tensor([float(n) for n in size])
+        # Images are read backwards: from a new pixel to where it came from.
         inverse = torch.linalg.inv(matrix)
         linear = 2 / lengths[:, None] * inverse * (lengths / 2)
         start = -2 / lengths * (inverse @ shift[..., None])[..., 0]
@@ -104,8 +105,10 @@ class Affine(Warp):
 
 
 def _drawn(options: Options, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Forward maps about the centre, in pixels: ``[B, d, d]`` and shifts ``[B, d]``, axes H, W[, D]."""
-    count, size, cpu = len(batch), batch.images.shape[2:], torch.device("cpu")
+    """Forward maps about the centre in pixels: ``[B, d, d]`` and shifts ``[B, d]``, H, W[, D]."""
+    count = len(batch)
+    size = batch.images.shape[2:]
+    cpu = torch.device("cpu")
     turn, tilt_h, tilt_w, shear = (
         torch.deg2rad(uniform((-limit, limit), (count,), generator, cpu))
         for limit in (options.rotation, options.tilt, options.tilt, options.shear)
@@ -116,31 +119,42 @@ def _drawn(options: Options, batch: Batch, generator: torch.Generator) -> tuple[
     matrix = _rotation(turn, 0, 1, len(size))
     if len(size) == 3:
         matrix = matrix @ _rotation(tilt_h, 1, 2, 3) @ _rotation(tilt_w, 0, 2, 3)
-    skew = torch.eye(len(size)).repeat(count, 1, 1)
-    skew[:, 1, 0] = shear.tan()
-    millimetres = (
-        torch.tensor(batch.spacing) if len(batch.spacing) == len(size) else torch.ones(len(size))
-    )
-    matrix = column(scale, matrix) * (matrix @ skew) * millimetres / millimetres[:, None]
+    matrix = _in_pixels(column(scale, matrix) * (matrix @ _skew(shear, len(size))), batch.spacing)
     used = chosen(options.probability, count, generator, cpu)
-    return torch.where(column(used, matrix), matrix, torch.eye(len(size))), torch.where(
-        used[:, None], shift, 0.0
-    )
+    matrix = torch.where(column(used, matrix), matrix, torch.eye(len(size)))
+    return matrix, torch.where(used[:, None], shift, 0.0)
+
+
+def _skew(shear: Tensor, dimensions: int) -> Tensor:
+    """``[B, d, d]``: shear by angles ``[B]`` in the H-W plane."""
+    matrix = torch.eye(dimensions).repeat(len(shear), 1, 1)
+    matrix[:, 1, 0] = shear.tan()
+    return matrix
+
+
+def _in_pixels(matrix: Tensor, spacing: Sequence[float]) -> Tensor:
+    """A map of millimetres as one of pixels; of a batch without a spacing, pixels are cubes."""
+    size = matrix.shape[-1]
+    millimetres = torch.tensor(spacing) if len(spacing) == size else torch.ones(size)
+    return matrix * millimetres / millimetres[:, None]
 
 
 def _rotation(angle: Tensor, first: int, second: int, dimensions: int) -> Tensor:
     """``[B, d, d]``: rotation by ``angle [B]`` in the plane of two axes."""
     matrix = torch.eye(dimensions).repeat(len(angle), 1, 1)
-    matrix[:, first, first] = matrix[:, second, second] = angle.cos()
-    matrix[:, first, second], matrix[:, second, first] = -angle.sin(), angle.sin()
+    matrix[:, first, first] = angle.cos()
+    matrix[:, second, second] = angle.cos()
+    matrix[:, first, second] = -angle.sin()
+    matrix[:, second, first] = angle.sin()
     return matrix
 
 
 def _check_angles(options: Options) -> None:
     for name in ("rotation", "tilt", "shear"):
-        if getattr(options, name) > _LARGEST_ANGLE_OF_BOXES:
+        degrees = getattr(options, name)
+        if degrees > _LARGEST_ANGLE_OF_BOXES:
             raise StudyError(
-                f"{name} of step 'affine' is {getattr(options, name):g} degrees; for images with boxes at most "
+                f"{name} of step 'affine' is {degrees:g} degrees; for images with boxes at most "
                 f"{_LARGEST_ANGLE_OF_BOXES:g} are allowed: take rotate90 for larger turns."
             )
 

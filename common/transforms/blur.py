@@ -1,4 +1,4 @@
-"""Gaussian blur of a random width per image: softer reconstruction kernels, slight motion, defocus."""
+"""Gaussian blur of a random width per image: softer kernels, slight motion, defocus."""
 
 from __future__ import annotations
 
@@ -30,15 +30,13 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     """Masks and boxes stay: the outline of a blurred structure is where it was."""
     device = batch.images.device
     sigmas = uniform(options.sigma, (len(batch),), generator, device)
-    which = (
-        chosen(options.probability, len(batch), generator, torch.device("cpu"))
-        .nonzero()[:, 0]
-        .to(device)
-    )
-    if not len(which):
+    # Only the chosen images are blurred: it is the costliest of the steps.
+    blurred = chosen(options.probability, len(batch), generator, torch.device("cpu"))
+    rows = blurred.nonzero()[:, 0].to(device)
+    if not len(rows):
         return batch
     images = batch.images.clone()
-    images[which] = blur(images[which], sigmas[which])
+    images[rows] = blur(images[rows], sigmas[rows])
     return batch.with_(images=images)
 
 

@@ -30,15 +30,14 @@ class Options:
 
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
-    images, device = batch.images, batch.images.device
+    images = batch.images
+    device = images.device
     scale = ratio(options.scale, (len(batch), images.shape[1]), generator, device)
     shift = uniform(options.shift, (len(batch), images.shape[1]), generator, device)
     used = chosen(options.probability, len(batch), generator, device)[:, None]
     deviation, mean = torch.std_mean(images.flatten(2), dim=2, correction=0)
-    gain, offset = (
-        torch.where(used, scale, 1.0),
-        torch.where(used, mean * (1 - scale) + shift * deviation, 0.0),
-    )
+    gain = torch.where(used, scale, 1.0)
+    offset = torch.where(used, mean * (1 - scale) + shift * deviation, 0.0)
     return batch.with_(images=images * column(gain, images) + column(offset, images))
 
 

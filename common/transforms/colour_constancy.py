@@ -1,7 +1,8 @@
-"""Take out the colour of the light, so that cameras and stains of different hospitals agree (shades of grey).
+"""Take out the colour of the light (shades of grey): cameras and stains of hospitals agree.
 
-Finlayson, Trezzi: Shades of Gray and Colour Constancy, Color and Imaging Conference 2004: the Minkowski mean of order ``p`` of each
-channel estimates the light; each channel is divided by it, relative to a grey light of the same strength.
+Finlayson, Trezzi: Shades of Gray and Colour Constancy, Color and Imaging Conference 2004: the
+Minkowski mean of order ``p`` of each channel estimates the light; each channel is divided by it,
+relative to a grey light of the same strength.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ class Options:
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:
-    """For unsigned values such as 0..255, before standardising. Grey images, and channels that are black, stay as they are."""
+    """For unsigned values such as 0..255, before standardising.
+
+    Grey images, and channels that are black, stay as they are.
+    """
     magnitude = sample.image.double().abs().flatten(1)
     peak = magnitude.max()
     if not bool(peak > 0):

@@ -1,4 +1,4 @@
-"""Cut away the empty surroundings: keep the smallest window that holds every pixel above a threshold."""
+"""Cut away the empty surroundings: keep the smallest window with every pixel above a threshold."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ def _prepare(options: Options, sample: Sample) -> Sample:
     foreground = (sample.image > options.threshold).any(0)
     if not bool(foreground.any()):
         return sample
-    starts, sizes = [], []
+    starts = []
+    sizes = []
     for axis, length in enumerate(foreground.shape):
         others = [a for a in range(foreground.dim()) if a != axis]
         places = foreground.any(dim=others).nonzero()
-        start, end = int(places[0]) - options.margin, int(places[-1]) + 1 + options.margin
-        starts.append(max(0, start))
-        sizes.append(min(length, end) - starts[-1])
+        start = max(0, int(places[0]) - options.margin)
+        end = min(length, int(places[-1]) + 1 + options.margin)
+        starts.append(start)
+        sizes.append(end - start)
     return window(sample, starts, sizes, fill=0.0)
 
 

@@ -1,6 +1,7 @@
 """Hide random rectangles, so that the network does not lean on a single cue.
 
-DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with Cutout, arXiv 1708.04552.
+DeVries, Taylor: Improved Regularization of Convolutional Neural Networks with Cutout, arXiv
+1708.04552.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Options:
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
     """Hidden pixels take the mean of their image and channel; labels, masks and boxes stay."""
-    images, count, device = batch.images, len(batch), batch.images.device
+    images = batch.images
+    count = len(batch)
+    device = images.device
     hidden = column(chosen(options.probability, count, generator, device)[:, None], images)
     for axis, length in enumerate(images.shape[2:], start=2):
         side = uniform(options.size, (count, options.holes), generator, device)

@@ -1,8 +1,8 @@
 """Smooth random deformation of soft tissue: a cubic B-spline on a coarse grid of control points.
 
-Rueckert et al., IEEE Trans Med Imaging 18(8), 1999. Shifts of a control point stay below 0.4 of the distance between two of them,
-within which the map cannot fold in two or three dimensions (Choi, Lee: Injectivity conditions of 2D and 3D uniform cubic B-spline
-functions, 2000).
+Rueckert et al., IEEE Trans Med Imaging 18(8), 1999. Shifts of a control point stay below 0.4 of the
+distance between two of them, within which the map cannot fold in two or three dimensions (Choi,
+Lee: Injectivity conditions of 2D and 3D uniform cubic B-spline functions, 2000).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     Raises:
         StudyError: images with boxes.
     """
-    size, device = batch.images.shape[2:], batch.images.device
+    size = batch.images.shape[2:]
+    device = batch.images.device
     control = uniform(
         (-options.strength, options.strength),
         (len(batch), len(size), *[options.cells + 3] * len(size)),
@@ -51,6 +52,7 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
         device,
     )
     control = control * column(chosen(options.probability, len(batch), generator, device), control)
+    # Grid coordinates run from -1 to 1, so a cell is 2 / cells wide.
     shift = apply(control * 2 / options.cells, [spline(n, options.cells).to(device) for n in size])
     rest = linear_grid(
         torch.eye(len(size), device=device)[None], torch.zeros(1, len(size), device=device), size
@@ -59,7 +61,7 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
 
 
 class Elastic(Warp):
-    """Known backwards only: where a pixel is read, not where a point goes."""
+    """A map that is stated backwards only: where a pixel is read, not where a point goes."""
 
     def points(self, places: Tensor, owner: Tensor) -> Tensor:
         """None goes anywhere.

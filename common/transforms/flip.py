@@ -37,31 +37,34 @@ def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batc
     dimensions = batch.images.dim() - 2
     if max(options.axes, default=0) >= dimensions:
         raise StudyError(
-            f"axes of step 'flip' is {list(options.axes)}; images with {dimensions} axes allow 0 to {dimensions - 1}."
+            f"axes of step 'flip' is {list(options.axes)}; "
+            f"images with {dimensions} axes allow 0 to {dimensions - 1}."
         )
+    # In the order of the axes: the same draws whatever order the study lists them in.
     for axis in sorted(set(options.axes)):
-        which = chosen(options.probability, len(batch), generator, batch.images.device)
-        batch = batch.follow(Mirror(batch.images.shape[2:], axis, which))
+        mirrored = chosen(options.probability, len(batch), generator, batch.images.device)
+        batch = batch.follow(Mirror(batch.images.shape[2:], axis, mirrored))
     return batch
 
 
 class Mirror(Geometry):
     """Some of the images mirrored along one axis; exact for all that follows."""
 
-    def __init__(self, size: Sequence[int], axis: int, which: Tensor) -> None:
+    def __init__(self, size: Sequence[int], axis: int, mirrored: Tensor) -> None:
         self.size = tuple(size)
         self._axis = axis
-        self._which = which
+        self._mirrored = mirrored
 
     def image(self, images: Tensor) -> Tensor:
         """Any values."""
-        return torch.where(column(self._which, images), images.flip(self._axis + 2), images)
+        return torch.where(column(self._mirrored, images), images.flip(self._axis + 2), images)
 
     def points(self, places: Tensor, owner: Tensor) -> Tensor:
         """Counted from the other end."""
         moved = places.clone()
         along = places[:, self._axis]
-        moved[:, self._axis] = torch.where(self._which[owner], self.size[self._axis] - along, along)
+        mirrored = self._mirrored[owner]
+        moved[:, self._axis] = torch.where(mirrored, self.size[self._axis] - along, along)
         return moved
 
 

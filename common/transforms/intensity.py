@@ -1,10 +1,14 @@
-"""Random brightness, contrast and gamma of each image, for any grey scale: negative values and standardised images included."""
+"""Random brightness, contrast and gamma of each image, for any grey scale.
+
+Negative values and standardised images are included.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from common.sample import Batch
 from common.study.config import setting
@@ -37,22 +41,28 @@ class Options:
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
     """Order: gamma, contrast, brightness; all channels of an image alike."""
-    images, count, device = batch.images, len(batch), batch.images.device
+    images = batch.images
+    count = len(batch)
+    device = images.device
     gamma, contrast = (
         ratio(bounds, (count,), generator, device) for bounds in (options.gamma, options.contrast)
     )
     brightness = uniform(options.brightness, (count,), generator, device)
     used = column(chosen(options.probability, count, generator, device), images)
-    changed = images
-    if options.gamma != (1.0, 1.0):
-        low, high = images.flatten(1).aminmax(dim=1)
-        low, width = column(low, images), column((high - low).clamp(min=1e-20), images)
-        changed = ((images - low) / width).pow_(column(gamma, images)).mul_(width).add_(low)
+    changed = images if options.gamma == (1.0, 1.0) else _curved(images, column(gamma, images))
     deviation, mean = torch.std_mean(changed.flatten(1), dim=1, correction=0)
-    changed = changed * column(contrast, images) + column(
-        mean * (1 - contrast) + brightness * deviation, images
-    )
+    offset = mean * (1 - contrast) + brightness * deviation
+    changed = changed * column(contrast, images) + column(offset, images)
     return batch.with_(images=torch.where(used, changed, images))
+
+
+def _curved(images: Tensor, gamma: Tensor) -> Tensor:
+    """Images brought to 0..1, raised to ``gamma`` and brought back to their own range."""
+    smallest, largest = images.flatten(1).aminmax(dim=1)
+    low = column(smallest, images)
+    # The limit keeps an image of one grey value from 0 / 0.
+    width = column((largest - smallest).clamp(min=1e-20), images)
+    return ((images - low) / width).pow_(gamma).mul_(width).add_(low)
 
 
 TRANSFORM = Transform(kind="augment", options=Options, augment=_augment)

@@ -1,4 +1,7 @@
-"""Even out illumination: subtract the local mean and divide by the local standard deviation. Brings out vessels in fundus images."""
+"""Even out illumination: subtract the local mean and divide by the local standard deviation.
+
+It brings out vessels in fundus images.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from common.sample import Sample
 from common.study.config import setting
 from common.transforms import Transform
 from common.transforms._linear import blur
+
+_TINY = 1e-6
+"""Deviations below this share of the largest grey value are rounding errors of float32."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +38,14 @@ class Options:
 
 def _prepare(options: Options, sample: Sample) -> Sample:
     """Each channel by itself; what is constant becomes 0."""
-    image, sigma = sample.image[None], torch.tensor([options.sigma])
+    image = sample.image[None]
+    sigma = torch.tensor([options.sigma])
     detail = image - blur(image, sigma)
     local = blur(detail**2, sigma).sqrt()
     whole = detail.flatten(2).std(2, correction=0).reshape(1, -1, *[1] * sample.dimensions)
-    return sample.with_(
-        image=(
-            detail / (local + options.floor * whole).clamp(min=_TINY * image.abs().max() + 1e-30)
-        )[0]
-    )
+    # 1e-30 keeps an image that is 0 everywhere from 0 / 0.
+    smallest = _TINY * image.abs().max() + 1e-30
+    return sample.with_(image=(detail / (local + options.floor * whole).clamp(min=smallest))[0])
 
-
-_TINY = 1e-6
-"""Deviations below this share of the largest grey value are rounding errors of float32."""
 
 TRANSFORM = Transform(kind="prepare", options=Options, prepare=_prepare)

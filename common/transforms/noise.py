@@ -30,23 +30,21 @@ class Options:
 
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
-    images, device = batch.images, batch.images.device
-    strength = uniform(options.sigma, (len(batch),), generator, device) * chosen(
-        options.probability, len(batch), generator, device
-    )
-    strength = strength * images.flatten(1).std(1, correction=0)
-    return batch.with_(
-        images=torch.addcmul(images, column(strength, images), _normal(images, generator))
-    )
+    images = batch.images
+    sigma = uniform(options.sigma, (len(batch),), generator, images.device)
+    used = chosen(options.probability, len(batch), generator, images.device)
+    strength = sigma * used * images.flatten(1).std(1, correction=0)
+    noise = _normal(images, generator)
+    return batch.with_(images=torch.addcmul(images, column(strength, images), noise))
 
 
 def _normal(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise made where the images lie; elsewhere than on the CPU by a generator that the CPU's one seeds."""
+    """Standard normal noise made where the images lie."""
     if images.device.type == "cpu":
         return torch.randn(images.shape, generator=generator)
-    local = torch.Generator(images.device).manual_seed(
-        int(torch.randint(2**62, (), generator=generator))
-    )
+    # A CPU generator cannot fill memory of another device, and noise is too large to be moved.
+    seed = int(torch.randint(2**62, (), generator=generator))
+    local = torch.Generator(images.device).manual_seed(seed)
     return torch.randn(images.shape, generator=local, device=images.device)
 
 

@@ -1,4 +1,7 @@
-"""Pad every image evenly on both sides: to a smallest size, or to a multiple that the network's poolings ask for."""
+"""Pad every image evenly on both sides: to a smallest size, to a multiple, or to both.
+
+A network's poolings ask for the multiple.
+"""
 
 from __future__ import annotations
 

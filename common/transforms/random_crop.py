@@ -36,20 +36,20 @@ class Options:
 
 
 def _crop(options: Options, sample: Sample, generator: torch.Generator) -> Sample:
-    """A window near the border is moved inwards; an image smaller than the window is padded evenly."""
+    """A window near the border is moved inwards; a smaller image is padded evenly."""
     size = per_axis("random_crop", "size", options.size, sample.dimensions)
     aimed = float(torch.rand((), generator=generator)) < options.foreground
     centre = _foreground(sample, generator) if aimed else None
     starts = []
-    for axis, (length, wanted) in enumerate(zip(sample.image.shape[1:], size, strict=True)):
-        room = length - wanted
+    for axis, (length, side) in enumerate(zip(sample.image.shape[1:], size, strict=True)):
+        slack = length - side
         start = (
-            _below(max(room, 0) + 1, generator)
+            _below(max(slack, 0) + 1, generator)
             if centre is None
-            else min(max(centre[axis] - wanted // 2, 0), max(room, 0))
+            else min(max(centre[axis] - side // 2, 0), max(slack, 0))
         )
-        starts.append(start if room > 0 else -(-room // 2))
-    return window(sample, starts, size, options.fill, KEEP)
+        starts.append(start if slack > 0 else -(-slack // 2))
+    return window(sample, starts, size, fill=options.fill, keep=KEEP)
 
 
 def _foreground(sample: Sample, generator: torch.Generator) -> list[int] | None:

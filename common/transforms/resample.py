@@ -1,4 +1,7 @@
-"""Bring every image to the same pixel spacing in millimetres, so that one pixel means the same size at every hospital."""
+"""Bring every image to the same pixel spacing in millimetres.
+
+One pixel then means the same size at every hospital.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from common.transforms._options import axes, per_axis
 from common.transforms._resampled import resampled
 
 _LARGEST = 1 << 28
+"""Pixels: a GiB of float32."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Map a range of grey values to 0..1: percentiles of each image, or a fixed window such as 0..255 or Hounsfield units."""
+"""Map a range of grey values to 0..1: percentiles of each image, or a fixed window.
+
+A fixed window suits values with a meaning, such as 0..255 or Hounsfield units.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,8 @@ class Options:
             interval("rescale", "input_range", self.input_range)
             if self.input_range[0] == self.input_range[1]:
                 raise StudyError(
-                    f"input_range of step 'rescale' is {list(self.input_range)}; give two different numbers."
+                    f"input_range of step 'rescale' is {list(self.input_range)}; "
+                    "give two different numbers."
                 )
 
 
@@ -49,6 +53,7 @@ def _scaled(options: Options, values: Tensor) -> Tensor:
     low, high = options.input_range or np.percentile(values.numpy(), options.percentiles)
     if low == high:
         return torch.zeros_like(values)
+    # In float64: stored values of a scanner reach millions.
     scaled = ((values.double() - float(low)) / float(high - low)).float()
     return scaled.clamp_(0, 1) if options.clip else scaled
 

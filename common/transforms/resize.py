@@ -30,10 +30,8 @@ class Options:
 
 
 def _prepare(options: Options, sample: Sample) -> Sample:
-    before, size = (
-        sample.image.shape[1:],
-        per_axis("resize", "size", options.size, sample.dimensions),
-    )
+    before = sample.image.shape[1:]
+    size = per_axis("resize", "size", options.size, sample.dimensions)
     steps = [n / m for n, m in zip(before, size, strict=True)]
     if not options.keep_aspect:
         return resampled(sample, size, steps)

@@ -1,4 +1,7 @@
-"""Turn images by quarter turns in the H-W plane, without interpolation: for images that have no up, as in dermoscopy and pathology."""
+"""Turn images by quarter turns in the H-W plane, without interpolation.
+
+For images that have no up, as in dermoscopy and pathology.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Options:
 
 
 def _augment(options: Options, batch: Batch, generator: torch.Generator) -> Batch:
-    """Images that are not square (in pixels or in millimetres) are turned by 180 degrees only. Masks and boxes follow exactly."""
+    """Masks and boxes follow exactly.
+
+    Images that are not square (in pixels or in millimetres) are turned by 180 degrees only.
+    """
     height, width = batch.images.shape[2:4]
     square = height == width and batch.spacing[0] == batch.spacing[1]
     drawn = 1 + torch.randint(3, (len(batch),), generator=generator)
@@ -45,20 +51,20 @@ class Turn(Geometry):
         """Any values."""
         result = images.clone()
         for k in (1, 2, 3):
-            which = (self._turns == k).nonzero()[:, 0].to(images.device)
-            if len(which):
-                result[which] = torch.rot90(images[which], k, (2, 3))
+            rows = (self._turns == k).nonzero()[:, 0].to(images.device)
+            if len(rows):
+                result[rows] = torch.rot90(images[rows], k, (2, 3))
         return result
 
     def points(self, places: Tensor, owner: Tensor) -> Tensor:
         """A quarter turn takes (row, column) to (W - column, row)."""
         turns = self._turns.to(places.device)[owner]
         height, width = self.size[:2]
-        for done in range(3):
+        for quarters in range(3):
             turned = places.clone()
             turned[:, 0] = width - places[:, 1]
             turned[:, 1] = places[:, 0]
-            places = torch.where((turns > done)[:, None], turned, places)
+            places = torch.where((turns > quarters)[:, None], turned, places)
             height, width = width, height
         return places
 

@@ -1,4 +1,4 @@
-"""Zero mean and unit variance, image by image: makes scanners with different grey scales comparable."""
+"""Zero mean and unit variance, image by image: makes different scanners comparable."""
 
 from __future__ import annotations
 

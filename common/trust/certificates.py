@@ -1,7 +1,10 @@
-"""The consortium's certificates: one authority and what it certifies, as PEM bytes; time is passed in (UTC).
+"""The consortium's certificates: one authority and what it certifies, as PEM bytes.
 
-Profile: X.509 v3, RFC 5280. TLS keys are ECDSA P-256, node keys ECDSA P-384, keys that sign studies or speak for a hospital Ed25519. These last
-are certified for signing documents (RFC 9336) and therefore useless for TLS.
+Time is passed in (UTC).
+
+Profile: X.509 v3, RFC 5280. TLS keys are ECDSA P-256, node keys ECDSA P-384, keys that sign studies
+or speak for a hospital Ed25519. These last are certified for signing documents (RFC 9336) and
+therefore useless for TLS.
 """
 
 from __future__ import annotations
@@ -121,7 +124,10 @@ def signer(ca: Credential, name: str, now: datetime, days: int) -> Credential:
 
 
 def request(name: str, key_pem: bytes) -> bytes:
-    """A certificate request (PKCS #10, PEM): the name asked for, the public key, and a signature that proves the private one."""
+    """A certificate request (PKCS #10, PEM).
+
+    The name asked for, the public key, and a signature that proves the private one.
+    """
     key = load_key(key_pem)
     builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(name))
     return builder.sign(
@@ -133,11 +139,13 @@ def grant(ca: Credential, csr: bytes, name: str, usage: Usage, now: datetime, da
     """A certificate (PEM) for a request; nothing of the request but its key is taken over.
 
     Raises:
-        CertificateError: the request is damaged, asks for another name or has the wrong kind of key; the authority has expired.
+        CertificateError: the request is damaged, asks for another name or has the wrong kind of
+            key; the authority has expired.
     """
     if name.lower() in RESERVED:
         raise CertificateError(
-            f"A hospital cannot be called {shown(name)}; the coordinator's own certificates have that name."
+            f"A hospital cannot be called {shown(name)}; the coordinator's own certificates have "
+            "that name."
         )
     found = _request(csr)
     if not found.is_signature_valid:
@@ -146,12 +154,14 @@ def grant(ca: Credential, csr: bytes, name: str, usage: Usage, now: datetime, da
         )
     if _common_name(found.subject) != name:
         raise CertificateError(
-            f"The certificate request asks for {shown(_common_name(found.subject))}; only {shown(name)} may be asked for here."
+            f"The certificate request asks for {shown(_common_name(found.subject))}; only "
+            f"{shown(name)} may be asked for here."
         )
     key = public(found.public_key())
     if kind_of(key) != _NEEDED[usage]:
         raise CertificateError(
-            f"The certificate request has a key of the wrong kind for {usage}; make a new one with this version of Consilium."
+            f"The certificate request has a key of the wrong kind for {usage}; make a new one "
+            "with this version of Consilium."
         )
     return _issue(ca, name, key, usage, now, days)
 
@@ -168,11 +178,13 @@ def check(certificate: bytes, ca: bytes, name: str | None, now: datetime) -> Non
         leaf.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature):
         raise CertificateError(
-            f"The certificate of {whose} was not issued by this consortium; use the one that came with its kit."
+            f"The certificate of {whose} was not issued by this consortium; use the one that came "
+            "with its kit."
         ) from None
     if _is_authority(leaf):
         raise CertificateError(
-            f"The certificate of {whose} is an authority's; give that of a hospital or of the coordinator."
+            f"The certificate of {whose} is an authority's; give that of a hospital or of the "
+            "coordinator."
         )
     _in_force(root, "the consortium's authority", now)
     _in_force(leaf, whose, now)
@@ -193,7 +205,8 @@ def check_authority(ca: bytes, now: datetime) -> None:
         root.verify_directly_issued_by(root)
     except (ValueError, TypeError, InvalidSignature):
         raise CertificateError(
-            "The consortium's certificate is not signed by itself; ask the coordinator for a new kit."
+            "The consortium's certificate is not signed by itself; ask the coordinator for a new "
+            "kit."
         ) from None
     if not _is_authority(root):
         raise CertificateError(
@@ -215,7 +228,7 @@ def details(certificate: bytes) -> Details:
 
 
 def key_in(document: bytes) -> bytes:
-    """The public key in a certificate, a certificate request or a public key file, always in the same PEM form.
+    """The public key of a certificate, a request or a key file, always in the same PEM form.
 
     Raises:
         CertificateError: it is none of these.
@@ -238,7 +251,8 @@ def check_key(document: bytes, kind: Kind) -> None:
     """
     if kind_of(public(pem.load_pem_public_key(key_in(document)))) != kind:
         raise CertificateError(
-            f"A public key is of the wrong kind for {kind}; make the keys again with this version of Consilium."
+            f"A public key is of the wrong kind for {kind}; make the keys again with this version "
+            "of Consilium."
         )
 
 
@@ -305,11 +319,13 @@ def _in_force(certificate: x509.Certificate, whose: str, now: datetime) -> None:
     first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now > last:
         raise CertificateError(
-            f"The certificate of {whose} expired on {last:%Y-%m-%d %H:%M} UTC; ask the coordinator for a new kit."
+            f"The certificate of {whose} expired on {last:%Y-%m-%d %H:%M} UTC; ask the "
+            "coordinator for a new kit."
         )
     if now < first:
         raise CertificateError(
-            f"The certificate of {whose} is not valid before {first:%Y-%m-%d %H:%M} UTC; check this machine's clock."
+            f"The certificate of {whose} is not valid before {first:%Y-%m-%d %H:%M} UTC; check "
+            "this machine's clock."
         )
 
 

@@ -17,7 +17,9 @@ from common.trust.certificates import RESERVED
 
 _LARGEST_FILE = 1 << 20
 _HOST = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+    r"(?=.{1,253}$)"
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 )
 
 
@@ -77,7 +79,8 @@ def table(path: Path, what: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(
-                f"{what} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are allowed."
+                f"{what} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are "
+                "allowed."
             )
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -94,7 +97,8 @@ def parse(values: Mapping[str, Any]) -> Consortium:
     """Check a consortium given as a table.
 
     Raises:
-        InputError: a field is unknown, missing, of the wrong type or out of range; two hospitals have one name.
+        InputError: a field is unknown, missing, of the wrong type or out of range; two hospitals
+            have one name.
     """
     try:
         found = config.load(Consortium, values, "consortium")
@@ -104,7 +108,8 @@ def parse(values: Mapping[str, Any]) -> Consortium:
     check_address(found.address, "consortium.address")
     if found.port == found.link_port:
         raise InputError(
-            f"consortium.port and consortium.link_port are both {found.port}; give two different ports."
+            f"consortium.port and consortium.link_port are both {found.port}; give two different "
+            "ports."
         )
     _check_sites(found.sites)
     return found
@@ -132,7 +137,8 @@ def check_address(address: str, place: str) -> None:
         ipaddress.ip_address(address)
     except ValueError:
         raise InputError(
-            f'{place} is {shown(address)}; give a host name or an IP address alone, e.g. "fl.example.org".'
+            f"{place} is {shown(address)}; give a host name or an IP address alone, e.g. "
+            '"fl.example.org".'
         ) from None
 
 
@@ -145,10 +151,12 @@ def _check_sites(sites: tuple[str, ...]) -> None:
         check_name(site, place)
         if key in RESERVED or key.endswith(".kit"):
             raise InputError(
-                f"{place} is {shown(site)}, which Consilium uses itself; give the hospital another name."
+                f"{place} is {shown(site)}, which Consilium uses itself; give the hospital "
+                "another name."
             )
         if key in seen:
             raise InputError(
-                f"{place} is {shown(site)}, but {shown(seen[key])} is listed before; names must differ in more than case."
+                f"{place} is {shown(site)}, but {shown(seen[key])} is listed before; names must "
+                "differ in more than case."
             )
         seen[key] = site

@@ -1,4 +1,8 @@
-"""The keys of the consortium: ECDSA P-256 for TLS, ECDSA P-384 for a Flower node, Ed25519 for signatures; PEM outside, objects inside."""
+"""The keys of the consortium.
+
+ECDSA P-256 for TLS, ECDSA P-384 for a Flower node, Ed25519 for signatures; PEM outside, objects
+inside.
+"""
 
 from __future__ import annotations
 

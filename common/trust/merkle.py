@@ -1,9 +1,10 @@
 """The hash tree of an append-only log (RFC 6962, 2.1). Pure: hashes in, hashes out.
 
-One short root stands for all entries; short proofs show that an entry is among them, or that one tree grew out of another.
+One short root stands for all entries; short proofs show that an entry is among them, or that one
+tree grew out of another.
 
-Leaves and inner nodes are hashed with different first bytes, so that neither passes for the other. Proofs are checked by the algorithms of
-RFC 9162, 2.1.3.2 and 2.1.4.2.
+Leaves and inner nodes are hashed with different first bytes, so that neither passes for the other.
+Proofs are checked by the algorithms of RFC 9162, 2.1.3.2 and 2.1.4.2.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
 def is_included(
     leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root_hash: bytes
 ) -> bool:
-    """Whether the path leads from this entry to the root of a tree of this size (RFC 9162, 2.1.3.2)."""
+    """Whether the path leads from this entry to the root of such a tree (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     place, last, found = index, size - 1, leaf_hash
@@ -115,7 +116,7 @@ def _grown(leaves: Sequence[bytes], old: int, whole: bool) -> list[bytes]:
 
 
 def is_grown(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]) -> bool:
-    """Whether the path shows that the old tree is the beginning of the new one (RFC 9162, 2.1.4.2)."""
+    """Whether the path shows that the old tree begins the new one (RFC 9162, 2.1.4.2)."""
     if not 1 <= old <= new:
         return False
     if old == new:

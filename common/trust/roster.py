@@ -1,7 +1,11 @@
-"""The signed roster: which hospitals belong to a consortium and with which identity, signed off-line, beyond the reach of the server.
+"""The signed roster.
 
-The roster key signs nothing else. A hospital pins its certificate (roster.crt of the kit), keeps the highest version that it has seen, and
-refuses an older one: a hospital is shut out by a newer roster without it.
+Which hospitals belong to a consortium and with which identity, signed off-line, beyond the reach of
+the server.
+
+The roster key signs nothing else. A hospital pins its certificate (roster.crt of the kit), keeps
+the highest version that it has seen, and refuses an older one: a hospital is shut out by a newer
+roster without it.
 """
 
 from __future__ import annotations
@@ -19,11 +23,11 @@ from common.errors import CertificateError, SignatureError
 from common.sentences.table import say
 from common.study.config import shown
 from common.trust import certificates, statements
-from common.trust.statements import Kind
+from common.trust.statements import StatementKind
 
 MOST_SITES, LARGEST = 1000, 1 << 20
 """Hospitals on a roster, and bytes of its JSON."""
-_KIND = Kind(
+_KIND = StatementKind(
     b"consilium roster v1\0",
     "roster",
     "roster",
@@ -90,11 +94,13 @@ def verify(
 ) -> Roster:
     """The roster, if the pinned roster key has signed it for this consortium.
 
-    An expired identity makes that hospital unusable (see :func:`keys`) and leaves the roster as good as it was.
+    An expired identity makes that hospital unusable (see :func:`keys`) and leaves the roster as
+    good as it was.
 
     Args:
         signed: as :func:`sign` made it.
-        pinned_pem: roster.crt, the bytes that came with the kit; never a certificate that came with the roster.
+        pinned_pem: roster.crt, the bytes that came with the kit; never a certificate that came with
+            the roster.
         ca_pem: the consortium's authority.
         consortium: its name.
         now: UTC.
@@ -107,7 +113,10 @@ def verify(
     roster, signature = _opened(signed)
     _KIND.check(asdict(roster), signature, key)
     if roster.consortium != consortium:
-        text = f"The roster is that of consortium {shown(roster.consortium)}; that of {shown(consortium)} is needed here."
+        text = (
+            f"The roster is that of consortium {shown(roster.consortium)}; that of "
+            f"{shown(consortium)} is needed here."
+        )
         raise SignatureError(text, say("roster.consortium"))
     if roster.version < least_version:
         raise SignatureError(say("roster.older", version=roster.version, kept=least_version))
@@ -116,7 +125,10 @@ def verify(
 
 
 def keys(roster: Roster, ca_pem: bytes, now: datetime) -> dict[str, bytes]:
-    """Ed25519 public keys (32 bytes) of those hospitals of a verified roster whose certificate is valid now."""
+    """Ed25519 public keys (32 bytes) of the hospitals of a verified roster.
+
+    A hospital whose certificate is not valid now is left out.
+    """
     found = {}
     for name, text in roster.sites.items():
         try:
@@ -128,23 +140,30 @@ def keys(roster: Roster, ca_pem: bytes, now: datetime) -> dict[str, bytes]:
 
 
 def public_key(certificate: bytes, ca_pem: bytes, name: str, now: datetime) -> bytes:
-    """Ed25519 public key (32 bytes) of a hospital's certificate, which the consortium's authority must have given it for then.
+    """Ed25519 public key (32 bytes) of a hospital's certificate, checked for that time.
+
+    The consortium's authority must have issued it, for this hospital.
 
     Raises:
-        CertificateError: it is not this consortium's, not this hospital's, or not valid at that time.
+        CertificateError: it is not this consortium's, not this hospital's, or not valid at that
+            time.
     """
     certificates.check(certificate, ca_pem, name, now)
     return statements.public_key(certificate)
 
 
 def fingerprint(document: bytes) -> str:
-    """What two people compare by voice: 30 decimal digits in six groups of five, e.g. ``"12345 67890 12345 67890 12345 67890"``.
+    """What two people compare by voice: 30 decimal digits in six groups of five, e.g.
 
-    They are SHA-256 over a domain tag and the DER form of the public key (SubjectPublicKeyInfo, RFC 5280 section 4.1.2.7), modulo 10^30:
-    about 99 bits, so that nobody finds a second key with the same digits.
+    ``"12345 67890 12345 67890 12345 67890"``.
+
+    They are SHA-256 over a domain tag and the DER form of the public key (SubjectPublicKeyInfo, RFC
+    5280 section 4.1.2.7), modulo 10^30: about 99 bits, so that nobody finds a second key with the
+    same digits.
 
     Args:
-        document: certificate, certificate request or public key, PEM; the same key gives the same digits.
+        document: certificate, certificate request or public key, PEM; the same key gives the same
+            digits.
 
     Raises:
         CertificateError: it is none of these.
@@ -195,7 +214,8 @@ def _opened(sealed: Any) -> tuple[Roster, bytes]:
         _is_text(t, _LONGEST_PEM) and t.isascii() for t in sites.values()
     ):
         raise SignatureError(
-            f"The roster is malformed: texts of at most {_LONGEST} characters and certificates of {_LONGEST_PEM} are allowed."
+            f"The roster is malformed: texts of at most {_LONGEST} characters and certificates of "
+            f"{_LONGEST_PEM} are allowed."
         )
     if (
         not isinstance(version, int)
@@ -232,12 +252,14 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
             ) from None
         if about["name"] != name:
             raise SignatureError(
-                f"The roster's certificate of {shown(name)} is refused: it was made for {shown(about['name'])}."
+                f"The roster's certificate of {shown(name)} is refused: it was made for "
+                f"{shown(about['name'])}."
             )
         other = holders.setdefault(statements.public_key(certificate), name)
         if other != name:
             raise SignatureError(
-                f"The roster gives {shown(other)} and {shown(name)} one key; every hospital needs its own."
+                f"The roster gives {shown(other)} and {shown(name)} one key; every hospital needs "
+                "its own."
             )
 
 

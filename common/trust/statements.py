@@ -26,7 +26,7 @@ _LONGEST_SIGNATURE = 256
 
 
 @dataclass(frozen=True)
-class Kind:
+class StatementKind:
     """One kind of statement.
 
     Attributes:
@@ -36,8 +36,8 @@ class Kind:
         certified: the name in the certificate of who signs.
         holder: whose certificate that is.
         key: the key, as people call it.
-        unsigned, foreign, refused: what may leave a hospital of a statement without a signature, of one that
-            another key signed, and of a signer whose certificate is refused.
+        unsigned, foreign, refused: what may leave a hospital of a statement without a signature, of
+            one that another key signed, and of a signer whose certificate is refused.
     """
 
     context: bytes
@@ -95,7 +95,8 @@ class Kind:
             return public_key(certificate_pem)
         except CertificateError:
             raise SignatureError(
-                f"The {self.holder}'s certificate has no Ed25519 key; ask the coordinator for a new kit."
+                f"The {self.holder}'s certificate has no Ed25519 key; ask the coordinator for a "
+                "new kit."
             ) from None
 
     def check(self, fields: Mapping[str, Any], signature: bytes, key: bytes) -> None:
@@ -106,7 +107,8 @@ class Kind:
         """
         if not primitives.verify(key, signature, signed(self.context, fields)):
             raise SignatureError(
-                f"The {self.noun} is not signed by the {self.key}; it was changed on the way or comes from somebody else.",
+                f"The {self.noun} is not signed by the {self.key}; it was changed on the way or "
+                "comes from somebody else.",
                 self.foreign,
             )
 

@@ -11,9 +11,9 @@ from common.errors import SignatureError
 from common.sentences.table import say
 from common.study.config import shown
 from common.trust import certificates, statements
-from common.trust.statements import Kind
+from common.trust.statements import StatementKind
 
-_KIND = Kind(
+_KIND = StatementKind(
     b"consilium study v1\0",
     "study",
     "statement",
@@ -30,7 +30,10 @@ _SLOW_CLOCKS = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Statement:
-    """That a study may run: ``study`` is its digest, ``issued`` and ``expires`` are ISO 8601 in UTC."""
+    """That a study may run.
+
+    ``study`` is its digest, ``issued`` and ``expires`` are ISO 8601 in UTC.
+    """
 
     consortium: str
     run: str
@@ -69,7 +72,8 @@ def verify(
     inner, signature = _KIND.opened(sealed, [f.name for f in fields(Statement)])
     if not all(statements.is_text(value, _LONGEST) for value in inner.values()):
         raise SignatureError(
-            f"The study is malformed: each field of its statement is a text of at most {_LONGEST} characters."
+            f"The study is malformed: each field of its statement is a text of at most {_LONGEST} "
+            "characters."
         )
     statement = Statement(**inner)
     _KIND.check(inner, signature, key)
@@ -79,13 +83,22 @@ def verify(
 
 def _check(statement: Statement, consortium: str, study_digest: str, now: datetime) -> None:
     if statement.consortium != consortium:
-        text = f"The study is signed for consortium {shown(statement.consortium)}; this hospital belongs to {shown(consortium)}."
+        text = (
+            f"The study is signed for consortium {shown(statement.consortium)}; this hospital "
+            f"belongs to {shown(consortium)}."
+        )
         raise SignatureError(text, say("signature.consortium"))
     if statement.study != study_digest:
         raise SignatureError(say("signature.another_study"))
     if now + _SLOW_CLOCKS < statements.moment(statement.issued, "signed statement"):
-        text = f"The study was signed in the future ({statement.issued}); check the clocks of this machine and of the coordinator."
+        text = (
+            f"The study was signed in the future ({statement.issued}); check the clocks of this "
+            "machine and of the coordinator."
+        )
         raise SignatureError(text, say("signature.future"))
     if now > statements.moment(statement.expires, "signed statement"):
-        text = f"The study's signature expired on {statement.expires}; the coordinator must submit it again."
+        text = (
+            f"The study's signature expired on {statement.expires}; the coordinator must submit "
+            "it again."
+        )
         raise SignatureError(text, say("signature.expired"))

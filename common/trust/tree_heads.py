@@ -1,7 +1,10 @@
-"""Signed heads of hospitals' records: a hospital's word that its record, so far, is this long and has this root (RFC 6962, 3.5, in spirit).
+"""Signed heads of hospitals' records.
 
-Heads travel through the server to all hospitals of a run. Two heads of one hospital that cannot both be true are evidence against it; a
-server that changes one breaks its signature.
+A hospital's word that its record, so far, is this long and has this root (RFC 6962, 3.5, in
+spirit).
+
+Heads travel through the server to all hospitals of a run. Two heads of one hospital that cannot
+both be true are evidence against it; a server that changes one breaks its signature.
 """
 
 from __future__ import annotations
@@ -92,7 +95,10 @@ def verify(value: Any, key: bytes, consortium: str) -> Head:
 
 
 def contradict(one: Head, two: Head) -> str:
-    """Why two signed heads of one hospital cannot both be true; empty if they can. Only a consistency proof shows that they are."""
+    """Why two signed heads of one hospital cannot both be true; empty if they can.
+
+    Only a consistency proof shows that they are.
+    """
     if one.size == two.size and one.root != two.root:
         return f"two different records of {one.size} entries"
     older, newer = sorted((one, two), key=lambda head: datetime.fromisoformat(head.at))

@@ -140,13 +140,15 @@ class Cohort:
             self._study.secure_aggregation.patience,
         )
 
-    def ask(self, plans: Mapping[str, Question], deadline: float) -> Iterator[tuple[str, Reply]]:
+    def ask(
+        self, questions: Mapping[str, Question], deadline: float
+    ) -> Iterator[tuple[str, Reply]]:
         """Send each hospital its question; yield the answers as they come."""
         self.exchanges += 1
-        sites = {self._nodes[site]: site for site in plans}
+        sites = {self._nodes[site]: site for site in questions}
         held: list[Reply] = []
         for node, reply in self._transport.ask(
-            {self._nodes[site]: plan for site, plan in plans.items()}, deadline
+            {self._nodes[site]: question for site, question in questions.items()}, deadline
         ):
             site = sites[node]
             if reply.silent:

@@ -334,7 +334,7 @@ class Sums:
 def _why(reply: Reply, error: SecureSumError) -> str:
     """The hospital's own reason, if it gave one."""
     refused = reply.values.get("refused")
-    return reply.refusal or " ".join(sentences.told(refused, 3)) or str(error)
+    return reply.refusal or " ".join(sentences.rendered(refused, 3)) or str(error)
 
 
 def is_finite(value: object) -> bool:

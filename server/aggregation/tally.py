@@ -6,7 +6,7 @@ number is seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +15,12 @@ from common.errors import InputError, RoundError, SignatureError
 from common.protocol import sum_specs
 from common.protocol.envelopes import Question
 from common.secagg import terms
-from common.secagg.messages import SumSpec
 from common.study.study import Study
 from common.trust import roster as rosters
 from common.trust.roster import Roster
 from server.aggregation.cohort import Cohort, Membership
 from server.aggregation.secure_sums import Sums
-from server.participants import Participants, grouped
+from server.participants import Member, Participants, grouped
 from server.transport import Transport
 
 
@@ -52,50 +51,48 @@ def hold(
         if m.site not in keys
     }
     members = {m.site: m for m in roster.members if m.site not in strangers}
-    training, least = sum(m.trains for m in members.values()), study.secure_aggregation.min_cohort
-    if len(members) > terms.MOST:
-        raise InputError(
-            f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. "
-            "Draw fewer with two studies."
-        )
-    if training < least:
-        raise InputError(
-            f"Secure aggregation needs {least} hospitals that train; {training} joined. "
-            f"{grouped({**roster.excluded, **strangers})} Let more hospitals join.".replace(
-                "  ", " "
-            )
-        )
+    excluded = {**roster.excluded, **strangers}
+    _check_enough(study, list(members.values()), excluded)
     membership = Membership(listed.consortium, run, signed["signed"], listed.digest, keys)
-    secure = Sums(
-        Cohort(transport, study, membership, {site: m.node for site, m in members.items()}),
-        study.secure_aggregation.patience,
-    )
-
-    def spec(cohort: int) -> SumSpec:
-        return sum_specs.order(study, "tally", cohort)
-
+    cohort = Cohort(transport, study, membership, {site: m.node for site, m in members.items()})
+    secure = Sums(cohort, study.secure_aggregation.patience)
     opened = secure.collect(
         Question("tally", study.to_table()),
-        spec,
+        lambda count: sum_specs.order(study, "tally", count),
         list(members),
         deadline=study.federation.deadline,
     )
-    counted = tuple(members[site] for site in opened.survivors)
-    totals, weight = (
-        {key: int(opened.lanes[key]) for key in sum_specs.COUNTS},
-        int(opened.lanes["weight"]),
-    )
+    weight = int(opened.lanes["weight"])
     if weight < 1:
         raise RoundError(
             f"The hospitals' weights add up to {weight}; a hospital has sent a wrong "
             "count. Nobody can tell which: ask them all."
         )
-    away = {
-        **roster.excluded,
-        **strangers,
-        **{site: f"It was not counted: {why}" for site, why in opened.dropped.items()},
-    }
-    return secure, replace(roster, members=counted, excluded=away, totals=totals), weight
+    counted = replace(
+        roster,
+        members=tuple(members[site] for site in opened.survivors),
+        excluded=excluded
+        | {site: f"It was not counted: {why}" for site, why in opened.dropped.items()},
+        totals={key: int(opened.lanes[key]) for key in sum_specs.COUNTS},
+    )
+    return secure, counted, weight
+
+
+def _check_enough(study: Study, members: Sequence[Member], excluded: Mapping[str, str]) -> None:
+    """Whether so many hospitals can be in one secure sum, and enough of them train."""
+    if len(members) > terms.MOST:
+        raise InputError(
+            f"A secure sum is over {terms.MOST} hospitals at most; {len(members)} joined. "
+            "Draw fewer with two studies."
+        )
+    training = sum(member.trains for member in members)
+    least = study.secure_aggregation.min_cohort
+    if training < least:
+        reasons = f"{grouped(excluded)} ".lstrip()
+        raise InputError(
+            f"Secure aggregation needs {least} hospitals that train; {training} joined. "
+            f"{reasons}Let more hospitals join."
+        )
 
 
 def _listed(signed: Mapping[str, Any]) -> tuple[Roster, dict[str, bytes]]:

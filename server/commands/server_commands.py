@@ -50,10 +50,8 @@ def submit(arguments: Namespace) -> int:
         console.out_json({"run": name})
     else:
         console.out(
-
-                f"{name} is queued; follow it with: consilium server status --home "
-                f"{arguments.home} --watch"
-
+            f"{name} is queued; follow it with: consilium server status --home "
+            f"{arguments.home} --watch"
         )
     return 0
 

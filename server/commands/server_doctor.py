@@ -179,7 +179,7 @@ def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
             yield CheckResult(
                 label,
                 judged.state,
-                f"{states[name]['state']}, {here}, certificate {judged.found}",
+                f"{states[name]['state']}, {here}, certificate {judged.observation}",
                 judged.advice,
             )
 

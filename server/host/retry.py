@@ -48,7 +48,7 @@ class SilentError(LinkError):
     """The SuperLink has not answered for too long; it may later."""
 
 
-class OverError(LinkError):
+class RunOverError(LinkError):
     """The SuperLink does not accept the caller any more; asking again does not help."""
 
 
@@ -76,7 +76,7 @@ class Retry:
 
         Raises:
             SilentError: nobody answers for ``patience`` seconds.
-            OverError: the caller's token is not accepted, or another thread has seen that it is
+            RunOverError: the caller's token is not accepted, or another thread has seen that it is
                 not.
             LinkError: any other refusal.
         """
@@ -84,7 +84,7 @@ class Retry:
         pause = _FIRST_PAUSE
         while True:
             if self.over.is_set():
-                raise OverError(self.refusal)
+                raise RunOverError(self.refusal)
             try:
                 return call()
             except httpx.HTTPStatusError as error:
@@ -106,7 +106,7 @@ class Retry:
         """Raise unless asking again may help."""
         if status in _REFUSALS:
             self.over.set()
-            raise OverError(self.refusal)
+            raise RunOverError(self.refusal)
         if status not in _PASSING:
             raise LinkError(f"The SuperLink refuses a call with status {status}; its log says why.")
 

@@ -17,10 +17,11 @@ from server.host.superlink import Address, LinkGrid
 
 
 def main() -> int:
-    """Read ``{"superlink", "authority", "token", "home", "patience"}`` as JSON and run it to the end.
+    """Read ``{"superlink", "authority", "token", "home", "patience"}`` as JSON, run it to the end.
 
-    A person stops it by SIGTERM, or Ctrl-C where the server runs at a terminal. That the SuperLink is silent for ``patience`` seconds, or
-    takes no more of the run, comes as an error of :mod:`server.host.retry` and is told by its own sentence.
+    A person stops it by SIGTERM, or Ctrl-C where the server runs at a terminal. That the SuperLink
+    is silent for ``patience`` seconds, or takes no more of the run, comes as an error of
+    :mod:`server.host.retry` and is told by its own sentence.
     """
     settings = json.loads(sys.stdin.read())
     home = Path(settings["home"])
@@ -30,21 +31,29 @@ def main() -> int:
         home,
         settings["patience"],
     )
-    status, details = "failed", "the server was stopped"
+    status = "failed"
+    details = "the server was stopped"
     pid: Path | None = None
     signal.signal(signal.SIGTERM, _stop)
+    # A server that a script started in the background does not hear Ctrl-C; neither do its runs.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
     try:
         context = grid.open()
-        from server import app  # noqa: PLC0415  # torch: the SuperLink would give the run up before it is imported on a busy machine
+        # Torch comes after the first heartbeat: on a busy machine its import takes longer than
+        # the SuperLink waits for one.
+        from server import app  # noqa: PLC0415
 
         folder = _folder(home / "runs", context.run_config.get("run"))
         pid = folder / "pid"
         pid.write_text(f"{os.getpid()}\n", "utf-8")
         os.environ[app.REQUEST] = str(folder / "order.json")
         app.app(grid, context)
-        status, details = "completed", ""
+        status = "completed"
+        details = ""
     except KeyboardInterrupt:
-        status, details = "stopped", "stopped by the coordinator"
+        status = "stopped"
+        details = "stopped by the coordinator"
     except Exception as error:
         details = f"{type(error).__name__}: {error}"
         sys.stderr.write(f"{details}\n")
@@ -67,7 +76,18 @@ def _folder(runs: Path, name: object) -> Path:
 
 
 def _stop(*_: object) -> NoReturn:
+    """The first word to stop is heard, and nothing interrupts what is written down because of it.
+
+    A second one is common: after Ctrl-C at the server's terminal comes the server's own SIGTERM.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Not SIG_IGN: one that has come already would be told on stderr, with a traceback.
+        signal.signal(number, _ignore)
     raise KeyboardInterrupt
+
+
+def _ignore(*_: object) -> None:
+    return
 
 
 if __name__ == "__main__":

@@ -15,7 +15,15 @@ from typing import Any
 
 from common.html import document, escape, section
 from common.quantities import plural, size
-from server.report import pictures, privacy, quality, run_details, site_results, verdict
+from server.report import (
+    learning_curves,
+    pictures,
+    privacy,
+    quality,
+    run_details,
+    site_results,
+    verdict,
+)
 from server.report.style import CSS
 from server.report.wording import duration, finite, metric, table, whole
 
@@ -37,7 +45,7 @@ def render(
     parts = (
         _summary(report),
         quality.results(report),
-        quality.curves(report, rounds),
+        learning_curves.curves(report, rounds),
         pictures.cross(report),
         pictures.examples(examples),
         run_details.effort(rounds),

@@ -14,10 +14,9 @@ from common.quantities import plural
 from server.report import charts, site_results
 from server.report.charts import Mark
 from server.report.markup import chart, figure, grid, paragraph
-from server.report.wording import finite, mean, metric, table, whole
+from server.report.wording import finite, mean, metric, table
 
 Report = Mapping[str, Any]
-_MEAN = "mean"
 NAMES = {"federated": "federated", "local": "own model", "pooled": "pooled images"}
 
 
@@ -301,126 +300,3 @@ def _against(report: Report, site: str, key: str) -> str:
     )
     say = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
     return f"{m.difference(m.gap(ours, own))}<small>{say}</small>"
-
-
-def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
-    """Validation of the primary metric and training loss over the rounds.
-
-    The mean alone where no hospital shares its own.
-    """
-    key, several = str(report.get("primary", "")), len(site_results.sites(report)) > 1
-    m = metric(key)
-    scored = [r for r in rounds if r.get("validation") or table(r.get("validation_mean"))]
-    validation = _series(
-        [
-            (
-                r,
-                {s: table(v).get(key) for s, v in table(r.get("validation")).items()},
-                table(r.get("validation_mean")).get(key),
-            )
-            for r in scored
-        ],
-        several,
-    )
-    loss = _series([(r, table(r.get("loss")), r.get("mean_loss")) for r in rounds], several)
-    weighted = any(finite(r.get("mean_loss")) is not None for r in rounds)
-    ends = (0.0, 1.0) if m.share else (0.0, None)
-    description = _caption(report, validation, weighted=False)
-    first = _curve(
-        "validation", f"{m.name} on validation patients", validation, m.name, ends, 280, description
-    )
-    absent = (
-        ""
-        if first or not rounds
-        else paragraph(
-            (
-                "No validation points were recorded, so there is no learning curve of "
-                "the model's quality."
-            ),
-            "note",
-        )
-    )
-    gap = (
-        " The line breaks where a round came to nothing."
-        if any(r.get("void") for r in rounds)
-        else ""
-    )
-    description = _caption(report, loss, weighted) + gap
-    return section(
-        "learning",
-        "Learning",
-        first or absent,
-        _curve("loss", "Training loss", loss, "loss", (None, None), 220, description),
-    )
-
-
-def _series(
-    points: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], object]], several: bool
-) -> dict[str, charts.Points]:
-    """Lines of ``(round's record, {hospital: value}, stated mean)``.
-
-    One a hospital, and their mean where there are ``several``.
-    """
-    values = [
-        ({str(site): finite(v) for site, v in row.items()}, finite(stated))
-        for _, row, stated in points
-    ]
-    numbers = [float(whole(record.get("round"))) for record, _, _ in points]
-    names = dict.fromkeys(
-        site for row, _ in values for site, value in row.items() if value is not None
-    )
-    series: dict[str, charts.Points] = {
-        name: [(x, row.get(name)) for x, (row, _) in zip(numbers, values, strict=True)]
-        for name in names
-    }
-    stated_once = any(stated is not None for _, stated in values)
-    if len(names) > 1 or (stated_once and (several or not names)):
-        means = [mean(row.values()) if stated is None else stated for row, stated in values]
-        series[_MEAN] = list(zip(numbers, means, strict=True))
-    return series
-
-
-def _caption(report: Report, series: Mapping[str, charts.Points], weighted: bool) -> str:
-    if _MEAN not in series:
-        return ""
-    how = ", each with its weight" if weighted else ""
-    names, shared = site_results.sites(report), len(series) - 1
-    if shared == 0:
-        return (
-            f"The mean of the hospitals{how}, summed under masks; "
-            "single hospitals' values are not known."
-        )
-    kept = shared < len(names) and any(
-        site_results.keeps(report, site, "metrics") for site in names
-    )
-    thin = (
-        (
-            f"the {plural(shared, 'hospital')} that "
-            f"{'shares its' if shared == 1 else 'share their'} own"
-        )
-        if kept
-        else "single hospitals"
-    )
-    return f"The thick line is the mean of the hospitals{how}; thin lines are {thin}."
-
-
-def _curve(
-    name: str,
-    title: str,
-    series: Mapping[str, charts.Points],
-    axis_name: str,
-    ends: charts.Ends,
-    height: int,
-    caption: str,
-) -> str:
-    if not series:
-        return ""
-    main = _MEAN if _MEAN in series else next(iter(series))
-    last = next((y for _, y in reversed(series[main]) if y is not None), None)
-    description = (
-        f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
-    )
-    draw = partial(
-        charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height
-    )
-    return figure(title, caption, chart(name, title, description, draw))

@@ -1,1 +1,4 @@
-"""Benchmarks: ``./run bench [NAME]`` prints one JSON object a line and exits with 1 if a goal is missed."""
+"""Benchmarks: ``./run bench [NAME]`` prints one JSON object a line.
+
+It exits with 1 if a goal is missed.
+"""

@@ -1,4 +1,7 @@
-"""``python -m tests.benchmarks [NAME ...]``: every file here without a leading underscore that has ``run`` is a benchmark."""
+"""``python -m tests.benchmarks [NAME ...]``.
+
+Every file here without a leading underscore that has ``run`` is a benchmark.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import sys
 import tests.benchmarks
 
 
-def main(wanted: list[str]) -> int:
+def main(chosen: list[str]) -> int:
     """Run the named benchmarks, or all; 1 if a goal is missed, 2 for an unknown name."""
     names = [
         m.name
@@ -18,14 +21,14 @@ def main(wanted: list[str]) -> int:
     ]
     modules = {name: importlib.import_module(f"tests.benchmarks.{name}") for name in names}
     runnable = {name: module.run for name, module in modules.items() if hasattr(module, "run")}
-    for name in wanted:
+    for name in chosen:
         if name not in runnable:
             sys.stderr.write(
                 f"No benchmark is called {name!r}; there are: {', '.join(runnable)}.\n"
             )
             return 2
     missed = 0
-    for name in wanted or runnable:
+    for name in chosen or runnable:
         for result in runnable[name]():
             sys.stdout.write(result.line() + "\n")
             sys.stdout.flush()

@@ -1,6 +1,7 @@
-"""Bare Flower on the same machine: SuperLink with TLS and node authentication, three SuperNodes, FedAvg, clients that add a constant.
+"""Bare Flower on the same machine: three SuperNodes, FedAvg, clients that add a constant.
 
-Every tensor and every answer differs, because Flower stores equal chunks once.
+The SuperLink has TLS and node authentication. Every tensor and every answer differs, because Flower
+stores equal chunks once.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def main(grid, context):
     size = c["weights"] // 28
     n = c["sites"]
     s = Timed(fraction_evaluate=0.0, min_train_nodes=n, min_available_nodes=n)
-    s.start(grid, ArrayRecord([np.random.default_rng(i).normal(size=size).astype(np.float32) for i in range(28)]), num_rounds=c["rounds"])
+    draws = (np.random.default_rng(i).normal(size=size) for i in range(28))
+    model = ArrayRecord([values.astype(np.float32) for values in draws])
+    s.start(grid, model, num_rounds=c["rounds"])
     s.times.append(time.monotonic())
     open(c["result"], "w").write(json.dumps(s.times))
 """
@@ -70,7 +73,9 @@ app = ClientApp()
 def train(message, context):
     own = context.node_id % 997 / 997
     arrays = [a + own for a in message.content["arrays"].to_numpy_ndarrays()]
-    return Message(RecordDict({"arrays": ArrayRecord(arrays), "metrics": MetricRecord({"num-examples": 1})}), reply_to=message)
+    metrics = MetricRecord({"num-examples": 1})
+    content = RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics})
+    return Message(content, reply_to=message)
 """
 
 
@@ -177,7 +182,11 @@ def _write(folder: Path, port: int) -> Path:
     ):
         (app / name).write_text(text, "utf-8")
     (folder / "flwr").mkdir()
-    text = f'[superlink]\ndefault = "bench"\n[superlink.bench]\naddress = "127.0.0.1:{port}"\nroot-certificates = "{folder / "ca.crt"}"\n'
+    text = (
+        '[superlink]\ndefault = "bench"\n'
+        f'[superlink.bench]\naddress = "127.0.0.1:{port}"\n'
+        f'root-certificates = "{folder / "ca.crt"}"\n'
+    )
     (folder / "flwr" / "config.toml").write_text(text, "utf-8")
     return app
 

@@ -18,7 +18,8 @@ class Result:
     Attributes:
         bench: name. value, unit: what was measured.
         goal: value to reach. lower: whether lower is better.
-        peer, peer_value: another system on the same input in the same run, or a published figure as its name says.
+        peer, peer_value: another system on the same input in the same run, or a published figure as
+            its name says.
         limit: what the machine allows at best, in the same unit.
     """
 
@@ -43,7 +44,7 @@ class Result:
 
 
 def apart(module: str, *arguments: object) -> dict[str, Any]:
-    """Run ``python -m module arguments`` in a process of its own and return the JSON object on its last line."""
+    """Run ``python -m module arguments`` in its own process; the JSON object on its last line."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     values: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -51,7 +52,10 @@ def apart(module: str, *arguments: object) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """Largest resident memory of this program so far, in bytes (``ru_maxrss`` would include that of the process that started it)."""
+    """Largest resident memory of this program so far, in bytes.
+
+    ``ru_maxrss`` would include that of the process that started it.
+    """
     status = Path("/proc/self/status").read_text("ascii")
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 

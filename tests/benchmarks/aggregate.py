@@ -1,4 +1,7 @@
-"""The weighted mean of ten updates of 30 million weights, beside Flower's and beside reading the same memory once."""
+"""The weighted mean of ten updates of 30 million weights.
+
+Beside Flower's, and beside reading the same memory once.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def _mean(deltas: list[Vector], weights: list[float]) -> Vector:
 
 
 def _last(delta: list[Vector], sites: int) -> float:
-    """Seconds from the last update's arrival to the mean, the others having been folded as they came."""
+    """Seconds from the last update's arrival to the mean.
+
+    The others have been folded as they came.
+    """
     times = []
     for _ in range(3):
         total = WeightedSum(_SIZE, 32.0, float(sites))

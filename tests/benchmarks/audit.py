@@ -1,4 +1,7 @@
-"""A hospital's record at the size of years: 100,000 entries verified, one entry noted, one proved and checked."""
+"""A hospital's record at the size of years: 100,000 entries.
+
+All verified, one noted, one proved and checked.
+"""
 
 from __future__ import annotations
 

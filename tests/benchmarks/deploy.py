@@ -1,4 +1,7 @@
-"""Deployed rounds without training, with every real process, wall of TLS and socket between; beside bare Flower in the same run."""
+"""Deployed rounds without training, with every real process, TLS and socket between.
+
+Beside bare Flower in the same run.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,12 @@ from tests.benchmarks._result import Result, peak_bytes
 
 _MODULE = "tests.benchmarks.deploy"
 _SITES = ("north", "valley", "harbour")
-_CONSORTIUM = 'name = "bench"\naddress = "localhost"\nport = {}\nlink_port = {}\nsites = ["north", "valley", "harbour"]\n'
+_CONSORTIUM = """name = "bench"
+address = "localhost"
+port = {}
+link_port = {}
+sites = ["north", "valley", "harbour"]
+"""
 
 
 def run() -> Iterator[Result]:
@@ -136,10 +144,12 @@ def _runner() -> None:
     from server.transport import Transport
     from tests.benchmarks import null
 
-    given = json.loads(sys.stdin.read())
-    home = Path(given["home"])
+    settings = json.loads(sys.stdin.read())
+    home = Path(settings["home"])
     weights, number = json.loads((home / "wanted.json").read_text("utf-8"))
-    grid = LinkGrid(Address(given["superlink"], Path(given["authority"])), given["token"], home)
+    grid = LinkGrid(
+        Address(settings["superlink"], Path(settings["authority"])), settings["token"], home
+    )
     grid.open()
     counts = {
         "train": 10,
@@ -176,28 +186,37 @@ def _worker(home: Path) -> None:
     site = SiteHome(home).settings().name
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, object]:
-        plan = envelopes.read_question(Envelope.received(text, vector))
-        if plan.model is None:
+        question = envelopes.read_question(Envelope.received(text, vector))
+        if question.model is None:
             raise ValueError("no model")
-        delta = plan.model + CHANGE
-        delta -= plan.model
+        delta = question.model + CHANGE
+        delta -= question.model
         values = {"weight": 10, "loss": 0.0, "steps": 1, "seconds": 0.0}
-        letter = envelopes.write_reply(Reply(site, "train", plan.round, plan.layout, values, delta))
-        return letter.text, letter.vector
+        reply = Reply(
+            site=site,
+            kind="train",
+            round=question.round,
+            layout=question.layout,
+            values=values,
+            delta=delta,
+        )
+        envelope = envelopes.write_reply(reply)
+        return envelope.text, envelope.vector
 
-    ipc.serve(SiteHome(home).socket, answer, _stopped(), lambda line: None)  # type: ignore[arg-type]
+    path = SiteHome(home).socket
+    ipc.serve(path, answer, _stopped(), lambda line: None)  # type: ignore[arg-type]
 
 
 def _gateway(home: Path) -> None:
     import signal
 
-    from client.commands import site_commands
+    from client.commands import site_processes
     from client.home import SiteHome
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: sys.exit(0))
     opened = SiteHome(home)
-    site_commands._carry(opened, opened.settings(), threading.Event())
+    site_processes.connect(opened, opened.settings(), threading.Event())
 
 
 def _stopped() -> threading.Event:

@@ -1,4 +1,7 @@
-"""From nothing to the first finished round: provision, server, three hospitals that enrol and start, roster signed, a study submitted; all by commands."""
+"""From nothing to the first finished round, all by commands.
+
+Provision, server, three hospitals that enrol and start, roster signed, a study submitted.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,8 @@ def run() -> Iterator[Result]:
         top = Path(folder)
         write.write(top / "phantoms", hospitals=len(_SITES), patients=12, size=64, seed=1)
         (top / "hosp").mkdir()
-        for site, made in zip(_SITES, sorted((top / "phantoms").iterdir()), strict=True):
-            made.rename(top / "hosp" / site)
+        for site, phantom in zip(_SITES, sorted((top / "phantoms").iterdir()), strict=True):
+            phantom.rename(top / "hosp" / site)
         (top / "study.toml").write_text(toml.dumps(_STUDY), "utf-8")
         yield Result(
             "joining/provision to first round, 3 sites", _seconds(Federation(top)), "s", 180.0

@@ -1,6 +1,9 @@
-"""Federated training under masks beside the same without: rounds of both alternate in one process on the inline engine.
+"""Federated training under masks beside the same without, on the inline engine.
 
-``python -m tests.benchmarks.masked STUDY SITES [ROUNDS]`` measures any study on any hospitals' folders.
+Rounds of both alternate in one process.
+
+``python -m tests.benchmarks.masked STUDY SITES [ROUNDS]`` measures any study on any hospitals'
+folders.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ _STUDY = Path(__file__).parents[2] / "deploy" / "studies" / "retina_vessels.toml
 
 
 def run() -> Iterator[Result]:
-    """The shipped study of retinal vessels on phantoms of its size; medians of processor seconds a round."""
+    """The shipped study of retinal vessels on phantoms of its size.
+
+    Returns medians of processor seconds a round.
+    """
     with tempfile.TemporaryDirectory() as folder:
         write.write(Path(folder, "hospitals"), hospitals=3, patients=12, size=256, seed=1)
         table = studies.read(_STUDY).to_table()
@@ -53,10 +59,13 @@ def run() -> Iterator[Result]:
 
 
 def ratio(study: Path, sites: Path, scratch: Path, number: int) -> float:
-    """Processor seconds of a round under masks, by those of the same round without; median over rounds, the first left out."""
+    """Processor seconds of a round under masks, by those of the same round without.
+
+    Median over rounds, the first left out.
+    """
     names = [folder.name for folder in hospital_folders(sites)]
-    made = scratch / "state" / ".consortium"
-    virtual_consortium.make(made, names, datetime.now(UTC))
+    authority = scratch / "state" / ".consortium"
+    virtual_consortium.make(authority, names, datetime.now(UTC))
     variables = {
         "CONSILIUM_SITES": sites,
         "CONSILIUM_STATE": scratch / "state",
@@ -65,10 +74,10 @@ def ratio(study: Path, sites: Path, scratch: Path, number: int) -> float:
     }
     os.environ.update({name: str(value) for name, value in variables.items()})
     public = {
-        name: (made / f"{file}.crt").read_text()
+        name: (authority / f"{file}.crt").read_text()
         for name, file in (("roster_key", "roster"), ("authority", "ca"))
     }
-    roster = {"signed": json.loads((made / "roster.json").read_text()), **public}
+    roster = {"signed": json.loads((authority / "roster.json").read_text()), **public}
     with Reporter(quiet=True) as reporter:
         both = [
             _session(study, scratch, on, roster, number, len(names), reporter)

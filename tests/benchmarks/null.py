@@ -1,4 +1,7 @@
-"""A federation without training: each hospital adds a constant to every weight, so that only the rounds themselves are timed."""
+"""A federation without training, so that only the rounds themselves are timed.
+
+Each hospital adds a constant to every weight.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +49,20 @@ def client() -> ClientApp:
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        plan = envelopes.read_question(flower_records.unpack(message.content))
-        if plan.model is None:
+        question = envelopes.read_question(flower_records.unpack(message.content))
+        if question.model is None:
             raise ValueError("no model")
-        delta = plan.model + CHANGE
-        delta -= plan.model
+        delta = question.model + CHANGE
+        delta -= question.model
         values = {"weight": 10, "loss": 0.0, "steps": 1, "seconds": 0.0}
-        reply = Reply(f"site{context.node_id}", "train", plan.round, plan.layout, values, delta)
+        reply = Reply(
+            site=f"site{context.node_id}",
+            kind="train",
+            round=question.round,
+            layout=question.layout,
+            values=values,
+            delta=delta,
+        )
         return Message(
             flower_records.pack(
                 envelopes.write_reply(reply), shared=flower_records.is_shared(message.content)

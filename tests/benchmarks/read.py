@@ -1,4 +1,7 @@
-"""DICOM series to volumes, beside pydicom's own decoding of the same files; and training images a second time, from the cache."""
+"""DICOM series to volumes, beside pydicom's own decoding of the same files.
+
+And training images a second time, from the cache.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ _CODINGS = {
 
 
 def run() -> Iterator[Result]:
-    """A series of 64 slices of 512 x 512, sorted once, against decoding each of its files; and an epoch from files against the next."""
+    """A series of 64 slices of 512 x 512, sorted once, against decoding each of its files.
+
+    And an epoch from files against the next.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for name, syntax in _CODINGS.items():
             paths = _series(Path(folder, name), syntax)
@@ -114,12 +120,12 @@ def _cache(hospitals: Path) -> Result:
     """One epoch of training batches from DICOM files, then one from memory."""
     write.write(hospitals, hospitals=1, patients=32, size=256)
     study = studies.read(demo_study())
-    bank = SiteDataset.open([next(hospitals.iterdir())], study, networks.task(study))
+    dataset = SiteDataset.open([next(hospitals.iterdir())], study, networks.task(study))
     size, times = study.training.batch_size, []
     for epoch in range(2):
         began = time.perf_counter()
-        images = len(bank.samples("train"))
-        for _ in bank.batches(max(1, images // size), size, epoch):
+        images = len(dataset.samples("train"))
+        for _ in dataset.batches(max(1, images // size), size, epoch):
             pass
         times.append(time.perf_counter() - began)
     return Result(

@@ -1,4 +1,4 @@
-"""Rounds without training on the inline engine: time, memory, and memory against the number of hospitals."""
+"""Rounds without training on the inline engine: time, and memory by number of hospitals."""
 
 from __future__ import annotations
 

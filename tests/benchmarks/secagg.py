@@ -1,4 +1,7 @@
-"""One hospital's part of a secure sum over ten: encode and mask 30 million weights, beside the keystreams alone and beside Flower's SecAgg+."""
+"""One hospital's part of a secure sum over ten: encode and mask 30 million weights.
+
+Beside the keystreams alone and beside Flower's SecAgg+.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ _CLIP, _TARGET, _MODULUS = 8.0, 1 << 22, 1 << 32
 
 
 def run() -> Iterator[Result]:
-    """Ours, the limit and Flower's in turn in one process, on one core; the masked sums of both are opened and compared with float64."""
+    """Ours, the limit and Flower's in turn in one process, on one core.
+
+    The masked sums of both are opened and compared with float64.
+    """
     logging.getLogger("flwr").setLevel(logging.ERROR)
     values = np.random.default_rng(0).standard_normal(_SIZE, dtype=np.float32) * np.float32(0.05)
     seeds = [(os.urandom(32), 1 if i % 2 else -1) for i in range(_SITES)]
@@ -71,13 +77,13 @@ def run() -> Iterator[Result]:
         peer=peer,
         peer_value=width / 4,
     )
-    wanted, changes = _changes()
-    theirs_off = _off(_flowers_mean(changes), wanted)
+    exact, changes = _changes()
+    theirs_off = _off(_flowers_mean(changes), exact)
     for ring, goal in ((32, 2.5e-7), (64, 3e-8)):
         name = f"secagg/largest error of a mean, {ring}-bit words, sites of 1 to 5000"
         yield Result(
             name,
-            _off(_mean(changes, ring), wanted),
+            _off(_mean(changes, ring), exact),
             "1",
             goal,
             peer="Flower 1.41 SecAgg+, max_weight 5000",
@@ -102,7 +108,10 @@ def _ours(values: Vector, seeds: Sequence[tuple[bytes, int]]) -> float:
 
 
 def _keystreams(seeds: Sequence[tuple[bytes, int]]) -> None:
-    """What masking costs at least: every keystream's bytes in blocks of the same size, each added to one block."""
+    """What masking costs at least.
+
+    Every keystream's bytes in blocks of the same size, each added to one block.
+    """
     streams, raw, total = (
         [Keystream(seed) for seed, _ in seeds],
         np.zeros(mask_streams.BLOCK, np.uint8),
@@ -134,8 +143,8 @@ def _changes() -> tuple[npt.NDArray[np.float64], list[Vector]]:
     return np.asarray(weighted) / sum(_PATIENTS), changes
 
 
-def _off(mean: npt.NDArray[Any], wanted: npt.NDArray[np.float64]) -> float:
-    return float(np.abs(mean - wanted).max())
+def _off(mean: npt.NDArray[Any], exact: npt.NDArray[np.float64]) -> float:
+    return float(np.abs(mean - exact).max())
 
 
 def _mean(changes: list[Vector], ring: int) -> Vector:
@@ -179,8 +188,8 @@ def _agreed() -> list[SecAggPlusState]:
         {Key.TARGET_RANGE: _TARGET, Key.MOD_RANGE: _MODULUS, Key.MAX_WEIGHT: float(max(_PATIENTS))}
     )
     for state in states:
-        said = _setup(state, settings)
-        keys[str(state.nid)] = cast(Any, [said[Key.PUBLIC_KEY_1], said[Key.PUBLIC_KEY_2]])
+        results = _setup(state, settings)
+        keys[str(state.nid)] = cast(Any, [results[Key.PUBLIC_KEY_1], results[Key.PUBLIC_KEY_2]])
     for state in states:
         _share_keys(state, keys)
     return states
@@ -200,12 +209,15 @@ def _sealed(state: SecAggPlusState, states: list[SecAggPlusState]) -> ConfigReco
     )
 
 
-def _uploaded(said: dict[str, Any]) -> list[npt.NDArray[Any]]:
-    return [bytes_to_ndarray(part) for part in said[Key.MASKED_PARAMETERS]]
+def _uploaded(results: dict[str, Any]) -> list[npt.NDArray[Any]]:
+    return [bytes_to_ndarray(part) for part in results[Key.MASKED_PARAMETERS]]
 
 
 def _flower(change: Vector) -> tuple[float, float]:
-    """Seconds of one of Flower's clients for masking a vector, arrays written as bytes included; bytes for each of its values."""
+    """Seconds of one of Flower's clients for masking a vector, and bytes for each of its values.
+
+    Arrays written as bytes are included.
+    """
     states, parameters = _agreed(), ndarrays_to_parameters([change])
     sealed = _sealed(states[0], states)
     sent = _uploaded(_collect_masked_vectors(states[0], sealed, 100, parameters))

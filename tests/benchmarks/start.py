@@ -1,4 +1,7 @@
-"""Seconds from the command to the first round: imports, start weights, hospitals decoded and joined."""
+"""Seconds from the command to the first round.
+
+Imports, start weights, hospitals decoded and joined.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from tests.benchmarks._result import Result
 
 
 def run() -> Iterator[Result]:
-    """A fresh process over the demo's four hospitals; its first line on stderr comes when everybody has joined."""
+    """A fresh process over the demo's four hospitals.
+
+    Its first line on stderr comes when everybody has joined.
+    """
     with tempfile.TemporaryDirectory() as folder:
         sites = Path(folder, "hospitals")
         write.write(sites)

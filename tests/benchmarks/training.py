@@ -28,7 +28,10 @@ _SITES, _STEPS = 3, 10
 
 
 def run() -> Iterator[Result]:
-    """Alternate a round of the worker with the plain loop on the same images; medians of the ratio."""
+    """Alternate a round of the worker with the plain loop on the same images.
+
+    Returns medians of the ratio.
+    """
     with tempfile.TemporaryDirectory() as folder:
         hospitals = Path(folder, "hospitals")
         write.write(hospitals, hospitals=_SITES, patients=12, size=128, seed=1)
@@ -79,39 +82,39 @@ def _study() -> Study:
 def _ratios(study: Study, sites: list[VirtualSite]) -> tuple[list[float], float]:
     task, net = networks.task(study), networks.build(study)
     layout, model = networks.layout(net), networks.pack(net)
-    banks = [SiteDataset.open(site.folders, study, task) for site in sites]
-    plans = [
+    datasets = [SiteDataset.open(site.folders, study, task) for site in sites]
+    questions = [
         Question("train", study.to_table(), number, layout.digest, model, {"repeat": 1})
         for number in range(1, 8)
     ]
     ratios = []
-    for plan in plans:
+    for question in questions:
         began = time.perf_counter()
         for site in sites:
-            workers.resident(site, plan).answer(plan)
+            workers.resident(site, question).answer(question)
         middle = time.perf_counter()
-        for bank in banks:
-            _plain(net, study, bank)
+        for dataset in datasets:
+            _plain(net, study, dataset)
         ratios.append((middle - began) / (time.perf_counter() - middle))
-    return ratios[1:], _epoch(banks[0], study)
+    return ratios[1:], _epoch(datasets[0], study)
 
 
-def _plain(net: nn.Module, study: Study, bank: SiteDataset) -> None:
+def _plain(net: nn.Module, study: Study, dataset: SiteDataset) -> None:
     task, parameters = networks.task(study), list(net.parameters())
     steps, generator = optimizer(study.training, parameters), torch.Generator().manual_seed(0)
     net.train()
-    for batch in bank.batches(_STEPS, study.training.batch_size, 0):
+    for batch in dataset.batches(_STEPS, study.training.batch_size, 0):
         steps.zero_grad(set_to_none=True)
         task.loss(net, augment(batch, study, generator)).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, study.training.gradient_clip)
         steps.step()
 
 
-def _epoch(bank: SiteDataset, study: Study) -> float:
-    images, size = len(bank.samples("train")), study.training.batch_size
+def _epoch(dataset: SiteDataset, study: Study) -> float:
+    images, size = len(dataset.samples("train")), study.training.batch_size
     steps = max(1, images // size) * 20
-    list(bank.batches(2, size, 0))
+    list(dataset.batches(2, size, 0))
     began = time.perf_counter()
-    for _ in bank.batches(steps, size, 1):
+    for _ in dataset.batches(steps, size, 1):
         pass
     return (time.perf_counter() - began) / (steps * min(size, images))

@@ -1,4 +1,7 @@
-"""A hospital whose worker says what a test wants: for tests of what stands before it (the gate) and behind it (the last door)."""
+"""A hospital whose worker says what a test wants.
+
+For tests of admission before it, outbox after.
+"""
 
 from __future__ import annotations
 
@@ -27,27 +30,39 @@ from common.trust.study_signature import Statement
 from common.update import Vector
 from tests import small
 
-NOW, NAME, SECRET = datetime.now(UTC), "north", "MUELLER^HANS"
+NOW = datetime.now(UTC)
+NAME = "north"
+SECRET = "MUELLER^HANS"
 CA = certificates.authority("trial", NOW, 3650)
 SIGNER = certificates.signer(CA, certificates.COORDINATOR, NOW, 365)
 OTHER = certificates.signer(CA, certificates.COORDINATOR, NOW, 365)
 OWN = certificates.signer(CA, NAME, NOW, 365)
 KEY = raw_key(OWN.key)
 KINDS = ("join", "agree", "tally", "train", "evaluate")
-PLAIN, MASKED = False, True
+PLAIN = False
+MASKED = True
 MODEL: Vector = np.zeros(6, np.float32)
 FREE = replace(OPEN, floor=0)
 """A policy that lets everything leave that has leave to go at all."""
 
 
-def study(masked: bool = MASKED, **sections: Any) -> Study:
+def small_study(masked: bool = MASKED, **sections: Any) -> Study:
     """The small study, masked or not, with some sections changed."""
     table = {**small.TABLE, "secure_aggregation": {"enabled": masked}, **sections}
     return studies.parse(table)
 
 
+CLEAR = small_study(PLAIN)
+SECURE = small_study()
+STRICT = Policy(approval=False, floor=0)
+"""A policy that tells nothing of its own accord, for folders of a few patients."""
+
+
 def hospital(state: Path, policy: Policy = FREE, folder: Path | None = None) -> Site:
-    """A real hospital: it takes signed studies only, speaks with a key of its own and keeps a journal."""
+    """A real hospital.
+
+    It takes signed studies only, has a key of its own and keeps an audit log.
+    """
     identity = Identity("trial", KEY, CA.certificate, SIGNER.certificate)
     trust = Trust("trial", SIGNER.certificate, CA.certificate)
     return Site(
@@ -61,28 +76,28 @@ def hospital(state: Path, policy: Policy = FREE, folder: Path | None = None) -> 
     )
 
 
-def question(about: Study, kind: str, **fields: Any) -> Question:
+def signed_question(study: Study, kind: str, **fields: Any) -> Question:
     """A question that the coordinator signed."""
     statement = Statement(
-        "trial", "run-1", about.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()
+        "trial", "run-1", study.digest, NOW.isoformat(), (NOW + timedelta(days=7)).isoformat()
     )
     model = MODEL if kind in ("train", "evaluate") else None
     layout = "a" * 64 if model is not None else ""
-    plan = Question(
+    question = Question(
         kind,
-        about.to_table(),
+        study.to_table(),
         1 if kind == "train" else 0,
         layout,
         model,
         seal=study_signature.sign(statement, SIGNER.key),
     )
-    return replace(plan, **fields)
+    return replace(question, **fields)
 
 
 def honest(kind: str, **values: Any) -> Reply:
     """An answer with a right heading."""
-    plan = question(study(), kind)
-    return Reply(NAME, kind, plan.round, plan.layout, values)
+    question = signed_question(small_study(), kind)
+    return Reply(NAME, kind, question.round, question.layout, values)
 
 
 class LyingText(str):
@@ -143,15 +158,15 @@ class Worker:
 
     says: Callable[[Question], Reply]
 
-    def answer(self, plan: Question) -> Reply:
-        return self.says(plan)
+    def answer(self, question: Question) -> Reply:
+        return self.says(question)
 
 
 Says = Reply | Exception
 
 
-def ask(monkeypatch: pytest.MonkeyPatch, site: Site, plan: Question, says: Says) -> Envelope:
-    """Put a question to the hospital's desk; its worker gives this answer, or fails so."""
+def ask(monkeypatch: pytest.MonkeyPatch, site: Site, question: Question, says: Says) -> Envelope:
+    """Put a question to the hospital's handler; its worker gives this answer, or fails so."""
 
     def answer(_: Question) -> Reply:
         if isinstance(says, Exception):
@@ -159,26 +174,29 @@ def ask(monkeypatch: pytest.MonkeyPatch, site: Site, plan: Question, says: Says)
         return says
 
     monkeypatch.setattr(workers, "resident", lambda *_: Worker(answer))
-    return handler.answer(site, envelopes.write_question(plan))
+    return handler.answer(site, envelopes.write_question(question))
 
 
-def all_bytes(letter: Envelope) -> bytes:
+def all_bytes(envelope: Envelope) -> bytes:
     """Everything that leaves."""
-    return letter.text.encode() + (b"" if letter.vector is None else letter.vector.tobytes())
+    return envelope.text.encode() + (b"" if envelope.vector is None else envelope.vector.tobytes())
 
 
-def journal(site: Site) -> list[dict[str, Any]]:
-    """The answers and refusals in the hospital's journal."""
-    found = [json.loads(line) for line in (site.state / "journal.jsonl").read_text().splitlines()]
-    return [line for line in found if "event" not in line]
+def audit_entries(site: Site) -> list[dict[str, Any]]:
+    """The answers and refusals in the hospital's audit log."""
+    lines = [json.loads(line) for line in (site.state / "journal.jsonl").read_text().splitlines()]
+    return [line for line in lines if "event" not in line]
 
 
-def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
-    """The letter is a fault and nothing else: its sentence, step and id; the same id in log and journal; nothing of the secret.
+def refused(site: Site, envelope: Envelope, code: str, words: str = "") -> Reply:
+    """The envelope is a fault and nothing else: its sentence, step and id, nothing of the secret.
 
-    ``code``: that of the sentence, or the part of the table that it is of.
+    The same id stands in the hospital's log and in its audit log.
+
+    Args:
+        code: that of the sentence, or the part of the table that it is of.
     """
-    reply = envelopes.read_reply(letter)
+    reply = envelopes.read_reply(envelope)
     assert (
         reply.fault
         and words in reply.fault
@@ -195,8 +213,8 @@ def refused(site: Site, letter: Envelope, code: str, words: str = "") -> Reply:
         None,
         (),
     )
-    assert SECRET.encode() not in all_bytes(letter)
-    line = journal(site)[-1]
+    assert SECRET.encode() not in all_bytes(envelope)
+    line = audit_entries(site)[-1]
     expected = {"fault": reply.fault, "code": reply.said.code, **reply.values}
     assert {
         key: line[key] for key in ("fault", "code", "step", "id")

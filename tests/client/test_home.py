@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from client.home import KitSettings, SiteHome, SiteSettings, settings
+from client.home import SiteHome
+from client.site_settings import KitSettings, SiteSettings, settings
 from common.errors import InputError
 
 TABLE: dict[str, Any] = {
@@ -42,16 +43,22 @@ def make(path: Path) -> SiteHome:
 
 def test_settings_make_a_full_turn(tmp_path: Path) -> None:
     home = make(tmp_path / "home")
-    found = SiteHome.open(home.path).settings()
-    assert (found.device, found.proxy, found.min_tls, found.walls, found.poll) == (
+    settings_ = SiteHome.open(home.path).settings()
+    assert (
+        settings_.device,
+        settings_.proxy,
+        settings_.min_tls,
+        settings_.walls,
+        settings_.poll,
+    ) == (
         "auto",
         "",
         "1.3",
         "required",
         0.1,
     )
-    assert settings(SiteSettings, tomllib.loads(found.to_toml()), "site") == found
-    assert "# where models are trained" in found.to_toml()
+    assert settings(SiteSettings, tomllib.loads(settings_.to_toml()), "site") == settings_
+    assert "# where models are trained" in settings_.to_toml()
 
 
 @pytest.mark.parametrize(

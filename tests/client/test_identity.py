@@ -1,4 +1,8 @@
-"""Who this hospital speaks with: the signed roster that it accepts, keeps, and never lets be turned back; and whose studies it works on."""
+"""Who this hospital speaks with.
+
+The signed roster that it accepts, keeps, and never lets be turned back; and whose studies it works
+on.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +48,9 @@ def test_a_hospital_without_a_roster(tmp_path: Path) -> None:
 
 def test_a_roster_is_kept_and_its_keys_are_the_hospitals(tmp_path: Path) -> None:
     ME.accept(signed(3), tmp_path / "state", NOW)
-    found = ME.roster(tmp_path / "state", NOW)
-    assert found is not None and found.version == 3
-    assert ME.keys(found, NOW) == {
+    accepted = ME.roster(tmp_path / "state", NOW)
+    assert accepted is not None and accepted.version == 3
+    assert ME.keys(accepted, NOW) == {
         name: primitives.ed25519_public(raw_key(one.key)) for name, one in SITES.items()
     }
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
@@ -58,8 +62,11 @@ def test_a_newer_one_takes_its_place_and_the_same_again_changes_nothing(tmp_path
     ME.accept(signed(3), tmp_path, NOW)
     assert (tmp_path / "roster.json").stat().st_mtime_ns == before
     ME.accept(signed(4, "north", "valley"), tmp_path, NOW)
-    found = ME.roster(tmp_path, NOW)
-    assert found is not None and (found.version, list(found.sites)) == (4, ["north", "valley"])
+    accepted = ME.roster(tmp_path, NOW)
+    assert accepted is not None and (accepted.version, list(accepted.sites)) == (
+        4,
+        ["north", "valley"],
+    )
 
 
 def _unsigned(table: dict[str, Any]) -> dict[str, Any]:
@@ -134,11 +141,11 @@ def test_a_hospital_whose_certificate_has_expired_has_no_key(tmp_path: Path) -> 
     sites = {name: one.certificate.decode() for name, one in {**SITES, "valley": short}.items()}
     ME.accept(rosters.sign(Roster("trial", 1, NOW.isoformat(), sites), KEY.key), tmp_path, NOW)
     later = NOW + timedelta(days=2)
-    found = ME.roster(tmp_path, later)
+    accepted = ME.roster(tmp_path, later)
     assert (
-        found is not None
-        and set(ME.keys(found, NOW)) == set(SITES)
-        and set(ME.keys(found, later)) == {"north", "west"}
+        accepted is not None
+        and set(ME.keys(accepted, NOW)) == set(SITES)
+        and set(ME.keys(accepted, later)) == {"north", "west"}
     )
 
 
@@ -179,12 +186,12 @@ def sealed(key: bytes = SIGNER.key, **change: str) -> dict[str, Any]:
     return study_signature.sign(replace(statement, **change), key)
 
 
-def plan(seal: dict[str, Any]) -> Question:
+def question(seal: dict[str, Any]) -> Question:
     return Question("join", STUDY.to_table(), seal=seal)
 
 
 def test_a_signed_study_is_admitted_under_its_run_s_name() -> None:
-    assert TRUST.admit(plan(sealed()), STUDY).run == "run-1"
+    assert TRUST.admit(question(sealed()), STUDY).run == "run-1"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +211,7 @@ def test_a_signed_study_is_admitted_under_its_run_s_name() -> None:
 )
 def test_anything_else_is_not(seal: dict[str, Any], words: str) -> None:
     with pytest.raises(SignatureError, match=words):
-        TRUST.admit(plan(seal), STUDY)
+        TRUST.admit(question(seal), STUDY)
 
 
 def test_a_study_that_was_changed_on_the_way_is_not_admitted() -> None:
@@ -212,15 +219,15 @@ def test_a_study_that_was_changed_on_the_way_is_not_admitted() -> None:
         STUDY, federation=replace(STUDY.federation, rounds=STUDY.federation.rounds + 1)
     )
     with pytest.raises(SignatureError, match="that of another study"):
-        TRUST.admit(plan(sealed()), changed)
+        TRUST.admit(question(sealed()), changed)
 
 
 def test_a_hospital_of_another_consortium_does_not_admit_it() -> None:
     other = certificates.authority("trial", NOW, 3650)
     with pytest.raises(SignatureError, match="certificate is refused"):
-        Trust("trial", SIGNER.certificate, other.certificate).admit(plan(sealed()), STUDY)
+        Trust("trial", SIGNER.certificate, other.certificate).admit(question(sealed()), STUDY)
     with pytest.raises(SignatureError, match='this hospital belongs to "heart-2"'):
-        Trust("heart-2", SIGNER.certificate, CA.certificate).admit(plan(sealed()), STUDY)
+        Trust("heart-2", SIGNER.certificate, CA.certificate).admit(question(sealed()), STUDY)
 
 
 def test_a_hospital_s_own_certificate_signs_no_studies() -> None:
@@ -229,7 +236,7 @@ def test_a_hospital_s_own_certificate_signs_no_studies() -> None:
         CA, certificates.request("north", key), "north", "identity", NOW, 30
     )
     with pytest.raises(SignatureError, match="certificate is refused"):
-        Trust("trial", granted, CA.certificate).admit(plan(sealed(key)), STUDY)
+        Trust("trial", granted, CA.certificate).admit(question(sealed(key)), STUDY)
 
 
 def test_the_coordinator_s_key_is_known_by_its_fingerprint() -> None:

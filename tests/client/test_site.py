@@ -97,7 +97,10 @@ def test_the_rules_of_a_simulation_make_no_real_hospital_one(tmp_path: Path) -> 
 
 
 def conditions(tree: ast.AST) -> Iterator[ast.expr]:
-    """Whatever decides: the tests of branches, what is compared, and what "and", "or" and "not" look at."""
+    """Whatever decides.
+
+    The tests of branches, what is compared, and what "and", "or" and "not" look at.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.If | ast.IfExp | ast.While):
             yield node.test

@@ -1,4 +1,7 @@
-"""The hospitals of a simulation: each has what the simulation gave it, and what it lacks refuses."""
+"""The hospitals of a simulation.
+
+Each has what the simulation gave it, and what it lacks refuses.
+"""
 
 from __future__ import annotations
 
@@ -124,6 +127,6 @@ def test_whoever_has_no_identity_refuses_whatever_needs_one(tmp_path: Path) -> N
 
 
 def test_every_study_of_a_simulation_is_admitted_without_a_run_s_name() -> None:
-    said = VirtualTrust().admit(Question("join", STUDY.to_table()), STUDY)
-    assert (said.run, said.study) == ("", STUDY.digest)
+    statement = VirtualTrust().admit(Question("join", STUDY.to_table()), STUDY)
+    assert (statement.run, statement.study) == ("", STUDY.digest)
     assert VirtualTrust().is_from(("whoever",)) and not VirtualTrust().asks_people

@@ -33,13 +33,13 @@ def granted(days: int) -> bytes:
     ("days", "state"), [(200, "ok"), (31, "ok"), (30, "warning"), (1, "warning"), (-1, "wrong")]
 )
 def test_a_certificate_is_judged_by_the_days_it_has_left(days: int, state: str) -> None:
-    found = checks.certificate(
+    result = checks.certificate(
         "tls.crt", granted(days), CA.certificate, "north", NOW, "ask for a kit"
     )
-    assert found.state == state
-    assert (found.advice == "ask for a kit") == (state == "warning")
+    assert result.state == state
+    assert (result.advice == "ask for a kit") == (state == "warning")
     if state == "wrong":
-        assert "expired on 2026-02-28" in found.text
+        assert "expired on 2026-02-28" in result.text
 
 
 def test_a_foreign_certificate_and_one_for_another_name_are_wrong() -> None:
@@ -75,10 +75,10 @@ def test_the_authority_is_judged_by_itself() -> None:
     ],
 )
 def test_clocks(seconds: int, state: str) -> None:
-    found = checks.clock(format_datetime(NOW, usegmt=True), NOW + timedelta(seconds=seconds))
-    assert found.state == state
+    result = checks.clock(format_datetime(NOW, usegmt=True), NOW + timedelta(seconds=seconds))
+    assert result.state == state
     if state != "ok":
-        assert found.text.startswith(
+        assert result.text.startswith(
             f"{abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the coordinator's; "
         )
 
@@ -100,58 +100,6 @@ def test_disk() -> None:
     ]
 
 
-def test_versions() -> None:
-    assert checks.versions({"flwr": "1.41.0"}, [("consilium", "flwr==1.41.*", True)]) == [
-        CheckResult("versions", "ok", "flwr 1.41.0")
-    ]
-    [found] = checks.versions(
-        {}, [("consilium", "flwr==1.41.*", False), ("monai", "torch>=2", None)]
-    )
-    assert found.state == "wrong"
-    assert (
-        "version mismatch: consilium needs flwr==1.41.*, which is not what is installed; monai needs torch>=2, which is not installed"
-        in found.text
-    )
-
-
-def test_one_place_is_well() -> None:
-    [found] = checks.roots({}, {"server": "/a", "client": "/a"}, "/a", "", "")
-    assert found.state == "ok"
-
-
-@pytest.mark.parametrize(
-    ("changes", "state", "words"),
-    [
-        ({"doubles": {"flwr": ["/a", "/b"]}}, "wrong", "flwr is installed twice, in /a and in /b"),
-        (
-            {"ours": {"server": "/a", "client": "/b"}},
-            "wrong",
-            "client is imported from /b instead of /a",
-        ),
-        ({"home": None}, "warning", "is not installed and runs from /a"),
-        (
-            {"home": None, "ours": {"server": "/a", "client": "/b"}},
-            "wrong",
-            "come from /a and from /b",
-        ),
-        ({"python_path": "/x"}, "warning", "PYTHONPATH is set to /x"),
-        ({"user_site": "/u"}, "warning", "packages of this user in /u are used too"),
-    ],
-)
-def test_two_roots(changes: dict[str, object], state: str, words: str) -> None:
-    given = {
-        "doubles": {},
-        "ours": {"server": "/a", "client": "/a"},
-        "home": "/a",
-        "python_path": "",
-        "user_site": "",
-        **changes,
-    }
-    [found] = checks.roots(**given)  # type: ignore[arg-type]
-    assert found.state == state
-    assert words in found.text
-
-
 def test_errors_become_findings() -> None:
     def fails(error: Exception) -> CheckResult:
         raise error
@@ -162,30 +110,32 @@ def test_errors_become_findings() -> None:
     assert checks.attempt("x", lambda: fails(SiteError("data.no_masks"))) == [
         checks.wrong("x", str(SiteError("data.no_masks")).removesuffix("."))
     ]
-    [found] = checks.attempt("x", lambda: fails(PermissionError(13, "Permission denied", "ca.key")))
-    assert found.text == "ca.key cannot be used (Permission denied); mend that and look again"
+    [result] = checks.attempt(
+        "x", lambda: fails(PermissionError(13, "Permission denied", "ca.key"))
+    )
+    assert result.text == "ca.key cannot be used (Permission denied); mend that and look again"
     with pytest.raises(ZeroDivisionError):
         checks.attempt("x", lambda: fails(ZeroDivisionError()))
 
 
 def test_lines_sum_and_code() -> None:
-    found = [
+    results = [
         checks.ok("disk", "1.0 GiB free"),
         checks.warning("a longer name", "odd", "mend it"),
         checks.wrong("x", "bad"),
     ]
-    assert checks.lines(found) == [
+    assert checks.lines(results) == [
         "ok       disk           1.0 GiB free",
         "warning  a longer name  odd; mend it",
         "wrong    x              bad",
         "1 wrong, 1 warning, 3 things looked at.",
     ]
-    assert checks.lines(found[:1])[-1] == "Nothing is wrong, 0 warnings, 1 things looked at."
-    assert (checks.exit_code(found), checks.exit_code(found[:2])) == (1, 0)
-    assert checks.to_json(found[1:2]) == {
+    assert checks.lines(results[:1])[-1] == "Nothing is wrong, 0 warnings, 1 things looked at."
+    assert (checks.exit_code(results), checks.exit_code(results[:2])) == (1, 0)
+    assert checks.to_json(results[1:2]) == {
         "ok": True,
         "findings": [
             {"name": "a longer name", "state": "warning", "found": "odd", "advice": "mend it"}
         ],
     }
-    assert checks.lines(found, lambda text, style: f"<{style}>{text}")[2].startswith("<red>wrong")
+    assert checks.lines(results, lambda text, style: f"<{style}>{text}")[2].startswith("<red>wrong")

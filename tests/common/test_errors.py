@@ -36,15 +36,15 @@ def test_each_error_has_its_place_and_exit_code(name: str) -> None:
 
 
 def test_no_error_stands_outside_the_tree() -> None:
-    found = {
+    classes = {
         name
         for name, value in inspect.getmembers(errors, inspect.isclass)
         if issubclass(value, Exception)
     }
-    assert found == {*TREE, "ConsiliumError"}
+    assert classes == {*TREE, "ConsiliumError"}
     assert ConsiliumError.exit_code == 1
     drawn = errors.__doc__ or ""
-    assert all(name in drawn for name in found)
+    assert all(name in drawn for name in classes)
 
 
 @pytest.mark.parametrize("cls", [SiteError, CaseError])
@@ -122,7 +122,7 @@ def test_what_names_no_setting_is_a_study_that_is_invalid(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "hint"),
+    ("name", "hint"),
     [
         ("trainig", " (did you mean 'training'?)"),
         ("Training", " (did you mean 'training'?)"),
@@ -130,5 +130,5 @@ def test_what_names_no_setting_is_a_study_that_is_invalid(text: str) -> None:
         ("", ""),
     ],
 )
-def test_did_you_mean(found: str, hint: str) -> None:
-    assert did_you_mean(found, iter(("training", "federation"))) == hint
+def test_did_you_mean(name: str, hint: str) -> None:
+    assert did_you_mean(name, iter(("training", "federation"))) == hint

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,8 @@ def test_head_has_the_headers_alone(server: Two) -> None:
 
 
 def test_one_connection_serves_several_requests(server: Two) -> None:
-    wire = http.client.HTTPConnection(*server.server_address[:2], timeout=20)  # type: ignore[arg-type]
+    address: Any = server.server_address
+    wire = http.client.HTTPConnection(*address[:2], timeout=20)
     for body in (b"a", b"b" * 100):
         wire.request("POST", "/", body)
         assert wire.getresponse().read() == body
@@ -115,7 +117,10 @@ def test_every_error_has_one_form_and_ends_the_connection(
 
 
 def test_a_sender_that_is_refused_gets_its_answer(server: Two) -> None:
-    """More is sent than any buffer holds; were it not read on, the sender would see a broken pipe."""
+    """More is sent than any buffer holds.
+
+    Were it not read on, the sender would see a broken pipe.
+    """
     with socket.create_connection(server.server_address[:2], 20) as wire:  # type: ignore[arg-type]
         wire.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (16 << 20))
         wire.sendall(bytes(16 << 20))
@@ -123,7 +128,8 @@ def test_a_sender_that_is_refused_gets_its_answer(server: Two) -> None:
 
 
 def test_more_connections_than_places_end_at_once_and_places_are_given_back(server: Two) -> None:
-    waiting = [socket.create_connection(server.server_address[:2], 20) for _ in range(2)]  # type: ignore[arg-type]
+    address: Any = server.server_address
+    waiting = [socket.create_connection(address[:2], 20) for _ in range(2)]
     for wire in waiting:
         wire.sendall(b"GET /wait HTTP/1.1\r\nConnection: close\r\n\r\n")
     with socket.create_connection(server.server_address[:2], 20) as late:  # type: ignore[arg-type]

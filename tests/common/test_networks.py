@@ -63,13 +63,13 @@ def test_pretrained_weights_name_what_does_not_fit(study: Study, tmp_path: Path)
     named[first] = torch.zeros(1, 2, 3)
     named["head.bias"] = torch.zeros(4)
     save_file(named, tmp_path / "start.safetensors")
-    _, vector, told = networks.start_weights(
+    _, vector, origin = networks.start_weights(
         replace(study, training=replace(study.training, pretrained="start.safetensors")), tmp_path
     )
     assert (
-        f"random start for {first}" in told
-        and "not used from the file" in told
-        and "head.bias" in told
+        f"random start for {first}" in origin
+        and "not used from the file" in origin
+        and "head.bias" in origin
     )
     views = dict(networks.layout(networks.build(study)).views(vector))
     assert np.array_equal(views[second], named[second].numpy())

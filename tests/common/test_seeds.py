@@ -1,4 +1,7 @@
-"""Derived seeds: the same everywhere, independent of each other, never colliding by concatenation."""
+"""Derived seeds.
+
+The same everywhere, independent of each other, never colliding by concatenation.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ NAMES = st.lists(st.one_of(st.text(max_size=8), st.integers(-(2**70), 2**70)), m
 
 
 def test_a_known_answer() -> None:
-    """Computed by hand from the description, so that a change of the rule, which would change every study's result, is seen."""
+    """Computed by hand from the description: a change of the rule would change every study."""
     digest = hashlib.sha256(b"consilium/7" + b"\0\0\0\x0bstr:batches" + b"\0\0\0\x05int:3").digest()
     assert derive(7, "batches", 3) == int.from_bytes(digest[:8], "big") >> 1
 

@@ -1,4 +1,4 @@
-"""Every plug-in that is installed keeps its package's promise; a new file is tested by being there."""
+"""Every installed plug-in keeps its package's promise; a new file is tested by being there."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PACKAGES: dict[str, tuple[str, type]] = {
     "common.strategies": ("STRATEGY", Strategy),
     "common.transforms": ("TRANSFORM", Transform),
 }
-FOUND = [(package, name) for package in PACKAGES for name in plugins.names(package)]
+PLUGINS = [(package, name) for package in PACKAGES for name in plugins.names(package)]
 PLAIN = (bool, int, float, str)
 
 every = pytest.mark.parametrize(
-    ("package", "name"), FOUND, ids=[f"{package}.{name}" for package, name in FOUND]
+    ("package", "name"), PLUGINS, ids=[f"{package}.{name}" for package, name in PLUGINS]
 )
 
 
@@ -87,19 +87,19 @@ def test_each_setting_is_documented_and_plain(package: str, name: str) -> None:
 def test_its_defaults_pass_its_own_limits(package: str, name: str) -> None:
     """Defaults written into a study file are read back as the same settings."""
     options = load(package, name).options
-    given = {
+    defaults = {
         f.name: f.default
         for f in dataclasses.fields(options)
         if f.default is not dataclasses.MISSING and f.default is not None
     }
-    table = {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
+    table = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
     required = {
         f.name: _example(f, typing.get_type_hints(options))
         for f in dataclasses.fields(options)
         if f.default is dataclasses.MISSING
     }
     loaded = config.load(options, {**table, **required}, name)
-    assert {k: getattr(loaded, k) for k in given} == given
+    assert {k: getattr(loaded, k) for k in defaults} == defaults
     assert config.load(options, config.to_table(loaded), name) == loaded
 
 
@@ -128,8 +128,8 @@ def test_a_task_has_a_network(name: str) -> None:
 @pytest.mark.parametrize("name", plugins.names("common.transforms"))
 def test_a_step_does_what_its_kind_says_and_nothing_else(name: str) -> None:
     step = load("common.transforms", name)
-    given = [kind for kind in ("prepare", "augment", "crop") if getattr(step, kind) is not None]
-    assert given == [step.kind]
+    kinds = [kind for kind in ("prepare", "augment", "crop") if getattr(step, kind) is not None]
+    assert kinds == [step.kind]
 
 
 def test_readers_share_no_ending() -> None:

@@ -1,4 +1,4 @@
-"""Every kind of target keeps the promise of its package, and every kind has a reader on the hospital's side."""
+"""Every kind of target keeps its package's promise and has a reader on the hospital's side."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from client.targets import Source, source
+from client.targets import TargetSource, source
 from common.errors import StudyError
 from common.sample import Batch, Sample, stack
 from common.sentences.table import TABLE
 from common.study import config, plugins
 from common.targets import Geometry, Target
-from common.transforms._resampled import Grid
+from common.transforms._resampled import Regridding
 from common.transforms._window import Window
 from common.transforms.affine import Affine
 from common.transforms.affine import Options as AffineOptions
@@ -66,7 +66,7 @@ def still(size: tuple[int, ...], count: int) -> dict[str, Geometry]:
         "mirror": Mirror(size, 0, torch.zeros(count, dtype=torch.bool)),
         "turn": Turn(size, torch.zeros(count, dtype=torch.int64)),
         "window": Window(size, [0] * d, size, 0.0, 0.0),
-        "grid": Grid(size, size, [1.0] * d),
+        "grid": Regridding(size, size, [1.0] * d),
         "affine": Affine(options, torch.eye(d).repeat(count, 1, 1), torch.zeros(count, d), size),
     }
 
@@ -91,10 +91,10 @@ def test_it_is_a_target_named_as_its_file_and_says_what_it_is(name: str) -> None
 def test_an_example_is_one_image_and_holders_find_it_by_kind(
     name: str, size: tuple[int, ...]
 ) -> None:
-    made = example(name, size)
-    assert len(made) == 1 and made.nbytes > 0
-    sample = Sample(torch.zeros(1, *size), (1.0,) * len(size), targets={name: made})
-    assert kind(name).of(sample) is made
+    target = example(name, size)
+    assert len(target) == 1 and target.nbytes > 0
+    sample = Sample(torch.zeros(1, *size), (1.0,) * len(size), targets={name: target})
+    assert kind(name).of(sample) is target
     assert kind(name).of(Batch(torch.zeros(1, 1, *size))) is None
     others = [other for other in KINDS if other != name]
     assert all(kind(other).of(sample) is None for other in others)
@@ -117,7 +117,7 @@ def test_what_is_joined_comes_apart_again(name: str, size: tuple[int, ...]) -> N
 @every
 @sized
 def test_parts_are_views(name: str, size: tuple[int, ...]) -> None:
-    """The resident batch of all training images and the images kept one by one share their memory."""
+    """The resident batch of all training images and the single images share their memory."""
     joined = three(name, size)
     whole = {t.untyped_storage().data_ptr() for t in tensors(joined)}
     assert {t.untyped_storage().data_ptr() for t in tensors(joined.part(1, 2))} <= whole
@@ -154,7 +154,7 @@ def test_a_move_by_nothing_changes_nothing(name: str, size: tuple[int, ...], mov
         lambda size, rows: Mirror(size, 1, torch.tensor([True, False, True])[rows]),
         lambda size, rows: Turn(size, torch.tensor([1, 2, 3])[rows]),
         lambda size, rows: Window(size, [1] * len(size), [5] * len(size), 0.0, 0.3),
-        lambda size, rows: Grid(size, [2 * n for n in size], [0.5] * len(size)),
+        lambda size, rows: Regridding(size, [2 * n for n in size], [0.5] * len(size)),
     ],
     ids=["mirror", "turn", "window", "grid"],
 )
@@ -181,9 +181,9 @@ def test_it_follows_a_deformation_or_refuses_it(name: str, size: tuple[int, ...]
 @every
 @sized
 def test_a_place_that_it_marks_lies_in_the_structure(name: str, size: tuple[int, ...]) -> None:
-    made = example(name, size)
-    assert made.amount() >= 0
-    place = made.place(torch.Generator().manual_seed(1))
+    target = example(name, size)
+    assert target.amount() >= 0
+    place = target.place(torch.Generator().manual_seed(1))
     assert place is None or (len(place) == len(size) and all(2 <= p < 4 for p in place))
 
 
@@ -212,5 +212,5 @@ def test_hospitals_have_a_reader_for_every_kind_and_no_other() -> None:
 @every
 def test_a_reader_says_what_it_lacks_in_a_sentence_for_everybody(name: str) -> None:
     reader: Any = source(name)
-    assert issubclass(reader, Source)
+    assert issubclass(reader, TargetSource)
     assert reader.absent.code in TABLE and not reader.absent.arguments

@@ -1,4 +1,4 @@
-"""The containers keep the walls that the handbook promises, and the gateway's image holds all that the gateway imports."""
+"""The containers keep the walls of the handbook; the gateway's image holds its imports."""
 
 from __future__ import annotations
 
@@ -114,17 +114,18 @@ def test_every_image_that_runs_is_built_and_starts_without_root() -> None:
 GATEWAY_NEEDS = """
 import importlib.metadata as metadata, re, sys
 def closure(names):
-    known = set()
+    visited = set()
     while names:
         name = re.sub(r"[-_.]+", "-", names.pop()).lower()
-        if name not in known:
-            known.add(name)
+        if name not in visited:
+            visited.add(name)
             try:
-                wanted = metadata.requires(name) or []
+                lines = metadata.requires(name) or []
             except metadata.PackageNotFoundError:
                 continue
-            names += [re.match(r"[A-Za-z0-9._-]+", text)[0] for text in wanted if "extra ==" not in text]
-    return known
+            plain = [text for text in lines if "extra ==" not in text]
+            names += [re.match(r"[A-Za-z0-9._-]+", text)[0] for text in plain]
+    return visited
 import client.gateway.relay, client.isolation.file_access, common.cli.main
 provided = closure(sys.argv[1:]) | {"consilium", "setuptools"}
 owners = metadata.packages_distributions()

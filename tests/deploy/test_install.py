@@ -1,4 +1,7 @@
-"""The script that installs without a network: what it checks, what it asks of pip, what it leaves behind. Python and pip are stand-ins."""
+"""The script that installs without a network: its checks, what it asks of pip, what it leaves.
+
+Python and pip are stand-ins.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,15 @@ from tests.patience import patient
 
 HOUSE = Path(__file__).resolve().parent.parent.parent
 FAKE = """#!/bin/sh
-# A Python that can make an environment that holds itself and a consilium, and notes what pip is asked for.
+# A Python that can make an environment that holds itself and a consilium, and notes what pip is
+# asked for.
 case "$*" in
     *ensurepip*) [ -z "${FAKE_BARE:-}" ] ;;
     --version) echo "Python 3.12.1" ;;
-    "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && printf '#!/bin/sh\\necho "consilium 1.0"\\n' >"$3/bin/consilium" && chmod +x "$3/bin/consilium" ;;
+    "-m venv "*)
+        mkdir -p "$3/bin" && cp "$0" "$3/bin/python" &&
+            printf '#!/bin/sh\\necho "consilium 1.0"\\n' >"$3/bin/consilium" &&
+            chmod +x "$3/bin/consilium" ;;
     *) echo "$*" >>"$FAKE_LOG"; [ -z "${FAKE_PIP_FAILS:-}" ] ;;
 esac
 """
@@ -26,7 +33,9 @@ class Folder:
     """A folder of wheels as ./run wheels makes it, and a stand-in for Python."""
 
     def __init__(self, top: Path) -> None:
-        self.top, self.wheels, self.log = top, top / "the wheels", top / "log"
+        self.top = top
+        self.wheels = top / "the wheels"
+        self.log = top / "log"
         self.wheels.mkdir()
         shutil.copy(HOUSE / "deploy" / "install.sh", self.wheels)
         for name in ("constraints.txt", "consilium-1.0-any.whl"):
@@ -61,14 +70,19 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-@pytest.mark.parametrize(("extra", "what"), [((), "consilium"), (("server",), "consilium[server]")])
+@pytest.mark.parametrize(
+    ("extra", "requirement"), [((), "consilium"), (("server",), "consilium[server]")]
+)
 def test_pip_is_told_to_ask_nobody(
-    folder: Folder, tmp_path: Path, extra: tuple[str, ...], what: str
+    folder: Folder, tmp_path: Path, extra: tuple[str, ...], requirement: str
 ) -> None:
     done = folder(str(tmp_path / "made here"), *extra)
     assert (done.returncode, done.stdout) == (0, "Installed: consilium 1.0\n"), done.stderr
     wheels = folder.wheels
-    options = f"--quiet --disable-pip-version-check --no-index --find-links {wheels} -c {wheels}/constraints.txt {what}"
+    options = (
+        f"--quiet --disable-pip-version-check --no-index --find-links {wheels} "
+        f"-c {wheels}/constraints.txt {requirement}"
+    )
     assert folder.log.read_text() == f"-m pip --isolated install {options}\n"
 
 

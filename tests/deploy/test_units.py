@@ -1,4 +1,4 @@
-"""The systemd units keep the walls that the handbook promises, and systemd understands every line."""
+"""The systemd units keep the walls of the handbook, and systemd understands every line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ NAMES = ("worker", "gateway", "server")
 
 
 def service(name: str) -> dict[str, str]:
-    """The lines of [Service]; a directive that is given again adds to what was there, as systemd has it for lists."""
+    """The lines of [Service].
+
+    A directive that is given again adds to what was there, as systemd has it for lists.
+    """
     text = (UNITS / f"consilium-{name}.service").read_text("utf-8")
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in text.partition("[Service]")[2].partition("\n[")[0].splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
-            found[key] = f"{found[key]} {value}" if key in found else value
-    return found
+            values[key] = f"{values[key]} {value}" if key in values else value
+    return values
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,7 @@
-"""A coordinator and hospitals as real processes on loopback, started by Consilium's own commands; nothing of them outlives the block."""
+"""A coordinator and hospitals as real processes on loopback, started by Consilium's own commands.
+
+Nothing of them outlives the block.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import io
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,20 +27,12 @@ from common.study import toml
 from server.commands import study_runs
 from server.host.supervisor import ServerHome
 from tests import patience
+from tests.ports import free_ports
 
 HOUSE = Path(__file__).resolve().parents[2]
 CONSILIUM = [sys.executable, "-c", "from common.cli.main import main; raise SystemExit(main())"]
 PROBE = Path(__file__).with_name("probe")
 PATIENCE = 90.0
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found: list[int] = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
-    return found
 
 
 def until(there: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
@@ -47,7 +41,9 @@ def until(there: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any
 
 
 class Federation:
-    """A consortium in one folder: ``top/co`` is the coordinator, ``top/SITE`` a hospital, ``top/hosp/SITE`` its data.
+    """A consortium in one folder.
+
+    ``top/co`` is the coordinator, ``top/SITE`` a hospital, ``top/hosp/SITE`` its data.
 
     Args:
         top: folder with a short path, since a Unix socket's has 108 characters at most.
@@ -66,7 +62,10 @@ class Federation:
             }
 
     def consilium(self, *words: object) -> str:
-        """Run one of Consilium's commands, which has to succeed; what it prints on stdout. In this process: one import less."""
+        """Run one of Consilium's commands, which has to succeed; what it prints on stdout.
+
+        In this process: one import less.
+        """
         out, complaints = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(complaints):
             code = main.main([str(word) for word in words])
@@ -235,7 +234,10 @@ class Federation:
 
 @contextmanager
 def federation(probe: bool = False) -> Iterator[Federation]:
-    """An empty consortium; at the end everything is killed and removed, after a fault with all logs shown."""
+    """An empty consortium.
+
+    At the end everything is killed and removed, after a fault with all logs shown.
+    """
     made = Federation(Path(tempfile.mkdtemp(prefix="c-", dir="/tmp")), probe)
     try:
         yield made

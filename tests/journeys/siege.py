@@ -1,6 +1,10 @@
-"""Two servers to attack: ours with its proxy, and a stock SuperLink with TLS and node authentication, reachable directly; and attackers' tools.
+"""Two servers to attack.
 
-The tools are Flower's own client classes; the stock server is the control, on which each attack succeeds.
+Ours with its proxy, and a stock SuperLink with TLS and node authentication, reachable directly; and
+attackers' tools.
+
+The tools are Flower's own client classes; the stock server is the control, on which each attack
+succeeds.
 """
 
 from __future__ import annotations
@@ -38,8 +42,9 @@ from common.trust import certificates
 from server.host.superlink import Address, LinkGrid
 from server.host.supervisor import ServerHome
 from tests import small
-from tests.journeys.federation import Federation, federation, free_ports, until
+from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import descendants
+from tests.ports import free_ports
 
 NOW = datetime.now(UTC)
 _AT_ONCE = 3
@@ -116,7 +121,8 @@ def bare_superlink(made: Federation) -> Iterator[int]:
         "FLWR_DISABLE_UPDATE_CHECK": "1",
     }
     environment["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # it starts its executor by name
+        # it starts its executor by name
+        f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     )
     with (made.top / "bare.out").open("wb") as out:
         process = subprocess.Popen(

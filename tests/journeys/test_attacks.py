@@ -29,7 +29,7 @@ from server.commands.provision import provision
 from server.host import proxy
 from server.host.supervisor import ServerHome
 from tests import small
-from tests.journeys.federation import free_ports, until
+from tests.journeys.federation import until
 from tests.journeys.siege import (
     NOW,
     Scene,
@@ -48,6 +48,7 @@ from tests.journeys.siege import (
     stolen,
     takes,
 )
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +287,10 @@ def test_tls_1_2_is_refused_unless_configured(scene: Scene, tmp_path: Path) -> N
 def test_a_certificate_that_is_no_client_certificate_of_ours_is_refused(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """One of a foreign authority for the same name; and the hospital's own, but made for signing."""
+    """One of a foreign authority for the same name.
+
+    And the hospital's own, but made for signing.
+    """
     home, key = scene.hospital("north"), certificates.private_key("tls")
     foreign = certificates.authority("trial", NOW, 10)
     (tmp_path / "crt").write_bytes(

@@ -1,6 +1,9 @@
-"""Attacks on a hospital that do not succeed: a coordinator in wrong hands, a bundle of code, smuggled code in the hospital's installation.
+"""Attacks on a hospital that do not succeed.
 
-A stock SuperLink plays the coordinator in wrong hands; a real hospital's gateway and worker (north) are connected to it.
+A coordinator in wrong hands, a bundle of code, smuggled code in the hospital's installation.
+
+A stock SuperLink plays the coordinator in wrong hands; a real hospital's gateway and worker (north)
+are connected to it.
 """
 
 from __future__ import annotations
@@ -151,14 +154,18 @@ def test_a_signed_study_is_worked_on_and_no_other(scene: Scene, captive: Captive
     )
     refused = {
         "The study is not signed: a statement and a signature are expected.": [captive.asked({})],
-        "The study is not signed by the coordinator's key; it was changed on the way or comes from somebody else.": [
+        (
+            "The study is not signed by the coordinator's key; "
+            "it was changed on the way or comes from somebody else."
+        ): [
             captive.asked(seal(scene, foreign)),
             captive.asked(seal(scene, own)),
             captive.asked(longer),
         ],
-        "The signature is that of another study; the one that came was changed after it was signed.": [
-            captive.asked(right, study=other)
-        ],
+        (
+            "The signature is that of another study; the one that came was changed after it "
+            "was signed."
+        ): [captive.asked(right, study=other)],
         "The study is signed for another consortium than this hospital's.": [
             captive.asked(seal(scene, consortium="another"))
         ],
@@ -201,11 +208,13 @@ def test_a_hospital_that_calls_itself_by_another_s_name_is_excluded(
 def test_smuggled_code_stays_within_the_walls(scene: Scene, captive: Captive) -> None:
     line = until(lambda: _rogue(captive.log("worker")), "the worker's smuggled code says nothing")
     assert line == (
-        "rogue worker: connect EACCES, datagram EACCES, list data done, read data done, write data EACCES, identity key done, tls key EACCES"
+        "rogue worker: connect EACCES, datagram EACCES, list data done, read data done, "
+        "write data EACCES, identity key done, tls key EACCES"
     )
     line = until(lambda: _rogue(captive.log("gateway")), "the gateway's smuggled code says nothing")
     assert line == (
-        "rogue gateway: connect done, datagram done, list data EACCES, read data EACCES, write data EACCES, identity key EACCES, tls key done"
+        "rogue gateway: connect done, datagram done, list data EACCES, read data EACCES, "
+        "write data EACCES, identity key EACCES, tls key done"
     )
 
 
@@ -213,7 +222,10 @@ def test_without_the_walls_smuggled_code_does_what_it_likes(scene: Scene) -> Non
     scene.ours.environment |= smuggled(scene, "valley", free=True)
     for part in ("worker", "gateway"):
         scene.ours.start_part("valley", part)
-    all_done = "connect done, datagram done, list data done, read data done, write data done, identity key done, tls key done"
+    all_done = (
+        "connect done, datagram done, list data done, read data done, write data done, "
+        "identity key done, tls key done"
+    )
     for part in ("worker", "gateway"):
         file = scene.ours.top / f"valley-{part}.out"
         assert (

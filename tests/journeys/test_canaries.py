@@ -1,6 +1,9 @@
-"""Strings that nobody has by chance stand in every identifier of the hospitals; after runs that finish, fail and are refused, none has left.
+"""Strings that nobody has by chance stand in every identifier of the hospitals.
 
-Where they may be: the hospital's own data, and ``site.log``, the private file in which its IT finds the image that an id stands for.
+After runs that finish, fail and are refused, none has left.
+
+Where they may be: the hospital's own data, and ``site.log``, the private file in which its IT finds
+the image that an id stands for.
 """
 
 from __future__ import annotations
@@ -61,7 +64,10 @@ FAILING: dict[str, dict[str, Any]] = {
     "patients": {"data": {**TABLE["data"], "min_patients": 900}},
     "damaged": {"data": {**TABLE["data"], "max_bad_fraction": 0.0}},
 }
-"""Studies that no hospital can serve; each fails at another place, whose sentence might quote what it found."""
+"""Studies that no hospital can serve.
+
+Each fails at another place, whose sentence might quote what it found.
+"""
 
 
 def planted(folder: Path, site: str) -> None:

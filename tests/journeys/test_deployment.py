@@ -1,4 +1,6 @@
-"""One coordinator and hospitals as real processes: trained to the report, and watched while they are.
+"""One coordinator and hospitals as real processes.
+
+Trained to the report, and watched while they are.
 
 The journey is walked once; what was seen on the way is kept, and each test looks at one part of it.
 """
@@ -150,7 +152,10 @@ def _first_and_second(made: Federation) -> dict[str, Any]:
 
 
 def _a_fourth_joins(made: Federation) -> None:
-    """While the second run goes on, which began without it; the third is the first run that it takes part in."""
+    """While the second run goes on, which began without it.
+
+    The third is the first run that it takes part in.
+    """
     made.provision(*SITES, FOURTH)
     made.enrol(FOURTH)
     log = made.home / "logs" / f"run-{made.state('second')['run_id']}.log"

@@ -143,9 +143,9 @@ def test_both_sides_see_one_fingerprint(
     ]
     assert main.main([*site, str(valley.path)]) == 0
     read = capsys.readouterr().out.splitlines()
-    assert (
-        own
-        == f"Fingerprint of this hospital's key: {read[0].removeprefix('valley  ')}; read it to the coordinator by phone."
+    assert own == (
+        f"Fingerprint of this hospital's key: {read[0].removeprefix('valley  ')}; "
+        "read it to the coordinator by phone."
     )
     assert read[1].startswith("No signed roster has come yet")
     assert (

@@ -1,6 +1,9 @@
-"""The inner wall made by the system alone, as containers and systemd units make it: two users and an empty network namespace.
+"""The inner wall made by the system alone, as containers and systemd units make it.
 
-The worker's own walls (client/isolation/sandbox.py) are not raised here; what holds is what the hospital's administrator has set up.
+Two users and an empty network namespace.
+
+The worker's own walls (client/isolation/sandbox.py) are not raised here; what holds is what the
+hospital's administrator has set up.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ pytestmark = [
     pytest.mark.skipif(bool(LOST), reason=f"needs the program {' '.join(LOST)}"),
 ]
 
-# Everything is imported before the user changes: an installation below somebody's home folder is closed to the others.
+# Everything is imported before the user changes: an installation below somebody's home folder is
+# closed to the others.
 HEAD = """
 import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, threading, traceback
 from pathlib import Path
@@ -49,7 +53,10 @@ def write(): (top / "data" / "scan").write_text("x")
 def connect(): socket.create_connection(("127.0.0.1", listener), 5).close()
 def look_up(): socket.getaddrinfo("localhost", listener)
 """
-WORKER = "ipc.serve(inner, lambda text, vector: (tried(globals()[text]) if text else '', vector), threading.Event(), print)"
+WORKER = (
+    "ipc.serve(inner, lambda text, vector: (tried(globals()[text]) if text else '', "
+    "vector), threading.Event(), print)"
+)
 GATEWAY = """
 print("from outside:", tried(read), tried(write), tried(connect))
 worker = WorkerClient(inner, patience=60)
@@ -67,7 +74,10 @@ except IpcError as error:
 
 @pytest.fixture
 def top() -> Iterator[Path]:
-    """A hospital: data that only the worker's user may enter, and a socket's folder that a group shares."""
+    """A hospital.
+
+    Data that only the worker's user may enter, and a socket's folder that a group shares.
+    """
     path = Path(tempfile.mkdtemp())
     path.chmod(0o711)
     for name, group, mode in (("data", WORKER_USER, 0o700), ("run", GROUP, 0o2750)):
@@ -143,7 +153,11 @@ def test_a_user_outside_the_group_cannot_even_ask(top: Path, listener: int) -> N
 
 
 def test_the_worker_s_user_outside_the_namespace_has_the_network(top: Path, listener: int) -> None:
-    """The control: it is the namespace that keeps the worker from connecting, and the folder's mode that keeps the gateway from reading."""
+    """The control.
+
+    It is the namespace that keeps the worker from connecting, and the folder's mode that keeps the
+    gateway from reading.
+    """
     assert told("print(tried(connect), tried(read))", top, listener, WORKER_USER) == ["done done"]
     (top / "data").chmod(0o755)
     (top / "data" / "scan").chmod(0o644)

@@ -1,4 +1,7 @@
-"""The SuperLink of a working server dies: server and run end, each in one sentence that names it, and the next start goes on."""
+"""The SuperLink of a working server dies: server and run say so in one sentence and end.
+
+The next start of the server goes on, and hospitals come back by themselves.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +55,27 @@ def test_a_killed_superlink_ends_server_and_run_and_both_say_why() -> None:
             "stopped",
         )
         made.stop("server")
+
+
+def test_a_hospital_outlasts_a_killed_superlink_and_works_on_afterwards() -> None:
+    """Its gateway stays the same process, waits, and says what for."""
+    with federation() as made:
+        small.hospital(made.data / "north")
+        made.provision("north")
+        made.start_server()
+        home = made.enrol("north")
+        home.policy_toml.write_text("plain_updates = true\nfloor = 0\n")  # it is alone
+        made.start_site("north")
+        until(lambda: made.online() == {"north"}, "the hospital does not come")
+        server = made.groups["server"]
+        os.kill(superlink(made), signal.SIGKILL)
+        until(lambda: server.poll() is not None, "the server does not end")
+        until(
+            lambda: "cannot reach the coordinator" in home.gateway_log.read_text(),
+            "the hospital notices nothing",
+        )
+        made.start_server()
+        made.submit(small.study(made.top / "s.toml", federation={"min_sites": 1}), "after")
+        made.wait_for("after")
+        farewell = made.stop("north")["north"]
+    assert "started again" not in farewell and "Traceback" not in farewell

@@ -1,4 +1,7 @@
-"""The ray engine runs the same study; in its processes too each hospital computes with the number of threads that was asked for."""
+"""The ray engine runs the same study.
+
+In its processes too each hospital computes with the number of threads that was asked for.
+"""
 
 from __future__ import annotations
 

@@ -302,8 +302,8 @@ TASKS: dict[str, dict[str, Any]] = {
 def _apart(one: Path, other: Path) -> float:
     """Largest difference of two runs' weights.
 
-    Without a convolution's bias before a normalisation: it changes nothing, its gradient is nought but rounding, and Adam makes steps of full
-    length of that.
+    Without a convolution's bias before a normalisation: it changes nothing, its gradient is nought
+    but rounding, and Adam makes steps of full length of that.
     """
     models = [load_file(run / "model" / "weights.safetensors") for run in (one, other)]
     assert models[0].keys() == models[1].keys()
@@ -317,7 +317,10 @@ def _apart(one: Path, other: Path) -> float:
 def _secure(
     tmp_path: Path, name: str, task: str = "segmentation", **sections: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]], Path]:
-    """Report, rounds and folder of a run; sections ``task`` and ``model`` are those of the task alone."""
+    """Report, rounds and folder of a run.
+
+    Sections ``task`` and ``model`` are those of the task alone.
+    """
     table = {**small.TABLE, **TASKS[task]}
     table |= {key: {**table.get(key, {}), **section} for key, section in sections.items()}
     study, run = tmp_path / f"{name}.toml", tmp_path / name

@@ -1,4 +1,7 @@
-"""What the system knows about running processes: command lines, environments, sockets (Linux, proc(5))."""
+"""What the system knows about running processes.
+
+Command lines, environments, sockets (Linux, proc(5)).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _TABLES = ("tcp", "tcp6", "udp", "udp6", "raw", "raw6")
 
 
 class Socket(NamedTuple):
-    """One internet socket: protocol, own address and port, the other side's; ``far_port`` is 0 for one that listens."""
+    """One internet socket: protocol, own address and port, the other side's.
+
+    ``far_port`` is 0 for one that listens.
+    """
 
     table: str
     near: str

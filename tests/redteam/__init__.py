@@ -1,1 +1,4 @@
-"""Attacks on secure aggregation, played against the code that runs at a hospital; every one has a control in which it must succeed."""
+"""Attacks on secure aggregation, played against the code that runs at a hospital.
+
+Every one has a control in which it must succeed.
+"""

@@ -1,4 +1,7 @@
-"""``python -m tests.redteam [WORDS ...]``: every attack, or those whose names hold one of the words; one JSON object a line."""
+"""``python -m tests.redteam [WORDS ...]``.
+
+Every attack, or those whose names hold one of the words; one JSON object a line.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ def main(words: list[str]) -> int:
     chosen = [one for one in suite.ATTACKS if not words or any(word in one.name for word in words)]
     if not chosen:
         sys.stderr.write(
-            f"No attack is called {' or '.join(words)}; there are: {', '.join(one.name for one in suite.ATTACKS)}.\n"
+            f"No attack is called {' or '.join(words)}; there are: "
+            f"{', '.join(one.name for one in suite.ATTACKS)}.\n"
         )
         return 2
     failed = 0

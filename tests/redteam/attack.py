@@ -1,6 +1,7 @@
 """An attack, its control and what came of both.
 
-A control plays the same script once more with the defence switched off that the attack names. If it does not succeed then, the script proves nothing.
+A control plays the same script once more with the defence switched off that the attack names. If it
+does not succeed then, the script proves nothing.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ class Attack:
 
     Attributes:
         name: what is tried.
-        play: True if the attacker got what he wanted; a hospital's refusal comes as :class:`RefusedError`.
+        play: True if the attacker got what he wanted; a hospital's refusal comes as
+            :class:`RefusedError`.
         off: switches the defence off.
         adversary: who plays.
-        speaks: a hospital must refuse in a sentence and write it down; False where there is nothing to refuse.
-        limit: what no secure sum can prevent while hospitals may drop out; the script succeeds, and deploy/security.md says so.
+        speaks: a hospital must refuse in a sentence and write it down; False where there is nothing
+            to refuse.
+        limit: what no secure sum can prevent while hospitals may drop out; the script succeeds, and
+            deploy/security.md says so.
     """
 
     name: str
@@ -88,7 +92,10 @@ def _played(play: Play) -> tuple[bool, str, bool]:
 
 
 def _as_written_back(code: str) -> str:
-    """A statement, or the head of one (``if x:``), as ``ast.unparse`` writes it; a piece of one only changes its quotes."""
+    """A statement, or the head of one (``if x:``), as ``ast.unparse`` writes it.
+
+    A piece of one only changes its quotes.
+    """
     for whole in (code, f"{code} pass"):
         with contextlib.suppress(SyntaxError):
             return ast.unparse(ast.parse(whole)).split("\n")[0]
@@ -96,9 +103,12 @@ def _as_written_back(code: str) -> str:
 
 
 def changed(owner: Any, name: str, *edits: tuple[str, str]) -> Off:
-    """Switch: a function or method with some of its own text replaced, whatever the lines it is broken into.
+    """Switch.
 
-    Each text must stand in it exactly once, so that a lost check shows; it is written as Python writes code back (``ast.unparse``).
+    A function or method with some of its own text replaced, whatever the lines it is broken into.
+
+    Each text must stand in it exactly once, so that a lost check shows; it is written as Python
+    writes code back (``ast.unparse``).
     """
 
     def off(switches: ExitStack) -> None:

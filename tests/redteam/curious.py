@@ -1,4 +1,7 @@
-"""A server that keeps to the protocol and looks closely: at the seeds of masks, at masked words, at everything that comes beside them."""
+"""A server that keeps to the protocol and looks closely.
+
+At the seeds of masks, at masked words, at everything that comes beside them.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +36,17 @@ from tests.redteam.stage import PATIENTS, TABLE, VICTIM, Stage
 WORDS = 10_000_000
 """Masked words that are looked at."""
 _FOLD = 1 << 10
-"""Seeds that are tried for each of two pairs; the whole attack on the folded seeds of others tries 2^28."""
+"""Seeds that are tried for each of two pairs.
+
+The whole attack on the folded seeds of others tries 2^28.
+"""
 
 
 class Folded:
-    """Flower's generator in the place of the keystream: it folds a seed to 32 bits (flwr 1.41, ``pseudo_rand_gen``)."""
+    """Flower's generator in the place of the keystream.
+
+    It folds a seed to 32 bits (flwr 1.41, ``pseudo_rand_gen``).
+    """
 
     def __init__(self, seed: bytes, offset: int = 0) -> None:
         self._seed, self._at = seed, offset
@@ -56,7 +65,10 @@ class Folded:
 
 
 def _reduced(seed: bytes) -> bytes:
-    """A seed whose 32-bit words fold to a small number; nearly all of its 256 bits are as they were."""
+    """A seed whose 32-bit words fold to a small number.
+
+    Nearly all of its 256 bits are as they were.
+    """
     words = np.frombuffer(seed, "<u4").copy()
     words[-1] ^= np.bitwise_xor.reduce(words) & ~np.uint32(_FOLD - 1)
     return words.tobytes()
@@ -69,7 +81,10 @@ def _stream(seed: bytes, count: int) -> npt.NDArray[np.uint64]:
 
 
 def guessed_seeds(stage: Stage) -> bool:
-    """Meet in the middle over the folded seeds of the victim's two pairs; the canaries are known, its own mask is off after the opening."""
+    """Meet in the middle over the folded seeds of the victim's two pairs.
+
+    The canaries are known, its own mask is off after the opening.
+    """
     honest = derive.pair_seed
     with mock.patch.object(derive, "pair_seed", lambda *args: _reduced(honest(*args))):
         three = (VICTIM, "birch", "cedar")
@@ -104,7 +119,10 @@ def _masked(values_of: int, number: int) -> npt.NDArray[np.uint32]:
 
 
 def uneven_words(stage: Stage) -> bool:
-    """Whether the bytes of masked words are other than evenly spread: chi-square over each of the four places of a word, beyond 6 sigma."""
+    """Whether the bytes of masked words are other than evenly spread.
+
+    Chi-square over each of the four places of a word, beyond 6 sigma.
+    """
     octets = _masked(1, 1).view(np.uint8).reshape(-1, 4)
     for place in range(4):
         counts = np.bincount(octets[:, place], minlength=256)
@@ -115,7 +133,10 @@ def uneven_words(stage: Stage) -> bool:
 
 
 def alike_rounds(stage: Stage) -> bool:
-    """Whether a hospital's same change under the masks of two sums is alike: correlation beyond 6 sigma."""
+    """Whether a hospital's same change under the masks of two sums is alike.
+
+    Correlation beyond 6 sigma.
+    """
     first, second = (_masked(1, number).view(np.int32).astype(np.float32) for number in (1, 2))
     return abs(float(np.corrcoef(first, second)[0, 1])) > 6 / math.sqrt(WORDS)
 
@@ -125,7 +146,10 @@ def _unmasked(self: mask_streams.Pad, words: Any) -> None:
 
 
 def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
-    """A whole simulated run with hospitals that share nothing; what the victim said, masked words and keys by their length only."""
+    """A whole simulated run with hospitals that share nothing.
+
+    What the victim said, masked words and keys by their length only.
+    """
     said: list[Any] = []
     honest = handler.answer
 
@@ -166,7 +190,10 @@ def _seen(letter: Envelope) -> Any:
 
 
 def told_beside(stage: Stage) -> bool:
-    """Two federations that differ in the victim's images and patients: anything that it says otherwise, or a number of one hospital on disk."""
+    """Two federations that differ in the victim's images and patients.
+
+    Anything that it says otherwise, or a number of one hospital on disk.
+    """
     one, run = _federation(stage.folder / "a", PATIENTS[VICTIM])
     two, _ = _federation(stage.folder / "b", 3 * PATIENTS[VICTIM])
     return one != two or bool(list(_numbers_of_one(run)))

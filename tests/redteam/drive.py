@@ -1,4 +1,8 @@
-"""The attacker's side of one secure sum: honest messages unless a script bends them, and the arithmetic that turns shares into a hospital's numbers."""
+"""The attacker's side of one secure sum.
+
+Honest messages unless a script bends them, and the arithmetic that turns shares into a hospital's
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,10 @@ Shares = dict[int, bytes]
 
 @dataclass
 class Puppet:
-    """A hospital that the server plays: it has a signing key (a stolen one, its own, a colluder's) and fresh keys."""
+    """A hospital that the server plays.
+
+    It has a signing key (a stolen one, its own, a colluder's) and fresh keys.
+    """
 
     name: str
     key: bytes = field(repr=False)
@@ -192,7 +199,10 @@ class Sum:
         )
 
     def confirm(self, site: str, names: Sequence[str]) -> Confirm:
-        """A signature under survivors; a puppet signs whatever is wanted, in the context of the victim."""
+        """A signature under survivors.
+
+        A puppet signs whatever is wanted, in the context of the victim.
+        """
         if site in self.puppets:
             said = Confirm(self.id, site, bytes(64), self.context(self.real[0]), tuple(names))
             return said.signed(self.puppets[site].key)
@@ -232,7 +242,10 @@ class Sum:
         return self._lanes(one, total, pads, len(names))
 
     def body(self, names: Sequence[str]) -> npt.NDArray[np.float64]:
-        """The body of an opened sum over real hospitals, in units of the sum (each change times its share of all weights)."""
+        """The body of an opened sum over real hospitals, in units of the sum.
+
+        These are each change times its share of all weights.
+        """
         order = self.orders[names[0]]
         total = sum(
             (sum_specs.views(order, self.vectors[name])[0] for name in names[1:]),

@@ -85,7 +85,10 @@ _NO_OWN_NEEDED = changed(
 
 
 def used_key_twice(stage: Stage) -> bool:
-    """Parcels of two directions are compared: under one key with one nonce they would give away the difference of their shares."""
+    """Parcels of two directions are compared.
+
+    Under one key with one nonce they would give away the difference of their shares.
+    """
     held = Sum(stage).keys().deal()
     there, back = held.parcels[VICTIM]["birch"], held.parcels["birch"][VICTIM]
     pads = [_stream(held, dealer, to) for dealer, to in ((VICTIM, "birch"), ("birch", VICTIM))]
@@ -96,7 +99,9 @@ def _stream(held: Sum, dealer: str, to: str) -> bytes:
     """The key that a parcel was sealed with, found where nobody but a test may look."""
     from client.worker import worker as workers
 
-    states = {w._site.name: w._party._vault.get(held.id) for w in workers._workers.values()}
+    states = {
+        w._site.name: w._participation._open_sums.get(held.id) for w in workers._workers.values()
+    }
     return derive.channel(
         states[dealer].secrets.channel_key, held.adverts[to].channel_key, held.id, dealer, to
     )

@@ -1,4 +1,7 @@
-"""Attacks on who belongs: expired and revoked hospitals, old rosters, rosters of another key, hospitals that the server added."""
+"""Attacks on who belongs.
+
+Expired and revoked hospitals, old rosters, rosters of another key, hospitals that the server added.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ def rollback(restart: bool) -> Callable[[Stage], bool]:
 
 
 def cached(stage: Stage) -> bool:
-    """The hospital has accepted the newer roster in one run, and is asked with the old one in another that is still resident."""
+    """The victim accepts the newer roster in one run, and is asked with the old one in another."""
     stolen, newer = _revoked(stage)
     stage.ask(VICTIM, "agree", settings={"roster": stage.roster})
     stage.ask(VICTIM, "agree", run="run-2", settings={"roster": newer})
@@ -98,7 +101,7 @@ def other_key(stage: Stage) -> bool:
 
 
 def other_authority(stage: Stage) -> bool:
-    """Two hospitals with certificates of another authority, on a roster that the coordinator was talked into signing."""
+    """Two hospitals certified by another authority, on a roster that the coordinator signed."""
     alien = certificates.authority("trial", NOW, 365)
     made = {name: certificates.signer(alien, name, NOW, 365) for name in ("x", "y")}
     return ghosts(stage, made, _with(made))
@@ -114,7 +117,10 @@ def added(stage: Stage) -> bool:
 
 
 def two_of_one_version(stage: Stage) -> bool:
-    """Two rosters with one version: the hospitals would not notice that they have different ones."""
+    """Two rosters with one version.
+
+    The hospitals would not notice that they have different ones.
+    """
     stage.ask(VICTIM, "agree", settings={"roster": stage.roster})
     stolen, _ = _revoked(stage)
     stage.ask(
@@ -130,7 +136,10 @@ _SAME_VERSION = changed(
     Identity,
     "accept",
     (
-        "if before is not None and roster.version == before.version and roster.digest != before.digest:",
+        (
+            "if before is not None and roster.version == before.version and roster.digest != "
+            "before.digest:"
+        ),
         "if False:",
     ),
     ("if before is None or roster.version > before.version:", "if True:"),

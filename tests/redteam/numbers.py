@@ -22,7 +22,10 @@ def _colluder(name: str = "birch") -> Puppet:
 
 
 def low_threshold(stage: Stage) -> bool:
-    """With two of four signatures each of two lists has enough, and both kinds of the victim's shares come together."""
+    """Two of four signatures are enough for each of two lists.
+
+    Both kinds of the victim's shares then come together.
+    """
     held = Sum(stage, t=2).keys().deal().tally()
     return split(held) and exact(held.read())
 

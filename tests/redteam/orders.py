@@ -1,4 +1,8 @@
-"""Attacks through what is asked for: a changed order, another network, an update without masks, numbers in clear, and what refusals give away."""
+"""Attacks through what is asked for.
+
+A changed order, another network, an update without masks, numbers in clear, and what refusals give
+away.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import numpy as np
 
 from client.policy.policy import Policy
 from client.secagg import participation
-from client.worker import outbox, refusals
+from client.worker import expected_sums, outbox, refusals
 from client.worker import worker as workers
 from client.worker.engine import Engine
 from client.worker.worker import Worker
@@ -23,7 +27,9 @@ from common.secagg import fixed_point
 from common.secagg.messages import SumSpec
 from common.sentences.table import say
 from common.study import study as studies
+from common.study.study import Study
 from common.trust import study_signature
+from common.update import Layout
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Sum
 from tests.redteam.repetition import alike, own_change, scored
@@ -70,7 +76,10 @@ def round_of_none(stage: Stage) -> bool:
 
 
 def imprint(stage: Stage) -> bool:
-    """Another network than in the signed study: a wide first layer that would copy single images into its weights."""
+    """Another network than in the signed study.
+
+    A wide first layer that would copy single images into its weights.
+    """
     stage.signed = stage.study
     stage.table["model"] = {**stage.table["model"], "channels": [64, 8]}
     held = Sum(stage).keys().deal()
@@ -107,7 +116,7 @@ def plain_update(stage: Stage) -> bool:
 
 
 def switched_off(signed: bool) -> Callable[[Stage], bool]:
-    """The study comes without secure aggregation, signed so by the coordinator's key or changed on the way."""
+    """The study has no secure aggregation, signed so by the coordinator or changed later."""
 
     def play(stage: Stage) -> bool:
         stage.signed = None if signed else stage.study
@@ -129,7 +138,10 @@ def _evaluated(stage: Stage) -> dict[str, Any]:
 
 
 def stands_out(stage: Stage) -> bool:
-    """The victim alone is asked to train two hundred times as long, so that the sum is its change and little else."""
+    """The victim alone is asked to train two hundred times as long.
+
+    The sum is then its change and little else.
+    """
     held = Sum(stage).keys().deal()
     order, question = _round(held)
     for name in NAMES:
@@ -199,7 +211,10 @@ def too_few_patients(stage: Stage) -> bool:
 
 
 def probed(stage: Stage) -> bool:
-    """The victim's weight, halving an interval: a total below its weight is refused in other words than another wrong field of the order."""
+    """The victim's weight, halving an interval.
+
+    A total below its weight is refused in other words than another wrong field of the order.
+    """
     held = Sum(stage).keys().deal()
     right, question = _round(held)
     seen: dict[int, str] = {}
@@ -215,7 +230,7 @@ def probed(stage: Stage) -> bool:
     [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
     if len(set(seen.values())) == 1:
         raise RefusedError(VICTIM, seen[low] if low in seen else next(iter(seen.values())))
-    return low == found._weight()
+    return low == found._data.weight
 
 
 def _said(held: Sum, order: SumSpec, question: dict[str, Any]) -> str:
@@ -226,13 +241,13 @@ def _said(held: Sum, order: SumSpec, question: dict[str, Any]) -> str:
     return ""
 
 
-_ANY_ORDER = changed(participation.Participation, "prepare", ("if order != expected:", "if False:"))
+_ANY_ORDER = changed(participation.Participation, "prepare", ("if spec != expected:", "if False:"))
 _ANY_SIZE = changed(
     participation.Participation,
     "seal",
     ("pipeline.seal(values,", "pipeline.seal(np.resize(values, body.size),"),
 )
-_UNLOADED = replaced(Engine, "load", lambda self, plan: networks.pack(self.trainer.network))
+_UNLOADED = replaced(Engine, "load", lambda self, question: networks.pack(self.trainer.network))
 _UNSIGNED_STUDY = changed(
     study_signature, "_check", ("if statement.study != study_digest:", "if False:")
 )
@@ -247,10 +262,10 @@ _ALL_SHOWN = changed(
 _UNMASKED_SCORES = changed(
     Worker,
     "_evaluate",
-    ("if secure and not plan.secure and not policy.share_metrics:", "if False:"),
+    ("if secure and not question.secure and not policy.share_metrics:", "if False:"),
 )
 _ANY_VECTOR = changed(
-    outbox, "_check_vector", ('if door.secure or door.plan.kind != "train":', "if False:")
+    outbox, "_check_vector", ('if context.secure or context.question.kind != "train":', "if False:")
 )
 _PLAIN = changed(
     Policy,
@@ -258,22 +273,29 @@ _PLAIN = changed(
     ("if not study.secure_aggregation.enabled and not self.plain_updates:", "if False:"),
 )
 _MASKED_ONLY = changed(
-    Worker, "_train", ("if not self._study.secure_aggregation.enabled:", "if not plan.secure:")
+    Worker, "_train", ("if not self._study.secure_aggregation.enabled:", "if not question.secure:")
 )
-_ORDER = Worker._order
+_SPEC = expected_sums.training_spec
 
 
-def _telling_order(self: Worker, plan: Question, cohort: int, total: int) -> SumSpec:
-    if total < self._weight():
+def _telling_spec(
+    study: Study, question: Question, layout: Layout, cohort: int, total: int
+) -> SumSpec:
+    [victim] = [w for w in workers._workers.values() if w._site.name == VICTIM]
+    if total < victim._data.weight:
         raise SecureSumError("The total is less than this hospital's own weight.")
-    return _ORDER(self, plan, cohort, total)
+    return _SPEC(study, question, layout, cohort, total)
 
 
 def _telling_block(self: fixed_point.Encoder, values: Any, out: Any) -> None:
     raise SecureSumError(say("sum.too_large", limit=float(np.abs(values).max())))
 
 
-_ANY_REPEAT = changed(Worker, "_order", ('if plan.settings.get("repeat", 1) != 1:', "if False:"))
+_ANY_REPEAT = changed(
+    expected_sums,
+    "training_spec",
+    ('if question.settings.get("repeat", 1) != 1:', "if False:"),
+)
 _BENT: tuple[dict[str, Any], ...] = (
     {"limit": 1.0},
     {"fraction_bits": 8},
@@ -294,9 +316,9 @@ ATTACKS = (
         "a round after the last",
         round_of_none,
         changed(
-            Worker,
-            "_order",
-            ("if not 1 <= plan.round <= self._study.federation.rounds:", "if False:"),
+            expected_sums,
+            "training_spec",
+            ("if not 1 <= question.round <= study.federation.rounds:", "if False:"),
         ),
     ),
     Attack("imprint: another network than the signed study's", imprint, _UNSIGNED_STUDY),
@@ -334,6 +356,6 @@ ATTACKS = (
     Attack(
         "weight from refusals: probing the total",
         probed,
-        replaced(Worker, "_order", _telling_order),
+        replaced(expected_sums, "training_spec", _telling_spec),
     ),
 )

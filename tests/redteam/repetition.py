@@ -1,4 +1,8 @@
-"""Attacks by repetition: numbers used before, and a second sum about the same with one hospital less, which leaves that hospital's numbers."""
+"""Attacks by repetition.
+
+Numbers used before, and a second sum about the same with one hospital less, which leaves that
+hospital's numbers.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +70,7 @@ def at_once(stage: Stage) -> bool:
 
 
 def other_run(stage: Stage) -> bool:
-    """The same study again under another name, which the coordinator's key on the server signs, over three."""
+    """The same study over three, under another name, signed with the coordinator's key."""
     four = Sum(stage).keys().deal().tally().open(NAMES)
     three = Sum(stage, cohort=REST, run="run-2").keys().deal().tally().open(REST)
     return exact({lane: four[lane] - three[lane] for lane in four})
@@ -100,7 +104,10 @@ def scored(
 
 
 def scores(stage: Stage, moved: float, restart: bool = False, number: int = 0) -> bool:
-    """A model's scores over four, then over three of the same model, or of one that differs in the last bit of one weight; ``number``: in that round."""
+    """A model's scores over four, then over three; ``number``: the round of the second sum.
+
+    The second model is the same, or differs in the last bit of one weight.
+    """
     _, model, _ = networks.start_weights(stage.study, stage.folder)
     four = scored(Sum(stage), NAMES, model)
     if restart:
@@ -119,8 +126,8 @@ def own_scores(model: Vector) -> dict[str, float]:
     networks.unpack(engine.trainer.network, model)
     values = evaluation.score(
         engine.trainer.network,
-        found._task,
-        found._bank.samples("all"),
+        found._data.task,
+        found._data.dataset.samples("all"),
         found._study,
         engine.compute,
         False,
@@ -150,7 +157,10 @@ def trained(held: Sum, number: int, names: Sequence[str], model: Vector, total: 
 
 
 def same_round(second: int, run: str = RUN) -> Callable[[Stage], bool]:
-    """A round over four, then one from the same model over three: what remains is the victim's change."""
+    """A round over four, then one from the same model over three.
+
+    What remains is the victim's change.
+    """
 
     def play(stage: Stage) -> bool:
         stage.table["training"] = {**stage.table["training"], "batch_size": 64, "local_steps": 1}
@@ -173,10 +183,10 @@ def same_round(second: int, run: str = RUN) -> Callable[[Stage], bool]:
 
 
 def own_change(stage: Stage) -> np.ndarray:
-    """The victim's change of round 1, from its own worker's memory, where nobody but a test may look."""
+    """The victim's change of round 1, from its worker's memory, where only a test may look."""
     [found] = [w for w in workers._workers.values() if w._site.name == VICTIM and w._run == RUN]
-    assert found._done is not None
-    return found._done[1].delta.astype(np.float64)
+    assert found._rounds.last is not None
+    return found._rounds.last[1].delta.astype(np.float64)
 
 
 def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
@@ -188,14 +198,17 @@ def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
 _ANY_NUMBER = changed(
     Participation,
     "_advertise",
-    ("if terms.number <= max(self._ledger.last(terms.run), self._vault.last):", "if False:"),
+    (
+        "if terms.number <= max(self._opened_sums.last(terms.run), self._open_sums.last):",
+        "if False:",
+    ),
 )
 _NO_LEDGER = both(
     replaced(OpenedSums, "check", lambda *_: None),
     changed(
         OpenedSums,
         "_check_cohort",
-        ('if any(line["survivors"] != over for line in self._same(order)):', "if False:"),
+        ('if any(line["survivors"] != over for line in self._same(spec)):', "if False:"),
     ),
 )
 _LIMIT = "sums over different hospitals differ by those hospitals; deploy/security.md says so"

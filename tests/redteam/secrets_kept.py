@@ -1,4 +1,7 @@
-"""Attacks after the fact and in company: shares put together below the threshold, and recorded traffic with keys that were stolen later."""
+"""Attacks after the fact and in company.
+
+Shares put together below the threshold, and recorded traffic with keys that were stolen later.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ def pooled(stage: Stage) -> bool:
 
 
 def told_apart(stage: Stage) -> bool:
-    """Every polynomial over a tiny field: whether shares below the threshold are spread otherwise for one secret than for another."""
+    """Every polynomial over a tiny field.
+
+    Whether shares below the threshold are spread otherwise for one secret than for another.
+    """
     with mock.patch.object(shamir, "PRIME", _FIELD):
         spread = [Counter(_pooled(secret)) for secret in range(_FIELD)]
     return any(one != spread[0] for one in spread)
@@ -57,7 +63,11 @@ def _pooled(secret: int) -> list[tuple[int, ...]]:
 
 
 def opened_later(stage: Stage) -> bool:
-    """A sum was recorded; afterwards identity keys, the workers' memory and every file of the hospitals come into wrong hands."""
+    """A sum was recorded.
+
+    Afterwards identity keys, the workers' memory and every file of the hospitals come into wrong
+    hands.
+    """
     drawn: list[bytes] = []
 
     def token(length: int) -> bytes:
@@ -86,7 +96,7 @@ def opened_later(stage: Stage) -> bool:
 def _left(stage: Stage, terms: bytes) -> bytes:
     """All that is left at the hospitals: files, and what their workers keep of the sum."""
     kept = [
-        str(open_sums._table(worker._party._vault.get(terms))).encode()
+        str(open_sums._table(worker._participation._open_sums.get(terms))).encode()
         for worker in workers._workers.values()
     ]
     return b"".join(

@@ -1,4 +1,7 @@
-"""Real hospitals for attacks: tiny invented data, real keys, the strictest policy, and the desk that answers every question."""
+"""Real hospitals for attacks.
+
+Tiny invented data, real keys, the strictest policy, and the desk that answers every question.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def _data() -> Path:
 
 @lru_cache(maxsize=1)
 def keys() -> dict[str, Credential]:
-    """The consortium's keys, made once: "ca", "coordinator", "roster" and each hospital's identity."""
+    """The consortium's keys, made once.
+
+    "ca", "coordinator", "roster" and each hospital's identity.
+    """
     ca = certificates.authority(CONSORTIUM, NOW - timedelta(days=100), 3650)
     named = (certificates.COORDINATOR, certificates.ROSTER, *NAMES)
     return {"ca": ca, **{name: certificates.signer(ca, name, NOW, 365) for name in named}}
@@ -74,7 +80,10 @@ def seed_of(credential: Credential) -> bytes:
 
 
 def roster(sites: Mapping[str, bytes], version: int = 1, key: bytes = b"") -> dict[str, Any]:
-    """A signed roster over these certificates; ``key``: another than the consortium's roster key."""
+    """A signed roster over these certificates; ``key``.
+
+    Another than the consortium's roster key.
+    """
     listed = Roster(
         CONSORTIUM, version, NOW.isoformat(), {name: pem.decode() for name, pem in sites.items()}
     )
@@ -87,14 +96,17 @@ def certificates_of(*names: str) -> dict[str, bytes]:
 
 
 class Stage:
-    """Four hospitals at the start of a run, and the coordinator's signature under any study: his key lies on the server.
+    """Four hospitals at the start of a run, and the coordinator's signature under any study.
+
+    His key lies on the server.
 
     Args:
         folder: new; for the hospitals' states.
 
     Attributes:
         table: the study that is sent.
-        signed: another study, which the coordinator has signed instead; None if it is the one that is sent.
+        signed: another study, which the coordinator has signed instead; None if it is the one that
+            is sent.
         policy: that of every hospital.
         answers: what each hospital has said.
     """
@@ -166,7 +178,7 @@ class Stage:
         return [line for line in found if "event" not in line]
 
     def noted(self, refusal: RefusedError | None = None) -> bool:
-        """Whether the hospitals' journals hold a line for each answer, and this refusal as the last of its hospital's."""
+        """Whether each answer has its line in an audit log, and this refusal the last one."""
         complete = all(len(self.journal(name)) == len(self.answers[name]) for name in NAMES)
         return complete and (
             refusal is None or self.journal(refusal.site)[-1].get("fault") == str(refusal)

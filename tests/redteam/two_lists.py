@@ -1,4 +1,8 @@
-"""Attacks on who survived: a hospital told that it dropped out, two lists, a second opening, bent signatures, other peers, other orders."""
+"""Attacks on who survived.
+
+A hospital told that it dropped out, two lists, a second opening, bent signatures, other peers,
+other orders.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,22 @@ from tests.redteam.keys import UNSIGNED
 from tests.redteam.stage import NAMES, VICTIM, Stage
 
 FIRST, SECOND = (VICTIM, "birch", "cedar"), tuple(without())
-"""Two lists of survivors: under the first hospitals give shares of the victim's own mask, under the second of its mask key."""
+"""Two lists of survivors.
+
+Under the first hospitals give shares of the victim's own mask, under the second of its mask key.
+"""
 Bend = Callable[[list[Confirm], list[Confirm]], list[Confirm]]
 
 
 def split(held: Sum, bend: Bend = lambda own, others: own) -> bool:
-    """Tell two hospitals the one list and two the other; whether shares of both kinds came, which exclude each other.
+    """Tell two hospitals the one list and two the other.
+
+    Whether shares of both kinds came, which exclude each other.
 
     Args:
         held: with all vectors.
-        bend: what a hospital is shown, from the signatures under its own list and those under the other.
+        bend: what a hospital is shown, from the signatures under its own list and those under the
+            other.
     """
     told = {VICTIM: FIRST, "birch": FIRST, "cedar": SECOND, "doum": SECOND}
     said = {name: held.confirm(name, names) for name, names in told.items()}
@@ -68,7 +78,10 @@ def second_list(stage: Stage) -> bool:
 
 
 def second_opening(stage: Stage) -> bool:
-    """The sum over four is opened; then over three, which turns the victim into one that dropped out."""
+    """The sum over four is opened.
+
+    Then over three, which turns the victim into one that dropped out.
+    """
     held = Sum(stage).keys().deal().tally()
     held.open(NAMES)
     again = [held.confirm(name, SECOND) for name in SECOND]
@@ -85,7 +98,10 @@ def other_peers(stage: Stage) -> bool:
 
 
 def other_models(stage: Stage) -> bool:
-    """The victim scores another model than the others, so that its part of the sum stands out (Pasquini and others, CCS 2022)."""
+    """The victim scores another model than the others (Pasquini and others, CCS 2022).
+
+    Its part of the sum then stands out.
+    """
     held, study = Sum(stage).keys().deal(), stage.study
     layout, start, _ = networks.start_weights(study, stage.folder)
     metrics = tuple(networks.task(study).higher_is_better)

@@ -123,13 +123,13 @@ class Hospital:
             plan.secure, lambda cohort, total: order(self.study, plan, cohort, total)
         )
         self.worked += 1
-        share = self.weight / max(sealing.order.total, 1)
+        share = self.weight / max(sealing.spec.total, 1)
         lanes = (
-            dict.fromkeys(sealing.order.lanes, 1)
+            dict.fromkeys(sealing.spec.lanes, 1)
             | {"weight": self.weight, "loss": share * self.weight / 100}
             | self.lanes
         )
-        lanes = {lane: lanes[lane] for lane in sealing.order.lanes}
+        lanes = {lane: lanes[lane] for lane in sealing.spec.lanes}
         values = self.change if plan.kind == "train" else np.empty(0, np.float32)
         vector, said = self.party.seal(sealing, values, share, lanes)
         return Reply(

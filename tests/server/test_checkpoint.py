@@ -38,6 +38,7 @@ from server.rounds import run as honest
 from server.transport import Transport
 from tests import small
 from tests.benchmarks import null
+from tests.patience import patient
 
 COUNTS = {"train": 3, "validation": 1, "test": 1, "patients": 5, "train_patients": 3, "left_out": 0}
 ROSTER = Participants(
@@ -417,7 +418,7 @@ def _killed(run: Path, rounds: int, pause: float, states: list[Saved]) -> int:
     announced = [here.recv()]
     here.poll(pause) and announced.append(here.recv())
     os.kill(child.pid or 0, signal.SIGKILL)
-    child.join(30)
+    child.join(patient(30))
     with contextlib.suppress(EOFError):
         while True:
             announced.append(here.recv())

@@ -95,13 +95,15 @@ def test_who_may_tell_tells_besides(tmp_path: Path, study: Study) -> None:
         "images": 10,
         "compute": {"device": "cpu"},
     }
-    made.hospitals["h03"].clear = {"compute": {"threads": 2, "note": "measured here"}}
+    made.hospitals["h03"].clear = {
+        "compute": {"threads": 2, "note": say("compute.study").to_json()}
+    }
     members = [replace(m, tells_metrics=m.site == "h02") for m in made.members()]
     scores = score(made, study, members)
     assert (
         scores.sites == {"h02": {"dice": 0.6}}
         and scores.images == {"h02": 10}
-        and scores.compute == {"device": "cpu", "threads": 2, "note": "measured here"}
+        and scores.compute == {"device": "cpu", "threads": 2, "note": say("compute.study").render()}
     )
     assert scores.computers == {"h02": {"device": "cpu"}, "h03": {"threads": 2}}
     assert scores.grouped_computers() == [

@@ -1,7 +1,9 @@
-"""The journeys again and again beside busy loops: a newcomer's machine does other work too, and the tests have to be green there every time.
+"""The journeys again and again beside busy loops: tests have to be green on a busy machine too.
 
-``./run soak tests/soak/test_journeys.py``; SOAK_PASSES, SOAK_LOOPS and SOAK_TESTS set how often, beside how many busy loops (0: an idle
-machine, to compare with), and which tests, e.g. ``SOAK_PASSES=3 SOAK_TESTS=tests/journeys/test_attacks.py``.
+``./run soak tests/soak/test_journeys.py``; SOAK_PASSES, SOAK_LOOPS and SOAK_TESTS set how often,
+beside how many busy loops (0: an idle machine, to compare with), and which tests, e.g.
+``SOAK_PASSES=3 SOAK_TESTS=tests/journeys/test_attacks.py``. One JSON object for each pass, and one
+that says how many were green.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ def busy(count: int) -> Iterator[None]:
             loop.wait()
 
 
-def walked() -> dict[str, object]:
-    """One pass as ``./run test`` makes it: how it ended, how long it took, and which tests failed."""
+def walked(output: Path) -> dict[str, object]:
+    """One pass as ``./run test`` makes it: its end, its time, what failed; its text in a file."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *TESTS]
     before, began = slowness(), time.monotonic()
     done = subprocess.run(
@@ -52,6 +54,7 @@ def walked() -> dict[str, object]:
         check=False,
     )
     seconds = round(time.monotonic() - began)
+    output.write_text(done.stdout + done.stderr)
     failed = sorted(set(_FAILED.findall(done.stdout)))
     return {
         "green": done.returncode == 0,
@@ -59,19 +62,27 @@ def walked() -> dict[str, object]:
         "seconds": seconds,
         "slowness": round(before, 1),
         "failed": failed,
+        "output": str(output),
     }
 
 
+def said(capsys: pytest.CaptureFixture[str], line: dict[str, object]) -> None:
+    """One JSON object on a line of its own, at once: a pass takes minutes."""
+    with capsys.disabled():
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
 @pytest.mark.soak
-def test_the_journeys_are_green_every_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_journeys_are_green_every_time(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     passes: list[dict[str, object]] = []
     with busy(LOOPS):
         for number in range(1, PASSES + 1):
-            passes.append(
-                {"bench": "journeys_soak", "pass": number, "of": PASSES, "loops": LOOPS, **walked()}
-            )
-            with capsys.disabled():
-                sys.stdout.write(json.dumps(passes[-1]) + "\n")
-                sys.stdout.flush()
+            passes.append(walked(tmp_path / f"pass-{number}.txt"))
+            said(capsys, {"pass": number, "of": PASSES, "loops": LOOPS, **passes[-1]})
     green = sum(one["green"] is True for one in passes)
+    result = {"bench": "journeys_soak", "value": green, "unit": "green passes", "goal": PASSES}
+    said(capsys, {**result, "loops": LOOPS, "ok": green == PASSES})
     assert green == PASSES, [one for one in passes if not one["green"]]

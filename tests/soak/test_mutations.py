@@ -1,4 +1,7 @@
-"""Ten thousand damaged files past every reader of a hospital: none gets through the typed errors, is slow or takes much memory."""
+"""Ten thousand damaged files past every reader of a hospital.
+
+None gets through the typed errors, is slow or takes much memory.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ def test_ten_thousand_mutated_files_give_a_scan_or_a_typed_error(
         words, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
+    summary = json.loads(done.stdout)
     with capsys.disabled():
         sys.stdout.write(
             "\n"
             + json.dumps(
-                found | {name: len(found[name]) for name in ("uncaught", "slow", "telling")}
+                summary | {name: len(summary[name]) for name in ("uncaught", "slow", "telling")}
             )
             + "\n"
         )
-    assert not found["uncaught"] and not found["slow"] and not found["telling"]
-    assert found["files"] == COUNT and found["peak_mb"] < 600
+    assert not summary["uncaught"] and not summary["slow"] and not summary["telling"]
+    assert summary["files"] == COUNT and summary["peak_mb"] < 600

@@ -1,1 +1,1 @@
-"""What an ingested folder is fit for, said before any study asks: findings, fitness, memory, and a synthetic twin."""
+"""What an ingested folder is fit for: findings, fitness for a study, memory, synthetic twin."""

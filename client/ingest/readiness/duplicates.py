@@ -1,7 +1,9 @@
-"""The same picture more than once: exactly, or saved anew with another size, brightness or compression.
+"""The same picture more than once: exact copies, and copies saved anew.
 
-Exact doubles have the same decoded values. Near ones have thumbnails (16 x 16 means) whose correlation is at least ``ALIKE``; two different
-patients photographed the same way stay below it.
+A copy saved anew may have another size, brightness or compression.
+
+Exact doubles have the same decoded values. Near ones have thumbnails (16 x 16 means) whose
+correlation is at least ``ALIKE``; two different patients photographed the same way stay below it.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from client.ingest.case_facts import Facts
+from client.ingest.case_facts import CaseFacts
 
 ALIKE = 0.9985
 _BLOCK = 1024
@@ -20,13 +22,13 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class Doubles:
-    """Groups of cases that show one picture, as indices; near groups hold at least two different ones."""
+    """Groups of cases that show one picture, as indices; near groups hold two different ones."""
 
     exact: tuple[tuple[int, ...], ...]
     near: tuple[tuple[int, ...], ...]
 
 
-def find(cases: Sequence[Facts]) -> Doubles:
+def find(cases: Sequence[CaseFacts]) -> Doubles:
     """Groups among the cases of a hospital."""
     same: dict[str, list[int]] = defaultdict(list)
     for place, case in enumerate(cases):
@@ -36,12 +38,12 @@ def find(cases: Sequence[Facts]) -> Doubles:
     return Doubles(tuple(tuple(group) for group in same.values() if len(group) > 1), near)
 
 
-def across(groups: Iterable[Sequence[int]], told: Mapping[int, object]) -> int:
-    """How many groups hold cases of which different things are told; those of which nothing is told do not count."""
-    return sum(len({told[place] for place in group if place in told}) > 1 for group in groups)
+def across(groups: Iterable[Sequence[int]], values: Mapping[int, object]) -> int:
+    """How many groups hold cases of different values; cases without a value do not count."""
+    return sum(len({values[place] for place in group if place in values}) > 1 for group in groups)
 
 
-def _alike(cases: Sequence[Facts], places: Sequence[int]) -> list[tuple[int, int]]:
+def _alike(cases: Sequence[CaseFacts], places: Sequence[int]) -> list[tuple[int, int]]:
     """Pairs of places whose thumbnails correlate, compared in blocks so that memory stays small."""
     if not cases:
         return []
@@ -63,7 +65,7 @@ def _alike(cases: Sequence[Facts], places: Sequence[int]) -> list[tuple[int, int
 
 
 def _joined(
-    pairs: Iterable[tuple[int, int]], same: Mapping[str, list[int]], cases: Sequence[Facts]
+    pairs: Iterable[tuple[int, int]], same: Mapping[str, list[int]], cases: Sequence[CaseFacts]
 ) -> tuple[tuple[int, ...], ...]:
     group_of: dict[int, set[int]] = {}
     for one, other in pairs:

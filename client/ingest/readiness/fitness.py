@@ -1,6 +1,7 @@
 """Whether this hospital can serve a study, before anything starts: names, patients, images, memory.
 
-The findings are for the hospital: they may name its own label values, so that its labels.toml can be written.
+The findings are for the hospital: they may name its own label values, so that its labels.toml can
+be written.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 
 from client.dataset import manifest as manifests
+from client.dataset import patient_split
 from client.dataset.cache import transform
 from client.dataset.decode import decode
 from client.dataset.label_names import FILE
@@ -48,37 +50,38 @@ def check(
         ArgumentError: ``names`` cannot be read.
     """
     task = networks.task(study)
-    with _seen(folder, names) as place:
-        found = checks.attempt("names", lambda: _names(place, task))
+    with _with_names(folder, names) as place:
+        findings = checks.attempt("names", lambda: _names(place, task))
         try:
             manifest = manifests.index(place, task, study.data)
         except SiteError as error:
-            return [*found, checks.wrong("patients", error.public)]
-        found += [*_patients(manifest, study), *_classes(manifest, study, task)]
+            return [*findings, checks.wrong("patients", error.public)]
+        findings += [*_patients(manifest, study), *_classes(manifest, study, task)]
         samples, images = _images(manifest, study, task)
-        found += images
+        findings += images
         if samples and not any(finding.state == "wrong" for finding in images):
-            found += checks.attempt("memory", lambda: _memory(study, task, samples, device))
-        return found
+            findings += checks.attempt("memory", lambda: _memory(study, task, samples, device))
+        return findings
 
 
 @contextlib.contextmanager
-def _seen(folder: Path, names: Path | None) -> Iterator[Path]:
+def _with_names(folder: Path, names: Path | None) -> Iterator[Path]:
     """The folder as it is, or with another labels.toml in it: a folder of links."""
     if names is None:
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="consilium-") as made:
+    with tempfile.TemporaryDirectory(prefix="consilium-") as copy:
         for entry in folder.iterdir():
             if entry.name != FILE:
-                Path(made, entry.name).symlink_to(entry.resolve())
+                Path(copy, entry.name).symlink_to(entry.resolve())
         try:
-            shutil.copyfile(names, Path(made, FILE))
+            shutil.copyfile(names, Path(copy, FILE))
         except OSError as error:
             raise ArgumentError(
-                f"--names is {str(names)!r}, which cannot be read ({error.strerror}); give a TOML file."
+                f"--names is {str(names)!r}, which cannot be read ({error.strerror}); "
+                "give a TOML file."
             ) from None
-        yield Path(made)
+        yield Path(copy)
 
 
 def _names(folder: Path, task: Task) -> list[CheckResult]:
@@ -87,49 +90,35 @@ def _names(folder: Path, task: Task) -> list[CheckResult]:
 
 
 def _patients(manifest: Manifest, study: Study) -> list[CheckResult]:
-    parts = manifests.split(manifest, study.data, study.seed)
+    parts = patient_split.split(manifest, study.data, study.seed)
     people = {
         part: len({manifest.cases[i].patient for i in places}) for part, places in parts.items()
     }
-    told = ", ".join(
+    shares = ", ".join(
         f"{part} {len(parts[part])} images of {people[part]} patients" for part in parts
     )
-    found = [
-        checks.ok(
-            "patients",
-            f"{manifest.patients}, at least {study.data.min_patients} are asked for; {told}",
-        )
-    ]
-    empty = [
-        part
-        for part, wanted in (
-            ("test", study.data.test_fraction),
-            ("validation", study.data.validation_fraction),
-        )
-        if wanted and not people[part]
-    ]
+    fractions = {"test": study.data.test_fraction, "validation": study.data.validation_fraction}
+    empty = [part for part, fraction in fractions.items() if fraction and not people[part]]
     if empty:
-        found = [
-            checks.warning(
-                "patients",
-                f"{manifest.patients}; none is left for {' and '.join(empty)}",
-                "add patients",
-            )
-        ]
+        sentence = f"{manifest.patients}; none is left for {' and '.join(empty)}"
+        findings = [checks.warning("patients", sentence, "add patients")]
+    else:
+        asked = f"at least {study.data.min_patients} are asked for"
+        findings = [checks.ok("patients", f"{manifest.patients}, {asked}; {shares}")]
     for reason, count in manifest.left_out.most_common(_SHOWN):
-        found.append(
+        findings.append(
             checks.warning(
                 "left out",
                 f"{count} of {len(manifest.cases) + manifest.left_out.total()} images",
                 reason.render().rstrip("."),
             )
         )
-    return found
+    return findings
 
 
 def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
     """How many training patients each class has."""
-    train = manifests.split(manifest, study.data, study.seed)["train"]
+    train = patient_split.split(manifest, study.data, study.seed)["train"]
     kinds = sources(task)
     names = [name for kind in kinds.values() for name in kind.counted(task)]
     people: dict[str, set[int]] = {name: set() for name in names}
@@ -137,7 +126,8 @@ def _classes(manifest: Manifest, study: Study, task: Task) -> list[CheckResult]:
         for target, kind in kinds.items():
             for name in kind.present(case.stated[target], task):
                 people[name].add(case.patient)
-    if not people:  # which classes a mask holds is seen when it is decoded
+    # which classes a mask holds is seen only when it is decoded
+    if not people:
         return []
     counts = ", ".join(f"{name} {len(who)}" for name, who in people.items())
     few = [name for name, who in people.items() if len(who) < _FEW]
@@ -156,51 +146,51 @@ def _images(manifest: Manifest, study: Study, task: Task) -> tuple[list[Sample],
     """Some images, decoded and prepared as the study asks."""
     stride = max(1, len(manifest.cases) // _TRIED)
     chosen = manifest.cases[::stride][:_TRIED]
-    samples, faults = [], Counter[str]()
+    samples: list[Sample] = []
+    faults = Counter[str]()
     generator = torch.Generator().manual_seed(0)
     for case in chosen:
         try:
             samples.append(_prepared(decode(case, task, study.data), study, generator))
         except CaseError as error:
             faults[error.public] += 1
-    found = [
+    findings = [
         checks.warning("images", f"{count} of {len(chosen)} tried", reason.rstrip("."))
         for reason, count in faults.items()
     ]
     if faults.total() > study.data.max_bad_fraction * len(chosen):
-        reason = faults.most_common(1)[0][0]
-        return [], [
-            checks.wrong(
-                "images",
-                f"{faults.total()} of {len(chosen)} tried are unusable, most often: {reason.rstrip('.')}",
-            )
-        ]
+        reason = faults.most_common(1)[0][0].rstrip(".")
+        share = f"{faults.total()} of {len(chosen)} tried"
+        return [], [checks.wrong("images", f"{share} are unusable, most often: {reason}")]
     shapes = {tuple(sample.image.shape) for sample in samples}
     if len(shapes) > 1:
-        advice = "ask the coordinator to add resize or pad to data.prepare, or random_crop to data.augment"
+        advice = (
+            "ask the coordinator to add resize or pad to data.prepare, "
+            "or random_crop to data.augment"
+        )
         return [], [
             checks.wrong("images", f"prepared images have {len(shapes)} different sizes", advice)
         ]
-    told = " x ".join(str(n) for n in next(iter(shapes), ()))
+    shape = " x ".join(str(n) for n in next(iter(shapes), ()))
     return samples, [
-        *found,
-        checks.ok("images", f"{len(samples)} tried, each gives {told} (channels first)"),
+        *findings,
+        checks.ok("images", f"{len(samples)} tried, each gives {shape} (channels first)"),
     ]
 
 
 def _prepared(sample: Sample, study: Study, generator: torch.Generator) -> Sample:
     for step in (*study.prepare, *study.augment):
-        found = transform(step.name)
-        if found.prepare is not None:
-            sample = found.prepare(step.options, sample)
-        if found.crop is not None:
-            sample = found.crop(step.options, sample, generator)
+        applied = transform(step.name)
+        if applied.prepare is not None:
+            sample = applied.prepare(step.options, sample)
+        if applied.crop is not None:
+            sample = applied.crop(step.options, sample, generator)
     return sample
 
 
 def _memory(study: Study, task: Task, samples: list[Sample], device: str) -> CheckResult:
     try:
-        needed = memory.step(study, task, stack(samples), device)
+        step = memory.step(study, task, stack(samples), device)
     except (RuntimeError, ValueError) as error:
         return checks.wrong(
             "memory",
@@ -208,9 +198,14 @@ def _memory(study: Study, task: Task, samples: list[Sample], device: str) -> Che
             "show the study to the coordinator",
         )
     size = study.training.batch_size
-    told = f"{needed.whole / _GIB:.2f} GiB for a batch of {size}, {needed.one / _GIB:.2f} for one image ({needed.how}); {needed.free / _GIB:.1f} free"
-    if needed.one > needed.free:
-        return checks.wrong("memory", told, "use a larger device, or ask for smaller images")
-    if needed.whole > needed.free or needed.parts > 1:
-        return checks.warning("memory", told, "batches will be cut into parts, which takes longer")
-    return checks.ok("memory", told)
+    sentence = (
+        f"{step.whole / _GIB:.2f} GiB for a batch of {size}, {step.one / _GIB:.2f} for one image "
+        f"({step.how}); {step.free / _GIB:.1f} free"
+    )
+    if step.one > step.free:
+        return checks.wrong("memory", sentence, "use a larger device, or ask for smaller images")
+    if step.whole > step.free or step.parts > 1:
+        return checks.warning(
+            "memory", sentence, "batches will be cut into parts, which takes longer"
+        )
+    return checks.ok("memory", sentence)

@@ -1,9 +1,12 @@
-"""How much memory one training step takes here: measured on the GPU where there is one, else estimated from one image on the CPU.
+"""How much memory one training step takes here.
 
-The estimate adds what must be there at once at the end of the forward pass: weights, their gradients, the optimiser's moments, and what
-autograd keeps for the backward pass (counted by PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the
-largest layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the more the smaller they were, so
-the estimate adds half of it and a fixed amount for the libraries.
+Measured on the GPU where there is one, else estimated from one image on the CPU.
+
+The estimate adds what must be there at once at the end of the forward pass: weights, their
+gradients, the optimizer's state, and what autograd keeps for the backward pass (counted by
+PyTorch's saved-tensor hooks for one image, times the batch), and the gradients of the largest
+layer. Whole steps took 1.2 to 2 times that sum where it was compared (four networks on a CPU), the
+more the smaller they were, so the estimate adds half of it and a fixed amount for the libraries.
 """
 
 from __future__ import annotations
@@ -21,10 +24,13 @@ from common.sample import Batch
 from common.study.study import Study
 from common.tasks import Task
 
-_MOMENTS = {"adamw": 2, "sgd": 1}
-_MARGIN, _FIXED = 1.5, 256 << 20
+_STATE = {"adamw": 2, "sgd": 1}
+"""Numbers that an optimizer keeps for each weight."""
+_MARGIN = 1.5
+_FIXED = 256 << 20
 _MIXED = 0.65
-"""Share of a mixed-precision step's activations beside float32: convolutions keep halves, norms and losses whole numbers of 32 bit."""
+"""Share of a mixed-precision step's activations beside float32: convolutions keep halves, norms and
+losses whole numbers of 32 bit."""
 
 
 @dataclass(frozen=True)
@@ -45,47 +51,50 @@ class Step:
     parts: int = 1
 
 
-def step(study: Study, task: Task, batch: Batch, wanted: str) -> Step:
+def step(study: Study, task: Task, batch: Batch, device_name: str) -> Step:
     """What a training step of the study takes with images like those of ``batch``.
 
     Raises:
         ArgumentError: a GPU is asked for and none is usable.
     """
-    where = device.device(wanted)
+    target = device.device(device_name)
     return (
-        _measured(study, task, batch, where)
-        if where.type == "cuda"
+        _measured(study, task, batch, target)
+        if target.type == "cuda"
         else _estimated(study, task, batch)
     )
 
 
-def _measured(study: Study, task: Task, batch: Batch, where: torch.device) -> Step:
-    way = device.choose(str(where), study.training.precision, lambda _: None)
-    free = torch.cuda.mem_get_info(where)[0]
-    peaks, parts = [], 1
+def _measured(study: Study, task: Task, batch: Batch, target: torch.device) -> Step:
+    execution = device.choose(str(target), study.training.precision, lambda _: None)
+    free = torch.cuda.mem_get_info(target)[0]
+    peaks: list[int] = []
+    parts = 1
     for count in (1, study.training.batch_size):
-        trainer = Trainer(
-            way.place(networks.build(study), study.data.dimensions).train(), study, way
-        )
-        torch.cuda.reset_peak_memory_stats(where)
-        images = repeated(batch, count).to(where, way.memory_format(study.data.dimensions))
-        for _ in range(2):  # the second step has the optimiser's moments from its start
+        network = execution.place(networks.build(study), study.data.dimensions)
+        trainer = Trainer(network.train(), study, execution)
+        torch.cuda.reset_peak_memory_stats(target)
+        images = repeated(batch, count).to(target, execution.memory_format(study.data.dimensions))
+        # the second step has the optimizer's state from its start
+        for _ in range(2):
             trainer._step(task, images, list(trainer.parameters))
-        peaks.append(torch.cuda.max_memory_reserved(where))
+        peaks.append(torch.cuda.max_memory_reserved(target))
         parts = trainer.parts
-        del trainer, images
+        # else the next batch is measured with this one still in memory
+        del network, trainer, images
         torch.cuda.empty_cache()
-    return Step(peaks[0], peaks[1], free, f"measured on {torch.cuda.get_device_name(where)}", parts)
+    how = f"measured on {torch.cuda.get_device_name(target)}"
+    return Step(one=peaks[0], whole=peaks[1], free=free, how=how, parts=parts)
 
 
 def _estimated(study: Study, task: Task, batch: Batch) -> Step:
-    built = networks.build(study).train()
-    fixed = sum(p.numel() * p.element_size() for p in built.parameters()) * (
-        2 + _MOMENTS[study.training.optimizer]
-    )
-    kept, largest = _kept(built, task, repeated(batch, 2))
+    network = networks.build(study).train()
+    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    fixed = weights * (2 + _STATE[study.training.optimizer])
+    kept, largest = _kept(network, task, repeated(batch, 2))
     share = _MIXED if study.training.precision in ("bf16", "fp16") else 1.0
-    one, working = kept // 2 * share, 2 * largest // 2 * share
+    one = kept // 2 * share
+    working = 2 * largest // 2 * share
     whole = fixed + study.training.batch_size * (one + working)
     return Step(
         int(_MARGIN * (fixed + one + working)) + _FIXED,
@@ -95,21 +104,24 @@ def _estimated(study: Study, task: Task, batch: Batch) -> Step:
     )
 
 
-def _kept(built: nn.Module, task: Task, batch: Batch) -> tuple[int, int]:
-    """Bytes that autograd keeps after the forward pass beside the weights, and the largest tensor among them."""
-    weights = {p.untyped_storage().data_ptr() for p in built.parameters()}
-    found: dict[int, int] = {}
+def _kept(network: nn.Module, task: Task, batch: Batch) -> tuple[int, int]:
+    """Bytes that autograd keeps for the backward pass, and the largest tensor among them.
+
+    The weights do not count.
+    """
+    weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            found[storage.data_ptr()] = storage.nbytes()
+            sizes[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss = task.loss(built, batch)
+        loss = task.loss(network, batch)
     del loss
-    return sum(found.values()), max(found.values(), default=0)
+    return sum(sizes.values()), max(sizes.values(), default=0)
 
 
 def repeated(batch: Batch, count: int) -> Batch:
@@ -118,7 +130,10 @@ def repeated(batch: Batch, count: int) -> Batch:
 
 
 def _free() -> int:
-    """Bytes of the machine's memory that programs may still take (proc(5), MemAvailable), at most what this process is allowed."""
+    """Bytes that programs may still take of the machine's memory (proc(5), MemAvailable).
+
+    Where the system does not say so, all of its memory.
+    """
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             lines = dict(line.split(":", 1) for line in file)

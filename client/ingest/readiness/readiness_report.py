@@ -1,6 +1,7 @@
-"""What a hospital has, in counts, and what stands in the way of a study: the content of readiness.json.
+"""What a hospital has, in counts, and what stands in the way: the content of readiness.json.
 
-The document is the hospital's own: it holds no identifier and no file name, but small counts and the hospital's scanners.
+The document is the hospital's own: it holds no identifier and no file name, but small counts and
+the hospital's scanners.
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from client.dataset.manifest import PARTS, Case, Manifest, split
-from client.ingest.case_facts import BINS, Facts
-from client.ingest.pipeline import Intake
+from client.dataset.manifest import Case, Manifest
+from client.dataset.patient_split import PARTS, split
+from client.ingest.case_facts import BINS, CaseFacts
+from client.ingest.intake import Intake
 from client.ingest.readiness import duplicates, readiness_findings
 from client.ingest.readiness.duplicates import Doubles
 from common.study.study import Data
 
 _MOST = 12
+"""Most entries of a list of counts; the rest is one number."""
 _SEED = 1
 
 
 def report(intake: Intake, name: str) -> dict[str, Any]:
     """Everything that the page shows, as JSON."""
     cases = [intake.cases[key] for key in sorted(intake.cases)]
-    told = labels(intake)
-    twice = duplicates.find(cases)
+    columns = labels(intake)
+    doubles = duplicates.find(cases)
     content = {
         "version": 1,
         "site": name,
@@ -41,7 +44,7 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
         "shapes": _most(Counter(" x ".join(map(str, case.shape[1:])) for case in cases)),
         "channels": dict(Counter(str(case.shape[0]) for case in cases)),
         "spacings": _most(Counter(spacing(case) for case in cases)),
-        "labels": {column: _balance(values, cases) for column, values in told.items()},
+        "labels": {column: _balance(values, cases) for column, values in columns.items()},
         "boxes": dict(
             Counter(item["label"] for entry in intake.boxes.values() for item in entry["objects"])
         ),
@@ -49,8 +52,8 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
         "histograms": {
             kind: _histogram(group) for kind, group in sorted(_by_modality(cases).items())
         },
-        "split": _parts(cases, told),
-        "doubles": _doubles(twice, cases, told),
+        "split": _parts(cases, columns),
+        "doubles": _doubles(doubles, cases, columns),
         "quarantined": dict(Counter(reason for _, reason in intake.refused)),
         "aside": dict(intake.aside),
         "tables": {
@@ -61,17 +64,15 @@ def report(intake: Intake, name: str) -> dict[str, Any]:
     return {
         **content,
         "findings": [
-            asdict(finding) for finding in readiness_findings.judge(intake, cases, told, content)
+            asdict(finding) for finding in readiness_findings.judge(intake, cases, columns, content)
         ],
     }
 
 
 def labels(intake: Intake) -> dict[str, dict[int, str]]:
     """For each kept column of labels.csv and cases.csv: value by index among the sorted cases."""
-    place = {
-        intake.cases[key].name.split("/", 1)[1]: i for i, key in enumerate(sorted(intake.cases))
-    }
-    told: dict[str, dict[int, str]] = {}
+    place = {intake.cases[key].file: i for i, key in enumerate(sorted(intake.cases))}
+    columns: dict[str, dict[int, str]] = {}
     for name in ("labels.csv", "cases.csv"):
         written = intake.tables.get(name)
         for column in written.columns if written else ():
@@ -84,11 +85,11 @@ def labels(intake: Intake) -> dict[str, dict[int, str]]:
                 if written
                 else {}
             )
-            told.setdefault(column, {}).update(values)
-    return told
+            columns.setdefault(column, {}).update(values)
+    return columns
 
 
-def spacing(case: Facts) -> str:
+def spacing(case: CaseFacts) -> str:
     """Spacing in words, to a hundredth of a millimetre; a picture states none."""
     return (
         "not stated"
@@ -97,7 +98,7 @@ def spacing(case: Facts) -> str:
     )
 
 
-def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dict[str, int]]:
+def _balance(values: Mapping[int, str], cases: Sequence[CaseFacts]) -> dict[str, dict[str, int]]:
     people: dict[str, set[str]] = defaultdict(set)
     for place, value in values.items():
         people[value].add(cases[place].patient)
@@ -107,15 +108,18 @@ def _balance(values: Mapping[int, str], cases: Sequence[Facts]) -> dict[str, dic
     }
 
 
-def _by_modality(cases: Iterable[Facts]) -> dict[str, list[Facts]]:
-    groups: dict[str, list[Facts]] = defaultdict(list)
+def _by_modality(cases: Iterable[CaseFacts]) -> dict[str, list[CaseFacts]]:
+    groups: dict[str, list[CaseFacts]] = defaultdict(list)
     for case in cases:
         groups[case.modality].append(case)
     return groups
 
 
-def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
-    """All values of the cases on one axis; each case weighs the same, and the axis spans all but the most extreme cases."""
+def _histogram(cases: Sequence[CaseFacts]) -> dict[str, Any]:
+    """All values of the cases on one axis, which spans all but the most extreme cases.
+
+    Each case weighs the same.
+    """
     low = float(np.percentile([case.low for case in cases], 5))
     high = float(np.percentile([case.high for case in cases], 95))
     high = high if high > low else low + 1.0
@@ -135,13 +139,16 @@ def _histogram(cases: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _parts(
-    cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+    cases: Sequence[CaseFacts], columns: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
-    """How a study with the default shares and seed would part the patients, spread over the classes of the first label column."""
+    """How a study with the default shares and seed would part the patients.
+
+    They are spread over the classes of the first label column.
+    """
     if not cases:
         return {}
     number = {patient: i for i, patient in enumerate(sorted({case.patient for case in cases}))}
-    first = next(iter(told.values()), {})
+    first = next(iter(columns.values()), {})
     classes = {value: i for i, value in enumerate(sorted(set(first.values())))}
     strata = [classes[first[i]] if i in first else None for i in range(len(cases))]
     pairs = zip(cases, strata, strict=True)
@@ -157,15 +164,18 @@ def _parts(
 
 
 def _doubles(
-    twice: Doubles, cases: Sequence[Facts], told: Mapping[str, Mapping[int, str]]
+    doubles: Doubles, cases: Sequence[CaseFacts], columns: Mapping[str, Mapping[int, str]]
 ) -> dict[str, dict[str, int]]:
-    """Near ones of one patient do not count: neighbouring slices and repeated exposures look alike."""
+    """Counts of doubles; near ones of one patient do not count.
+
+    Neighbouring slices and repeated exposures look alike.
+    """
     owners = {i: case.patient for i, case in enumerate(cases)}
-    first = next(iter(told.values()), {})
+    first = next(iter(columns.values()), {})
     shown = {}
     for kind, groups in (
-        ("exact", twice.exact),
-        ("near", tuple(g for g in twice.near if len({owners[i] for i in g}) > 1)),
+        ("exact", doubles.exact),
+        ("near", tuple(g for g in doubles.near if len({owners[i] for i in g}) > 1)),
     ):
         shown[kind] = {
             "groups": len(groups),

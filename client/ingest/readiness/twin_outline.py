@@ -1,37 +1,51 @@
-"""What a synthetic twin discloses of a hospital: all of it, and nothing else, is in an :class:`Outline`.
+"""What a synthetic twin discloses of a hospital: an :class:`Outline`, and nothing else.
 
-Counts are rounded to fives and never told below ten; sizes, spacings and values fall into coarse bins; a form of image or a value of a column is
-told only if at least five patients have it, and its share in tenths. Of a column with many values only coarse limits are told, and of texts
-nothing. No number in it comes from a single patient, except that the largest and smallest values are hinted at by powers of two.
+Counts are rounded to fives and never told below ten; sizes, spacings and values fall into coarse
+bins; a form of image or a value of a column is told only if at least five patients have it, and its
+share in tenths. Of a column with many values only coarse limits are told, and of texts nothing. No
+number in it comes from a single patient, except that the largest and smallest values are hinted at
+by powers of two.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from client.dataset import boxes, label_names, masks
+from client.dataset import box_files, label_names, masks
 from client.dataset import manifest as manifests
 from client.ingest import table_files
+from client.ingest.readiness.twin_rounding import (
+    coarse_size,
+    coarse_step,
+    outward,
+    rounded,
+    tenths,
+)
 from client.ingest.table_files import Identifiers
 from client.readers import _registry
 from common.errors import CaseError, SiteError
 
-LEAST, STEP, ENOUGH = 10, 5, 5
-_SAMPLED, _MOST_NUMBERS = 200, 1000
+ENOUGH = 5
+"""Fewest patients of a value or form that is told."""
+_SAMPLED = 200
+"""Most images that are opened."""
+_MOST_NUMBERS = 1000
 _TABLES = ("labels.csv", "cases.csv", "table.csv")
-T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Form:
-    """Images that look alike to a program: room, ending, channels, size in pixels, spacing in mm, bounds of the values, tenths of the images."""
+    """Images that look alike to a program.
+
+    Room and ending of the file, channels, size in pixels, spacing in mm, bounds of the values,
+    tenths of the images.
+    """
 
     room: str
     ending: str
@@ -45,7 +59,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: values with their tenths, or coarse limits of numbers; neither for texts."""
+    """One column of a table: values with their tenths, coarse limits of numbers, or neither."""
 
     table: str
     name: str
@@ -79,7 +93,7 @@ def draw(site: Path) -> Outline:
     Raises:
         SiteError: it has no usable image, or a table cannot be read.
     """
-    files = manifests._images(site)
+    files = manifests.image_files(site)
     tables = {name: table_files.read(site / name) for name in _TABLES if (site / name).is_file()}
     owners = _owners(tables.values())
     people = {owners.get(name, name) for name in files}
@@ -90,33 +104,29 @@ def draw(site: Path) -> Outline:
         for c in _columns(name, sheet, frozenset(label_names.read(site).labels))
     )
     return Outline(
-        rounded(len(files)),
-        min(rounded(len(people)), rounded(len(files))),
-        forms,
-        columns,
-        _mask(site, files),
-        _boxes(site),
+        images=rounded(len(files)),
+        patients=min(rounded(len(people)), rounded(len(files))),
+        forms=forms,
+        columns=columns,
+        mask=_mask(site, files),
+        boxes=_boxes(site),
     )
 
 
-def rounded(count: int) -> int:
-    """To fives, and never below ten."""
-    return max(LEAST, STEP * round(count / STEP))
-
-
 def _owners(tables: Iterable[table_files.Sheet]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for sheet in tables:
-        file, patient = sheet.column("file"), sheet.column("patient")
+        file = sheet.column("file")
+        patient = sheet.column("patient")
         if file and patient:
-            found.update(
+            owners.update(
                 {
                     _registry.key(row[file]): row[patient]
                     for row in sheet.rows
                     if row.get(file) and row.get(patient)
                 }
             )
-    return found
+    return owners
 
 
 def _sample(files: Mapping[str, Path]) -> dict[str, Path]:
@@ -128,7 +138,8 @@ def _forms(site: Path, files: Mapping[str, Path], owners: Mapping[str, str]) -> 
     people: dict[tuple[str, str, int, tuple[int, ...], tuple[float, ...]], set[str]] = defaultdict(
         set
     )
-    lows, highs = [], []
+    lows: list[float] = []
+    highs: list[float] = []
     for name, path in _sample(files).items():
         try:
             channels, size, spacing, low, high = _shown(path)
@@ -142,20 +153,22 @@ def _forms(site: Path, files: Mapping[str, Path], owners: Mapping[str, str]) -> 
         )
     if not people:
         raise SiteError("data.nothing_readable")
-    told = {form: len(who) for form, who in people.items() if len(who) >= ENOUGH} or {
+    counts = {form: len(who) for form, who in people.items() if len(who) >= ENOUGH} or {
         max(people, key=lambda form: len(people[form])): 1
     }
-    low, high = _outward(float(np.median(lows)), -1), _outward(float(np.median(highs)), 1)
+    low = outward(float(np.median(lows)), -1)
+    high = outward(float(np.median(highs)), 1)
     return tuple(
-        Form(*form, low, max(high, low + 1.0), tenths) for form, tenths in _tenths(told).items()
+        Form(*form, low, max(high, low + 1.0), tenths) for form, tenths in tenths(counts).items()
     )
 
 
 def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Iterable[Column]:
-    """Values of columns that read like labels, coarse limits of numbers, of everything else the name alone."""
-    patient, file = sheet.column("patient"), sheet.column("file")
+    """Values of columns that read like labels, coarse limits of numbers; else the name alone."""
+    patient = sheet.column("patient")
+    file = sheet.column("file")
     owners = [row.get(patient or "", "") or row.get(file or "", "") for row in sheet.rows]
-    listed = table_files.stays(sheet, owners, (), Identifiers(), words)
+    listed = table_files.stays(sheet, owners, keep=(), identifiers=Identifiers(), listed=words)
     for name in sheet.others:
         people: dict[str, set[str]] = defaultdict(set)
         for row, owner in zip(sheet.rows, owners, strict=True):
@@ -167,58 +180,54 @@ def _columns(table: str, sheet: table_files.Sheet, words: frozenset[str]) -> Ite
             if len(who) >= ENOUGH and name in listed
         }
         yield Column(
-            table, name, _tenths(values), None if name in listed or not people else _limits(people)
+            table, name, tenths(values), None if name in listed or not people else _limits(people)
         )
 
 
 def _limits(texts: Iterable[str]) -> tuple[float, float] | None:
-    """Coarse limits between the fifth and the ninety-fifth percentile; None where a value is no number."""
+    """Coarse limits between the 5th and the 95th percentile; None where a value is no number."""
     try:
         numbers = np.array([float(text) for text in texts])
     except ValueError:
         return None
     if not np.isfinite(numbers).all():
         return None
-    return _outward(float(np.percentile(numbers, 5)), -1), _outward(
-        float(np.percentile(numbers, 95)), 1
-    )
+    low, high = np.percentile(numbers, (5, 95))
+    return outward(float(low), -1), outward(float(high), 1)
 
 
 def _mask(site: Path, files: Mapping[str, Path]) -> tuple[str, tuple[int, ...]] | None:
     if not (site / "masks").is_dir():
         return None
-    found = list(
-        _sample(
-            {
-                stem: path
-                for stem, path in masks.find_masks(site).items()
-                if stem in {_registry.stem(name) for name in files}
-            }
-        ).values()
-    )
-    seen: Counter[int] = Counter()
-    for path in found:
+    stems = {_registry.stem(name) for name in files}
+    fitting = {stem: path for stem, path in masks.find_masks(site).items() if stem in stems}
+    sample = list(_sample(fitting).values())
+    counts: Counter[int] = Counter()
+    for path in sample:
         try:
-            seen.update(_numbers(path))
+            counts.update(_numbers(path))
         except CaseError:
             continue
-    endings = Counter(_registry.ending(path.name) or "" for path in found)
-    values = tuple(
-        sorted(value for value, count in seen.most_common(20) if count >= min(ENOUGH, len(found)))
-    )
-    return (endings.most_common(1)[0][0], values) if found else None
+    endings = Counter(_registry.ending(path.name) or "" for path in sample)
+    enough = min(ENOUGH, len(sample))
+    values = sorted(value for value, count in counts.most_common(20) if count >= enough)
+    return (endings.most_common(1)[0][0], tuple(values)) if sample else None
 
 
 def _shown(path: Path) -> tuple[int, tuple[int, ...], tuple[float, ...], float, float]:
-    """Channels, coarse size and spacing, lowest and highest value of one image, which is given back before the next is opened."""
+    """Channels, coarse size and spacing, lowest and highest value of one image.
+
+    The image is given back before the next one is opened.
+    """
     scan = _registry.read(path)
-    low, high = float(np.nanmin(scan.array)), float(np.nanmax(scan.array))
+    low = float(np.nanmin(scan.array))
+    high = float(np.nanmax(scan.array))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise CaseError("case.nothing_finite")
     return (
         len(scan.array),
-        tuple(map(_size, scan.array.shape[1:])),
-        tuple(map(_step, scan.spacing)),
+        tuple(map(coarse_size, scan.array.shape[1:])),
+        tuple(map(coarse_step, scan.spacing)),
         low,
         high,
     )
@@ -226,13 +235,13 @@ def _shown(path: Path) -> tuple[int, tuple[int, ...], tuple[float, ...], float, 
 
 def _numbers(path: Path) -> set[int]:
     """The numbers in a mask but 0, row by row; of one with more numbers than any mask has, none."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for row in _registry.read(path).array[0]:
         values = row[np.isfinite(row)]
-        found.update(map(int, np.unique(values)))
-        if len(found) > _MOST_NUMBERS:
+        numbers.update(map(int, np.unique(values)))
+        if len(numbers) > _MOST_NUMBERS:
             return set()
-    return found - {0}
+    return numbers - {0}
 
 
 def _boxes(site: Path) -> tuple[Mapping[str, int], int] | None:
@@ -240,7 +249,7 @@ def _boxes(site: Path) -> tuple[Mapping[str, int], int] | None:
         return None
     entries = [
         e
-        for e in boxes.read_boxes(site, label_names.LabelNames()).values()
+        for e in box_files.read_boxes(site, label_names.LabelNames()).values()
         if isinstance(e, dict) and isinstance(e.get("objects"), list)
     ]
     images: Counter[str] = Counter()
@@ -252,34 +261,6 @@ def _boxes(site: Path) -> tuple[Mapping[str, int], int] | None:
                 if isinstance(item, dict) and "label" in item
             }
         )
-    told = {label: count for label, count in images.items() if count >= ENOUGH}
+    counts = {label: count for label, count in images.items() if count >= ENOUGH}
     mean = sum(len(entry["objects"]) for entry in entries) / max(1, len(entries))
-    return _tenths(told), max(1, int(_step(max(mean, 1.0))))
-
-
-def _tenths(counts: Mapping[T, int]) -> dict[T, int]:
-    whole = max(1, sum(counts.values()))
-    return {
-        value: max(1, round(10 * count / whole)) for value, count in sorted(counts.items(), key=str)
-    }
-
-
-def _size(n: int) -> int:
-    """To a sixteenth of the next power of two, at least to whole pixels of eight."""
-    bin_ = max(8, 1 << max(0, (n - 1).bit_length() - 3))
-    return max(bin_, bin_ * round(n / bin_))
-
-
-def _step(value: float) -> float:
-    """To the nearest of 1, 2 and 5 times a power of ten."""
-    power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
-    return round(min((1, 2, 5, 10), key=lambda factor: abs(factor * power - value)) * power, 6)
-
-
-def _outward(value: float, side: int) -> float:
-    """To the next power of two away from the middle; 0 stays."""
-    if value == 0 or not math.isfinite(value):
-        return 0.0
-    grow = (value > 0) == (side > 0)
-    exponent = math.ceil(math.log2(abs(value))) if grow else math.floor(math.log2(abs(value)))
-    return math.copysign(2.0**exponent, value)
+    return tenths(counts), max(1, int(coarse_step(max(mean, 1.0))))

@@ -1,8 +1,9 @@
-"""Which decoder takes which transfer syntax, and what a compressed frame says about its own size before any decoder sees it.
+"""Which decoder takes which transfer syntax, and what is checked of a frame before it does.
 
-The codecs are libraries with wheels of their own: JPEG 2000 by OpenJPEG (pylibjpeg-openjpeg) and JPEG baseline by Pillow, both
-through pydicom; JPEG lossless and extended with 12 bits by libjpeg-turbo 3, JPEG-LS by CharLS, RLE by PackBits (imagecodecs). GDCM is not
-used, as it ends the program on damaged frames.
+The codecs are libraries with wheels of their own: JPEG 2000 by OpenJPEG (pylibjpeg-openjpeg) and
+JPEG baseline by Pillow, both through pydicom; JPEG lossless and extended with 12 bits by
+libjpeg-turbo 3, JPEG-LS by CharLS, RLE by PackBits (imagecodecs). GDCM is not used, as it ends the
+program on damaged frames.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from client.readers.dicom.opening import whole, word
+from client.readers.dicom.element_values import whole, word
 from client.readers.dicom.reasons import DicomError, Reason
 
 _J2K = (JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
@@ -52,7 +53,7 @@ _DECODERS: dict[UID, tuple[str, ...]] = {
     JPEGExtended12Bit: ("pillow", "imagecodecs"),
     RLELossless: ("imagecodecs", "pydicom"),
 }
-"""Transfer syntax: the decoders that may take it, the best first; all but imagecodecs are names of pydicom's."""
+"""Transfer syntax: its decoders, the best first; all but imagecodecs are named as in pydicom."""
 NATIVE = frozenset(
     (
         ImplicitVRLittleEndian,
@@ -62,7 +63,7 @@ NATIVE = frozenset(
     )
 )
 """Transfer syntaxes without compressed frames."""
-_WAYS = {
+_COMPRESSIONS = {
     "High-Throughput JPEG 2000": "High-Throughput JPEG 2000",
     "JPEG 2000": "JPEG 2000",
     "JPEG Lossless": "JPEG Lossless",
@@ -80,29 +81,31 @@ _SOF = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 
 
 def decode(header: Dataset) -> npt.NDArray[Any]:
-    """Every frame of PixelData as stored values ``[H, W]``, ``[N, H, W]``, ``[H, W, 3]`` or ``[N, H, W, 3]``; YBR is turned into RGB.
+    """Every frame of PixelData as stored values ``[H, W]`` or ``[N, H, W]``.
+
+    Colour has a further axis, ``[H, W, 3]`` or ``[N, H, W, 3]``; YBR is turned into RGB.
 
     Raises:
-        DicomError: no decoder of this installation takes the transfer syntax, or the pixels are damaged.
+        DicomError: no decoder of this installation takes the transfer syntax, or the pixels are
+            damaged.
     """
     syntax = check(header)
     if syntax in NATIVE:
         native: npt.NDArray[Any] = pixel_array(header)
         return native
     _check_streams(header, syntax)
-    failure, pixels = "", np.empty(0)
+    failure = ""
     for name in decoders(syntax):
         try:
-            pixels = (
-                _direct(header, syntax)
-                if name == "imagecodecs"
-                else pixel_array(header, decoding_plugin=name)
-            )
-        except Exception as error:  # a codec may take the syntax but not this depth of it
+            if name == "imagecodecs":
+                return _direct(header, syntax)
+            pixels: npt.NDArray[Any] = pixel_array(header, decoding_plugin=name)
+        # A codec may take the syntax but not this depth of it: then the next one is asked.
+        except Exception as error:
             failure += repr(error)
         else:
             return pixels
-    raise DicomError(Reason.CODEC, failure, "dicom.undecoded", way=_way(syntax))
+    raise DicomError(Reason.CODEC, failure, "dicom.undecoded", way=_compression(syntax))
 
 
 def check(header: Dataset) -> UID:
@@ -113,9 +116,8 @@ def check(header: Dataset) -> UID:
     """
     syntax: UID = header.file_meta.TransferSyntaxUID
     if syntax not in NATIVE and not decoders(syntax):
-        raise DicomError(
-            Reason.CODEC, f"transfer syntax {syntax}", "dicom.no_decoder", way=_way(syntax)
-        )
+        local = f"transfer syntax {syntax}"
+        raise DicomError(Reason.CODEC, local, "dicom.no_decoder", way=_compression(syntax))
     return syntax
 
 
@@ -134,25 +136,27 @@ def decoders(syntax: UID) -> tuple[str, ...]:
 
 
 def _direct(header: Dataset, syntax: UID) -> npt.NDArray[Any]:
-    """Frames through imagecodecs, ``[N, H, W]`` or RGB ``[N, H, W, 3]``, in the type that BitsAllocated and PixelRepresentation state."""
-    import imagecodecs  # noqa: PLC0415  # large, and only these transfer syntaxes need it
+    """Frames through imagecodecs, ``[N, H, W]`` or RGB ``[N, H, W, 3]``, in the header's type."""
+    # Imported here: it is large, and only these transfer syntaxes need it.
+    import imagecodecs  # noqa: PLC0415
 
     samples = whole(header, "SamplesPerPixel", 1)
     if samples == 3 and word(header, "PhotometricInterpretation") != "RGB":
         raise ValueError("colour that is not RGB")
     kind = np.dtype(f"u{whole(header, 'BitsAllocated') // 8}")
     shape = (whole(header, "Rows"), whole(header, "Columns"), *([3] if samples == 3 else []))
-    one: Callable[[bytes], Any] = (
+    decode_frame: Callable[[bytes], Any] = (
         imagecodecs.jpegls_decode
         if syntax in (JPEGLSLossless, JPEGLSNearLossless)
         else imagecodecs.jpeg8_decode
     )
     if syntax == RLELossless:
-        one = functools.partial(
+        decode_frame = functools.partial(
             _unrolled, kind=kind, shape=shape, unpack=imagecodecs.packbits_decode
         )
     frames = [
-        np.asarray(one(frame)).astype(kind, casting="safe", copy=False) for frame in _frames(header)
+        np.asarray(decode_frame(frame)).astype(kind, casting="safe", copy=False)
+        for frame in _frames(header)
     ]
     if any(frame.shape != shape for frame in frames):
         raise ValueError("a frame has another shape")
@@ -167,9 +171,10 @@ def _unrolled(
     shape: tuple[int, ...],
     unpack: Callable[[bytes], bytes | bytearray],
 ) -> npt.NDArray[Any]:
-    """One RLE frame: PackBits segments, one for each byte of each sample, the highest byte first (PS3.5 G.2)."""
+    """One RLE frame: one PackBits segment a byte of a sample, the highest first (PS3.5 G.2)."""
     count, *starts = struct.unpack_from("<16I", frame)
-    samples, size = math.prod(shape[2:]), math.prod(shape[:2])
+    samples = math.prod(shape[2:])
+    size = math.prod(shape[:2])
     if count != samples * kind.itemsize or not all(
         64 <= start <= len(frame) for start in starts[:count]
     ):
@@ -178,61 +183,61 @@ def _unrolled(
     planes = np.empty((shape[0], shape[1], samples, kind.itemsize), np.uint8)
     for number, (start, end) in enumerate(zip(starts, ends, strict=False)):
         segment = np.frombuffer(unpack(frame[start:end]), np.uint8, size)
-        planes[:, :, number // kind.itemsize, kind.itemsize - 1 - number % kind.itemsize] = (
-            segment.reshape(shape[:2])
-        )
+        sample, byte = divmod(number, kind.itemsize)
+        planes[:, :, sample, kind.itemsize - 1 - byte] = segment.reshape(shape[:2])
     return planes.view(kind.newbyteorder("<")).reshape(shape)
 
 
 def _frames(header: Dataset) -> Iterator[bytes]:
-    yield from generate_frames(
-        header.PixelData, number_of_frames=max(1, whole(header, "NumberOfFrames", 1))
-    )
+    count = max(1, whole(header, "NumberOfFrames", 1))
+    yield from generate_frames(header.PixelData, number_of_frames=count)
 
 
-def _way(syntax: UID) -> str:
-    """What people call the way in which pixels are compressed, as the table of sentences lists it."""
+def _compression(syntax: UID) -> str:
+    """What people call the compression of a transfer syntax, as the table of sentences lists it."""
     if not syntax.is_transfer_syntax or syntax.is_private:
         return ""
-    return next((way for start, way in _WAYS.items() if syntax.name.startswith(start)), "")
+    names = (name for start, name in _COMPRESSIONS.items() if syntax.name.startswith(start))
+    return next(names, "")
 
 
 def _check_streams(header: Dataset, syntax: UID) -> None:
-    """Refuse a frame before a decoder sees it that states other rows, columns or samples, for which memory would be reserved, or has no end."""
+    """Refuse a frame that states another size than the header, or has no end.
+
+    A decoder would reserve memory for the size that the frame states.
+    """
     if syntax == RLELossless:
         return
-    size, samples = (
-        (whole(header, "Rows"), whole(header, "Columns")),
+    size = (
+        whole(header, "Rows"),
+        whole(header, "Columns"),
         whole(header, "SamplesPerPixel", 1),
     )
     for frame in _frames(header):
-        if stated(frame) != (*size, samples):
-            raise DicomError(
-                Reason.DAMAGED,
-                f"a compressed frame states {stated(frame)}, the header {(*size, samples)}",
-            )
+        if stated(frame) != size:
+            local = f"a compressed frame states {stated(frame)}, the header {size}"
+            raise DicomError(Reason.DAMAGED, local)
         if syntax not in _J2K and _END not in frame[-4:]:
             raise DicomError(Reason.DAMAGED, "a compressed frame has no end")
 
 
 def stated(frame: bytes) -> tuple[int, int, int] | None:
-    """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 code stream states; None where it states none."""
-    siz = frame[:512].find(b"\xff\x4f\xff\x51")  # SOC, SIZ: ITU-T T.800, A.5.1
+    """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 code stream states, or None."""
+    # The markers SOC and SIZ begin a JPEG 2000 code stream: ITU-T T.800, A.5.1.
+    siz = frame[:512].find(b"\xff\x4f\xff\x51")
     if siz >= 0 and len(frame) >= siz + 42:
         right, bottom, left, top = (
             int.from_bytes(frame[siz + i : siz + i + 4], "big") for i in (8, 12, 16, 20)
         )
         return bottom - top, right - left, int.from_bytes(frame[siz + 40 : siz + 42], "big")
-    place = 2
-    while frame[:2] == b"\xff\xd8" and place + 10 <= len(frame) and frame[place] == 0xFF:
-        if frame[place + 1] in _SOF:
+    position = 2
+    while frame[:2] == b"\xff\xd8" and position + 10 <= len(frame) and frame[position] == 0xFF:
+        if frame[position + 1] in _SOF:
             rows, columns = (
-                int.from_bytes(frame[place + i : place + i + 2], "big") for i in (5, 7)
+                int.from_bytes(frame[position + i : position + i + 2], "big") for i in (5, 7)
             )
-            return rows, columns, frame[place + 9]
-        place += (
-            1
-            if frame[place + 1] == 0xFF
-            else 2 + int.from_bytes(frame[place + 2 : place + 4], "big")
-        )
+            return rows, columns, frame[position + 9]
+        # Any number of bytes FF may stand before a marker (ITU-T T.81, B.1.1.2).
+        filler = frame[position + 1] == 0xFF
+        position += 1 if filler else 2 + int.from_bytes(frame[position + 2 : position + 4], "big")
     return None

@@ -1,4 +1,4 @@
-"""DICOM Segmentation objects (PS3.3 A.51, C.8.20): binary, fractional and label maps, as masks on the grid of a series."""
+"""DICOM Segmentation objects (PS3.3 A.51, C.8.20) as masks on the grid of a series."""
 
 from __future__ import annotations
 
@@ -11,33 +11,38 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from client.readers.dicom import codecs, planes
-from client.readers.dicom.geometry import Grid
-from client.readers.dicom.geometry import Plane as Place
-from client.readers.dicom.opening import first_item, guarded, open_header, whole, word
+from client.readers.dicom.element_values import first_item, whole, word
+from client.readers.dicom.geometry import Grid, Plane
+from client.readers.dicom.opening import guarded, open_header
 from client.readers.dicom.pixels import LARGEST_IMAGE, frames
 from client.readers.dicom.reasons import DicomError, Reason
-from client.readers.dicom.segment_grids import Masks, Plane, check_reference
+from client.readers.dicom.segment_grids import Masks, SlicePixels, check_reference
 from client.readers.dicom.series import Series
 
-_OFF_GRID = 0.05  # most by which a frame may miss the grid, in voxels
+_OFF_GRID = 0.05
+"""Most by which a frame may miss the grid, in voxels."""
 _MOST_SEGMENTS = 65535
+"""Highest number of a segment; masks are uint16."""
 
 
 def read(path: Path, series: Series) -> Masks:
-    """The segments of a SEG file on the grid of a sorted series; of a fractional segment, what is at least half full.
+    """The segments of a SEG file on the grid of a sorted series.
+
+    Segments are binary, fractional (inside is what is at least half full), or a label map.
 
     Raises:
-        CaseError: damaged; no segmentation; or it was drawn on another grid, frame of reference or patient.
+        CaseError: damaged; no segmentation; or it was drawn on another grid, frame of reference or
+            patient.
     """
     with guarded(path):
         header = open_header(path, pixels=True)
         names = _names(header)
         grid = check_reference(header, series, {word(header, "FrameOfReferenceUID")})
-        drawn: dict[int, dict[int, Plane]] = {number: {} for number in names}
+        drawn: dict[int, dict[int, SlicePixels]] = {number: {} for number in names}
         placed = planes.framed(header)
-        for place, numbers, mask in zip(placed, _numbers(header), _frames(header), strict=True):
+        for plane, numbers, mask in zip(placed, _numbers(header), _frames(header), strict=True):
             for number in numbers or [int(n) for n in np.unique(mask) if n in names]:
-                _paint(drawn[number], mask == number if not numbers else mask > 0, place, grid)
+                _paint(drawn[number], mask == number if not numbers else mask > 0, plane, grid)
         return Masks(names, grid, drawn)
 
 
@@ -46,7 +51,8 @@ def _names(header: Dataset) -> dict[int, str]:
         whole(item, "SegmentNumber", -1): word(item, "SegmentLabel")
         for item in header.get("SegmentSequence") or ()
     }
-    names.pop(0, None)  # the background of a label map
+    # Segment 0 is the background of a label map.
+    names.pop(0, None)
     if not names or min(names) < 0 or max(names) > _MOST_SEGMENTS or "PixelData" not in header:
         raise DicomError(Reason.NO_IMAGE, "no segments")
     size = whole(header, "Rows") * whole(header, "Columns")
@@ -62,19 +68,15 @@ def _numbers(header: Dataset) -> Iterator[list[int]]:
         if word(header, "SegmentationType") == "LABELMAP":
             yield []
         else:
-            yield [
-                whole(
-                    planes.group(own, shared, "SegmentIdentificationSequence"),
-                    "ReferencedSegmentNumber",
-                    -1,
-                )
-            ]
+            identification = planes.group(own, shared, "SegmentIdentificationSequence")
+            yield [whole(identification, "ReferencedSegmentNumber", -1)]
 
 
 def _frames(header: Dataset) -> Iterator[npt.NDArray[Any]]:
     """Each frame as ``[rows, columns]``: not 0 inside, or the segment's number in a label map."""
-    shape = whole(header, "Rows"), whole(header, "Columns")
-    bits, kind = whole(header, "BitsAllocated"), word(header, "SegmentationType")
+    shape = (whole(header, "Rows"), whole(header, "Columns"))
+    bits = whole(header, "BitsAllocated")
+    kind = word(header, "SegmentationType")
     half = (whole(header, "MaximumFractionalValue", 255) + 1) // 2 if kind == "FRACTIONAL" else 0
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP") or bits not in (1, 8, 16):
         raise DicomError(Reason.KIND, f"{kind} with {bits} bits")
@@ -86,27 +88,28 @@ def _frames(header: Dataset) -> Iterator[npt.NDArray[Any]]:
 
 
 def _unpacked(data: bytes, count: int, shape: tuple[int, int]) -> Iterator[npt.NDArray[Any]]:
-    """Frames of single bits, the first in the lowest bit, without padding between frames (PS3.5 8.1.1, 8.2)."""
+    """Frames of single bits, the first lowest, without padding between (PS3.5 8.1.1, 8.2)."""
     size = shape[0] * shape[1]
     if len(data) * 8 < count * size:
         raise DicomError(
             Reason.DAMAGED, "PixelData is shorter than rows, columns and frames ask for"
         )
     for number in range(count):
-        first, last = number * size, (number + 1) * size
-        piece = np.unpackbits(
-            np.frombuffer(data[first // 8 : -(-last // 8)], np.uint8), bitorder="little"
-        )
+        first = number * size
+        last = first + size
+        # Frames need not begin at a whole byte.
+        stored = np.frombuffer(data[first // 8 : -(-last // 8)], np.uint8)
+        piece = np.unpackbits(stored, bitorder="little")
         yield piece[first % 8 : first % 8 + size].reshape(shape)
 
 
-def _paint(slices: dict[int, Plane], mask: Plane, place: Place, grid: Grid) -> None:
+def _paint(slices: dict[int, SlicePixels], mask: SlicePixels, plane: Plane, grid: Grid) -> None:
     """Add a frame to its slice of the grid.
 
     Raises:
         DicomError: its pixels are not voxels of the grid.
     """
-    row, column, k = _corner(place, grid)
+    row, column, k = _corner(plane, grid)
     rows, columns = mask.shape
     if (
         min(row, column, k) < 0
@@ -120,15 +123,15 @@ def _paint(slices: dict[int, Plane], mask: Plane, place: Place, grid: Grid) -> N
         whole_slice[row : row + rows, column : column + columns] |= mask
 
 
-def _corner(place: Place, grid: Grid) -> tuple[int, int, int]:
+def _corner(plane: Plane, grid: Grid) -> tuple[int, int, int]:
     """Row, column and slice of a frame's first pixel."""
-    flip = np.array([-1.0, -1.0, 1.0])  # LPS to RAS
+    # LPS to RAS.
+    flip = np.array([-1.0, -1.0, 1.0])
     inverse = np.linalg.inv(grid.affine)
-    steps = (
-        inverse[:3, :3]
-        @ np.array([flip * place.down * place.spacing[0], flip * place.across * place.spacing[1]]).T
-    )
-    corner = inverse[:3, :3] @ (flip * place.position) + inverse[:3, 3]
+    down = flip * plane.down * plane.spacing[0]
+    across = flip * plane.across * plane.spacing[1]
+    steps = inverse[:3, :3] @ np.array([down, across]).T
+    corner = inverse[:3, :3] @ (flip * plane.position) + inverse[:3, 3]
     nearest = np.rint(corner)
     stretch = np.abs(steps - np.eye(3)[:, :2]).max() * max(grid.size)
     if np.abs(corner - nearest).max() > _OFF_GRID or stretch > 0.5:

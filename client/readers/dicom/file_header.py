@@ -1,4 +1,4 @@
-"""What sorting needs of one file: whose it is, which series it belongs to, and where its slices lie."""
+"""What sorting needs of one file: whose it is, its series, and where its slices lie."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from client.readers.dicom import codecs, pixels, planes
+from client.readers.dicom.element_values import references, whole, word, words
 from client.readers.dicom.geometry import Plane
-from client.readers.dicom.opening import guarded, open_header, references, whole, word, words
+from client.readers.dicom.opening import guarded, open_header
 from client.readers.dicom.reasons import DicomError, Reason
 
 _MASKS = {
@@ -16,15 +17,16 @@ _MASKS = {
     "1.2.840.10008.5.1.4.1.1.66.7": "segments",
     "1.2.840.10008.5.1.4.1.1.481.3": "structures",
 }
-"""SOP classes of segmentations (PS3.4 B.5): Segmentation, Label Map Segmentation, RT Structure Set."""
+"""SOP classes (PS3.4 B.5) of Segmentation, Label Map Segmentation and RT Structure Set."""
 
 
 @dataclass(frozen=True)
-class File:
+class FileHeader:
     """What sorting keeps of one header.
 
     Attributes:
-        form: how its pixels make slices: "plain", "frames", "mosaic"; or what it is instead: "segments", "structures".
+        form: how its pixels make slices: "plain", "frames", "mosaic"; or what it is instead:
+            "segments", "structures".
         planes: places of its slices; none without geometry.
         references: SeriesInstanceUIDs that segments or structures were drawn on.
     """
@@ -44,7 +46,7 @@ class File:
     references: tuple[str, ...]
 
 
-def opened(path: Path) -> File:
+def opened(path: Path) -> FileHeader:
     """What sorting needs of a file.
 
     Raises:
@@ -53,15 +55,16 @@ def opened(path: Path) -> File:
     with guarded(path):
         header = open_header(path)
         form = _form(header)
-        found: tuple[Plane, ...]
-        drawn_on: tuple[str, ...]
+        slice_planes: tuple[Plane, ...] = ()
+        drawn_on: tuple[str, ...] = ()
         if form in ("segments", "structures"):
-            found, drawn_on = (), references(header)
+            drawn_on = references(header)
         else:
+            # An image that cannot be decoded is refused now, not in the middle of training.
             pixels.check(header)
             codecs.check(header)
-            found, drawn_on = _planes(header, form), ()
-        return File(
+            slice_planes = _planes(header, form)
+        return FileHeader(
             path=path,
             uid=word(header, "SeriesInstanceUID"),
             instance=word(header, "SOPInstanceUID"),
@@ -71,7 +74,7 @@ def opened(path: Path) -> File:
             form=form,
             size=(whole(header, "Rows"), whole(header, "Columns")),
             spacing=pixels.spacing(header),
-            planes=found,
+            planes=slice_planes,
             colour=pixels.is_colour(header),
             frame=word(header, "FrameOfReferenceUID"),
             references=drawn_on,

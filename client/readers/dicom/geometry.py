@@ -1,4 +1,4 @@
-"""Where slices lie: planes in the patient's coordinates to one straight, evenly spaced grid, or the reason why there is none.
+"""Where slices lie: planes to one straight, evenly spaced grid, or the reason there is none.
 
 DICOM places pixel centres in LPS+ millimetres (PS3.3 C.7.6.2.1.1); grids here are RAS+, as NIfTI's.
 """
@@ -23,13 +23,18 @@ SAME_ANGLE = 2e-3
 SAME_PIXEL = 1e-3
 """Most by which pixel spacings of one series differ, relative."""
 UNEVEN = 0.05
-"""Most by which a step between slices differs from the median step, relative; positions are often rounded to 0.1 mm."""
+"""Most by which a step between slices differs from the median, relative.
+
+Positions are often rounded to 0.1 mm.
+"""
 ROUNDED = 0.01
 """Millimetres by which a step may differ whatever its size."""
 TILTED = 0.5
 """Most degrees between the stack's axis and the slice normal."""
-_STRAIGHT = 0.05  # millimetres over the whole stack that rounded positions explain
-_SAME_PLACE = 1e-3  # millimetres
+_STRAIGHT = 0.05
+"""Millimetres over the whole stack that rounded positions explain."""
+_SAME_PLACE = 1e-3
+"""Millimetres below which two slices lie at one position."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class Plane:
 
     Attributes:
         position: centre of the first pixel, LPS millimetres, ``[3]``.
-        across, down: unit vectors along a row (to the next column) and along a column (to the next row), ``[3]``.
+        across, down: unit vectors along a row (to the next column) and along a column (to the next
+            row), ``[3]``.
         spacing: millimetres between rows, then between columns (PS3.3 10.7.1.3).
         size: rows, columns.
         source: which file and which frame of it, in the caller's numbers.
@@ -113,7 +119,8 @@ def grid(planes: Sequence[Plane]) -> Grid:
     """Order planes by position and lay one grid through them.
 
     Raises:
-        DicomError: they differ in frame of reference, size, orientation or pixel spacing, coincide, are sheared, or their steps differ.
+        DicomError: they differ in frame of reference, size, orientation or pixel spacing, coincide,
+            are sheared, or their steps differ.
     """
     _check_alike(planes)
     normal = planes[0].normal
@@ -121,10 +128,9 @@ def grid(planes: Sequence[Plane]) -> Grid:
     order = np.argsort(along, kind="stable")
     steps = np.diff(along[order])
     if len(steps) and steps.min() < _SAME_PLACE:
-        raise DicomError(
-            Reason.DUPLICATE,
-            f"{int((steps < _SAME_PLACE).sum())} of {len(planes)} slices repeat a position",
-        )
+        repeated = int((steps < _SAME_PLACE).sum())
+        local = f"{repeated} of {len(planes)} slices repeat a position"
+        raise DicomError(Reason.DUPLICATE, local)
     ordered = [planes[i] for i in order]
     positions = np.array([plane.position for plane in ordered])
     _check_straight(positions, normal)
@@ -133,18 +139,22 @@ def grid(planes: Sequence[Plane]) -> Grid:
 
 
 def closest(affine: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """The axis of space that each array axis is closest to, and whether it runs against it (the rule of nibabel's ``io_orientation``).
+    """The axis of space that each array axis is closest to, and whether it runs against it.
 
-    The rotation part is freed of shear first (polar decomposition), so that both readers turn an oblique volume alike;
-    the clearest axis chooses first, so that the order of storage does not matter.
+    The rule is that of nibabel's ``io_orientation``. The rotation part is freed of shear first
+    (polar decomposition), so that both readers turn an oblique volume alike; the clearest axis
+    chooses first, so that the order of storage does not matter.
     """
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     left, _, right = np.linalg.svd(directions)
     rotation = left @ right
-    turn, flip = [0, 0, 0], [False, False, False]
+    turn = [0, 0, 0]
+    flip = [False, False, False]
     for axis in np.argsort(-np.abs(rotation).max(axis=0), kind="stable"):
         target = int(np.argmax(np.abs(rotation[:, axis])))
-        turn[axis], flip[axis] = target, bool(rotation[target, axis] < 0)
+        turn[axis] = target
+        flip[axis] = bool(rotation[target, axis] < 0)
+        # No other axis may go to this one.
         rotation[target] = 0
     return (turn[0], turn[1], turn[2]), (flip[0], flip[1], flip[2])
 
@@ -157,11 +167,8 @@ def place(
     Raises:
         DicomError: absent, not finite, or the directions are no unit vectors at right angles.
     """
-    if (
-        not origin
-        or not cosines
-        or not spacing
-        or (len(origin), len(cosines), len(spacing)) != (3, 6, 2)
+    if not (origin and cosines and spacing) or (
+        (len(origin), len(cosines), len(spacing)) != (3, 6, 2)
     ):
         raise DicomError(Reason.GEOMETRY, "position, orientation or pixel spacing is absent")
     if (
@@ -170,12 +177,12 @@ def place(
         or max(map(abs, (*origin, *spacing))) > 1e6
     ):
         raise DicomError(Reason.GEOMETRY, f"unusable numbers: {origin}, {cosines}, {spacing}")
-    across, down = np.array(cosines[:3], np.float64), np.array(cosines[3:], np.float64)
+    across = np.array(cosines[:3], np.float64)
+    down = np.array(cosines[3:], np.float64)
     lengths = np.linalg.norm(across), np.linalg.norm(down)
     if max(abs(length - 1) for length in lengths) > 1e-2 or abs(across @ down) > 1e-2:
-        raise DicomError(
-            Reason.GEOMETRY, f"orientation {cosines} is no pair of unit vectors at right angles"
-        )
+        local = f"orientation {cosines} is no pair of unit vectors at right angles"
+        raise DicomError(Reason.GEOMETRY, local)
     return (
         np.array(origin, np.float64),
         across / lengths[0],
@@ -195,20 +202,18 @@ def _check_alike(planes: Sequence[Plane]) -> None:
         raise DicomError(Reason.ORIENTATIONS)
     spacings = np.array([plane.spacing for plane in planes])
     if np.abs(spacings / np.array(first.spacing) - 1).max() > SAME_PIXEL:
-        raise DicomError(
-            Reason.SPACINGS, f"pixel spacings {sorted({plane.spacing for plane in planes})}"
-        )
+        local = f"pixel spacings {sorted({plane.spacing for plane in planes})}"
+        raise DicomError(Reason.SPACINGS, local)
 
 
 def _check_straight(positions: Array, normal: Array) -> None:
-    way = positions[-1] - positions[0]
-    along = float(way @ normal)
-    drift = float(np.linalg.norm(way - along * normal))
+    axis = positions[-1] - positions[0]
+    along = float(axis @ normal)
+    drift = float(np.linalg.norm(axis - along * normal))
     angle = math.degrees(math.atan2(drift, along))
     if angle > TILTED and drift > _STRAIGHT:
-        raise DicomError(
-            Reason.TILT, f"{angle:.2f} degrees between the stack's axis and the slice normal"
-        )
+        local = f"{angle:.2f} degrees between the stack's axis and the slice normal"
+        raise DicomError(Reason.TILT, local)
 
 
 def _check_even(steps: Array, positions: Array) -> None:
@@ -217,27 +222,35 @@ def _check_even(steps: Array, positions: Array) -> None:
     step = float(np.median(steps))
     allowed = max(ROUNDED, UNEVEN * step)
     if np.abs(steps - step).max() > allowed:
+        # Steps that are all multiples of the smallest: slices are missing.
         regular = float(steps.min())
         multiples = np.abs(steps / regular - np.rint(steps / regular)).max() <= UNEVEN
-        found = ", ".join(f"{value:.3f}" for value in sorted(set(np.round(steps, 3)))[:6])
-        raise DicomError(Reason.GAP if multiples else Reason.SPACINGS, f"steps of {found} mm")
-    even = positions[0] + np.linspace(0, 1, len(positions))[:, None] * (
-        positions[-1] - positions[0]
-    )
+        listed = ", ".join(f"{value:.3f}" for value in sorted(set(np.round(steps, 3)))[:6])
+        raise DicomError(Reason.GAP if multiples else Reason.SPACINGS, f"steps of {listed} mm")
+    fractions = np.linspace(0, 1, len(positions))[:, None]
+    even = positions[0] + fractions * (positions[-1] - positions[0])
     if np.linalg.norm(positions - even, axis=1).max() > max(0.1 * step, _STRAIGHT):
         raise DicomError(Reason.SPACINGS, "the positions do not lie on one straight, even line")
 
 
 def _laid(ordered: Sequence[Plane], positions: Array) -> Grid:
-    first, count = ordered[0], len(ordered)
+    first = ordered[0]
+    count = len(ordered)
     affine = np.eye(4)
     affine[:3, 0] = first.down * first.spacing[0]
     affine[:3, 1] = first.across * first.spacing[1]
     affine[:3, 2] = (positions[-1] - positions[0]) / (count - 1) if count > 1 else first.normal
     affine[:3, 3] = positions[0]
-    affine[:2] *= -1  # LPS to RAS
+    # LPS to RAS.
+    affine[:2] *= -1
     turn, flip = closest(affine)
-    return Grid(tuple(plane.source for plane in ordered), affine, (*first.size, count), turn, flip)
+    return Grid(
+        order=tuple(plane.source for plane in ordered),
+        affine=affine,
+        size=(*first.size, count),
+        turn=turn,
+        flip=flip,
+    )
 
 
 def _placed(values: tuple[T, ...], turn: tuple[int, int, int]) -> tuple[T, T, T]:

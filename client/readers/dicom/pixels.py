@@ -1,7 +1,8 @@
 """PixelData to numbers: stored values, modality units, colour.
 
-Grey comes out as float32 in modality units (rescale or modality LUT, PS3.3 C.11.1) with larger always brighter (MONOCHROME1 is reversed,
-PS3.3 C.7.6.3.1.2); windowing is not applied, since a window belongs to a screen. Colour comes out as RGB.
+Grey comes out as float32 in modality units (rescale or modality LUT, PS3.3 C.11.1) with larger
+always brighter (MONOCHROME1 is reversed, PS3.3 C.7.6.3.1.2); windowing is not applied, since a
+window belongs to a screen. Colour comes out as RGB.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.uid import ExplicitVRBigEndian
 
 from client.readers.dicom import codecs
-from client.readers.dicom.opening import numbers, whole, word
+from client.readers.dicom.element_values import numbers, whole, word
 from client.readers.dicom.reasons import DicomError, Reason
 from common.errors import CaseError
 
@@ -35,19 +36,22 @@ def check(header: Dataset) -> None:
     """Refuse a header whose image cannot be read, before any pixel is decoded.
 
     Raises:
-        CaseError: no pixels, an unknown photometric interpretation, a depth beyond 8 to 16 bit, or an unusable size.
+        CaseError: no pixels, an unknown photometric interpretation, a depth beyond 8 to 16 bit, or
+            an unusable size.
     """
     if "Rows" not in header or (
         "PixelData" not in header
         and ("FloatPixelData" in header or "DoubleFloatPixelData" in header)
     ):
         raise DicomError(Reason.NO_IMAGE if "Rows" not in header else Reason.KIND)
-    kind, samples = word(header, "PhotometricInterpretation"), whole(header, "SamplesPerPixel", 1)
+    kind = word(header, "PhotometricInterpretation")
+    samples = whole(header, "SamplesPerPixel", 1)
     if kind not in (*_GREY, *_COLOUR):
         raise DicomError(Reason.KIND, kind, "dicom.photometric")
     if samples != (3 if kind in _COLOUR[:-1] else 1):
         raise DicomError(Reason.KIND, f"{samples} samples, {kind}", "dicom.samples")
-    allocated, stored = whole(header, "BitsAllocated"), whole(header, "BitsStored")
+    allocated = whole(header, "BitsAllocated")
+    stored = whole(header, "BitsStored")
     if allocated not in (8, 16) or not 1 <= stored <= allocated:
         raise DicomError(Reason.KIND, f"{stored} of {allocated} bits", "dicom.bits")
     if not 0 < whole(header, "Rows") * whole(header, "Columns") * samples <= LARGEST_IMAGE:
@@ -80,21 +84,21 @@ def values(header: Dataset, into: npt.NDArray[np.float32] | None = None) -> Pixe
     if "PixelData" not in header:
         raise DicomError(Reason.NO_IMAGE)
     stored = _stored(header)
-    return (
-        _rgb(stored, header)
-        if is_colour(header)
-        else _grey(
-            stored, header, into if into is not None and into.shape == stored.shape else None
-        )
-    )
+    if is_colour(header):
+        return _rgb(stored, header)
+    fits = into is not None and into.shape == stored.shape
+    return _grey(stored, header, into if fits else None)
 
 
 def spacing(header: Dataset) -> tuple[float, float]:
-    """Row spacing (along H) then column spacing (along W), millimetres (PS3.3 10.7.1.3): in the patient, else at the detector, else 1."""
+    """Spacing of rows (along H), then of columns (along W), in millimetres (PS3.3 10.7.1.3).
+
+    In the patient, else at the detector, else 1.
+    """
     for name in _SPACINGS:
-        found = numbers(header, name)
-        if found is not None and len(found) == 2 and all(math.isfinite(v) and v > 0 for v in found):
-            return found[0], found[1]
+        values = numbers(header, name) or []
+        if len(values) == 2 and all(math.isfinite(v) and v > 0 for v in values):
+            return values[0], values[1]
     return 1.0, 1.0
 
 
@@ -120,11 +124,9 @@ def rescaled(
 
 def _stored(header: Dataset) -> Pixels:
     """Stored values, ``[N, H, W]`` or ``[N, H, W, 3]``, of the bits that BitsStored names only."""
-    rows, columns, samples = (
-        whole(header, "Rows"),
-        whole(header, "Columns"),
-        whole(header, "SamplesPerPixel", 1),
-    )
+    rows = whole(header, "Rows")
+    columns = whole(header, "Columns")
+    samples = whole(header, "SamplesPerPixel", 1)
     syntax = header.file_meta.TransferSyntaxUID
     if samples == 1 and syntax in codecs.NATIVE and syntax != ExplicitVRBigEndian:
         stored = _native(header, frames(header) * rows * columns)
@@ -136,9 +138,8 @@ def _stored(header: Dataset) -> Pixels:
 
 def _native(header: Dataset, count: int) -> Pixels:
     """Uncompressed samples, without a copy (PS3.5 A.1, A.2)."""
-    kind = np.dtype(
-        f"<{'i' if whole(header, 'PixelRepresentation') else 'u'}{whole(header, 'BitsAllocated') // 8}"
-    )
+    sign = "i" if whole(header, "PixelRepresentation") else "u"
+    kind = np.dtype(f"<{sign}{whole(header, 'BitsAllocated') // 8}")
     data = header.PixelData
     if not isinstance(data, bytes) or len(data) < count * kind.itemsize:
         raise DicomError(
@@ -149,12 +150,17 @@ def _native(header: Dataset, count: int) -> Pixels:
 
 
 def _used_bits(stored: Pixels, header: Dataset) -> Pixels:
-    """Drop what lies above and below the stored bits (overlays were kept there once) and extend the sign (PS3.5 8.1.1)."""
-    allocated, used = whole(header, "BitsAllocated"), whole(header, "BitsStored")
+    """Drop what lies above and below the stored bits, and extend the sign (PS3.5 8.1.1).
+
+    Overlays were kept there once.
+    """
+    allocated = whole(header, "BitsAllocated")
+    used = whole(header, "BitsStored")
     high = whole(header, "HighBit", used - 1)
     width = stored.dtype.itemsize * 8
     if used == width or width != allocated or stored.dtype.kind not in "iu":
         return stored
+    # A decoder puts the stored bits lowest, wherever HighBit says that they were.
     compressed = header.file_meta.TransferSyntaxUID not in codecs.NATIVE
     above = width - 1 - (used - 1 if compressed or not used - 1 <= high < width else high)
     shifted: Pixels = (stored << above) >> (width - used)
@@ -171,7 +177,10 @@ def _rgb(stored: Pixels, header: Dataset) -> Pixels:
 def _grey(
     stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None
 ) -> npt.NDArray[np.float32]:
-    """Modality units; MONOCHROME1 is reversed within the range that the stored bits allow, so 0 and the largest value change places."""
+    """Modality units; MONOCHROME1 is reversed within the range that the stored bits allow.
+
+    So the least and the largest stored value change places.
+    """
     result = _modality(stored, header, into)
     if word(header, "PhotometricInterpretation") == "MONOCHROME1":
         bits = whole(header, "BitsStored")
@@ -184,7 +193,7 @@ def _grey(
 def _modality(
     stored: Pixels, header: Dataset, into: npt.NDArray[np.float32] | None = None
 ) -> npt.NDArray[np.float32]:
-    """The modality LUT of the image, or of each frame of an enhanced object (PS3.3 C.7.6.16.2.9)."""
+    """Stored values through the image's modality LUT, or its slope and intercept."""
     if header.get("ModalityLUTSequence"):
         return np.asarray(apply_modality_lut(stored, header), np.float32)
     return rescaled(stored, *scale(header), into)
@@ -198,8 +207,8 @@ def scale(header: Dataset) -> tuple[float, float]:
     """
     factors = []
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
-        found = numbers(header, keyword)
-        if found is None and header.get(keyword) not in (None, ""):
+        values = numbers(header, keyword)
+        if values is None and header.get(keyword) not in (None, ""):
             raise CaseError("dicom.rescale")
-        factors.append(found[0] if found else default)
+        factors.append(values[0] if values else default)
     return factors[0], factors[1]

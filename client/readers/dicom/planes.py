@@ -1,8 +1,9 @@
-"""What a header says about the place of each slice: plain images, enhanced multi-frame objects, mosaics.
+"""What a header says about the place of each slice: plain images, enhanced objects, mosaics.
 
-Enhanced objects place their frames by functional groups (PS3.3 C.7.6.16). A Siemens mosaic holds the slices of one volume side by side in
-one image, described in the private CSA header (0029,1010); dicom2nifti and nibabel document its layout and the position correction from
-measurement, Siemens publishes neither.
+Enhanced objects place their frames by functional groups (PS3.3 C.7.6.16). A Siemens mosaic holds
+the slices of one volume side by side in one image, described in the private CSA header (0029,1010);
+dicom2nifti and nibabel document its layout and the position correction from measurement, Siemens
+publishes neither.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from client.readers.dicom.element_values import first_item, numbers, whole, word, words
 from client.readers.dicom.geometry import Plane, place
-from client.readers.dicom.opening import first_item, numbers, whole, word, words
 from client.readers.dicom.pixels import frames
 from client.readers.dicom.reasons import DicomError, Reason
 
@@ -51,8 +53,11 @@ _FRAME_TRAITS = (
     ("CTReconstructionSequence", "ConvolutionKernel"),
 )
 """The same of the frames of enhanced objects: functional group and attribute."""
-_CREATOR, _CREATOR_MR = "SIEMENS CSA HEADER", "SIEMENS MR HEADER"
-_MOST_TAGS, _MOST_ITEMS, _MOST_TILES = 128, 128, 1024
+_CREATOR = "SIEMENS CSA HEADER"
+_CREATOR_MR = "SIEMENS MR HEADER"
+_MOST_TAGS = 128
+_MOST_ITEMS = 128
+_MOST_TILES = 1024
 
 
 def plain(header: Dataset, source: tuple[int, int] = (0, 0)) -> Plane:
@@ -62,14 +67,22 @@ def plain(header: Dataset, source: tuple[int, int] = (0, 0)) -> Plane:
         DicomError: its geometry is absent or unusable.
     """
     traits: dict[str, Hashable] = {name: word(header, name) for name in TRAITS if name in header}
-    return _plane(header, header, header, header, (source, traits))
+    return _plane(
+        header,
+        position=header,
+        orientation=header,
+        measures=header,
+        source=source,
+        traits=traits,
+    )
 
 
 def framed(header: Dataset, file: int = 0) -> list[Plane]:
     """The planes of all frames of an enhanced multi-frame object.
 
     Raises:
-        DicomError: there are no functional groups, fewer than frames, or a frame's geometry is absent or unusable.
+        DicomError: there are no functional groups, fewer than frames, or a frame's geometry is
+            absent or unusable.
     """
     if header.get("ConcatenationUID"):
         raise DicomError(Reason.PARTS)
@@ -79,33 +92,26 @@ def framed(header: Dataset, file: int = 0) -> list[Plane]:
         raise _unplaced(f"{len(each)} functional groups for {frames(header)} frames")
     planes = []
     for number, own in enumerate(each):
-        position, orientation, measures = (
-            group(own, shared, name)
-            for name in (
-                "PlanePositionSequence",
-                "PlaneOrientationSequence",
-                "PixelMeasuresSequence",
-            )
-        )
         planes.append(
             _plane(
                 header,
-                position,
-                orientation,
-                measures,
-                ((file, number), dict(_traits(own, shared))),
+                position=group(own, shared, "PlanePositionSequence"),
+                orientation=group(own, shared, "PlaneOrientationSequence"),
+                measures=group(own, shared, "PixelMeasuresSequence"),
+                source=(file, number),
+                traits=dict(_traits(own, shared)),
             )
         )
     return planes
 
 
 def group(own: Dataset, shared: Dataset, name: str) -> Dataset:
-    """A functional group of a frame: the frame's own, else the shared one, else an empty data set."""
+    """A functional group of a frame: its own, else the shared one, else an empty data set."""
     return first_item(own if name in own else shared, name)
 
 
 def frame_scales(header: Dataset) -> list[tuple[float, float]]:
-    """Slope and intercept of each frame of an enhanced object (PS3.3 C.7.6.16.2.9); 1 and 0 where none are stated."""
+    """Slope and intercept, else 1 and 0, of each frame of an object (PS3.3 C.7.6.16.2.9)."""
     shared = first_item(header, "SharedFunctionalGroupsSequence")
     scales = []
     for own in header.get("PerFrameFunctionalGroupsSequence") or ():
@@ -124,7 +130,8 @@ def unfold(header: Dataset, file: int = 0) -> list[Plane]:
     """The planes of the slices of a mosaic, in stored order.
 
     Raises:
-        DicomError: the private header lacks the number of slices, the slice normal or the step between slices, or contradicts the image.
+        DicomError: the private header lacks the number of slices, the slice normal or the step
+            between slices, or contradicts the image.
     """
     whole_image = plain(header)
     count, normal = _described(header)
@@ -137,26 +144,23 @@ def unfold(header: Dataset, file: int = 0) -> list[Plane]:
     if abs(normal @ whole_image.normal) < 0.99:
         raise DicomError(Reason.MOSAIC, "the slice normal contradicts the orientation")
     down, right = whole_image.spacing
+    # The stated corner is that of the whole mosaic, laid around the centre of the slice.
     corner = whole_image.position + whole_image.down * down * (whole_image.size[0] - rows) / 2
-    corner = (
-        corner + whole_image.across * right * (whole_image.size[1] - columns) / 2
-    )  # the stated corner is that of the whole mosaic
+    corner = corner + whole_image.across * right * (whole_image.size[1] - columns) / 2
     return [
-        Plane(
-            corner + sign * i * step[0] * whole_image.normal,
-            whole_image.across,
-            whole_image.down,
-            whole_image.spacing,
-            (rows, columns),
-            (file, i),
-            whole_image.frame,
+        replace(
+            whole_image,
+            position=corner + sign * i * step[0] * whole_image.normal,
+            size=(rows, columns),
+            source=(file, i),
+            traits={},
         )
         for i in range(count)
     ]
 
 
 def cut(image: npt.NDArray[Any], planes: int, size: tuple[int, int]) -> npt.NDArray[Any]:
-    """``[rows * n, columns * n]`` to its first ``planes`` tiles, ``[planes, rows, columns]``, row by row."""
+    """``[rows * n, columns * n]`` to its first tiles row by row, ``[planes, rows, columns]``."""
     tiles = image.shape[0] // size[0]
     parts: npt.NDArray[Any] = (
         image.reshape(tiles, size[0], tiles, size[1]).swapaxes(1, 2).reshape(-1, *size)
@@ -169,7 +173,8 @@ def _plane(
     position: Dataset,
     orientation: Dataset,
     measures: Dataset,
-    rest: tuple[tuple[int, int], dict[str, Hashable]],
+    source: tuple[int, int],
+    traits: dict[str, Hashable],
 ) -> Plane:
     try:
         origin, across, down, spacing = place(
@@ -179,9 +184,15 @@ def _plane(
         )
     except DicomError as error:
         raise _unplaced(error.local) if frames(header) > 1 else error from None
-    size = (whole(header, "Rows"), whole(header, "Columns"))
     return Plane(
-        origin, across, down, spacing, size, rest[0], word(header, "FrameOfReferenceUID"), rest[1]
+        position=origin,
+        across=across,
+        down=down,
+        spacing=spacing,
+        size=(whole(header, "Rows"), whole(header, "Columns")),
+        source=source,
+        frame=word(header, "FrameOfReferenceUID"),
+        traits=traits,
     )
 
 
@@ -199,12 +210,10 @@ def _unplaced(local: str) -> DicomError:
 def _described(header: Dataset) -> tuple[int, npt.NDArray[np.float64]]:
     """Number of slices and the direction in which they follow each other."""
     try:
-        csa = {
-            name: values
-            for name, values in _csa(header.private_block(0x0029, _CREATOR)[0x10].value)
-            if values
-        }
+        block = header.private_block(0x0029, _CREATOR)
+        csa = {name: values for name, values in _csa(block[0x10].value) if values}
         normal = np.array([float(v) for v in csa["SliceNormalVector"][:3]])
+        # The number also stands in an element of its own, for headers whose CSA entry is empty.
         stated = csa.get("NumberOfImagesInMosaic") or [
             str(header.private_block(0x0019, _CREATOR_MR)[0x0A].value)
         ]
@@ -219,28 +228,30 @@ def _described(header: Dataset) -> tuple[int, npt.NDArray[np.float64]]:
 def _csa(data: bytes) -> Iterator[tuple[str, list[str]]]:
     """Names and values of a CSA header, type 1 or 2."""
     second = data[:4] == b"SV10"
-    place = 8 if second else 0
-    count = struct.unpack_from("<I", data, place)[0]
-    place += 8
+    position = 8 if second else 0
+    count = struct.unpack_from("<I", data, position)[0]
+    position += 8
     if not 1 <= count <= _MOST_TAGS:
         raise ValueError("tags")
     extra = 0
     for number in range(count):
-        name = data[place : place + 64].split(b"\0", 1)[0].decode("latin-1")
-        items = struct.unpack_from("<i", data, place + 76)[0]
-        place += 84
-        extra = (
-            items if number == 0 else extra
-        )  # type 1 states lengths that are too large by the first tag's number of items
+        name = data[position : position + 64].split(b"\0", 1)[0].decode("latin-1")
+        items = struct.unpack_from("<i", data, position + 76)[0]
+        position += 84
+        # Type 1 states lengths that are too large by the first tag's number of items.
+        extra = items if number == 0 else extra
         if not 0 <= items <= _MOST_ITEMS:
             raise ValueError("items")
         values = []
         for _ in range(items):
-            head = struct.unpack_from("<4i", data, place)
+            head = struct.unpack_from("<4i", data, position)
             length = head[1] if second else head[0] - extra
-            place += 16
-            if not 0 <= length <= len(data) - place:
+            position += 16
+            if not 0 <= length <= len(data) - position:
                 raise ValueError("length")
-            values.append(data[place : place + length].split(b"\0", 1)[0].decode("latin-1").strip())
-            place += -(-length // 4) * 4
+            values.append(
+                data[position : position + length].split(b"\0", 1)[0].decode("latin-1").strip()
+            )
+            # Values are padded to four bytes.
+            position += -(-length // 4) * 4
         yield name, [value for value in values if value]

@@ -1,7 +1,8 @@
 """An invented patient and the shapes of the organs, as formulas; nothing in it comes from a person.
 
-Axes: ``u`` runs to the patient's left (right in the image), ``v`` to the back (down in the image), both in half body widths from the
-middle of the body; ``z`` runs from the diaphragm (0) to the lower poles of the kidneys (1). Shapes are in half body widths.
+Axes: ``u`` runs to the patient's left (right in the image), ``v`` to the back (down in the image),
+both in half body widths from the middle of the body; ``z`` runs from the diaphragm (0) to the lower
+poles of the kidneys (1). Shapes are in half body widths.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ GALLBLADDER: Point = (-0.25, -0.24)
 KIDNEYS = ((-1, 0.58), (1, 0.45))
 """Side (-1 is the patient's right) and height at which each begins."""
 _WAVES = 5
-_VENTRAL, _DORSAL = 0.66, 0.63
+_VENTRAL = 0.66
+"""Half height of the body in front of its middle; behind it ``_DORSAL``."""
+_DORSAL = 0.63
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Hounsfield units at a time after the contrast medium is given; ``lesion`` is relative to the liver, ``rim`` to the lesion."""
+    """Hounsfield units at a time after the contrast medium is given.
+
+    ``lesion`` is relative to the liver, ``rim`` to the lesion.
+    """
 
     liver: float
     vessel: float
@@ -37,7 +43,16 @@ class Phase:
 
 @dataclass(frozen=True)
 class Lesion:
-    """A roughly round mass: centre ``(u, v, z)``, radius, and the lobes of its outline as Fourier amplitudes and angles."""
+    """A roughly round mass.
+
+    Attributes:
+        centre: ``(u, v, z)``.
+        radius: mean radius.
+        amplitudes: lobes of its outline, as Fourier amplitudes from the second on.
+        angles: of those.
+        difference: Hounsfield units from the liver.
+        cyst: whether it is a harmless one, filled with water.
+    """
 
     centre: tuple[float, float, float]
     radius: float
@@ -96,30 +111,28 @@ def random_body(rng: np.random.Generator, phase: Phase, fat: float, meal: float)
 def random_lesion(
     rng: np.random.Generator, body: Body, z: float, radius: float, *, cyst: bool, difference: float
 ) -> Lesion | None:
-    """A lesion within the liver at height ``z``, apart from the others; None where no place is found."""
+    """A lesion within the liver at height ``z``, apart from the others; None if it has no place."""
+    # Many places at once: the first that fits is taken.
     places = rng.uniform((-0.95, -0.55), (0.35, 0.45), (200, 2)).astype(np.float32)
     u, v = places.T
-    room = -liver(body, u, v, z, cavity(body, u, v)) - 0.8 * radius - 0.02
+    inner = cavity(body, u, v)
+    room = -liver(body, u, v, z=z, inner=inner) - 0.8 * radius - 0.02
     if body.gallbladder:
         room = np.minimum(room, length(u - GALLBLADDER[0], v - GALLBLADDER[1]) - 0.13 - radius)
     for other in body.lesions:
-        room = np.minimum(
-            room,
-            length(u - other.centre[0], v - other.centre[1])
-            - 1.25 * (radius + other.radius)
-            - 0.03,
-        )
+        away = length(u - other.centre[0], v - other.centre[1])
+        room = np.minimum(room, away - 1.25 * (radius + other.radius) - 0.03)
     if not (room > 0).any():
         return None
     place = places[int(np.argmax(room > 0))].tolist()
     lobes = rng.normal(0, 0.02 if cyst else 0.11, 4) / np.arange(1, 5) ** 0.7
     return Lesion(
-        (*place, z),
-        radius,
-        lobes.astype(np.float32),
-        rng.uniform(0, 6.3, 4).astype(np.float32),
-        difference,
-        cyst,
+        centre=(*place, z),
+        radius=radius,
+        amplitudes=lobes.astype(np.float32),
+        angles=rng.uniform(0, 6.3, 4).astype(np.float32),
+        difference=difference,
+        cyst=cyst,
     )
 
 
@@ -135,7 +148,7 @@ def trunk_distance(u: Array, v: Array) -> Array:
 
 
 def cavity(body: Body, u: Array, v: Array) -> Array:
-    """Signed distance to the inside of the chest and abdominal wall, which the spine bulges inwards."""
+    """Signed distance to the inside of chest and abdominal wall, which the spine bulges inwards."""
     wide, back, front = axes(body)
     inner = upright(u, v, np.float32(wide), np.where(v < 0, np.float32(front), np.float32(back)))
     spine = np.float32(0.155) - length(u, (v - np.float32(0.30)) * np.float32(0.85))
@@ -152,19 +165,19 @@ def axes(body: Body) -> tuple[float, float, float]:
 
 
 def liver(body: Body, u: Array, v: Array, z: float, inner: Array) -> Array:
-    """Signed distance to the liver: right and left lobe, cut by the wall, the porta, the spine, the round ligament and the right kidney."""
-    j, low = body.jitter, max(0.0, z - 0.35)
-    right = ellipse(
-        u, v, (-0.45 - 0.10 * low, 0.02 * j[11]), (0.46 - 0.14 * low, 0.50 - 0.08 * low), 8
-    )
+    """Signed distance to the liver.
+
+    Right and left lobe, cut by the wall, the porta, the spine, the round ligament and the right
+    kidney.
+    """
+    j = body.jitter
+    low = max(0.0, z - 0.35)
+    right_centre = (-0.45 - 0.10 * low, 0.02 * j[11])
+    right = ellipse(u, v, right_centre, (0.46 - 0.14 * low, 0.50 - 0.08 * low), degrees=8)
+    left_centre = (-0.06 - 0.02 * j[12], -0.30 + 0.03 * j[13])
     reach = (0.52 + 0.06 * j[14]) * (1 - 0.6 * low)
-    left = ellipse(
-        u,
-        v,
-        (-0.06 - 0.02 * j[12], -0.30 + 0.03 * j[13]),
-        (reach, 0.20 - 0.12 * low),
-        -9 + 4 * j[15],
-    )
+    left = ellipse(u, v, left_centre, (reach, 0.20 - 0.12 * low), degrees=-9 + 4 * j[15])
+    # A smooth union: the lobes flow into each other without a crease.
     blend = np.clip(0.5 + (left - right) / np.float32(0.24), 0, 1)
     both = left * (1 - blend) + right * blend - np.float32(0.12) * blend * (1 - blend)
     porta = np.float32(0.05 + 0.09 * min(1.0, z * 2.5)) - length(
@@ -180,7 +193,7 @@ def liver(body: Body, u: Array, v: Array, z: float, inner: Array) -> Array:
     cuts = [both, inner + np.float32(0.010), porta, cava, spine, ligament]
     if z > KIDNEYS[0][1] - 0.12:
         grow, at = kidney(body, -1, z)
-        cuts.append(np.float32(0.03) - ellipse(u, v, at, (0.120 * grow, 0.160 * grow), -28))
+        cuts.append(np.float32(0.03) - ellipse(u, v, at, (0.120 * grow, 0.160 * grow), degrees=-28))
     return np.asarray(np.maximum.reduce(cuts), np.float32)
 
 
@@ -201,7 +214,11 @@ def bent(body: Body, u: Array, v: Array, z: float) -> tuple[Array, Array]:
 
 
 def _vessels(rng: np.random.Generator) -> Array:
-    """Portal branches from the porta outwards at several heights, and hepatic veins that end in the vena cava below the diaphragm."""
+    """Portal branches and hepatic veins of the liver, as spheres ``[N, 4]``.
+
+    Branches grow from the porta outwards at several heights; the veins end in the vena cava below
+    the diaphragm.
+    """
     spheres: list[tuple[float, float, float, float]] = []
 
     def grow(
@@ -209,13 +226,12 @@ def _vessels(rng: np.random.Generator) -> Array:
     ) -> None:
         u, v, z = place
         for _ in range(12):
-            angle, climb = angle + rng.normal(0, 0.10), climb + rng.normal(0, 0.04)
-            u, v, z, radius = (
-                u + 0.019 * np.cos(angle),
-                v + 0.019 * np.sin(angle),
-                z + 0.019 * climb,
-                radius * 0.98,
-            )
+            angle += rng.normal(0, 0.10)
+            climb += rng.normal(0, 0.04)
+            u += 0.019 * np.cos(angle)
+            v += 0.019 * np.sin(angle)
+            z += 0.019 * climb
+            radius *= 0.98
             spheres.append((u, v, z, radius))
         for turn in (-1, 1) if forks else ():
             grow(

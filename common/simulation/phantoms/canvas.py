@@ -10,12 +10,12 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Point = tuple[float, float]
 _SLACK = 0.12
-"""How far, at most, the plane is bent and the body moved: what is near a point lies within this of where it would be."""
+"""How far the plane is bent and the body moved, at most: what is near a point lies within this."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pixels with their coordinates; arrays ``[H, W]``, views of one another where a part is taken with :meth:`near`.
+    """Pixels with their coordinates, arrays ``[H, W]``; :meth:`near` gives views of a part.
 
     Attributes:
         u, v: coordinates of the pixel centres, bent with the body.
@@ -43,18 +43,32 @@ class Canvas:
             for c, n in ((at[1], height), (at[0], width))
         )
         return Canvas(
-            self.u[part], self.v[part], self.hu[part], self.fine[part], self.coarse[part], self.edge
+            u=self.u[part],
+            v=self.v[part],
+            hu=self.hu[part],
+            fine=self.fine[part],
+            coarse=self.coarse[part],
+            edge=self.edge,
         )
 
     def paint(self, distance: Array, value: float | Array, soft: float = 1.0) -> Array:
-        """Cover a shape given by its signed distance; returns the share of each pixel that it covers."""
+        """Cover a shape given by its signed distance.
+
+        Args:
+            distance: ``[H, W]``, below 0 inside.
+            value: Hounsfield units.
+            soft: width of the edge in pixels.
+
+        Returns:
+            the share of each pixel that it covers.
+        """
         share: Array = np.clip(0.5 - distance / np.float32(self.edge * soft), 0, 1)
         self.hu[...] += share * (value - self.hu)
         return share
 
     def ellipse(self, at: Point, axes: Point, degrees: float = 0.0) -> Array:
         """Signed distance, to first order, to an ellipse turned clockwise in the image."""
-        return ellipse(self.u, self.v, at, axes, degrees)
+        return ellipse(self.u, self.v, at, axes, degrees=degrees)
 
     def capsule(self, start: Point, end: Point, radius: float) -> Array:
         """Signed distance to a line with round ends."""
@@ -71,7 +85,8 @@ class Canvas:
 
 
 def length(x: Array, y: Array) -> Array:
-    """Length of vectors; several times faster than ``numpy.hypot``, which guards against overflow."""
+    """Length of vectors."""
+    # Several times faster than numpy.hypot, which guards against overflow.
     return np.sqrt(x * x + y * y)
 
 
@@ -84,7 +99,7 @@ def ellipse(u: Array, v: Array, at: Point, axes: Point, degrees: float = 0.0) ->
 
 
 def upright(x: Array, y: Array, a: np.float32 | Array, b: np.float32 | Array) -> Array:
-    """Signed distance, to first order, to the ellipse of half axes ``a`` and ``b`` around the origin."""
+    """Signed distance, to first order, to an ellipse around the origin of half axes a and b."""
     x, y = x / a, y / b
     radius = length(x, y) + np.float32(1e-6)
     distance: Array = (radius - 1) * radius / (length(x / a, y / b) + np.float32(1e-6))

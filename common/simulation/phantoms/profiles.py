@@ -1,4 +1,7 @@
-"""Kinds of hospitals: their scanners, protocols, patients and cases. Change a number here to see what federation makes of it."""
+"""Kinds of hospitals: their scanners, protocols, patients and cases.
+
+Changing a number here shows what federation makes of it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ class Profile:
     years: tuple[int, int]
 
 
-PROFILES = (  # adults; adults at an earlier phase, sharp kernel; large adults without contrast medium, low dose; children
+# Adults; adults at an earlier phase, with a sharp kernel; large adults without contrast medium, at
+# a low dose; children.
+PROFILES = (
     Profile(
         PORTAL, (152, 176), (0.05, 0.10), 15, 0.90, (12, 25),
         Scanner(375, 1.1, 0.0, 9, 0.0, 0, 0, circle=False),

@@ -1,8 +1,9 @@
 """Synthetic hospitals: abdominal CT slices as real DICOM files, with liver lesions to find.
 
-Every pixel, name and number is invented. Hospitals differ as real ones do: in scanner and reconstruction, in the phase of the contrast
-medium (which decides whether a lesion is dark, faint or ringed), in their patients' size, and in how many and how large lesions they
-see. So a network trained at one of them does visibly worse at the others.
+Every pixel, name and number is invented. Hospitals differ as real ones do: in scanner and
+reconstruction, in the phase of the contrast medium (which decides whether a lesion is dark, faint
+or ringed), in their patients' size, and in how many and how large lesions they see. So a network
+trained at one of them does visibly worse at the others.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import csv
 import hashlib
 import json
 import struct
-import uuid
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -19,18 +19,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from common.errors import ArgumentError
 from common.seeds import derive
 from common.simulation.phantoms.anatomy import draw
-from common.simulation.phantoms.body import EXTENT, Body, Phase, random_body, random_lesion
-from common.simulation.phantoms.profiles import NATIVE, PROFILES, Profile
-from common.simulation.phantoms.scanner import outside_circle, scan
+from common.simulation.phantoms.body import EXTENT, Body, Lesion, Phase, random_body, random_lesion
+from common.simulation.phantoms.ct_image import (
+    Source,
+    ct_image,
+    patient_elements,
+    plane_elements,
+)
+from common.simulation.phantoms.profiles import PROFILES, Profile
+from common.simulation.phantoms.scanner import scan
 
-CONTRAST, NOISE, SIZE = 1.0, 1.0, 1.0
-"""How hard the task is: factors on the lesions' contrast, the scanners' noise and the lesions' radius."""
+# How hard the task is: factors on the lesions' contrast, the scanners' noise, the lesions' radius.
+CONTRAST = 1.0
+NOISE = 1.0
+SIZE = 1.0
 
 NAMES = (
     "north",
@@ -45,21 +51,28 @@ NAMES = (
     "forest",
     "bridge",
 )
-_PADDING = -2000
-_SYNTHETIC = "Synthetic phantoms drawn from formulas: no image, name or number in this folder belongs to a person."
+_AVERAGE_HALF_WIDTH = 165
+"""Millimetres."""
+_SYNTHETIC = (
+    "Synthetic phantoms drawn from formulas: no image, name or number in this folder belongs to a"
+    " person."
+)
 
 
 def write(
     folder: Path, *, hospitals: int = 4, patients: int = 24, size: int = 128, seed: int = 1
 ) -> None:
-    """Write hospital folders that hold ``dicom/``, ``masks/``, labels.csv, boxes.json and the marker PHANTOM.
+    """Write hospital folders: ``dicom/``, ``masks/``, labels.csv, boxes.json, the marker PHANTOM.
 
-    The same arguments give the same bytes. Hospital number ``i`` of a seed is the same however many are asked for.
+    The same arguments give the same bytes. Hospital number ``i`` of a seed is the same however many
+    are asked for.
 
     Args:
         folder: is made if needed; gets one sub-folder per hospital.
+        hospitals: how many.
         patients: of each hospital, with one to three slices each.
         size: pixels along both sides of a slice.
+        seed: of every random draw.
 
     Raises:
         ArgumentError: a number out of range, or a hospital's folder that exists already.
@@ -81,20 +94,17 @@ def write(
                 f"{str(folder / name)!r} exists already; give an empty folder for the phantoms."
             )
     for number, name in enumerate(names):
-        _Hospital(folder / name, PROFILES[number % len(PROFILES)], size, seed, name).write(patients)
+        source = Source(name, seed, PROFILES[number % len(PROFILES)])
+        _Hospital(folder / name, source, size).write(patients)
 
 
 class _Hospital:
     """One folder in the making."""
 
-    def __init__(self, folder: Path, profile: Profile, size: int, seed: int, name: str) -> None:
-        self.folder, self.profile, self.size, self.seed, self.name = (
-            folder,
-            profile,
-            size,
-            seed,
-            name,
-        )
+    def __init__(self, folder: Path, source: Source, size: int) -> None:
+        self.folder = folder
+        self.source = source
+        self.size = size
         self.rows: list[tuple[str, int, str]] = []
         self.boxes: dict[str, dict[str, Any]] = {}
 
@@ -118,174 +128,73 @@ class _Hospital:
 
     def _patient(self, number: int) -> None:
         """Draw a patient, and scan one to three slices, evenly spaced."""
-        rng, profile = (
-            np.random.default_rng(derive(self.seed, "phantom", self.name, number)),
-            self.profile,
-        )
+        source = self.source
+        profile = source.profile
+        rng = np.random.default_rng(derive(source.seed, "phantom", source.name, number))
         half_width = float(rng.uniform(*profile.half_width))
         count = int(rng.integers(1, 4))
         step = float(rng.uniform(0.10, 0.16))
         heights = [
             float(z) for z in rng.uniform(0.10, 0.80 - step * (count - 1)) + step * np.arange(count)
         ]
-        body = self._body(rng, half_width, heights)
+        body = _body(profile, rng, half_width, heights)
         pixel = profile.scanner.field_of_view / self.size
-        common = self._about(number, rng, half_width)
+        # A wide body lets fewer photons through, so its image is noisier.
+        strength = NOISE * (half_width / _AVERAGE_HALF_WIDTH) ** 1.5
+        common = patient_elements(source, number, rng, half_width)
         for k, z in enumerate(heights):
-            seen = draw(body, z, self.size, pixel / half_width)
-            measured = scan(
-                profile.scanner, seen.hu, seen.depth, NOISE * (half_width / 165) ** 1.5, rng
-            )
-            self._slice(
-                f"p{number + 1:03d}_s{k + 1}",
-                measured,
-                seen.lesions,
-                {**common, **self._place(k, z, half_width)},
-            )
-
-    def _body(self, rng: np.random.Generator, half_width: float, heights: list[float]) -> Body:
-        """A body with its lesions around the heights that are scanned, and now and then a harmless cyst."""
-        profile, factor = self.profile, rng.normal(1, 0.05)
-        values = {name: value * factor for name, value in vars(profile.phase).items()}
-        body = random_body(rng, Phase(**values), float(rng.uniform(*profile.fat)), profile.meal)
-        count = int(rng.integers(1, 5)) if rng.random() < profile.prevalence else 0
-        for cyst in [False] * count + [True] * int(rng.random() < 0.25):
-            radius = (
-                float(
-                    rng.uniform(4, 7)
-                    if cyst
-                    else np.exp(rng.uniform(*np.log(profile.radius))) * SIZE
-                )
-                / half_width
-            )
-            z = (
-                heights[int(rng.integers(len(heights)))]
-                + float(rng.normal(0, 0.3)) * radius / EXTENT
-            )
-            difference = CONTRAST * body.phase.lesion * float(rng.uniform(0.75, 1.25))
-            lesion = random_lesion(rng, body, z, radius, cyst=cyst, difference=difference)
-            body = body if lesion is None else replace(body, lesions=(*body.lesions, lesion))
-        return body
+            drawn = draw(body, z, self.size, pixel / half_width)
+            measured = scan(profile.scanner, drawn.hu, drawn.depth, strength=strength, rng=rng)
+            plane = plane_elements(source, index=k, z=z, half_width=half_width, size=self.size)
+            stem = f"p{number + 1:03d}_s{k + 1}"
+            self._slice(stem, measured, drawn.lesions, {**common, **plane})
 
     def _slice(
         self,
         stem: str,
         measured: npt.NDArray[np.float32],
         lesions: list[npt.NDArray[np.bool_]],
-        about: dict[str, Any],
+        elements: dict[str, Any],
     ) -> None:
         name = f"{stem}.dcm"
-        header = _header(about, self._uid(stem), self.profile.explicit)
-        _add_pixels(header, self.profile, measured)
-        header.save_as(self.folder / "dicom" / name, enforce_file_format=True)
+        image = ct_image(self.source, self.source.uid(stem), elements, measured)
+        image.save_as(self.folder / "dicom" / name, enforce_file_format=True)
         mask = np.any(lesions, axis=0) if lesions else np.zeros(measured.shape, bool)
         (self.folder / "masks" / f"{stem}.png").write_bytes(_png(mask))
-        self.rows.append((name, int(bool(lesions)), about["PatientID"]))
+        self.rows.append((name, int(bool(lesions)), elements["PatientID"]))
         objects = [{"label": "lesion", "box_xyxy": _box(lesion)} for lesion in lesions]
         self.boxes[name] = {"width": self.size, "height": self.size, "objects": objects}
 
-    def _about(self, number: int, rng: np.random.Generator, half_width: float) -> dict[str, Any]:
-        """Elements that the slices of a patient share: modules Patient, General Study, General Series, Frame of Reference, Equipment."""
-        profile, year = self.profile, int(rng.integers(2015, 2024))
-        age, month, day = (
-            int(rng.integers(*profile.years)),
-            int(rng.integers(1, 13)),
-            int(rng.integers(1, 29)),
-        )
-        date = f"{year}{month:02d}{day:02d}"
-        key = f"{self.name[0].upper()}{number + 1:04d}"
-        return {
-            "PatientName": f"Phantom^{self.name.capitalize()} {number + 1}",
-            "PatientID": key,
-            "PatientBirthDate": f"{year - age}{month:02d}{day:02d}",
-            "PatientSex": "FM"[int(rng.integers(2))],
-            "PatientAge": f"{age:03d}Y",
-            "StudyInstanceUID": self._uid(key, "study"),
-            "StudyDate": date,
-            "StudyTime": f"{int(rng.integers(7, 19)):02d}{int(rng.integers(60)):02d}00",
-            "StudyID": f"{number + 1}",
-            "StudyDescription": "CT upper abdomen (synthetic phantom)",
-            "SeriesInstanceUID": self._uid(key, "series"),
-            "FrameOfReferenceUID": self._uid(key, "frame"),
-            "InstitutionName": f"{self.name.capitalize()} Phantom Hospital",
-            "KVP": "100" if half_width < 130 else "120",
-            "ConvolutionKernel": profile.kernel,
-            "SliceThickness": f"{profile.thickness:g}",
-            "ReconstructionDiameter": f"{profile.scanner.field_of_view:g}",
-            "ContrastBolusAgent": None if profile.phase is NATIVE else "Iodine (simulated)",
-        }
 
-    def _place(self, k: int, z: float, half_width: float) -> dict[str, Any]:
-        """Where a slice lies: module Image Plane (PS3.3 C.7.6.2); patient coordinates run to the left, to the back and to the head."""
-        pixel = self.profile.scanner.field_of_view / self.size
-        corner, height = -pixel * (self.size - 1) / 2, -z * EXTENT * half_width
-        return {
-            "InstanceNumber": k + 1,
-            "PixelSpacing": [f"{pixel:.6g}"] * 2,
-            "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
-            "ImagePositionPatient": [f"{corner:.6g}", f"{corner:.6g}", f"{height:.6g}"],
-            "SliceLocation": f"{height:.6g}",
-        }
-
-    def _uid(self, *names: str) -> UID:
-        """A UID derived from a UUID (PS3.5 B.2), the same for the same seed and names."""
-        name = "/".join(("consilium phantom", str(self.seed), self.name, *names))
-        return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}")
+def _body(
+    profile: Profile, rng: np.random.Generator, half_width: float, heights: list[float]
+) -> Body:
+    """A body with its lesions around the scanned heights, and now and then a harmless cyst."""
+    factor = rng.normal(1, 0.05)
+    values = {name: value * factor for name, value in vars(profile.phase).items()}
+    body = random_body(rng, Phase(**values), float(rng.uniform(*profile.fat)), profile.meal)
+    count = int(rng.integers(1, 5)) if rng.random() < profile.prevalence else 0
+    for cyst in [False] * count + [True] * int(rng.random() < 0.25):
+        lesion = _lesion(body, profile, rng, half_width=half_width, heights=heights, cyst=cyst)
+        body = body if lesion is None else replace(body, lesions=(*body.lesions, lesion))
+    return body
 
 
-def _header(about: dict[str, Any], uid: UID, explicit: bool) -> Dataset:
-    """A CT Image object without pixels: the mandatory modules of PS3.3 table A.3-1."""
-    header = Dataset()
-    header.file_meta = FileMetaDataset()
-    header.file_meta.TransferSyntaxUID = (
-        ExplicitVRLittleEndian if explicit else ImplicitVRLittleEndian
-    )
-    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = CTImageStorage
-    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = uid
-    fixed = {
-        "SpecificCharacterSet": "ISO_IR 100",
-        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
-        "Modality": "CT",
-        "Manufacturer": "Consilium phantom",
-        "ManufacturerModelName": "Formula",
-        "ReferringPhysicianName": None,
-        "AccessionNumber": None,
-        "SeriesNumber": 1,
-        "AcquisitionNumber": 1,
-        "PatientPosition": "HFS",
-        "PositionReferenceIndicator": None,
-        "BodyPartExamined": "ABDOMEN",
-        "BurnedInAnnotation": "NO",
-        "QualityControlImage": "YES",
-        "ContentDate": about["StudyDate"],
-        "ContentTime": about["StudyTime"],
-    }
-    for name, value in {**fixed, **about}.items():
-        if value is not None or name != "ContrastBolusAgent":
-            setattr(header, name, value)
-    return header
-
-
-def _add_pixels(header: Dataset, profile: Profile, measured: npt.NDArray[np.float32]) -> None:
-    """Modules Image Pixel, CT Image and VOI LUT (PS3.3 C.7.6.3, C.8.2.1, C.11.2): stored value = Hounsfield units - intercept."""
-    bits, signed, intercept = profile.stored
-    limited = np.clip(np.rint(measured), -1024, 3071)
-    if profile.scanner.circle:
-        limited[outside_circle(len(limited))] = _PADDING
-        header.add_new("PixelPaddingValue", "SS" if signed else "US", _PADDING - intercept)
-    stored = (limited - intercept).astype("<i2" if signed else "<u2")
-    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
-    header.Rows, header.Columns = stored.shape
-    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = (
-        16,
-        bits,
-        bits - 1,
-        int(signed),
-    )
-    header.RescaleIntercept, header.RescaleSlope, header.RescaleType = str(intercept), "1", "HU"
-    header.WindowCenter, header.WindowWidth = (str(w) for w in profile.window)
-    header.PixelData = stored.tobytes()
-    header["PixelData"].VR = "OW"
+def _lesion(
+    body: Body,
+    profile: Profile,
+    rng: np.random.Generator,
+    half_width: float,
+    heights: list[float],
+    cyst: bool,
+) -> Lesion | None:
+    """One more lesion of a body; None where it has no place for it."""
+    millimetres = rng.uniform(4, 7) if cyst else np.exp(rng.uniform(*np.log(profile.radius))) * SIZE
+    radius = float(millimetres) / half_width
+    nearest = heights[int(rng.integers(len(heights)))]
+    z = nearest + float(rng.normal(0, 0.3)) * radius / EXTENT
+    difference = CONTRAST * body.phase.lesion * float(rng.uniform(0.75, 1.25))
+    return random_lesion(rng, body, z, radius, cyst=cyst, difference=difference)
 
 
 def _box(mask: npt.NDArray[np.bool_]) -> list[int]:

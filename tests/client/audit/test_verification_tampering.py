@@ -1,4 +1,7 @@
-"""The record as an auditor reads it: every change of what is written is found, and nothing else is called a change."""
+"""The record as an auditor reads it.
+
+Every change of what is written is found, and nothing else is called a change.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from client.audit import log as audit_log
 from client.audit import schema, verification, witness
 from client.audit.schema import EntryError
 from tests.client import record
+from tests.patience import patient
 
 KINDS = ("edit", "delete", "swap", "truncate", "insert", "cut")
 
@@ -204,7 +208,7 @@ def test_two_processes_write_one_record(tmp_path: Path) -> None:
         process.start()
     record.fill(tmp_path, 20)
     for process in started:
-        process.join(60)
+        process.join(patient(60))
     assert (
         verification.verify(tmp_path).wrong == [] and verification.verify(tmp_path).entries == 100
     )

@@ -1,4 +1,7 @@
-"""Hospitals as each other's witnesses: what they keep, what they note, and that nobody's bad head stops another hospital."""
+"""Hospitals as each other's witnesses.
+
+What they keep, what they note, and that nobody's bad head stops another hospital.
+"""
 
 from __future__ import annotations
 

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from client.deidentify.pseudonyms import Pseudonyms
-from client.home import SiteHome, SiteSettings
+from client.home import SiteHome
 from client.policy import approvals, withdrawals
 from client.policy.policy import Policy
+from client.site_settings import SiteSettings
 from common.cli import main
 from common.study import toml
 from common.study.study import Study
-from tests.client.hostile import SECRET, study
+from tests.client.hostile import SECRET
+from tests.client.hostile import small_study as study
 
 STUDY, CHANGED, OTHER = study(), study(seed=7), study(name="lungs")
 
@@ -34,9 +36,9 @@ class Typed:
     err: str
 
     def json(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.out)
+        content: dict[str, Any] = json.loads(self.out)
         assert self.out.count("\n") == 1
-        return found
+        return content
 
 
 Type = Callable[..., Typed]
@@ -129,8 +131,8 @@ def test_as_json(type_: Type, home: SiteHome) -> None:
     ).json()
     assert (made["digest"], made["use"], made["by"]) == (STUDY.digest, "evaluate", "Dr. Rivers")
     assert (datetime.fromisoformat(made["until"]) - datetime.fromisoformat(made["at"])).days == 3
-    found = type_("offers", "--json").json()
-    assert found["waiting"] == [] and found["approvals"][0]["holds"] is True
+    listing = type_("offers", "--json").json()
+    assert listing["waiting"] == [] and listing["approvals"][0]["holds"] is True
     assert type_("withdraw", "--study", "small", "--json").json() == {
         "study": "small",
         "approvals_ended": 1,
@@ -170,7 +172,10 @@ def test_a_name_that_nobody_knows(type_: Type, home: SiteHome) -> None:
     done = type_("approve", "small", "--by", "Dr. Rivers", "--yes")
     assert (
         done.code == 2
-        and f"'small' fits 0 studies; give a study file, or the first digits of one of: lungs {OTHER.digest[:16]}"
+        and (
+            "'small' fits 0 studies; give a study file, or the first digits of one of: lungs"
+            f" {OTHER.digest[:16]}"
+        )
         in done.err
     )
 

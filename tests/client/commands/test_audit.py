@@ -1,4 +1,7 @@
-"""``consilium site audit`` as it is typed: off-line, in the hospital's folder or with one file of it."""
+"""``consilium site audit`` as it is typed.
+
+Off-line, in the hospital's folder or with one file of it.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +50,9 @@ def typed(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str,
 
 
 def as_json(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
+    content: dict[str, Any] = json.loads(text)
     assert text.count("\n") == 1
-    return found
+    return content
 
 
 def test_a_whole_record(home: SiteHome, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,11 +63,11 @@ def test_a_whole_record(home: SiteHome, capsys: pytest.CaptureFixture[str]) -> N
         and "The record is whole and says what was signed" in out
     )
     code, out, _ = typed(capsys, "verify", "--home", home.path, "--json")
-    found = as_json(out)
+    verdict = as_json(out)
     assert (
         code == 0
-        and found["ok"] is True
-        and (found["entries"], found["heads"], found["wrong"]) == (10, 1, [])
+        and verdict["ok"] is True
+        and (verdict["entries"], verdict["heads"], verdict["wrong"]) == (10, 1, [])
     )
 
 
@@ -95,11 +98,11 @@ def test_what_was_noted_against_others_is_told_and_is_not_this_record_s_fault(
         reason="two different records of 5 entries",
     )
     code, out, _ = typed(capsys, "verify", "--home", home.path, "--json")
-    found = as_json(out)
+    verdict = as_json(out)
     assert (
         code == 0
-        and found["others"] == 1
-        and found["evidence"]
+        and verdict["others"] == 1
+        and verdict["evidence"]
         == ["history rewritten: entry 10, south: two different records of 5 entries"]
     )
     (home.state / witness.OTHERS).write_text(json.dumps({"south": signed and signed | {"size": 2}}))
@@ -155,8 +158,10 @@ def test_a_proof_goes_to_a_third_party_who_has_nothing_else(
     for trusted in (ca, roster):
         code, out, _ = typed(capsys, "verify", "--proof", proof, "--ca", trusted)
         assert code == 0 and "north of trial signed on" in out and '"by": "Dr. A. Rivers"' in out
-        found = as_json(typed(capsys, "verify", "--proof", proof, "--ca", trusted, "--json")[1])
-        assert found["ok"] is True and found["number"] == 9 and found["entry"]["study"] == "lungs"
+        proven = as_json(typed(capsys, "verify", "--proof", proof, "--ca", trusted, "--json")[1])
+        assert (
+            proven["ok"] is True and proven["number"] == 9 and proven["entry"]["study"] == "lungs"
+        )
     proof.write_text(proof.read_text().replace('"number": 9', '"number": 8'))
     code, out, err = typed(capsys, "verify", "--proof", proof, "--ca", ca)
     assert code == 2 and out == "" and "The proof does not hold" in err
@@ -185,7 +190,7 @@ def test_words_that_do_not_fit(
     taken, junk = tmp_path / "taken", tmp_path / "junk"
     taken.write_text("{}")
     junk.write_text("[" * 100_000)
-    for words, said in (
+    for words, sentence in (
         (("verify",), "--home is missing"),
         (("verify", "--proof", taken), "--proof needs --ca"),
         (("verify", "--proof", taken, "--ca", home.ca), "is no proof"),
@@ -201,5 +206,5 @@ def test_words_that_do_not_fit(
         (("prove", 3, "--home", home.path, "--out", taken), "exists; give another name"),
     ):
         code, out, err = typed(capsys, *words)
-        assert code == 2 and out == "" and said in err, words
+        assert code == 2 and out == "" and sentence in err, words
     assert taken.read_text() == "{}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.cli.main import main
-from tests.client.deidentify import made as phantom
+from tests.client.deidentify import phantom
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def test_json_is_one_object_that_names_no_file_of_a_patient(
 ) -> None:
     out = export.parent / "out"
     assert main(["site", "deidentify", str(export), "--out", str(out), "--json"]) == 0
-    found, said = capfd.readouterr()
-    value = json.loads(found)
+    stdout, stderr = capfd.readouterr()
+    value = json.loads(stdout)
     assert (
         value["ok"],
         value["written"],
@@ -34,9 +34,9 @@ def test_json_is_one_object_that_names_no_file_of_a_patient(
         value["conflict"],
     ) == (True, 1, 0, 0, 1, 0)
     assert value["key"] == str(export.parent / "out.key")
-    assert "PID77418" not in found + said
-    assert "MÜLLER" not in found + said
-    assert "2 of 2" in said
+    assert "PID77418" not in stdout + stderr
+    assert "MÜLLER" not in stdout + stderr
+    assert "2 of 2" in stderr
 
 
 def test_for_people_it_says_where_everything_is(
@@ -57,10 +57,10 @@ def test_for_people_it_says_where_everything_is(
         )
         == 0
     )
-    found = capsys.readouterr().out
-    assert "1 files written" in found
-    assert str(key) in found
-    assert "out.quarantine.jsonl" in found
+    shown = capsys.readouterr().out
+    assert "1 files written" in shown
+    assert str(key) in shown
+    assert "out.quarantine.jsonl" in shown
     assert key.exists()
 
 

@@ -1,4 +1,7 @@
-"""A hospital's doctor over real files, sockets and processes: each planted fault is found, and nothing else."""
+"""A hospital's doctor over real files, sockets and processes.
+
+Each planted fault is found, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ from tests.client.isolation.test_preflight import CA, NOW, hospital
 
 @pytest.fixture
 def top(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a short path and the coordinator's certificate; this test environment's own packages are another test's matter."""
+    """A folder with a short path and the coordinator's certificate.
+
+    This test environment's own packages are another test's matter.
+    """
     monkeypatch.setattr(packages, "look", lambda small=False: [])
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         made = certificates.server(CA, "localhost", NOW, 10)
@@ -43,12 +49,14 @@ def top(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def answer(status: str, ahead: float = 0.0) -> lane.Serve:
     return lane.fixed(
-        f"HTTP/1.1 {status}\r\nDate: {format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)}\r\nContent-Length: 0"
+        f"HTTP/1.1 {status}\r\nDate:"
+        f" {format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)}\r\n"
+        "Content-Length: 0"
     )
 
 
-def states(found: list[CheckResult]) -> dict[str, str]:
-    return {finding.name: finding.state for finding in found}
+def states(results: list[CheckResult]) -> dict[str, str]:
+    return {finding.name: finding.state for finding in results}
 
 
 def test_a_hospital_that_is_well(top: Path) -> None:
@@ -56,10 +64,10 @@ def test_a_hospital_that_is_well(top: Path) -> None:
         home = hospital(top / "home", port=there, device="cpu")
         (top / "data" / "scan").write_bytes(b"")
         (top / "data").chmod(0o500)
-        found = site_doctor.examine(home.path)
-    told = states(found)
-    assert [name for name, state in told.items() if state == "wrong"] == []
-    assert set(told) == {
+        results = site_doctor.examine(home.path)
+    state_of = states(results)
+    assert [name for name, state in state_of.items() if state == "wrong"] == []
+    assert set(state_of) == {
         *(
             "folder",
             "ca.crt",
@@ -77,9 +85,9 @@ def test_a_hospital_that_is_well(top: Path) -> None:
         ),
         *("clock", "disk", "data", "walls", "GPU", "worker", "gateway"),
     }
-    assert (told["worker"], told["gateway"]) == ("warning", "warning")
-    assert told["clock"] == "ok"
-    assert sum(finding.name == "walls" for finding in found) == 2
+    assert (state_of["worker"], state_of["gateway"]) == ("warning", "warning")
+    assert state_of["clock"] == "ok"
+    assert sum(finding.name == "walls" for finding in results) == 2
 
 
 @pytest.mark.parametrize(
@@ -93,8 +101,8 @@ def test_a_coordinator_that_refuses_and_one_in_another_time(
     top: Path, status: str, ahead: float, name: str, words: str
 ) -> None:
     with lane.listening(answer(status, ahead), lane.tls(top, mutual=True)) as there:
-        found = site_doctor.examine(hospital(top / "home", port=there).path, "gateway")
-    [bad] = [finding for finding in found if finding.state == "wrong"]
+        results = site_doctor.examine(hospital(top / "home", port=there).path, "gateway")
+    [bad] = [finding for finding in results if finding.state == "wrong"]
     assert bad.name == name
     assert words in bad.text
 
@@ -106,9 +114,9 @@ def test_nobody_listens(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         main.main(["site", "doctor", "--home", str(home.path), "--only", "gateway", "--json"]) == 1
     )
-    told = json.loads(capsys.readouterr().out)
-    assert told["ok"] is False
-    assert {entry["name"] for entry in told["findings"] if entry["state"] == "wrong"} == {"port"}
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert {entry["name"] for entry in report["findings"] if entry["state"] == "wrong"} == {"port"}
     assert main.main(["site", "doctor", "--home", str(home.path), "--only", "gateway"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("1 wrong, ")
@@ -118,17 +126,17 @@ def test_nobody_listens(top: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_files_are_looked_at_first(top: Path) -> None:
     home = hospital(top / "home")
     home.tls_key.chmod(0o644)
-    [found] = site_doctor.examine(home.path)
-    assert found.state == "wrong"
-    assert "chmod 0600" in found.text
+    [result] = site_doctor.examine(home.path)
+    assert result.state == "wrong"
+    assert "chmod 0600" in result.text
     assert states(site_doctor.examine(home.path, "worker"))["folder"] == "ok"
 
 
 def test_the_worker_needs_no_way_out(top: Path) -> None:
-    told = states(site_doctor.examine(hospital(top / "home", device="cpu").path, "worker"))
-    assert {"identity.crt", "data", "walls", "GPU", "worker"} <= set(told)
-    assert not {"tls.crt", "port", "clock", "gateway"} & set(told)
-    assert told["data"] == "warning"
+    state_of = states(site_doctor.examine(hospital(top / "home", device="cpu").path, "worker"))
+    assert {"identity.crt", "data", "walls", "GPU", "worker"} <= set(state_of)
+    assert not {"tls.crt", "port", "clock", "gateway"} & set(state_of)
+    assert state_of["data"] == "warning"
 
 
 def test_the_hospitals_own_rules(top: Path) -> None:
@@ -140,12 +148,12 @@ def test_the_hospitals_own_rules(top: Path) -> None:
         ("min_cohort = 2", "wrong", "policy.min_cohort"),
     ):
         home.policy_toml.write_text(rules)
-        [found] = [
+        [result] = [
             finding
             for finding in site_doctor.examine(home.path, "worker")
             if finding.name == "policy"
         ]
-        assert (found.state, words in found.text) == (state, True), found
+        assert (result.state, words in result.text) == (state, True), result
     assert "policy" not in states(site_doctor.examine(home.path, "gateway"))
 
 
@@ -156,12 +164,12 @@ def test_a_roster_key_of_somebody_else(top: Path) -> None:
             certificates.authority("chest-4", NOW, 10), "roster", NOW, 10
         ).certificate
     )
-    [found] = [
+    [result] = [
         finding
         for finding in site_doctor.examine(home.path, "worker")
         if finding.name == "roster.crt"
     ]
-    assert (found.state, "not issued by this consortium" in found.text) == ("wrong", True)
+    assert (result.state, "not issued by this consortium" in result.text) == ("wrong", True)
 
 
 def test_data_that_is_gone_and_a_gpu_that_is_not_there(
@@ -172,13 +180,13 @@ def test_data_that_is_gone_and_a_gpu_that_is_not_there(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     home = hospital(top / "home", device="cuda")
     (top / "data").rmdir()
-    told = {
+    text_of = {
         finding.name: finding.text
         for finding in site_doctor.examine(home.path, "worker")
         if finding.state == "wrong"
     }
-    assert "does not exist" in told["data"]
-    assert "torch sees no usable GPU" in told["GPU"]
+    assert "does not exist" in text_of["data"]
+    assert "torch sees no usable GPU" in text_of["GPU"]
 
 
 def test_a_gpu_and_its_memory(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +196,13 @@ def test_a_gpu_and_its_memory(top: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Grace")
     for free, state in ((3, "warning"), (40, "ok")):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (free << 30, 80 << 30))
-        [found] = [
+        [result] = [
             finding
             for finding in site_doctor.examine(hospital(top / str(free)).path, "worker")
             if finding.name == "GPU"
         ]
-        assert found.state == state
-        assert found.found == f"Grace, {free}.0 of 80.0 GiB free"
+        assert result.state == state
+        assert result.observation == f"Grace, {free}.0 of 80.0 GiB free"
 
 
 def test_processes_that_run(top: Path) -> None:
@@ -210,15 +218,15 @@ def test_processes_that_run(top: Path) -> None:
     worker.start()
     try:
         for _ in range(100):
-            told = states(
+            state_of = states(
                 [
                     *site_doctor.examine(home.path, "worker"),
                     *site_doctor.examine(home.path, "gateway"),
                 ]
             )
-            if told["worker"] == told["gateway"] == "ok":
+            if state_of["worker"] == state_of["gateway"] == "ok":
                 break
-        assert (told["worker"], told["gateway"]) == ("ok", "ok")
+        assert (state_of["worker"], state_of["gateway"]) == ("ok", "ok")
     finally:
         stop.set()
         worker.join()
@@ -226,16 +234,19 @@ def test_processes_that_run(top: Path) -> None:
 
 
 def test_walls_that_the_kernel_lacks(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking = "class SandboxError(Exception): ...\nSandboxError.__module__ = 'client.isolation.sandbox'\nraise SandboxError('This kernel offers no Landlock.')"
+    lacking = (
+        "class SandboxError(Exception): ...\nSandboxError.__module__ = "
+        "'client.isolation.kernel'\nraise SandboxError('This kernel offers no Landlock.')"
+    )
     monkeypatch.setattr(site_doctor, "_WALLS", lacking)
-    for wanted, state in (("required", "wrong"), ("where possible", "warning")):
-        home: SiteHome = hospital(top / state, walls=wanted, device="cpu")
-        [found] = [
+    for walls, state in (("required", "wrong"), ("where possible", "warning")):
+        home: SiteHome = hospital(top / state, walls=walls, device="cpu")
+        [result] = [
             finding
             for finding in site_doctor.examine(home.path, "worker")
             if finding.name == "walls"
         ]
-        assert (found.state, found.found) == (state, "This kernel offers no Landlock")
+        assert (result.state, result.observation) == (state, "This kernel offers no Landlock")
 
 
 def test_it_leaves_no_trace(top: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from client.dataset import boxes
+from client.dataset import box_files
 from client.dataset.decode import decode
 from client.dataset.manifest import Case
 from common.errors import CaseError
@@ -62,7 +62,7 @@ def test_labels_mask_and_boxes(tmp_path: Path) -> None:
     ).mask
     assert mask is not None
     assert (mask.dtype, int(mask.sum())) == (torch.uint8, 7)
-    drawn = boxes.Boxes(np.array([[0, 0, 8, 2]], np.float32), np.array([0]), (8.0, 2.0))
+    drawn = box_files.DrawnBoxes(np.array([[0, 0, 8, 2]], np.float32), np.array([0]), (8.0, 2.0))
     sample = decode(Case(image, 0, {"boxes": drawn}), TASK, Data())
     assert Seen(sample).boxes is not None
     assert Seen(sample).boxes.tolist() == [[0, 0, 4, 2]]

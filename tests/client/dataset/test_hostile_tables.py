@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from client.dataset import boxes, labels
+from client.dataset import box_files, labels
 from common.errors import CaseError, SiteError
 from tests.client.readers.memory import at_most
 
@@ -98,7 +98,7 @@ def test_encodings_are_told_apart_however_long_the_table(
 def test_boxes_that_are_none_are_refused(tmp_path: Path, content: str, match: str) -> None:
     (tmp_path / "boxes.json").write_bytes(content.encode("utf-8", "surrogatepass"))
     with at_most(24 * MEGABYTE), pytest.raises(SiteError, match=match):
-        boxes.read_boxes(tmp_path)
+        box_files.read_boxes(tmp_path)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1" * 4000, '"x"', "null", "[[1]]", "1e999"])
@@ -107,14 +107,15 @@ def test_numbers_that_are_none_leave_out_their_image_only(tmp_path: Path, number
     (tmp_path / "boxes.json").write_text(
         f'{{"a.png": {good.replace("5, 5", f"5, {number}")}, "b.png": {good}}}'
     )
-    entries, task = boxes.read_boxes(tmp_path), SimpleNamespace(classes=("x",))
+    entries = box_files.read_boxes(tmp_path)
+    task: Any = SimpleNamespace(classes=("x",))
     with pytest.raises(CaseError):
-        boxes.parse_boxes(entries["a.png"], task, 2)  # type: ignore[arg-type]
-    assert len(boxes.parse_boxes(entries["b.png"], task, 2).classes) == 1  # type: ignore[arg-type]
+        box_files.parse_boxes(entries["a.png"], task, 2)
+    assert len(box_files.parse_boxes(entries["b.png"], task, 2).classes) == 1
 
 
 def test_boxes_json_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boxes, "_LARGEST", 100)
+    monkeypatch.setattr(box_files, "_LARGEST", 100)
     (tmp_path / "boxes.json").write_text(json.dumps({"a.png": "x" * 200}))
     with pytest.raises(SiteError, match="more bytes than are read"):
-        boxes.read_boxes(tmp_path)
+        box_files.read_boxes(tmp_path)

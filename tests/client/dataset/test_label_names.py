@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client.dataset import boxes, label_names, labels, masks
+from client.dataset import box_files, label_names, labels, masks
 from client.dataset import manifest as manifests
 from common import networks
 from common.errors import CaseError, SiteError
@@ -64,15 +64,15 @@ def test_boxes(tmp_path: Path) -> None:
         )
     )
     write(tmp_path, '[labels]\nRBC = "red"\nWBC = "white"\nPlatelets = ""\n')
-    entries = boxes.read_boxes(tmp_path)
-    assert boxes.parse_boxes(entries["a.png"], BOXES, 2).classes.tolist() == [0, 1]
+    entries = box_files.read_boxes(tmp_path)
+    assert box_files.parse_boxes(entries["a.png"], BOXES, 2).classes.tolist() == [0, 1]
     assert entries["b.png"] == {"objects": 3} and entries["c.png"] == 1
-    assert len(boxes.read_boxes(tmp_path, label_names.LabelNames())["a.png"]["objects"]) == 3
+    assert len(box_files.read_boxes(tmp_path, label_names.LabelNames())["a.png"]["objects"]) == 3
 
 
 def test_masks_by_value_and_classes_that_the_study_does_not_ask_for(tmp_path: Path) -> None:
-    for room in ("images", "masks"):
-        (tmp_path / room / "deep").mkdir(parents=True)
+    for subfolder in ("images", "masks"):
+        (tmp_path / subfolder / "deep").mkdir(parents=True)
     stored = np.array([[0, 7, 9], [5, 5, 0]], np.uint8)
     path, image = tmp_path / "masks" / "deep" / "a.png", tmp_path / "images" / "deep" / "a.png"
     Image.fromarray(stored).save(path)

@@ -33,9 +33,9 @@ def write(folder: Path, text: str | bytes, name: str = "labels.csv") -> None:
         b"file,dx,patient_id\r\na.png,1,p\r\n\r\nb.png,0,q",
         b"file;dx;patient_id\na.png;1;p\nb.png;0;q\n",
         b"patient_id\tfile\tdx\np\ta.png\t1\nq\tb.png\t0\n",
-        'file,dx,patient_id,note\n"a.png"," 1 ",p,"two\nlines, one cell"\nimages/b.png,0,q,\n'.encode(
-            "utf-16"
-        ),
+        (
+            'file,dx,patient_id,note\n"a.png"," 1 ",p,"two\nlines, one cell"\nimages/b.png,0,q,\n'
+        ).encode("utf-16"),
     ],
 )
 def test_spreadsheet_habits(tmp_path: Path, content: bytes) -> None:

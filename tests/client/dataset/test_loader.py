@@ -1,11 +1,9 @@
-"""Bank: what is counted, kept, shuffled, cropped and joined."""
+"""Data sets of hospitals: what is counted, shuffled, cropped, stacked and joined."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,114 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from client.dataset import cache
 from client.dataset.loader import SiteDataset, augment
 from common.errors import SiteError
-from common.sample import Batch, Sample
-from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
-from common.transforms import Transform
-from common.transforms._window import window
+from common.sample import Batch
+from tests.client.dataset.small_hospitals import BOXES, LABEL, MASK, hospital, study
 from tests.targets import Seen
 
-LABEL: Any = SimpleNamespace(
-    needs=frozenset({"label"}),
-    columns=("dx",),
-    classes=("0", "1"),
-    multi_label=False,
-    mask_values=None,
-)
-MASK: Any = SimpleNamespace(
-    needs=frozenset({"mask"}), columns=(), classes=("x",), multi_label=False, mask_values=None
-)
-BOXES: Any = SimpleNamespace(
-    needs=frozenset({"boxes"}), columns=(), classes=("x",), multi_label=False, mask_values=None
-)
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """Settings of a step without any."""
-
-
-def scale(options: Nothing, sample: Sample) -> Sample:
-    return sample.with_(image=sample.image / 8 - 2)
-
-
-def fail_on_five(options: Nothing, sample: Sample) -> Sample:
-    if bool((sample.image == 5).all()):
-        raise ValueError("five")
-    return sample
-
-
-def corner(options: Nothing, sample: Sample, generator: torch.Generator) -> Sample:
-    """A 2 x 2 window whose place is drawn."""
-    y, x = (int(torch.randint(n - 1, (), generator=generator)) for n in sample.image.shape[1:])
-    return window(sample, (y, x), (2, 2), 0.0)
-
-
-def shift(options: Nothing, batch: Batch, generator: torch.Generator) -> Batch:
-    return batch.with_(images=batch.images + torch.rand(len(batch), 1, 1, 1, generator=generator))
-
-
-STEPS = {
-    "scale": Transform("prepare", Nothing, prepare=scale),
-    "fail_on_five": Transform("prepare", Nothing, prepare=fail_on_five),
-    "corner": Transform("crop", Nothing, crop=corner),
-    "shift": Transform("augment", Nothing, augment=shift),
-}
-
-
-@pytest.fixture(autouse=True)
-def _steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "transform", STEPS.__getitem__)
-    monkeypatch.setattr("client.dataset.loader.transform", STEPS.__getitem__)
-
-
-def study(
-    prepare: tuple[str, ...] = (), augmented: tuple[str, ...] = (), seed: int = 1, **data: Any
-) -> Study:
-    steps, random = (
-        tuple(Named(name, Nothing()) for name in names) for names in (prepare, augmented)
-    )
-    none = Named("none", None)
-    return Study(
-        "s",
-        "",
-        seed,
-        none,
-        none,
-        none,
-        Data(**data),
-        steps,
-        random,
-        Training(),
-        FederationSettings(),
-        Evaluation(),
-    )
-
-
-def hospital(folder: Path, count: int, sizes: tuple[tuple[int, int], ...] = ((4, 5),)) -> Path:
-    """``count`` images, each filled with its number, of two patients' worth of labels, with a mask and a box each."""
-    for room in ("images", "masks"):
-        (folder / room).mkdir(parents=True)
-    rows, boxes = ["file,dx,patient_id"], {}
-    for i in range(count):
-        height, width = sizes[i % len(sizes)]
-        Image.fromarray(np.full((height, width), i, np.uint8)).save(
-            folder / "images" / f"{i:03}.png"
-        )
-        Image.fromarray(np.full((height, width), i % 2, np.uint8)).save(
-            folder / "masks" / f"{i:03}.png"
-        )
-        rows.append(f"{i:03}.png,{i % 2},p{i // 2}")
-        boxes[f"{i:03}.png"] = {
-            "width": width,
-            "height": height,
-            "objects": [{"label": "x", "box_xyxy": [0, 0, 1 + i % 3, 2]}],
-        }
-    (folder / "labels.csv").write_text("\n".join(rows))
-    (folder / "boxes.json").write_text(json.dumps(boxes))
-    return folder
+pytestmark = pytest.mark.usefixtures("steps")
 
 
 def numbers(batch: Batch) -> list[int]:
@@ -128,8 +25,8 @@ def numbers(batch: Batch) -> list[int]:
 
 
 def test_counts_and_samples(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 40)], study(), LABEL)
-    assert bank.counts == {
+    dataset = SiteDataset.open([hospital(tmp_path / "a", 40)], study(), LABEL)
+    assert dataset.counts == {
         "train": 28,
         "validation": 4,
         "test": 8,
@@ -137,8 +34,8 @@ def test_counts_and_samples(tmp_path: Path) -> None:
         "train_patients": 14,
         "left_out": 0,
     }
-    assert bank.reasons == []
-    samples = bank.samples("train")
+    assert dataset.reasons == []
+    samples = dataset.samples("train")
     assert len(samples) == 28
     sample = samples[0]
     assert (sample.image.dtype, sample.image.shape) == (torch.float32, (1, 4, 5))
@@ -146,44 +43,16 @@ def test_counts_and_samples(tmp_path: Path) -> None:
         Seen(s).label is not None and int(Seen(s).label) == int(s.image[0, 0, 0]) % 2
         for s in samples
     )
-    assert [int(s.image[0, 0, 0]) for s in bank.samples("all")] == list(range(40))
+    assert [int(s.image[0, 0, 0]) for s in dataset.samples("all")] == list(range(40))
     assert len({s.patient for s in samples}) == 14
     assert len(samples[:3]) == 3
 
 
-def test_nothing_is_decoded_before_it_is_asked_for(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 10)], study(), LABEL)
-    for path in (tmp_path / "a" / "images").iterdir():
-        path.write_bytes(b"gone")
-    with pytest.raises(SiteError, match="unusable"):
-        bank.samples("train")
-
-
-def test_prepare_runs_once_per_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-
-    def count(options: Nothing, sample: Sample) -> Sample:
-        seen.append(1)
-        return scale(options, sample)
-
-    monkeypatch.setitem(STEPS, "scale", Transform("prepare", Nothing, prepare=count))
-    bank = SiteDataset.open(
-        [hospital(tmp_path / "a", 10)],
-        study(("scale",), test_fraction=0.0, validation_fraction=0.0),
-        LABEL,
-    )
-    values = sorted(float(s.image[0, 0, 0]) for s in bank.samples("train"))
-    assert values == [i / 8 - 2 for i in range(10)]
-    list(bank.batches(9, 4, 1))
-    bank.samples("all")
-    assert len(seen) == 10
-
-
 def test_every_image_comes_once_before_any_comes_again(tmp_path: Path) -> None:
-    bank = SiteDataset.open(
+    dataset = SiteDataset.open(
         [hospital(tmp_path / "a", 10)], study(test_fraction=0.0, validation_fraction=0.0), LABEL
     )
-    drawn = [n for batch in bank.batches(10, 3, seed=4) for n in numbers(batch)]
+    drawn = [n for batch in dataset.batches(10, 3, seed=4) for n in numbers(batch)]
     assert len(drawn) == 30
     epochs = [drawn[i : i + 10] for i in (0, 10, 20)]
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
@@ -191,17 +60,17 @@ def test_every_image_comes_once_before_any_comes_again(tmp_path: Path) -> None:
 
 
 def test_batches_depend_on_their_seed_alone(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 10)], study(), LABEL)
-    first = [numbers(b) for b in bank.batches(5, 3, 1)]
-    assert first == [numbers(b) for b in bank.batches(5, 3, 1)]
-    assert first != [numbers(b) for b in bank.batches(5, 3, 2)]
+    dataset = SiteDataset.open([hospital(tmp_path / "a", 10)], study(), LABEL)
+    first = [numbers(b) for b in dataset.batches(5, 3, 1)]
+    assert first == [numbers(b) for b in dataset.batches(5, 3, 1)]
+    assert first != [numbers(b) for b in dataset.batches(5, 3, 2)]
 
 
 def test_batch_size_is_cut_to_the_images(tmp_path: Path) -> None:
-    bank = SiteDataset.open(
+    dataset = SiteDataset.open(
         [hospital(tmp_path / "a", 6)], study(test_fraction=0.0, validation_fraction=0.0), LABEL
     )
-    assert [len(b) for b in bank.batches(2, 100, 1)] == [6, 6]
+    assert [len(b) for b in dataset.batches(2, 100, 1)] == [6, 6]
 
 
 @pytest.mark.parametrize("memory", [1 << 30, 0])
@@ -209,13 +78,13 @@ def test_batch_size_is_cut_to_the_images(tmp_path: Path) -> None:
 def test_labels_follow_their_image_with_and_without_memory(
     tmp_path: Path, task: Any, memory: int
 ) -> None:
-    bank = SiteDataset.open(
+    dataset = SiteDataset.open(
         [hospital(tmp_path / "a", 9)],
         study(test_fraction=0.0, validation_fraction=0.0),
         task,
         memory=memory,
     )
-    for batch in bank.batches(4, 4, 1):
+    for batch in dataset.batches(4, 4, 1):
         for i, n in enumerate(numbers(batch)):
             if Seen(batch).labels is not None:
                 assert int(Seen(batch).labels[i]) == n % 2
@@ -229,75 +98,31 @@ def test_labels_follow_their_image_with_and_without_memory(
                 assert Seen(batch).classes[i].tolist() == [0]
 
 
-def test_memory_limit_changes_no_result_and_is_logged(tmp_path: Path) -> None:
-    folder = hospital(tmp_path / "a", 20)
-    lines: list[str] = []
-    large = SiteDataset.open([folder], study(("scale",)), LABEL)
-    small = SiteDataset.open([folder], study(("scale",)), LABEL, lines.append, memory=200)
-    for one, other in zip(large.batches(6, 4, 1), small.batches(6, 4, 1), strict=True):
-        assert torch.equal(one.images, other.images)
-    assert len(lines) == 1
-    assert "memory" in lines[0]
-
-
-def test_rounding_stays_below_the_promise_and_large_values_stay_exact(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for name, scale_ in (("small", 1), ("large", 5000)):
-        (tmp_path / name / "images").mkdir(parents=True)
-        stored = rng.integers(0, 13, (30, 30)).astype(np.uint16) * scale_ + (1 if scale_ > 1 else 0)
-        Image.fromarray(stored).save(tmp_path / name / "images" / "a.png")
-        (tmp_path / name / "labels.csv").write_text("file,dx\na.png,1\n")
-        bank = SiteDataset.open([tmp_path / name], study(min_patients=1), LABEL)
-        difference = np.abs(bank.samples("train")[0].image[0].numpy() - stored).max()
-        assert difference <= stored.std() / 256
-        if scale_ > 1:  # beyond float16
-            assert stored.max() > 60_000 - 1
-    sample = cache._compact(Sample(torch.randn(1, 64, 64) * 3, (1.0, 1.0)))
-    assert sample.image.dtype == torch.float16
-    assert (
-        cache._compact(Sample(torch.tensor([[[0.0, 1e6]]]), (1.0, 1.0))).image.dtype
-        == torch.float32
-    )
-    assert (
-        cache._compact(Sample(1000 + torch.randn(1, 8, 8) / 10, (1.0, 1.0))).image.dtype
-        == torch.float32
-    )
-
-
 def test_unusable_images_are_left_out_counted_and_logged(tmp_path: Path) -> None:
     folder = hospital(tmp_path / "a", 20)
     lines: list[str] = []
     (folder / "images" / "003.png").write_bytes(b"broken")
-    bank = SiteDataset.open([folder], study(("fail_on_five",)), LABEL, lines.append)
-    counts = bank.counts
+    dataset = SiteDataset.open([folder], study(("fail_on_five",)), LABEL, lines.append)
+    counts = dataset.counts
     assert counts["train"] + counts["validation"] + counts["test"] == 18
     assert counts["left_out"] == 2
-    assert len(bank.reasons) == 2
-    assert all(reason["images"] == 1 for reason in bank.reasons)
-    assert any(reason["arguments"] == {"step": "fail_on_five"} for reason in bank.reasons)
-    assert not any(name in json.dumps(bank.reasons) for name in ("003", "005", "png,"))
+    assert len(dataset.reasons) == 2
+    assert all(reason["images"] == 1 for reason in dataset.reasons)
+    assert any(reason["arguments"] == {"step": "fail_on_five"} for reason in dataset.reasons)
+    assert not any(name in json.dumps(dataset.reasons) for name in ("003", "005", "png,"))
     assert any("003.png" in line for line in lines)
     assert any("005.png" in line for line in lines)
-    assert {3, 5}.isdisjoint(n for b in bank.batches(20, 4, 1) for n in numbers(b))
+    assert {3, 5}.isdisjoint(n for b in dataset.batches(20, 4, 1) for n in numbers(b))
 
 
 def test_too_many_unusable_images_refuse_the_hospital_every_time(tmp_path: Path) -> None:
     folder = hospital(tmp_path / "a", 20)
     for i in range(5):
         (folder / "images" / f"{i:03}.png").write_bytes(b"broken")
-    bank = SiteDataset.open([folder], study(test_fraction=0.0, validation_fraction=0.0), LABEL)
+    dataset = SiteDataset.open([folder], study(test_fraction=0.0, validation_fraction=0.0), LABEL)
     for _ in range(2):
         with pytest.raises(SiteError, match="5 of 20 images are unusable"):
-            bank.samples("train")
-
-
-def test_the_share_that_is_told_is_that_of_all_images(tmp_path: Path) -> None:
-    folder = hospital(tmp_path / "a", 12)
-    for path in (folder / "images").iterdir():
-        path.write_bytes(b"broken")
-    for ask in (lambda bank: bank.counts, lambda bank: bank.samples("train")):
-        with pytest.raises(SiteError, match=r"^12 of 12 images are unusable .*\(12 times\)"):
-            ask(SiteDataset.open([folder], study(), LABEL))
+            dataset.samples("train")
 
 
 def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None:
@@ -306,10 +131,10 @@ def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None
     for path in (folder / "images").iterdir():
         size = (4, 5) if int(path.stem) % 2 == 0 else (7, 3)
         Image.fromarray(np.resize(ramp, size)).save(path)
-    bank = SiteDataset.open(
+    dataset = SiteDataset.open(
         [folder], study((), ("corner", "shift"), test_fraction=0.0, validation_fraction=0.0), MASK
     )
-    first = list(bank.batches(8, 6, 1))
+    first = list(dataset.batches(8, 6, 1))
     assert all(
         b.images.shape == (6, 1, 2, 2)
         and Seen(b).masks is not None
@@ -317,7 +142,8 @@ def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None
         for b in first
     )
     assert all(
-        torch.equal(a.images, b.images) for a, b in zip(first, bank.batches(8, 6, 1), strict=True)
+        torch.equal(a.images, b.images)
+        for a, b in zip(first, dataset.batches(8, 6, 1), strict=True)
     )
     assert (
         len({tuple(image.flatten().tolist()) for b in first for image in b.images}) > 6
@@ -325,12 +151,15 @@ def test_crops_are_drawn_anew_each_time_and_reproducibly(tmp_path: Path) -> None
 
 
 def test_different_sizes_name_the_steps_that_help(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 10, ((4, 5), (6, 5)))], study(), LABEL)
-    sentence = r"^Training images have 2 different sizes and cannot form a batch; add resize or pad .* random_crop to data\.augment\.$"
+    dataset = SiteDataset.open([hospital(tmp_path / "a", 10, ((4, 5), (6, 5)))], study(), LABEL)
+    sentence = (
+        r"^Training images have 2 different sizes and cannot form a batch; "
+        r"add resize or pad .* random_crop to data\.augment\.$"
+    )
     with pytest.raises(SiteError, match=sentence):
-        list(bank.batches(5, 4, 1))
+        list(dataset.batches(5, 4, 1))
     with pytest.raises(SiteError, match=sentence):
-        bank.check_shapes()
+        dataset.check_shapes()
 
 
 @pytest.mark.parametrize("memory", [1 << 30, 0])
@@ -341,8 +170,8 @@ def test_shapes_that_agree_pass_also_when_a_step_makes_them_agree(
     other = hospital(tmp_path / "c", 10, ((6, 5),))
     SiteDataset.open([mixed], study((), ("corner",)), MASK, memory=memory).check_shapes()
     banks = [SiteDataset.open([folder], study(), LABEL, memory=memory) for folder in (even, other)]
-    for bank in banks:
-        bank.check_shapes()
+    for dataset in banks:
+        dataset.check_shapes()
     with pytest.raises(SiteError, match="2 different sizes"):
         SiteDataset.join(banks).check_shapes()
 
@@ -352,12 +181,12 @@ def test_pooled_parts_are_the_union_of_the_hospitals(tmp_path: Path) -> None:
     alone = [SiteDataset.open([folder], study(), LABEL) for folder in folders]
     for pooled in (SiteDataset.open(folders, study(), LABEL), SiteDataset.join(alone)):
         for part in ("train", "validation", "test", "all"):
-            wanted = [s.image for bank in alone for s in bank.samples(part)]
-            found = [s.image for s in pooled.samples(part)]
-            assert len(found) == len(wanted)
-            assert all(torch.equal(x, y) for x, y in zip(found, wanted, strict=True))
+            expected = [s.image for dataset in alone for s in dataset.samples(part)]
+            samples = [s.image for s in pooled.samples(part)]
+            assert len(samples) == len(expected)
+            assert all(torch.equal(x, y) for x, y in zip(samples, expected, strict=True))
         assert pooled.counts == {
-            key: sum(bank.counts[key] for bank in alone) for key in alone[0].counts
+            key: sum(dataset.counts[key] for dataset in alone) for key in alone[0].counts
         }
         assert len({s.patient for s in pooled.samples("all")}) == 16
         assert sum(len(b) for b in pooled.batches(3, 5, 1)) == 15
@@ -365,7 +194,7 @@ def test_pooled_parts_are_the_union_of_the_hospitals(tmp_path: Path) -> None:
 
 def test_join_decodes_nothing_again(tmp_path: Path) -> None:
     alone = [SiteDataset.open([hospital(tmp_path / name, 10)], study(), LABEL) for name in "ab"]
-    assert all(bank.counts["train"] for bank in alone)
+    assert all(dataset.counts["train"] for dataset in alone)
     for path in tmp_path.rglob("*.png"):
         path.unlink()
     pooled = SiteDataset.join(alone)
@@ -385,8 +214,10 @@ def test_augment_applies_the_random_steps_only(tmp_path: Path) -> None:
 
 
 def test_a_cpu_bank_ignores_its_device(tmp_path: Path) -> None:
-    bank = SiteDataset.open([hospital(tmp_path / "a", 10)], study(), LABEL).to(torch.device("cpu"))
-    assert next(iter(bank.batches(1, 2, 1))).images.device.type == "cpu"
+    dataset = SiteDataset.open([hospital(tmp_path / "a", 10)], study(), LABEL).to(
+        torch.device("cpu")
+    )
+    assert next(iter(dataset.batches(1, 2, 1))).images.device.type == "cpu"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

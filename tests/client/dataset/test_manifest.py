@@ -1,11 +1,10 @@
-"""Index and split: who is whose, what is left out, and how patients are parted."""
+"""The index of a folder: who is whose, what is left out, and what is refused."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from client.dataset import manifest as manifests
-from client.dataset.manifest import Case, Manifest, index, split
+from client.dataset.manifest import index
 from common.errors import SiteError
 from common.sentences.table import say
 from common.study.study import Data
@@ -67,13 +66,13 @@ def dicom_file(path: Path, patient: str) -> None:
 
 
 def test_cases_are_sorted_by_name_and_patients_grouped(tmp_path: Path) -> None:
-    found = index(
+    manifest = index(
         hospital(tmp_path, {"c.png": "1,p", "a.png": "0,q", "b.png": "1.0,p"}), LABEL, DATA
     )
-    assert [c.image.name for c in found.cases] == ["a.png", "b.png", "c.png"]
-    assert [c.stated["label"] for c in found.cases] == [0, 1, 1]
-    assert found.patients == 2
-    assert found.cases[1].patient == found.cases[2].patient != found.cases[0].patient
+    assert [c.image.name for c in manifest.cases] == ["a.png", "b.png", "c.png"]
+    assert [c.stated["label"] for c in manifest.cases] == [0, 1, 1]
+    assert manifest.patients == 2
+    assert manifest.cases[1].patient == manifest.cases[2].patient != manifest.cases[0].patient
 
 
 def test_patient_numbers_do_not_follow_the_identifiers(tmp_path: Path) -> None:
@@ -101,14 +100,14 @@ def test_dicom_patient_id_stands_in_for_the_column(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(
         "file,dx,patient_id\n1.2.3,0,\nsub/1.2.4.dcm,1,\nIM5,0,p\nIM6,1,\n"
     )
-    found = index(tmp_path, LABEL, DATA)
-    assert [c.patient == found.cases[0].patient for c in found.cases] == [
+    manifest = index(tmp_path, LABEL, DATA)
+    assert [c.patient == manifest.cases[0].patient for c in manifest.cases] == [
         True,
         True,
         False,
         True,
     ]  # 1.2.3, IM5 (column), IM6, sub
-    assert found.patients == 2
+    assert manifest.patients == 2
 
 
 def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
@@ -116,12 +115,12 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     folder = hospital(tmp_path, rows)
     picture(folder / "images" / "unlisted.png")
     lines: list[str] = []
-    found = index(folder, LABEL, DATA, lines.append)
-    assert len(found.cases) == 8
-    assert found.unusable == 1
-    assert sorted(found.left_out.values()) == [1, 2]
-    assert found.left_out[say("case.unlabelled")] == 2
-    assert "smith" not in repr(found.left_out)
+    manifest = index(folder, LABEL, DATA, lines.append)
+    assert len(manifest.cases) == 8
+    assert manifest.unusable == 1
+    assert sorted(manifest.left_out.values()) == [1, 2]
+    assert manifest.left_out[say("case.unlabelled")] == 2
+    assert "smith" not in repr(manifest.left_out)
     assert len(lines) == 1
     assert "smith.png" in lines[0]
 
@@ -138,9 +137,9 @@ def test_masks_and_boxes_are_matched_by_name(tmp_path: Path) -> None:
         picture(tmp_path / "images" / name)
     picture(tmp_path / "masks" / "a.png")
     picture(tmp_path / "masks" / "b.tif")
-    found = index(tmp_path, MASK, DATA)
-    assert [c.stated["mask"].name for c in found.cases] == ["a.png", "b.tif"]
-    assert found.left_out.total() == 1
+    manifest = index(tmp_path, MASK, DATA)
+    assert [c.stated["mask"].name for c in manifest.cases] == ["a.png", "b.tif"]
+    assert manifest.left_out.total() == 1
     good = {"width": 5, "height": 4, "objects": [{"label": "x", "box_xyxy": [0, 0, 2, 2]}]}
     (tmp_path / "boxes.json").write_text(
         json.dumps({"a.png": good, "c.png": good | {"objects": []}})
@@ -202,89 +201,6 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(
         index(tmp_path, LABEL, DATA)
     assert str(tmp_path) not in caught.value.public
     assert locked in caught.value.local
-
-
-def made(labels: Sequence[Sequence[int | None]]) -> Manifest:
-    """A manifest with one patient for each inner list of class numbers."""
-    cases = tuple(
-        Case(Path("x"), patient, stratum=label)
-        for patient, group in enumerate(labels)
-        for label in group
-    )
-    return Manifest(cases, len(labels), 0, Counter())
-
-
-def patients(found: Manifest, parts: dict[str, tuple[int, ...]]) -> dict[str, set[int]]:
-    return {part: {found.cases[i].patient for i in indices} for part, indices in parts.items()}
-
-
-@pytest.mark.parametrize("labels", [[[0], [1]] * 30, [[None] * 3] * 25, [[0, 1]] * 17])
-def test_parts_are_disjoint_in_patients_and_complete(
-    labels: Sequence[Sequence[int | None]],
-) -> None:
-    found = made(labels)
-    parts = split(found, DATA, 3)
-    assert list(parts) == ["train", "validation", "test"]
-    assert sorted(i for part in parts.values() for i in part) == list(range(len(found.cases)))
-    groups = patients(found, parts)
-    assert sum(map(len, groups.values())) == found.patients
-    assert len(groups["test"]) == round(0.2 * found.patients)
-
-
-def test_split_depends_on_the_seed_alone() -> None:
-    found = made([[0]] * 50)
-    assert split(found, DATA, 1) == split(found, DATA, 1)
-    assert split(found, DATA, 1) != split(found, DATA, 2)
-
-
-def test_split_does_not_depend_on_where_the_files_lie(tmp_path: Path) -> None:
-    rows = {f"{i}.png": f"{i % 2},{i % 13}" for i in range(26)}
-    first = index(hospital(tmp_path / "a", rows), LABEL, DATA)
-    second = index(hospital(tmp_path / "b", dict(reversed(rows.items()))), LABEL, DATA)
-    assert split(first, DATA, 5) == split(second, DATA, 5)
-
-
-@pytest.mark.parametrize(
-    ("count", "sizes"),
-    [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (4, (2, 1, 1)), (10, (7, 1, 2))],
-)
-def test_few_patients_train_first_then_test_then_validation(
-    count: int, sizes: tuple[int, ...]
-) -> None:
-    for labels in ([[0]] * count, [[i] for i in range(count)]):
-        assert tuple(map(len, split(made(labels), DATA, 1).values())) == sizes
-
-
-@pytest.mark.parametrize(
-    ("test", "validation", "sizes"),
-    [(0.0, 0.0, (9, 0, 0)), (0.0, 0.1, (8, 1, 0)), (0.9, 0.05, (1, 1, 7)), (0.5, 0.49, (1, 4, 4))],
-)
-def test_fractions(test: float, validation: float, sizes: tuple[int, ...]) -> None:
-    data = Data(test_fraction=test, validation_fraction=validation)
-    assert tuple(map(len, split(made([[0]] * 9), data, 1).values())) == sizes
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_small_classes_reach_every_part(seed: int) -> None:
-    labels = [[0]] * 60 + [[1]] * 5 + [[2]] * 3 + [[3]]
-    found = made(labels)
-    classes = {
-        part: {found.cases[i].stratum for i in indices}
-        for part, indices in split(found, DATA, seed).items()
-    }
-    assert classes == {"train": {0, 1, 2, 3}, "validation": {0, 1, 2}, "test": {0, 1, 2}}
-
-
-def test_large_classes_keep_their_share() -> None:
-    found = made([[0]] * 80 + [[1]] * 20)
-    counts = Counter(found.cases[i].stratum for i in split(found, DATA, 1)["test"])
-    assert counts == {0: 16, 1: 4}
-
-
-def test_a_patient_counts_for_the_rarest_of_their_classes() -> None:
-    found = made([[0, 0, 1]] * 3 + [[0]] * 60)
-    parts = split(found, DATA, 1)
-    assert all(1 in {found.cases[i].stratum for i in indices} for indices in parts.values())
 
 
 def test_check_share_allows_the_limit_itself() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from client.dataset.manifest import PARTS, Manifest, index, split
+from client.dataset.manifest import Manifest, index
+from client.dataset.patient_split import PARTS, split
 from client.policy import withdrawals
 from common.errors import SiteError
 from common.study.study import Data
@@ -15,8 +16,8 @@ from tests.client.dataset.test_manifest import DATA, LABEL, dicom_file, hospital
 ROWS = {f"{i:02}.png": f"{i % 2},P{i % 12:03}" for i in range(36)}
 
 
-def found(folder: Path, state: Path, data: Data = DATA) -> Manifest:
-    return index(folder, LABEL, data, gone=withdrawals.reader(state))
+def indexed(folder: Path, state: Path, data: Data = DATA) -> Manifest:
+    return index(folder, LABEL, data, is_withdrawn=withdrawals.reader(state))
 
 
 def parts(manifest: Manifest, seed: int) -> dict[str, str]:
@@ -31,11 +32,11 @@ def parts(manifest: Manifest, seed: int) -> dict[str, str]:
 )
 def test_every_other_patient_keeps_its_part(tmp_path: Path, seed: int, leaving: list[str]) -> None:
     hospital(tmp_path / "data", ROWS)
-    before = parts(found(tmp_path / "data", tmp_path / "state"), seed)
+    before = parts(indexed(tmp_path / "data", tmp_path / "state"), seed)
     assert set(before) == set(ROWS)
     for patient in leaving:
         withdrawals.add(tmp_path / "state", patient)
-    after = parts(found(tmp_path / "data", tmp_path / "state"), seed)
+    after = parts(indexed(tmp_path / "data", tmp_path / "state"), seed)
     assert after == {
         name: part for name, part in before.items() if ROWS[name].split(",")[1] not in leaving
     }
@@ -44,10 +45,10 @@ def test_every_other_patient_keeps_its_part(tmp_path: Path, seed: int, leaving: 
 
 def test_an_identifier_that_is_nobody_s_changes_nothing(tmp_path: Path) -> None:
     hospital(tmp_path / "data", ROWS)
-    before = parts(found(tmp_path / "data", tmp_path / "state"), 1)
+    before = parts(indexed(tmp_path / "data", tmp_path / "state"), 1)
     for other in ("P03", "p003", "P0030", "00.png x"):
         withdrawals.add(tmp_path / "state", other)
-    assert parts(found(tmp_path / "data", tmp_path / "state"), 1) == before
+    assert parts(indexed(tmp_path / "data", tmp_path / "state"), 1) == before
 
 
 def dicoms(folder: Path, rows: str = "") -> Path:
@@ -67,7 +68,7 @@ def dicoms(folder: Path, rows: str = "") -> Path:
 def test_a_patient_goes_by_the_identifier_in_the_dicom_files(tmp_path: Path) -> None:
     folder = dicoms(tmp_path / "data")
     withdrawals.add(tmp_path / "state", "MEIER")
-    kept = found(folder, tmp_path / "state")
+    kept = indexed(folder, tmp_path / "state")
     assert (
         set(parts(kept, 1)) == {"0.dcm", "3.dcm"}
         and kept.patients == 3
@@ -78,26 +79,26 @@ def test_a_patient_goes_by_the_identifier_in_the_dicom_files(tmp_path: Path) -> 
 def test_a_patient_goes_by_either_identifier_where_there_are_two(tmp_path: Path) -> None:
     folder = dicoms(tmp_path / "data", "with a table")
     withdrawals.add(tmp_path / "state", "MEIER")
-    assert set(parts(found(folder, tmp_path / "state"), 1)) == {"0.dcm", "3.dcm"}
+    assert set(parts(indexed(folder, tmp_path / "state"), 1)) == {"0.dcm", "3.dcm"}
 
 
 def test_a_patient_goes_by_the_table_s_identifier(tmp_path: Path) -> None:
     folder = dicoms(tmp_path / "data", "with a table")
     withdrawals.add(tmp_path / "state", "T3")
-    assert set(parts(found(folder, tmp_path / "state"), 1)) == {"0.dcm", "1.dcm", "2.dcm"}
+    assert set(parts(indexed(folder, tmp_path / "state"), 1)) == {"0.dcm", "1.dcm", "2.dcm"}
 
 
 def test_a_hospital_that_has_too_few_patients_left_takes_no_part(tmp_path: Path) -> None:
     hospital(tmp_path / "data", ROWS)
     data = Data(min_patients=11)
     withdrawals.add(tmp_path / "state", "P000")
-    assert found(tmp_path / "data", tmp_path / "state", data).patients == 12
+    assert indexed(tmp_path / "data", tmp_path / "state", data).patients == 12
     withdrawals.add(tmp_path / "state", "P001")
     with pytest.raises(
         SiteError,
         match=r"Patients with usable images: 10; at least 11 are needed \(data.min_patients\)",
     ):
-        found(tmp_path / "data", tmp_path / "state", data)
+        indexed(tmp_path / "data", tmp_path / "state", data)
 
 
 def test_where_everybody_left_nothing_is_left(tmp_path: Path) -> None:
@@ -105,4 +106,4 @@ def test_where_everybody_left_nothing_is_left(tmp_path: Path) -> None:
     for number in range(12):
         withdrawals.add(tmp_path / "state", f"P{number:03}")
     with pytest.raises(SiteError, match="Patients with usable images: 0; at least 1"):
-        found(tmp_path / "data", tmp_path / "state")
+        indexed(tmp_path / "data", tmp_path / "state")

@@ -1,4 +1,4 @@
-"""Hospitals whose volumes are DICOM series: what they are called, whose they are, and that they train like the same volumes as NIfTI."""
+"""Hospitals whose volumes are DICOM series: names, patients, and training as on NIfTI."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from client.dataset import volume_names
 from client.dataset.decode import decode
-from client.dataset.manifest import Manifest, index, split
+from client.dataset.manifest import Manifest, index
+from client.dataset.patient_split import split
 from common import networks
 from common.errors import CaseError, SiteError
 from common.study import study as studies
@@ -91,8 +92,8 @@ def volume() -> np.ndarray:
 
 
 def mask_of(volume: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (volume > 500) * 255
-    return found
+    mask: np.ndarray = (volume > 500) * 255
+    return mask
 
 
 def listed(folder: Path) -> Manifest:
@@ -136,7 +137,7 @@ def test_series_are_told_apart_in_one_folder_and_the_folder_is_nobody_s_name(
 ) -> None:
     written(tmp_path / "dicom" / "all", volume, "one{:03}".format)
     written(tmp_path / "dicom" / "all", volume[:4], "two{:03}".format)
-    found, refused = volume_names.images(
+    listed, refused = volume_names.images(
         {
             p.relative_to(tmp_path / "dicom").as_posix(): p
             for p in sorted((tmp_path / "dicom").rglob("*"))
@@ -144,8 +145,8 @@ def test_series_are_told_apart_in_one_folder_and_the_folder_is_nobody_s_name(
         },
         3,
     )
-    assert [len(image.volume.files) for image in found if image.volume] == [6, 4] and not refused
-    assert all("all" not in image.names for image in found)
+    assert [len(image.volume.files) for image in listed if image.volume] == [6, 4] and not refused
+    assert all("all" not in image.names for image in listed)
 
 
 def test_what_is_no_volume_is_left_out_with_its_reason(tmp_path: Path, volume: np.ndarray) -> None:
@@ -203,5 +204,5 @@ def test_in_two_dimensions_each_file_is_an_image(tmp_path: Path, volume: np.ndar
         p.relative_to(tmp_path / "dicom").as_posix(): p
         for p in sorted((tmp_path / "dicom").rglob("*.dcm"))
     }
-    found, refused = volume_names.images(files, 2)
-    assert [image.names for image in found] == [(name,) for name in sorted(files)] and not refused
+    listed, refused = volume_names.images(files, 2)
+    assert [image.names for image in listed] == [(name,) for name in sorted(files)] and not refused

@@ -1,7 +1,10 @@
-"""Where this de-identification differs from another one that follows the same table (package dicom-anonymizer), element by element.
+"""Where this de-identification differs from that of the package dicom-anonymizer.
 
-The package is no dependency: what it makes of pydicom's own test files is kept in ``oracle.json``, which this module writes anew where the
-package is installed (``python -m tests.client.deidentify.oracle``). Each difference has its reason in :data:`REASONS`.
+Both follow the same table; they are compared element by element.
+
+The package is no dependency: what it makes of pydicom's own test files is kept in ``oracle.json``,
+which this module writes anew where the package is installed (``python -m
+tests.client.deidentify.oracle``). Each difference has its reason in :data:`REASONS`.
 """
 
 from __future__ import annotations
@@ -23,10 +26,13 @@ from tests.client.deidentify import scorer
 FACTS = Path(__file__).with_name("oracle.json")
 NAMES = Pseudonyms(bytes(range(32)))
 REASONS = {
-    "option": "one of the two options keeps a moved date's time of day, or a description of harmless words",
+    "option": "one of the two options keeps a moved date's time of day, "
+    "or a description of harmless words",
     "depth": "the other package applies the rules for single attributes at the top level only",
-    "reference": "X/Z/U*: references stay here, with their UIDs replaced; there every value in them is emptied",
-    "class": "UIDs of classes and coding schemes, and codes that only say how a sequence is built, stay here; there they become dummies",
+    "reference": "X/Z/U*: references stay here, with their UIDs replaced; "
+    "there every value in them is emptied",
+    "class": "UIDs of classes and coding schemes, and codes that only say how a sequence is built, "
+    "stay here; there they become dummies",
     "free": "names, free texts and addresses that the table does not list become dummies here",
     "trace": "the text holds a word of a person's name in the same file",
     "overlay": "without its data an overlay is invalid, so the whole group goes",
@@ -40,7 +46,7 @@ Outcome = tuple[str, str, str]
 
 
 def sources() -> Iterator[tuple[str, Callable[[], Dataset]]]:
-    """Name and reader of every file of pydicom's own that is an object: it can be read and states a SOP class."""
+    """Name and reader of every file of pydicom's own that states a SOP class."""
     for path in sorted((Path(pydicom.data.__file__).parent / "test_files").rglob("*")):
         if path.is_file():
             try:
@@ -52,9 +58,12 @@ def sources() -> Iterator[tuple[str, Callable[[], Dataset]]]:
 
 
 def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
-    """What became of every filled element, private ones and group lengths aside; of a sequence that is gone only the sequence itself."""
+    """What became of every filled element but private ones and group lengths.
+
+    Of a sequence that is gone only the sequence itself counts.
+    """
     old, new = scorer.values(before), scorer.values(after)
-    found: dict[scorer.Place, Outcome] = {}
+    outcomes: dict[scorer.Place, Outcome] = {}
     for place, (vr, value) in old.items():
         tag = str(place[-1])
         above = [place[:depth] for depth in range(1, len(place) - 1, 2)]
@@ -65,12 +74,12 @@ def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
             or any(one not in new for one in above)
         ):
             continue
-        found[place] = (
+        outcomes[place] = (
             keyword_for_tag(int(tag, 16)),
             "nested" if above else "top",
             _became(vr, value, new.get(place)),
         )
-    return found
+    return outcomes
 
 
 def _became(vr: str, value: object, now: tuple[str, object] | None) -> str:
@@ -90,7 +99,7 @@ def differences() -> Counter[tuple[str, str, str, str]]:
     """How often an element ends otherwise there and here: keyword, depth, there, here."""
     from dicomanonymizer import simpledicomanonymizer
 
-    found: Counter[tuple[str, str, str, str]] = Counter()
+    outcomes: Counter[tuple[str, str, str, str]] = Counter()
     for _, read in sources():
         other = read()
         simpledicomanonymizer.anonymize_dataset(
@@ -100,8 +109,8 @@ def differences() -> Counter[tuple[str, str, str, str]]:
         theirs = outcomes(read(), other)
         for place, (keyword, depth, here) in outcomes(read(), deidentify(read(), NAMES)).items():
             if place in theirs and theirs[place][2] != here:
-                found[keyword, depth, theirs[place][2], here] += 1
-    return found
+                outcomes[keyword, depth, theirs[place][2], here] += 1
+    return outcomes
 
 
 def reason(keyword: str, depth: str, there: str, here: str) -> str:

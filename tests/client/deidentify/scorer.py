@@ -1,10 +1,12 @@
-"""Scores de-identified DICOM objects against the table of PS3.15 Annex E, whoever made them: pairs of files in, findings out.
+"""Scores de-identified DICOM objects against the table of PS3.15 Annex E, whoever made them.
 
-    findings = scorer.score(source, made, memory)        one pair of data sets
-    report = scorer.score_pairs([(source, made), ...])   many; UIDs must be replaced alike in all of them
+Pairs of files go in, findings come out.
 
-It reads the table as text and compares values only, so that it shares no line with what it judges. A set such as MIDI-B is scored by
-pairing each of its files with what was made of it.
+    findings = scorer.score(source, rewritten, memory, scorer.table())   one pair of data sets
+    report = scorer.score_pairs([(source, rewritten), ...])   many; UIDs replaced alike in all
+
+It reads the table as text and compares values only, so that it shares no line with what it judges.
+A set such as MIDI-B is scored by pairing each of its files with what was made of it.
 """
 
 from __future__ import annotations
@@ -52,26 +54,29 @@ def table() -> dict[str, dict[str, str]]:
 
 def score_pairs(pairs: Iterable[tuple[Dataset, Dataset]]) -> Report:
     report, memory, rows = Report(), Memory(), table()
-    for number, (source, made) in enumerate(pairs):
-        found = list(score(source, made, memory, rows))
+    for number, (source, rewritten) in enumerate(pairs):
+        findings = list(score(source, rewritten, memory, rows))
         report.files += 1
-        report.conformant += not found
-        report.kinds.update(one.split(" ", 1)[0] for one in found)
-        report.findings += [(number, one) for one in found]
+        report.conformant += not findings
+        report.kinds.update(one.split(" ", 1)[0] for one in findings)
+        report.findings += [(number, one) for one in findings]
     report.uids = len(memory.new)
     return report
 
 
 def score(
-    source: Dataset, made: Dataset, memory: Memory, rows: dict[str, dict[str, str]]
+    source: Dataset, rewritten: Dataset, memory: Memory, rows: dict[str, dict[str, str]]
 ) -> Iterator[str]:
-    """Each finding is ``KIND tag keyword``; kinds: left, kept, uid, inconsistent, private, unknown, text, flag."""
-    before, after = values(source), values(made)
+    """Each finding is ``KIND tag keyword``.
+
+    Kinds: left, kept, uid, inconsistent, private, unknown, text, flag.
+    """
+    before, after = values(source), values(rewritten)
     for place, (vr, value) in after.items():
         tag, row = str(place[-1]), rows.get(repeating(str(place[-1])))
         if int(tag[:4], 16) % 2:
             yield f"private {tag}"
-        elif not known(tag):
+        elif not is_known(tag):
             yield f"unknown {tag}"
         elif row is None:
             continue
@@ -84,12 +89,15 @@ def score(
         ):
             yield f"kept {tag} {row['keyword']}"
     yield from uids(before, after, rows, memory)
-    yield from flags(made)
+    yield from flags(rewritten)
 
 
 def values(dataset: Dataset, place: Place = ()) -> dict[Place, tuple[str, object]]:
-    """Every element of every depth: ``(tag, item, tag, ...)`` to kind and value; a sequence's value is how many items it has."""
-    found: dict[Place, tuple[str, object]] = {}
+    """Every element of every depth: ``(tag, item, tag, ...)`` to kind and value.
+
+    A sequence's value is how many items it has.
+    """
+    entries: dict[Place, tuple[str, object]] = {}
     for tag in list(dataset.keys()):
         try:
             element = dataset[tag]
@@ -97,12 +105,12 @@ def values(dataset: Dataset, place: Place = ()) -> dict[Place, tuple[str, object
             continue
         here = (*place, f"{int(tag):08x}")
         if element.VR == "SQ":
-            found[here] = ("SQ", len(element.value))
+            entries[here] = ("SQ", len(element.value))
             for number, item in enumerate(element.value):
-                found.update(values(item, (*here, number)))
+                entries.update(values(item, (*here, number)))
         else:
-            found[here] = (element.VR, None if element.is_empty else element.value)
-    return found
+            entries[here] = (element.VR, None if element.is_empty else element.value)
+    return entries
 
 
 def unchanged(vr: str, value: object, before: tuple[str, object] | None) -> bool:
@@ -112,7 +120,10 @@ def unchanged(vr: str, value: object, before: tuple[str, object] | None) -> bool
 
 
 def cleaned(row: dict[str, str], vr: str, value: object, before: tuple[str, object] | None) -> bool:
-    """Whether what stays was allowed to by one of the two options: a date that moved, a time, a text of harmless words."""
+    """Whether one of the two options allowed what stays.
+
+    That is a date that moved, a time, or a text of harmless words.
+    """
     if row["dates"] == "C" and vr in ("DA", "DT"):
         return before is not None and (value is None or not unchanged(vr, value, before))
     if row["dates"] == "C" and vr == "TM":
@@ -136,7 +147,7 @@ def uids(
     rows: dict[str, dict[str, str]],
     memory: Memory,
 ) -> Iterator[str]:
-    """Every UID of the table is another one, and the same old one always becomes the same new one, and no two become one."""
+    """Every UID of the table is replaced: the same by the same, and no two by one."""
     for place, (vr, value) in after.items():
         row = rows.get(str(place[-1]))
         if vr != "UI" or row is None or place not in before:
@@ -160,10 +171,13 @@ def listed(value: object) -> list[str]:
     )  # type: ignore[attr-defined]
 
 
-def flags(made: Dataset) -> Iterator[str]:
-    if made.get("PatientIdentityRemoved") != "YES":
+def flags(rewritten: Dataset) -> Iterator[str]:
+    if rewritten.get("PatientIdentityRemoved") != "YES":
         yield "flag 00120062 PatientIdentityRemoved"
-    if "DeidentificationMethod" not in made and "DeidentificationMethodCodeSequence" not in made:
+    if (
+        "DeidentificationMethod" not in rewritten
+        and "DeidentificationMethodCodeSequence" not in rewritten
+    ):
         yield "flag 00120063 DeidentificationMethod"
 
 
@@ -173,7 +187,7 @@ def repeating(tag: str) -> str:
     return "50xxxxxx" if tag[:2] == "50" else tag
 
 
-def known(tag: str) -> bool:
+def is_known(tag: str) -> bool:
     try:
         return bool(get_entry(int(tag, 16)))
     except KeyError:

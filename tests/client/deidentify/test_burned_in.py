@@ -1,4 +1,4 @@
-"""The gate against burned-in text: drawn in many sizes, greys and places it is found; markers, noise, anatomy and edges are not."""
+"""Text in pixels is found in many sizes, greys and places; markers and anatomy are not text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pydicom.uid import (
 from scipy import ndimage
 
 from client.deidentify import burned_in, glyphs
-from tests.client.deidentify import made as phantom
+from tests.client.deidentify import phantom
 
 Grey = npt.NDArray[np.float64]
 PACKS = os.environ.get("CONSILIUM_PACKS")
@@ -53,7 +53,10 @@ def body(seed: int = 0, shape: tuple[int, int] = (256, 256), noise: float = 0.01
 def drawn(
     grey: Grey, line: str, size: int, level: float, place: tuple[float, float], turn: int = 0
 ) -> Grey:
-    """The picture with a line at a place (parts of the free height and width), smoothed at its edges as viewers draw it."""
+    """The picture with a line at a place (parts of the free height and width).
+
+    It is smoothed at its edges as viewers draw it.
+    """
     sheet = Image.new("L", grey.shape[::-1] if turn % 2 == 0 else grey.shape)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     left, top, right, bottom = pen.textbbox((0, 0), line, font=font)
@@ -142,14 +145,14 @@ def test_a_marker_of_a_side_is_no_text(marker: str, size: int) -> None:
 
 
 def test_bodies_without_text_are_not_kept_back() -> None:
-    found = [seed for seed in range(12) if glyphs.rows(stored(body(seed), 12))]
-    assert found == []
+    misses = [seed for seed in range(12) if glyphs.rows(stored(body(seed), 12))]
+    assert misses == []
 
 
 @pytest.mark.parametrize("noise", [0.03, 0.05, 0.1, 0.3])
 def test_noise_is_no_text(noise: float) -> None:
-    found = [seed for seed in range(6) if glyphs.rows(stored(body(seed, noise=noise)))]
-    assert found == []
+    misses = [seed for seed in range(6) if glyphs.rows(stored(body(seed, noise=noise)))]
+    assert misses == []
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
@@ -170,15 +173,15 @@ def test_values_that_are_no_numbers_do_not_matter() -> None:
 
 
 def header(**values: object) -> Dataset:
-    made = Dataset()
-    made.SOPClassUID, made.ImageType, made.SamplesPerPixel = (
+    image = Dataset()
+    image.SOPClassUID, image.ImageType, image.SamplesPerPixel = (
         ComputedRadiographyImageStorage,
         ["ORIGINAL", "PRIMARY"],
         1,
     )
     for name, value in values.items():
-        setattr(made, name, value)
-    return made
+        setattr(image, name, value)
+    return image
 
 
 @pytest.mark.parametrize(
@@ -226,11 +229,11 @@ def test_kinds_that_often_carry_text_must_be_seen(
 
 
 def test_an_overlay_in_the_pixels_own_bits_is_kept_back() -> None:
-    made = header()
-    made.add_new(0x60000102, "US", 12)
-    assert burned_in.burned_in(made, stored(body())) == burned_in.OVERLAY
-    made.add_new(0x60003000, "OW", b"\0\0")
-    assert burned_in.burned_in(made, stored(body())) is None
+    image = header()
+    image.add_new(0x60000102, "US", 12)
+    assert burned_in.burned_in(image, stored(body())) == burned_in.OVERLAY
+    image.add_new(0x60003000, "OW", b"\0\0")
+    assert burned_in.burned_in(image, stored(body())) is None
 
 
 def test_one_frame_with_text_among_many_is_enough() -> None:
@@ -259,35 +262,37 @@ def test_in_a_slice_only_what_lies_beside_the_body_counts() -> None:
     "sop_class", ["1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.481.2"]
 )
 def test_segments_and_doses_are_no_pictures(sop_class: str) -> None:
-    made = phantom.header()
-    made.PixelData = stored(drawn(body(shape=(96, 128)), "PID77418 DOE", 14, 1.0, (0, 0))).tobytes()
-    assert burned_in.look(made) == burned_in.PRINTED
-    made.Modality = "SEG"
-    assert burned_in.look(made) == burned_in.PRINTED
-    made.SOPClassUID = sop_class
-    assert burned_in.look(made) is None
+    image = phantom.header()
+    image.PixelData = stored(
+        drawn(body(shape=(96, 128)), "PID77418 DOE", 14, 1.0, (0, 0))
+    ).tobytes()
+    assert burned_in.look(image) == burned_in.PRINTED
+    image.Modality = "SEG"
+    assert burned_in.look(image) == burned_in.PRINTED
+    image.SOPClassUID = sop_class
+    assert burned_in.look(image) is None
 
 
 def test_pixels_that_cannot_be_decoded_are_kept_back() -> None:
-    made = phantom.header()
-    assert burned_in.look(made) is None
-    made.PixelData = encapsulate([b"no JPEG at all"])
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = JPEGLSLossless
-    assert burned_in.look(made) == burned_in.UNSEEN
+    image = phantom.header()
+    assert burned_in.look(image) is None
+    image.PixelData = encapsulate([b"no JPEG at all"])
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = JPEGLSLossless
+    assert burned_in.look(image) == burned_in.UNSEEN
 
 
 @pytest.mark.parametrize("damage", range(6))
 def test_a_damaged_run_length_stream_is_kept_back(damage: int) -> None:
-    made = phantom.header()
-    made.compress(RLELossless)
-    assert burned_in.look(made) is None
-    value = bytearray(made.PixelData)
+    image = phantom.header()
+    image.compress(RLELossless)
+    assert burned_in.look(image) is None
+    value = bytearray(image.PixelData)
     value[30:94] = np.random.default_rng(damage).bytes(64)
-    made.PixelData = bytes(value)
-    assert burned_in.look(made) in (burned_in.UNSEEN, burned_in.PRINTED, None)
-    made.PixelData = encapsulate([bytes(value[:200])])
-    assert burned_in.look(made) == burned_in.UNSEEN
+    image.PixelData = bytes(value)
+    assert burned_in.look(image) in (burned_in.UNSEEN, burned_in.PRINTED, None)
+    image.PixelData = encapsulate([bytes(value[:200])])
+    assert burned_in.look(image) == burned_in.UNSEEN
 
 
 def test_a_reason_holds_nothing_of_the_file() -> None:
@@ -312,7 +317,7 @@ def pack() -> Iterator[tuple[bool, Dataset]]:
 
 @pytest.mark.skipif(not PACKS, reason="CONSILIUM_PACKS does not name the folder with real data")
 def test_on_real_radiographs_every_planted_line_is_found_by_the_pixels_alone() -> None:
-    """The few others that are kept back carry real print ("PORTABLE", "2019/12/30"), seen by eye."""
+    """The few others that are withheld carry real print ("PORTABLE", "2019/12/30"), seen by eye."""
     planted, others = [], []
     for burned, dataset in pack():
         if "BurnedInAnnotation" in dataset:

@@ -1,4 +1,4 @@
-"""Comments inside compressed pixels are blanked, whatever writes them, and the picture stays the same."""
+"""Comments inside compressed pixels are blanked, and the picture stays the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from client.deidentify.codestreams import blanked
 from client.deidentify.header import deidentify
 from client.deidentify.pseudonyms import Pseudonyms
-from tests.client.deidentify import made as phantom
+from tests.client.deidentify import phantom
 
 SECRET = b"PID77418 DOE^JANE"
 

@@ -1,4 +1,4 @@
-"""Real files of many makers, those that pydicom brings along, scored against the table; and the differences to another package explained."""
+"""Real files of many makers, scored against the table, and compared with another package."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FACTS = json.loads(oracle.FACTS.read_text("utf-8"))
 @pytest.fixture(scope="module")
 def pairs() -> list[tuple[Dataset, Dataset]]:
     """Source, and what is read again after what was made of it was written."""
-    found = []
+    outcomes = []
     for _, read in oracle.sources():
         file = BytesIO()
         deidentify(read(), oracle.NAMES).save_as(file, enforce_file_format=True)
-        found.append((read(), pydicom.dcmread(BytesIO(file.getvalue()))))
-    return found
+        outcomes.append((read(), pydicom.dcmread(BytesIO(file.getvalue()))))
+    return outcomes
 
 
 def test_every_file_is_conformant(pairs: list[tuple[Dataset, Dataset]]) -> None:
@@ -56,7 +56,7 @@ def test_pixels_stay_bit_for_bit(pairs: list[tuple[Dataset, Dataset]]) -> None:
 
 
 def decoded(dataset: Dataset) -> bytes:
-    """The pixels as they are seen; nothing where no decoder is installed or the file is damaged on purpose."""
+    """The pixels as they are seen; nothing where no decoder reads them."""
     try:
         return pixel_array(dataset).tobytes()
     except Exception:
@@ -83,7 +83,7 @@ def test_the_scorer_finds_untouched_files_and_each_planted_fault(
     ],
 )
 def test_the_scorer_finds_one_fault(keyword: str, kind: str) -> None:
-    from tests.client.deidentify import made as phantom
+    from tests.client.deidentify import phantom
 
     source = phantom.header()
     new = deidentify(phantom.header(), oracle.NAMES)
@@ -109,8 +109,8 @@ def test_every_difference_to_the_other_package_has_a_reason_and_is_still_there()
     assert all(row["why"] in oracle.REASONS for row in FACTS["differences"])
     assert {row["why"] for row in FACTS["differences"]} == set(oracle.REASONS)
     here: dict[tuple[str, str, str], int] = {}
-    for _, found in oracle.ours():
-        for outcome in found.values():
+    for _, outcomes in oracle.ours():
+        for outcome in outcomes.values():
             here[outcome] = here.get(outcome, 0) + 1
     missing = [
         row

@@ -1,4 +1,4 @@
-"""Whole folders: what is written, what is kept back and how it is told, and that no planted identifier is anywhere in the output."""
+"""Whole folders: what is written and withheld; no planted identifier is in the output."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from client.deidentify import burned_in, folder
 from client.deidentify.pseudonyms import Pseudonyms
 from common.errors import ArgumentError
 from common.sentences.table import say
-from tests.client.deidentify import made as phantom
+from tests.client.deidentify import phantom
 
 PACKS = os.environ.get("CONSILIUM_PACKS")
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Four good files of three character sets, under names that identify; one with text in its pixels, one damaged, one of another kind."""
+    """Four good files of three character sets, under names that identify, and three others.
+
+    One has text in its pixels, one is damaged, one is of another kind.
+    """
     top = tmp_path / "export"
     for number, characters in enumerate(phantom.PATIENTS):
         phantom.save(
@@ -41,17 +44,17 @@ def source(tmp_path: Path) -> Path:
 
 
 def deflated() -> pydicom.FileDataset:
-    made = phantom.header(number=7)
-    made.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
-    return made
+    image = phantom.header(number=7)
+    image.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    return image
 
 
 def printed() -> pydicom.FileDataset:
-    made = phantom.header(number=9)
-    sheet = Image.fromarray(np.frombuffer(made.PixelData, np.uint8).reshape(96, 128).copy())
+    image = phantom.header(number=9)
+    sheet = Image.fromarray(np.frombuffer(image.PixelData, np.uint8).reshape(96, 128).copy())
     ImageDraw.Draw(sheet).text((2, 2), "PID77418 1963", fill=255, font=ImageFont.load_default(12))
-    made.PixelData = np.asarray(sheet).tobytes()
-    return made
+    image.PixelData = np.asarray(sheet).tobytes()
+    return image
 
 
 def run(source: Path) -> tuple[folder.FolderResult, Path]:
@@ -62,7 +65,7 @@ def run(source: Path) -> tuple[folder.FolderResult, Path]:
 def test_good_files_are_written_and_the_others_listed(source: Path) -> None:
     result, _ = run(source)
     assert (result.written, result.there) == (4, 0)
-    assert sorted((Path(one.file).name, one.kind) for one in result.kept) == [
+    assert sorted((Path(one.file).name, one.kind) for one in result.withheld) == [
         ("PID77418.txt", "unusable"),
         ("printed.dcm", "look"),
         ("torn.dcm", "unusable"),
@@ -71,7 +74,7 @@ def test_good_files_are_written_and_the_others_listed(source: Path) -> None:
         json.loads(line)
         for line in (source.parent / "out.quarantine.jsonl").read_text("utf-8").splitlines()
     ]
-    assert {line["file"] for line in listed} == {one.file for one in result.kept}
+    assert {line["file"] for line in listed} == {one.file for one in result.withheld}
     assert {burned_in.PRINTED, say("dicom.torn").render()} < set(result.counts())
     assert not [reason for reason in result.counts() if "PID" in reason or "/" in reason]
 
@@ -92,19 +95,19 @@ def test_no_planted_identifier_is_in_any_output(source: Path) -> None:
 
 
 def leaks(path: Path, words: list[str]) -> list[str]:
-    """Words in the bytes, in any of the usual codings, or in the decoded header of a file; pixels aside."""
+    """Words in the bytes, in any of the usual codings, or in the decoded header; not in pixels."""
     read = pydicom.dcmread(path)
     pixels = bytes(read.get("PixelData", b""))
     content, shown = path.read_bytes().replace(pixels, b"").lower(), str(read).casefold()
-    found = []
+    words_left = []
     for word in words:
         coded = {
             word.encode(codec, "replace").lower()
             for codec in ("utf-8", "latin-1", "iso8859-5", "iso2022_jp", "gb18030", "utf-16-le")
         }
         if word.casefold() in shown or any(code in content for code in coded if code.strip(b"?")):
-            found.append(word)
-    return found
+            words_left.append(word)
+    return words_left
 
 
 def test_output_names_are_pseudonyms_and_modes_private(source: Path) -> None:
@@ -124,7 +127,7 @@ def test_a_second_run_writes_nothing_anew(source: Path) -> None:
     _, out = run(source)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*.dcm")}
     again, _ = run(source)
-    assert (again.written, again.there, len(again.kept)) == (0, 4, 3)
+    assert (again.written, again.there, len(again.withheld)) == (0, 4, 3)
     assert {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.rglob("*.dcm")
     } == before
@@ -138,7 +141,7 @@ def test_another_file_under_a_name_that_is_taken_is_listed_and_nothing_overwritt
     phantom.save(source, "PID77418/Z.dcm", twin)
     result, _ = run(source)
     assert result.written == 4
-    assert [one.kind for one in result.kept].count("conflict") == 1
+    assert [one.kind for one in result.withheld].count("conflict") == 1
     assert folder.CONFLICT in result.counts()
 
 
@@ -151,12 +154,12 @@ def test_what_a_human_has_cleared_goes_on_as_long_as_it_is_the_same_file(source:
     )
     result = folder.run(source, out, folder.beside(out, "key"), passed=folder.cleared(chosen))
     assert (result.written, result.there) == (1, 4)
-    assert {one.kind for one in result.kept} == {"unusable"}
+    assert {one.kind for one in result.withheld} == {"unusable"}
     other = phantom.header(number=10)
     other.BurnedInAnnotation = "YES"
     phantom.save(source, "printed.dcm", other)
     again = folder.run(source, out, folder.beside(out, "key"), passed=folder.cleared(chosen))
-    assert [Path(one.file).name for one in again.kept if one.kind == "look"] == ["printed.dcm"]
+    assert [Path(one.file).name for one in again.withheld if one.kind == "look"] == ["printed.dcm"]
 
 
 @pytest.mark.parametrize("content", ["no list", "[]", '{"file": "x"}', "7"])
@@ -182,14 +185,14 @@ def test_the_source_is_only_read(source: Path) -> None:
 
 
 def test_a_directory_of_a_medium_and_an_object_without_class_are_listed(source: Path) -> None:
-    made = phantom.header(number=3)
-    del made.SOPClassUID
-    made.save_as(source / "noclass.dcm")
+    image = phantom.header(number=3)
+    del image.SOPClassUID
+    image.save_as(source / "noclass.dcm")
     directory = phantom.header(number=4)
     directory.DirectoryRecordSequence = []
     phantom.save(source, "DICOMDIR", directory)
     result, _ = run(source)
-    reasons = {Path(one.file).name: one.reason for one in result.kept}
+    reasons = {Path(one.file).name: one.reason for one in result.withheld}
     assert reasons["noclass.dcm"] == say("dicom.no_object").render()
     assert reasons["DICOMDIR"] == say("dicom.directory").render()
 
@@ -215,12 +218,12 @@ def test_there_must_be_a_folder_to_read(tmp_path: Path) -> None:
 
 
 def test_progress_counts_every_file(source: Path) -> None:
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     out = source.parent / "out"
     folder.run(
-        source, out, folder.beside(out, "key"), tell=lambda done, total: told.append((done, total))
+        source, out, folder.beside(out, "key"), tell=lambda done, total: calls.append((done, total))
     )
-    assert told == [(n, 7) for n in range(1, 8)]
+    assert calls == [(n, 7) for n in range(1, 8)]
 
 
 @pytest.mark.skipif(not PACKS, reason="CONSILIUM_PACKS does not name the folder with real data")

@@ -11,19 +11,19 @@ from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
-from client.deidentify.header import Options, deidentify, owner
+from client.deidentify.header import deidentify, owner
+from client.deidentify.method_codes import Options
 from client.deidentify.pseudonyms import Pseudonyms
 from common.errors import CaseError
-from tests.client.deidentify import made as phantom
-from tests.client.deidentify import scorer
+from tests.client.deidentify import phantom, scorer
 
 NAMES = Pseudonyms(bytes(range(32)))
 DAYS = NAMES.days("PID77418", "MERCY")
 
 
-def through(made: Dataset, options: Options | None = None) -> Dataset:
+def through(header: Dataset, options: Options | None = None) -> Dataset:
     """De-identified, written and read again."""
-    new = deidentify(made, NAMES, options or Options())
+    new = deidentify(header, NAMES, options or Options())
     file = BytesIO()
     new.save_as(file, enforce_file_format=True)
     return pydicom.dcmread(BytesIO(file.getvalue()))

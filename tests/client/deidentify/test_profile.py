@@ -18,8 +18,8 @@ def test_the_file_names_its_edition_first() -> None:
 
 def test_how_many_attributes_each_action_has() -> None:
     """Counted in another reading of the same edition (security research, 4.1)."""
-    found = Counter(rule.code for rule in profile.rules().values())
-    assert found == {
+    rule = Counter(rule.code for rule in profile.rules().values())
+    assert rule == {
         "X": 415,
         "D": 93,
         "U": 55,
@@ -30,7 +30,7 @@ def test_how_many_attributes_each_action_has() -> None:
         "Z/D": 6,
         "X/Z/U*": 2,
     }
-    assert found.keys() == profile.CHOSEN.keys()
+    assert rule.keys() == profile.CHOSEN.keys()
 
 
 def test_tags_and_keywords_belong_together() -> None:
@@ -69,9 +69,9 @@ def test_rules_of_well_known_attributes(
     "tag", [0x60003000, 0x60083000, 0x60FE4000, 0x50000000, 0x50021234, 0x500A3000]
 )
 def test_repeating_groups_have_one_rule_for_all(tag: int) -> None:
-    found = profile.rule(tag)
-    assert found is not None
-    assert found.action == "X"
+    rule = profile.rule(tag)
+    assert rule is not None
+    assert rule.action == "X"
 
 
 @pytest.mark.parametrize("tag", [0x00080060, 0x00280010, 0x7FE00010, 0x60000010, 0x00080016])

@@ -25,9 +25,9 @@ def test_a_uid_is_the_first_128_bits_of_its_hmac_under_a_key_of_its_own() -> Non
 
 
 def test_uids_are_valid_and_all_different() -> None:
-    made = {Pseudonyms(KEY).uid(f"1.2.{n}") for n in range(2000)}
-    assert len(made) == 2000
-    assert all(len(uid) <= 44 and re.fullmatch(r"2\.25\.(0|[1-9]\d*)", uid) for uid in made)
+    uids = {Pseudonyms(KEY).uid(f"1.2.{n}") for n in range(2000)}
+    assert len(uids) == 2000
+    assert all(len(uid) <= 44 and re.fullmatch(r"2\.25\.(0|[1-9]\d*)", uid) for uid in uids)
 
 
 def test_a_pseudonym_is_short_can_be_read_aloud_and_stays() -> None:
@@ -57,12 +57,12 @@ def test_another_key_makes_everything_anew() -> None:
 
 
 def test_dates_move_back_by_one_to_ten_years_and_by_many_different_days() -> None:
-    found = [Pseudonyms(KEY).days(str(n)) for n in range(3000)]
-    assert min(found) >= -3652
-    assert max(found) <= -366
-    assert len(set(found)) > 1500
-    assert min(found) < -3600
-    assert max(found) > -420
+    shifts = [Pseudonyms(KEY).days(str(n)) for n in range(3000)]
+    assert min(shifts) >= -3652
+    assert max(shifts) <= -366
+    assert len(set(shifts)) > 1500
+    assert min(shifts) < -3600
+    assert max(shifts) > -420
 
 
 def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:

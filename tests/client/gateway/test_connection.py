@@ -1,4 +1,7 @@
-"""The way to the coordinator, hop by hop, over real sockets: each broken hop is the one that is named."""
+"""The way to the coordinator, hop by hop, over real sockets.
+
+Each broken hop is the one that is named.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import httpx
 import pytest
 
 from client.gateway import connection, diagnosis
-from client.home import KitSettings
+from client.site_settings import KitSettings
 from common.errors import InputError
 from common.trust import certificates
 from common.trust.certificates import Credential
@@ -103,9 +106,9 @@ def test_a_closed_port() -> None:
         port = door.getsockname()[1]
     last, sentence = both(route(port))
     assert (last.name, last.ok) == ("port", False)
-    assert (
-        sentence
-        == f"cannot reach the coordinator: localhost:{port} refuses connections; check address and port, and whether a service runs there."
+    assert sentence == (
+        f"cannot reach the coordinator: localhost:{port} refuses connections; "
+        "check address and port, and whether a service runs there."
     )
 
 
@@ -193,7 +196,7 @@ def test_a_client_certificate_that_is_refused(home: Path, kind: str) -> None:
     with lane.listening(OK, lane.tls(home, mutual=True)) as port:
         last, sentence = both(route(port), certificate, seconds=patient(10))
     assert (last.name, last.ok) == ("client certificate", False)
-    assert "refuses this hospital's client certificate" in last.found
+    assert "refuses this hospital's client certificate" in last.remark
     assert "certificate" in sentence  # the refusal may be lost with what was sent meanwhile
 
 
@@ -210,7 +213,7 @@ def test_answers(home: Path, status: str, hop: str, words: str) -> None:
     with lane.listening(lane.fixed(f"HTTP/1.1 {status}"), lane.tls(home)) as port:
         last, sentence = both(route(port))
     assert (last.name, last.ok) == (hop, False)
-    assert words in last.found and words in sentence
+    assert words in last.remark and words in sentence
 
 
 def test_a_server_that_hangs_up(home: Path) -> None:
@@ -274,7 +277,7 @@ def test_a_proxy_that_refuses(status: str, words: str) -> None:
     with lane.listening(lane.web_proxy([], f"HTTP/1.1 {status}")) as proxy:
         last, sentence = both(route(443, proxy=f"http://ann:secret@127.0.0.1:{proxy}"))
     assert (last.name, last.ok) == ("proxy", False)
-    assert words in sentence and "secret" not in sentence + last.found
+    assert words in sentence and "secret" not in sentence + last.remark
 
 
 def test_a_proxy_that_is_not_there() -> None:

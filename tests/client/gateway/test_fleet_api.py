@@ -18,8 +18,9 @@ from flwr.app import Message
 from flwr.proto import fleet_pb2, heartbeat_pb2, message_pb2
 from flwr.supercore.task_identity import TaskIdentity
 
-from client.gateway import fleet_api
-from client.gateway.fleet_api import Fleet, FleetError
+from client.gateway import fleet_api, retries
+from client.gateway.fleet_api import Fleet
+from client.gateway.retries import FleetError, OverError
 from common.protocol import flower_objects
 from common.protocol.envelopes import Envelope
 from common.protocol.flower_objects import Reference
@@ -49,7 +50,10 @@ DROPPED = 0
 
 
 class Coordinator:
-    """What the coordinator has and got. ``trouble``: for a call, statuses that come before it works."""
+    """What the coordinator has and got.
+
+    ``trouble``: for a call, statuses that come before it works.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -216,7 +220,7 @@ def connect(
     coordinator: Coordinator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Fleet]]:
     """Makes a connection; what broke it is in ``coordinator.broken``."""
-    monkeypatch.setattr(fleet_api, "_GRACE", 0.3)
+    monkeypatch.setattr(retries, "_GRACE", 0.3)
     (tmp_path / "node.key").write_bytes(certificates.private_key("node"))
     server = Server(("127.0.0.1", 0), Handler)
     server.coordinator = coordinator
@@ -252,8 +256,8 @@ def test_a_question_and_its_answer_arrive_bit_by_bit(
     name = coordinator.ask("question é", vector)
     with connect() as fleet:
         question = fleet.receive()
-        assert question is not None and question.letter.text == "question é"
-        found = question.letter.vector
+        assert question is not None and question.envelope.text == "question é"
+        found = question.envelope.vector
         assert (
             (found is None)
             if vector is None
@@ -310,8 +314,8 @@ def test_a_call_that_fails_in_passing_is_made_again(
     broken: list[BaseException] = []
     with connect(broken=broken.append) as fleet:
         question = fleet.receive()
-        assert question is not None and question.letter.vector is not None
-        fleet.answer(question, Envelope("yes", question.letter.vector), 0.1)
+        assert question is not None and question.envelope.vector is not None
+        fleet.answer(question, Envelope("yes", question.envelope.vector), 0.1)
     assert coordinator.answered()[0] == "yes" and coordinator.calls.count(call) >= 2
     assert len(broken) == 1 and isinstance(broken[0], httpx.HTTPError)
 
@@ -325,8 +329,8 @@ def test_a_model_that_breaks_off_goes_on_where_it_broke(
         question = fleet.receive()
     assert (
         question is not None
-        and question.letter.vector is not None
-        and question.letter.vector.tobytes() == VECTOR.tobytes()
+        and question.envelope.vector is not None
+        and question.envelope.vector.tobytes() == VECTOR.tobytes()
     )
     assert coordinator.calls.count("models") == 2
 
@@ -482,7 +486,7 @@ def test_a_stopped_run_is_told_from_a_refused_hospital(
         def refused() -> None:
             answer.raise_for_status()
 
-        monkeypatch.setattr(fleet_api, "_GRACE", 0.0)
+        monkeypatch.setattr(retries, "_GRACE", 0.0)
         with pytest.raises(FleetError) as caught:
             fleet._try(refused)
-        assert isinstance(caught.value, fleet_api.OverError) is over
+        assert isinstance(caught.value, OverError) is over

@@ -14,7 +14,8 @@ from flwr.app import Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
 from client.gateway import relay
-from client.gateway.fleet_api import Delivery, FleetError, OverError
+from client.gateway.fleet_api import Delivery
+from client.gateway.retries import FleetError, OverError
 from client.isolation.framing import Memory
 from client.isolation.ipc import IpcError
 from common.protocol import envelopes

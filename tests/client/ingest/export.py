@@ -1,4 +1,4 @@
-"""Folders as hospitals export them, with invented identifiers planted wherever a format has room for one."""
+"""Folders as hospitals export them, with invented identifiers in every place there is."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def picture(seed: int = 0, size: tuple[int, ...] = (24, 32)) -> npt.NDArray[np.u
 
 def png(path: Path, array: npt.NDArray[np.generic], turn: int = 0) -> Path:
     """A PNG with texts in it, and after its end."""
-    told = PngImagePlugin.PngInfo()
-    told.add_text("Patient", f"{NAME} {NUMBER}")
-    told.add_itxt("Comment", f"born {BORN}", zip=True)
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Patient", f"{NAME} {NUMBER}")
+    texts.add_itxt("Comment", f"born {BORN}", zip=True)
     exif = Image.Exif()
     exif[0x010E] = f"{NAME} {BORN}"
     if turn:
         exif[0x0112] = turn
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, pnginfo=told, exif=exif)
+    Image.fromarray(array).save(path, pnginfo=texts, exif=exif)
     path.write_bytes(path.read_bytes() + ADDRESS.encode())
     return path
 
@@ -106,48 +106,56 @@ def nifti(
 def dicom(
     path: Path, stored: npt.NDArray[np.uint16], number: str, uids: tuple[str, str], **more: object
 ) -> Path:
-    """A DX image, or a CT slice if a position is among ``more``; ``uids`` of series and instance."""
-    made = Dataset()
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    """A DX image, or a CT slice if a position is among ``more``.
+
+    ``uids`` are of series and instance.
+    """
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     kind = (
         CTImageStorage if "ImagePositionPatient" in more else DigitalXRayImageStorageForPresentation
     )
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = kind
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = uids[1]
-    made.SpecificCharacterSet = "ISO_IR 100"
-    made.StudyInstanceUID, made.SeriesInstanceUID = uids[0] + ".9", uids[0]
-    made.PatientName, made.PatientID, made.PatientBirthDate = f"{NAME}^Erika", number, BORN
-    made.AccessionNumber, made.PatientAddress, made.ReferringPhysicianName = (
+    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = kind
+    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = uids[1]
+    header.SpecificCharacterSet = "ISO_IR 100"
+    header.StudyInstanceUID, header.SeriesInstanceUID = uids[0] + ".9", uids[0]
+    header.PatientName, header.PatientID, header.PatientBirthDate = f"{NAME}^Erika", number, BORN
+    header.AccessionNumber, header.PatientAddress, header.ReferringPhysicianName = (
         ACCESSION,
         ADDRESS,
         DOCTOR,
     )
-    made.InstitutionName, made.DeviceSerialNumber, made.StudyDate = (
+    header.InstitutionName, header.DeviceSerialNumber, header.StudyDate = (
         HOSPITAL,
         "SN-592977",
         "20210405",
     )
-    made.StudyDescription = f"Thorax {NAME}"
-    made.Modality, made.Manufacturer, made.ImageType = (
+    header.StudyDescription = f"Thorax {NAME}"
+    header.Modality, header.Manufacturer, header.ImageType = (
         "CT" if kind == CTImageStorage else "DX",
         "Maker",
         ["ORIGINAL", "PRIMARY"],
     )
-    made.add_new(0x00091001, "LO", f"{NAME} {NUMBER}")
+    header.add_new(0x00091001, "LO", f"{NAME} {NUMBER}")
     inner = Dataset()
     inner.PatientID, inner.PatientName = number, f"{NAME}^Erika"
-    made.ReferencedPatientSequence = [inner]
-    made.Rows, made.Columns = stored.shape
-    made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
-    made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, 12, 11, 0
-    made.PixelSpacing = ["0.5", "0.7"]
+    header.ReferencedPatientSequence = [inner]
+    header.Rows, header.Columns = stored.shape
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = (
+        16,
+        12,
+        11,
+        0,
+    )
+    header.PixelSpacing = ["0.5", "0.7"]
     for name, value in more.items():
-        setattr(made, name, value)
-    made.PixelData = np.asarray(stored, "<u2").tobytes()
-    made["PixelData"].VR = "OW"
+        setattr(header, name, value)
+    header.PixelData = np.asarray(stored, "<u2").tobytes()
+    header["PixelData"].VR = "OW"
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.save_as(path, enforce_file_format=True)
+    header.save_as(path, enforce_file_format=True)
     return path
 
 
@@ -159,7 +167,7 @@ def volume(folder: Path, number: str, series: str, slices: int = 4, seed: int = 
             "ImagePositionPatient": ["0", "0", f"{2.5 * k}"],
             "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
         }
-        about = {
+        geometry = {
             **place,
             "RescaleSlope": "1",
             "RescaleIntercept": "-1024",
@@ -173,14 +181,17 @@ def volume(folder: Path, number: str, series: str, slices: int = 4, seed: int = 
                 stored,
                 number,
                 (series, f"{series}.{k + 1}"),
-                **about,
+                **geometry,
             )
         )
     return paths
 
 
 def researcher(folder: Path, patients: int = 6) -> Path:
-    """Pictures of two per patient with labels, masks and boxes; names and numbers of patients in file names and tables."""
+    """Pictures, two per patient, with labels, masks and boxes.
+
+    File names and tables hold names and numbers of patients.
+    """
     rows, boxes = ["file;patient_id;Name;pneumonia;stage;birth date;note"], {}
     for i in range(2 * patients):
         who = i // 2
@@ -190,7 +201,8 @@ def researcher(folder: Path, patients: int = 6) -> Path:
         mask[4:12, 5 : 12 + who] = 1
         png(folder / "masks" / name, mask * 255)
         rows.append(
-            f"{name};{NUMBER}{who};{NAME}, Erika {who};{who % 2};{'early' if i % 3 else 'late'};1961-02-03;seen by {DOCTOR}"
+            f"{name};{NUMBER}{who};{NAME}, Erika {who};{who % 2};{'early' if i % 3 else 'late'};"
+            f"1961-02-03;seen by {DOCTOR}"
         )
         boxes[f"images/{name}"] = {
             "width": 32,
@@ -204,14 +216,14 @@ def researcher(folder: Path, patients: int = 6) -> Path:
 
 
 def leaks(*places: Path) -> Iterator[str]:
-    """``file: secret`` for every planted identifier in a file's bytes, whatever its encoding, or in its name."""
+    """``file: secret`` for every planted identifier in a file's name or bytes, in any encoding."""
     for place in places:
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
             content = _inflated(path) if path.is_file() else b""
             for secret in SECRETS:
-                found = [secret.encode(code) for code in ("utf-8", "latin-1", "utf-16-le")]
+                encoded = [secret.encode(code) for code in ("utf-8", "latin-1", "utf-16-le")]
                 if (
-                    any(text.lower() in content.lower() for text in found)
+                    any(text.lower() in content.lower() for text in encoded)
                     or secret.lower() in path.name.lower()
                 ):
                     yield f"{path.name}: {secret}"

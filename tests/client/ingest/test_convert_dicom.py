@@ -1,4 +1,4 @@
-"""DICOM in an export: series become volumes, single images stay DICOM, text in pixels waits, and no identifier is left."""
+"""DICOM in an export: series become volumes, single images stay DICOM, nobody is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from client.dataset import manifest as manifests
-from client.ingest import layout, pipeline
+from client.ingest import ingestion, layout
 from client.ingest.layout import Places
 from client.ingest.readiness import readiness_page, readiness_report
 from client.readers import _registry
@@ -34,7 +34,11 @@ VOLUMES = studies.parse({**STUDY.to_table(), "data": {**STUDY.to_table()["data"]
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """An export: two CT series in one folder under meaningless names, three single images, a directory, a report, junk."""
+    """An export.
+
+    Two CT series in one folder under meaningless names, three single images, a directory, a report,
+    junk.
+    """
     root = tmp_path / "PACS"
     first = export.volume(root / "A" / "B", f"{export.NUMBER}1", "1.2.826.1")
     for path in export.volume(root / "tmp", f"{export.NUMBER}2", "1.2.826.2", slices=5, seed=9):
@@ -60,7 +64,7 @@ def where(archive: Path, tmp_path: Path) -> Places:
 
 
 def test_series_become_volumes_with_their_values_and_place(archive: Path, where: Places) -> None:
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     scans = {
         one.shape: sorting.read(one) for one in sorting.sort(p for p in archive.rglob("*IM*"))[0]
     }
@@ -79,7 +83,7 @@ def test_series_become_volumes_with_their_values_and_place(archive: Path, where:
 def test_images_stay_dicom_with_their_pixels_under_new_headers(
     archive: Path, where: Places
 ) -> None:
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     new = sorted((where.site / "dicom").iterdir())
     assert len(new) == 3
     originals = {_registry.read(p).array.tobytes() for p in (archive / "X").iterdir()}
@@ -93,7 +97,7 @@ def test_images_stay_dicom_with_their_pixels_under_new_headers(
 
 
 def test_no_identifier_is_left_anywhere(archive: Path, where: Places) -> None:
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     report = readiness_report.report(done, "north")
     layout.write(where.local("readiness.html"), readiness_page.render(report).encode())
     assert list(export.leaks(archive))
@@ -103,7 +107,7 @@ def test_no_identifier_is_left_anywhere(archive: Path, where: Places) -> None:
 def test_a_patient_is_one_whether_a_table_or_a_header_names_them(
     archive: Path, where: Places
 ) -> None:
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert len({facts.patient for facts in done.cases.values()}) == 3
     assert manifests.index(where.site, networks.task(STUDY), STUDY.data).patients == 3
     assert len(done.tables["labels.csv"].rows) == 5
@@ -115,7 +119,7 @@ def test_a_table_may_speak_of_uids_files_or_folders(archive: Path, where: Places
     (archive / "cases.csv").write_text(
         "SOPInstanceUID,SeriesInstanceUID,stage\n1.2.826.51.1,,1\n,1.2.826.2,2\n9.9,,1"
     )
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert len(done.tables["labels.csv"].rows) == 3 and done.unmatched["cases.csv"] == 1
     stages = {row.get("stage", "") for row in done.tables["cases.csv"].rows}
     assert stages == {"", "1", "2"}
@@ -123,7 +127,7 @@ def test_a_table_may_speak_of_uids_files_or_folders(archive: Path, where: Places
 
 def test_labels_of_slices_make_the_slices_the_cases(archive: Path, where: Places) -> None:
     (archive / "labels.csv").write_text("file,finding\nIM0000,1\nIM0001,0\nIM0002,0\nIM0003,1")
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert sorted(facts.kind for facts in done.cases.values()) == ["image"] * 7 + ["volume"]
     assert len({row["file"] for row in done.tables["labels.csv"].rows}) == 4
 
@@ -143,13 +147,13 @@ def test_text_in_pixels_waits_for_a_human(archive: Path, where: Places, how: str
     export.dicom(
         archive / "burned", picture, f"{export.NUMBER}9", ("1.2.826.8", "1.2.826.8.1"), **more
     )
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert [file for file, _ in done.refused] == ["burned"]
-    found = [
+    manifest = [
         f for f in readiness_report.report(done, "north")["findings"] if f["code"] == "quarantine"
     ]
-    assert len(found) == 1 and "screen" in found[0]["do"]
-    cleared = pipeline.ingest(where, cleared={"burned"})
+    assert len(manifest) == 1 and "screen" in manifest[0]["do"]
+    cleared = ingestion.ingest(where, cleared={"burned"})
     assert cleared.fresh == 1 and not cleared.refused
 
 
@@ -158,7 +162,7 @@ def test_what_cannot_be_a_volume_waits_and_damaged_files_do_not_stop_the_rest(
 ) -> None:
     (archive / "A" / "B" / "IM0002").unlink()
     (archive / "torn.dcm").write_bytes(next((archive / "X").iterdir()).read_bytes()[:300])
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert len(done.cases) == 4 and len(done.refused) >= 1
 
 
@@ -166,24 +170,24 @@ def test_one_uid_for_two_images_waits(archive: Path, where: Places) -> None:
     export.dicom(
         archive / "again", export.picture(80).astype(np.uint16), "5", ("1.2.826.99", "1.2.826.50.1")
     )
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert len(done.cases) == 5 and len(done.refused) == 1
 
 
 def test_a_second_run_decodes_nothing_again(where: Places, monkeypatch: pytest.MonkeyPatch) -> None:
     from client.ingest import convert
 
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     monkeypatch.setattr(convert, "take", lambda *_: pytest.fail("taken again"))
-    assert pipeline.ingest(where).fresh == 0
+    assert ingestion.ingest(where).fresh == 0
 
 
 def test_volumes_serve_a_study(where: Places) -> None:
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     for path in (where.site / "dicom").iterdir():
         path.unlink()
-    found = manifests.index(where.site, networks.task(VOLUMES), VOLUMES.data)
-    assert found.patients == 2
+    manifest = manifests.index(where.site, networks.task(VOLUMES), VOLUMES.data)
+    assert manifest.patients == 2
 
 
 @pytest.mark.skipif(
@@ -198,7 +202,7 @@ def test_real_radiographs_with_planted_identifiers(tmp_path: Path, hospital: str
     planted = json.loads((pack / "planted_identifiers.json").read_text("utf-8"))
     shutil.copytree(pack, tmp_path / "in", ignore=shutil.ignore_patterns("planted*"))
     where = Places.of(tmp_path / "in", tmp_path / "out" / "north", None)
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     layout.write(
         where.local("readiness.html"),
         readiness_page.render(readiness_report.report(done, "north")).encode(),

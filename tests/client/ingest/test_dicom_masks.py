@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from client.dataset import label_names, masks
-from client.ingest import pipeline
+from client.ingest import ingestion
 from client.ingest.layout import Places
 from client.readers import _registry
 from common import networks
@@ -30,23 +30,26 @@ STUDY = studies.parse(
 def contours(
     path: Path, number: str, series: str, regions: dict[str, tuple[float, float, float, float]]
 ) -> None:
-    """An RTSTRUCT with a rectangle (x0, y0, x1, y1 in mm) of each region on the slices at 2.5 and 5 mm."""
-    made = Dataset()
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = f"{series}.77"
-    made.SeriesInstanceUID, made.StudyInstanceUID, made.Modality = (
+    """An RTSTRUCT with a rectangle of each region on the slices at 2.5 and 5 mm.
+
+    Rectangles are (x0, y0, x1, y1) in mm.
+    """
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+    header.file_meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID = f"{series}.77"
+    header.SeriesInstanceUID, header.StudyInstanceUID, header.Modality = (
         f"{series}.78",
         f"{series}.9",
         "RTSTRUCT",
     )
-    made.PatientID, made.PatientName = number, f"{export.NAME}^Erika"
+    header.PatientID, header.PatientName = number, f"{export.NAME}^Erika"
     named, study, frame = Dataset(), Dataset(), Dataset()
     named.SeriesInstanceUID, frame.FrameOfReferenceUID = series, f"{series}.7"
     study.RTReferencedSeriesSequence, frame.RTReferencedStudySequence = [named], [study]
-    made.ReferencedFrameOfReferenceSequence = [frame]
-    made.StructureSetROISequence, made.ROIContourSequence = [], []
+    header.ReferencedFrameOfReferenceSequence = [frame]
+    header.StructureSetROISequence, header.ROIContourSequence = [], []
     for i, (name, (x0, y0, x1, y1)) in enumerate(regions.items(), 1):
         region, drawn = Dataset(), Dataset()
         region.ROINumber, region.ROIName, region.ReferencedFrameOfReferenceUID = (
@@ -62,9 +65,9 @@ def contours(
                 f"{v:g}" for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1)) for v in (x, y, z)
             ]
             drawn.ContourSequence.append(item)
-        made.StructureSetROISequence.append(region)
-        made.ROIContourSequence.append(drawn)
-    made.save_as(path, enforce_file_format=True)
+        header.StructureSetROISequence.append(region)
+        header.ROIContourSequence.append(drawn)
+    header.save_as(path, enforce_file_format=True)
 
 
 @pytest.fixture
@@ -82,24 +85,25 @@ def test_each_name_has_one_number_whatever_the_objects_call_it(
     archive: Path, tmp_path: Path
 ) -> None:
     where = Places.of(archive, tmp_path / "sites" / "north", None)
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert not done.refused and len(done.cases) == 2
     assert label_names.read(where.site).masks == {1: "liver", 2: "tumour"}
-    found = {}
+    areas = {}
     for facts in done.cases.values():
         image, mask = where.site / facts.name, where.site / facts.mask
         read = masks.read_mask(
             mask, image, _registry.read(image).array.shape[1:], networks.task(STUDY)
         )
-        found[tuple(np.unique(read).tolist())] = int((read > 0).sum())
-    # columns 0.7 mm apart, rows 0.5 mm: 9 x 8 and 5 x 8 pixels have their centres inside, on two of four slices
-    assert found == {(0, 1, 2): 2 * (9 * 8 + 5 * 8), (0, 2): 2 * 9 * 8}
+        areas[tuple(np.unique(read).tolist())] = int((read > 0).sum())
+    # columns 0.7 mm apart, rows 0.5 mm: 9 x 8 and 5 x 8 pixels have their centres inside, on two
+    # of four slices
+    assert areas == {(0, 1, 2): 2 * (9 * 8 + 5 * 8), (0, 2): 2 * 9 * 8}
     assert not [leak for leak in export.leaks(where.site.parent) if "quarantine" not in leak]
 
 
 def test_numbers_stay_when_new_names_come(archive: Path, tmp_path: Path) -> None:
     where = Places.of(archive, tmp_path / "sites" / "north", None)
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     export.volume(archive / "late", f"{export.NUMBER}7", "1.2.826.9", seed=7)
     contours(
         archive / "late" / "rs",
@@ -107,13 +111,13 @@ def test_numbers_stay_when_new_names_come(archive: Path, tmp_path: Path) -> None
         "1.2.826.9",
         {"cyst": (2, 2, 8, 6), f"seen by {export.NAME}": (10, 2, 14, 6)},
     )
-    pipeline.ingest(where)
+    ingestion.ingest(where)
     assert label_names.read(where.site).masks == {1: "liver", 2: "tumour", 3: "cyst", 4: "unnamed"}
 
 
 def test_what_was_drawn_elsewhere_waits(archive: Path, tmp_path: Path) -> None:
     contours(archive / "stray", f"{export.NUMBER}5", "1.2.999", {"liver": (2, 2, 8, 6)})
-    done = pipeline.ingest(Places.of(archive, tmp_path / "sites" / "north", None))
+    done = ingestion.ingest(Places.of(archive, tmp_path / "sites" / "north", None))
     assert [file for file, _ in done.refused] == ["stray"] and sum(
         bool(f.mask) for f in done.cases.values()
     ) == 2

@@ -1,4 +1,4 @@
-"""Exports that mean harm: an intake refuses bombs early, in little memory, and comes to its end whatever the files hold."""
+"""Exports that mean harm: an intake refuses bombs early and comes to its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
-from client.ingest import case_facts, layout, pipeline, table_files
+from client.ingest import case_facts, ingestion, layout, table_files
+from client.ingest.intake import Intake
 from client.ingest.layout import Places
 from client.ingest.readiness import readiness_report, twin
 from common.errors import SiteError
@@ -34,11 +35,11 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "export"
 
 
-def taken(source: Path, most: int = 16 * MEGABYTE) -> pipeline.Intake:
+def taken(source: Path, most: int = 16 * MEGABYTE) -> Intake:
     """Take a folder in whose one good picture is taken and all else refused."""
     where = Places.of(source, source.parent / "hospitals" / "north", None)
     with at_most(most):
-        done = pipeline.ingest(where)
+        done = ingestion.ingest(where)
     assert len(done.cases) == 1
     return done
 
@@ -84,13 +85,13 @@ def test_a_megabyte_that_stands_for_a_gigabyte_of_voxels_is_refused(source: Path
 
 
 def test_a_volume_takes_its_own_memory_once_and_no_more(source: Path) -> None:
-    """The largest volume that a small file may stand for is refused by nobody, so no step may hold a second one."""
+    """No step may hold a second copy of the largest volume that a small file may stand for."""
     size = 128 * 128 * 256
     blank = nib.Nifti1Image(np.zeros((128, 128, 256), np.uint8), np.eye(4))
     (source / "images" / "blank.nii.gz").write_bytes(gzip.compress(blank.to_bytes()))
     where = Places.of(source, source.parent / "hospitals" / "north", None)
     with at_most(size + size // 2 + 32 * MEGABYTE):
-        assert len(pipeline.ingest(where).cases) == 2
+        assert len(ingestion.ingest(where).cases) == 2
 
 
 @pytest.mark.parametrize("slope", [2.0, 1.0])
@@ -136,13 +137,15 @@ def test_pictures_that_lie_about_their_size_are_refused(source: Path) -> None:
         file.write(drawn(8, 8, zlib.compress(bytes(200))))
         file.truncate(1 << 31)  # nothing is written; the file's end only lies far away
     rows = refusals(source, 64 * MEGABYTE)
-    found = {name.partition("/")[2]: reason for name, reason in rows.items()}
-    assert set(found) == {"wide.png", "tall.png", "more.png", "tiff.tif", "tail.png"}
+    reasons = {name.partition("/")[2]: reason for name, reason in rows.items()}
+    assert set(reasons) == {"wide.png", "tall.png", "more.png", "tiff.tif", "tail.png"}
     assert (
-        "more pixels than are read" in found["wide.png"] and "grows more than" in found["tall.png"]
+        "more pixels than are read" in reasons["wide.png"]
+        and "grows more than" in reasons["tall.png"]
     )
     assert (
-        "unpacks to more" in found["more.png"] and "far larger than its pixels" in found["tail.png"]
+        "unpacks to more" in reasons["more.png"]
+        and "far larger than its pixels" in reasons["tail.png"]
     )
 
 
@@ -167,9 +170,9 @@ def test_rolled_up_pixels_are_held_against_their_file(source: Path) -> None:
     path = export.dicom(
         source / "r.dcm", np.zeros((8192, 8192), np.uint16), export.NUMBER, ("1.2.3", "1.2.3.4")
     )
-    made = pydicom.dcmread(io.BytesIO(path.read_bytes()))
-    made.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
-    made.save_as(path, enforce_file_format=True)
+    header = pydicom.dcmread(io.BytesIO(path.read_bytes()))
+    header.compress(RLELossless, generate_instance_uid=False, encoding_plugin="pydicom")
+    header.save_as(path, enforce_file_format=True)
     assert path.stat().st_size < 3 * MEGABYTE
     assert "grows more than 50 times" in refusals(source)["r.dcm"]
 
@@ -235,11 +238,11 @@ def test_values_that_networks_cannot_hold_are_refused(source: Path) -> None:
     export.nifti(source / "images" / "none.nii", np.full((3, 4, 5), np.nan))
     export.nifti(source / "images" / "odd.nii", np.array([[[np.inf, -np.inf], [np.nan, 1.0]]] * 3))
     where = Places.of(source, source.parent / "hospitals" / "north", None)
-    done = pipeline.ingest(where)
+    done = ingestion.ingest(where)
     assert [name for name, _ in done.refused] == ["images/far.nii"] and "32-bit" in done.refused[0][
         1
     ]
-    assert all(case_facts.Facts.parse(case.line()) == case for case in done.cases.values())
+    assert all(case_facts.CaseFacts.parse(case.line()) == case for case in done.cases.values())
 
 
 def test_no_cell_of_the_quarantine_list_starts_a_formula() -> None:
@@ -262,11 +265,11 @@ def test_no_cell_of_the_quarantine_list_starts_a_formula() -> None:
             )
         )
     )[1:]
-    for (name, reason), told in zip(rows, names, strict=True):
+    for (name, reason), expected in zip(rows, names, strict=True):
         assert not (name + "x").startswith(
             ("=", "+", "-", "@", "\t", "\r")
         ) and not reason.startswith(("=", "+", "-", "@", "\t", "\r"))
-        assert name.removeprefix("'") == told
+        assert name.removeprefix("'") == expected
     assert b'"a;=1.png"' in layout.quarantine([("a;=1.png", "x")])
 
 
@@ -298,7 +301,7 @@ def test_four_hundred_damaged_files_are_taken_or_refused(tmp_path: Path) -> None
             source = tmp_path / f"export{seed}"
             count += mutated(source, seed)
             where = Places.of(source, tmp_path / f"site{seed}", None)
-            done = pipeline.ingest(where)
+            done = ingestion.ingest(where)
             refused += len(done.refused)
             assert done.cases
             report = readiness_report.report(done, "north")
@@ -309,14 +312,14 @@ def test_four_hundred_damaged_files_are_taken_or_refused(tmp_path: Path) -> None
 
 
 def test_twins_of_damaged_folders_are_made_or_refused(tmp_path: Path) -> None:
-    made, told = 0, list[str]()
+    twins, sentences = 0, list[str]()
     with at_most(160 * MEGABYTE):
         for seed in range(20, 24):
             mutated(tmp_path / f"site{seed}", seed)
             for name in ("labels.csv", "cases.csv", "boxes.json", "labels.toml")[: 4 * (seed % 2)]:
                 (tmp_path / f"site{seed}" / name).unlink()
             try:
-                made += bool(twin.make(tmp_path / f"site{seed}", tmp_path / f"twin{seed}"))
+                twins += bool(twin.make(tmp_path / f"site{seed}", tmp_path / f"twin{seed}"))
             except SiteError as error:
-                told.append(error.public)
-    assert made >= 2 and not any(str(tmp_path) in sentence for sentence in told)
+                sentences.append(error.public)
+    assert twins >= 2 and not any(str(tmp_path) in sentence for sentence in sentences)

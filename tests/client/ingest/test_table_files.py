@@ -57,15 +57,16 @@ def test_everything_else_goes_unless_it_is_asked_for(name: str, values: list[str
 
 
 def test_known_identifiers_are_found_inside_other_texts() -> None:
-    known = Identifiers()
-    known.add(["MRN4711889", "MUSTERMANN^ERIKA", "42", "ab"])
+    identifiers = Identifiers()
+    identifiers.add(["MRN4711889", "MUSTERMANN^ERIKA", "42", "ab"])
     assert (
-        known.within("prior of mrn4711889.")
-        and known.within("Frau Mustermann")
-        and not known.within("42 a")
+        identifiers.within("prior of mrn4711889.")
+        and identifiers.within("Frau Mustermann")
+        and not identifiers.within("42 a")
     )
     rows, blanked = table_files.cleaned(
-        [{"file": "MRN4711889", "patient_id": "x", "stage": "see MRN4711889", "dx": "nv"}], known
+        [{"file": "MRN4711889", "patient_id": "x", "stage": "see MRN4711889", "dx": "nv"}],
+        identifiers,
     )
     assert (
         rows == [{"file": "MRN4711889", "patient_id": "x", "stage": "", "dx": "nv"}]

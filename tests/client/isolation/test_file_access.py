@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from client.isolation import file_access, sandbox
+from client.isolation import file_access, landlock, sandbox
 from client.isolation.file_access import FileAccess
-from client.isolation.sandbox import SandboxError
+from client.isolation.kernel import SandboxError
 
 
 def opens(places: Sequence[Path], path: Path) -> bool:
@@ -91,7 +91,7 @@ def test_a_missing_wall_is_an_error_or_a_line_in_the_log(monkeypatch: pytest.Mon
         raise SandboxError("wall.network", "because of x")
 
     monkeypatch.setattr(sandbox, "no_network", none)
-    monkeypatch.setattr(sandbox, "landlock", lambda: 0)
+    monkeypatch.setattr(landlock, "version", lambda: 0)
     log: list[str] = []
     here = FileAccess([], [], [], [])
     with pytest.raises(SandboxError, match="a socket could be opened"):

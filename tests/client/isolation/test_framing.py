@@ -1,4 +1,4 @@
-"""A letter survives being cut, and nothing but a whole letter is put together."""
+"""An envelope survives being cut, and nothing but a whole envelope is put together."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_no_frame_is_longer_than_allowed() -> None:
         ([b"H" + bytes(framing.LARGEST_TEXT + 1)], "33554433 bytes; at most 33554432"),
     ],
 )
-def test_a_broken_letter_is_refused(broken: list[bytes], words: str) -> None:
+def test_a_broken_envelope_is_refused(broken: list[bytes], words: str) -> None:
     with pytest.raises(WireError, match=words):
         framing.join(broken)
 

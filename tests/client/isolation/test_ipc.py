@@ -1,4 +1,7 @@
-"""Letters through the inner wall, and everything that can happen to either side on the way. Real sockets; the worker is a process where it must die."""
+"""Letters through the inner wall, and everything that can happen to either side on the way.
+
+Real sockets; the worker is a process where it must die.
+"""
 
 from __future__ import annotations
 
@@ -296,7 +299,10 @@ def test_the_socket_belongs_to_its_folder_s_group(folder: Path) -> None:
 
 
 def test_the_gateway_s_half_needs_no_torch_and_no_flower() -> None:
-    code = "import client.isolation.ipc, sys; print([n for n in ('torch', 'monai', 'flwr', 'httpx') if n in sys.modules])"
+    code = (
+        "import client.isolation.ipc, sys; print([n for n in ('torch', 'monai', 'flwr', "
+        "'httpx') if n in sys.modules])"
+    )
     assert (
         subprocess.run(
             [sys.executable, "-c", code], cwd=HOUSE, capture_output=True, text=True, check=True

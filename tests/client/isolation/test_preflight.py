@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from client.home import SiteHome, SiteSettings, settings
+from client.home import SiteHome
 from client.isolation import preflight
+from client.site_settings import SiteSettings, settings
 from common.cli import main
 from common.errors import CertificateError, InputError
 from common.trust import certificates

@@ -1,4 +1,7 @@
-"""The walls hold, from inside a process that raised them; every refusal has a control, the same thing tried without the wall."""
+"""The walls hold, from inside a process that raised them.
+
+Every refusal has a control, the same thing tried without the wall.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from client.isolation import sandbox
-from client.isolation.sandbox import SandboxError
+from client.isolation import landlock, sandbox
+from client.isolation.kernel import SandboxError
 
 HOUSE = Path(__file__).resolve().parents[3]
 HEAD = """
 import ctypes, errno, os, socket, sys
 from pathlib import Path
-from client.isolation import file_access, sandbox
+from client.isolation import file_access, kernel, landlock, sandbox
 def tried(action):
     try:
         action()
@@ -40,7 +43,7 @@ USERS = pytest.mark.parametrize(
         ),
     ],
 )
-pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")
+pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel offers no Landlock")
 
 
 def inside(code: str, *arguments: object) -> str:
@@ -231,12 +234,15 @@ import threading
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 try:
     sandbox.only_files([], [])
-except sandbox.SandboxError as error:
+except kernel.SandboxError as error:
     print(error)
 print(sandbox.standing())
 """
     assert inside(code).splitlines() == [
-        "Walls between files were to be raised after other threads had been started; raise them first.",
+        (
+            "Walls between files were to be raised after other threads had been started; "
+            "raise them first."
+        ),
         "[]",
     ]
 
@@ -245,7 +251,7 @@ def test_data_inside_a_folder_to_write_is_refused(tmp_path: Path) -> None:
     code = """
 try:
     sandbox.only_files([Path(sys.argv[1]) / "state" / "data"], [Path(sys.argv[1]) / "state"])
-except sandbox.SandboxError as error:
+except kernel.SandboxError as error:
     print(error.public)
 """
     assert (
@@ -258,7 +264,7 @@ def test_a_closed_folder_that_is_open_is_noticed(places: Path) -> None:
     code = """
 try:
     sandbox.only_files([place], [], hidden=[place / "closed"])
-except sandbox.SandboxError as error:
+except kernel.SandboxError as error:
     print(error.public)
 """
     assert (
@@ -269,17 +275,23 @@ except sandbox.SandboxError as error:
 
 @pytest.mark.parametrize("version", range(1, 8))
 def test_every_version_of_landlock_is_served(places: Path, version: int) -> None:
-    """An older kernel refuses a rule with a right that it does not know; here the rights and the structure's length are compared."""
+    """An older kernel refuses a rule with a right that it does not know.
+
+    Here the rights and the structure's length are compared.
+    """
     code = f"""
 asked = []
-real, sandbox.landlock = sandbox._system, lambda: {version}
+real, landlock.version = kernel.call, lambda: {version}
 def noted(number, name, *arguments):
-    if number == sandbox._CREATE_RULESET:
+    if number == landlock._CREATE_RULESET:
         asked.append((arguments[0]._obj.fs, arguments[1].value))
     return real(number, name, *arguments)
-sandbox._system = noted
+kernel.call = noted
 """
-    report = "print(*asked[0])\nprint(tried(read('open')), tried(read('closed')), tried(write('open')), tried(write('kept')))"
+    report = (
+        "print(*asked[0])\nprint(tried(read('open')), tried(read('closed')), "
+        "tried(write('open')), tried(write('kept')))"
+    )
     rights = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF}.get(version, 0xFFFF)
     size = 8 if version < 4 else 16 if version < 6 else 24
     assert inside(ACTIONS + code + WALL + report, places, "1").splitlines() == [
@@ -289,7 +301,7 @@ sandbox._system = noted
 
 
 def test_a_kernel_without_walls_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "landlock", lambda: 0)
+    monkeypatch.setattr(landlock, "version", lambda: 0)
     with pytest.raises(SandboxError, match="offers no Landlock"):
         sandbox.only_files([], [])
     monkeypatch.setattr("platform.machine", lambda: "riscv64")

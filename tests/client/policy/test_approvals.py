@@ -1,4 +1,7 @@
-"""A person's word about a study: for this very study, this use and this time; whatever is not clear approves nothing."""
+"""A person's word about a study: for this very study, this use and this time.
+
+Whatever is not clear approves nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,11 @@ from common.storage.locked_json import Held
 from common.study import study as studies
 from common.study.study import Study
 from tests import small
-from tests.client.hostile import NOW, study
+from tests.client.hostile import NOW, small_study
+from tests.patience import patient
 
-STUDY = study()
-OTHER = study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
+STUDY = small_study()
+OTHER = small_study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
 LATER = NOW + timedelta(days=1)
 
 
@@ -297,5 +301,5 @@ def test_two_people_at_once_lose_no_word(tmp_path: Path, monkeypatch: pytest.Mon
     lagging: list[Any] = []
     monkeypatch.setattr(Held, "write", slow)
     granted(tmp_path, OTHER)
-    lagging[0].join(30.0)
+    lagging[0].join(patient(30.0))
     stops(tmp_path, STUDY, "train", LATER, "was withdrawn")

@@ -1,4 +1,7 @@
-"""What may leave in a day: across studies, processes and restarts, anew at midnight, and nothing where the record is not clear."""
+"""What may leave in a day.
+
+Across studies, processes and restarts, anew at midnight, and nothing where the record is not clear.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from client.policy import daily_limits
 from client.policy.daily_limits import Spent
 from client.policy.policy import Policy
 from common.errors import PolicyError
+from tests.patience import patient
 
 TODAY, TOMORROW = date(2026, 2, 28), date(2026, 3, 1)
 OWN = Policy(rounds_per_day=5, megabytes_per_day=0.001)
@@ -114,7 +118,7 @@ def test_two_processes_at_once_share_one_budget(tmp_path: Path) -> None:
     for one in running:
         one.start()
     for one in running:
-        one.join(30)
+        one.join(patient(30))
     assert [one.exitcode for one in running] == [0, 0]
     assert daily_limits.today(tmp_path, TODAY) == Spent("2026-02-28", 240, 80)
 

@@ -1,4 +1,8 @@
-"""A hospital's own rules: strict where nothing is said, one sentence where a study breaks one, stopped where the file is not clear."""
+"""A hospital's own rules.
+
+Strict where nothing is said, one sentence where a study breaks one, stopped where the file is not
+clear.
+"""
 
 from __future__ import annotations
 

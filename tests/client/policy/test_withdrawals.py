@@ -1,4 +1,7 @@
-"""Patients who take no further part: named to nobody, gone with the next look, and nobody's images are used where the list is not clear."""
+"""Patients who take no further part.
+
+Named to nobody, gone with the next look, and nobody's images are used where the list is not clear.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import pytest
 from client.policy import withdrawals
 from common.errors import InputError, PolicyError
 from tests.client.hostile import SECRET
+from tests.patience import patient
 
 
 def test_a_patient_is_out_and_nobody_else(tmp_path: Path) -> None:
@@ -47,8 +51,8 @@ def test_nobody_is_no_patient(tmp_path: Path, patient: str) -> None:
 
 def test_each_change_is_seen(tmp_path: Path) -> None:
     seen = [withdrawals.version(tmp_path)]
-    for patient in ("a", "b", "c"):
-        withdrawals.add(tmp_path, patient)
+    for name in ("a", "b", "c"):
+        withdrawals.add(tmp_path, name)
         seen.append(withdrawals.version(tmp_path))
     assert len(set(seen)) == 4
 
@@ -118,6 +122,6 @@ def test_two_processes_at_once_lose_nobody(tmp_path: Path) -> None:
     for one in running:
         one.start()
     for one in running:
-        one.join(30)
+        one.join(patient(30))
     gone = withdrawals.reader(tmp_path)
     assert all(gone(f"{name}{number}") for name in "ab" for number in range(15))

@@ -57,7 +57,7 @@ def _splice(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _lie(content: bytes, other: bytes, rng: np.random.Generator) -> bytes:
-    """A number of 1, 2, 4 or 8 bytes in either order becomes an extreme or a near one: lengths, counts, offsets, sizes."""
+    """A length, count, offset or size of 1, 2, 4 or 8 bytes becomes an extreme or a near one."""
     width = int(rng.choice([1, 2, 4, 8]))
     order = "little" if rng.random() < 0.5 else "big"
     at = _place(content, rng)

@@ -1,7 +1,10 @@
-"""Mutated files past every reader, in a process of its own: ``python -m tests.client.readers.parade COUNT SEED``; prints one JSON object.
+"""Mutated files past every reader, in a process of its own.
 
-Counts what a reader may do with a damaged file (give something, or refuse with a typed error) apart from what it may not: any other
-exception, more than two seconds, much memory, or a public sentence that holds the file's name or path.
+``python -m tests.client.readers.parade COUNT SEED`` prints one JSON object.
+
+Counts what a reader may do with a damaged file (give something, or refuse with a typed error) apart
+from what it may not: any other exception, more than two seconds, much memory, or a public sentence
+that holds the file's name or path.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from client.dataset import boxes, labels, masks
+from client.dataset import box_files, labels, masks
 from client.dataset import manifest as manifests
 from client.readers import _registry, dicom
 from common.errors import SiteError
@@ -88,7 +91,7 @@ def pictures(rng: np.random.Generator) -> dict[str, bytes]:
     colour = rng.integers(0, 256, (24, 20, 3)).astype(np.uint8)
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "x" * 40
-    made: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for name, array, options in (
         ("grey.png", grey, {}),
         ("deep.png", grey.astype(np.uint16) * 200, {}),
@@ -107,13 +110,13 @@ def pictures(rng: np.random.Generator) -> dict[str, bytes]:
         out = io.BytesIO()
         options_: dict[str, Any] = dict(options)
         Image.fromarray(array).save(out, kinds.get(ending, ending.upper()), **options_)
-        made[name] = out.getvalue()
+        contents[name] = out.getvalue()
     for name, mode in (("palette.png", "P"), ("bits.tif", "1")):
         out = io.BytesIO()
         packed: dict[str, Any] = {"compression": "group4"} if mode == "1" else {}
         Image.fromarray(colour).convert(mode).save(out, "TIFF" if mode == "1" else "PNG", **packed)
-        made[name] = out.getvalue()
-    return made
+        contents[name] = out.getvalue()
+    return contents
 
 
 def volumes(rng: np.random.Generator) -> dict[str, bytes]:
@@ -137,7 +140,7 @@ def volumes(rng: np.random.Generator) -> dict[str, bytes]:
 
 def objects(rng: np.random.Generator) -> dict[str, bytes]:
     """Small DICOM files in the plain transfer syntaxes, deflated, RLE and JPEG."""
-    made = {}
+    contents = {}
     for name, syntax in (
         ("explicit.dcm", ExplicitVRLittleEndian),
         ("implicit.dcm", ImplicitVRLittleEndian),
@@ -147,8 +150,8 @@ def objects(rng: np.random.Generator) -> dict[str, bytes]:
         ("frames.dcm", ExplicitVRLittleEndian),
         ("rle.dcm", RLELossless),
     ):
-        made[name] = _object(syntax, 3 if name == "frames.dcm" else 1, rng)
-    return made
+        contents[name] = _object(syntax, 3 if name == "frames.dcm" else 1, rng)
+    return contents
 
 
 def _object(syntax: pydicom.uid.UID, frames: int, rng: np.random.Generator) -> bytes:
@@ -269,19 +272,19 @@ def _readers(name: str, content: bytes, folder: Path) -> list[Callable[[], objec
     """Put the file where it belongs and say who reads it there."""
     for path in [p for p in folder.rglob("*") if p.is_file()]:
         path.unlink()
-    for room in ("images", "masks", "dicom"):
-        (folder / room).mkdir(exist_ok=True)
+    for subfolder in ("images", "masks", "dicom"):
+        (folder / subfolder).mkdir(exist_ok=True)
     if name.endswith((".csv", ".json")):
         (folder / name).write_bytes(content)
         (folder / "images" / "a1.png").touch()
         drawn = name == "boxes.json"
         task = _BOXES if drawn else _LABELS
         return [lambda: _boxes(folder) if drawn else _table(folder), lambda: _listed(folder, task)]
-    room = "dicom" if name.endswith(".dcm") else "images"
-    path = folder / room / f"{_NAME}.{name.partition('.')[2]}"
+    subfolder = "dicom" if name.endswith(".dcm") else "images"
+    path = folder / subfolder / f"{_NAME}.{name.partition('.')[2]}"
     path.write_bytes(content)
     readers: list[Callable[[], object]] = [lambda: _registry.read(path)]
-    if room == "dicom":
+    if subfolder == "dicom":
         (folder / "labels.csv").write_text(f"file,lesion\n{path.name},1\n")
         return [*readers, lambda: dicom.patient(path), lambda: _listed(folder, _LABELS)]
     return [*readers, lambda: masks.read_mask(path, path, _shape(path), _SEGMENTS)]
@@ -293,8 +296,8 @@ def _table(folder: Path) -> None:
 
 
 def _boxes(folder: Path) -> None:
-    for entry in boxes.read_boxes(folder).values():
-        boxes.parse_boxes(entry, _BOXES, 2)
+    for entry in box_files.read_boxes(folder).values():
+        box_files.parse_boxes(entry, _BOXES, 2)
 
 
 def _listed(folder: Path, task: Any) -> None:
@@ -329,19 +332,19 @@ def main(count: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         figures = parade(count, seed, Path(folder))
     peak = peak_bytes() / 1e6
-    found = {
+    report = {
         "files": figures.files,
         "read": figures.read,
         "refused": figures.refused,
         "uncaught": figures.uncaught,
         "slow": figures.slow,
     }
-    found |= {
+    report |= {
         "telling": figures.telling,
         "slowest_s": round(figures.slowest, 3),
         "peak_mb": round(peak),
     }
-    return found | {
+    return report | {
         "seconds": round(time.perf_counter() - began, 1),
         "sentences": len(figures.sentences),
     }

@@ -1,4 +1,4 @@
-"""Files that mean harm: bombs and lies are refused early, and no damage gets past the typed errors."""
+"""Files that mean harm: bombs and lies are refused early, damage is a typed error."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_negative_voxel_sizes_and_a_slope_of_zero_are_read_as_the_standard_says(
 
 
 def bomb(path: Path, header: bytes, size: int) -> None:
-    """A gzip file of a header and ``size`` zero bytes; it ends without a checksum, which nobody should come to."""
+    """A gzip file of a header and ``size`` zero bytes, without the checksum at its end."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     start = packer.compress(header) + packer.flush(zlib.Z_FULL_FLUSH)
     zeros = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)

@@ -1,4 +1,7 @@
-"""How a hospital stands in its consortium: the roster it accepts, and the limits that its party keeps."""
+"""How a hospital stands in its consortium.
+
+The roster it accepts, and the limits that its party keeps.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +59,8 @@ def terms(version: int, cohort: tuple[str, ...] = NAMES, **change: Any) -> Terms
 
 def test_a_hospital_without_identity_takes_part_in_no_sum(site: Site) -> None:
     for call in (
-        lambda one: membership.accept(one, signed(1)),
-        lambda one: membership.party(one, "run-1", STUDY),
+        lambda here: membership.accept(here, signed(1)),
+        lambda here: membership.participation(here, "run-1", STUDY),
     ):
         with pytest.raises(SecureSumError, match="has no identity for secure sums"):
             call(replace(site, identity=NoIdentity()))
@@ -68,7 +71,7 @@ def test_without_a_roster_a_party_says_nothing(site: Site) -> None:
         SecureSumError,
         match="has no signed roster yet; the first question of a secure sum must bring it",
     ):
-        membership.party(site, "run-1", STUDY).agree([terms(1).encode()])
+        membership.participation(site, "run-1", STUDY).agree([terms(1).encode()])
 
 
 @pytest.mark.parametrize("signed_", [None, 3, "roster", []])
@@ -79,22 +82,22 @@ def test_a_roster_that_is_no_table(site: Site, signed_: object) -> None:
 
 def test_a_party_speaks_for_the_hospital_on_the_accepted_roster(site: Site) -> None:
     membership.accept(site, signed(2))
-    party = membership.party(site, "run-1", STUDY)
-    [said], _ = agreed(party, [terms(2).encode()])
-    advert = Advert.decode(said)
+    participation = membership.participation(site, "run-1", STUDY)
+    [advertised], _ = agreed(participation, [terms(2).encode()])
+    advert = Advert.decode(advertised)
     assert advert.site == "north"
     with pytest.raises(SecureSumError, match="not about the signed roster"):
-        party.agree([terms(3, number=2).encode()])
+        participation.agree([terms(3, number=2).encode()])
 
 
 def test_a_newer_roster_holds_for_the_next_sum_of_the_same_party(site: Site) -> None:
     membership.accept(site, signed(2))
-    party = membership.party(site, "run-1", STUDY)
-    party.agree([terms(2).encode()])
+    participation = membership.participation(site, "run-1", STUDY)
+    participation.agree([terms(2).encode()])
     membership.accept(site, signed(3))
     with pytest.raises(SecureSumError, match="not about the signed roster"):
-        party.agree([terms(2, number=2).encode()])
-    assert party.agree([terms(3, number=2).encode()])
+        participation.agree([terms(2, number=2).encode()])
+    assert participation.agree([terms(3, number=2).encode()])
 
 
 def test_a_hospital_off_the_roster_is_no_member_of_a_cohort(site: Site) -> None:
@@ -106,7 +109,7 @@ def test_a_hospital_off_the_roster_is_no_member_of_a_cohort(site: Site) -> None:
         {n: SITES[n].certificate.decode() for n in ("north", "valley", "west")},
     ).digest
     with pytest.raises(SecureSumError, match="'east', which the signed roster does not hold"):
-        membership.party(site, "run-1", STUDY).agree([terms(1, roster=digest).encode()])
+        membership.participation(site, "run-1", STUDY).agree([terms(1, roster=digest).encode()])
 
 
 @pytest.mark.parametrize(("own", "study", "least"), [(3, 3, 3), (4, 3, 4), (3, 5, 5), (5, 4, 5)])
@@ -114,7 +117,7 @@ def test_the_stricter_of_policy_and_study_holds(
     site: Site, own: int, study: int, least: int
 ) -> None:
     membership.accept(site, signed(1))
-    party = membership.party(
+    participation = membership.participation(
         replace(site, policy=Policy(min_cohort=own)),
         "run-1",
         replace(STUDY, secure_aggregation=SecureAggregation(enabled=True, min_cohort=study)),
@@ -125,29 +128,33 @@ def test_the_stricter_of_policy_and_study_holds(
         cohort = cohort if len(cohort) == count else tuple(sorted({*cohort, "west"}))
         asked = terms(1, cohort, number=count, threshold=count).encode()
         if count >= least:
-            assert party.agree([asked])
+            assert participation.agree([asked])
         else:
             with pytest.raises(
                 SecureSumError,
-                match=f"over {count} hospitals is proposed; this hospital's policy asks for {least}",
+                match=(
+                    f"over {count} hospitals is proposed; this hospital's policy asks for {least}"
+                ),
             ):
-                party.agree([asked])
+                participation.agree([asked])
 
 
 def test_the_policy_s_colluders_raise_the_threshold(site: Site) -> None:
     membership.accept(site, signed(1))
-    party = membership.party(replace(site, policy=Policy(colluders=3)), "run-1", STUDY)
+    participation = membership.participation(
+        replace(site, policy=Policy(colluders=3)), "run-1", STUDY
+    )
     with pytest.raises(SecureSumError, match="threshold 4; 5 to 5 is allowed"):
-        party.agree([terms(1).encode()])
-    assert party.agree([terms(1, threshold=5).encode()])
+        participation.agree([terms(1).encode()])
+    assert participation.agree([terms(1, threshold=5).encode()])
 
 
 def test_open_sums_lie_on_disk_in_a_simulation_over_processes_only(site: Site) -> None:
     membership.accept(site, signed(1))
     virtual = VirtualSite(site.name, (), site.state, identity=site.identity)
-    for one, kind in (
+    for here, kind in (
         (site, OpenSums),
         (replace(virtual, resident=True), OpenSums),
         (virtual, SharedOpenSums),
     ):
-        assert type(membership.party(one, "run-1", STUDY)._vault) is kind
+        assert type(membership.participation(here, "run-1", STUDY)._open_sums) is kind

@@ -1,4 +1,7 @@
-"""Open sums: a few, in memory; secrets are gone once a sum was opened; a simulation over processes finds what another one left."""
+"""Open sums: a few, in memory; secrets are gone once a sum was opened.
+
+A simulation over processes finds what another one left.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from common.secagg.messages import SumSpec, Terms
 from common.secagg.participant import Fresh, ParticipantState
 from tests.server.parties import Hospital, World
 
-ORDER = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)
+SPEC = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)
 
 
 def state(number: int, step: str = "advertised") -> ParticipantState:
@@ -26,51 +29,51 @@ def state(number: int, step: str = "advertised") -> ParticipantState:
 
 
 @pytest.fixture(params=["memory", "shared"])
-def vault(request: pytest.FixtureRequest, tmp_path: Path) -> OpenSums:
+def open_sums(request: pytest.FixtureRequest, tmp_path: Path) -> OpenSums:
     return OpenSums() if request.param == "memory" else SharedOpenSums(tmp_path / "state")
 
 
-def test_a_new_vault_has_nothing(vault: OpenSums) -> None:
-    assert vault.last == 0
+def test_without_a_sum_there_is_nothing(open_sums: OpenSums) -> None:
+    assert open_sums.last == 0
     with pytest.raises(
         SecureSumError,
         match=r"in no such secure sum; if its worker was started anew, it takes part again in the next one",
     ):
-        vault.get(bytes(32))
+        open_sums.get(bytes(32))
 
 
-def test_a_state_and_its_order_come_back(vault: OpenSums) -> None:
+def test_a_state_and_its_order_come_back(open_sums: OpenSums) -> None:
     first = state(1)
-    vault.put(first)
+    open_sums.put(first)
     with pytest.raises(SecureSumError, match="has no order yet"):
-        vault.order(first.terms.digest)
-    vault.put(replace(first, step="armed"), ORDER)
-    vault.put(replace(first, step="masked"))
+        open_sums.spec(first.terms.digest)
+    open_sums.put(replace(first, step="armed"), SPEC)
+    open_sums.put(replace(first, step="masked"))
     assert (
-        vault.get(first.terms.digest) == replace(first, step="masked")
-        and vault.order(first.terms.digest) == ORDER
-        and vault.last == 1
+        open_sums.get(first.terms.digest) == replace(first, step="masked")
+        and open_sums.spec(first.terms.digest) == SPEC
+        and open_sums.last == 1
     )
 
 
-def test_the_three_newest_are_kept(vault: OpenSums) -> None:
-    made = [state(number) for number in (5, 6, 4, 7, 8)]
-    for one in made:
-        vault.put(one)
-    for one in made:
+def test_the_three_newest_are_kept(open_sums: OpenSums) -> None:
+    states = [state(number) for number in (5, 6, 4, 7, 8)]
+    for one in states:
+        open_sums.put(one)
+    for one in states:
         if one.terms.number >= 6:
-            assert vault.get(one.terms.digest) == one
+            assert open_sums.get(one.terms.digest) == one
         else:
             with pytest.raises(SecureSumError, match="in no such secure sum"):
-                vault.get(one.terms.digest)
-    assert vault.last == 8
+                open_sums.get(one.terms.digest)
+    assert open_sums.last == 8
 
 
-def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(vault: OpenSums) -> None:
-    made = [state(number) for number in (5, 6, 7)]
-    for one in (*made, replace(made[0], step="shared")):
-        vault.put(one)
-    assert [vault.get(one.terms.digest).step for one in made] == [
+def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(open_sums: OpenSums) -> None:
+    states = [state(number) for number in (5, 6, 7)]
+    for one in (*states, replace(states[0], step="shared")):
+        open_sums.put(one)
+    assert [open_sums.get(one.terms.digest).step for one in states] == [
         "shared",
         "advertised",
         "advertised",
@@ -79,10 +82,10 @@ def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(vault: OpenSum
 
 def test_another_process_reads_what_the_first_left(tmp_path: Path) -> None:
     first, second = SharedOpenSums(tmp_path / "state"), SharedOpenSums(tmp_path / "state")
-    first.put(state(1, "armed"), ORDER)
+    first.put(state(1, "armed"), SPEC)
     assert (
         second.get(state(1).terms.digest) == state(1, "armed")
-        and second.order(state(1).terms.digest) == ORDER
+        and second.spec(state(1).terms.digest) == SPEC
     )
     second.put(state(2))
     assert first.last == 2 and first.get(state(2).terms.digest) == state(2)
@@ -100,16 +103,16 @@ def test_the_plain_one_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def _secrets(world: World) -> dict[str, list[bytes]]:
-    found: dict[str, list[bytes]] = {}
+    secrets: dict[str, list[bytes]] = {}
     for name, hospital in world.hospitals.items():
-        states = [one for one, _ in hospital.party._vault._open.values()]
-        found[name] = [
+        states = [one for one, _ in hospital.party._open_sums._open.values()]
+        secrets[name] = [
             secret
             for s in states
             if s.fresh
             for secret in (s.fresh.mask_key, s.fresh.channel_key, s.fresh.seed, s.fresh.polynomials)
         ]
-    return found
+    return secrets
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -119,13 +122,13 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
     world = World(tmp_path, 3)
 
     def make(name: str) -> OpenSums:
-        return SharedOpenSums(tmp_path / "vaults" / name) if shared else OpenSums()
+        return SharedOpenSums(tmp_path / "states" / name) if shared else OpenSums()
 
     drawn: dict[str, set[bytes]] = {name: set() for name in world.names}
     for name, hospital in world.hospitals.items():
-        hospital.party._vault = make(name)
+        hospital.party._open_sums = make(name)
 
-    def watched(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+    def watched(hospital: Hospital, question: Question, reply: Reply) -> Reply:
         for name, secrets in _secrets(world).items():
             drawn[name] |= set(secrets)
         return reply
@@ -134,8 +137,8 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
     world.check(world.collect())
     assert all(len(secrets) >= 4 for secrets in drawn.values())
     for name, hospital in world.hospitals.items():
-        vault = hospital.party._vault
-        opened = [one for one, _ in vault._open.values() if one.step == "revealed"]
+        open_sums = hospital.party._open_sums
+        opened = [one for one, _ in open_sums._open.values() if one.step == "revealed"]
         assert (
             len(opened) == 1
             and opened[0].fresh is None
@@ -143,9 +146,9 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
             and opened[0].canary_pads == {}
         )
         left = (
-            (tmp_path / "vaults" / name / "sums.json").read_bytes()
+            (tmp_path / "states" / name / "sums.json").read_bytes()
             if shared
-            else pickle.dumps(vault._open)
+            else pickle.dumps(open_sums._open)
         )
         ride = set(_secrets(world)[name])  # the next sum's
         assert ride and not any(

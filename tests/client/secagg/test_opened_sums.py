@@ -17,8 +17,8 @@ from common.secagg.messages import SumSpec, Terms
 from tests.patience import patient
 
 TERMS = Terms("consortium", "run-1", 4, ("a", "b", "c"), 3, bytes(32))
-ORDER = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)
-SCORE = replace(ORDER, kind="evaluate", part="test", size=0)
+SPEC = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)
+SCORE = replace(SPEC, kind="evaluate", part="test", size=0)
 STUDY = "f" * 64
 SITES = ("a", "b", "c")
 
@@ -28,14 +28,14 @@ def path(folder: Path) -> Path:
 
 
 def test_a_note_is_there_for_a_hospital_that_starts_anew(tmp_path: Path) -> None:
-    OpenedSums(tmp_path / "state", STUDY).note(TERMS, ORDER, SITES)
+    OpenedSums(tmp_path / "state", STUDY).note(TERMS, SPEC, SITES)
     again = OpenedSums(tmp_path / "state", STUDY)
     assert (again.last("run-1"), again.last("run-2")) == (4, 0)
     with pytest.raises(
         SecureSumError,
         match=r"A secure sum for train in round 2 was opened before; a second one is refused\.",
     ):
-        again.check("run-1", ORDER)
+        again.check("run-1", SPEC)
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700 and path(
         tmp_path / "state"
     ).stat().st_mode & 0o777 == 0o600
@@ -43,7 +43,7 @@ def test_a_note_is_there_for_a_hospital_that_starts_anew(tmp_path: Path) -> None
 
 def test_a_line_names_no_hospital_and_no_number_of_patients(tmp_path: Path) -> None:
     OpenedSums(tmp_path, STUDY).note(
-        replace(TERMS, cohort=("north", "valley", "west")), ORDER, ("north", "valley", "west")
+        replace(TERMS, cohort=("north", "valley", "west")), SPEC, ("north", "valley", "west")
     )
     text = path(tmp_path).read_text()
     assert set(json.loads(text)) == {
@@ -76,86 +76,86 @@ def test_a_line_names_no_hospital_and_no_number_of_patients(tmp_path: Path) -> N
 def test_the_same_round_once_more_is_refused_however_the_order_differs(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
-    ledger = OpenedSums(tmp_path, STUDY)
-    ledger.note(TERMS, ORDER, SITES)
+    opened_sums = OpenedSums(tmp_path, STUDY)
+    opened_sums.note(TERMS, SPEC, SITES)
     terms = (
         replace(TERMS, number=9, cohort=("a", "b"))
         if "number" in change
         else replace(TERMS, number=9)
     )
-    order = ORDER if "number" in change else replace(ORDER, **change)  # type: ignore[arg-type]
+    spec = SPEC if "number" in change else replace(SPEC, **change)  # type: ignore[arg-type]
     with pytest.raises(SecureSumError, match="opened before"):
-        ledger.note(terms, order, ("a", "b"))
+        opened_sums.note(terms, spec, ("a", "b"))
     assert len(path(tmp_path).read_text().splitlines()) == 1
 
 
 def test_what_is_something_else_may_be_opened(tmp_path: Path) -> None:
-    ledger = OpenedSums(tmp_path, STUDY)
-    for number, order in enumerate(
-        (ORDER, replace(ORDER, round=3), replace(ORDER, kind="tally", round=0), SCORE), 5
+    opened_sums = OpenedSums(tmp_path, STUDY)
+    for number, spec in enumerate(
+        (SPEC, replace(SPEC, round=3), replace(SPEC, kind="tally", round=0), SCORE), 5
     ):
-        ledger.note(replace(TERMS, number=number), order, SITES)
-    assert ledger.last("run-1") == 8
+        opened_sums.note(replace(TERMS, number=number), spec, SITES)
+    assert opened_sums.last("run-1") == 8
 
 
 @pytest.mark.parametrize("change", [{"round": 7}, {"model": b"n" * 32}, {"round": 2}])
 def test_scores_are_opened_once_for_a_model_and_once_in_a_round(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
-    ledger = OpenedSums(tmp_path, STUDY)
-    ledger.note(TERMS, SCORE, SITES)
+    opened_sums = OpenedSums(tmp_path, STUDY)
+    opened_sums.note(TERMS, SCORE, SITES)
     with pytest.raises(SecureSumError, match=r"evaluate in round \d was opened before"):
-        ledger.check("run-1", replace(SCORE, **change))  # type: ignore[arg-type]
-    ledger.check("run-1", replace(SCORE, part="validation"))
-    ledger.check("run-1", replace(SCORE, round=7, model=b"n" * 32))
+        opened_sums.check("run-1", replace(SCORE, **change))  # type: ignore[arg-type]
+    opened_sums.check("run-1", replace(SCORE, part="validation"))
+    opened_sums.check("run-1", replace(SCORE, round=7, model=b"n" * 32))
 
 
 def test_another_run_of_the_study_may_open_the_same_over_the_same_hospitals_only(
     tmp_path: Path,
 ) -> None:
-    OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
+    OpenedSums(tmp_path, STUDY).note(TERMS, SPEC, SITES)
     again = replace(TERMS, run="run-2", number=1)
     with pytest.raises(
         SecureSumError,
         match=r"earlier run of this study a secure sum for train in round 2 was opened over other hospitals",
     ):
-        OpenedSums(tmp_path, STUDY).note(again, ORDER, ("a", "b"))
+        OpenedSums(tmp_path, STUDY).note(again, SPEC, ("a", "b"))
     assert OpenedSums(tmp_path, STUDY).last("run-2") == 0
-    OpenedSums(tmp_path, STUDY).note(again, ORDER, SITES)
-    OpenedSums(tmp_path, "another study").note(replace(TERMS, run="run-3"), ORDER, ("a", "b"))
+    OpenedSums(tmp_path, STUDY).note(again, SPEC, SITES)
+    OpenedSums(tmp_path, "another study").note(replace(TERMS, run="run-3"), SPEC, ("a", "b"))
     with pytest.raises(SecureSumError, match="opened before"):
-        OpenedSums(tmp_path, STUDY).check("run-2", ORDER)
+        OpenedSums(tmp_path, STUDY).check("run-2", SPEC)
 
 
 def test_a_line_cut_by_a_loss_of_power_is_passed_over(tmp_path: Path) -> None:
-    OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
+    OpenedSums(tmp_path, STUDY).note(TERMS, SPEC, SITES)
     with path(tmp_path).open("ab") as file:
         file.write(b'{"run": "run-1", "numb')
-    ledger = OpenedSums(tmp_path, STUDY)
-    assert ledger.last("run-1") == 4
+    opened_sums = OpenedSums(tmp_path, STUDY)
+    assert opened_sums.last("run-1") == 4
     with pytest.raises(SecureSumError, match="opened before"):
-        ledger.check("run-1", ORDER)
-    ledger.note(replace(TERMS, number=6), replace(ORDER, round=3), SITES)
+        opened_sums.check("run-1", SPEC)
+    opened_sums.note(replace(TERMS, number=6), replace(SPEC, round=3), SITES)
     assert json.loads(path(tmp_path).read_bytes().splitlines()[-1])["number"] == 6
 
 
 def test_after_a_cut_line_the_list_can_be_read_again(tmp_path: Path) -> None:
-    OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
+    OpenedSums(tmp_path, STUDY).note(TERMS, SPEC, SITES)
     with path(tmp_path).open("ab") as file:
         file.write(b'{"run": "run-1", "numb')
-    OpenedSums(tmp_path, STUDY).note(replace(TERMS, number=6), replace(ORDER, round=3), SITES)
+    OpenedSums(tmp_path, STUDY).note(replace(TERMS, number=6), replace(SPEC, round=3), SITES)
     assert OpenedSums(tmp_path, STUDY).last("run-1") == 6
 
 
 @pytest.mark.parametrize("line", [b"{", b"\x00\x00\x00", b'{"run": "run-1", "numb', b"\xff\xfe"])
 def test_a_damaged_line_in_the_middle_stops_the_hospital(tmp_path: Path, line: bytes) -> None:
-    OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
+    OpenedSums(tmp_path, STUDY).note(TERMS, SPEC, SITES)
     whole = path(tmp_path).read_bytes()
     path(tmp_path).write_bytes(line + b"\n" + whole)
     for ask in (
-        lambda found: found.last("run-1"),
-        lambda found: found.check("run-9", ORDER),
-        lambda found: found.note(TERMS, SCORE, SITES),
+        lambda opened_sums: opened_sums.last("run-1"),
+        lambda opened_sums: opened_sums.check("run-9", SPEC),
+        lambda opened_sums: opened_sums.note(TERMS, SCORE, SITES),
     ):
         with pytest.raises(
             SecureSumError,
@@ -170,15 +170,15 @@ def test_a_line_that_is_something_else_stops_the_hospital_with_the_same_sentence
 ) -> None:
     path(tmp_path).write_bytes(line + b"\n")
     with pytest.raises(SecureSumError, match="is damaged"):
-        OpenedSums(tmp_path, STUDY).check("run-1", ORDER)
+        OpenedSums(tmp_path, STUDY).check("run-1", SPEC)
 
 
 def test_a_line_that_another_process_wrote_is_seen(tmp_path: Path) -> None:
     one, other = OpenedSums(tmp_path, STUDY), OpenedSums(tmp_path, STUDY)
     assert one.last("run-1") == 0
-    other.note(TERMS, ORDER, SITES)
+    other.note(TERMS, SPEC, SITES)
     with pytest.raises(SecureSumError, match="opened before"):
-        one.note(TERMS, ORDER, SITES)
+        one.note(TERMS, SPEC, SITES)
 
 
 def _full(*_: object) -> int:
@@ -189,16 +189,16 @@ def _full(*_: object) -> int:
 def test_what_cannot_be_written_down_is_not_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    ledger = OpenedSums(tmp_path, STUDY)
+    opened_sums = OpenedSums(tmp_path, STUDY)
     with monkeypatch.context() as patch:
         patch.setattr(os, call, _full)
         with pytest.raises(
             SecureSumError, match="cannot write down which sums it opens; its disk may be full"
         ):
-            ledger.note(TERMS, ORDER, SITES)
+            opened_sums.note(TERMS, SPEC, SITES)
     assert OpenedSums(tmp_path, STUDY).last("run-1") == 0
-    ledger.note(TERMS, ORDER, SITES)
-    assert ledger.last("run-1") == 4
+    opened_sums.note(TERMS, SPEC, SITES)
+    assert opened_sums.last("run-1") == 4
 
 
 def test_a_disk_that_takes_half_a_line_does_not_count_it(
@@ -210,7 +210,7 @@ def test_a_disk_that_takes_half_a_line_does_not_count_it(
         patch.setattr(os, "write", lambda handle, content: honest(handle, content[:20]))
         patch.setattr(os, "fsync", _full)
         with pytest.raises(SecureSumError, match="disk may be full"):
-            OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
+            OpenedSums(tmp_path, STUDY).note(TERMS, SPEC, SITES)
     assert OpenedSums(tmp_path, STUDY).last("run-1") == 0
 
 
@@ -220,25 +220,28 @@ def test_half_a_line_is_not_taken_for_a_whole_one(
     honest = os.write
     monkeypatch.setattr(os, "write", lambda handle, content: honest(handle, content[:20]))
     try:
-        OpenedSums(tmp_path, STUDY).note(TERMS, ORDER, SITES)
+        OpenedSums(tmp_path, STUDY).note(TERMS, SPEC, SITES)
     except SecureSumError:
         return
     assert OpenedSums(tmp_path, STUDY).last("run-1") == 4
 
 
 def test_of_many_at_the_same_moment_one_opens(tmp_path: Path) -> None:
-    """Two workers on one folder, as when an old one has not ended yet: reading and writing are one step."""
+    """Two workers on one folder, as when an old one has not ended yet.
+
+    Reading and writing are one step.
+    """
     ready = threading.Barrier(8)
 
     def opened() -> bool:
-        ledger = OpenedSums(tmp_path, STUDY)
+        opened_sums = OpenedSums(tmp_path, STUDY)
         ready.wait(patient(10))
         try:
-            ledger.note(TERMS, ORDER, SITES)
+            opened_sums.note(TERMS, SPEC, SITES)
         except SecureSumError:
             return False
         return True
 
     with ThreadPoolExecutor(8) as pool:
-        found = [future.result() for future in [pool.submit(opened) for _ in range(8)]]
-    assert found.count(True) == 1 and len(path(tmp_path).read_text().splitlines()) == 1
+        outcomes = [future.result() for future in [pool.submit(opened) for _ in range(8)]]
+    assert outcomes.count(True) == 1 and len(path(tmp_path).read_text().splitlines()) == 1

@@ -1,4 +1,7 @@
-"""One hospital in the secure sums of one run: what it refuses before it works, and that a refusal leaves everything as it was."""
+"""One hospital in the secure sums of one run.
+
+What it refuses before it works, and that a refusal leaves everything as it was.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ from tests.server.parties import ROSTER, World, agreed, order
 
 NAMES = ("h01", "h02", "h03")
 TERMS = Terms("consortium", "run", 1, NAMES, 2, ROSTER)
-PLAN = Question("train", {}, 1, "layout", np.ones(7, np.float32))
+QUESTION = Question("train", {}, 1, "layout", np.ones(7, np.float32))
 
 
 @pytest.fixture
@@ -61,25 +64,25 @@ def dealt(world: World, terms: Terms = TERMS) -> dict[str, Bundle]:
     return {site: Bundle.of(terms.digest, [p for p in every if p.to == site]) for site in NAMES}
 
 
-def the_order(world: World, number: int = 1, plan: Question = PLAN) -> SumSpec:
-    return order(world.study, replace(plan, round=number), 3, world.total)
+def the_spec(world: World, number: int = 1, question: Question = QUESTION) -> SumSpec:
+    return order(world.study, replace(question, round=number), 3, world.total)
 
 
 def work(
     world: World,
     site: str,
     parcels: Bundle,
-    about: SumSpec,
+    spec: SumSpec,
     *before: SumResult,
     expected: SumSpec | None = None,
 ) -> bytes:
     """Prepare and seal; what the hospital vouches for."""
     party = world.hospitals[site].party
     sealing = party.prepare(
-        [*(r.encode() for r in before), about.encode(), parcels.encode()],
-        lambda cohort, total: expected or about,
+        [*(r.encode() for r in before), spec.encode(), parcels.encode()],
+        lambda cohort, total: expected or spec,
     )
-    lanes = dict.fromkeys(about.lanes, 1)
+    lanes = dict.fromkeys(spec.lanes, 1)
     return party.seal(sealing, world.hospitals[site].change, 0.3, lanes)[1][0]
 
 
@@ -87,7 +90,7 @@ def opened(world: World, terms: Terms = TERMS, number: int = 1) -> dict[str, Rev
     """A whole sum by hand."""
     parcels = dealt(world, terms)
     for site in NAMES:
-        work(world, site, parcels[site], the_order(world, number))
+        work(world, site, parcels[site], the_spec(world, number))
     named = Survivors(terms.digest, NAMES)
     confirms = Bundle(terms.digest, tuple(agree(world, site, named)[0] for site in NAMES))
     return {site: Reveal.decode(agree(world, site, confirms)[0]) for site in NAMES}
@@ -95,11 +98,11 @@ def opened(world: World, terms: Terms = TERMS, number: int = 1) -> dict[str, Rev
 
 def refused(world: World, words: str, call: Callable[[], object], site: str = "h01") -> None:
     """The call is refused, and the hospital stands where it stood."""
-    vault = world.hospitals[site].party._vault
-    before = dict(vault._open)
+    open_sums = world.hospitals[site].party._open_sums
+    before = dict(open_sums._open)
     with pytest.raises(SecureSumError, match=words):
         call()
-    assert vault._open == before
+    assert open_sums._open == before
 
 
 @pytest.mark.parametrize(
@@ -181,8 +184,8 @@ def test_a_number_is_used_once_also_after_a_restart(world: World) -> None:
 
 
 def test_keys_are_fresh_for_every_sum(world: World) -> None:
-    made = [Advert.decode(agree(world, "h01", replace(TERMS, number=n))[0]) for n in (1, 2, 3)]
-    assert len({key for a in made for key in (a.mask_key, a.channel_key, a.commitment)}) == 9
+    adverts = [Advert.decode(agree(world, "h01", replace(TERMS, number=n))[0]) for n in (1, 2, 3)]
+    assert len({key for a in adverts for key in (a.mask_key, a.channel_key, a.commitment)}) == 9
 
 
 def test_messages_of_a_sum_that_nobody_began(world: World) -> None:
@@ -213,7 +216,7 @@ def test_a_bundle_of_other_things_is_refused(world: World) -> None:
 
 def keys_again(world: World) -> Bundle:
     """The adverts of this sum once more."""
-    state = world.hospitals["h01"].party._vault.get(TERMS.digest)
+    state = world.hospitals["h01"].party._open_sums.get(TERMS.digest)
     return Bundle.of(TERMS.digest, list(state.adverts.values()))
 
 
@@ -236,7 +239,7 @@ def keys_again(world: World) -> Bundle:
 def test_an_order_that_is_not_the_study_s_is_refused_before_any_work(
     world: World, change: dict[str, Any], words: str
 ) -> None:
-    parcels, right = dealt(world), the_order(world)
+    parcels, right = dealt(world), the_spec(world)
     call = lambda: work(world, "h01", parcels["h01"], replace(right, **change), expected=right)  # noqa: E731
     refused(world, rf"differs from the signed study's in {words}\.$", call)
     work(world, "h01", parcels["h01"], right)
@@ -244,7 +247,7 @@ def test_an_order_that_is_not_the_study_s_is_refused_before_any_work(
 
 def test_the_order_is_worked_out_from_the_number_of_hospitals_in_the_terms(world: World) -> None:
     parcels, seen = dealt(world), list[tuple[int, int]]()
-    right = the_order(world)
+    right = the_spec(world)
 
     def expected(cohort: int, total: int) -> SumSpec:
         seen.append((cohort, total))
@@ -268,10 +271,10 @@ def test_each_step_is_answered_on_its_own_and_what_is_refused_is_told(world: Wor
     refused(world, "cut short|announces|not a", lambda: agree(world, "h01", b"x", bad))
 
 
-@pytest.mark.parametrize(("orders", "bundles"), [(0, 1), (2, 1), (1, 0), (1, 2), (0, 0)])
-def test_a_question_has_one_order_and_one_bundle(world: World, orders: int, bundles: int) -> None:
-    parcels, right = dealt(world), the_order(world)
-    blobs = [right.encode()] * orders + [parcels["h01"].encode()] * bundles
+@pytest.mark.parametrize(("specs", "bundles"), [(0, 1), (2, 1), (1, 0), (1, 2), (0, 0)])
+def test_a_question_has_one_order_and_one_bundle(world: World, specs: int, bundles: int) -> None:
+    parcels, right = dealt(world), the_spec(world)
+    blobs = [right.encode()] * specs + [parcels["h01"].encode()] * bundles
     refused(
         world,
         r"has \d messages of kind (SumSpec|Bundle); 1 is expected",
@@ -280,7 +283,7 @@ def test_a_question_has_one_order_and_one_bundle(world: World, orders: int, bund
 
 
 def test_parcels_for_another_hospital_or_without_the_own(world: World) -> None:
-    parcels, right = dealt(world), the_order(world)
+    parcels, right = dealt(world), the_spec(world)
     refused(world, "A parcel for 'h02' came", lambda: work(world, "h01", parcels["h02"], right))
     without = replace(parcels["h01"], items=parcels["h01"].items[1:])
     refused(world, "does not list this hospital", lambda: work(world, "h01", without, right))
@@ -291,13 +294,13 @@ def test_parcels_for_another_hospital_or_without_the_own(world: World) -> None:
 
 
 def test_a_sum_takes_one_vector(world: World) -> None:
-    parcels, right = dealt(world), the_order(world)
+    parcels, right = dealt(world), the_spec(world)
     work(world, "h01", parcels["h01"], right)
     refused(world, "that is masked cannot arm", lambda: work(world, "h01", parcels["h01"], right))
     refused(
         world,
         "that is masked cannot arm",
-        lambda: work(world, "h01", parcels["h01"], the_order(world, 2)),
+        lambda: work(world, "h01", parcels["h01"], the_spec(world, 2)),
     )
 
 
@@ -311,7 +314,7 @@ def test_a_second_sum_about_one_round_is_refused_before_any_work_also_after_a_re
         refused(
             world,
             "train in round 1 was opened before",
-            lambda p=parcels: work(world, "h01", p["h01"], the_order(world)),
+            lambda p=parcels: work(world, "h01", p["h01"], the_spec(world)),
         )  # type: ignore[misc]
         for site in NAMES:
             world.restart(site)
@@ -323,7 +326,7 @@ def test_of_two_sums_about_one_round_that_are_under_way_one_is_opened(world: Wor
     for terms in (TERMS, replace(TERMS, number=2)):
         parcels = dealt(world, terms)
         for site in NAMES:
-            work(world, site, parcels[site], the_order(world))
+            work(world, site, parcels[site], the_spec(world))
         signed.append(
             Bundle(
                 terms.digest,
@@ -339,35 +342,35 @@ def test_the_note_is_on_disk_before_the_shares_leave_and_without_it_they_do_not(
 ) -> None:
     parcels = dealt(world)
     for site in NAMES:
-        work(world, site, parcels[site], the_order(world))
+        work(world, site, parcels[site], the_spec(world))
     signed = Bundle(
         TERMS.digest, tuple(agree(world, site, Survivors(TERMS.digest, NAMES))[0] for site in NAMES)
     )
     with monkeypatch.context() as patch:
         patch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         refused(world, "disk may be full", lambda: agree(world, "h01", signed))
-    said = agree(world, "h01", signed)
+    answer = agree(world, "h01", signed)
     assert OpenedSums(world.folder / "h01", "study").last("run") == 1
-    assert agree(world, "h01", signed) == said  # the same once more, where the answer was lost
+    assert agree(world, "h01", signed) == answer  # the same once more, where the answer was lost
     assert len((world.folder / "h01" / "opened.jsonl").read_text().splitlines()) == 1
 
 
 def test_the_same_survivors_are_confirmed_once_more_and_no_others(tmp_path: Path) -> None:
     world = World(tmp_path, 5)
-    found: list[tuple[bytes, ...]] = []
+    confirms: list[tuple[bytes, ...]] = []
 
-    def watched(hospital: Any, plan: Question, reply: Any) -> Any:
-        survivors = [blob for blob in plan.secure if blob[0] == Survivors.TAG]
+    def watched(hospital: Any, question: Question, reply: Any) -> Any:
+        survivors = [blob for blob in question.secure if blob[0] == Survivors.TAG]
         named = Survivors.decode(survivors[0])
-        found.append(agreed(hospital.party, survivors)[0])
+        confirms.append(agreed(hospital.party, survivors)[0])
         with pytest.raises(SecureSumError, match="other survivors"):
             hospital.party.agree([replace(named, sites=named.sites[:4]).encode()])
-        assert Confirm.decode(found[-1][0]) == Confirm.decode(reply.secure[0])
+        assert Confirm.decode(confirms[-1][0]) == Confirm.decode(reply.secure[0])
         return reply
 
     world.trouble["confirm", "h01"] = watched
     world.check(world.collect())
-    assert len(found) == 1
+    assert len(confirms) == 1
 
 
 def test_wrong_canaries_are_not_the_end_of_a_sum_that_goes_well(world: World) -> None:
@@ -383,7 +386,7 @@ def test_wrong_canaries_are_not_the_end_of_a_sum_that_goes_well(world: World) ->
 def test_a_model_that_the_last_sum_did_not_lead_to_is_refused(world: World) -> None:
     opened(world)
     terms = replace(TERMS, number=2)
-    parcels, right = dealt(world, terms), the_order(world, 2)
+    parcels, right = dealt(world, terms), the_spec(world, 2)
     wrong = SumResult(TERMS.digest, (3,) * 4, b"w" * 32)
     with pytest.raises(
         SecureSumError,
@@ -397,14 +400,14 @@ def test_a_model_that_the_last_sum_did_not_lead_to_is_refused(world: World) -> N
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 32.001, -33.0])
 @pytest.mark.parametrize("at", [0, 6])
 def test_a_value_that_is_not_allowed_is_not_sent(world: World, value: float, at: int) -> None:
-    parcels, right = dealt(world), the_order(world)
+    parcels, right = dealt(world), the_spec(world)
     party = world.hospitals["h01"].party
     sealing = party.prepare([right.encode(), parcels["h01"].encode()], lambda *_: right)
     values = np.zeros(7, np.float32)
     values[at] = value
     with pytest.raises(SecureSumError, match="nothing of it is sent"):
         party.seal(sealing, values, 0.3, dict.fromkeys(right.lanes, 1))
-    assert party._vault.get(TERMS.digest).step == "armed"
+    assert party._open_sums.get(TERMS.digest).step == "armed"
 
 
 @pytest.mark.parametrize(
@@ -412,14 +415,14 @@ def test_a_value_that_is_not_allowed_is_not_sent(world: World, value: float, at:
     [("weight", -1), ("weight", 2.5), ("steps", 2**53), ("loss", float("nan")), ("loss", 1e9)],
 )
 def test_a_lane_that_is_not_allowed_is_not_sent(world: World, lane: str, value: float) -> None:
-    parcels, right = dealt(world), the_order(world)
+    parcels, right = dealt(world), the_spec(world)
     party = world.hospitals["h01"].party
     sealing = party.prepare([right.encode(), parcels["h01"].encode()], lambda *_: right)
     with pytest.raises(SecureSumError, match="lane"):
         party.seal(
             sealing, np.zeros(7, np.float32), 0.3, dict.fromkeys(right.lanes, 1) | {lane: value}
         )
-    assert party._vault.get(TERMS.digest).step == "armed"
+    assert party._open_sums.get(TERMS.digest).step == "armed"
 
 
 def test_what_is_sent_looks_the_same_whatever_is_in_it(world: World) -> None:
@@ -429,13 +432,13 @@ def test_what_is_sent_looks_the_same_whatever_is_in_it(world: World) -> None:
         hospital.change[:] = 0
     seen: list[Any] = []
 
-    def watched(hospital: Any, plan: Question, reply: Any) -> Any:
+    def watched(hospital: Any, question: Question, reply: Any) -> Any:
         seen.append(reply.delta.view(np.uint8).copy())
         return reply
 
     big.trouble = {("vector", name): watched for name in NAMES}
-    found = big.collect()
-    assert not found.added.mean(found.lanes["weight"]).any()
+    collected = big.collect()
+    assert not collected.added.mean(collected.lanes["weight"]).any()
     for vector in seen:
         counts = np.bincount(vector, minlength=256)
         assert (

@@ -1,4 +1,4 @@
-"""A kind of target that nobody foresaw comes as files alone: it is read, cached, stacked, trained on and scored."""
+"""A kind of target that nobody foresaw comes as files alone: read, cached, trained on, scored."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ import csv
 
 import torch
 
-from client.targets import Source
+from client.targets import TargetSource
 from common.errors import CaseError
 from common.targets.event import Event
 
 
-class EventSource(Source):
+class EventSource(TargetSource):
     """By patient."""
 
     def __init__(self, folder, task, data):
@@ -77,7 +77,7 @@ class EventSource(Source):
         if row is None:
             return None
         if float(row["time"]) < 0:
-            raise CaseError("data.unfit", "A time in table.csv is negative; give the days from the image on.")
+            raise CaseError("data.unfit", "A time in table.csv is negative.")
         return float(row["time"]), row["observed"] == "1"
 
     @classmethod
@@ -205,18 +205,18 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-@pytest.mark.parametrize("room", [1 << 30, 0], ids=["kept", "decoded anew"])
+@pytest.mark.parametrize("kept_bytes", [1 << 30, 0], ids=["kept", "decoded anew"])
 def test_every_image_comes_with_its_patients_event(
-    site: Path, study: studies.Study, room: int
+    site: Path, study: studies.Study, kept_bytes: int
 ) -> None:
-    bank = SiteDataset.open([site], study, networks.task(study), memory=room)
+    dataset = SiteDataset.open([site], study, networks.task(study), memory=kept_bytes)
     stated = [
         (float(s.targets["event"].time), bool(s.targets["event"].observed))
-        for s in bank.samples("all")
+        for s in dataset.samples("all")
     ]
     assert stated == [(time, i % 3 > 0) for i, time in enumerate(TIMES.values())]
     flags = dict(stated)
-    for batch in bank.batches(5, 4, 1):
+    for batch in dataset.batches(5, 4, 1):
         event = batch.targets["event"]
         assert (event.time.dtype, event.time.shape, event.observed.dtype) == (
             torch.float32,
@@ -229,17 +229,17 @@ def test_every_image_comes_with_its_patients_event(
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_task_trains_on_it_and_is_scored(site: Path, study: studies.Study, parts: int) -> None:
     task = networks.task(study)
-    bank, trainer = (
+    dataset, trainer = (
         SiteDataset.open([site], study, task),
         Trainer(networks.build(study), study, CPU, parts),
     )
-    losses = [trainer.run(task, bank, "site", number, 5)[0] for number in range(1, 7)]
+    losses = [trainer.run(task, dataset, "site", number, 5)[0] for number in range(1, 7)]
     assert losses[-1] < losses[0]
     scores = evaluation.score(
-        trainer.network, task, bank.samples("test"), study, CPU, intervals=True
+        trainer.network, task, dataset.samples("test"), study, CPU, intervals=True
     )
     assert set(scores["metrics"]) == {"likelihood"} and scores["images"] == len(
-        bank.samples("test")
+        dataset.samples("test")
     )
 
 
@@ -253,9 +253,9 @@ def test_images_without_it_are_left_out_and_counted_in_its_own_words(
             for patient, time in list(TIMES.items())[:10]
         ],
     )
-    bank = SiteDataset.open([site], study, networks.task(study))
-    assert bank.counts["left_out"] == 2
-    assert bank.reasons == [{"code": "case.no_target", "arguments": {}, "images": 2}]
+    dataset = SiteDataset.open([site], study, networks.task(study))
+    assert dataset.counts["left_out"] == 2
+    assert dataset.reasons == [{"code": "case.no_target", "arguments": {}, "images": 2}]
 
 
 def test_a_study_of_it_is_rehearsed_and_checked_for_fitness(

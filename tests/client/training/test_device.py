@@ -31,8 +31,8 @@ def test_auto_takes_what_is_faster_here(
     clock = [0.0]
     monkeypatch.setattr(device.time, "perf_counter", lambda: clock[0])
 
-    def trial(way: Compute) -> None:
-        clock[0] += table[way.precision, way.channels_last]
+    def trial(compute: Compute) -> None:
+        clock[0] += table[compute.precision, compute.channels_last]
 
     compute = device.choose("cpu", "auto", trial)
     assert (
@@ -43,7 +43,7 @@ def test_auto_takes_what_is_faster_here(
 
 
 def test_a_fixed_precision_is_not_measured() -> None:
-    def refuse(way: Compute) -> None:
+    def refuse(compute: Compute) -> None:
         raise AssertionError
 
     assert device.choose("cpu", "float32", refuse).precision == "float32"

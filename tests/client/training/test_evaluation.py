@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from client.training import evaluation, example_images
+from client.training import evaluation
 
 
 class _Mean:
@@ -50,14 +50,4 @@ def test_a_metric_that_is_mostly_undefined_has_no_interval() -> None:
         def summarise(self, rows: Any) -> dict[str, float]:
             return {"auc": float("nan")}
 
-    assert evaluation.bootstrap(Undefined(), _rows([1.0, 2.0]), np.arange(2), 50, 1) == {}  # type: ignore[arg-type]
-
-
-def test_pictures_are_valid_png() -> None:
-    import io
-
-    from PIL import Image
-
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), np.uint8)
-    with Image.open(io.BytesIO(example_images.png(pixels))) as image:
-        assert image.mode == "RGBA" and (np.asarray(image) == pixels).all()
+    assert evaluation.bootstrap(Undefined(), _rows([1.0, 2.0]), np.arange(2), 50, 1) == {}

@@ -34,7 +34,7 @@ def study(tmp_path: Path) -> Study:
 
 
 @pytest.fixture
-def bank(tmp_path: Path, study: Study) -> SiteDataset:
+def dataset(tmp_path: Path, study: Study) -> SiteDataset:
     return SiteDataset.open([small.hospital(tmp_path / "site", 12)], study, networks.task(study))
 
 
@@ -46,49 +46,49 @@ def _weights(trainer: Trainer) -> torch.Tensor:
     return torch.from_numpy(networks.pack(trainer.network))
 
 
-def test_training_lowers_the_loss(study: Study, bank: SiteDataset) -> None:
+def test_training_lowers_the_loss(study: Study, dataset: SiteDataset) -> None:
     trainer, task = _trainer(study), networks.task(study)
-    first, _ = trainer.run(task, bank, "site", 1, 10)
+    first, _ = trainer.run(task, dataset, "site", 1, 10)
     for number in range(2, 6):
-        last, _ = trainer.run(task, bank, "site", number, 10)
+        last, _ = trainer.run(task, dataset, "site", number, 10)
     assert last < 0.8 * first
 
 
-def test_the_same_round_gives_the_same_bits(study: Study, bank: SiteDataset) -> None:
+def test_the_same_round_gives_the_same_bits(study: Study, dataset: SiteDataset) -> None:
     trainers = [_trainer(study) for _ in range(2)]
     for trainer in trainers:
-        trainer.run(networks.task(study), bank, "site", 3, 4)
+        trainer.run(networks.task(study), dataset, "site", 3, 4)
     assert torch.equal(_weights(trainers[0]), _weights(trainers[1]))
 
 
 @pytest.mark.parametrize("other", [("elsewhere", 3), ("site", 4)])
 def test_hospitals_and_rounds_draw_differently(
-    study: Study, bank: SiteDataset, other: tuple[str, int]
+    study: Study, dataset: SiteDataset, other: tuple[str, int]
 ) -> None:
     trainers = [_trainer(study) for _ in range(2)]
-    trainers[0].run(networks.task(study), bank, "site", 3, 4)
-    trainers[1].run(networks.task(study), bank, *other, 4)
+    trainers[0].run(networks.task(study), dataset, "site", 3, 4)
+    trainers[1].run(networks.task(study), dataset, *other, 4)
     assert not torch.equal(_weights(trainers[0]), _weights(trainers[1]))
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_kept_moments_continue_as_if_never_interrupted(
-    study: Study, bank: SiteDataset, kind: str
+    study: Study, dataset: SiteDataset, kind: str
 ) -> None:
     study = replace(study, training=replace(study.training, optimizer=kind))
     whole, first, second = (_trainer(study) for _ in range(3))
     task = networks.task(study)
-    whole.run(task, bank, "site", 1, 3)
-    whole.run(task, bank, "site", 2, 3)
-    first.run(task, bank, "site", 1, 3)
+    whole.run(task, dataset, "site", 1, 3)
+    whole.run(task, dataset, "site", 2, 3)
+    first.run(task, dataset, "site", 1, 3)
     networks.unpack(second.network, networks.pack(first.network))
-    second.restore({k: v.clone() for k, v in first.moments().items()})
-    second.run(task, bank, "site", 2, 3)
+    second.restore({k: v.clone() for k, v in first.optimizer_state().items()})
+    second.run(task, dataset, "site", 2, 3)
     assert torch.equal(_weights(whole), _weights(second))
 
 
 def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(
-    study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch
+    study: Study, dataset: SiteDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = replace(
         study, training=replace(study.training, optimizer="sgd")
@@ -101,9 +101,9 @@ def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(
             raise torch.cuda.OutOfMemoryError("full")
         return real(net, batch)
 
-    free.run(task, bank, "site", 1, 2)
+    free.run(task, dataset, "site", 1, 2)
     monkeypatch.setattr(task, "loss", loss)
-    full.run(task, bank, "site", 1, 2)
+    full.run(task, dataset, "site", 1, 2)
     assert (
         full.parts == 4
         and len(full.notes) == 2
@@ -113,7 +113,7 @@ def test_a_full_gpu_cuts_the_batch_and_gives_the_same_gradients(
 
 
 def test_memory_that_does_not_hold_one_image_is_an_error(
-    study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch
+    study: Study, dataset: SiteDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = networks.task(study)
 
@@ -122,20 +122,20 @@ def test_memory_that_does_not_hold_one_image_is_an_error(
 
     monkeypatch.setattr(task, "loss", loss)
     with pytest.raises(torch.cuda.OutOfMemoryError):
-        _trainer(study).run(task, bank, "site", 1, 1)
+        _trainer(study).run(task, dataset, "site", 1, 1)
 
 
 def test_a_loss_that_is_not_finite_is_told(
-    study: Study, bank: SiteDataset, monkeypatch: pytest.MonkeyPatch
+    study: Study, dataset: SiteDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = networks.task(study)
     real = task.loss
     monkeypatch.setattr(task, "loss", lambda net, batch: real(net, batch) * float("nan"))
     with pytest.raises(SiteError, match="learning_rate"):
-        _trainer(study).run(task, bank, "site", 1, 1)
+        _trainer(study).run(task, dataset, "site", 1, 1)
 
 
-def test_fedprox_holds_the_weights_nearer(study: Study, bank: SiteDataset) -> None:
+def test_fedprox_holds_the_weights_nearer(study: Study, dataset: SiteDataset) -> None:
     tight = replace(study, strategy=Named("fedprox", fedprox.Options(mu=50.0)))
     start = torch.from_numpy(networks.pack(networks.build(study)))
     moved = []
@@ -145,7 +145,7 @@ def test_fedprox_holds_the_weights_nearer(study: Study, bank: SiteDataset) -> No
             training=replace(study.training, optimizer="sgd", momentum=0.0, learning_rate=0.01),
         )
         trainer = _trainer(each)
-        trainer.run(networks.task(each), bank, "site", 1, 20)
+        trainer.run(networks.task(each), dataset, "site", 1, 20)
         moved.append(float((_weights(trainer) - start).norm()))
     assert moved[1] < 0.6 * moved[0]
 

@@ -1,4 +1,7 @@
-"""A real browser, driven as a person would: mouse and keyboard through the Chrome DevTools Protocol, over two pipes and nothing else."""
+"""A real browser, driven as a person would, by mouse and keyboard.
+
+It speaks the Chrome DevTools Protocol over two pipes and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ from tests.patience import patient, until
 
 PROGRAM = next(
     (
-        found
+        result
         for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
-        if (found := shutil.which(name))
+        if (result := shutil.which(name))
     ),
     None,
 )
@@ -74,8 +77,8 @@ class Browser:
         while (answer := self._receive()).get("id") != self._number:
             self._hear(answer)
         assert "error" not in answer, (method, answer)
-        found: dict[str, Any] = answer["result"]
-        return found
+        result: dict[str, Any] = answer["result"]
+        return result
 
     def open(self, address: str) -> None:
         """Go to an address and wait until its page is there."""
@@ -84,11 +87,11 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page."""
-        found = self.call(
+        result = self.call(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
 
     def until(self, script: str) -> None:
         """Wait until an expression in the page is true."""
@@ -101,8 +104,10 @@ class Browser:
     def click(self, selector: str) -> None:
         """Press the mouse in the middle of an element."""
         middle = (
-            f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'center', behavior: 'instant'}});"
-            " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
+            f"(() => {{ const e = document.querySelector({selector!r});"
+            " e.scrollIntoView({block: 'center', behavior: 'instant'});"
+            " const b = e.getBoundingClientRect();"
+            " return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
         x, y = self.run(middle)
         for kind in ("mousePressed", "mouseReleased"):
@@ -142,12 +147,12 @@ class Browser:
 
     def picture(self, path: Path) -> None:
         """The whole page as a PNG file."""
-        found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(found["data"]))
+        result = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(result["data"]))
 
     def _holds(self, script: str) -> bool:
-        found = self.call("Runtime.evaluate", expression=f"Boolean({script})", returnByValue=True)
-        return found["result"].get("value") is True
+        result = self.call("Runtime.evaluate", expression=f"Boolean({script})", returnByValue=True)
+        return result["result"].get("value") is True
 
     def _hear(self, event: dict[str, Any]) -> None:
         method, values = event.get("method"), event.get("params", {})
@@ -165,8 +170,8 @@ class Browser:
             assert block, "the browser has ended or does not answer"
             self._rest += block
         letter, _, self._rest = self._rest.partition(b"\0")
-        found: dict[str, Any] = json.loads(letter)
-        return found
+        result: dict[str, Any] = json.loads(letter)
+        return result
 
 
 @contextmanager

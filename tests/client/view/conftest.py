@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from client.home import SiteHome
-from client.view import http_server
-from client.view.http_server import Server
+from client.view import page_server
+from client.view.page_server import PageServer
 from tests.client.view import scene
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> SiteHome:
+def hospital(tmp_path: Path) -> SiteHome:
     return scene.busy(tmp_path / "home")
 
 
 @pytest.fixture
-def server(made: SiteHome) -> Iterator[Server]:
-    with http_server.open_view(made, "127.0.0.1", 0) as there:
+def server(hospital: SiteHome) -> Iterator[PageServer]:
+    with page_server.open_view(hospital, "127.0.0.1", 0) as there:
         yield there

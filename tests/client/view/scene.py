@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from client.audit import log as audit_log
-from client.home import SiteHome, SiteSettings, settings
+from client.home import SiteHome
 from client.policy import approvals, daily_limits
 from client.policy.policy import Policy
+from client.site_settings import SiteSettings, settings
 from common.study import study as studies
 from tests import small
 
@@ -30,23 +31,30 @@ HOSTILE = '</script><script>fetch("http://x/")</script>\x1b[2J\u202e"><img src=x
 
 def home(path: Path, policy: Policy | None = None) -> SiteHome:
     """An enrolled hospital that nobody has asked yet."""
-    made = SiteHome(path)
-    for folder in (made.path, made.gateway, made.worker, made.state, made.run, made.logs):
+    hospital = SiteHome(path)
+    for folder in (
+        hospital.path,
+        hospital.gateway,
+        hospital.worker,
+        hospital.state,
+        hospital.run,
+        hospital.logs,
+    ):
         folder.mkdir(0o700)
     for file in (
-        made.ca,
-        made.coordinator,
-        made.roster_crt,
-        made.tls_crt,
-        made.identity_crt,
-        made.tls_key,
-        made.node_key,
-        made.identity_key,
+        hospital.ca,
+        hospital.coordinator,
+        hospital.roster_crt,
+        hospital.tls_crt,
+        hospital.identity_crt,
+        hospital.tls_key,
+        hospital.node_key,
+        hospital.identity_key,
     ):
         private(file, "x")
-    private(made.policy_toml, (policy or Policy()).to_toml())
-    private(made.site_toml, settings(SiteSettings, TABLE, "site").to_toml())
-    return made
+    private(hospital.policy_toml, (policy or Policy()).to_toml())
+    private(hospital.site_toml, settings(SiteSettings, TABLE, "site").to_toml())
+    return hospital
 
 
 def private(path: Path, text: str) -> None:
@@ -56,63 +64,66 @@ def private(path: Path, text: str) -> None:
 
 
 def busy(path: Path, policy: Policy | None = None) -> SiteHome:
-    """A hospital after three rounds of a study, with a refusal, a study that waits and a question at the worker."""
-    made, now = home(path, policy), datetime.now(UTC)
-    approvals.grant(made.state, STUDY, "Dr. A. Rivers", "train", now, 90)
-    approvals.offer(made.state, OTHER, now)
-    about = {"run": "run-7", "study": "lungs", "digest": STUDY.digest}
+    """A hospital after three rounds.
+
+    There is a refusal, a study that waits and a question at the worker.
+    """
+    hospital, now = home(path, policy), datetime.now(UTC)
+    approvals.grant(hospital.state, STUDY, "Dr. A. Rivers", "train", now, 90)
+    approvals.offer(hospital.state, OTHER, now)
+    fields = {"run": "run-7", "study": "lungs", "digest": STUDY.digest}
     ask(
-        made,
+        hospital,
         kind="join",
         round=0,
-        **about,
+        **fields,
         left=["counts", "metrics", "pooled", "trains"],
         bytes=400,
     )
-    ask(made, kind="agree", round=0, **about, left=["Advert", "Parcel"], bytes=9000)
-    ask(made, kind="tally", round=0, **about, left=["vector", "Masked"], bytes=700)
+    ask(hospital, kind="agree", round=0, **fields, left=["Advert", "Parcel"], bytes=9000)
+    ask(hospital, kind="tally", round=0, **fields, left=["vector", "Masked"], bytes=700)
     for number in (1, 2, 3):
         ask(
-            made,
+            hospital,
             kind="train",
             round=number,
-            **about,
+            **fields,
             left=["notes", "vector", "Masked"],
             bytes=2_500_000,
         )
     refuse(
-        made,
+        hospital,
         study="retina",
         run="run-8",
         digest=OTHER.digest,
         fault="This hospital has not approved the study yet.",
     )
-    daily_limits.spend(made.state, policy or Policy(), now.astimezone().date(), 7_510_100, 3)
-    begin(made, kind="train", round=4, **about)
-    return made
+    daily_limits.spend(hospital.state, policy or Policy(), now.astimezone().date(), 7_510_100, 3)
+    begin(hospital, kind="train", round=4, **fields)
+    return hospital
 
 
-def ask(made: SiteHome, **about: Any) -> None:
+def ask(hospital: SiteHome, **fields: Any) -> None:
     """A question's line in the journal, as the desk writes it."""
-    if not about.get("fault"):
+    if not fields.get("fault"):
         begin(
-            made,
+            hospital,
             **{
-                key: about[key]
+                key: fields[key]
                 for key in ("kind", "round", "run", "study", "digest")
-                if key in about
+                if key in fields
             },
         )
-    write(made.state, **about, seconds=1.5)
+    write(hospital.state, **fields, seconds=1.5)
 
 
-def begin(made: SiteHome, **about: Any) -> None:
+def begin(hospital: SiteHome, **fields: Any) -> None:
     """The line of a question that is let in."""
     write(
-        made.state,
+        hospital.state,
         event="asked",
-        **about,
-        received=2_400_000 if about.get("kind") == "train" else 1000,
+        **fields,
+        received=2_400_000 if fields.get("kind") == "train" else 1000,
     )
 
 
@@ -126,10 +137,10 @@ def write(state: Path, **values: Any) -> None:
     path.chmod(0o600)
 
 
-def refuse(made: SiteHome, **about: Any) -> None:
+def refuse(hospital: SiteHome, **fields: Any) -> None:
     """A refused question's line."""
     ask(
-        made,
+        hospital,
         **{
             "kind": "join",
             "round": 0,
@@ -137,14 +148,16 @@ def refuse(made: SiteHome, **about: Any) -> None:
             "step": "admission",
             "id": "1f2e3d4c",
             "bytes": 300,
-            **about,
+            **fields,
         },
     )
 
 
-def lines(made: SiteHome) -> list[dict[str, Any]]:
+def lines(hospital: SiteHome) -> list[dict[str, Any]]:
     """The journal's lines."""
-    return [json.loads(line) for line in (made.state / "journal.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line) for line in (hospital.state / "journal.jsonl").read_text().splitlines()
+    ]
 
 
 def process(proc: Path, number: int, *words: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""The page in a real browser: the button pressed with the mouse and by keyboard, live with its script, whole without it."""
+"""The page in a real browser: pressed by mouse and keyboard, with and without its script."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from client.home import SiteHome
 from client.policy import stop
-from client.view import http_server
-from client.view.http_server import Server
+from client.view import page_server
+from client.view.page_server import PageServer
 from tests.client.view import scene
 from tests.client.view.browser import Browser, browser, needed
 
@@ -19,12 +19,12 @@ pytestmark = needed
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with browser() as made:
-        yield made
+    with browser() as driven:
+        yield driven
 
 
 @pytest.fixture
-def shown(chromium: Browser, server: Server) -> Browser:
+def shown(chromium: Browser, server: PageServer) -> Browser:
     chromium.look(1200)
     chromium.asked.clear()
     chromium.said.clear()
@@ -32,20 +32,20 @@ def shown(chromium: Browser, server: Server) -> Browser:
     return chromium
 
 
-def test_one_click_stops_and_one_resumes(shown: Browser, made: SiteHome) -> None:
+def test_one_click_stops_and_one_resumes(shown: Browser, hospital: SiteHome) -> None:
     shown.click("#reason")
     shown.type("scanner service")
     shown.click("#press")
     shown.until("document.querySelector('#now .lead.off')")
-    found = stop.read(made.state)
-    assert found is not None and found.reason == "scanner service"
+    stopped = stop.read(hospital.state)
+    assert stopped is not None and stopped.reason == "scanner service"
     assert "scanner service" in shown.text("#now") and shown.text("#press") == "Answer again"
     shown.click("#press")
     shown.until("document.querySelector('#reason')")
-    assert stop.read(made.state) is None
+    assert stop.read(hospital.state) is None
 
 
-def test_the_keyboard_is_enough(shown: Browser, made: SiteHome) -> None:
+def test_the_keyboard_is_enough(shown: Browser, hospital: SiteHome) -> None:
     for _ in range(20):
         shown.key("Tab", 9)
         if shown.run("document.activeElement.id") == "reason":
@@ -56,17 +56,17 @@ def test_the_keyboard_is_enough(shown: Browser, made: SiteHome) -> None:
     assert shown.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     shown.key("Enter", 13, "\r")
     shown.until("document.querySelector('#now .lead.off')")
-    found = stop.read(made.state)
-    assert found is not None and found.reason == "by keyboard"
+    stopped = stop.read(hospital.state)
+    assert stopped is not None and stopped.reason == "by keyboard"
 
 
-def test_it_is_live(shown: Browser, made: SiteHome) -> None:
+def test_it_is_live(shown: Browser, hospital: SiteHome) -> None:
     """What happens at the hospital appears by itself; what a person is doing on the page stays."""
     shown.until("document.querySelector('#clock').textContent.startsWith('Live')")
     shown.click("#rules summary")
     shown.click("#reason")
     shown.type("half a sen")
-    scene.refuse(made, study="heart", fault="The study is not signed.", id="99887766")
+    scene.refuse(hospital, study="heart", fault="The study is not signed.", id="99887766")
     shown.until("document.querySelector('#refused').innerText.includes('99887766')")
     assert shown.run("document.querySelector('#reason').value") == "half a sen"
     assert (
@@ -74,16 +74,16 @@ def test_it_is_live(shown: Browser, made: SiteHome) -> None:
         and shown.run("document.querySelector('#rules').open") is True
     )
     shown.run("document.querySelector('#refused-t').focus()")
-    scene.refuse(made, study="heart", fault="The study is not signed.", id="55443322")
+    scene.refuse(hospital, study="heart", fault="The study is not signed.", id="55443322")
     shown.until("document.querySelector('#refused').innerText.includes('55443322')")
     assert shown.run("document.activeElement.id") == "refused-t"
-    stop.stop(made.state, "ann", "from the terminal", datetime.now(UTC))
+    stop.stop(hospital.state, "ann", "from the terminal", datetime.now(UTC))
     shown.until("document.querySelector('#now .lead.off')")
     assert "from the terminal" in shown.text("#now") and shown.said == []
 
 
-def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: SiteHome) -> None:
-    with http_server.open_view(made, "127.0.0.1", 0) as server:
+def test_it_says_when_it_is_no_longer_live(chromium: Browser, hospital: SiteHome) -> None:
+    with page_server.open_view(hospital, "127.0.0.1", 0) as server:
         chromium.look(1200)
         chromium.open(server.address)
         chromium.until("document.querySelector('#clock').textContent.startsWith('Live')")
@@ -92,7 +92,9 @@ def test_it_says_when_it_is_no_longer_live(chromium: Browser, made: SiteHome) ->
     )
 
 
-def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made: SiteHome) -> None:
+def test_it_is_whole_without_its_script(
+    chromium: Browser, server: PageServer, hospital: SiteHome
+) -> None:
     chromium.look(390, dark=True, scripts=False)
     chromium.open(server.address)
     assert (
@@ -100,15 +102,15 @@ def test_it_is_whole_without_its_script(chromium: Browser, server: Server, made:
     )
     chromium.click("#press")
     chromium.until("document.querySelector('#now .lead.off')")
-    assert stop.read(made.state)
+    assert stop.read(hospital.state)
     chromium.click("noscript a")
     chromium.until("document.querySelector('#now .lead.off')")
 
 
 def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(
-    shown: Browser, server: Server, made: SiteHome
+    shown: Browser, server: PageServer, hospital: SiteHome
 ) -> None:
-    scene.refuse(made, study=scene.HOSTILE, run=scene.HOSTILE, fault=scene.HOSTILE)
+    scene.refuse(hospital, study=scene.HOSTILE, run=scene.HOSTILE, fault=scene.HOSTILE)
     shown.until("document.querySelector('#refused').innerText.includes('onerror')")
     paths = {
         address.removeprefix(server.origin)
@@ -127,7 +129,7 @@ def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1600])
-def test_it_fits(chromium: Browser, server: Server, width: int) -> None:
+def test_it_fits(chromium: Browser, server: PageServer, width: int) -> None:
     """WCAG 2.2, 1.4.10: no sideways scrolling of the page down to 320 pixels."""
     chromium.look(width, dark=width % 20 == 10)
     chromium.open(server.address)

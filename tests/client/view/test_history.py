@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from client.view.history import SiteHistory, kinds
-from client.view.tail import Tail
+from client.view.history import SiteHistory
 from tests.client.view import scene
 
 
-def note(state: Path, **about: Any) -> None:
+def note(state: Path, **fields: Any) -> None:
     scene.write(
         state,
         **{
@@ -25,14 +24,14 @@ def note(state: Path, **about: Any) -> None:
             "left": [],
             "bytes": 10,
             "seconds": 1.0,
-            **about,
+            **fields,
         },
     )
 
 
 def test_runs_and_refusals(tmp_path: Path) -> None:
-    made = scene.busy(tmp_path / "home")
-    record = SiteHistory(made.state).read()
+    hospital = scene.busy(tmp_path / "home")
+    record = SiteHistory(hospital.state).read()
     second, first = record.runs.values()
     assert (first.run, first.study, first.round, first.answered, first.refused, first.sent) == (
         "run-7",
@@ -54,7 +53,7 @@ def test_runs_and_refusals(tmp_path: Path) -> None:
         "approval.missing",
         "1f2e3d4c",
     )
-    assert refusal.at == scene.lines(made)[-2]["at"]
+    assert refusal.at == scene.lines(hospital)[-2]["at"]
 
 
 def test_a_line_is_counted_once(tmp_path: Path) -> None:
@@ -80,7 +79,7 @@ def test_events_are_no_questions(tmp_path: Path) -> None:
     for event in ("approved", "opened", "heads", "a new one"):
         scene.write(tmp_path, event=event, study="lungs", by="Dr. A. Rivers")
     record = SiteHistory(tmp_path).read()
-    assert record.runs == {} and [found.event for found in record.events] == [
+    assert record.runs == {} and [entry.event for entry in record.events] == [
         "a new one",
         "approved",
     ]
@@ -113,10 +112,10 @@ def test_damaged_lines_are_passed_over(tmp_path: Path, content: bytes) -> None:
 
 
 def test_values_of_the_wrong_kind_count_as_nothing(tmp_path: Path) -> None:
-    about = {"at": "2026-01-01T00:00:00+00:00", "kind": "train", "run": ["x"], "seconds": 1.0}
+    fields = {"at": "2026-01-01T00:00:00+00:00", "kind": "train", "run": ["x"], "seconds": 1.0}
     damaged = (
-        {**about, "study": 3, "round": "9", "bytes": -1, "left": {"a": 1}, "digest": None},
-        {**about, "study": None, "round": True, "bytes": 1e300, "left": [1, None]},
+        {**fields, "study": 3, "round": "9", "bytes": -1, "left": {"a": 1}, "digest": None},
+        {**fields, "study": None, "round": True, "bytes": 1e300, "left": [1, None]},
     )
     (tmp_path / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in damaged))
     run = SiteHistory(tmp_path).read().runs[""]
@@ -142,35 +141,6 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     assert len(record._days) <= 28
 
 
-@pytest.mark.parametrize(
-    ("question", "left", "words"),
-    [
-        (
-            "train",
-            ["head", "notes", "vector", "Masked"],
-            ["weight changes, masked", "notes", "signed head of the journal"],
-        ),
-        ("train", ["notes", "vector"], ["weight changes in clear", "notes"]),
-        (
-            "train",
-            ["loss", "weight", "vector"],
-            ["weight changes in clear", "counts in clear", "scores in clear"],
-        ),
-        ("tally", ["vector", "Masked"], ["counts, masked"]),
-        ("evaluate", ["vector", "Masked", "compute"], ["scores, masked", "readiness"]),
-        ("evaluate", ["metrics", "examples"], ["scores in clear", "pictures of phantoms"]),
-        ("join", ["counts", "metrics", "pooled", "trains"], ["readiness"]),
-        ("join", ["patients", "trains", "metrics"], ["counts in clear", "readiness"]),
-        ("agree", ["Advert", "Parcel"], ["keys for masks"]),
-        ("agree", None, []),
-        ("later", ["genome"], ["other: genome"]),
-    ],
-)
-def test_kinds_of_what_left(question: str, left: Any, words: list[str]) -> None:
-    assert kinds(question, left, refused=False) == words
-    assert kinds(question, left, refused=True) == ["refusals"]
-
-
 def test_only_two_days_are_kept(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     with (tmp_path / "journal.jsonl").open("w") as file:
@@ -183,17 +153,3 @@ def test_only_two_days_are_kept(tmp_path: Path) -> None:
     record, here = SiteHistory(tmp_path).read(), now.astimezone().date()
     assert record.left_on(here) == {"counts, masked": 1}
     assert record.left_on(here - timedelta(days=5)) == {}
-
-
-def test_lines_in_pieces(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    grown = Tail(path)
-    assert list(grown.lines()) == []
-    found: list[bytes] = []
-    with path.open("ab", buffering=0) as file:
-        for piece in (b"a", b"b\n\nc", b"\nd\n", b"e"):
-            file.write(piece)
-            found += grown.lines()
-    assert found == [b"ab", b"c", b"d"]
-    path.write_bytes(b"x\n")
-    assert list(grown.lines()) == [b"x"] and grown.fresh

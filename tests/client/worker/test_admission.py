@@ -1,4 +1,7 @@
-"""The gate: whether this hospital answers a question at all, before any work, and the same at every question."""
+"""Admission.
+
+Whether this hospital answers a question at all, before any work, at every question.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,18 @@ from common.protocol import envelopes
 from common.protocol.envelopes import Question
 from common.trust import roster as rosters
 from tests.client import hostile
-from tests.client.hostile import FREE, KINDS, NOW, ask, honest, question, refused, study
+from tests.client.hostile import (
+    FREE,
+    KINDS,
+    NOW,
+    ask,
+    honest,
+    refused,
+    signed_question,
+    small_study,
+)
 
-STUDY = study()
+STUDY = small_study()
 FEWEST = release_rules.FEWEST
 OPEN_ONLY = Policy(approval=False, floor=0)
 
@@ -37,18 +49,18 @@ Make = Callable[..., Site]
 
 
 def stays_shut(
-    monkeypatch: pytest.MonkeyPatch, site: Site, plan: Question, code: str, words: str
+    monkeypatch: pytest.MonkeyPatch, site: Site, question: Question, code: str, words: str
 ) -> None:
     """The question is refused before the worker hears of it."""
     monkeypatch.setattr(workers, "resident", lambda *_: pytest.fail("the worker was asked"))
-    refused(site, handler.answer(site, envelopes.write_question(plan)), code, words)
+    refused(site, handler.answer(site, envelopes.write_question(question)), code, words)
 
 
 def opens(
-    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str = "join", about: Any = STUDY
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str = "join", study: Any = STUDY
 ) -> None:
     reply = envelopes.read_reply(
-        ask(monkeypatch, site, question(about, kind), honest(kind, **{FEWEST: 50}))
+        ask(monkeypatch, site, signed_question(study, kind), honest(kind, **{FEWEST: 50}))
     )
     assert not reply.fault, reply.fault
 
@@ -71,7 +83,10 @@ def opens(
         ),
         (
             {"min_noise": 0.5},
-            "The study adds no noise; this hospital's policy (min_noise) asks for a multiplier of 0.5.",
+            (
+                "The study adds no noise; this hospital's policy (min_noise) asks for a "
+                "multiplier of 0.5."
+            ),
         ),
         ({"max_rounds": 1}, "(max_rounds)"),
         (
@@ -84,7 +99,7 @@ def opens(
 def test_a_rule_holds_at_every_question(
     monkeypatch: pytest.MonkeyPatch, make: Make, kind: str, own: dict[str, Any], words: str
 ) -> None:
-    stays_shut(monkeypatch, make(**own), question(STUDY, kind), "policy", words)
+    stays_shut(monkeypatch, make(**own), signed_question(STUDY, kind), "policy", words)
 
 
 def test_what_is_listed_is_answered(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
@@ -102,7 +117,7 @@ def test_another_coordinator_s_fingerprint_is_not_this_one_s(
     monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     site = make(coordinators=(rosters.fingerprint(hostile.OTHER.certificate),))
-    stays_shut(monkeypatch, site, question(STUDY, "join"), "policy", "(coordinators)")
+    stays_shut(monkeypatch, site, signed_question(STUDY, "join"), "policy", "(coordinators)")
 
 
 def test_where_models_are_only_scored_training_alone_is_refused(
@@ -115,7 +130,7 @@ def test_where_models_are_only_scored_training_alone_is_refused(
     stays_shut(
         monkeypatch,
         site,
-        question(STUDY, "train"),
+        signed_question(STUDY, "train"),
         "policy",
         "(training) lets models be scored here, not trained",
     )
@@ -167,7 +182,7 @@ def test_hours_by_this_machine_s_clock(
         stays_shut(
             monkeypatch,
             site,
-            question(STUDY, "join"),
+            signed_question(STUDY, "join"),
             "policy",
             f"(hours) answers at {', '.join(hours)} by its own clock",
         )
@@ -177,7 +192,11 @@ def test_nobody_has_approved_the_study(monkeypatch: pytest.MonkeyPatch, make: Ma
     site = make(approval=True)
     for kind in KINDS:
         stays_shut(
-            monkeypatch, site, question(STUDY, kind), "approval", "it waits there for a person"
+            monkeypatch,
+            site,
+            signed_question(STUDY, kind),
+            "approval",
+            "it waits there for a person",
         )
     [(_, offered)] = approvals.offers(site.state)
     assert (offered.digest, offered.to_table()) == (STUDY.digest, STUDY.to_table())
@@ -186,7 +205,7 @@ def test_nobody_has_approved_the_study(monkeypatch: pytest.MonkeyPatch, make: Ma
         opens(monkeypatch, site, kind)
     approvals.withdraw(site.state, "small", datetime.now(UTC))
     for kind in KINDS:  # the next question
-        stays_shut(monkeypatch, site, question(STUDY, kind), "approval", "was withdrawn")
+        stays_shut(monkeypatch, site, signed_question(STUDY, kind), "approval", "was withdrawn")
 
 
 def test_approved_for_scoring_only(monkeypatch: pytest.MonkeyPatch, make: Make) -> None:
@@ -198,7 +217,7 @@ def test_approved_for_scoring_only(monkeypatch: pytest.MonkeyPatch, make: Make) 
     stays_shut(
         monkeypatch,
         site,
-        question(STUDY, "train"),
+        signed_question(STUDY, "train"),
         "approval",
         "for scoring models only; it sends no update",
     )
@@ -209,19 +228,25 @@ def test_a_changed_study_under_an_approved_name_waits(
 ) -> None:
     site = make(approval=True)
     approvals.grant(site.state, STUDY, "Dr. Rivers", "train", NOW, 90)
-    stays_shut(monkeypatch, site, question(study(seed=7), "train"), "approval", "has not approved")
+    stays_shut(
+        monkeypatch,
+        site,
+        signed_question(small_study(seed=7), "train"),
+        "approval",
+        "has not approved",
+    )
     opens(monkeypatch, site, "train")
 
 
 def test_only_what_the_coordinator_signed_is_offered(
     monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
-    site, other = make(approval=True), study(seed=7)
-    for plan in (
-        replace(question(STUDY, "join"), study=other.to_table()),
-        replace(question(STUDY, "join"), seal={}),
+    site, other = make(approval=True), small_study(seed=7)
+    for question in (
+        replace(signed_question(STUDY, "join"), study=other.to_table()),
+        replace(signed_question(STUDY, "join"), seal={}),
     ):
-        stays_shut(monkeypatch, site, plan, "signature", "")
+        stays_shut(monkeypatch, site, question, "signature", "")
     assert approvals.offers(site.state) == ()
 
 
@@ -229,7 +254,7 @@ def test_a_study_that_the_policy_refuses_is_not_offered(
     monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     site = make(approval=True, tasks=("classification",))
-    stays_shut(monkeypatch, site, question(STUDY, "join"), "policy", "(tasks)")
+    stays_shut(monkeypatch, site, signed_question(STUDY, "join"), "policy", "(tasks)")
     assert approvals.offers(site.state) == ()
 
 
@@ -238,26 +263,30 @@ def test_a_study_that_the_policy_refuses_is_not_offered(
     [(approvals.NAME, b"[{", "policy"), (daily_limits.NAME, b"[{", "policy")],
     ids=["approvals", "budget"],
 )
-def test_damaged_records_shut_the_gate(
+def test_damaged_records_admit_nothing(
     monkeypatch: pytest.MonkeyPatch, make: Make, name: str, content: bytes, code: str
 ) -> None:
     site = make(approval=True)
     approvals.grant(site.state, STUDY, "Dr. Rivers", "train", NOW, 90)
     (site.state / name).write_bytes(content)
-    stays_shut(monkeypatch, site, question(STUDY, "train"), code, "cannot be read")
+    stays_shut(monkeypatch, site, signed_question(STUDY, "train"), code, "cannot be read")
     assert name in (site.state / "site.log").read_text()
 
 
 def test_rounds_of_a_day_are_counted_over_all_studies_and_runs(
     monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
-    site, other = make(rounds_per_day=3), study(seed=7)
-    for about in (STUDY, other, STUDY):
-        opens(monkeypatch, site, "train", about)
+    site, other = make(rounds_per_day=3), small_study(seed=7)
+    for study in (STUDY, other, STUDY):
+        opens(monkeypatch, site, "train", study)
     workers.forget()  # as after a restart
-    for about in (STUDY, other):
+    for study in (STUDY, other):
         stays_shut(
-            monkeypatch, site, question(about, "train"), "policy", "(rounds_per_day) allows 3"
+            monkeypatch,
+            site,
+            signed_question(study, "train"),
+            "policy",
+            "(rounds_per_day) allows 3",
         )
     opens(monkeypatch, site, "evaluate")
     clock(monkeypatch, admission, datetime.now(UTC) + timedelta(days=1))
@@ -269,17 +298,24 @@ def test_megabytes_of_a_day_are_those_that_left(
     monkeypatch: pytest.MonkeyPatch, make: Make
 ) -> None:
     site = make()
-    letter = ask(monkeypatch, site, question(STUDY, "evaluate"), honest("evaluate", **{FEWEST: 50}))
-    site = replace(site, policy=replace(site.policy, megabytes_per_day=2.5 * letter.size / 1e6))
+    envelope = ask(
+        monkeypatch, site, signed_question(STUDY, "evaluate"), honest("evaluate", **{FEWEST: 50})
+    )
+    site = replace(site, policy=replace(site.policy, megabytes_per_day=2.5 * envelope.size / 1e6))
     opens(monkeypatch, site, "evaluate")
     refused(
         site,
-        ask(monkeypatch, site, question(STUDY, "evaluate"), honest("evaluate", **{FEWEST: 50})),
+        ask(
+            monkeypatch,
+            site,
+            signed_question(STUDY, "evaluate"),
+            honest("evaluate", **{FEWEST: 50}),
+        ),
         "policy",
         "(megabytes_per_day)",
     )
     spent = json.loads((site.state / daily_limits.NAME).read_bytes())
-    assert spent["bytes"] == 2 * letter.size
+    assert spent["bytes"] == 2 * envelope.size
 
 
 def test_a_round_that_was_refused_costs_no_budget(
@@ -291,13 +327,13 @@ def test_a_round_that_was_refused_costs_no_budget(
         ask(
             monkeypatch,
             site,
-            question(STUDY, "train"),
+            signed_question(STUDY, "train"),
             honest("train", **{FEWEST: 50, "patient": 1}),
         ),
         "outbox",
     )
     opens(monkeypatch, site, "train")
-    stays_shut(monkeypatch, site, question(STUDY, "train"), "policy", "rounds_per_day")
+    stays_shut(monkeypatch, site, signed_question(STUDY, "train"), "policy", "rounds_per_day")
 
 
 def test_in_a_simulation_nobody_is_asked(tmp_path: Path) -> None:
@@ -305,5 +341,5 @@ def test_in_a_simulation_nobody_is_asked(tmp_path: Path) -> None:
         "north", (tmp_path,), tmp_path / "state", policy=replace(FREE, approval=True)
     )
     for kind in KINDS:
-        admission.check(site, question(STUDY, kind), STUDY)
+        admission.check(site, signed_question(STUDY, kind), STUDY)
     assert admission.trains(site, STUDY)

@@ -6,26 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from client.virtual_site import VirtualSite
-from client.worker.allowed_words import Around
+from client.worker.allowed_words import AllowedWords
 from common.sentences.table import say
 from tests.client import hostile
 
-STUDY = replace(hostile.study(), description="Smith, Anna asks for it.")
+STUDY = replace(hostile.small_study(), description="Smith, Anna asks for it.")
 
 
-def around(folder: Path) -> Around:
-    return Around(VirtualSite("north", (folder,), folder / "state", "cpu"), STUDY)
+def allowed(folder: Path) -> AllowedWords:
+    return AllowedWords(VirtualSite("north", (folder,), folder / "state", "cpu"), STUDY)
 
 
 def test_words_are_whole_texts_of_the_study_without_its_prose(tmp_path: Path) -> None:
-    words = around(tmp_path).words
+    words = allowed(tmp_path).words
     assert {STUDY.name, STUDY.task.name, STUDY.model.name, "dice", "0", "1"} <= words
     assert STUDY.description not in words and not any("Smith" in word for word in words)
-    assert Around(around(tmp_path).site, None).words == frozenset()
+    assert AllowedWords(allowed(tmp_path).site, None).words == frozenset()
 
 
 def test_settings_are_those_of_studies_and_policies(tmp_path: Path) -> None:
-    settings = around(tmp_path).settings
+    settings = allowed(tmp_path).settings
     assert {
         "data.min_patients",
         "model.channels",
@@ -35,10 +35,10 @@ def test_settings_are_those_of_studies_and_policies(tmp_path: Path) -> None:
         "studies",
         "floor",
     } <= settings
-    assert say("study.setting", setting="data.min_patients").stands(around(tmp_path))
-    assert not say("study.setting", setting="data.smith").stands(around(tmp_path))
+    assert say("study.setting", setting="data.min_patients").stands(allowed(tmp_path))
+    assert not say("study.setting", setting="data.smith").stands(allowed(tmp_path))
 
 
 def test_without_a_roster_no_hospital_is_named(tmp_path: Path) -> None:
-    assert around(tmp_path).hospitals == frozenset()
-    assert not say("sum.shares", hospital="north").stands(around(tmp_path))
+    assert allowed(tmp_path).hospitals == frozenset()
+    assert not say("sum.shares", hospital="north").stands(allowed(tmp_path))

@@ -1,4 +1,4 @@
-"""A hospital's desk: whatever comes in, a letter goes out, and nothing about a patient with it."""
+"""A hospital's handler: whatever comes in, an envelope goes out, and nothing of a patient in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SILENT = Policy(plain_updates=True, approval=False, floor=0)
 """A policy that tells nothing."""
 
 
-def question(seal: dict[str, Any] | None = None) -> Envelope:
+def question_envelope(seal: dict[str, Any] | None = None) -> Envelope:
     return envelopes.write_question(Question("join", STUDY.to_table(), seal=seal or {}))
 
 
@@ -64,20 +64,20 @@ def site(tmp_path: Path) -> Site:
     )
 
 
-def answer(site: Site, letter: Envelope) -> Reply:
-    return envelopes.read_reply(handler.answer(site, letter))
+def answer(site: Site, envelope: Envelope) -> Reply:
+    return envelopes.read_reply(handler.answer(site, envelope))
 
 
 def lines(site: Site) -> list[dict[str, Any]]:
     """Answers and refusals; not that something was asked."""
     path = site.state / "journal.jsonl"
-    found = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return [line for line in found if "event" not in line]
+    entries = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [line for line in entries if "event" not in line]
 
 
 def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
-    letter = handler.answer(site, question(sealed()))
-    reply = envelopes.read_reply(letter)
+    envelope = handler.answer(site, question_envelope(sealed()))
+    reply = envelopes.read_reply(envelope)
     assert (reply.site, reply.fault, reply.values["patients"]) == ("north", "", 8)
     [line] = lines(site)
     assert set(line) == {
@@ -99,7 +99,7 @@ def test_a_signed_study_is_answered_and_noted(site: Site) -> None:
         "small",
         STUDY.digest,
         "join",
-        letter.size,
+        envelope.size,
     )
     assert [run["run"] for run in audit_log.studies(site.state)] == ["run-1"]
 
@@ -108,7 +108,7 @@ def test_a_study_that_nobody_signed_is_refused_before_the_data_is_touched(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "resident", lambda *_: pytest.fail("the worker was asked"))
-    reply = answer(site, question())
+    reply = answer(site, question_envelope())
     assert (
         reply.fault == "The study is not signed: a statement and a signature are expected."
         and reply.values.keys()
@@ -125,14 +125,14 @@ def test_in_a_simulation_nothing_is_signed_and_nothing_noted(site: Site, tmp_pat
     virtual = VirtualSite(
         "north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, keeps_record=False
     )
-    assert not answer(virtual, question()).fault
+    assert not answer(virtual, question_envelope()).fault
     assert lines(virtual) == []
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"version": 1}', '{"version": 99}', "\0", "9" * 5000]
 )
-def test_a_letter_that_cannot_be_read_is_answered(site: Site, text: str) -> None:
+def test_an_envelope_that_cannot_be_read_is_answered(site: Site, text: str) -> None:
     reply = answer(site, Envelope(text))
     assert reply.site == "north" and reply.fault.startswith("A message")
     assert len(lines(site)) == 1
@@ -142,7 +142,7 @@ class _Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def answer(self, plan: Question) -> Reply:
+    def answer(self, question: Question) -> Reply:
         raise self._error
 
 
@@ -162,8 +162,8 @@ def test_the_text_of_an_error_never_leaves(
     site: Site, monkeypatch: pytest.MonkeyPatch, error: Exception, public: str
 ) -> None:
     monkeypatch.setattr(workers, "resident", lambda *_: _Failing(error))
-    letter = handler.answer(site, question(sealed()))
-    assert envelopes.read_reply(letter).fault == public and SECRET not in letter.text
+    envelope = handler.answer(site, question_envelope(sealed()))
+    assert envelopes.read_reply(envelope).fault == public and SECRET not in envelope.text
     [line] = lines(site)
     assert line["fault"] == public and SECRET not in json.dumps(line) and line["run"] == "run-1"
     log = (site.state / "site.log").read_text()
@@ -175,7 +175,7 @@ def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.Mon
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(audit_log, "note", full)
-    reply = answer(site, question(sealed()))
+    reply = answer(site, question_envelope(sealed()))
     assert (
         reply.fault == "The hospital's journal cannot be written; its disk may be full."
         and reply.values.keys()
@@ -190,51 +190,51 @@ def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.Mon
 def test_a_disk_that_takes_nothing_at_all_is_still_answered(site: Site) -> None:
     site.state.write_text("a file where the folder should be")
     assert (
-        answer(site, question()).fault
+        answer(site, question_envelope()).fault
         == "The hospital's journal cannot be written; its disk may be full."
     )
 
 
-def test_a_simulated_hospital_with_an_identity_keeps_a_journal_like_a_real_one(
+def test_a_simulated_hospital_with_an_identity_keeps_an_audit_log_like_a_real_one(
     site: Site, tmp_path: Path
 ) -> None:
     identity = Identity("chest-4", bytes(32), CA.certificate, SIGNER.certificate)
     virtual = VirtualSite(
         "north", site.folders, tmp_path / "virtual", "cpu", policy=OPEN, identity=identity
     )
-    assert not answer(virtual, question()).fault
+    assert not answer(virtual, question_envelope()).fault
     [line] = lines(virtual)
     assert (line["kind"], line["run"]) == ("join", "")
 
 
 @pytest.mark.parametrize(
-    "plan",
+    "question",
     [Question("tally", STUDY.to_table()), Question("agree", STUDY.to_table(), secure=(b"x" * 30,))],
 )
-def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, plan: Question) -> None:
-    reply = answer(site, envelopes.write_question(replace(plan, seal=sealed())))
+def test_a_refused_step_of_a_secure_sum_is_noted(site: Site, question: Question) -> None:
+    reply = answer(site, envelopes.write_question(replace(question, seal=sealed())))
     assert "has no identity for secure sums" in reply.fault and reply.secure == ()
     [line] = lines(site)
-    assert line["fault"] == reply.fault and line["kind"] == plan.kind and "left" not in line
+    assert line["fault"] == reply.fault and line["kind"] == question.kind and "left" not in line
 
 
 @pytest.mark.parametrize(
-    ("own", "told"),
+    ("own", "sentence"),
     [
         (OPEN, "Patients with usable images: 3;"),
         (SILENT, "The hospital's data do not serve this study; its own log"),
     ],
 )
 def test_a_number_of_a_hospital_that_keeps_its_counts_stays_in_its_log(
-    site: Site, monkeypatch: pytest.MonkeyPatch, own: Policy, told: str
+    site: Site, monkeypatch: pytest.MonkeyPatch, own: Policy, sentence: str
 ) -> None:
     monkeypatch.setattr(
         workers,
         "resident",
         lambda *_: _Failing(SiteError("data.too_few_patients", patients=3, asked=20)),
     )
-    reply = answer(replace(site, policy=own), question(sealed()))
-    assert reply.fault.startswith(told) and ("3" in reply.fault) is (own is OPEN)
+    reply = answer(replace(site, policy=own), question_envelope(sealed()))
+    assert reply.fault.startswith(sentence) and ("3" in reply.fault) is (own is OPEN)
     assert "Patients with usable images: 3;" in (site.state / "site.log").read_text()
 
 
@@ -243,6 +243,6 @@ def test_the_policy_s_own_numbers_may_be_told(site: Site, monkeypatch: pytest.Mo
         workers, "resident", lambda *_: _Failing(PolicyError("policy.rounds_a_day", allowed=5))
     )
     assert (
-        answer(replace(site, policy=SILENT), question(sealed())).fault
+        answer(replace(site, policy=SILENT), question_envelope(sealed())).fault
         == say("policy.rounds_a_day", allowed=5).render()
     )

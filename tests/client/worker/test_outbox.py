@@ -1,10 +1,12 @@
-"""The last door: whatever a worker puts into its answer, only what has leave to go goes, and a refusal tells nothing of it."""
+"""The outbox.
+
+Of a worker's answer only what has a rule leaves, and a refusal tells nothing of it.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,21 +23,21 @@ from common.protocol.envelopes import Question
 from common.study.study import Study
 from tests.client import hostile
 from tests.client.hostile import (
+    CLEAR,
     FREE,
     KINDS,
     SECRET,
+    SECURE,
+    STRICT,
     LyingNumber,
     LyingTable,
     LyingText,
     ask,
     honest,
-    question,
     refused,
-    study,
+    signed_question,
 )
 
-CLEAR, SECURE = study(hostile.PLAIN), study()
-STRICT = Policy(approval=False, floor=0)
 FEWEST = release_rules.FEWEST
 
 
@@ -63,28 +65,23 @@ SMUGGLED: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return hostile.hospital(tmp_path / "state")
-
-
 ASKED = [(SECURE, kind) for kind in KINDS] + [
     (CLEAR, kind) for kind in ("join", "train", "evaluate")
 ]
 
 
 @pytest.mark.parametrize(
-    ("about", "kind"),
+    ("study", "kind"),
     ASKED,
-    ids=[f"{kind}, {'masked' if about is SECURE else 'plain'}" for about, kind in ASKED],
+    ids=[f"{kind}, {'masked' if study is SECURE else 'plain'}" for study, kind in ASKED],
 )
 def test_a_value_without_a_rule_takes_the_whole_answer_with_it(
-    monkeypatch: pytest.MonkeyPatch, site: Site, about: Study, kind: str
+    monkeypatch: pytest.MonkeyPatch, site: Site, study: Study, kind: str
 ) -> None:
-    plan = question(about, kind)
+    question = signed_question(study, kind)
     for value in SMUGGLED.values():
-        letter = ask(monkeypatch, site, plan, honest(kind, **{FEWEST: 50, "patient": value}))
-        refused(site, letter, "outbox", "nothing of it has left")
+        envelope = ask(monkeypatch, site, question, honest(kind, **{FEWEST: 50, "patient": value}))
+        refused(site, envelope, "outbox", "nothing of it has left")
 
 
 @pytest.mark.parametrize(
@@ -94,13 +91,15 @@ def test_a_value_without_a_rule_takes_the_whole_answer_with_it(
 def test_a_value_of_the_wrong_type_under_a_name_that_may_leave(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str
 ) -> None:
-    plan, sentences = question(SECURE, kind), name in ("notes", "reasons", "refused")
-    for what in SMUGGLED.keys() - ({"list"} if sentences else set()):  # of sentences, see below
-        letter = ask(monkeypatch, site, plan, honest(kind, **{FEWEST: 50, name: SMUGGLED[what]}))
-        reply = refused(site, letter, "")
+    question, sentences = signed_question(SECURE, kind), name in ("notes", "reasons", "refused")
+    for smuggled in SMUGGLED.keys() - ({"list"} if sentences else set()):  # of sentences, see below
+        envelope = ask(
+            monkeypatch, site, question, honest(kind, **{FEWEST: 50, name: SMUGGLED[smuggled]})
+        )
+        reply = refused(site, envelope, "")
         assert reply.said is not None and reply.said.code.startswith(
             ("outbox.", "failure.unexpected")
-        ), (what, reply.said)
+        ), (smuggled, reply.said)
 
 
 HEADINGS: tuple[dict[str, Any], ...] = (
@@ -117,14 +116,16 @@ HEADINGS: tuple[dict[str, Any], ...] = (
 def test_nothing_leaves_in_a_heading(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
 ) -> None:
-    plan = question(SECURE, kind)
+    question = signed_question(SECURE, kind)
     for heading in HEADINGS:
-        letter = ask(monkeypatch, site, plan, replace(honest(kind), **heading))
-        refused(site, letter, "outbox", "not to the question that was asked")
-        assert b"19570314" not in hostile.all_bytes(letter)
+        envelope = ask(monkeypatch, site, question, replace(honest(kind), **heading))
+        refused(site, envelope, "outbox", "not to the question that was asked")
+        assert b"19570314" not in hostile.all_bytes(envelope)
     for field in ("kind", "site", "layout", "fault"):
-        letter = ask(monkeypatch, site, plan, replace(honest(kind), **{field: LyingText(SECRET)}))
-        assert SECRET.encode() not in hostile.all_bytes(letter)
+        envelope = ask(
+            monkeypatch, site, question, replace(honest(kind), **{field: LyingText(SECRET)})
+        )
+        assert SECRET.encode() not in hostile.all_bytes(envelope)
 
 
 @pytest.mark.parametrize(
@@ -163,12 +164,14 @@ def test_nothing_leaves_in_a_heading(
 def test_a_value_that_only_looks_right(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, values: dict[str, Any]
 ) -> None:
-    letter = ask(monkeypatch, site, question(SECURE, kind), honest(kind, **{FEWEST: 50}, **values))
-    assert SECRET.encode() not in hostile.all_bytes(letter)
+    envelope = ask(
+        monkeypatch, site, signed_question(SECURE, kind), honest(kind, **{FEWEST: 50}, **values)
+    )
+    assert SECRET.encode() not in hostile.all_bytes(envelope)
     if not any(
         isinstance(value, LyingTable) for value in values.values()
     ):  # of these the first look counts
-        refused(site, letter, "outbox")
+        refused(site, envelope, "outbox")
 
 
 def test_pictures_leave_a_folder_of_phantoms_only(
@@ -176,12 +179,12 @@ def test_pictures_leave_a_folder_of_phantoms_only(
 ) -> None:
     pictures = [{"caption": "phantom 1", "image": "data:image/png;base64,AAAA"}]
     says = honest("evaluate", **{FEWEST: 50, "examples": pictures})
-    refused(site, ask(monkeypatch, site, question(CLEAR, "evaluate"), says), "outbox")
+    refused(site, ask(monkeypatch, site, signed_question(CLEAR, "evaluate"), says), "outbox")
     monkeypatch.setattr(Site, "synthetic", property(lambda _: True))
     assert (
-        envelopes.read_reply(ask(monkeypatch, site, question(CLEAR, "evaluate"), says)).values[
-            "examples"
-        ]
+        envelopes.read_reply(
+            ask(monkeypatch, site, signed_question(CLEAR, "evaluate"), says)
+        ).values["examples"]
         == pictures
     )
     for other in (
@@ -192,14 +195,14 @@ def test_pictures_leave_a_folder_of_phantoms_only(
         [{"image": {"a": 1}}],
         [{"image": 3}],
     ):
-        letter = ask(
+        envelope = ask(
             monkeypatch,
             site,
-            question(CLEAR, "evaluate"),
+            signed_question(CLEAR, "evaluate"),
             honest("evaluate", **{FEWEST: 50, "examples": other}),
         )
-        assert envelopes.read_reply(letter).fault and SECRET.encode() not in hostile.all_bytes(
-            letter
+        assert envelopes.read_reply(envelope).fault and SECRET.encode() not in hostile.all_bytes(
+            envelope
         )
 
 
@@ -217,8 +220,10 @@ def test_pictures_leave_a_folder_of_phantoms_only(
 def test_a_sentence_that_nobody_wrote_in_our_code_stays(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, values: dict[str, Any]
 ) -> None:
-    letter = ask(monkeypatch, site, question(SECURE, kind), honest(kind, **{FEWEST: 50}, **values))
-    assert b"MUELLER" not in hostile.all_bytes(letter)
+    envelope = ask(
+        monkeypatch, site, signed_question(SECURE, kind), honest(kind, **{FEWEST: 50}, **values)
+    )
+    assert b"MUELLER" not in hostile.all_bytes(envelope)
 
 
 TREES = some.recursive(
@@ -260,26 +265,26 @@ POLICIES = (
 @given(
     values=some.dictionaries(some.sampled_from(NAMES), TREES, max_size=5),
     kind=some.sampled_from(KINDS),
-    about=some.sampled_from([CLEAR, SECURE]),
+    study=some.sampled_from([CLEAR, SECURE]),
     own=some.sampled_from(POLICIES),
 )
 def test_what_leaves_is_in_the_table_and_passes_its_rule(
-    site: Site, values: dict[str, Any], kind: str, about: Study, own: Policy
+    site: Site, values: dict[str, Any], kind: str, study: Study, own: Policy
 ) -> None:
-    plan, here = question(about, kind), replace(site, policy=own)
+    question, here = signed_question(study, kind), replace(site, policy=own)
     try:
-        letter = outbox.release(here, plan, about, honest(kind, **values))
+        envelope = outbox.release(here, question, study, honest(kind, **values))
     except (OutboxError, PolicyError):
         return
-    left, allowed = envelopes.read_reply(letter).values, release_rules.RULES[kind]
+    left, allowed = envelopes.read_reply(envelope).values, release_rules.RULES[kind]
     extra = {"counts", "metrics"} if kind == "join" else set()
     assert left.keys() <= (allowed.keys() & values.keys()) | extra
     for name, value in left.items():
         if name in extra and value == "kept":
             continue
         rule, switch = allowed[name]
-        assert rule(outbox.Door(here, plan, about), value)
-        assert not switch or about is CLEAR or getattr(own, f"share_{switch}")
+        assert rule(release_rules.ReleaseContext(here, question, study), value)
+        assert not switch or study is CLEAR or getattr(own, f"share_{switch}")
     assert (
         "metrics" not in left
         or left["metrics"] == "kept"
@@ -288,31 +293,33 @@ def test_what_leaves_is_in_the_table_and_passes_its_rule(
     )
 
 
-def test_a_study_that_asks_for_a_plan_of_its_own_learns_nothing(
+def test_a_question_with_settings_of_its_own_learns_nothing(
     monkeypatch: pytest.MonkeyPatch, site: Site
 ) -> None:
     """What stands in a question's settings comes back in no answer."""
-    plan: Question = question(
+    question: Question = signed_question(
         SECURE, "train", settings={"part": SECRET, "examples": True, "repeat": SECRET}
     )
-    assert SECRET.encode() not in hostile.all_bytes(ask(monkeypatch, site, plan, honest("train")))
+    assert SECRET.encode() not in hostile.all_bytes(
+        ask(monkeypatch, site, question, honest("train"))
+    )
 
 
-def test_the_head_of_the_record_is_the_desk_s_own_word(
+def test_the_head_of_the_audit_log_is_the_handler_s_own_word(
     monkeypatch: pytest.MonkeyPatch, site: Site
 ) -> None:
     for value in (SECRET, {"site": SECRET}, {"site": "north", SECRET: 1}, LyingNumber()):
-        letter = ask(
+        envelope = ask(
             monkeypatch,
             site,
-            question(SECURE, "train"),
+            signed_question(SECURE, "train"),
             honest("train", **{FEWEST: 50, "head": value}),
         )
-        assert SECRET.encode() not in hostile.all_bytes(letter)
+        assert SECRET.encode() not in hostile.all_bytes(envelope)
         with pytest.raises(OutboxError):
             outbox.release(
                 site,
-                question(SECURE, "evaluate"),
+                signed_question(SECURE, "evaluate"),
                 SECURE,
                 honest("evaluate", **{FEWEST: 50, "head": value}),
             )

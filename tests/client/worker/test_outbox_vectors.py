@@ -1,4 +1,7 @@
-"""The last door: a vector leaves masked, beside this hospital's own word for these bytes; or plain, by leave and within limits."""
+"""The outbox: a vector leaves masked, beside this hospital's word for it.
+
+Or plain, within limits.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.policy.policy import Policy
 from client.site import Site
 from client.worker import release_rules
 from common.protocol import envelopes
@@ -20,27 +22,22 @@ from common.secagg.messages import Advert, Bundle, Confirm, Masked, Terms
 from common.update import Vector
 from tests.client import hostile
 from tests.client.hostile import (
+    CLEAR,
     KEY,
     KINDS,
     MODEL,
     NAME,
     SECRET,
+    SECURE,
+    STRICT,
     LyingVector,
     ask,
     honest,
-    question,
     refused,
-    study,
+    signed_question,
 )
 
-CLEAR, SECURE = study(hostile.PLAIN), study()
-STRICT = Policy(approval=False, floor=0)
 FEWEST = release_rules.FEWEST
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return hostile.hospital(tmp_path / "state")
 
 
 def plain(delta: Any, **values: Any) -> Reply:
@@ -66,14 +63,14 @@ VECTORS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", VECTORS)
+@pytest.mark.parametrize("name", VECTORS)
 def test_a_plain_update_of_another_form_or_size_stays(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     site = hostile.hospital(tmp_path, replace(STRICT, plain_updates=True, largest_change=32.0))
-    letter = ask(monkeypatch, site, question(CLEAR, "train"), plain(VECTORS[what]))
-    refused(site, letter, "outbox", "nothing of it has left")
-    assert letter.vector is None
+    envelope = ask(monkeypatch, site, signed_question(CLEAR, "train"), plain(VECTORS[name]))
+    refused(site, envelope, "outbox", "nothing of it has left")
+    assert envelope.vector is None
 
 
 def test_a_plain_update_leaves_up_to_the_policy_s_limits(
@@ -86,11 +83,11 @@ def test_a_plain_update_leaves_up_to_the_policy_s_limits(
         np.array([2, -2, 1, 0, 0, 0], np.float32),
         np.array([2, -2, 1.5, 0, 0, 0], np.float32),
     )
-    letter = ask(monkeypatch, site, question(CLEAR, "train"), plain(fine))
-    assert letter.vector is not None and np.array_equal(letter.vector, fine)
+    envelope = ask(monkeypatch, site, signed_question(CLEAR, "train"), plain(fine))
+    assert envelope.vector is not None and np.array_equal(envelope.vector, fine)
     refused(
         site,
-        ask(monkeypatch, site, question(CLEAR, "train"), plain(long)),
+        ask(monkeypatch, site, signed_question(CLEAR, "train"), plain(long)),
         "outbox",
         "larger than this hospital's policy allows",
     )
@@ -101,7 +98,9 @@ def test_a_vector_leaves_no_plain_question_but_that_for_an_update(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
 ) -> None:
     says = replace(honest(kind, **{FEWEST: 50}), delta=MODEL)
-    refused(site, ask(monkeypatch, site, question(CLEAR, kind), says), "outbox", "without masks")
+    refused(
+        site, ask(monkeypatch, site, signed_question(CLEAR, kind), says), "outbox", "without masks"
+    )
 
 
 def test_a_plain_update_needs_the_policy_s_leave(
@@ -110,7 +109,7 @@ def test_a_plain_update_needs_the_policy_s_leave(
     site = hostile.hospital(tmp_path, STRICT)
     refused(
         site,
-        ask(monkeypatch, site, question(CLEAR, "train"), plain(MODEL)),
+        ask(monkeypatch, site, signed_question(CLEAR, "train"), plain(MODEL)),
         "policy",
         "plain_updates",
     )
@@ -132,15 +131,17 @@ NOISE = np.arange(6, dtype=np.float32) + 1
 def test_a_masked_vector_leaves_beside_its_own_word(
     monkeypatch: pytest.MonkeyPatch, site: Site, kind: str
 ) -> None:
-    letter = ask(monkeypatch, site, question(SECURE, kind), sealed(kind, NOISE, word(NOISE)))
-    reply = envelopes.read_reply(letter)
+    envelope = ask(
+        monkeypatch, site, signed_question(SECURE, kind), sealed(kind, NOISE, word(NOISE))
+    )
+    reply = envelopes.read_reply(envelope)
     assert (
         not reply.fault
         and reply.secure == (word(NOISE),)
-        and letter.vector is not None
-        and np.array_equal(letter.vector, NOISE)
+        and envelope.vector is not None
+        and np.array_equal(envelope.vector, NOISE)
     )
-    assert hostile.journal(site)[-1]["left"][-2:] == ["vector", "Masked"]
+    assert hostile.audit_entries(site)[-1]["left"][-2:] == ["vector", "Masked"]
 
 
 NO_WORD: dict[str, tuple[bytes, ...]] = {
@@ -161,33 +162,33 @@ BROKEN = {"longer": word(NOISE) + SECRET.encode(), "no message": b"\x05" + SECRE
 
 def stays(monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, *secure: bytes) -> None:
     """A vector beside these messages does not leave, and nothing of it."""
-    letter = ask(monkeypatch, site, question(SECURE, kind), sealed(kind, NOISE, *secure))
-    refused(site, letter, "")
-    assert letter.vector is None and NOISE.tobytes() not in hostile.all_bytes(letter)
+    envelope = ask(monkeypatch, site, signed_question(SECURE, kind), sealed(kind, NOISE, *secure))
+    refused(site, envelope, "")
+    assert envelope.vector is None and NOISE.tobytes() not in hostile.all_bytes(envelope)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("what", NO_WORD)
+@pytest.mark.parametrize("name", NO_WORD)
 def test_no_vector_leaves_a_masked_study_without_masks(
-    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str
 ) -> None:
-    stays(monkeypatch, site, kind, *NO_WORD[what])
+    stays(monkeypatch, site, kind, *NO_WORD[name])
 
 
 @pytest.mark.parametrize("kind", ["tally", "train", "evaluate"])
-@pytest.mark.parametrize("what", BROKEN)
+@pytest.mark.parametrize("name", BROKEN)
 def test_a_vector_beside_a_broken_word_stays(
-    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str
 ) -> None:
-    stays(monkeypatch, site, kind, BROKEN[what])
+    stays(monkeypatch, site, kind, BROKEN[name])
 
 
 @pytest.mark.parametrize("kind", ["tally", "train", "evaluate"])
-@pytest.mark.parametrize("what", FORGED)
+@pytest.mark.parametrize("name", FORGED)
 def test_a_vector_beside_a_word_that_this_hospital_did_not_sign_stays(
-    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str
 ) -> None:
-    stays(monkeypatch, site, kind, FORGED[what])
+    stays(monkeypatch, site, kind, FORGED[name])
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_a_masked_vector_is_one_of_float32_words(
     monkeypatch: pytest.MonkeyPatch, site: Site, vector: Any
 ) -> None:
     says = sealed("train", vector, word(np.asarray(vector)))
-    refused(site, ask(monkeypatch, site, question(SECURE, "train"), says), "outbox")
+    refused(site, ask(monkeypatch, site, signed_question(SECURE, "train"), says), "outbox")
 
 
 def advert(key: bytes = KEY, name: str = NAME) -> Advert:
@@ -227,27 +228,30 @@ SEEN = ("unknown", "empty", "of the server", "bundle in a bundle")
 
 
 @pytest.mark.parametrize("kind", ["join", "tally", "train", "evaluate"])
-@pytest.mark.parametrize("what", MESSAGES)
+@pytest.mark.parametrize("name", MESSAGES)
 def test_a_message_that_is_none_stays(
-    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, what: str
+    monkeypatch: pytest.MonkeyPatch, site: Site, kind: str, name: str
 ) -> None:
-    letter = ask(
-        monkeypatch, site, question(SECURE, kind), replace(honest(kind), secure=(MESSAGES[what],))
-    )
-    refused(site, letter, "")
-
-
-@pytest.mark.parametrize("what", MESSAGES)
-def test_what_is_agreed_on_is_said_in_this_hospital_s_own_messages(
-    monkeypatch: pytest.MonkeyPatch, site: Site, what: str
-) -> None:
-    letter = ask(
+    envelope = ask(
         monkeypatch,
         site,
-        question(SECURE, "agree"),
-        replace(honest("agree"), secure=(MESSAGES[what],)),
+        signed_question(SECURE, kind),
+        replace(honest(kind), secure=(MESSAGES[name],)),
     )
-    assert envelopes.read_reply(letter).fault and envelopes.read_reply(letter).secure == ()
+    refused(site, envelope, "")
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_is_agreed_on_is_said_in_this_hospital_s_own_messages(
+    monkeypatch: pytest.MonkeyPatch, site: Site, name: str
+) -> None:
+    envelope = ask(
+        monkeypatch,
+        site,
+        signed_question(SECURE, "agree"),
+        replace(honest("agree"), secure=(MESSAGES[name],)),
+    )
+    assert envelopes.read_reply(envelope).fault and envelopes.read_reply(envelope).secure == ()
 
 
 @pytest.mark.parametrize("kind", ["join", "tally", "train", "evaluate"])
@@ -257,17 +261,20 @@ def test_a_message_leaves_the_question_alone_that_calls_for_it(
     confirm = Confirm(bytes(32), NAME, bytes(64), bytes(32), (NAME,)).signed(KEY).encode()
     bundled = Bundle.of(bytes(32), [advert()]).encode()
     for message in (advert().encode(), confirm, bundled):
-        letter = ask(
+        envelope = ask(
             monkeypatch,
             site,
-            question(SECURE, "agree"),
+            signed_question(SECURE, "agree"),
             replace(honest("agree"), secure=(message,)),
         )
-        assert envelopes.read_reply(letter).secure == (message,)
-        letter = ask(
-            monkeypatch, site, question(SECURE, kind), replace(honest(kind), secure=(message,))
+        assert envelopes.read_reply(envelope).secure == (message,)
+        envelope = ask(
+            monkeypatch,
+            site,
+            signed_question(SECURE, kind),
+            replace(honest(kind), secure=(message,)),
         )
-        refused(site, letter, "outbox", "does not call for")
+        refused(site, envelope, "outbox", "does not call for")
     if kind != "agree":
         says = replace(honest(kind, **{FEWEST: 50}), secure=(word(NOISE),))
-        refused(site, ask(monkeypatch, site, question(CLEAR, kind), says), "outbox")
+        refused(site, ask(monkeypatch, site, signed_question(CLEAR, kind), says), "outbox")

@@ -1,4 +1,7 @@
-"""The worker as a real process inside its walls: it answers whole studies, and it can be stopped at any moment."""
+"""The worker as a real process in its sandbox.
+
+It answers studies and can be stopped at any moment.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client.isolation import sandbox
+from client.isolation import landlock
 from client.isolation.ipc import IpcError, WorkerClient
 from common import networks
 from common.protocol import envelopes
@@ -47,10 +50,10 @@ def tells(text, vector):
 rest = {"resident": True, "keeps_record": False, "counts_days": False}
 site = VirtualSite("north", (data,), home / "worker" / "state", "cpu", policy=OPEN, **rest)
 log = lambda text: print(text, flush=True)
-process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "desk" else tells, threads=3)
+process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "hospital" else tells, threads=3)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])
 """
-pytestmark = pytest.mark.skipif(not sandbox.landlock(), reason="this kernel offers no Landlock")
+pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel offers no Landlock")
 
 
 @pytest.fixture
@@ -87,7 +90,9 @@ def started(
         process.communicate()
 
 
-DESK, OWN = (pytest.mark.parametrize("started", [how], indirect=True) for how in ("desk", "own"))
+HOSPITAL, OWN = (
+    pytest.mark.parametrize("started", [handler], indirect=True) for handler in ("hospital", "own")
+)
 
 
 def ended(process: subprocess.Popen[str]) -> list[str]:
@@ -97,8 +102,8 @@ def ended(process: subprocess.Popen[str]) -> list[str]:
     return output
 
 
-@DESK
-def test_a_whole_study_is_answered_inside_the_walls(
+@HOSPITAL
+def test_a_whole_study_is_answered_inside_the_sandbox(
     started: subprocess.Popen[str], home: Path, data: Path, tmp_path: Path
 ) -> None:
     study = studies.read(small.study(tmp_path / "study.toml"))
@@ -106,9 +111,11 @@ def test_a_whole_study_is_answered_inside_the_walls(
     layout, weights = networks.layout(start).digest, networks.pack(start)
     gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
 
-    def ask(plan: Question) -> Reply:
-        letter = envelopes.write_question(plan)
-        reply = envelopes.read_reply(Envelope.received(*gateway.ask(letter.text, letter.vector)))
+    def ask(question: Question) -> Reply:
+        envelope = envelopes.write_question(question)
+        reply = envelopes.read_reply(
+            Envelope.received(*gateway.ask(envelope.text, envelope.vector))
+        )
         assert reply.fault == "", (home / "worker" / "state" / "site.log").read_text()
         return reply
 
@@ -126,8 +133,8 @@ def test_a_whole_study_is_answered_inside_the_walls(
     assert log[-2:] == ["worker stopped", "[]"] and not (home / "run" / "worker.sock").exists()
 
 
-@DESK
-def test_a_hostile_letter_is_answered_with_a_fault(
+@HOSPITAL
+def test_a_hostile_envelope_is_answered_with_a_fault(
     started: subprocess.Popen[str], home: Path
 ) -> None:
     gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
@@ -154,20 +161,22 @@ def test_it_keeps_files_in_its_own_folders_only(started: subprocess.Popen[str], 
 def test_it_is_stopped_in_the_middle_of_an_answer(
     started: subprocess.Popen[str], home: Path
 ) -> None:
-    said: list[str] = []
+    sentences: list[str] = []
 
     def ask() -> None:
         try:
             WorkerClient(home / "run" / "worker.sock", patience=patient(60)).ask("slow", None)
         except IpcError as error:
-            said.append(error.public)
+            sentences.append(error.public)
 
     asking = threading.Thread(target=ask)
     asking.start()
     until((home / "logs" / "slow").exists)
     assert ended(started)[-1] == "worker stops in the middle of an answer, which is abandoned"
     asking.join()
-    assert "stopped during the answer" in said[0] and not (home / "run" / "worker.sock").exists()
+    assert (
+        "stopped during the answer" in sentences[0] and not (home / "run" / "worker.sock").exists()
+    )
 
 
 @OWN

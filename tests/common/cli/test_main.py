@@ -30,9 +30,23 @@ SCORED: dict[str, Any] = {
 }
 
 
+SITE_ARGUMENTS = (
+    "approval_arguments",
+    "audit_arguments",
+    "intake_arguments",
+    "process_arguments",
+    "site_arguments",
+    "site_options",
+    "view_arguments",
+)
+
+
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
-    """What the command line hands on, with the work behind it replaced; libraries there print, as libraries do."""
+    """What the command line hands on, with the work behind it replaced.
+
+    Libraries there print, as libraries do.
+    """
     calls: list[Any] = []
 
     def stand_in(name: str, result: dict[str, Any]) -> None:
@@ -67,7 +81,11 @@ def python(*words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    script = "import sys; from common.cli import main; main.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules})); print(*(m for m in sys.modules if m.startswith(('client', 'server'))))"
+    script = (
+        "import sys; from common.cli import main; main.main(['--help']);"
+        " print(*sorted({m.split('.')[0] for m in sys.modules})); print(*(m for m in sys.modules"
+        " if m.startswith(('client', 'server'))))"
+    )
     done = python("-c", script)
     sides = set(done.stdout.splitlines()[-1].split())
     loaded = set(done.stdout.splitlines()[-2].split())
@@ -84,7 +102,8 @@ def test_help_loads_nothing_heavy() -> None:
         "tempfile",
     }
     assert sides == {
-        *("client", "client.commands", "client.commands.site_arguments"),
+        *("client", "client.commands", "client.commands.arguments"),
+        *(f"client.commands.arguments.{name}" for name in SITE_ARGUMENTS),
         *("server", "server.commands", "server.commands.server_arguments"),
     }
 
@@ -118,15 +137,24 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             "simulte",
-            "'simulte' is not a command of 'consilium' (did you mean 'simulate'?); commands: demo, evaluate, provision, server, simulate, site, study.",
+            (
+                "'simulte' is not a command of 'consilium' (did you mean 'simulate'?); commands:"
+                " demo, evaluate, provision, server, simulate, site, study."
+            ),
         ),
         (
             "study chekc",
-            "'chekc' is not a command of 'consilium study' (did you mean 'check'?); commands: check, new, show.",
+            (
+                "'chekc' is not a command of 'consilium study' (did you mean 'check'?); commands:"
+                " check, new, show."
+            ),
         ),
         (
             "demo --ot x",
-            "'--ot' is not an argument of 'consilium demo' (did you mean '--out'?); see 'consilium demo --help'.",
+            (
+                "'--ot' is not an argument of 'consilium demo' (did you mean '--out'?); see"
+                " 'consilium demo --help'."
+            ),
         ),
         ("demo --js", "'--js' is not an argument of 'consilium demo'"),
         (
@@ -179,7 +207,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             "simulate s.toml --sites hospitals --compare local,poled",
-            "--compare: 'poled' is not a comparison (did you mean 'pooled'?); allowed: local, pooled",
+            (
+                "--compare: 'poled' is not a comparison (did you mean 'pooled'?); allowed: local,"
+                " pooled"
+            ),
         ),
         (
             "evaluate nothing --sites hospitals",
@@ -191,7 +222,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             "study new x/y --task segmentation",
-            "NAME: 'x/y' is not a name; give 1 to 64 letters, digits, dots, hyphens or underscores, starting",
+            (
+                "NAME: 'x/y' is not a name; give 1 to 64 letters, digits, dots, hyphens or"
+                " underscores, starting"
+            ),
         ),
         ("study new .x --task segmentation", "NAME: '.x' is not a name; give 1 to 64 letters"),
         (
@@ -244,7 +278,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (
             "study check nothing.toml",
-            "Study file nothing.toml cannot be read (No such file or directory); give the path of a TOML study file.",
+            (
+                "Study file nothing.toml cannot be read (No such file or directory); give the path"
+                " of a TOML study file."
+            ),
         ),
     ],
 )
@@ -275,7 +312,10 @@ def test_no_command_shows_the_help_and_fails(
 
 
 def test_simulate_hands_on_what_was_asked(seen: list[Any]) -> None:
-    words = "simulate s.toml --sites hospitals --out o --engine ray --compare pooled,local,local --rounds 3 --seed 0 --device cpu --threads 2 --json"
+    words = (
+        "simulate s.toml --sites hospitals --out o --engine ray --compare pooled,local,local "
+        "--rounds 3 --seed 0 --device cpu --threads 2 --json"
+    )
     assert main.main(words.split()) == 0
     asked = {
         "engine": "ray",

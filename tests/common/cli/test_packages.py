@@ -1,4 +1,4 @@
-"""What is installed, looked at in processes of their own with folders of packages made for the purpose."""
+"""What is installed, looked at in processes of their own over folders of made-up packages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 from tests.patience import patient
 
 HOUSE = Path(__file__).resolve().parent.parent.parent.parent
-LOOK = "import json; from dataclasses import asdict; from common.cli import packages; print(json.dumps([asdict(f) for f in packages.look(small={})]))"
+LOOK = (
+    "import json; from common import checks; from common.cli import packages;"
+    " print(json.dumps(checks.to_json(packages.look(small={}))))"
+)
 
 
 def install(folder: Path, name: str, version: str, *requires: str) -> None:
@@ -36,8 +39,8 @@ def look(*folders: Path, small: bool = False) -> list[dict[str, str]]:
         cwd="/",
         timeout=patient(60),
     )
-    found: list[dict[str, str]] = json.loads(done.stdout)
-    return found
+    findings: list[dict[str, str]] = json.loads(done.stdout)["findings"]
+    return findings
 
 
 def test_what_is_installed_fits_together() -> None:
@@ -67,13 +70,15 @@ def test_a_package_in_two_places_and_ours_elsewhere_than_installed(tmp_path: Pat
     for name in ("one", "two"):
         install(tmp_path / name, "twice", "1.0")
     install(tmp_path / "one", "consilium", "9.9")
-    found = [
+    observations = [
         finding["found"]
         for finding in look(tmp_path / "one", tmp_path / "two")
         if finding["state"] == "wrong"
     ]
-    assert f"twice is installed twice, in {tmp_path / 'one'} and in {tmp_path / 'two'}" in found
-    assert f"client is imported from {HOUSE} instead of {tmp_path / 'one'}" in found
+    assert (
+        f"twice is installed twice, in {tmp_path / 'one'} and in {tmp_path / 'two'}" in observations
+    )
+    assert f"client is imported from {HOUSE} instead of {tmp_path / 'one'}" in observations
 
 
 def test_an_editable_installation_counts_as_its_source(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The rehearsal of a study's steps: labels follow the task, wrong settings are refused, an unsuitable invented image is no fault."""
+"""The rehearsal of a study's steps.
+
+Labels follow the task, wrong settings are refused, an unsuitable invented image is no fault.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``consilium study``: new files are valid, checks find what is wrong before a hospital is asked, every field is explained."""
+"""``consilium study``.
+
+New files are valid, checks find what is wrong before a hospital is asked, every field is explained.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +132,8 @@ def test_new_says_where_it_cannot_write(
 def lungs(tmp_path: Path) -> Path:
     path = tmp_path / "lungs.toml"
     path.write_text(
-        'name = "lungs"\n[task]\nname = "segmentation"\n[model]\nname = "unet"\nchannels = [4, 8]\nstrides = [2]\n'
+        'name = "lungs"\n[task]\nname = "segmentation"\n[model]\nname = "unet"\nchannels = [4,'
+        " 8]\nstrides = [2]\n"
     )
     return path
 

@@ -1,4 +1,4 @@
-"""RetinaNet: every anchor sits where its prediction looks, in 2-D and 3-D, and nothing but weights is stored."""
+"""RetinaNet: every anchor sits where its prediction looks, and nothing but weights is stored."""
 
 from __future__ import annotations
 
@@ -40,40 +40,47 @@ def one_thread() -> None:
 @pytest.mark.parametrize("dimensions", [2, 3])
 class TestBothDimensions:
     def test_one_prediction_for_every_anchor(self, dimensions: int) -> None:
-        found = build(dimensions, anchor_scales=[1.0, 1.5], anchor_aspects=[0.5, 2.0])(
+        candidates = build(dimensions, anchor_scales=[1.0, 1.5], anchor_aspects=[0.5, 2.0])(
             pictures(dimensions)
         )
         places = [
             math.prod(extent // stride for extent in EXTENTS[dimensions]) for stride in (4, 8, 16)
         ]
-        assert isinstance(found, Candidates)
-        assert found.levels == tuple(4 * n for n in places)
-        total = sum(found.levels)
-        assert (found.logits.shape, found.offsets.shape) == (
+        assert isinstance(candidates, Candidates)
+        assert candidates.levels == tuple(4 * n for n in places)
+        total = sum(candidates.levels)
+        assert (candidates.logits.shape, candidates.offsets.shape) == (
             (2, total, 3),
             (2, total, 2 * dimensions),
         )
-        assert (found.anchors.shape, found.anchors.dtype) == (
+        assert (candidates.anchors.shape, candidates.anchors.dtype) == (
             (total, 2 * dimensions),
             torch.float32,
         )
 
     def test_each_anchor_lies_where_its_prediction_looks(self, dimensions: int) -> None:
-        """The image's gradient of a prediction is centred on its anchor (x along W, y along H, z along D)."""
+        """The image's gradient of a prediction is centred on its anchor.
+
+        x lies along W, y along H, z along D.
+        """
         network = build(dimensions, finest_stride=4, widths=[8], head_depth=0)
         for module in network.modules():  # norm layers look at the whole image: take them out
             if isinstance(module, nn.GroupNorm):
                 module.forward = lambda x: x  # type: ignore[assignment, method-assign]
         extents = (48, 80, 40)[:dimensions]
         images = torch.rand(1, 1, *extents, requires_grad=True)
-        found = network(images)
+        candidates = network(images)
         checked = 0
-        for number in range(2, len(found.anchors), 7 if dimensions == 2 else 41):
-            (seen,) = torch.autograd.grad(found.logits[0, number].sum(), images, retain_graph=True)
+        for number in range(2, len(candidates.anchors), 7 if dimensions == 2 else 41):
+            (seen,) = torch.autograd.grad(
+                candidates.logits[0, number].sum(), images, retain_graph=True
+            )
             corners = torch.nonzero(seen[0, 0]).float()
             low, high = corners.min(0).values, corners.max(0).values + 1
             row, column, *rest = (low + high) / 2
-            centre = (found.anchors[number, :dimensions] + found.anchors[number, dimensions:]) / 2
+            centre = (
+                candidates.anchors[number, :dimensions] + candidates.anchors[number, dimensions:]
+            ) / 2
             if (low > 0).all() and (high < torch.tensor(extents)).all():
                 checked += 1
                 assert (torch.stack([column, row, *rest]) - centre).abs().max() < 2
@@ -81,8 +88,8 @@ class TestBothDimensions:
 
     def test_has_a_gradient_everywhere(self, dimensions: int) -> None:
         network = build(dimensions).train()
-        found = network(pictures(dimensions))
-        (found.logits.square().sum() + found.offsets.sum()).backward()
+        candidates = network(pictures(dimensions))
+        (candidates.logits.square().sum() + candidates.offsets.sum()).backward()
         without = [
             key
             for key, value in network.named_parameters()
@@ -126,15 +133,18 @@ class TestBothDimensions:
 )
 @pytest.mark.parametrize("stride", [1, 2])
 def test_narrow_maps_have_the_same_gradient_in_bf16(extent: tuple[int, ...], stride: int) -> None:
-    """oneDNN's bf16 gradient of the weights is wrong on some maps of one or two pixels, so they must not be computed in bf16."""
+    """Maps of one or two pixels are not computed in bf16.
+
+    oneDNN's bf16 gradient of the weights is wrong on some of them.
+    """
     torch.manual_seed(0)
     layer, images = convolution(len(extent), 32, 32, stride=stride), torch.randn(2, 32, *extent)
     weight, gradients = layer.get_parameter("weight"), []
     for enabled in (False, True):
         layer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            found = layer(images)
-        found.float().sum().backward()
+            output = layer(images)
+        output.float().sum().backward()
         assert weight.grad is not None
         gradients.append(weight.grad.clone())
     assert (gradients[1] - gradients[0]).norm() < 0.05 * gradients[0].norm()

@@ -1,84 +1,24 @@
-"""The U-Nets are MONAI's with the stated arguments, weight for weight."""
+"""The U-Net is MONAI's with the stated arguments, and levels that do not fit are refused."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import torch
-from monai.networks.nets.attentionunet import AttentionUnet
-from monai.networks.nets.dynunet import DynUNet
-from monai.networks.nets.segresnet import SegResNet
 from monai.networks.nets.unet import UNet
 from torch import nn
 
 from common.errors import StudyError
-from common.models import Shape
-from common.models._norm import normalised
 from common.models._unet import Levels, check_count, check_levels
-from common.study import config, plugins
-
-LEVELS = {
-    "channels": (8, 16, 32),
-    "strides": (2, 1),
-    "kernel_size": 5,
-    "up_kernel_size": 5,
-    "dropout": 0.1,
-}
-OWN = {"channels": [8, 16, 32], "strides": [2, 1], "kernel_size": 5, "dropout": 0.1}
-SIDES = {"spatial_dims": 2, "in_channels": 1, "out_channels": 3}
+from tests.common.models.networks import LEVELS, OWN, SIDES, assert_equals_monais
 
 
-def _unet() -> nn.Module:
+def monais() -> nn.Module:
+    """With leaky ReLU, which the plug-in sets for speed."""
     relu = ("leakyrelu", {"inplace": True, "negative_slope": 0.1})
-    return UNet(**SIDES, **LEVELS, num_res_units=2, act=relu, norm="batch")  # type: ignore[arg-type]
+    return UNet(**SIDES, **LEVELS, num_res_units=2, act=relu, norm="batch")
 
 
-def _attention() -> nn.Module:
-    return AttentionUnet(**SIDES, **LEVELS)  # type: ignore[arg-type]
-
-
-def _dynunet() -> nn.Module:
-    network = DynUNet(
-        **SIDES,
-        kernel_size=[3] * 3,
-        strides=[1, 2, 2],
-        upsample_kernel_size=[2, 2],
-        filters=[8, 16, 32],
-        norm_name="batch",
-    )
-    for name in ("input_block", "downsamples", "bottleneck", "upsamples"):
-        delattr(network, name)
-    return network
-
-
-def _segresnet() -> nn.Module:
-    return SegResNet(
-        **SIDES, init_filters=8, dropout_prob=None, norm="batch", blocks_down=(1, 1), blocks_up=(1,)
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "direct", "norm", "divisible"),
-    [
-        ("unet", OWN, _unet, "instance", 2),
-        ("attention_unet", OWN, _attention, "group", 2),
-        ("dynunet", {"channels": [8, 16, 32]}, _dynunet, "instance", 4),
-        ("segresnet", {"down": [1, 1], "up": [1]}, _segresnet, "group", 2),
-    ],
-)
-def test_the_network_is_monais_weight_for_weight(
-    name: str, options: dict[str, Any], direct: Any, norm: str, divisible: int
-) -> None:
-    plugin = plugins.load("common.models", name, "MODEL")
-    torch.manual_seed(7)
-    ours = plugin.build(config.load(plugin.options, options, "model"), Shape(2, 1, 3))
-    torch.manual_seed(7)
-    theirs = normalised(direct(), norm, 2, divisible)
-    own, expected = ours.state_dict(), theirs.state_dict()
-    assert list(own) == list(expected)
-    assert all(torch.equal(own[key], expected[key]) for key in own)
-    assert ours.divisible == divisible
+def test_the_network_is_monais_weight_for_weight() -> None:
+    assert_equals_monais("unet", OWN, monais, norm="instance", divisible=2)
 
 
 def test_levels_that_do_not_fit_are_refused() -> None:

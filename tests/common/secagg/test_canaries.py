@@ -1,4 +1,4 @@
-"""A hospital whose mask is wrong is found out by the canaries, whichever mask it is and whatever it says about it."""
+"""A hospital with a wrong mask is found out by the canaries, whatever it says about the mask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ ALL = frozenset(WORLD.names) - {CHEAT}
 
 
 def wrong(peers: Iterable[str] = (), own: bool = False, cover_up: bool = False) -> Arm:
-    """h03 masks with wrong seeds; to cover it up it reveals the right words about them all the same."""
+    """h03 masks with wrong seeds.
+
+    To cover it up it reveals the right words about them all the same.
+    """
     right, right_own = derive.pair_seed, derive.own_seed
 
     def pair_seed(private: bytes, public: bytes, context: bytes, one: str, other: str) -> bytes:
@@ -53,7 +56,7 @@ def there(*gone: str) -> list[str]:
 
 
 def moment(arm: Arm, vector: tuple[str, ...] = (), confirm: tuple[str, ...] = ()) -> Moment:
-    """The revelations of a sum in which some are gone before their vectors or their confirmations arrive."""
+    """The revelations of a sum; some are gone before their vectors or confirmations arrive."""
     now = WORLD.vectors(WORLD.run("shares"), arm=arm)
     now = WORLD.confirmations(now, there(*vector))
     return WORLD.revelations(now, there(*vector, *confirm))
@@ -102,7 +105,10 @@ def test_right_words_about_a_wrong_mask_give_it_away(peers: set[str]) -> None:
 
 
 def test_silence_is_never_blamed() -> None:
-    """A hospital that did not reveal may be the cheat, or honest and cheated by a peer: nothing tells the two apart."""
+    """A hospital that did not reveal may be the cheat, or honest and cheated by a peer.
+
+    Nothing tells the two apart.
+    """
     assert named(moment(wrong(ALL)), CHEAT) == named(moment(wrong(own=True)), CHEAT) == set()
 
 
@@ -155,7 +161,10 @@ def test_absent_hospitals_are_not_blamed_for_a_dropped_ones_mask() -> None:
 
 
 def test_an_honest_hospital_is_not_blamed_alone() -> None:
-    """h03 used a wrong mask with h01, which is gone before it can contradict: the pair may be named, or nobody."""
+    """h03 used a wrong mask with h01, which is gone before it can contradict.
+
+    The pair may be named, or nobody.
+    """
     assert named(moment(wrong({"h01"})), "h01") in ({CHEAT, "h01"}, {CHEAT}, set())
 
 

@@ -1,4 +1,7 @@
-"""The server's steps: what is not due or not right raises, names who is to blame and leaves the state as it was."""
+"""The server's steps.
+
+What is not due or not right raises, names who is to blame and leaves the state as it was.
+"""
 
 from __future__ import annotations
 

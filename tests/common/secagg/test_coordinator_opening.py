@@ -1,4 +1,8 @@
-"""The server when a sum is opened: a wrong share names its sender, a wrong dealer is found out, and the others' sum is opened all the same."""
+"""The server when a sum is opened.
+
+A wrong share names its sender, a wrong dealer is found out, and the others' sum is opened all the
+same.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +111,7 @@ def test_canaries_of_other_hospitals_or_lengths_are_refused() -> None:
 
 
 def deal(name: str, seed: bytes = b"", key: bytes = b"", holders: int = 6) -> list[Parcel]:
-    """A hospital's parcels, properly signed, for other secrets than it published to the last ``holders`` hospitals."""
+    """A hospital's signed parcels; the last ``holders`` hold shares of unpublished secrets."""
     fresh, adverts = WORLD.fresh[name], moment("keys").said
     honest = parcels.deal(WORLD.terms, fresh.seed, fresh.mask_key, fresh.polynomials, WORLD.names)
     false = parcels.deal(

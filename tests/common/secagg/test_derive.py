@@ -1,4 +1,7 @@
-"""What is derived, against a second calculation from RFC 5869 and SHA-256 by hand; and that no two purposes ever share a key."""
+"""What is derived, against a second calculation from RFC 5869 and SHA-256 by hand.
+
+And that no two purposes ever share a key.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +146,8 @@ def test_the_context_changes_with_everything_that_it_binds() -> None:
     world = World(5)
     every, order, terms = adverts(world), world.order, world.terms
     changes: list[dict[str, Any]] = [
-        {"kind": "evaluate"}, {"round": 2}, {"part": "test"}, {"model": bytes(32)}, {"layout": ""}, {"size": 6}, {"ring_bits": 64},
+        {"kind": "evaluate"}, {"round": 2}, {"part": "test"}, {"model": bytes(32)},
+        {"layout": ""}, {"size": 6}, {"ring_bits": 64},
         {"fraction_bits": 8}, {"limit": 31.0}, {"lanes": ("loss", "weight")}, {"total": 1},
     ]  # fmt: skip
     assert {name for change in changes for name in change} == {

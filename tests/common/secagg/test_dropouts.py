@@ -1,8 +1,11 @@
-"""Hospitals that leave at any stage: the sum of those who are left, to the last count, or a clean refusal; nothing in between.
+"""Hospitals that leave at any stage.
 
-A stage's outcome depends on who is there and on nothing else, and states are frozen values, so that patterns of leaving that begin alike share
-their beginning. The exhaustive test thereby covers every one of the 6^n ways in which n hospitals leave at one of five stages or stay, each opening
-computed by itself; the random one draws trees of patterns.
+The sum of those who are left, to the last count, or a clean refusal; nothing in between.
+
+A stage's outcome depends on who is there and on nothing else, and states are frozen values, so that
+patterns of leaving that begin alike share their beginning. The exhaustive test thereby covers every
+one of the 6^n ways in which n hospitals leave at one of five stages or stay, each opening computed
+by itself; the random one draws trees of patterns.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from common.secagg.terms import Limits
 from tests.common.secagg.world import Moment, World
 
 STAGES = ("shares", "vectors", "confirmations", "revelations", "opened")
-"""What follows after those who are there have sent their keys, shares, vectors, confirmations, revelations."""
+"""The step that follows each stage: keys, shares, vectors, confirmations, revelations."""
 Chosen = tuple[str, ...]
 Choose = Callable[[Chosen, int], Iterator[Chosen]]
 
@@ -35,7 +38,10 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
 def explore(
     world: World, choose: Choose, now: Moment | None = None, there: Chosen = (), stage: int = 0
 ) -> Iterator[tuple[str, Chosen, int]]:
-    """``(outcome, survivors, stage)`` for each pattern; who is there at each stage is a subset of who was there before."""
+    """``(outcome, survivors, stage)`` for each pattern.
+
+    Who is there at each stage is a subset of who was there before.
+    """
     if now is None:
         now, there = world.keys(), world.names
     for left in choose(there, stage):
@@ -71,12 +77,18 @@ def subsets(there: Chosen, _: int) -> Iterator[Chosen]:
 
 
 def alike(outcome: str, left: Sequence[str], stage: int) -> int:
-    """How many of the 6^n assignments one outcome stands for: what hospitals do after a sum has ended makes no difference."""
+    """How many of the 6^n assignments one outcome stands for.
+
+    What hospitals do after a sum has ended makes no difference.
+    """
     return (len(STAGES) - stage) ** len(left) if outcome == "too few" else 1
 
 
 def openings(count: int, least: int, t: int) -> int:
-    """How many assignments open a sum, counted one by one from the rule alone (0 to 4: leaves at a stage; 5: stays)."""
+    """How many assignments open a sum, counted one by one from the rule alone.
+
+    A hospital's number is the stage at which it leaves (0 to 4), or 5 if it stays.
+    """
     limits = (least, least, least, t, t)
     return sum(
         all(
@@ -107,7 +119,10 @@ def test_every_way_of_leaving_with_64_bit_words() -> None:
 
 
 def drawn(rng: random.Random, branches: Sequence[int], most: float) -> Choose:
-    """At each stage so many random subsets; a hospital leaves with a chance between 0 and ``most`` that is drawn for all."""
+    """At each stage so many random subsets.
+
+    A hospital leaves with a chance between 0 and ``most`` that is drawn for all.
+    """
 
     def choose(there: Chosen, stage: int) -> Iterator[Chosen]:
         for _ in range(branches[stage]):

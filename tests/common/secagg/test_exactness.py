@@ -1,4 +1,7 @@
-"""How exact a sum is, with every mask on and off again; what is never encoded; and that a sum at the very limit does not wrap."""
+"""How exact a sum is, with every mask on and off again; what is never encoded.
+
+And that a sum at the very limit does not wrap.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ def test_ten_hospitals_of_very_different_size(bits: int, goal: float) -> None:
 
 
 def test_the_largest_hospital_dropped_out() -> None:
-    """What is left is a tenth of a part in all: the step of the fixed point grows with total over weight, and no more."""
+    """What is left is a tenth of a part in all.
+
+    The step of the fixed point grows with total over weight, and no more.
+    """
     world = patients(World(10, size=SIZE // 10, limit=LIMIT))
     there = world.names[:-1]
     opened = world.opened(world.revelations(world.confirmations(world.run("vectors"), there)))
@@ -170,7 +176,10 @@ def test_a_whole_masked_sum_at_the_limit(sign: int) -> None:
 
 
 def test_control_one_more_fraction_bit_wraps() -> None:
-    """The number of fraction bits is the largest that can be: with one more, the sum comes out with the other sign."""
+    """The number of fraction bits is the largest that can be.
+
+    With one more, the sum comes out with the other sign.
+    """
     f = fixed_point.fraction_bits(LIMIT, 10, 32) + 1
     with pytest.raises(SecureSumError, match="do not fit 32 bits"):
         fixed_point.encode(np.full(1, LIMIT, np.float32), 2.0**f, LIMIT, np.empty(1, np.uint32))
@@ -206,7 +215,10 @@ def test_two_decoders_agree(bits: int, data: st.DataObject, f: int, share: float
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_sums_of_any_vectors_in_both_decoders(bits: int, data: st.DataObject) -> None:
-    """Encoded, added up in the ring and decoded twice: both are the exact mean but for half a unit a hospital."""
+    """Encoded, added up in the ring and decoded twice.
+
+    Both are the exact mean but for half a unit a hospital.
+    """
     count, size = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 8))
     floats = st.floats(-LIMIT, LIMIT, width=32)
     vectors = [

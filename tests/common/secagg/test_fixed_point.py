@@ -1,4 +1,8 @@
-"""Fixed point: exact to half a unit, never wraps within its promise, refuses what it cannot hold, and two implementations agree."""
+"""Fixed point.
+
+Exact to half a unit, never wraps within its promise, refuses what it cannot hold, and two
+implementations agree.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Masks: the sum of keystreams word for word, the same however it is cut, and nothing in a sum over all; unmasked words never leave by mistake."""
+"""Masks.
+
+The sum of keystreams word for word, the same however it is cut, and nothing in a sum over all;
+unmasked words never leave by mistake.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +105,10 @@ def test_opposite_signs_cancel(kind: Any) -> None:
 
 @kinds
 def test_a_whole_cohort_sums_to_the_weighted_mean(kind: Any) -> None:
-    """Five hospitals: pair masks cancel, own masks are taken off by the server, and what is left is the mean."""
+    """Five hospitals.
+
+    Pair masks cancel, own masks are taken off by the server, and what is left is the mean.
+    """
     sites, size, ring = 5, 70_001, 8 * np.dtype(kind).itemsize
     generator, weights = np.random.default_rng(3), np.array([1.0, 5000.0, 7.0, 321.0, 64.0])
     values = [generator.normal(0, 0.05, size).astype(np.float32) for _ in range(sites)]
@@ -186,7 +193,10 @@ def test_what_is_no_pad() -> None:
 
 
 def test_a_masked_vector_looks_like_chance() -> None:
-    """Bytes of a constant vector under one mask: chi-square with 255 degrees of freedom, far inside what chance gives (p = 1e-6 is at 373)."""
+    """Bytes of a constant vector under one mask.
+
+    Chi-square with 255 degrees of freedom, far inside what chance gives (p = 1e-6 is at 373).
+    """
     out = np.empty(1 << 20, np.uint32)
     seal(np.full(out.size, 0.25, np.float32), 2.0**25, 32.0, Pad([(b"\x07" * 32, 1)]), out)
     seen = np.bincount(out.view(np.uint8), minlength=256)

@@ -1,4 +1,7 @@
-"""Messages: one byte form each, and no other bytes are a message; what is wrong is one typed error."""
+"""Messages: one byte form each, and no other bytes are a message.
+
+What is wrong is one typed error.
+"""
 
 from __future__ import annotations
 
@@ -252,7 +255,7 @@ def test_a_signature_covers_every_other_field(message: Any) -> None:
 
 @signed
 def test_a_signature_is_for_this_protocol_alone(message: Any) -> None:
-    """What is signed begins with the protocol's name, so that no signature made for another purpose with the same key fits."""
+    """What is signed begins with the protocol's name: no signature for another purpose fits."""
     public, plain = (
         primitives.ed25519_public(KEY),
         dataclasses.replace(message, signature=bytes(64)).encode(),

@@ -1,4 +1,8 @@
-"""The hospital's steps: every one that is not legal, and every message before the vector that must be refused, changes nothing."""
+"""The hospital's steps.
+
+Every one that is not legal, and every message before the vector that must be refused, changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -242,7 +246,7 @@ def test_shares_that_must_be_refused(delivered: list[Parcel], words: str) -> Non
 
 
 def test_shares_of_somebody_whose_keys_were_not_listed_are_refused() -> None:
-    """h05's keys were kept back in the list that h02 was sent, and its parcel is delivered all the same."""
+    """h05's keys are not in the list that h02 was sent; its parcel is delivered all the same."""
     state, _ = take("share", states()["advertised"], told()["share"][:4])
     with pytest.raises(SecureSumError, match="'h05', who sent no keys"):
         take("arm", state, told()["arm"])
@@ -277,7 +281,7 @@ def test_a_second_vector_is_refused() -> None:
 
 
 def test_fresh_secrets_are_needed_for_every_sum() -> None:
-    """The same secrets under other terms give other commitments and channels, so nothing of one sum serves another."""
+    """The same secrets under other terms give other commitments and other channel keys."""
     other = dataclasses.replace(WORLD.terms, number=2)
     _, advert = participant.advertise(me(), other, WORLD.identities, WORLD.fresh[ME])
     assert advert.commitment != WORLD.keys().said[ME].commitment

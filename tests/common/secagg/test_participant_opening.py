@@ -1,4 +1,8 @@
-"""The hospital when a sum is opened: survivors, confirmations and results that must be refused change nothing; what is revealed, and what is left."""
+"""The hospital when a sum is opened.
+
+Survivors, confirmations and results that must be refused change nothing; what is revealed, and what
+is left.
+"""
 
 from __future__ import annotations
 

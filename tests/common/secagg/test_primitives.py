@@ -1,4 +1,7 @@
-"""The primitives against public vectors (RFC 5869, RFC 7748, RFC 8032, NIST SP 800-38A, GCM) and against what must be refused."""
+"""The primitives against public vectors and against what must be refused.
+
+Vectors: RFC 5869, RFC 7748, RFC 8032, NIST SP 800-38A, GCM.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ def test_gcm_of_a_zero_nonce(case: dict[str, str]) -> None:
 
 
 def gcm(key: bytes, nonce: bytes, plain: bytes, associated: bytes) -> bytes:
-    """AES-256-GCM in plain whole numbers (NIST SP 800-38D sections 6 and 7), for a nonce of 12 bytes."""
+    """AES-256-GCM in whole numbers (NIST SP 800-38D sections 6 and 7), for a nonce of 12 bytes."""
 
     def times(x: int, y: int) -> int:
         product = 0
@@ -153,7 +156,10 @@ def nist() -> Iterator[dict[str, str]]:
 
 
 def test_the_plain_gcm_is_that_of_nist() -> None:
-    """Vectors have nonces of their own, our function has none: a second implementation stands between."""
+    """Vectors have nonces of their own, our function has none.
+
+    A second implementation stands between.
+    """
     cases = list(nist())
     assert len(cases) == 37
     for case in cases:

@@ -1,4 +1,7 @@
-"""Any threshold of shares give the secret, fewer leave every secret possible; what is no share is refused."""
+"""Any threshold of shares give the secret, fewer leave every secret possible.
+
+What is no share is refused.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def coefficients(*numbers: int) -> bytes:
 
 
 def through(points: dict[int, int], x: int) -> int:
-    """The value at x of the polynomial through points, by Lagrange's formula over the rationals, then modulo the prime."""
+    """The value at x of the polynomial through points.
+
+    By Lagrange's formula over the rationals, then modulo the prime.
+    """
     total = Fraction(0)
     for a, value in points.items():
         term = Fraction(value)
@@ -78,7 +84,7 @@ def test_any_threshold_of_shares_is_enough(
 
 @given(st.integers(0, 2**256 - 1))
 def test_one_share_too_few_leaves_every_secret_possible(other: int) -> None:
-    """For any other secret there is a polynomial of the same degree through the shares that are held."""
+    """For any other secret a polynomial of that degree goes through the shares that are held."""
     shares = split(SECRET, 3, 4, coefficients(2**380 + 7, 2**383 + 11))
     held = {x: int.from_bytes(shares[x - 1]) for x in (2, 4)}
     points = {0: other, **held}
@@ -141,7 +147,7 @@ def test_what_is_no_share(shares: dict[int, bytes]) -> None:
 
 
 def test_a_result_that_is_no_secret_is_refused() -> None:
-    """The line through these two shares meets zero at 2^256, an element of the field that no secret of 32 bytes is."""
+    """The line through these two shares meets zero at 2^256, which no secret of 32 bytes is."""
     shares = {x: ((2**256 + x) % PRIME).to_bytes(SHARE) for x in (1, 2)}
     with pytest.raises(SecureSumError, match="belong together"):
         combine(shares)

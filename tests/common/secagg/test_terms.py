@@ -1,4 +1,7 @@
-"""The threshold, by the published table and by what it is for; and what a hospital's own limits refuse."""
+"""The threshold, by the published table and by what it is for.
+
+And what a hospital's own limits refuse.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +139,8 @@ def test_limits_agree_with_the_rule(count: int, t: int, least: int, colluders: i
 def test_terms_differ_in_their_digest_whatever_differs() -> None:
     first = World(3).terms
     changes: list[dict[str, Any]] = [
-        {"consortium": "other"}, {"run": "other"}, {"number": 2}, {"cohort": names(4)}, {"threshold": 3}, {"roster": bytes(32)},
+        {"consortium": "other"}, {"run": "other"}, {"number": 2},
+        {"cohort": names(4)}, {"threshold": 3}, {"roster": bytes(32)},
     ]  # fmt: skip
     assert len(
         {dataclasses.replace(first, **change).digest for change in [{}, *changes]}

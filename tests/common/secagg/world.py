@@ -1,7 +1,11 @@
-"""A whole secure sum in memory: n hospitals and a server, stage by stage, with secrets that come from a seed so that every run is the same.
+"""A whole secure sum in memory.
 
-Stages: ``keys -> shares -> vectors -> confirmations -> revelations -> opened``. Each takes those who are still there, hands what they said to the
-server, closes its stage and lets the same hospitals make their next answers. A :class:`Moment` is a frozen value: one may go on from it twice.
+N hospitals and a server, stage by stage, with secrets that come from a seed so that every run is
+the same.
+
+Stages: ``keys -> shares -> vectors -> confirmations -> revelations -> opened``. Each takes those
+who are still there, hands what they said to the server, closes its stage and lets the same
+hospitals make their next answers. A :class:`Moment` is a frozen value: one may go on from it twice.
 """
 
 from __future__ import annotations
@@ -162,7 +166,10 @@ class World:
     def vectors(
         self, now: Moment, who: Iterable[str] | None = None, arm: Arm = participant.arm
     ) -> Moment:
-        """Shares of ``who`` arrive; these mask their vectors. ``arm`` may be a hospital's that does it wrongly."""
+        """Shares of ``who`` arrive; these mask their vectors.
+
+        ``arm`` may be a hospital's that does it wrongly.
+        """
         state, there = now.server, self._there(now, who)
         for name in there:
             state = coordinator.parcels(state, name, now.said[name])
@@ -297,7 +304,10 @@ class World:
         )
 
     def check(self, opened: Opened, who: Iterable[str]) -> None:
-        """Whether an opened sum is that of exactly these hospitals: counts to the last one, values to half a unit each."""
+        """Whether an opened sum is that of exactly these hospitals.
+
+        Counts to the last one, values to half a unit each.
+        """
         chosen = sorted(who)
         weight = sum(self.weights[name] for name in chosen)
         assert list(opened.survivors) == chosen

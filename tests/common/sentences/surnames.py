@@ -1,4 +1,7 @@
-"""Words as surnames are: usual ones of several languages, and stems with the endings that make more of them."""
+"""Words as surnames are.
+
+Usual ones of several languages, and stems with the endings that make more of them.
+"""
 
 from __future__ import annotations
 

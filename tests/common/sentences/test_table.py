@@ -1,4 +1,7 @@
-"""What a hospital says in words: every code has one sentence, every argument a type, and nothing of anybody's own prose passes."""
+"""What a hospital says in words.
+
+Every code has one sentence, every argument a type, and nothing of anybody's own prose passes.
+"""
 
 from __future__ import annotations
 
@@ -113,13 +116,11 @@ def test_no_code_stands_twice_in_the_table() -> None:
 @pytest.mark.parametrize("code", TABLE)
 def test_a_sentence_names_exactly_its_arguments(code: str) -> None:
     entry = TABLE[code]
-    fields = {
-        found[1] for found in string.Formatter().parse(entry.template) if found[1] is not None
-    }
+    fields = {part[1] for part in string.Formatter().parse(entry.template) if part[1] is not None}
     assert fields == set(entry.kinds)
     if entry.short:
         assert {
-            found[1] for found in string.Formatter().parse(entry.short) if found[1] is not None
+            part[1] for part in string.Formatter().parse(entry.short) if part[1] is not None
         } == set(entry.kinds) - entry.counts
         assert entry.counts
     assert example(code).render().isprintable() and len(example(code).render()) < 300
@@ -135,7 +136,7 @@ def test_every_code_that_is_raised_is_in_the_table_with_its_arguments() -> None:
             assert not isinstance(code, ast.JoinedStr), (path, ast.unparse(call))
             if isinstance(code, ast.Constant):
                 assert code.value in TABLE, (path, ast.unparse(call))
-                assert {given.arg for given in call.keywords} == set(TABLE[code.value].kinds), (
+                assert {keyword.arg for keyword in call.keywords} == set(TABLE[code.value].kinds), (
                     path,
                     ast.unparse(call),
                 )
@@ -219,14 +220,14 @@ def test_a_text_stands_only_where_the_hospital_has_it_at_hand(
 
 @given(st.integers())
 def test_a_whole_number_has_six_digits_at_most(number: int) -> None:
-    told = dict(say("sum.number", number=number).arguments)["number"]
-    assert told == min(max(number, 0), LARGEST_WHOLE)
+    value = dict(say("sum.number", number=number).arguments)["number"]
+    assert value == min(max(number, 0), LARGEST_WHOLE)
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_a_number_is_finite_and_coarse(number: float) -> None:
-    told = dict(say("policy.min_noise", asked=number).arguments)["asked"]
-    assert isinstance(told, float) and math.isfinite(told) and told == float(f"{told:.3g}")
+    value = dict(say("policy.min_noise", asked=number).arguments)["asked"]
+    assert isinstance(value, float) and math.isfinite(value) and value == float(f"{value:.3g}")
 
 
 @pytest.mark.parametrize("value", [True, 1.0, -1, LARGEST_WHOLE + 1, "3", None, [3], math.nan])
@@ -312,12 +313,12 @@ def _passes(code: str, arguments: dict[str, Any]) -> bool:
 
 def test_counted_sentences_are_told_with_their_number() -> None:
     torn = say("picture.damaged")
-    assert sentences.told([{**torn.to_json(), "images": 3}, torn.to_json(), "Smith"], 5) == (
+    assert sentences.rendered([{**torn.to_json(), "images": 3}, torn.to_json(), "Smith"], 5) == (
         f"3 left out: {torn.render()}",
         torn.render(),
         say("message.unknown").render(),
     )
     assert (
-        sentences.told([torn.to_json()] * 9, 2) == (torn.render(),) * 2
-        and sentences.told("Smith", 5) == ()
+        sentences.rendered([torn.to_json()] * 9, 2) == (torn.render(),) * 2
+        and sentences.rendered("Smith", 5) == ()
     )

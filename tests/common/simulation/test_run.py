@@ -1,4 +1,7 @@
-"""How many threads a simulation computes with: one number from start to end, told for each hospital, and undone afterwards."""
+"""How many threads a simulation computes with.
+
+One number from start to end, told for each hospital, and undone afterwards.
+"""
 
 from __future__ import annotations
 

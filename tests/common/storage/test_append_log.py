@@ -1,4 +1,4 @@
-"""A line is on the disk or is not there at all, whoever else writes and wherever the machine stops."""
+"""A line is on the disk or not there at all, whoever else writes and wherever the machine stops."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.storage import append_log
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -126,11 +127,11 @@ def test_two_processes_lose_no_line(path: Path) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
-    found = append_log.lines(path)
-    assert len(found) == 120 and len(set(found)) == 120
+        writer.join(patient(60))
+    written = append_log.lines(path)
+    assert len(written) == 120 and len(set(written)) == 120
     for name in "ab":
-        own = [line for line in found if f'"by": "{name}"'.encode() in line]
+        own = [line for line in written if f'"by": "{name}"'.encode() in line]
         assert own == [f'{{"by": "{name}", "number": {n}}}'.encode() for n in range(60)]
 
 
@@ -151,6 +152,6 @@ def test_a_killed_writer_leaves_every_line_that_it_announced(path: Path) -> None
         for _ in range(pauses.randrange(8)):
             announced = here.recv()
         os.kill(child.pid or 0, signal.SIGKILL)
-        child.join(30)
+        child.join(patient(30))
         numbers = [int(line.split(b",")[0].rsplit(b" ", 1)[1]) for line in append_log.lines(path)]
         assert numbers == list(range(len(numbers))) and len(numbers) > announced

@@ -1,4 +1,7 @@
-"""Files of a folder appear together; of a folder that is replaced, the old or the new one is always whole."""
+"""Files of a folder appear together.
+
+Of a folder that is replaced, the old or the new one is always whole.
+"""
 
 from __future__ import annotations
 
@@ -112,16 +115,21 @@ def test_a_crash_at_any_step(
 
 
 def _put_until(patches: pytest.MonkeyPatch, path: Path, at: int) -> bool:
-    """Write, and lose power at a step, so that nothing is tidied either; whether there was such a step."""
+    """Write, and lose power at a step, so that nothing is tidied either.
+
+    Whether there was such a step.
+    """
     count = itertools.count(1)
     with patches.context() as patch:
         for name in STEPS:
 
-            def call(*given: object, _honest: object = getattr(os, name), **more: object) -> object:
+            def call(
+                *arguments: object, _honest: object = getattr(os, name), **more: object
+            ) -> object:
                 if next(count) == at:
                     patch.setattr(shutil, "rmtree", lambda *_, **__: None)
                     raise _PowerLost
-                return _honest(*given, **more)  # type: ignore[operator]
+                return _honest(*arguments, **more)  # type: ignore[operator]
 
             patch.setattr(os, name, call)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.storage import locked_json
+from tests.patience import patient
 
 
 def test_a_value_comes_back(tmp_path: Path) -> None:
@@ -51,10 +52,12 @@ def test_a_crash_at_any_step_leaves_the_old_or_the_new(
         locked_json.write(path, "old")
         count = iter(range(1, 100))
 
-        def call(*given: object, _count: object = count, _at: int = at, **more: object) -> object:
+        def call(
+            *arguments: object, _count: object = count, _at: int = at, **more: object
+        ) -> object:
             if next(_count) == _at:  # type: ignore[call-overload]
                 raise OSError(5, "Input/output error")
-            return honest(*given, **more)
+            return honest(*arguments, **more)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, step, call)
@@ -89,5 +92,5 @@ def test_two_processes_lose_no_change(tmp_path: Path, lock: str | None) -> None:
     while any(adder.is_alive() for adder in adders):
         assert set(json.loads(path.read_bytes())) == {"count"}  # a reader takes no lock
     for adder in adders:
-        adder.join(30)
+        adder.join(patient(30))
     assert locked_json.read(path) == {"count": 100}

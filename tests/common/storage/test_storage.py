@@ -16,7 +16,7 @@ from client.policy.policy import Policy
 from client.training.optimizer_state import OptimizerStore
 from client.virtual_site import VirtualSite
 from common.simulation.run import simulate
-from common.storage import KEPT, Kept, locked_json
+from common.storage import STORED_FILES, StoredFile, locked_json
 from common.study import study as studies
 from tests import kept, small
 
@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulation with secure sums, then everything else that a worker and its administrators write."""
+    """A simulation with secure sums, then all else that a worker and its administrators write."""
     folder = tmp_path_factory.mktemp("kept")
     small.federation(folder / "sites", sites=3)
     study = small.study(
@@ -66,7 +66,7 @@ def test_a_run_and_its_hospitals_leave_what_the_table_says(run: Path) -> None:
 
 
 def test_every_row_of_a_run_and_of_a_worker_is_left_by_one(run: Path) -> None:
-    rows = {(one.place, one.path) for one in KEPT if one.place in ("run", "state")}
+    rows = {(one.place, one.path) for one in STORED_FILES if one.place in ("run", "state")}
     assert rows - kept.seen("run", run) == set(ELSEWHERE)
 
 
@@ -83,18 +83,18 @@ def test_a_strange_file_and_an_open_secret_are_told(run: Path, tmp_path: Path) -
     ]
 
 
-@pytest.mark.parametrize("entry", KEPT, ids=lambda entry: f"{entry.place}/{entry.path}")
-def test_a_row_is_complete_and_names_no_file_twice(entry: Kept) -> None:
-    assert entry.by and entry.how and entry.what and entry.place in kept.NESTED | {"state": ()}
-    assert [one.path for one in KEPT if (one.place, one.path) == (entry.place, entry.path)] == [
-        entry.path
-    ]
+@pytest.mark.parametrize("entry", STORED_FILES, ids=lambda entry: f"{entry.place}/{entry.path}")
+def test_a_row_is_complete_and_names_no_file_twice(entry: StoredFile) -> None:
+    assert entry.by and entry.how and entry.purpose and entry.place in kept.NESTED | {"state": ()}
+    assert [
+        one.path for one in STORED_FILES if (one.place, one.path) == (entry.place, entry.path)
+    ] == [entry.path]
 
 
 def test_secrets_are_for_their_owner_only() -> None:
     secret = [
         one
-        for one in KEPT
+        for one in STORED_FILES
         if one.path.endswith((".key", ".secret", ".kit")) or one.place == "state"
     ]
     assert len(secret) > 20 and {one.mode for one in secret} == {0o600}

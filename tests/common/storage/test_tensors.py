@@ -29,11 +29,11 @@ def test_safetensors_reads_what_was_written(tmp_path: Path, names: tuple[str, ..
     arrays = {name: MANY[name] for name in names}
     digest = tensors.write(tmp_path / "a", arrays)
     assert digest == hashlib.sha256((tmp_path / "a").read_bytes()).hexdigest()
-    found = load_file(tmp_path / "a")
-    assert found.keys() == arrays.keys() == load_torch(tmp_path / "a").keys()
+    loaded = load_file(tmp_path / "a")
+    assert loaded.keys() == arrays.keys() == load_torch(tmp_path / "a").keys()
     for name, array in arrays.items():
-        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-        assert found[name].tobytes() == array.tobytes()
+        assert (loaded[name].dtype, loaded[name].shape) == (array.dtype, array.shape)
+        assert loaded[name].tobytes() == array.tobytes()
         assert torch.equal(
             load_torch(tmp_path / "a")[name].nan_to_num(), torch.tensor(array).nan_to_num()
         )

@@ -13,7 +13,7 @@ from common.study import plugins
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An installed package with two plug-ins, a helper and a module beside it that must never be reached."""
+    """A package with two plug-ins and a helper, and a module that must never be reached."""
     inside = tmp_path / "invented_plugins"
     inside.mkdir()
     (inside / "__init__.py").write_text("")

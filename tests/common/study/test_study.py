@@ -1,4 +1,8 @@
-"""The study file: resolved with every default, hashed over its meaning, and refused with one sentence where it is wrong."""
+"""The study file.
+
+Resolved with every default, hashed over its meaning, and refused with one sentence where it is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -136,12 +140,18 @@ def test_parsing_changes_nothing_of_what_is_given() -> None:
         (
             "trainig",
             {},
-            "trainig is not a section of a study (did you mean 'training'?); allowed: name, description,",
+            (
+                "trainig is not a section of a study (did you mean 'training'?); allowed: name, "
+                "description,"
+            ),
         ),
         (
             "name",
             "",
-            'name is ""; give 1 to 64 letters, digits, dots, hyphens or underscores, starting with a letter or digit, in quotes.',
+            (
+                'name is ""; give 1 to 64 letters, digits, dots, hyphens or underscores, starting '
+                "with a letter or digit, in quotes."
+            ),
         ),
         ("name", 3, "name is 3; give 1 to 64 letters"),
         ("name", "../x", 'name is "../x"; give 1 to 64 letters'),
@@ -180,7 +190,10 @@ def test_parsing_changes_nothing_of_what_is_given() -> None:
         (
             "data.test_fraction",
             0.9,
-            "data.test_fraction + data.validation_fraction is 1 or more; leave patients for training.",
+            (
+                "data.test_fraction + data.validation_fraction is 1 or more; leave patients for "
+                "training."
+            ),
         ),
         (
             "data.prepare",
@@ -285,7 +298,10 @@ PLACES = (
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PLACES), JSON)
 def test_whatever_stands_in_a_study_it_is_read_or_refused(place: str, value: Any) -> None:
-    """A study comes from outside: no value may raise anything but a StudyError, and what is read reads back the same."""
+    """A study comes from outside.
+
+    No value may raise anything but a StudyError, and what is read reads back the same.
+    """
     try:
         study = studies.parse(changed(place, value))
     except StudyError:

@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 
 from common.targets.mask import Mask
-from common.transforms._resampled import Grid
+from common.transforms._resampled import Regridding
 from common.transforms._window import Window
 
 
@@ -38,7 +38,7 @@ def test_what_lies_beyond_the_image_is_background_whatever_fills_the_image() -> 
 
 def test_class_numbers_are_never_averaged() -> None:
     values = torch.tensor([[0, 9], [9, 0]], dtype=torch.uint8)[None, None]
-    moved = Mask(values).follow(Grid((2, 2), (5, 7), (2 / 5, 2 / 7)))
+    moved = Mask(values).follow(Regridding((2, 2), (5, 7), (2 / 5, 2 / 7)))
     assert set(moved.values.unique().tolist()) == {0, 9}
 
 

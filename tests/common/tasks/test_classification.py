@@ -1,8 +1,7 @@
-"""Classification: loss and its weights, predictions, and metrics against definitions written down independently."""
+"""Classification: loss and its weights, predictions, metrics against independent definitions."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -15,17 +14,18 @@ from common.errors import SiteError, StudyError
 from common.models import Shape
 from common.sample import Batch, Sample
 from common.study import config, plugins
-from common.tasks._scoring import area_under_roc, over_flips
+from common.tasks._scoring import over_flips
 from common.tasks.classification import TASK, Classification, balanced_weights
+from tests.common.tasks.definitions import pair_count
 from tests.targets import of_many, of_one
 
 
 def task(dimensions: int = 2, **options: Any) -> Classification:
-    made = TASK.create(
+    classifier = TASK.create(
         config.load(TASK.options, {"target": ["finding"]} | options, "task"), dimensions
     )
-    assert isinstance(made, Classification)
-    return made
+    assert isinstance(classifier, Classification)
+    return classifier
 
 
 def several(**options: Any) -> Classification:
@@ -43,116 +43,77 @@ class Fixed(nn.Module):
         return self.logits[: len(images)]
 
 
-def rows(made: Classification, probabilities: Any, labels: Any) -> list[Any]:
-    label = torch.tensor(labels, dtype=torch.float32 if made.multi_label else torch.int64)
+def rows(classifier: Classification, probabilities: Any, labels: Any) -> list[Any]:
+    label = torch.tensor(labels, dtype=torch.float32 if classifier.multi_label else torch.int64)
     samples = [
         Sample(torch.zeros(1, 4, 4), (1.0, 1.0), targets=of_one(label=value)) for value in label
     ]
     return [
-        made.row({"probabilities": p}, s)
+        classifier.row({"probabilities": p}, s)
         for p, s in zip(torch.tensor(probabilities), samples, strict=True)
     ]
 
 
-def pair_count(scores: Any, positive: Any) -> float:
-    """AUC from its definition: every pair of a positive and a negative, a tie counting half."""
-    pairs = list(
-        itertools.product(np.asarray(scores)[positive], np.asarray(scores)[~np.asarray(positive)])
-    )
-    return (
-        float(np.mean([1.0 if p > n else 0.5 if p == n else 0.0 for p, n in pairs]))
-        if pairs
-        else math.nan
-    )
-
-
-class TestAreaUnderRoc:
-    @pytest.mark.parametrize("levels", [2, 5, 1000])
-    @pytest.mark.parametrize("seed", range(5))
-    def test_equals_the_pair_count_with_many_and_with_few_ties(
-        self, levels: int, seed: int
-    ) -> None:
-        random = np.random.default_rng(seed)
-        scores, positive = random.integers(0, levels, 60) / levels, random.random(60) < 0.3
-        assert area_under_roc(scores, positive) == pytest.approx(
-            pair_count(scores, positive), abs=1e-12
-        )
-
-    def test_known_values(self) -> None:
-        positive = np.array([False, False, True, True])
-        assert area_under_roc(np.array([0.1, 0.2, 0.3, 0.4]), positive) == 1.0
-        assert area_under_roc(np.array([0.4, 0.3, 0.2, 0.1]), positive) == 0.0
-        assert area_under_roc(np.array([0.1, 0.4, 0.35, 0.8]), positive) == 0.75
-        assert area_under_roc(np.ones(4), positive) == 0.5
-
-    @pytest.mark.parametrize("positive", [[True, True], [False, False], []])
-    def test_undefined_without_both_classes(self, positive: list[bool]) -> None:
-        assert math.isnan(area_under_roc(np.zeros(len(positive)), np.array(positive, dtype=bool)))
-
-    def test_undefined_where_a_network_gave_nan(self) -> None:
-        assert math.isnan(area_under_roc(np.array([0.1, math.nan]), np.array([False, True])))
-
-
 class TestSummarise:
     def test_two_classes_score_the_last(self) -> None:
-        made = task()
-        found = made.summarise(
-            rows(made, [[0.9, 0.1], [0.4, 0.6], [0.65, 0.35], [0.2, 0.8]], [0, 0, 1, 1])
+        classifier = task()
+        metrics = classifier.summarise(
+            rows(classifier, [[0.9, 0.1], [0.4, 0.6], [0.65, 0.35], [0.2, 0.8]], [0, 0, 1, 1])
         )
-        assert found == pytest.approx({"auc": 0.75, "balanced_accuracy": 0.5, "accuracy": 0.5})
+        assert metrics == pytest.approx({"auc": 0.75, "balanced_accuracy": 0.5, "accuracy": 0.5})
 
     def test_balanced_accuracy_is_the_mean_recall(self) -> None:
-        made = task()
-        found = made.summarise(
-            rows(made, [[0.9, 0.1]] * 9 + [[0.1, 0.9], [0.9, 0.1]], [0] * 9 + [1, 1])
+        classifier = task()
+        metrics = classifier.summarise(
+            rows(classifier, [[0.9, 0.1]] * 9 + [[0.1, 0.9], [0.9, 0.1]], [0] * 9 + [1, 1])
         )
-        assert found["accuracy"] == pytest.approx(10 / 11)
-        assert found["balanced_accuracy"] == pytest.approx(0.75)
+        assert metrics["accuracy"] == pytest.approx(10 / 11)
+        assert metrics["balanced_accuracy"] == pytest.approx(0.75)
 
     def test_several_classes_average_over_those_that_occur(self) -> None:
-        made = task(classes=["a", "b", "c", "never"])
+        classifier = task(classes=["a", "b", "c", "never"])
         random = np.random.default_rng(0)
         labels = random.integers(0, 3, 50)
         chances = random.dirichlet(np.ones(4), 50)
-        found = made.summarise(rows(made, chances, labels))
-        assert found["auc"] == pytest.approx(
+        metrics = classifier.summarise(rows(classifier, chances, labels))
+        assert metrics["auc"] == pytest.approx(
             np.mean([pair_count(chances[:, k], labels == k) for k in range(3)])
         )
         recall = [np.mean(chances[labels == k].argmax(1) == k) for k in range(3)]
-        assert found["balanced_accuracy"] == pytest.approx(np.mean(recall))
+        assert metrics["balanced_accuracy"] == pytest.approx(np.mean(recall))
 
     def test_multi_label_averages_over_targets_with_both_values(self) -> None:
-        made = task(target=["a", "b", "c"], multi_label=True)
+        classifier = task(target=["a", "b", "c"], multi_label=True)
         chances = [[0.9, 0.2, 0.1], [0.6, 0.7, 0.2], [0.3, 0.6, 0.9]]
         labels = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
-        found = made.summarise(rows(made, chances, labels))
-        assert found["auc"] == pytest.approx(np.mean([1.0, 1.0]))
-        assert found["balanced_accuracy"] == pytest.approx(np.mean([(1 + 0.5) / 2, 1.0]))
-        assert found["accuracy"] == pytest.approx(7 / 9)
+        metrics = classifier.summarise(rows(classifier, chances, labels))
+        assert metrics["auc"] == pytest.approx(np.mean([1.0, 1.0]))
+        assert metrics["balanced_accuracy"] == pytest.approx(np.mean([(1 + 0.5) / 2, 1.0]))
+        assert metrics["accuracy"] == pytest.approx(7 / 9)
 
     def test_undefined_values_are_nan(self) -> None:
-        made = task()
-        one_class = made.summarise(rows(made, [[0.5, 0.5], [0.7, 0.3]], [0, 0]))
+        classifier = task()
+        one_class = classifier.summarise(rows(classifier, [[0.5, 0.5], [0.7, 0.3]], [0, 0]))
         assert math.isnan(one_class["auc"])
         assert one_class["accuracy"] == 1.0
-        assert all(math.isnan(value) for value in made.summarise([]).values())
+        assert all(math.isnan(value) for value in classifier.summarise([]).values())
         targets = several()
         assert math.isnan(
             targets.summarise(rows(targets, [[0.5, 0.5]], [[1.0, 0.0]]))["balanced_accuracy"]
         )
 
     def test_keys_are_those_announced_and_rows_are_small(self) -> None:
-        made = task()
-        kept = rows(made, [[0.5, 0.5]], [0])
-        assert made.summarise(kept).keys() == made.higher_is_better.keys()
+        classifier = task()
+        kept = rows(classifier, [[0.5, 0.5]], [0])
+        assert classifier.summarise(kept).keys() == classifier.higher_is_better.keys()
         assert sum(value.nbytes for value in kept[0].values()) <= 16
 
 
 class TestLoss:
     LOGITS = torch.tensor([[0.2, -1.0], [1.5, 0.3], [-0.4, 0.9], [0.0, 0.0]])
 
-    def loss(self, made: Classification, labels: Tensor) -> Tensor:
-        return made.loss(
+    def loss(self, classifier: Classification, labels: Tensor) -> Tensor:
+        return classifier.loss(
             Fixed(self.LOGITS.clone()), Batch(torch.zeros(4, 1, 8, 8), of_many(labels=labels))
         )
 
@@ -179,8 +140,8 @@ class TestLoss:
 
     def test_smoothing_moves_the_target_towards_the_middle(self) -> None:
         labels = torch.tensor([0, 1, 1, 0])
-        wanted = nn.functional.one_hot(labels, 2) * 0.8 + 0.1
-        expected = -(wanted * self.LOGITS.log_softmax(1)).sum(1).mean()
+        smoothed = nn.functional.one_hot(labels, 2) * 0.8 + 0.1
+        expected = -(smoothed * self.LOGITS.log_softmax(1)).sum(1).mean()
         torch.testing.assert_close(self.loss(task(label_smoothing=0.2), labels), expected)
         smooth = several(label_smoothing=0.2)
         both = torch.ones(4, 2)
@@ -217,8 +178,8 @@ class TestClassWeights:
         ]
 
     def test_off_by_default(self) -> None:
-        made = task()
-        assert made.for_site(self.samples([0, 0, 1])) is made
+        classifier = task()
+        assert classifier.for_site(self.samples([0, 0, 1])) is classifier
 
     def test_balanced_classes_carry_the_same_weight_and_the_mean_is_one(self) -> None:
         labels = [0] * 6 + [1] * 3 + [2] * 1
@@ -234,20 +195,24 @@ class TestClassWeights:
         assert float(weights[torch.tensor(labels)].mean()) == pytest.approx(1.0)
 
     def test_weights_multiply_each_images_term(self) -> None:
-        made = task(class_weights="balanced").for_site(self.samples([0, 0, 0, 1]))
+        classifier = task(class_weights="balanced").for_site(self.samples([0, 0, 0, 1]))
         logits, labels = torch.tensor([[0.3, 0.1], [0.3, 0.1]]), torch.tensor([0, 1])
-        loss = made.loss(Fixed(logits), Batch(torch.zeros(2, 1, 8, 8), of_many(labels=labels)))
+        loss = classifier.loss(
+            Fixed(logits), Batch(torch.zeros(2, 1, 8, 8), of_many(labels=labels))
+        )
         terms = nn.functional.cross_entropy(logits, labels, reduction="none")
         torch.testing.assert_close(loss, (terms * torch.tensor([4 / 6, 2.0])).mean())
 
     def test_multi_label_weighs_each_target_by_itself(self) -> None:
-        made = several(class_weights="balanced").for_site(
+        classifier = several(class_weights="balanced").for_site(
             self.samples([[1, 0], [0, 0], [0, 0], [0, 0]], torch.float32)
         )
-        assert made.weights is not None
-        torch.testing.assert_close(made.weights, torch.tensor([[4 / 6, 2.0], [1.0, 1.0]]))
+        assert classifier.weights is not None
+        torch.testing.assert_close(classifier.weights, torch.tensor([[4 / 6, 2.0], [1.0, 1.0]]))
         logits, labels = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
-        loss = made.loss(Fixed(logits), Batch(torch.zeros(1, 1, 8, 8), of_many(labels=labels)))
+        loss = classifier.loss(
+            Fixed(logits), Batch(torch.zeros(1, 1, 8, 8), of_many(labels=labels))
+        )
         torch.testing.assert_close(loss, torch.tensor(math.log(2) * (2.0 + 1.0) / 2))
 
     def test_weights_are_bounded_and_a_missing_class_counts_one(self) -> None:
@@ -255,27 +220,27 @@ class TestClassWeights:
         assert weights.tolist() == pytest.approx([0.500005, 10.0, 1.0])
 
     def test_the_original_task_is_unchanged(self) -> None:
-        made = task(class_weights="balanced")
-        assert made.for_site(self.samples([0, 1, 1])).weights is not None
-        assert made.weights is None
-        assert made.for_site([]) is made
+        classifier = task(class_weights="balanced")
+        assert classifier.for_site(self.samples([0, 1, 1])).weights is not None
+        assert classifier.weights is None
+        assert classifier.for_site([]) is classifier
 
 
 class TestPredict:
     def test_probabilities_of_one_label_sum_to_one_on_the_cpu(self) -> None:
-        found = task().predict(Fixed(torch.randn(3, 2)).eval(), torch.zeros(3, 1, 9, 7))
-        assert len(found) == 3
+        predictions = task().predict(Fixed(torch.randn(3, 2)).eval(), torch.zeros(3, 1, 9, 7))
+        assert len(predictions) == 3
         assert all(
             f["probabilities"].dtype == torch.float32
             and f["probabilities"].sum() == pytest.approx(1.0)
-            for f in found
+            for f in predictions
         )
 
     def test_multi_label_probabilities_stand_alone(self) -> None:
-        found = several().predict(
+        predictions = several().predict(
             Fixed(torch.tensor([[10.0, 10.0]])).eval(), torch.zeros(1, 1, 8, 8)
         )
-        assert (found[0]["probabilities"] > 0.99).all()
+        assert (predictions[0]["probabilities"] > 0.99).all()
 
     def test_leaves_no_gradient_behind(self) -> None:
         assert (
@@ -293,9 +258,13 @@ class TestPredict:
                 corner = views[:, 0].flatten(1)[:, 0]
                 return torch.stack([corner, 1 - corner], 1) * 5
 
-        for made, same in ((task(dimensions), False), (task(dimensions, flip_average=True), True)):
+        for classifier, same in (
+            (task(dimensions), False),
+            (task(dimensions, flip_average=True), True),
+        ):
             here, there = (
-                made.predict(Corner(), v)[0]["probabilities"] for v in (images, images.flip(2))
+                classifier.predict(Corner(), v)[0]["probabilities"]
+                for v in (images, images.flip(2))
             )
             assert torch.allclose(here, there) == same
 
@@ -338,8 +307,11 @@ def test_target_must_be_given() -> None:
     [("cnn", 2, False), ("cnn", 3, False), ("densenet", 2, True), ("resnet", 2, False)],
 )
 def test_learns_a_tiny_problem(name: str, dimensions: int, multi_label: bool) -> None:
-    """Bright against dark images (and, as a second target, the other way round): the loss halves and the AUC reaches 1."""
-    made = task(
+    """Bright against dark images: the loss halves and the AUC reaches 1.
+
+    The second target is the other way round.
+    """
+    classifier = task(
         dimensions, **({"target": ["bright", "dark"], "multi_label": True} if multi_label else {})
     )
     random = torch.Generator().manual_seed(0)
@@ -350,19 +322,19 @@ def test_learns_a_tiny_problem(name: str, dimensions: int, multi_label: bool) ->
     labels = torch.stack([number, 1 - number], 1).float() if multi_label else number
     torch.manual_seed(0)
     plugin = plugins.load("common.models", name, "MODEL")
-    network = plugin.build(plugin.options(), Shape(dimensions, 1, made.outputs)).train()
+    network = plugin.build(plugin.options(), Shape(dimensions, 1, classifier.outputs)).train()
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []
     for _ in range(15):
-        loss = made.loss(network, Batch(images, of_many(labels=labels)))
+        loss = classifier.loss(network, Batch(images, of_many(labels=labels)))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 2
-    found = made.predict(network.eval(), images)
+    predictions = classifier.predict(network.eval(), images)
     kept = [
-        made.row(f, Sample(images[i], (1.0,) * dimensions, targets=of_one(label=labels[i])))
-        for i, f in enumerate(found)
+        classifier.row(f, Sample(images[i], (1.0,) * dimensions, targets=of_one(label=labels[i])))
+        for i, f in enumerate(predictions)
     ]
-    assert made.summarise(kept)["auc"] == 1.0
+    assert classifier.summarise(kept)["auc"] == 1.0

@@ -1,4 +1,4 @@
-"""Segmentation: loss, whole-image and windowed prediction of any size, Dice and HD95 against brute force."""
+"""Segmentation: loss, prediction of any size, metrics of a set of images, and learning."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from common.errors import SiteError, StudyError
 from common.models import Shape
 from common.sample import Batch, Sample
 from common.study import config, plugins
-from common.tasks._scoring import dice, hausdorff_95
 from common.tasks.segmentation import TASK, Segmentation, dice_loss
 from tests.targets import of_many, of_one
 
 
 def task(dimensions: int = 2, **options: Any) -> Segmentation:
-    made = TASK.create(config.load(TASK.options, options, "task"), dimensions)
-    assert isinstance(made, Segmentation)
-    return made
+    segmenter = TASK.create(config.load(TASK.options, options, "task"), dimensions)
+    assert isinstance(segmenter, Segmentation)
+    return segmenter
 
 
 class Threshold(nn.Module):
-    """Calls a pixel foreground where it is above 0; insists on sides that are a multiple of 8 and counts its calls."""
+    """Calls a pixel foreground where it is above 0.
+
+    It insists on sides that are a multiple of 8, and counts its calls.
+    """
 
     divisible = 8
 
@@ -52,135 +54,52 @@ class Fixed(nn.Module):
         return self.logits
 
 
-def brute_force_hd95(predicted: Any, truth: Any, spacing: tuple[float, ...]) -> float:
-    """Every surface pixel against every surface pixel of the other mask, neighbours looked up one by one."""
-
-    def surface(mask: Any) -> Any:
-        found = []
-        for place in np.argwhere(mask):
-            around = [
-                place + step * np.eye(mask.ndim, dtype=int)[axis]
-                for axis in range(mask.ndim)
-                for step in (-1, 1)
-            ]
-            outside = [
-                np.any(p < 0) or np.any(p >= mask.shape) or not mask[tuple(p)] for p in around
-            ]
-            if any(outside):
-                found.append(place * np.array(spacing))
-        return np.array(found)
-
-    apart = np.linalg.norm(surface(predicted)[:, None] - surface(truth)[None], axis=2)
-    return max(float(np.percentile(apart.min(1), 95)), float(np.percentile(apart.min(0), 95)))
-
-
-class TestHausdorff95:
-    @pytest.mark.parametrize(
-        ("shape", "spacing"),
-        [((17, 23), (1.0, 1.0)), ((17, 23), (0.4, 2.5)), ((9, 8, 7), (0.7, 1.3, 5.0))],
-    )
-    @pytest.mark.parametrize("seed", range(4))
-    def test_equals_brute_force(
-        self, shape: tuple[int, ...], spacing: tuple[float, ...], seed: int
-    ) -> None:
-        random = np.random.default_rng(seed)
-        predicted, truth = random.random(shape) < 0.05 * (seed + 1), random.random(shape) < 0.3
-        assert hausdorff_95(predicted, truth, spacing) == pytest.approx(
-            brute_force_hd95(predicted, truth, spacing), rel=1e-9
-        )
-
-    @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.5, 0.8, 3.0)])
-    def test_agrees_with_monai(self, spacing: tuple[float, ...]) -> None:
-        from monai.metrics.hausdorff_distance import compute_hausdorff_distance
-
-        grid = np.indices((20, 22, 14))
-        predicted, truth = (
-            (np.square(grid - np.reshape(c, (3, 1, 1, 1))).sum(0) < 25)
-            for c in ((9, 10, 6), (11, 10, 7))
-        )
-        theirs = compute_hausdorff_distance(
-            torch.tensor(predicted)[None, None].float(),
-            torch.tensor(truth)[None, None].float(),
-            include_background=True,
-            percentile=95,
-            spacing=spacing,
-        )
-        assert hausdorff_95(predicted, truth, spacing) == pytest.approx(float(theirs), rel=1e-5)
-
-    def test_a_shift_is_its_own_length_in_mm(self) -> None:
-        truth, predicted = np.zeros((2, 30, 30), bool)
-        truth[5:10, 5:10] = predicted[5:10, 12:17] = True
-        assert hausdorff_95(predicted, truth, (1.0, 0.5)) == pytest.approx(3.5)
-        assert hausdorff_95(truth, truth, (1.0, 0.5)) == 0.0
-
-    def test_empty_masks(self) -> None:
-        empty, full = np.zeros((30, 40), bool), np.ones((30, 40), bool)
-        assert math.isnan(hausdorff_95(empty, empty, (1.0, 1.0)))
-        assert (
-            hausdorff_95(empty, full, (1.0, 1.0))
-            == hausdorff_95(full, empty, (1.0, 1.0))
-            == pytest.approx(50.0)
-        )
-        assert hausdorff_95(full, empty, (2.0, 2.0)) == pytest.approx(100.0)
-
-
-class TestDice:
-    def test_equals_a_count_pixel_by_pixel(self) -> None:
-        random = np.random.default_rng(1)
-        a, b = random.random((2, 6, 7)) < 0.5
-        both = sum(bool(x) and bool(y) for x, y in zip(a.flat, b.flat, strict=True))
-        assert dice(a, b) == pytest.approx(2 * both / (sum(a.flat) + sum(b.flat)))
-
-    def test_empty_masks(self) -> None:
-        empty, one = np.zeros((3, 3), bool), np.eye(3, dtype=bool)
-        assert (dice(empty, empty), dice(empty, one), dice(one, empty), dice(one, one)) == (
-            1.0,
-            0.0,
-            0.0,
-            1.0,
-        )
-
-
 class TestSummarise:
     def kept(
-        self, made: Segmentation, found: Any, truth: Any, spacing: tuple[float, ...] = (1.0, 1.0)
+        self,
+        segmenter: Segmentation,
+        predicted: Any,
+        truth: Any,
+        spacing: tuple[float, ...] = (1.0, 1.0),
     ) -> Any:
-        masks = (torch.tensor(np.asarray(m), dtype=torch.uint8)[None] for m in (found, truth))
+        masks = (torch.tensor(np.asarray(m), dtype=torch.uint8)[None] for m in (predicted, truth))
         prediction, mask = masks
-        return made.row({"mask": prediction}, Sample(mask.float(), spacing, targets=of_one(mask)))
+        return segmenter.row(
+            {"mask": prediction}, Sample(mask.float(), spacing, targets=of_one(mask))
+        )
 
     def test_means_over_classes_then_images(self) -> None:
-        made = task(classes=["head", "tail"])
-        first = self.kept(made, [[1, 1, 0, 2]], [[1, 0, 0, 2]])
-        second = self.kept(made, [[0, 0, 0, 0]], [[0, 0, 2, 0]], spacing=(3.0, 1.0))
-        found = made.summarise([first, second])
-        assert found["dice_head"] == pytest.approx((2 / 3 + 1) / 2)
-        assert found["dice_tail"] == pytest.approx((1 + 0) / 2)
-        assert found["dice"] == pytest.approx((found["dice_head"] + found["dice_tail"]) / 2)
-        assert found["hd95"] == pytest.approx(((0.95 + 0.0) / 2 + 5.0) / 2)
-        assert found.keys() == made.higher_is_better.keys()
+        segmenter = task(classes=["head", "tail"])
+        first = self.kept(segmenter, [[1, 1, 0, 2]], [[1, 0, 0, 2]])
+        second = self.kept(segmenter, [[0, 0, 0, 0]], [[0, 0, 2, 0]], spacing=(3.0, 1.0))
+        metrics = segmenter.summarise([first, second])
+        assert metrics["dice_head"] == pytest.approx((2 / 3 + 1) / 2)
+        assert metrics["dice_tail"] == pytest.approx((1 + 0) / 2)
+        assert metrics["dice"] == pytest.approx((metrics["dice_head"] + metrics["dice_tail"]) / 2)
+        assert metrics["hd95"] == pytest.approx(((0.95 + 0.0) / 2 + 5.0) / 2)
+        assert metrics.keys() == segmenter.higher_is_better.keys()
 
     def test_one_class_has_two_metrics(self) -> None:
-        made = task()
-        found = made.summarise([self.kept(made, np.eye(4), np.eye(4))])
-        assert found == {"dice": 1.0, "hd95": 0.0}
-        assert made.higher_is_better == {"dice": True, "hd95": False}
+        segmenter = task()
+        metrics = segmenter.summarise([self.kept(segmenter, np.eye(4), np.eye(4))])
+        assert metrics == {"dice": 1.0, "hd95": 0.0}
+        assert segmenter.higher_is_better == {"dice": True, "hd95": False}
 
     def test_undefined_values_are_nan(self) -> None:
-        made = task()
-        assert math.isnan(made.summarise([])["dice"])
-        only_empty = made.summarise([self.kept(made, np.zeros((4, 4)), np.zeros((4, 4)))])
+        segmenter = task()
+        assert math.isnan(segmenter.summarise([])["dice"])
+        only_empty = segmenter.summarise([self.kept(segmenter, np.zeros((4, 4)), np.zeros((4, 4)))])
         assert only_empty["dice"] == 1.0
         assert math.isnan(only_empty["hd95"])
 
     def test_a_mask_of_another_size_or_none_is_the_hospitals_fault(self) -> None:
-        made = task()
+        segmenter = task()
         with pytest.raises(SiteError, match="size of their images"):
-            self.kept(made, np.zeros((4, 4)), np.zeros((4, 5)))
+            self.kept(segmenter, np.zeros((4, 4)), np.zeros((4, 5)))
         with pytest.raises(SiteError, match="no mask"):
-            made.row({"mask": torch.zeros(1, 4, 4)}, Sample(torch.zeros(1, 4, 4), (1.0, 1.0)))
+            segmenter.row({"mask": torch.zeros(1, 4, 4)}, Sample(torch.zeros(1, 4, 4), (1.0, 1.0)))
         with pytest.raises(SiteError, match="no mask"):
-            made.loss(Threshold(), Batch(torch.zeros(1, 1, 8, 8)))
+            segmenter.loss(Threshold(), Batch(torch.zeros(1, 1, 8, 8)))
 
 
 class TestLoss:
@@ -290,9 +209,9 @@ class TestPredict:
         self, shape: tuple[int, ...], options: dict[str, Any]
     ) -> None:
         images = torch.randn(shape, generator=torch.Generator().manual_seed(2))
-        found = task(len(shape) - 2, **options).predict(Threshold().eval(), images)
-        assert len(found) == shape[0]
-        for prediction, image in zip(found, images, strict=True):
+        predictions = task(len(shape) - 2, **options).predict(Threshold().eval(), images)
+        assert len(predictions) == shape[0]
+        for prediction, image in zip(predictions, images, strict=True):
             assert prediction["mask"].dtype == torch.uint8
             assert torch.equal(prediction["mask"], (image > 0).to(torch.uint8))
 
@@ -334,10 +253,10 @@ class TestPredict:
         network = unet(2)
         expected = task().predict(network, images)
         with torch.autocast("cpu", torch.bfloat16):
-            found = task().predict(network, images)
+            predictions = task().predict(network, images)
         same = [
             float((f["mask"] == e["mask"]).float().mean())
-            for f, e in zip(found, expected, strict=True)
+            for f, e in zip(predictions, expected, strict=True)
         ]
         assert min(same) > 0.95
 
@@ -370,22 +289,25 @@ def test_impossible_settings_are_named(options: dict[str, Any], place: str) -> N
 
 
 def test_what_the_reader_and_the_network_are_told() -> None:
-    made = task(classes=["cortex", "tumour"], mask_values=[128, 255])
-    assert (made.needs, made.mask_values, made.outputs, made.classes) == (
+    segmenter = task(classes=["cortex", "tumour"], mask_values=[128, 255])
+    assert (segmenter.needs, segmenter.mask_values, segmenter.outputs, segmenter.classes) == (
         {"mask"},
         (128, 255),
         3,
         ("cortex", "tumour"),
     )
     assert task().mask_values is None
-    assert made.for_site([]) is made
+    assert segmenter.for_site([]) is segmenter
 
 
 @pytest.mark.parametrize("loss", ["dice", "dice_ce"])
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_learns_a_tiny_problem(dimensions: int, loss: str) -> None:
-    """Bright boxes on noise, in images whose sides are no multiple of the network's: the loss halves and the boxes are found."""
-    made, network = task(dimensions, loss=loss), unet(dimensions).train()
+    """Bright boxes on noise: the loss halves and the boxes are predicted.
+
+    The sides of the images are no multiple of the network's.
+    """
+    segmenter, network = task(dimensions, loss=loss), unet(dimensions).train()
     masks = torch.zeros(2, 1, *(18, 15, 9)[:dimensions], dtype=torch.uint8)
     for image, (start, end) in enumerate([(3, 8), (5, 9)]):
         box = masks[image, 0]
@@ -396,15 +318,15 @@ def test_learns_a_tiny_problem(dimensions: int, loss: str) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
     losses = []
     for _ in range(40):
-        value = made.loss(network, Batch(images, of_many(masks)))
+        value = segmenter.loss(network, Batch(images, of_many(masks)))
         value.backward()
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(value.detach()))
     assert losses[-1] < losses[0] / 2
-    found = made.predict(network.eval(), images)
+    predictions = segmenter.predict(network.eval(), images)
     kept = [
-        made.row(f, Sample(images[i], (1.0,) * dimensions, targets=of_one(masks[i])))
-        for i, f in enumerate(found)
+        segmenter.row(f, Sample(images[i], (1.0,) * dimensions, targets=of_one(masks[i])))
+        for i, f in enumerate(predictions)
     ]
-    assert made.summarise(kept)["dice"] > 0.7
+    assert segmenter.summarise(kept)["dice"] > 0.7

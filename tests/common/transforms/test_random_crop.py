@@ -1,4 +1,4 @@
-"""random_crop."""
+"""random_crop: a part of the image, drawn evenly, and on what is labelled as often as asked."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from common.sample import Sample
+from tests.common.transforms.images import generator
 from tests.targets import Seen, of_one
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def _numbered(*size: int) -> Sample:
@@ -25,7 +22,7 @@ def _numbered(*size: int) -> Sample:
 def test_window_is_a_part_of_image_and_mask(step):
     sample = _numbered(20, 30)
     for seed in range(20):
-        result = step("random_crop", size=[8, 12])(sample, _generator(seed))
+        result = step("random_crop", size=[8, 12])(sample, generator(seed))
         top, left = divmod(int(result.image[0, 0, 0]), 30)
         assert torch.equal(result.image, sample.image[:, top : top + 8, left : left + 12])
         assert torch.equal(Seen(result).mask, Seen(sample).mask[:, top : top + 8, left : left + 12])
@@ -33,7 +30,7 @@ def test_window_is_a_part_of_image_and_mask(step):
 
 def test_every_start_is_drawn(step):
     starts = {
-        int(step("random_crop", size=[7, 3])(_numbered(8, 4), _generator(s)).image[0, 0, 0])
+        int(step("random_crop", size=[7, 3])(_numbered(8, 4), generator(s)).image[0, 0, 0])
         for s in range(60)
     }
     assert starts == {0, 1, 4, 5}
@@ -48,7 +45,7 @@ def test_foreground_is_in_the_window(size, step):
     seen = set()
     for seed in range(30):
         result = step("random_crop", size=[9], foreground=1.0)(
-            sample.with_(targets=of_one(mask)), _generator(seed)
+            sample.with_(targets=of_one(mask)), generator(seed)
         )
         assert result.image.shape[1:] == (9,) * len(size)
         seen |= set(Seen(result).mask.unique().tolist())
@@ -56,7 +53,7 @@ def test_foreground_is_in_the_window(size, step):
     assert seen == {0, 1, 2}
     hits = sum(
         int(
-            step("random_crop", size=[9])(sample.with_(targets=of_one(mask)), _generator(s))
+            step("random_crop", size=[9])(sample.with_(targets=of_one(mask)), generator(s))
             .targets["mask"]
             .values.any()
         )
@@ -71,7 +68,7 @@ def test_foreground_pixels_are_drawn_evenly(step):
     mask[0, 10, 10], mask[0, 20, 18:21] = 1, 1
     centres = [
         step("random_crop", size=[1], foreground=1.0)(
-            sample.with_(targets=of_one(mask)), _generator(s)
+            sample.with_(targets=of_one(mask)), generator(s)
         ).image.item()
         for s in range(400)
     ]
@@ -84,14 +81,14 @@ def test_boxes_are_a_foreground_too(step):
         targets=of_one(boxes=torch.tensor([[40.0, 4.0, 44.0, 10.0]]), classes=torch.tensor([5]))
     )
     for seed in range(10):
-        result = step("random_crop", size=[12, 12], foreground=1.0)(sample, _generator(seed))
+        result = step("random_crop", size=[12, 12], foreground=1.0)(sample, generator(seed))
         assert Seen(result).boxes.tolist() == [[4.0, 3.0, 8.0, 9.0]]
         assert Seen(result).classes.tolist() == [5]
 
 
 def test_a_small_image_is_padded_evenly(draw, step, bounds):
     sample = draw((20, 40))
-    result = step("random_crop", size=[32, 40], fill=-3.0)(sample, _generator(0))
+    result = step("random_crop", size=[32, 40], fill=-3.0)(sample, generator(0))
     assert torch.equal(result.image[:, 6:26], sample.image) and bool(
         (result.image[:, :6] == -3).all()
     )
@@ -106,7 +103,7 @@ def test_a_box_that_leaves_the_window_is_dropped(step):
         targets=of_one(boxes=boxes, classes=torch.arange(3)),
     )
     for seed in range(20):
-        result = step("random_crop", size=[10, 10])(sample, _generator(seed))
+        result = step("random_crop", size=[10, 10])(sample, generator(seed))
         widths = (Seen(result).boxes[:, 2] - Seen(result).boxes[:, 0]).tolist()
         full = [10.0, 10.0, 4.0]
         assert all(
@@ -117,7 +114,7 @@ def test_a_box_that_leaves_the_window_is_dropped(step):
 def test_no_foreground_falls_back_to_any_window(step):
     sample = _numbered(20, 30).with_(targets=of_one(torch.zeros(1, 20, 30, dtype=torch.uint8)))
     starts = {
-        int(step("random_crop", size=[8], foreground=1.0)(sample, _generator(s)).image[0, 0, 0])
+        int(step("random_crop", size=[8], foreground=1.0)(sample, generator(s)).image[0, 0, 0])
         for s in range(20)
     }
     assert len(starts) > 10

@@ -1,4 +1,4 @@
-"""The contract of every installed step."""
+"""The contract of every installed step, and what several steps have in common."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 from common.errors import StudyError
 from common.sample import Batch, Sample
 from common.study import config, plugins
-from tests.targets import Seen
+from tests.common.transforms.images import as_image, generator, sample_of
+from tests.targets import Seen, of_many
 
 PACKAGE = "common.transforms"
 REQUIRED: dict[str, dict[str, Any]] = {
@@ -21,6 +22,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
 }
 NO_BOXES = {"elastic"}
 SIZES = [(24, 24), (24, 36), (18, 24, 12)]
+LARGER = [(32, 32), (32, 48), (24, 32, 20)]
+"""Sizes at which a moved outline is seen to a share of a pixel."""
 REFUSED = [
     ("affine", {"rotation": 200.0}),
     ("affine", {"scale": [1.2, 0.8]}),
@@ -76,8 +79,8 @@ def _run(
 
 
 def _tensors(value: Sample | Batch) -> list[torch.Tensor]:
-    found = [v for v in vars(value).values() if isinstance(v, torch.Tensor)]
-    return found + [
+    tensors = [v for v in vars(value).values() if isinstance(v, torch.Tensor)]
+    return tensors + [
         t
         for v in vars(value).values()
         if isinstance(v, tuple)
@@ -136,16 +139,18 @@ def test_boxes_stay_in_the_image_with_their_classes(name, draw, batch):
 @pytest.mark.parametrize("name", plugins.names(PACKAGE))
 def test_same_generator_same_result_and_input_untouched(name, draw, batch):
     transform, options = _transform(name)
-    given = batch((24, 36), name not in NO_BOXES) if transform.kind == "augment" else draw((24, 36))
-    kept = [t.clone() for t in _tensors(given)]
+    original = (
+        batch((24, 36), name not in NO_BOXES) if transform.kind == "augment" else draw((24, 36))
+    )
+    kept = [t.clone() for t in _tensors(original)]
     function = transform.prepare or transform.augment or transform.crop
     results = []
     for _ in range(2):
         random = [] if transform.kind == "prepare" else [torch.Generator().manual_seed(3)]
         torch.manual_seed(len(results))
-        results.append(_tensors(function(options, given, *random)))
+        results.append(_tensors(function(options, original, *random)))
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(kept, _tensors(given), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(kept, _tensors(original), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -168,10 +173,10 @@ def test_other_seeds_give_other_results(name, draw, batch):
 def test_probability_zero_changes_nothing(name, batch):
     transform = plugins.load(PACKAGE, name, "TRANSFORM")
     options = config.load(transform.options, {"probability": 0.0}, name)
-    given = batch((24, 36), name not in NO_BOXES)
-    result = transform.augment(options, given, torch.Generator().manual_seed(1))
-    assert torch.allclose(result.images, given.images, atol=1e-4) and torch.equal(
-        Seen(result).masks, Seen(given).masks
+    original = batch((24, 36), name not in NO_BOXES)
+    result = transform.augment(options, original, torch.Generator().manual_seed(1))
+    assert torch.allclose(result.images, original.images, atol=1e-4) and torch.equal(
+        Seen(result).masks, Seen(original).masks
     )
 
 
@@ -192,3 +197,70 @@ def test_a_size_for_three_axes_is_refused_for_two(name, draw, step):
         step(name, **{key: values})(
             draw((24, 24)), *([torch.Generator()] if name == "random_crop" else [])
         )
+
+
+@pytest.mark.parametrize("size", LARGER)
+@pytest.mark.parametrize("name", ["flip", "rotate90"])
+def test_exact_steps_move_mask_and_boxes_exactly(name, size, batch, step, bounds):
+    original = as_image(batch(size))
+    result = step(name, **({"axes": [0, 1]} if name == "flip" else {}))(original, generator())
+    assert torch.equal(result.images, Seen(result).masks.float())
+    assert any(
+        not torch.equal(a, b) for a, b in zip(Seen(result).masks, Seen(original).masks, strict=True)
+    )
+    for mask, boxes in zip(Seen(result).masks, Seen(result).boxes, strict=True):
+        assert torch.equal(bounds(mask[0]), boxes)
+
+
+@pytest.mark.parametrize("size", LARGER)
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("affine", {"rotation": 40.0, "shear": 10.0}),
+        ("elastic", {"strength": 0.35, "probability": 1.0}),
+    ],
+)
+def test_mask_follows_the_image(name, table, size, batch, step):
+    original = as_image(batch(size, boxes=False))
+    result = step(name, **table)(original, generator())
+    seen, kept = result.images > 0.5, Seen(result).masks > 0
+    overlap = 2 * (seen & kept).sum().item() / (seen.sum() + kept.sum()).item()
+    assert overlap > (0.97 if len(size) == 2 else 0.93)
+    assert (kept != (Seen(original).masks > 0)).float().mean() > 0.002
+
+
+def test_a_batch_without_any_box(batch, step):
+    none = batch((32, 48)).with_(
+        targets=of_many(
+            boxes=(torch.zeros(0, 4),) * 8, classes=(torch.zeros(0, dtype=torch.long),) * 8
+        )
+    )
+    for name in ("flip", "rotate90", "affine"):
+        result = step(name)(none, generator())
+        assert all(b.shape == (0, 4) for b in Seen(result).boxes) and all(
+            c.dtype == torch.long for c in Seen(result).classes
+        )
+
+
+@pytest.mark.parametrize("name", ["intensity", "colour", "noise", "blur", "cutout"])
+def test_masks_and_boxes_stay(name, batch, step):
+    for size in ((24, 36), (16, 20, 12)):
+        original = batch(size)
+        result = step(name, probability=1)(original, generator())
+        assert (
+            torch.equal(Seen(result).masks, Seen(original).masks)
+            and result.targets["boxes"] is original.targets["boxes"]
+        )
+        assert not torch.equal(result.images, original.images)
+
+
+def test_constant_images_become_zero(step):
+    for value in (0.0, 0.1, -1024.0, 1.7e6):
+        image = sample_of(torch.full((1, 16, 16), value))
+        for name, table in (
+            ("standardise", {}),
+            ("standardise", {"nonzero": True}),
+            ("rescale", {}),
+        ):
+            assert bool((step(name, **table)(image).image == 0).all())
+        assert float(step("local_contrast", sigma=2.0)(image).image.abs().max()) < 1

@@ -1,4 +1,8 @@
-"""The hash tree: the public example of eight entries, both kinds of proofs against an independent reading of RFC 6962, and wrong proofs."""
+"""The hash tree.
+
+The public example of eight entries, both kinds of proofs against an independent reading of RFC
+6962, and wrong proofs.
+"""
 
 from __future__ import annotations
 

@@ -109,7 +109,10 @@ def test_any_change_after_the_signing_is_noticed(text: str) -> None:
 
 
 def test_only_the_pinned_key_counts() -> None:
-    """Whoever rules the server has the authority's key and can certify a second roster key; it opens nothing."""
+    """Whoever rules the server has the authority's key and can certify a second roster key.
+
+    It opens nothing.
+    """
     second = certificates.signer(CA, "roster", NOW, 3650)
     with pytest.raises(SignatureError, match="not signed by the consortium's roster key"):
         verify(rosters.sign(ROSTER, second.key))

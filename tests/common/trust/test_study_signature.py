@@ -1,4 +1,4 @@
-"""Only the coordinator's signature over this very study, for this consortium and this time, is accepted."""
+"""Only the coordinator's signature over this very study, here and now, is accepted."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_the_signed_bytes_are_fixed() -> None:
     """Another implementation must come to the same bytes."""
     statement = Statement("c", "r", "s", "i", "e")
     assert (
-        statement.signed()
-        == b'consilium study v1\0{"consortium":"c","expires":"e","issued":"i","run":"r","study":"s"}'
+        statement.signed() == b"consilium study v1\0"
+        b'{"consortium":"c","expires":"e","issued":"i","run":"r","study":"s"}'
     )
 
 

@@ -1,4 +1,7 @@
-"""Signed heads: what is signed is what is checked, for one purpose, and contradictions are named."""
+"""Signed heads.
+
+What is signed is what is checked, for one purpose, and contradictions are named.
+"""
 
 from __future__ import annotations
 

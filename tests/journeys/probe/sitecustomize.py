@@ -1,4 +1,7 @@
-"""Planted in front of the path of processes under test: each call of Python that opens the network is written down, however short it is."""
+"""Planted in front of the path of processes under test.
+
+Each call of Python that opens the network is written down, however short it is.
+"""
 
 import os
 import sys

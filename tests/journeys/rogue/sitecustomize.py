@@ -1,6 +1,9 @@
-"""Code that somebody smuggled into a hospital's installation: once the process is at work, it tries what the walls forbid.
+"""Code that somebody smuggled into a hospital's installation.
 
-The environment says where to (ROGUE, as JSON); with "free" the walls are torn down beforehand, which is the control.
+Once the process is at work, it tries what the walls forbid.
+
+The environment says where to (ROGUE, as JSON); with "free" the walls are torn down beforehand,
+which is the control.
 """
 
 import errno

@@ -13,7 +13,7 @@ import pytest
 
 from client.commands import site_commands as client_cli
 from common.cli import arguments, main
-from common.cli.arguments import Parser
+from common.cli.parser import Parser
 from common.errors import ArgumentError
 from server.commands import server_commands as server_cli
 

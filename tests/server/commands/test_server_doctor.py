@@ -133,7 +133,7 @@ def test_its_version(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     script.chmod(0o755)
     monkeypatch.setattr(proxy, "program", lambda: str(script))
     [found] = [finding for finding in server_doctor.examine(home) if finding.name == "nginx"]
-    assert (found.state, found.found) == ("ok", f"1.2.3 at {script}")
+    assert (found.state, found.observation) == ("ok", f"1.2.3 at {script}")
     monkeypatch.setenv("FAKE", "1")
     assert [finding.name for finding in wrongs(home)] == ["nginx"]
 

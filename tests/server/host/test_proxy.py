@@ -9,7 +9,6 @@ import base64
 import hashlib
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -34,6 +33,7 @@ from server.host.notify import Notifier
 from server.host.proxy import Proxy, configuration, members
 from server.host.site_registry import Enrolment, RegisteredSite
 from tests.patience import patient, until
+from tests.ports import free_ports
 
 NOW = datetime.now(UTC)
 KEYS = {
@@ -52,22 +52,16 @@ def hospital(key: bytes, serial: str) -> RegisteredSite:
     return RegisteredSite("", "2026-03-15T12:00:00+00:00", enrolled(key, serial))
 
 
-def free() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A provisioned home, at a path with a space in it."""
     top = Path(tempfile.mkdtemp())
+    port, link = free_ports(2)
     table = {
         "name": "chest-4",
         "address": "localhost",
-        "port": free(),
-        "link_port": free(),
+        "port": port,
+        "link_port": link,
         "sites": ["north", "valley"],
     }
     (top / "c.toml").write_text(toml.dumps(table))

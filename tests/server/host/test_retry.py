@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from server.host import retry
-from server.host.retry import Heart, LinkError, OverError, Retry, SilentError
+from server.host.retry import Heart, LinkError, Retry, RunOverError, SilentError
 from tests.patience import until
 
-HOUSE = Path(__file__).resolve().parents[2]
+HOUSE = Path(__file__).resolve().parents[3]
 REQUEST = httpx.Request("POST", "https://localhost/v1/runtime/x")
 
 
@@ -87,9 +87,9 @@ def test_a_wait_ends_when_the_process_is_to_stop() -> None:
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_is_not_accepted_ends_this_call_and_every_later_one(status: int) -> None:
     policy = Retry(refusal="The run is over.")
-    with pytest.raises(OverError, match=r"^The run is over\.$"):
+    with pytest.raises(RunOverError, match=r"^The run is over\.$"):
         policy.invoke(answers(status))
-    with pytest.raises(OverError, match=r"^The run is over\.$"):
+    with pytest.raises(RunOverError, match=r"^The run is over\.$"):
         policy.invoke(answers(200))
 
 
@@ -99,7 +99,7 @@ def test_another_refusal_is_told_at_once(status: int) -> None:
         LinkError, match=rf"refuses a call with status {status}; its log says why"
     ) as caught:
         Retry().invoke(answers(status))
-    assert not isinstance(caught.value, OverError | SilentError)
+    assert not isinstance(caught.value, RunOverError | SilentError)
 
 
 def test_a_foreign_certificate_is_not_waited_for() -> None:
@@ -141,7 +141,7 @@ def test_a_beat_that_is_not_wanted_ends_the_run_at_its_next_call() -> None:
     heart.start()
     until(policy.over.is_set)
     heart.stop()
-    with pytest.raises(OverError, match="takes no more of this run"):
+    with pytest.raises(RunOverError, match="takes no more of this run"):
         policy.invoke(answers(200))
 
 

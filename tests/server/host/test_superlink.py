@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,12 +22,13 @@ import pytest
 from common.study import toml
 from server.commands.provision import provision
 from server.host import supervisor
-from server.host.retry import OverError
+from server.host.retry import RunOverError
 from server.host.superlink import Address, Queue
 from server.host.superlink_control import RunState
 from server.host.supervisor import ServerHome
 from tests import small
 from tests.patience import until
+from tests.ports import free_ports
 
 HOUSE = Path(__file__).resolve().parents[3]
 PATIENCE = 3.0
@@ -57,16 +57,12 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("link")
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as other,
-    ):
-        ports = [door.getsockname()[1] for door in (one, other)]
+    port, link_port = free_ports(2)
     table = {
         "name": "trial",
         "address": "localhost",
-        "port": ports[0],
-        "link_port": ports[1],
+        "port": port,
+        "link_port": link_port,
         "sites": ["north"],
     }
     (folder / "c.toml").write_text(toml.dumps(table))
@@ -149,7 +145,7 @@ def running(scene: Scene, name: str) -> Iterator[Running]:
 
 def test_another_secret_is_refused_in_one_sentence(scene: Scene) -> None:
     queue = Queue(scene.address, b"0" * 64)
-    with pytest.raises(OverError, match=r"does not accept the secret in superexec\.secret"):
+    with pytest.raises(RunOverError, match=r"does not accept the secret in superexec\.secret"):
         queue.take()
     queue.close()
 
@@ -168,6 +164,17 @@ def test_a_person_s_word_ends_the_run_as_stopped(scene: Scene) -> None:
     )
 
 
+def test_ctrl_c_and_the_server_s_own_word_after_it_are_one_stop(scene: Scene) -> None:
+    """At a terminal both reach the run; the second one comes while it writes down how it ended."""
+    with running(scene, "terminal") as run:
+        for number in (signal.SIGINT, *[signal.SIGTERM] * 3):
+            run.process.send_signal(number)
+        code, said = run.ended()
+    assert code == 1 and not (run.folder / "pid").exists()
+    assert "Traceback" not in "".join(said) and "KeyboardInterrupt" not in "".join(said)
+    assert scene.state(run.run_id).outcome == "stopped"
+
+
 def test_a_run_that_was_stopped_at_the_superlink_says_so(scene: Scene) -> None:
     with running(scene, "second") as run:
         with scene.home.control() as control:
@@ -175,7 +182,7 @@ def test_a_run_that_was_stopped_at_the_superlink_says_so(scene: Scene) -> None:
         code, said = run.ended()
     assert code == 1 and not (run.folder / "pid").exists()
     assert said[-1].startswith(
-        "OverError: The SuperLink takes no more of this run: it was stopped there"
+        "RunOverError: The SuperLink takes no more of this run: it was stopped there"
     )
     assert "Traceback" not in "".join(said) and "KeyboardInterrupt" not in "".join(said)
 

@@ -17,25 +17,20 @@ from common.trust.certificates import Credential
 from server.commands.provision import provision
 from server.host import supervisor
 from server.host.supervisor import ServerHome
+from tests.ports import free_ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
 
-def free() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> ServerHome:
+    port, link = free_ports(2)
     table = {
         "name": "chest-4",
         "address": "localhost",
-        "port": free(),
-        "link_port": free(),
+        "port": port,
+        "link_port": link,
         "sites": ["north"],
     }
     (tmp_path / "c.toml").write_text(toml.dumps(table))

@@ -1,5 +1,8 @@
-"""The same files through MONAI's PydicomReader, which stacks a folder by InstanceNumber: it is wrong or fails where this reader is right or
-refuses. Each case shows both, so that the tests above are known to be about real faults."""
+"""The same files through MONAI's PydicomReader, which stacks a folder by InstanceNumber.
+
+It is wrong or fails where this reader is right or refuses. Each case shows both, so that the other
+tests of this folder are seen to be about real faults.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from pydicom.dataset import Dataset
 
 from client.readers.dicom.reasons import Reason
 from client.readers.dicom.series import read, sort
-from tests.client.readers.dicom.made import axial, base, enhanced, files, ramp, slices
+from tests.client.readers.dicom.dicom_objects import axial, base, enhanced, files, ramp, slices
 
 
 def theirs(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """MONAI's array turned as ours is (``[1, i, j, k]``), and its affine's column of the slice axis."""
+    """MONAI's array turned as ours is, ``[1, i, j, k]``, and its affine's slice axis."""
     reader = PydicomReader()
     array, meta = reader.get_data(reader.read(str(folder)))
     assert array.ndim == 3
@@ -54,8 +57,8 @@ def test_two_series_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_missing_slice(tmp_path: Path) -> None:
-    made = slices(ramp(5))
-    paths = files(tmp_path, [*made[:2], *made[3:]])
+    data_sets = slices(ramp(5))
+    paths = files(tmp_path, [*data_sets[:2], *data_sets[3:]])
     assert abs(theirs(tmp_path)[1][2]) == pytest.approx(4.0)
     assert [refused.reason for refused in sort(paths)[1]] == [Reason.GAP]
 
@@ -80,12 +83,12 @@ def test_monochrome1(tmp_path: Path) -> None:
     ],
 )
 def test_what_stops_the_other_reader(tmp_path: Path, odd: Any) -> None:
-    made = slices(ramp())
+    data_sets = slices(ramp())
     if "InstanceNumber" in odd():
-        made.append(odd())
+        data_sets.append(odd())
     else:
-        made = slices(ramp(), InstanceNumber=None)
-    paths = files(tmp_path, made)
+        data_sets = slices(ramp(), InstanceNumber=None)
+    paths = files(tmp_path, data_sets)
     with pytest.raises(ValueError):
         theirs(tmp_path)
     np.testing.assert_array_equal(read(sort(paths)[0][0]).array, axial(ramp()))

@@ -17,7 +17,7 @@ from client.readers.dicom import opening
 from client.readers.dicom.opening import open_header
 from client.readers.dicom.reasons import DicomError, Reason
 from common.errors import CaseError
-from tests.client.readers.dicom.made import base, item, ramp, save, slices
+from tests.client.readers.dicom.dicom_objects import base, item, ramp, save, slices
 
 SEQUENCE, ITEM = b"\x40\x00\x75\x02", b"\xfe\xff\x00\xe0"  # (0040,0275) RequestAttributesSequence
 UNDEFINED = b"\xff\xff\xff\xff"
@@ -110,7 +110,7 @@ def test_a_well_filled_deflated_file_may_be_blank(tmp_path: Path) -> None:
 
 
 def test_a_deflated_file_whose_syntax_hides_is_not_inflated(tmp_path: Path) -> None:
-    """The transfer syntax after 64 KiB of other file meta elements, where only pydicom would find it."""
+    """The transfer syntax behind 64 KiB of other meta elements, where only pydicom looks."""
     meta = head(tmp_path, deflated=True)
     place = meta.index(b"\x02\x00\x10\x00")
     filler = b"\x02\x00\x02\x01OB\0\0" + struct.pack("<I", 1 << 16) + bytes(1 << 16)

@@ -1,4 +1,4 @@
-"""Series of five vendors against their ground truth, where the files are at hand (``CONSILIUM_PACKS`` names their folder)."""
+"""Series of five vendors against their ground truth, if ``CONSILIUM_PACKS`` names their folder."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PACKS = os.environ.get("CONSILIUM_PACKS", "")
 pytestmark = pytest.mark.skipif(
     not PACKS, reason="CONSILIUM_PACKS does not name a folder of real series"
 )
-ROOM = Path(PACKS, "dicom_series")
-TRUTHS = sorted(ROOM.glob("*/*_ground_truth.nii.gz")) if PACKS else []
+FOLDER = Path(PACKS, "dicom_series")
+TRUTHS = sorted(FOLDER.glob("*/*_ground_truth.nii.gz")) if PACKS else []
 
 
 def sorted_series(folder: Path) -> tuple[tuple[Series, ...], tuple[Refused, ...]]:
@@ -27,10 +27,12 @@ def sorted_series(folder: Path) -> tuple[tuple[Series, ...], tuple[Refused, ...]
 
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda p: f"{p.parent.name}-{p.name[:16]}")
 def test_a_series_is_its_ground_truth(truth: Path) -> None:
-    found, refused = sorted_series(truth.with_name(truth.name.removesuffix("_ground_truth.nii.gz")))
+    usable, refused = sorted_series(
+        truth.with_name(truth.name.removesuffix("_ground_truth.nii.gz"))
+    )
     assert not refused
-    ours, theirs = read(found[0]), nifti.read(truth)
-    assert len(found) == 1
+    ours, theirs = read(usable[0]), nifti.read(truth)
+    assert len(usable) == 1
     assert ours.affine is not None and theirs.affine is not None
     np.testing.assert_allclose(ours.array, theirs.array, atol=1e-3)
     np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-3)
@@ -50,23 +52,23 @@ def test_there_are_ground_truths() -> None:
     ],
 )
 def test_what_is_no_volume_is_refused(name: str, reason: Reason) -> None:
-    found, refused = sorted_series(ROOM / name)
-    assert not found
+    usable, refused = sorted_series(FOLDER / name)
+    assert not usable
     assert [one.reason for one in refused] == [reason]
 
 
 def test_a_series_whose_instance_numbers_say_nothing(tmp_path: Path) -> None:
-    found, refused = sorted_series(ROOM / "siemens_mr/t1post_22slices")
+    usable, refused = sorted_series(FOLDER / "siemens_mr/t1post_22slices")
     assert not refused
-    assert [series.shape for series in found] == [(280, 320, 22)]
-    assert found[0].spacing[2] == pytest.approx(6.5, abs=1e-3)
+    assert [series.shape for series in usable] == [(280, 320, 22)]
+    assert usable[0].spacing[2] == pytest.approx(6.5, abs=1e-3)
 
 
 def test_a_segmentation_lies_on_its_series() -> None:
     """The liver: right in the body, and brighter than what surrounds the body."""
-    found, refused = sorted_series(ROOM / "ct_with_seg")
+    usable, refused = sorted_series(FOLDER / "ct_with_seg")
     assert not refused
-    (ct,), (seg,) = ([s for s in found if s.kind == kind] for kind in ("volume", "segments"))
+    (ct,), (seg,) = ([s for s in usable if s.kind == kind] for kind in ("volume", "segments"))
     masks, array = dicom_seg.read(seg.files[0], ct), read(ct).array
     liver = masks.one(next(iter(masks.names)))
     assert seg.references == (ct.uid,)

@@ -12,7 +12,15 @@ from PIL import Image
 from client.readers import Scan, dicom, nifti, raster
 from client.readers.dicom.geometry import closest
 from client.readers.dicom.series import read, sort
-from tests.client.readers.dicom.made import base, enhanced, files, normal, ramp, save, slices
+from tests.client.readers.dicom.dicom_objects import (
+    base,
+    enhanced,
+    files,
+    normal,
+    ramp,
+    save,
+    slices,
+)
 
 TURNS = {
     "axial": (1, 0, 0, 0, 1, 0),
@@ -24,7 +32,7 @@ TURNS = {
 
 
 def nifti_of(path: Path, array: np.ndarray, cosines: tuple[float, ...], step: float) -> Path:
-    """The same ``[D, H, W]`` slices as a NIfTI file, its affine from DICOM's equation (PS3.3 C.7.6.2.1-1)."""
+    """The ``[D, H, W]`` slices as NIfTI, its affine from DICOM's equation (PS3.3 C.7.6.2.1-1)."""
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = np.array(cosines[3:]) * 0.75, np.array(cosines[:3]) * 0.5
     affine[:3, 2], affine[:3, 3] = normal(cosines) * step, (-20, -30, 40)
@@ -44,9 +52,9 @@ def check(ours: Scan, theirs: Scan) -> None:
 @pytest.mark.parametrize("turn", TURNS)
 def test_a_series_and_its_nifti_file_are_one_scan(tmp_path: Path, turn: str, step: float) -> None:
     array = ramp()
-    found, refused = sort(files(tmp_path / "d", slices(array, step, TURNS[turn])))
+    usable, refused = sort(files(tmp_path / "d", slices(array, step, TURNS[turn])))
     assert not refused
-    check(read(found[0]), nifti.read(nifti_of(tmp_path / "x.nii", array, TURNS[turn], step)))
+    check(read(usable[0]), nifti.read(nifti_of(tmp_path / "x.nii", array, TURNS[turn], step)))
 
 
 def test_a_multi_frame_object_and_its_nifti_file_are_one_scan(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Phantom hospitals: valid DICOM, labels that agree with each other, plausible Hounsfield units, nothing left to chance."""
+"""Phantom hospitals.
+
+Valid DICOM, labels that agree with each other, plausible Hounsfield units, nothing left to chance.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,20 @@ from common.errors import ArgumentError
 from common.simulation.phantoms import write
 
 HOSPITALS, PATIENTS, SIZE = 4, 4, 96
-# PS3.3 table A.3-1: modules Patient, General Study, General Series, Frame of Reference, General Equipment, General Image, Image Plane,
-# Image Pixel, CT Image and SOP Common, as numbers of attributes that must have a value (type 1) or may be empty (type 2).
+# PS3.3 table A.3-1: modules Patient, General Study, General Series, Frame of Reference, General
+# Equipment, General Image, Image Plane, Image Pixel, CT Image and SOP Common, as numbers of
+# attributes that must have a value (type 1) or may be empty (type 2).
 TYPE_1 = (
-    "StudyInstanceUID Modality SeriesInstanceUID FrameOfReferenceUID PixelSpacing ImageOrientationPatient ImagePositionPatient "
-    "SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation PixelData ImageType "
-    "RescaleIntercept RescaleSlope RescaleType SOPClassUID SOPInstanceUID PatientPosition WindowCenter WindowWidth"
+    "StudyInstanceUID Modality SeriesInstanceUID FrameOfReferenceUID PixelSpacing"
+    " ImageOrientationPatient ImagePositionPatient "
+    "SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated BitsStored HighBit"
+    " PixelRepresentation PixelData ImageType "
+    "RescaleIntercept RescaleSlope RescaleType SOPClassUID SOPInstanceUID PatientPosition"
+    " WindowCenter WindowWidth"
 )
 TYPE_2 = (
-    "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID AccessionNumber SeriesNumber "
+    "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName"
+    " StudyID AccessionNumber SeriesNumber "
     "PositionReferenceIndicator Manufacturer InstanceNumber SliceThickness KVP AcquisitionNumber"
 )
 
@@ -157,7 +165,7 @@ def test_slices_of_a_patient_are_evenly_spaced(folder):
 
 
 def test_labels_masks_and_boxes_agree(folder):
-    found = 0
+    compared = 0
     for hospital in folder.iterdir():
         with (hospital / "labels.csv").open(encoding="utf-8", newline="") as file:
             rows = {row["file"]: row for row in csv.DictReader(file)}
@@ -185,9 +193,9 @@ def test_labels_masks_and_boxes_agree(folder):
                     and inside[:, -1].any()
                 )
                 covered[y0:y1, x0:x1] = 255
-                found += 1
+                compared += 1
             assert np.all(covered[mask > 0])
-    assert found > HOSPITALS * PATIENTS / 2
+    assert compared > HOSPITALS * PATIENTS / 2
 
 
 def test_hounsfield_units_are_plausible(folder):
