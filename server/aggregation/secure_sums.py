@@ -151,19 +151,24 @@ class Sums:
                 reason = f"{error} {now.failures if now else ''}".strip()
                 self._next = None
                 continue
-            lanes, survivors = self._opened(now, added), now.state.survivors
-            return Sum(
-                added=added,
-                lanes=lanes,
-                cohort=len(now.state.terms.cohort),
-                survivors=survivors,
-                dropped={site: why for site, why in now.dropped.items() if site not in survivors},
-                late={site: why for site, why in now.dropped.items() if site in survivors},
-                values=now.values,
-                attempts=attempt,
-                exchanges=self._cohort.exchanges - before,
-            )
+            return self._sum(now, added, attempt, self._cohort.exchanges - before)
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {reason}")
+
+    def _sum(self, now: _Attempt, added: MaskedSum, attempts: int, exchanges: int) -> Sum:
+        """The opened sum, with who is in it and who is not."""
+        lanes = self._opened(now, added)
+        survivors = now.state.survivors
+        return Sum(
+            added=added,
+            lanes=lanes,
+            cohort=len(now.state.terms.cohort),
+            survivors=survivors,
+            dropped={site: why for site, why in now.dropped.items() if site not in survivors},
+            late={site: why for site, why in now.dropped.items() if site in survivors},
+            values=now.values,
+            attempts=attempts,
+            exchanges=exchanges,
+        )
 
     def _take(self, cohort: Sequence[str]) -> _Attempt:
         """A sum whose keys and shares are dealt with the last one, or a new one."""

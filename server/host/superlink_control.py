@@ -145,7 +145,9 @@ class Control:
             ) from None
         except httpx.HTTPStatusError as error:
             refusal = FlowerError.from_json(error.response.text)
-            raise ControlError(
-                "The SuperLink refuses: "
-                f"{refusal.public_details or refusal.message if refusal else error.response.status_code}."
-            ) from None
+            reason = (
+                (refusal.public_details or refusal.message)
+                if refusal
+                else error.response.status_code
+            )
+            raise ControlError(f"The SuperLink refuses: {reason}.") from None
