@@ -63,7 +63,7 @@ def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
     Of a sequence that is gone only the sequence itself counts.
     """
     old, new = scorer.values(before), scorer.values(after)
-    outcomes: dict[scorer.Place, Outcome] = {}
+    results: dict[scorer.Place, Outcome] = {}
     for place, (vr, value) in old.items():
         tag = str(place[-1])
         above = [place[:depth] for depth in range(1, len(place) - 1, 2)]
@@ -74,12 +74,12 @@ def outcomes(before: Dataset, after: Dataset) -> dict[scorer.Place, Outcome]:
             or any(one not in new for one in above)
         ):
             continue
-        outcomes[place] = (
+        results[place] = (
             keyword_for_tag(int(tag, 16)),
             "nested" if above else "top",
             _became(vr, value, new.get(place)),
         )
-    return outcomes
+    return results
 
 
 def _became(vr: str, value: object, now: tuple[str, object] | None) -> str:
@@ -99,7 +99,7 @@ def differences() -> Counter[tuple[str, str, str, str]]:
     """How often an element ends otherwise there and here: keyword, depth, there, here."""
     from dicomanonymizer import simpledicomanonymizer
 
-    outcomes: Counter[tuple[str, str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str, str]] = Counter()
     for _, read in sources():
         other = read()
         simpledicomanonymizer.anonymize_dataset(
@@ -109,8 +109,8 @@ def differences() -> Counter[tuple[str, str, str, str]]:
         theirs = outcomes(read(), other)
         for place, (keyword, depth, here) in outcomes(read(), deidentify(read(), NAMES)).items():
             if place in theirs and theirs[place][2] != here:
-                outcomes[keyword, depth, theirs[place][2], here] += 1
-    return outcomes
+                counts[keyword, depth, theirs[place][2], here] += 1
+    return counts
 
 
 def reason(keyword: str, depth: str, there: str, here: str) -> str:
