@@ -83,7 +83,7 @@ class RunRequest:
 class Session:
     """Everything that one run of the app carries from step to step."""
 
-    order: RunRequest
+    request: RunRequest
     study: Study
     run: report.FinishedRun
     transport: Transport
@@ -105,9 +105,9 @@ class Session:
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run the study that the order names."""
-    order = RunRequest(**json.loads(Path(os.environ[REQUEST]).read_text("utf-8")))
-    with Reporter(order.quiet) as reporter:
-        session = open_session(order, Transport(grid, order.seal), reporter)
+    request = RunRequest(**json.loads(Path(os.environ[REQUEST]).read_text("utf-8")))
+    with Reporter(request.quiet) as reporter:
+        session = open_session(request, Transport(grid, request.seal), reporter)
         try:
             federate(session)
             compare(session)
@@ -119,13 +119,13 @@ def main(grid: Grid, context: Context) -> None:
             conclude(session)
 
 
-def open_session(order: RunRequest, transport: Transport, reporter: Reporter) -> Session:
+def open_session(request: RunRequest, transport: Transport, reporter: Reporter) -> Session:
     """Read the study, let hospitals join, make the start weights."""
-    began, study = time.perf_counter(), order.resolved()
-    layout, start, origin = networks.start_weights(study, Path(order.study).parent)
-    gather(transport, order.expected, study.federation.min_sites, reporter.say)
-    roster = _joined(order, transport, study, reporter)
-    run = report.FinishedRun(Path(order.out), study)
+    began, study = time.perf_counter(), request.resolved()
+    layout, start, origin = networks.start_weights(study, Path(request.study).parent)
+    gather(transport, request.expected, study.federation.min_sites, reporter.say)
+    roster = _joined(request, transport, study, reporter)
+    run = report.FinishedRun(Path(request.out), study)
     reporter.say(
         f"{study.name}: {study.task.name} with {study.model.name} ({layout.size:,} "
         f"weights, {origin}), {len(roster.members)} hospitals"
@@ -135,10 +135,10 @@ def open_session(order: RunRequest, transport: Transport, reporter: Reporter) ->
     for member in roster.members:
         if member.reasons:
             reporter.say(f"  {member.site}: {' '.join(member.reasons)}")
-    session = Session(order, study, run, transport, reporter, roster, layout, start, began)
+    session = Session(request, study, run, transport, reporter, roster, layout, start, began)
     if study.secure_aggregation.enabled:
         session.sums, session.roster, session.total = tally.hold(
-            transport, study, order.run, order.roster, roster
+            transport, study, request.run, request.roster, roster
         )
         telling = [m.site for m in session.roster.members if m.counts or m.tells_metrics]
         own = (
@@ -154,13 +154,13 @@ def open_session(order: RunRequest, transport: Transport, reporter: Reporter) ->
 
 
 def _joined(
-    order: RunRequest, transport: Transport, study: Study, reporter: Reporter
+    request: RunRequest, transport: Transport, study: Study, reporter: Reporter
 ) -> Participants:
     """Who takes part.
 
     Whom the run waits for stands in its folder meanwhile, for ``consilium server status``.
     """
-    note = Path(order.out) / WAITING
+    note = Path(request.out) / WAITING
 
     def say(text: str) -> None:
         reporter.say(text)
@@ -236,19 +236,19 @@ def compare(session: Session) -> None:
     Raises:
         ArgumentError: a hospital's data cannot be used in this way here.
     """
-    kept = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
-    if session.order.compare and kept:
+    discreet = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
+    if session.request.compare and discreet:
         raise ArgumentError(
             "--compare needs every hospital's counts and metrics; "
-            f"the policy of {', '.join(kept)} keeps them."
+            f"the policy of {', '.join(discreet)} keeps them."
         )
-    if "local" in session.order.compare:
+    if "local" in session.request.compare:
         for member in session.roster.trainers:
             session.local_models[member.site] = _trained(
                 session, [member], f"{member.site} alone", 1
             )
         session.scores["local"] = _own(session)
-    if "pooled" in session.order.compare:
+    if "pooled" in session.request.compare:
         if session.roster.pooled is None:
             raise ArgumentError(
                 "--compare pooled needs all hospitals' folders on one machine; "
@@ -263,7 +263,7 @@ def conclude(session: Session) -> None:
     seconds = time.perf_counter() - session.began
     federated = session.scores.get("federated", Scores())
     computed = {"compute": federated.compute, "computers": federated.grouped_computers()}
-    more = {**computed, "engine": session.order.engine, "pictures": bool(federated.examples)}
+    more = {**computed, "engine": session.request.engine, "pictures": bool(federated.examples)}
     session.transport.traffic.take()
     moved = session.bytes or session.transport.traffic.total
     content = report.assemble(

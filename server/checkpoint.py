@@ -107,9 +107,9 @@ def load_state(run: Path, say: Callable[[str], None] = lambda line: None) -> Sav
             return _loaded(folder)
         damaged.append(f"{FOLDER}/{folder.name} is damaged ({why})")
         say(f"{damaged[-1]}; the one before it is taken")
-    told = "; ".join(damaged) or "there is none"
+    reasons = "; ".join(damaged) or "there is none"
     hint = "Start the run anew in another folder"
-    raise InputError(f"{run} has no checkpoint to go on from: {told}. {hint}.")
+    raise InputError(f"{run} has no checkpoint to go on from: {reasons}. {hint}.")
 
 
 def load(folder: Path) -> tuple[Study, Layout, Vector]:
@@ -118,15 +118,17 @@ def load(folder: Path) -> tuple[Study, Layout, Vector]:
     Raises:
         InputError: it is not a model folder, or its two files do not belong together.
     """
-    about, stored, fits = _read(folder)
+    description, stored, fits = _read(folder)
     if not fits:
-        about, stored, fits = _read(folder)  # a run may have put its next model there meanwhile
+        description, stored, fits = _read(
+            folder
+        )  # a run may have put its next model there meanwhile
     if not fits:
         why = f"{_WEIGHTS} is not the file that {_ABOUT} was written for (its SHA-256 differs)"
         raise InputError(f"{folder}: {why}; take both from one run.")
-    study = studies.parse(about["study"])
+    study = studies.parse(description["study"])
     layout, model = _assemble(study, stored)
-    if layout.digest != about.get("layout"):
+    if layout.digest != description.get("layout"):
         raise InputError(
             f"{folder}: {_WEIGHTS} does not belong to {_ABOUT}; take both files from one run."
         )
@@ -188,14 +190,14 @@ def _table(saved: Saved) -> dict[str, Any]:
 
 def _loaded(folder: Path) -> Saved:
     """A checkpoint whose files are those that were written."""
-    about: dict[str, Any] = json.loads((folder / _STATE).read_text("utf-8"))
-    study = studies.parse(about["study"])
+    state: dict[str, Any] = json.loads((folder / _STATE).read_text("utf-8"))
+    study = studies.parse(state["study"])
     layout, model = _assemble(study, load_file(folder / _WEIGHTS))
-    if layout.digest != about["layout"]:
+    if layout.digest != state["layout"]:
         why = "holds a network of another form than this version builds"
         raise InputError(f"{folder} {why}; go on with the version that wrote it.")
-    plain = {name: about[name] for name in _PLAIN}
-    memory, roster = load_file(folder / _MEMORY), _roster(about["roster"])
+    plain = {name: state[name] for name in _PLAIN}
+    memory, roster = load_file(folder / _MEMORY), _roster(state["roster"])
     return Saved(study, layout, model, memory=memory, roster=roster, **plain)
 
 

@@ -103,16 +103,18 @@ def score(
         settings: ``part`` (train, validation, test, all), ``intervals`` and ``examples`` (bool).
         secure: the run's secure sums, for hospitals that keep their metrics to themselves.
     """
-    plan = Question("evaluate", study.to_table(), number, layout.digest, model, settings)
+    question = Question("evaluate", study.to_table(), number, layout.digest, model, settings)
     if secure is not None and not all(m.tells_metrics for m in members):
-        scores = _summed(secure, plan, study, members)
+        scores = _summed(secure, question, study, members)
     else:
-        scores, names = Scores(), {m.node: m.site for m in members}
-        for node, reply in transport.ask(dict.fromkeys(names, plan), study.federation.deadline):
-            _add(scores, names[node], reply)
-    order = [m.site for m in members]
-    scores.sites = {site: scores.sites[site] for site in order if site in scores.sites}
-    scores.examples.sort(key=lambda e: order.index(e["site"]))
+        scores, sites_by_node = Scores(), {m.node: m.site for m in members}
+        for node, reply in transport.ask(
+            dict.fromkeys(sites_by_node, question), study.federation.deadline
+        ):
+            _add(scores, sites_by_node[node], reply)
+    names = [m.site for m in members]
+    scores.sites = {site: scores.sites[site] for site in names if site in scores.sites}
+    scores.examples.sort(key=lambda e: names.index(e["site"]))
     return scores
 
 
@@ -150,40 +152,40 @@ def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> d
     return cleaned
 
 
-def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member]) -> Scores:
+def _summed(secure: Sums, question: Question, study: Study, members: Sequence[Member]) -> Scores:
     """Means under masks; a hospital whose policy allows it sends its own metrics besides."""
     metrics = tuple(networks.task(study).higher_is_better)
 
-    def order(cohort: int) -> SumSpec:
-        part = str(plan.settings["part"])
+    def spec(cohort: int) -> SumSpec:
+        part = str(question.settings["part"])
         return sum_specs.order(
             study,
             "evaluate",
             cohort,
-            number=plan.round,
+            number=question.round,
             part=part,
-            model=plan.model,
-            layout=plan.layout,
+            model=question.model,
+            layout=question.layout,
             metrics=metrics,
         )
 
     scores = Scores()
     try:
-        found = secure.collect(
-            plan, order, [m.site for m in members], deadline=study.federation.deadline
+        opened = secure.collect(
+            question, spec, [m.site for m in members], deadline=study.federation.deadline
         )
     except RoundError as error:
         scores.faults = {m.site: str(error) for m in members}
         return scores
-    scores.faults = dict(found.dropped)
-    scores.summed = len(found.survivors)
+    scores.faults = dict(opened.dropped)
+    scores.summed = len(opened.survivors)
     for metric in metrics:
-        count = found.lanes[sum_specs.defined(metric)]
+        count = opened.lanes[sum_specs.defined(metric)]
         scores.means[metric] = (
-            found.lanes[metric] / count if count >= study.secure_aggregation.min_cohort else None
+            opened.lanes[metric] / count if count >= study.secure_aggregation.min_cohort else None
         )
-    for site, values in found.values.items():
-        if "metrics" in values and site in found.survivors:
+    for site, values in opened.values.items():
+        if "metrics" in values and site in opened.survivors:
             _add(scores, site, Reply(site, "evaluate", values=values))
         else:
             _computed(scores, site, values)

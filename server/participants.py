@@ -87,27 +87,27 @@ def join(
     Raises:
         InputError: fewer usable hospitals than ``federation.min_sites``.
     """
-    found = _Joining(study, scoring, transport.names())
-    plan, nodes = (
+    joining = _Joining(study, scoring, transport.names())
+    question, nodes = (
         Question("join", study.to_table(), settings={"scoring": scoring}),
         list(transport.nodes()),
     )
-    patience, told, pause = time.monotonic() + study.federation.approval, "", _FIRST_PAUSE
+    patience, waited_for, pause = time.monotonic() + study.federation.approval, "", _FIRST_PAUSE
     while True:
         waiting = [
             node
-            for node, reply in transport.ask(dict.fromkeys(nodes, plan))
-            if found.must_wait(node, reply, bool(told))
+            for node, reply in transport.ask(dict.fromkeys(nodes, question))
+            if joining.must_wait(node, reply, bool(waited_for))
         ]
         if not waiting or time.monotonic() >= patience:
-            return found.roster()
-        names = ", ".join(sorted(found.name(node) for node in waiting))
-        if names != told:
+            return joining.roster()
+        names = ", ".join(sorted(joining.name(node) for node in waiting))
+        if names != waited_for:
             say(
                 f"waiting for a person's approval at {names}, "
                 f"up to {study.federation.approval / 3600:.3g} hours (federation.approval)"
             )
-            told = names
+            waited_for = names
         transport.pause(min(pause, max(0.1, patience - time.monotonic())))
         pause = min(2 * pause, _LONGEST_PAUSE)
         nodes = waiting
@@ -172,14 +172,14 @@ def gather(
 
     All that are expected, or the study's least number and no more for ``grace`` seconds.
     """
-    told, since = -1, time.monotonic()
+    reported, since = -1, time.monotonic()
     while (here := len(transport.nodes())) < expected:
-        if here != told:
+        if here != reported:
             say(
                 f"waiting for hospitals: {here} of {expected} are connected, "
                 f"at least {least} are needed"
             )
-            told, since = here, time.monotonic()
+            reported, since = here, time.monotonic()
         if here >= least and time.monotonic() - since > grace:
             return
         transport.pause(0.5)
@@ -192,8 +192,8 @@ def grouped(reasons: Mapping[str, str]) -> str:
     """
     sites: dict[str, list[str]] = {}
     for site, reason in sorted(reasons.items()):
-        sentence, mark, told = reason.partition(" [")
-        sites.setdefault(sentence, []).append(f"{site}{mark}{told}")
+        sentence, mark, rest = reason.partition(" [")
+        sites.setdefault(sentence, []).append(f"{site}{mark}{rest}")
     return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
 
 
@@ -216,12 +216,12 @@ def _member(node: int, reply: Reply, scoring: bool) -> Member:
     reasons = values.get("reasons", [])
     if not isinstance(reasons, list):
         raise InputError("It declared reasons that are not a list.")
-    said = sentences.rendered(reasons, _MOST_REASONS)
+    reasons_shown = sentences.rendered(reasons, _MOST_REASONS)
     return Member(
         node,
         reply.site,
         counts,
-        said,
+        reasons_shown,
         values.get("pooled") is True,
         values.get("metrics") != "kept",
         values.get("trains") is not False,

@@ -108,15 +108,15 @@ def plain_mean(
     """
     study = federation.study.federation
     rule = study.weight
-    asked = {m.node: m for m in notes.chosen}
+    members = {m.node: m for m in notes.chosen}
     screen = Screen(question.round, federation.layout, study.largest_change)
     total = WeightedSum(
         federation.layout.size, study.largest_change, sum(m.weight(rule) for m in notes.chosen)
     )
-    for node, reply in transport.ask(dict.fromkeys(asked, question), study.deadline):
-        site = asked[node].site
+    for node, reply in transport.ask(dict.fromkeys(members, question), study.deadline):
+        site = members[node].site
         try:
-            update = screen.accept(reply, asked[node].weight(rule))
+            update = screen.accept(reply, members[node].weight(rule))
         except RefusedError as reason:
             notes.refuse(site, str(reason))
         else:
@@ -186,10 +186,10 @@ def draw(study: Study, members: Sequence[Member], number: int) -> list[Member]:
     count = max(study.federation.min_sites, round(study.federation.fraction * len(members)), 1)
     if count >= len(members):
         return list(members)
-    order = np.random.default_rng(seeds.derive(study.seed, "draw", number)).permutation(
+    ranking = np.random.default_rng(seeds.derive(study.seed, "draw", number)).permutation(
         len(members)
     )
-    return [members[i] for i in sorted(order[:count])]
+    return [members[i] for i in sorted(ranking[:count])]
 
 
 def training_question(federation: Federation, number: int) -> Question:

@@ -35,10 +35,10 @@ class Traffic:
 
     def take(self) -> dict[str, int]:
         """Bytes since the last call."""
-        taken = {"down": self.down, "up": self.up}
-        self.total = {key: self.total[key] + taken[key] for key in taken}
+        moved = {"down": self.down, "up": self.up}
+        self.total = {key: self.total[key] + moved[key] for key in moved}
         self.down = self.up = 0
-        return taken
+        return moved
 
 
 class Transport:
@@ -63,8 +63,8 @@ class Transport:
 
         Empty where nobody has to enrol, as in a simulation.
         """
-        known: Callable[[], Mapping[int, str]] = getattr(self._grid, "names", dict)
-        return known()
+        enrolled: Callable[[], Mapping[int, str]] = getattr(self._grid, "names", dict)
+        return enrolled()
 
     def park(self, model: Vector) -> Vector:
         """The same model, where the grid keeps it.
@@ -79,14 +79,14 @@ class Transport:
         self._pause(seconds)
 
     def ask(
-        self, plans: Mapping[int, Question], deadline: float | None = None
+        self, questions: Mapping[int, Question], deadline: float | None = None
     ) -> Iterator[tuple[int, Reply]]:
         """Send each node its question; yield ``(node, answer)`` in order of arrival.
 
         A node that fails, breaks the protocol or misses the deadline (seconds) yields an answer
         whose ``fault`` says so.
         """
-        open_questions = self._push(plans)
+        open_questions = self._push(questions)
         last, wait = time.monotonic() + (deadline or float("inf")), _SHORTEST_WAIT
         while open_questions:
             arrived = False
@@ -100,7 +100,7 @@ class Transport:
                 arrived = True
                 yield (
                     node,
-                    self._reply(answers.pop(), plans[node]),
+                    self._reply(answers.pop(), questions[node]),
                 )  # popped: nothing here keeps the answer alive
             wait = _SHORTEST_WAIT if arrived else min(2 * wait, _LONGEST_WAIT)
             if open_questions and time.monotonic() > last:
@@ -110,33 +110,38 @@ class Transport:
         for node in open_questions.values():
             yield (
                 node,
-                Reply("", plans[node].kind, fault="No answer before the deadline.", silent=True),
+                Reply(
+                    "", questions[node].kind, fault="No answer before the deadline.", silent=True
+                ),
             )
 
-    def _push(self, plans: Mapping[int, Question]) -> dict[str, int]:
+    def _push(self, questions: Mapping[int, Question]) -> dict[str, int]:
         packed: dict[int, tuple[RecordDict, int]] = {}
         messages, nodes = [], []
-        for node, plan in plans.items():
-            if id(plan) not in packed:
-                letter = envelopes.write_question(replace(plan, seal=self._seal))
-                packed[id(plan)] = flower_records.pack(letter, shared=self._shared), letter.size
-            content, size = packed[id(plan)]
+        for node, question in questions.items():
+            if id(question) not in packed:
+                envelope = envelopes.write_question(replace(question, seal=self._seal))
+                packed[id(question)] = (
+                    flower_records.pack(envelope, shared=self._shared),
+                    envelope.size,
+                )
+            content, size = packed[id(question)]
             self.traffic.down += size
             messages.append(
-                Message(content, node, envelopes.KINDS[plan.kind], group_id=str(plan.round))
+                Message(content, node, envelopes.KINDS[question.kind], group_id=str(question.round))
             )
             nodes.append(node)
         return dict(zip(self._grid.push_messages(messages), nodes, strict=True))
 
-    def _reply(self, message: Message, plan: Question) -> Reply:
+    def _reply(self, message: Message, question: Question) -> Reply:
         if message.has_error():
             fault = (
                 f"The hospital's process failed (code {message.error.code}); its own log says why."
             )
-            return Reply("", plan.kind, fault=fault, silent=True)
+            return Reply("", question.kind, fault=fault, silent=True)
         try:
-            letter = flower_records.unpack(message.content)
-            self.traffic.up += letter.size
-            return envelopes.read_reply(letter)
+            envelope = flower_records.unpack(message.content)
+            self.traffic.up += envelope.size
+            return envelopes.read_reply(envelope)
         except WireError as error:
-            return Reply("", plan.kind, fault=str(error))
+            return Reply("", question.kind, fault=str(error))

@@ -23,7 +23,7 @@ _LONGEST_REST = 32
 
 
 @dataclass(frozen=True)
-class Standing:
+class Membership:
     """Who may take part.
 
     The signed roster as it travels, its digest, and the hospitals' public keys.
@@ -50,12 +50,12 @@ class Cohort:
     """
 
     def __init__(
-        self, transport: Transport, study: Study, standing: Standing, nodes: Mapping[str, int]
+        self, transport: Transport, study: Study, membership: Membership, nodes: Mapping[str, int]
     ) -> None:
-        self._transport, self._study, self._standing, self._nodes = (
+        self._transport, self._study, self._membership, self._nodes = (
             transport,
             study,
-            standing,
+            membership,
             dict(nodes),
         )
         self._number = 0
@@ -85,16 +85,16 @@ class Cohort:
             )
         self._number += 1
         threshold = rules.threshold(len(there), section.colluders)
-        standing = self._standing
+        membership = self._membership
         terms = Terms(
-            standing.consortium,
-            standing.run,
+            membership.consortium,
+            membership.run,
             self._number,
             there,
             min(threshold, len(there)),
-            standing.digest,
+            membership.digest,
         )
-        return steps.begin(terms, standing.identities, section.min_cohort)
+        return steps.begin(terms, membership.identities, section.min_cohort)
 
     def awake(self, cohort: Sequence[str]) -> list[str]:
         """Without those who cheated, and those who were silent often, who are asked ever more rarely unless the others are too few."""
@@ -122,28 +122,33 @@ class Cohort:
     def exchange(self, messages: Mapping[str, tuple[Message, ...]]) -> Iterator[tuple[str, Reply]]:
         """A short exchange: messages of secure sums out, messages back."""
         table, packed = self._study.to_table(), {}
-        for said in messages.values():
-            if said not in packed:
+        for messages_to_site in messages.values():
+            if messages_to_site not in packed:
                 settings = (
-                    {"roster": self._standing.signed}
-                    if any(isinstance(m, Terms) for m in said)
+                    {"roster": self._membership.signed}
+                    if any(isinstance(m, Terms) for m in messages_to_site)
                     else {}
                 )
-                packed[said] = Question(
-                    "agree", table, settings=settings, secure=tuple(m.encode() for m in said)
+                packed[messages_to_site] = Question(
+                    "agree",
+                    table,
+                    settings=settings,
+                    secure=tuple(m.encode() for m in messages_to_site),
                 )
         yield from self.ask(
-            {site: packed[said] for site, said in messages.items()},
+            {site: packed[messages_to_site] for site, messages_to_site in messages.items()},
             self._study.secure_aggregation.patience,
         )
 
-    def ask(self, plans: Mapping[str, Question], deadline: float) -> Iterator[tuple[str, Reply]]:
+    def ask(
+        self, questions: Mapping[str, Question], deadline: float
+    ) -> Iterator[tuple[str, Reply]]:
         """Send each hospital its question; yield the answers as they come."""
         self.exchanges += 1
-        sites = {self._nodes[site]: site for site in plans}
+        sites = {self._nodes[site]: site for site in questions}
         held: list[Reply] = []
         for node, reply in self._transport.ask(
-            {self._nodes[site]: plan for site, plan in plans.items()}, deadline
+            {self._nodes[site]: question for site, question in questions.items()}, deadline
         ):
             site = sites[node]
             if reply.silent:

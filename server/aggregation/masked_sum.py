@@ -29,9 +29,9 @@ _ALIGNED = 16
 class MaskedSum:
     """A running sum over one order."""
 
-    def __init__(self, order: SumSpec) -> None:
-        self._order = order
-        self._buffer, self._body, self._tail = sum_specs.words(order)
+    def __init__(self, spec: SumSpec) -> None:
+        self._spec = spec
+        self._buffer, self._body, self._tail = sum_specs.words(spec)
         self._pads: tuple[tuple[bytes, int], ...] = ()
 
     def check(self, vector: Vector | None) -> npt.NDArray[np.uint8]:
@@ -40,16 +40,16 @@ class MaskedSum:
         Raises:
             SecureSumError: it has another length.
         """
-        found = 0 if vector is None else vector.nbytes
-        if vector is None or found != self._buffer.nbytes:
+        size = 0 if vector is None else vector.nbytes
+        if vector is None or size != self._buffer.nbytes:
             raise SecureSumError(
-                f"A masked vector has {found} bytes; {self._buffer.nbytes} are expected."
+                f"A masked vector has {size} bytes; {self._buffer.nbytes} are expected."
             )
         return vector.view(np.uint8)
 
     def tail_of(self, vector: npt.NDArray[np.uint8]) -> list[int]:
         """The tail's words."""
-        return [int(word) for word in sum_specs.views(self._order, vector)[1]]
+        return [int(word) for word in sum_specs.views(self._spec, vector)[1]]
 
     @staticmethod
     def digest(vector: npt.NDArray[np.uint8]) -> bytes:
@@ -58,7 +58,7 @@ class MaskedSum:
 
     def add(self, vector: npt.NDArray[np.uint8]) -> None:
         """Add a hospital's vector."""
-        body, tail = sum_specs.views(self._order, vector)
+        body, tail = sum_specs.views(self._spec, vector)
         over_blocks(
             self._body.size,
             lambda start, end: np.add(
@@ -73,8 +73,8 @@ class MaskedSum:
         Those of the body come off with :meth:`mean`.
         """
         self._pads = opening.pads
-        skipped = self._order.body_bytes % _ALIGNED
-        pad = Pad(self._pads, offset=self._order.body_bytes - skipped)
+        skipped = self._spec.body_bytes % _ALIGNED
+        pad = Pad(self._pads, offset=self._spec.body_bytes - skipped)
         pad.add(np.zeros(skipped // 4, np.uint32))  # keystream that lies over the end of the body
         pad.add(self._tail)
 
@@ -88,7 +88,7 @@ class MaskedSum:
         words = self._tail[CANARIES:]
         return {
             lane: fixed_point.decode_lane(int(word), sum_specs.is_exact(lane))
-            for lane, word in zip(self._order.lanes, words, strict=True)
+            for lane, word in zip(self._spec.lanes, words, strict=True)
         }
 
     def mean(self, weight: float) -> Vector:
@@ -99,4 +99,4 @@ class MaskedSum:
         Raises:
             SecureSumError: the masks are not known yet.
         """
-        return pipeline.opened(self._body, Opened(self._order, weight, self._pads, over_blocks))
+        return pipeline.opened(self._body, Opened(self._spec, weight, self._pads, over_blocks))

@@ -65,12 +65,12 @@ class Screen:
             or reply.delta.shape != (self.layout.size,)
             or reply.delta.dtype != np.float32
         ):
-            found = (
+            form = (
                 "no vector"
                 if reply.delta is None
                 else f"{reply.delta.dtype} {list(reply.delta.shape)}"
             )
-            raise RefusedError(f"The update is {found}; float32 [{self.layout.size}] is allowed.")
+            raise RefusedError(f"The update is {form}; float32 [{self.layout.size}] is allowed.")
         weight = self._number(reply, "weight")
         if not 0 < weight <= declared_weight:
             raise RefusedError(

@@ -86,7 +86,7 @@ class _Attempt:
     accused: Counter[str] = field(default_factory=Counter)
 
     @property
-    def told(self) -> str:
+    def failures(self) -> str:
         """Who failed and why."""
         return "; ".join(f"{site}: {why}" for site, why in sorted(self.dropped.items()))
 
@@ -114,8 +114,8 @@ class Sums:
 
     def collect(
         self,
-        plan: Question,
-        order: Callable[[int], SumSpec],
+        question: Question,
+        spec: Callable[[int], SumSpec],
         cohort: Sequence[str],
         say: Say | None = None,
         deadline: float = 0.0,
@@ -133,33 +133,42 @@ class Sums:
             RoundError: too few hospitals took part in every attempt.
             VoidError: the sum could not be opened once hospitals had begun to reveal.
         """
-        before, told = self._cohort.exchanges, ""
+        before, reason = self._cohort.exchanges, ""
         for attempt in range(1, _ATTEMPTS + 1):
             now: _Attempt | None = None
             try:
                 now = self._take(cohort)
                 self._prepare(now)
                 added = self._vectors(
-                    now, plan, order(len(now.state.terms.cohort)), say, deadline or self._patience
+                    now,
+                    question,
+                    spec(len(now.state.terms.cohort)),
+                    say,
+                    deadline or self._patience,
                 )
                 self._confirmed(now, cohort)
             except TooFewError as error:
-                told = f"{error} {now.told if now else ''}".strip()
+                reason = f"{error} {now.failures if now else ''}".strip()
                 self._next = None
                 continue
-            lanes, survivors = self._opened(now, added), now.state.survivors
-            return Sum(
-                added=added,
-                lanes=lanes,
-                cohort=len(now.state.terms.cohort),
-                survivors=survivors,
-                dropped={site: why for site, why in now.dropped.items() if site not in survivors},
-                late={site: why for site, why in now.dropped.items() if site in survivors},
-                values=now.values,
-                attempts=attempt,
-                exchanges=self._cohort.exchanges - before,
-            )
-        raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {told}")
+            return self._sum(now, added, attempt, self._cohort.exchanges - before)
+        raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {reason}")
+
+    def _sum(self, now: _Attempt, added: MaskedSum, attempts: int, exchanges: int) -> Sum:
+        """The opened sum, with who is in it and who is not."""
+        lanes = self._opened(now, added)
+        survivors = now.state.survivors
+        return Sum(
+            added=added,
+            lanes=lanes,
+            cohort=len(now.state.terms.cohort),
+            survivors=survivors,
+            dropped={site: why for site, why in now.dropped.items() if site not in survivors},
+            late={site: why for site, why in now.dropped.items() if site in survivors},
+            values=now.values,
+            attempts=attempts,
+            exchanges=exchanges,
+        )
 
     def _take(self, cohort: Sequence[str]) -> _Attempt:
         """A sum whose keys and shares are dealt with the last one, or a new one."""
@@ -184,20 +193,18 @@ class Sums:
         now.state = steps.ready(now.state)
 
     def _vectors(
-        self, now: _Attempt, plan: Question, order: SumSpec, say: Say | None, deadline: float
+        self, now: _Attempt, question: Question, spec: SumSpec, say: Say | None, deadline: float
     ) -> MaskedSum:
         """First exchange: ask, and add what comes."""
-        now.state, parcels = steps.start(now.state, order)
-        before = (
-            () if self._result is None else (replace(self._result, model=order.model).encode(),)
-        )
+        now.state, parcels = steps.start(now.state, spec)
+        before = () if self._result is None else (replace(self._result, model=spec.model).encode(),)
         self._result = None
-        plans = {
-            site: replace(plan, secure=(*before, order.encode(), held.encode()))
-            for site, held in parcels.items()
+        questions = {
+            site: replace(question, secure=(*before, spec.encode(), parcel.encode()))
+            for site, parcel in parcels.items()
         }
-        added = MaskedSum(order)
-        for site, reply in self._cohort.ask(plans, deadline):
+        added = MaskedSum(spec)
+        for site, reply in self._cohort.ask(questions, deadline):
             try:
                 vector = added.check(reply.delta)
                 now.state = steps.masked(
@@ -232,11 +239,11 @@ class Sums:
         """
         now.state, named = steps.survivors(now.state)
         offered = self._offer(cohort)
-        asked: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.survivors, (named,))
+        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.survivors, (named,))
         for site in offered.state.terms.cohort if offered else ():
-            asked[site] = (*asked.get(site, ()), offered.state.terms) if offered else ()
-        for site, reply in self._cohort.exchange(asked):
-            self._kept(now, site, reply, Confirm, steps.confirm, site in now.state.survivors)
+            messages[site] = (*messages.get(site, ()), offered.state.terms) if offered else ()
+        for site, reply in self._cohort.exchange(messages):
+            self._take_answer(now, site, reply, Confirm, steps.confirm, site in now.state.survivors)
             if offered:
                 self._take_advert(offered, site, reply)
         now.state, signed = steps.confirms(now.state)
@@ -250,12 +257,12 @@ class Sums:
 
     def _reveal(self, now: _Attempt, signed: Bundle, offered: _Attempt | None) -> None:
         """Third exchange: shares that open this sum, parcels for the next."""
-        asked: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.confirms, (signed,))
+        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.confirms, (signed,))
         keys = self._keys(offered)
         for site in offered.state.adverts if offered and keys else ():
-            asked[site] = (*asked.get(site, ()), *keys)
-        for site, reply in self._cohort.exchange(asked):
-            self._kept(now, site, reply, Reveal, steps.reveal, site in now.state.confirms)
+            messages[site] = (*messages.get(site, ()), *keys)
+        for site, reply in self._cohort.exchange(messages):
+            self._take_answer(now, site, reply, Reveal, steps.reveal, site in now.state.confirms)
             if offered and keys:
                 self._take_parcels(offered, site, reply)
         if offered and keys:
@@ -285,20 +292,20 @@ class Sums:
             self._cohort.catch(error.sites, str(error))
             raise VoidError(str(error)) from None
         except TooFewError as error:
-            raise VoidError(f"The sum cannot be opened: {error} {now.told}".strip()) from None
+            raise VoidError(f"The sum cannot be opened: {error} {now.failures}".strip()) from None
         self._result = SumResult(now.state.terms.digest, added.canaries, bytes(32))
         return added.lanes()
 
-    def _kept(
+    def _take_answer(
         self,
         now: _Attempt,
         site: str,
         reply: Reply,
         kind: type[S],
         take: Callable[[CoordinatorState, S], CoordinatorState],
-        asked: bool,
+        is_due: bool,
     ) -> None:
-        if not asked:
+        if not is_due:
             return
         try:
             now.state = take(now.state, _only(site, reply, kind))
@@ -341,12 +348,12 @@ def is_finite(value: object) -> bool:
 
 
 def _only(site: str, reply: Reply, kind: type[S]) -> S:
-    found = [blob for blob in reply.secure if tag_of(blob) == kind.TAG]
-    if len(found) != 1:
+    matches = [blob for blob in reply.secure if tag_of(blob) == kind.TAG]
+    if len(matches) != 1:
         raise SecureSumError(
-            f"The answer has {len(found)} messages of kind {kind.__name__}; 1 is expected."
+            f"The answer has {len(matches)} messages of kind {kind.__name__}; 1 is expected."
         )
-    message = kind.decode(found[0])
+    message = kind.decode(matches[0])
     if message.site != site:
         raise SecureSumError(f"{site!r} sent a message of {message.site!r}.")
     return message

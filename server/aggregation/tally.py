@@ -18,7 +18,7 @@ from common.secagg import terms
 from common.study.study import Study
 from common.trust import roster as rosters
 from common.trust.roster import Roster
-from server.aggregation.cohort import Cohort, Standing
+from server.aggregation.cohort import Cohort, Membership
 from server.aggregation.secure_sums import Sums
 from server.participants import Member, Participants, grouped
 from server.transport import Transport
@@ -53,8 +53,8 @@ def hold(
     members = {m.site: m for m in roster.members if m.site not in strangers}
     excluded = {**roster.excluded, **strangers}
     _check_enough(study, list(members.values()), excluded)
-    standing = Standing(listed.consortium, run, signed["signed"], listed.digest, keys)
-    cohort = Cohort(transport, study, standing, {site: m.node for site, m in members.items()})
+    membership = Membership(listed.consortium, run, signed["signed"], listed.digest, keys)
+    cohort = Cohort(transport, study, membership, {site: m.node for site, m in members.items()})
     secure = Sums(cohort, study.secure_aggregation.patience)
     opened = secure.collect(
         Question("tally", study.to_table()),

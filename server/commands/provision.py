@@ -60,7 +60,7 @@ class _Issuer:
         kit_writer.write(kits / site, content, single_file=self.single_file)
         return token
 
-    def told(self, site: str, kits: Path) -> str:
+    def line(self, site: str, kits: Path) -> str:
         """One line about a new kit."""
         single = f" (and {site}.kit)" if self.single_file else ""
         return (
@@ -99,7 +99,7 @@ def provision(
         if all((out / name).is_file() for name in _OURS):
             return _extend(settings, out, now, single_file, tuple(dict.fromkeys(renew)))
         _check_new(out, renew)
-        return _found(settings, out, now, single_file)
+        return _create(settings, out, now, single_file)
     except OSError as error:
         raise ConsiliumError(
             f"{out} cannot be written ({error.strerror or error}); nothing was changed, "
@@ -122,7 +122,7 @@ def _check_new(out: Path, renew: Sequence[str]) -> None:
         )
 
 
-def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) -> list[str]:
+def _create(settings: Consortium, out: Path, now: datetime, single_file: bool) -> list[str]:
     out = out.absolute()
     ca = certificates.authority(settings.name, now, settings.ca_days)
     coordinator = certificates.signer(ca, certificates.COORDINATOR, now, settings.ca_days)
@@ -151,7 +151,7 @@ def _found(settings: Consortium, out: Path, now: datetime, single_file: bool) ->
         }
         files.create(home / "sites.json", site_registry.dumps(entries))
         files.move(home, out)
-    lines = [issuer.told(site, out / "kits") for site in settings.sites]
+    lines = [issuer.line(site, out / "kits") for site in settings.sites]
     return [
         (
             f"Made {out}: the authority, keys and registry of {settings.name}; "
@@ -175,28 +175,28 @@ def _extend(
         _Issuer(settings, ca.certificate, coordinator, roster, now, single_file),
     )
     with registry.lock():
-        known = registry.load()
-        new = _new_sites(settings, known)
-        again = _renewed(renew, known)
+        registered = registry.load()
+        new = _new_sites(settings, registered)
+        again = _renewed(renew, registered)
         with TemporaryDirectory(dir=out, prefix=".new-") as draft:
-            made = _kits(issuer, Path(draft), known, (*new, *again))
-            files.create(Path(draft) / "sites.json", site_registry.dumps({**known, **made}))
+            kits = _kits(issuer, Path(draft), registered, (*new, *again))
+            files.create(Path(draft) / "sites.json", site_registry.dumps({**registered, **kits}))
             files.create(Path(draft) / "consortium.toml", settings.to_toml().encode())
             if SERVER in renew:
                 _write_tls(
                     certificates.server(ca, settings.address, now, settings.certificate_days),
                     Path(draft),
                 )
-            _place(Path(draft), out, tuple(made))
-    lines = [issuer.told(site, out / "kits") for site in made]
+            _place(Path(draft), out, tuple(kits))
+    lines = [issuer.line(site, out / "kits") for site in kits]
     lines += [
         f"The enrolment of {site} so far has ended."
         for site in again
-        if known[site].enrolled is not None
+        if registered[site].enrolled is not None
     ]
     lines += [
         f"{site} is not listed any more; it stays registered, as it was."
-        for site in known
+        for site in registered
         if site not in settings.sites
     ]
     lines += (
@@ -206,7 +206,7 @@ def _extend(
     )
     return (
         [*lines, *_next(out), _SIGN.format(out=out)]
-        if made
+        if kits
         else [*lines, f"Every hospital of {settings.name} has its kit; nothing else was changed."]
     )
 
@@ -226,11 +226,11 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
                 f"consortium.{field} is {shown(new)}, but the kits were made for "
                 f"{shown(old)}; restore it, or provision a new folder."
             )
-    made_for = certificates.details(ca.certificate)["name"]
-    if made_for != settings.name:
+    holder = certificates.details(ca.certificate)["name"]
+    if holder != settings.name:
         raise InputError(
             f"consortium.name is {shown(settings.name)}, but the authority in {out} is "
-            f"that of {shown(made_for)}; restore the name."
+            f"that of {shown(holder)}; restore the name."
         )
     try:
         tls = (out / "server.crt").read_bytes()
@@ -244,8 +244,8 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
         ) from None
 
 
-def _new_sites(settings: Consortium, known: dict[str, RegisteredSite]) -> list[str]:
-    lower = {name.lower(): name for name in known}
+def _new_sites(settings: Consortium, registered: dict[str, RegisteredSite]) -> list[str]:
+    lower = {name.lower(): name for name in registered}
     for i, site in enumerate(settings.sites):
         before = lower.get(site.lower(), site)
         if before != site:
@@ -253,31 +253,31 @@ def _new_sites(settings: Consortium, known: dict[str, RegisteredSite]) -> list[s
                 f"consortium.sites[{i}] is {shown(site)}, but {shown(before)} is "
                 "registered; names must differ in more than case."
             )
-    return [site for site in settings.sites if site not in known]
+    return [site for site in settings.sites if site not in registered]
 
 
-def _renewed(renew: tuple[str, ...], known: dict[str, RegisteredSite]) -> list[str]:
+def _renewed(renew: tuple[str, ...], registered: dict[str, RegisteredSite]) -> list[str]:
     for site in renew:
-        if site not in known and site != SERVER:
+        if site not in registered and site != SERVER:
             raise InputError(
-                f"{shown(site)} cannot be renewed{closest(site, known)}; registered: "
-                f"{', '.join(known)}."
+                f"{shown(site)} cannot be renewed{closest(site, registered)}; registered: "
+                f"{', '.join(registered)}."
             )
     return [site for site in renew if site != SERVER]
 
 
 def _kits(
-    issuer: _Issuer, draft: Path, known: dict[str, RegisteredSite], names: Sequence[str]
+    issuer: _Issuer, draft: Path, registered: dict[str, RegisteredSite], names: Sequence[str]
 ) -> dict[str, RegisteredSite]:
-    kits, made = files.folder(draft / "kits"), {}
+    kits, entries = files.folder(draft / "kits"), {}
     for site in names:
         token = issuer.issue(site, kits)
-        made[site] = (
-            known[site].renewed(token, issuer.until)
-            if site in known
+        entries[site] = (
+            registered[site].renewed(token, issuer.until)
+            if site in registered
             else site_registry.invited(token, issuer.until)
         )
-    return made
+    return entries
 
 
 def _write_tls(tls: Credential, draft: Path) -> None:
@@ -285,13 +285,13 @@ def _write_tls(tls: Credential, draft: Path) -> None:
     files.create(draft / "server.key", tls.key)
 
 
-def _place(draft: Path, out: Path, made: Sequence[str]) -> None:
+def _place(draft: Path, out: Path, sites: Sequence[str]) -> None:
     """Only renames from here on.
 
     The registry is last, so that a kit without an entry is one that the next run replaces.
     """
     kits, old = files.folder(out / "kits"), files.folder(draft / "old")
-    for site in made:
+    for site in sites:
         for name in (site, f"{site}.kit"):
             if (kits / name).exists():
                 files.move(kits / name, old / name)

@@ -48,17 +48,19 @@ class Change:
     @property
     def new(self) -> list[str]:
         """Hospitals that are not on the roster yet."""
-        return [name for name in self.sites if name not in self._known]
+        return [name for name in self.sites if name not in self._signed_keys]
 
     @property
     def renewed(self) -> list[str]:
         """Hospitals that enrolled again since, with other keys."""
-        return [name for name, text in self.sites.items() if self._known.get(name, text) != text]
+        return [
+            name for name, text in self.sites.items() if self._signed_keys.get(name, text) != text
+        ]
 
     @property
     def removed(self) -> list[str]:
         """Hospitals that are on the roster and will not be."""
-        return [name for name in self._known if name not in self.sites]
+        return [name for name in self._signed_keys if name not in self.sites]
 
     @property
     def nothing(self) -> bool:
@@ -66,7 +68,7 @@ class Change:
         return not (self.new or self.renewed or self.removed)
 
     @property
-    def _known(self) -> Mapping[str, str]:
+    def _signed_keys(self) -> Mapping[str, str]:
         return {} if self.before is None else self.before.sites
 
     def mark(self, name: str) -> str:
@@ -121,20 +123,20 @@ def look(
     if key is not None:
         _check_key(home, key)
         copy = key.absolute().parent / FILE
-        kept = _verified(home, copy, now) if copy.exists() else None
-        if kept is not None and (before is None or kept.version > before.version):
-            before, stale = kept, True
+        medium = _verified(home, copy, now) if copy.exists() else None
+        if medium is not None and (before is None or medium.version > before.version):
+            before, stale = medium, True
     enrolled = {
         n: site.enrolled.identity_certificate
         for n, site in Registry(home.path).load().items()
         if site.enrolled is not None
     }
-    known = {**enrolled, **({} if before is None else before.sites)}
+    eligible = {**enrolled, **({} if before is None else before.sites)}
     for name in without:
-        if name not in known:
+        if name not in eligible:
             raise InputError(
                 f"--without names {shown(name)}, which is not "
-                f"enrolled{closest(name, known)}; enrolled: {', '.join(known) or 'none'}."
+                f"enrolled{closest(name, eligible)}; enrolled: {', '.join(eligible) or 'none'}."
             )
     return Change(
         home.settings.name,
@@ -183,13 +185,13 @@ def for_study(home: ServerHome, now: datetime) -> dict[str, Any]:
         InputError: there is none, it is not valid, or it lacks a hospital that is enrolled; the
             sentence says what to run.
     """
-    found = look(home, now)
-    if found.before is None:
+    change = look(home, now)
+    if change.before is None:
         raise InputError(
             "secure_aggregation.enabled needs a signed roster, and there is none yet; "
             f"run: {command(home)}."
         )
-    lacking = [*found.new, *found.renewed]
+    lacking = [*change.new, *change.renewed]
     if lacking:
         raise InputError(
             f"The signed roster lacks {', '.join(lacking)} as enrolled now; run: {command(home)}. "

@@ -16,117 +16,124 @@ from server.commands.roster_signing import Change
 from server.host.supervisor import Host, ServerHome
 
 
-def provision(given: Namespace) -> int:
+def provision(arguments: Namespace) -> int:
     """Make or extend a coordinator's folder."""
     for line in make(
-        given.consortium,
-        given.out,
+        arguments.consortium,
+        arguments.out,
         study_runs.now(),
-        single_file=given.single_file,
-        renew=given.renew,
+        single_file=arguments.single_file,
+        renew=arguments.renew,
     ):
         console.out(line)
     return 0
 
 
-def start(given: Namespace) -> int:
+def start(arguments: Namespace) -> int:
     """Run the server until it is told to stop."""
     stop = console.stop_event()
-    Host(ServerHome.open(given.home), console.note, stop).serve()
+    Host(ServerHome.open(arguments.home), console.note, stop).serve()
     console.note("server stopped")
     return 0
 
 
-def submit(given: Namespace) -> int:
+def submit(arguments: Namespace) -> int:
     """Sign and queue a study."""
     name = study_runs.submit(
-        ServerHome.open(given.home),
-        study_runs.Submission(given.study, given.name, given.rounds, given.seed, given.days),
+        ServerHome.open(arguments.home),
+        study_runs.Submission(
+            arguments.study, arguments.name, arguments.rounds, arguments.seed, arguments.days
+        ),
         study_runs.now(),
     )
-    if given.json:
+    if arguments.json:
         console.out_json({"run": name})
     else:
         console.out(
-            f"{name} is queued; follow it with: consilium server status --home {given.home} --watch"
+            f"{name} is queued; follow it with: consilium server status --home "
+            f"{arguments.home} --watch"
         )
     return 0
 
 
-def status(given: Namespace) -> int:
+def status(arguments: Namespace) -> int:
     """Hospitals and runs."""
-    home = ServerHome.open(given.home)
+    home = ServerHome.open(arguments.home)
     while True:
-        found = study_runs.status(home, study_runs.now())
-        if given.json:
-            console.out_json(found)
+        overview = study_runs.status(home, study_runs.now())
+        if arguments.json:
+            console.out_json(overview)
         else:
-            _show(found)
-        if not given.watch or not any(
-            run["state"] in ("pending", "starting", "running") for run in found["runs"]
+            _show(overview)
+        if not arguments.watch or not any(
+            run["state"] in ("pending", "starting", "running") for run in overview["runs"]
         ):
             return 0
-        time.sleep(given.every)
+        time.sleep(arguments.every)
 
 
-def stop(given: Namespace) -> int:
+def stop(arguments: Namespace) -> int:
     """Stop a run."""
-    study_runs.stop(ServerHome.open(given.home), given.run)
-    console.out(f"{given.run} stops; the model of its last finished round is kept.")
+    study_runs.stop(ServerHome.open(arguments.home), arguments.run)
+    console.out(f"{arguments.run} stops; the model of its last finished round is kept.")
     return 0
 
 
-def report(given: Namespace) -> int:
+def report(arguments: Namespace) -> int:
     """Where a run's report lies, and what it says in short."""
-    folder = study_runs.find(ServerHome.open(given.home), given.run)
+    folder = study_runs.find(ServerHome.open(arguments.home), arguments.run)
     if not (folder / "report.html").exists():
-        raise InputError(f"The run {given.run!r} has no report yet; see: consilium server status.")
+        raise InputError(
+            f"The run {arguments.run!r} has no report yet; see: consilium server status."
+        )
     console.out(str(folder / "report.html"))
     return 0
 
 
-def roster(given: Namespace) -> int:
+def roster(arguments: Namespace) -> int:
     """Show the signed roster, or sign a new one."""
-    home, now = ServerHome.open(given.home), study_runs.now()
-    if given.key is None:
-        if given.without:
+    home, now = ServerHome.open(arguments.home), study_runs.now()
+    if arguments.key is None:
+        if arguments.without:
             raise InputError(
                 "--without takes a hospital off the roster, which has to be signed; "
                 "give the roster key too: --key KEY."
             )
         change = roster_signing.look(home, now)
         _tell(
-            given.json,
+            arguments.json,
             roster_signing.to_json(change, change.before, False),
-            _standing(home, change),
+            _overview(home, change),
         )
         return 0
-    change = roster_signing.look(home, now, given.key, given.without)
+    change = roster_signing.look(home, now, arguments.key, arguments.without)
     if change.nothing:
         if change.stale:
-            roster_signing.restore(home, given.key)
+            roster_signing.restore(home, arguments.key)
         _tell(
-            given.json, roster_signing.to_json(change, change.before, False), [_unchanged(change)]
+            arguments.json,
+            roster_signing.to_json(change, change.before, False),
+            [_unchanged(change)],
         )
         return 0
-    _agree(change, given.yes)
-    made = roster_signing.sign(home, change, given.key, now)
-    told = (
-        f"Roster version {made.version} is signed, with {len(made.sites)} hospitals; "
+    _agree(change, arguments.yes)
+    signed = roster_signing.sign(home, change, arguments.key, now)
+    line = (
+        f"Roster version {signed.version} is signed, with {len(signed.sites)} hospitals; "
         "take the medium with the key out and lock it away."
     )
-    _tell(given.json, roster_signing.to_json(change, made, True), [told])
+    _tell(arguments.json, roster_signing.to_json(change, signed, True), [line])
     return 0
 
 
-def doctor(given: Namespace) -> int:
+def doctor(arguments: Namespace) -> int:
     """What is wrong with the folder and this machine."""
     from common import checks  # noqa: PLC0415
     from server.commands.server_doctor import examine  # noqa: PLC0415
 
     with console.work():
-        found = examine(given.home)
-    return checks.show(found, given.json)
+        results = examine(arguments.home)
+    return checks.show(results, arguments.json)
 
 
 def _tell(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
@@ -136,23 +143,23 @@ def _tell(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
         console.out("\n".join(lines))
 
 
-def _standing(home: ServerHome, change: Change) -> list[str]:
+def _overview(home: ServerHome, change: Change) -> list[str]:
     before = change.before
     head = (
         "No roster is signed yet."
         if before is None
         else f"Roster of {change.consortium}: version {before.version}, signed {before.issued}"
     )
-    told = [f"{name} is enrolled and not on it." for name in change.new]
-    told += [
+    differences = [f"{name} is enrolled and not on it." for name in change.new]
+    differences += [
         f"{name} has enrolled again with another key than the one on it." for name in change.renewed
     ]
-    told += [f"{name} is on it and not enrolled any more." for name in change.removed]
+    differences += [f"{name} is on it and not enrolled any more." for name in change.removed]
     listed = [] if before is None and change.nothing else roster_signing.lines(change)
     return [
         head,
         *listed,
-        *told,
+        *differences,
         *([] if change.nothing else [f"To sign a new one: {roster_signing.command(home)}"]),
     ]
 
@@ -197,15 +204,15 @@ def _agree(change: Change, yes: bool) -> None:
         raise InputError("The roster was not signed: the answer was not yes.")
 
 
-def _show(found: dict[str, Any]) -> None:
-    console.out(f"{found['consortium']}: server {found['server']}")
-    width = max(map(len, found["sites"]), default=0)
-    for name, site in found["sites"].items():
+def _show(overview: dict[str, Any]) -> None:
+    console.out(f"{overview['consortium']}: server {overview['server']}")
+    width = max(map(len, overview["sites"]), default=0)
+    for name, site in overview["sites"].items():
         console.out(
             f"  {name.ljust(width)}  "
             f"{'connected' if site['online'] else 'not connected'}, {site['state']}"
         )
-    for run in found["runs"]:
+    for run in overview["runs"]:
         loss = "" if run["loss"] is None else f", loss {run['loss']:.4f}"
         refused = "".join(f", refused {r['site']}: {r['reason']}" for r in run["refused"])
         why = f" ({run['details']})" if run["details"] else ""

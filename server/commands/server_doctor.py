@@ -36,36 +36,36 @@ def examine(path: Path) -> list[CheckResult]:
         settings = home.settings
     except InputError as error:
         return [checks.wrong("folder", str(error)), *packages.look()]
-    found = [
+    results = [
         checks.ok(
             "folder",
             f"{settings.name}, which hospitals reach at {settings.address}:{settings.port}",
         )
     ]
-    found += checks.attempt("modes", lambda: _modes(home))
-    found += checks.attempt("certificates", lambda: list(_certificates(home, datetime.now(UTC))))
-    found += checks.attempt(
+    results += checks.attempt("modes", lambda: _modes(home))
+    results += checks.attempt("certificates", lambda: list(_certificates(home, datetime.now(UTC))))
+    results += checks.attempt(
         "disk",
         lambda: checks.disk(
             shutil.disk_usage(home.path).free, vector_store.LEAST_DISK, str(home.path)
         ),
     )
     running = _running(home)
-    found += [running, *_ports(home, running.state == "ok"), _nginx()]
-    found += checks.attempt("hospitals", lambda: list(_sites(home, datetime.now(UTC))))
-    found += checks.attempt("roster", lambda: list(_roster(home, datetime.now(UTC))))
-    return [*found, *packages.look()]
+    results += [running, *_ports(home, running.state == "ok"), _nginx()]
+    results += checks.attempt("hospitals", lambda: list(_sites(home, datetime.now(UTC))))
+    results += checks.attempt("roster", lambda: list(_roster(home, datetime.now(UTC))))
+    return [*results, *packages.look()]
 
 
 def _modes(home: ServerHome) -> list[CheckResult]:
     """Secrets that others may read."""
     tokens = sorted((home.path / "kits").glob("*/token"))
     keys = sorted((home.path / "offline").glob("*.key"))
-    found = [
+    modes = [
         _mode(path)
         for path in (home.path, *(home.path / name for name in _SECRETS), *tokens, *keys)
     ]
-    open_to_others = [finding for finding in found if finding is not None]
+    open_to_others = [finding for finding in modes if finding is not None]
     return open_to_others or [checks.ok("modes", "secrets can be read by this user only")]
 
 
@@ -145,19 +145,19 @@ def _nginx() -> CheckResult:
         program = proxy.program()
     except ConsiliumError as error:
         return checks.wrong("nginx", str(error))
-    asked = subprocess.run(  # noqa: S603 (the nginx of this installation)
+    process = subprocess.run(  # noqa: S603 (the nginx of this installation)
         [program, "-v"], capture_output=True, text=True, timeout=300, check=False
     )
-    version = (asked.stderr + asked.stdout).strip().rpartition("/")[2]
-    if asked.returncode:
+    version = (process.stderr + process.stdout).strip().rpartition("/")[2]
+    if process.returncode:
         return checks.wrong("nginx", f"{program} does not run ({version})", "install it anew")
     return checks.ok("nginx", f"{version} at {program}")
 
 
 def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
     """Who is enrolled and connected, and whose token or certificate has to be renewed."""
-    known, states = Registry(home.path).load(), study_runs.status(home, now)["sites"]
-    for name, site in known.items():
+    registered, states = Registry(home.path).load(), study_runs.status(home, now)["sites"]
+    for name, site in registered.items():
         label, advice = (
             f"site {name}",
             f"make a new kit: consilium provision CONSORTIUM.toml --out {home.path} --renew {name}",
@@ -186,20 +186,20 @@ def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
 
 def _roster(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
     """Whether every enrolled hospital is on the signed roster, and whether its key is where it should not be."""
-    found, advice = roster_signing.look(home, now), f"run: {roster_signing.command(home)}"
-    faults = [f"{name} is enrolled and not on it" for name in found.new]
-    faults += [f"{name} has another key on it" for name in found.renewed]
-    faults += [f"{name} is on it and not enrolled any more" for name in found.removed]
-    if found.before is None and not found.sites:
+    change, advice = roster_signing.look(home, now), f"run: {roster_signing.command(home)}"
+    faults = [f"{name} is enrolled and not on it" for name in change.new]
+    faults += [f"{name} has another key on it" for name in change.renewed]
+    faults += [f"{name} is on it and not enrolled any more" for name in change.removed]
+    if change.before is None and not change.sites:
         yield checks.ok("roster", "not signed yet, and no hospital is enrolled")
-    elif found.before is None:
+    elif change.before is None:
         yield checks.warning("roster", "not signed yet", advice)
     elif faults:
         yield checks.warning(
-            "roster", f"version {found.before.version}: {'; '.join(faults)}", advice
+            "roster", f"version {change.before.version}: {'; '.join(faults)}", advice
         )
     else:
-        yield checks.ok("roster", f"version {found.before.version} holds every enrolled hospital")
+        yield checks.ok("roster", f"version {change.before.version} holds every enrolled hospital")
     if (home.path / _ROSTER_KEY).exists():
         yield checks.warning(
             "roster key",

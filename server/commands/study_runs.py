@@ -47,7 +47,7 @@ class Submission:
     days: int = 30
 
 
-def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
+def submit(home: ServerHome, submission: Submission, now: datetime) -> str:
     """Check, sign and queue a study; returns the name of its run.
 
     Raises:
@@ -55,8 +55,8 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
             roster that is not there.
         ControlError: the server does not run.
     """
-    study = _resolved(wanted)
-    name = wanted.name or f"{study.name[:40]}-{now:%Y%m%d-%H%M%S}"
+    study = _resolved(submission)
+    name = submission.name or f"{study.name[:40]}-{now:%Y%m%d-%H%M%S}"
     folder = home.runs / name
     if not config.NAME.fullmatch(name) or folder.exists():
         raise InputError(
@@ -73,7 +73,7 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
         control.runs()
         folder.mkdir(mode=0o700)
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        _write_order(home, folder, study, wanted, now, roster)
+        _write_request(home, folder, study, submission, now, roster)
         number = control.submit(name)
         undo.pop_all()
     files.replace(
@@ -83,44 +83,44 @@ def submit(home: ServerHome, wanted: Submission, now: datetime) -> str:
     return name
 
 
-def _resolved(wanted: Submission) -> Study:
-    study = studies.read(wanted.study)
-    if wanted.rounds is not None:
-        study = replace(study, federation=replace(study.federation, rounds=wanted.rounds))
-    return study if wanted.seed is None else replace(study, seed=wanted.seed)
+def _resolved(submission: Submission) -> Study:
+    study = studies.read(submission.study)
+    if submission.rounds is not None:
+        study = replace(study, federation=replace(study.federation, rounds=submission.rounds))
+    return study if submission.seed is None else replace(study, seed=submission.seed)
 
 
-def _write_order(
+def _write_request(
     home: ServerHome,
     folder: Path,
     study: Study,
-    wanted: Submission,
+    submission: Submission,
     now: datetime,
     roster: dict[str, Any],
 ) -> None:
-    _copy_start(Path(study.training.pretrained), wanted.study.parent, folder)
+    _copy_start(Path(study.training.pretrained), submission.study.parent, folder)
     files.create(folder / "submitted.toml", toml.dumps(study.to_table()).encode())
     statement = Statement(
         home.settings.name,
         folder.name,
         study.digest,
         now.isoformat(),
-        (now + timedelta(days=wanted.days)).isoformat(),
+        (now + timedelta(days=submission.days)).isoformat(),
     )
     seal = study_signature.sign(statement, (home.path / "coordinator.key").read_bytes())
     enrolled = sum(site.enrolled is not None for site in Registry(home.path).load().values())
-    order = {
+    request = {
         "study": str(folder / "submitted.toml"),
         "out": str(folder),
         "engine": "deployed",
         "run": folder.name,
         "expected": max(enrolled, study.federation.min_sites),
-        "roster": _standing(home, roster),
+        "roster": _roster_trust(home, roster),
     }
-    files.create(folder / "order.json", json.dumps({**order, "seal": seal}).encode())
+    files.create(folder / "order.json", json.dumps({**request, "seal": seal}).encode())
 
 
-def _standing(home: ServerHome, signed: dict[str, Any]) -> dict[str, Any]:
+def _roster_trust(home: ServerHome, signed: dict[str, Any]) -> dict[str, Any]:
     """The signed roster with what the server checks it by."""
     files_ = {"roster_key": "roster.crt", "authority": "ca.crt"}
     return (
@@ -161,17 +161,17 @@ def status(home: ServerHome, now: datetime) -> dict[str, Any]:
         name: {"state": site.state(now), "online": False}
         for name, site in Registry(home.path).load().items()
     }
-    known: dict[int, Any] = {}
+    states: dict[int, Any] = {}
     try:
         with home.control() as control:
-            known = dict(control.runs())
+            states = dict(control.runs())
             online, names = control.online(), control.names()
         for name in {names[node] for node in online & set(names)} & set(sites):
             sites[name]["online"] = True
         up = True
     except ControlError:
         up = False
-    runs = [_run(folder, known) for folder in _folders(home)]
+    runs = [_run(folder, states) for folder in _folders(home)]
     return {
         "consortium": home.settings.name,
         "server": "running" if up else "not running",
@@ -181,12 +181,12 @@ def status(home: ServerHome, now: datetime) -> dict[str, Any]:
 
 
 def _folders(home: ServerHome) -> list[Path]:
-    found = (
+    folders = (
         [folder for folder in home.runs.glob("*") if (folder / "run.json").is_file()]
         if home.runs.is_dir()
         else []
     )
-    return sorted(found, key=lambda folder: (folder / "run.json").stat().st_mtime)
+    return sorted(folders, key=lambda folder: (folder / "run.json").stat().st_mtime)
 
 
 def _waiting(folder: Path, state: str) -> str:
@@ -195,11 +195,11 @@ def _waiting(folder: Path, state: str) -> str:
     return note.read_text("utf-8") if state == "running" and note.is_file() else ""
 
 
-def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
+def _run(folder: Path, states: dict[int, Any]) -> dict[str, Any]:
     number = json.loads((folder / "run.json").read_text("utf-8"))["run_id"]
     last = _last_round(folder / "rounds.jsonl")
     table = studies.read(folder / "submitted.toml")
-    state = known.get(number)
+    state = states.get(number)
     report = folder / "report.json"
     ended = (
         json.loads(report.read_text("utf-8")).get("status", "finished") if report.exists() else None
@@ -222,8 +222,8 @@ def _run(folder: Path, known: dict[int, Any]) -> dict[str, Any]:
 def _last_round(path: Path) -> dict[str, Any]:
     """The last line that is complete: the run may be writing the next one."""
     whole, _, _ = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
-    found: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2]) if whole else {}
-    return found
+    record: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2]) if whole else {}
+    return record
 
 
 def stop(home: ServerHome, name: str) -> None:
@@ -249,13 +249,13 @@ def find(home: ServerHome, name: str) -> Path:
     Raises:
         InputError: there is none of that name.
     """
-    known = {folder.name: folder for folder in _folders(home)}
-    if name not in known:
+    folders = {folder.name: folder for folder in _folders(home)}
+    if name not in folders:
         raise InputError(
-            f"There is no run {name!r}{did_you_mean(name, known)}; runs: "
-            f"{', '.join(known) or 'none'}."
+            f"There is no run {name!r}{did_you_mean(name, folders)}; runs: "
+            f"{', '.join(folders) or 'none'}."
         )
-    return known[name]
+    return folders[name]
 
 
 def now() -> datetime:

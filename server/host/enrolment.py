@@ -39,7 +39,7 @@ _ERRORS = {
 Answer = tuple[int, dict[str, str]]
 
 
-class Desk:
+class EnrolmentHandler:
     """Answers one request after the other; knows nothing of HTTP.
 
     Args:
@@ -60,16 +60,16 @@ class Desk:
         self._home, self._register, self._clock, self._log = home, register, clock, log
         self._registry, self._throttle = Registry(home), Throttle()
 
-    def answer(self, body: bytes) -> Answer:
+    def respond(self, body: bytes) -> Answer:
         """HTTP status and JSON object for a request's body."""
         try:
-            asked = _parsed(body)
+            request = _parsed(body)
         except AdmissionError as error:
             self._log(f"enrolment refused: {error.reason}")
             return error.status, {"error": error.public}
-        site = asked["site"]
+        site = request["site"]
         try:
-            enrolled = self._enrol(asked)
+            enrolled = self._enrol(request)
         except AdmissionError as error:
             self._log(f"enrolment of {site} refused: {error.reason}")
             return error.status, {"error": error.public}
@@ -87,10 +87,10 @@ class Desk:
             "identity_certificate": enrolled.identity_certificate,
         }
 
-    def _enrol(self, asked: Mapping[str, str]) -> Enrolment:
-        site, now = asked["site"], self._clock()
+    def _enrol(self, request: Mapping[str, str]) -> Enrolment:
+        site, now = request["site"], self._clock()
         self._throttle.check(site, now)
-        tls, identity, node = _keys(asked)
+        tls, identity, node = _keys(request)
 
         def same(earlier: Enrolment) -> bool:
             held = [
@@ -101,36 +101,36 @@ class Desk:
 
         def enrol(sites: Mapping[str, RegisteredSite]) -> Enrolment:
             _refuse_shared(node, sites)
-            enrolled = self._granted(asked, node, now)
+            enrolled = self._granted(request, node, now)
             self._registered(site, node)
             return enrolled
 
         try:
-            return self._registry.admit(site, asked["token"], now, same, enrol)
+            return self._registry.admit(site, request["token"], now, same, enrol)
         except AdmissionError as error:
             if error.public == REFUSED:
                 self._throttle.failed(site, now)
             raise
 
-    def _granted(self, asked: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
+    def _granted(self, request: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
         days = consortium.read(self._home / "consortium.toml").certificate_days
         ca = Credential((self._home / "ca.crt").read_bytes(), (self._home / "ca.key").read_bytes())
         certificates.check_authority(ca.certificate, now)
         try:
             tls = certificates.grant(
-                ca, asked["tls_request"].encode(), asked["site"], "client", now, days
+                ca, request["tls_request"].encode(), request["site"], "client", now, days
             )
             identity = certificates.grant(
-                ca, asked["identity_request"].encode(), asked["site"], "identity", now, days
+                ca, request["identity_request"].encode(), request["site"], "identity", now, days
             )
         except CertificateError as error:
             raise AdmissionError(400, str(error), str(error)) from None
-        about = certificates.details(tls)
+        details = certificates.details(tls)
         own = certificates.details(identity)["sha256"]
         return Enrolment(
             now.isoformat(),
-            about["serial"],
-            about["sha256"],
+            details["serial"],
+            details["sha256"],
             _sha256(node),
             own,
             tls.decode(),
@@ -161,16 +161,16 @@ def serve(
         ConsiliumError: the socket's folder is missing, its path is too long, or another service has
             it.
     """
-    desk = Desk(home, register, clock, log)
-    with _listening(socket, desk) as server, http_server.serving(server, "enrolment requests"):
+    handler = EnrolmentHandler(home, register, clock, log)
+    with _listening(socket, handler) as server, http_server.serving(server, "enrolment requests"):
         stop.wait()
 
 
 class _Server(unix_http.UnixServer):
     at_once = 32
 
-    def __init__(self, path: Path, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, path: Path, handler: EnrolmentHandler) -> None:
+        self.handler = handler
         super().__init__(path, _Handler)
 
 
@@ -185,7 +185,7 @@ class _Handler(http_server.Handler):
         if self.path != PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
         elif (body := self.body()) is not None:
-            status, answer = self.server.desk.answer(body)
+            status, answer = self.server.handler.respond(body)
             self.reply(status, json.dumps(answer).encode(), http_server.JSON)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
@@ -195,7 +195,7 @@ class _Handler(http_server.Handler):
 
 
 @contextmanager
-def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
+def _listening(path: Path, handler: EnrolmentHandler) -> Iterator[_Server]:
     """Bind under another name, then rename: a socket that can be seen listens.
 
     The lock tells a left-over socket from one in use.
@@ -215,7 +215,7 @@ def _listening(path: Path, desk: Desk) -> Iterator[_Server]:
     try:
         try:
             draft.unlink(missing_ok=True)
-            server = _Server(draft, desk)
+            server = _Server(draft, handler)
         except OSError as error:
             raise ConsiliumError(
                 f"The enrolment socket {path} cannot be made ({error.strerror or error})."
@@ -235,28 +235,28 @@ def _parsed(body: bytes) -> dict[str, str]:
         "not the expected JSON",
     )
     try:
-        asked = json.loads(body)
+        request = json.loads(body)
     except (ValueError, RecursionError):
         raise refusal from None
     if (
-        not isinstance(asked, dict)
-        or set(asked) != set(FIELDS)
-        or not all(isinstance(v, str) and v.isascii() for v in asked.values())
+        not isinstance(request, dict)
+        or set(request) != set(FIELDS)
+        or not all(isinstance(v, str) and v.isascii() for v in request.values())
     ):
         raise refusal
-    if not config.NAME.fullmatch(asked["site"]):
+    if not config.NAME.fullmatch(request["site"]):
         raise AdmissionError(
             400, f"A hospital's name has {config.NAME_RULE}.", "not a hospital's name"
         )
-    return asked
+    return request
 
 
-def _keys(asked: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
+def _keys(request: Mapping[str, str]) -> tuple[bytes, bytes, bytes]:
     """The three public keys: TLS, identity, node."""
     try:
-        certificates.check_key(asked["node_key"].encode(), "node")
+        certificates.check_key(request["node_key"].encode(), "node")
         tls, identity, node = (
-            certificates.key_in(asked[field].encode())
+            certificates.key_in(request[field].encode())
             for field in ("tls_request", "identity_request", "node_key")
         )
     except CertificateError as error:

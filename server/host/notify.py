@@ -57,10 +57,10 @@ class Notifier:
 
 
 @contextmanager
-def serve(bell: Notifier, path: Path) -> Iterator[None]:
+def serve(notifier: Notifier, path: Path) -> Iterator[None]:
     """Serve the bell on a Unix socket."""
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, bell), "bell"):
+    with unix_http.serving(_Server(path, notifier), "bell"):
         yield
 
 
@@ -74,7 +74,7 @@ class NotifyClient:
     def __init__(self, path: Path) -> None:
         self._path, self._after = path, -1
 
-    def asked(self) -> None:
+    def announce(self) -> None:
         """Ring for the hospitals."""
         self._call("POST", "/questions", 5.0)
 
@@ -92,9 +92,9 @@ class NotifyClient:
         connection = _UnixConnection(self._path, seconds)
         try:
             connection.request(method, target, headers={"Content-Length": "0"})
-            answer = connection.getresponse()
-            content = answer.read(32)
-            return content if answer.status == 200 else None
+            response = connection.getresponse()
+            content = response.read(32)
+            return content if response.status == 200 else None
         except (OSError, http.client.HTTPException):
             return None
         finally:
@@ -118,8 +118,8 @@ class _Server(unix_http.UnixServer):
     request_queue_size = 1024
     at_once = 4096  # a thousand hospitals wait, and ring
 
-    def __init__(self, path: Path, bell: Notifier) -> None:
-        self.bell = bell
+    def __init__(self, path: Path, notifier: Notifier) -> None:
+        self.notifier = notifier
         super().__init__(path, _Handler)
 
 
@@ -130,11 +130,11 @@ class _Handler(http_server.Handler):
     def do_GET(self) -> None:  # noqa: N802 - named by the base class
         """Wait."""
         target = urlsplit(self.path)
-        asked = parse_qs(target.query)
+        query = parse_qs(target.query)
         try:
             after, seconds = (
-                int(asked.get("after", ["-1"])[0]),
-                float(asked.get("seconds", [LONGEST])[0]),
+                int(query.get("after", ["-1"])[0]),
+                float(query.get("seconds", [LONGEST])[0]),
             )
         except ValueError:
             self.send_error(400)
@@ -142,7 +142,9 @@ class _Handler(http_server.Handler):
         if target.path not in _WAITS or not 0 <= seconds <= LONGEST:
             self.send_error(404)
             return
-        self.reply(200, str(self.server.bell.wait(_WAITS[target.path], after, seconds)).encode())
+        self.reply(
+            200, str(self.server.notifier.wait(_WAITS[target.path], after, seconds)).encode()
+        )
 
     def do_POST(self) -> None:  # noqa: N802 - named by the base class
         """Ring."""
@@ -150,5 +152,5 @@ class _Handler(http_server.Handler):
         if name is None or self.headers.get("Content-Length", "0") != "0":
             self.send_error(404)
             return
-        self.server.bell.ring(name)
+        self.server.notifier.ring(name)
         self.reply(200)

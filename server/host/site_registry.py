@@ -140,9 +140,9 @@ class Registry:
         """
         with locked_json.held(self._path, self._lock) as file:
             sites = self.load()
-            known = {name.lower() for name in sites}
+            taken = {name.lower() for name in sites}
             for name in new:
-                if name.lower() in known:
+                if name.lower() in taken:
                     raise ConsiliumError(
                         f"A hospital called {name} is registered already; "
                         "give the new one another name."
@@ -194,9 +194,9 @@ class Registry:
 
     def is_revoked(self, serial: str) -> bool:
         """Whether the client certificate of this serial number (hex) is not, or no longer, that of an enrolled hospital."""
-        wanted = _plain(serial)
+        number = _plain(serial)
         return all(
-            site.enrolled is None or _plain(site.enrolled.serial) != wanted
+            site.enrolled is None or _plain(site.enrolled.serial) != number
             for site in self.load().values()
         )
 

@@ -109,15 +109,15 @@ class Queue:
             LinkError: it refuses.
         """
         try:
-            answer = self._client.AcquireTask(
+            response = self._client.AcquireTask(
                 AcquireTaskRequest(supported_task_types=["flwr-serverapp"])
             )
         except SilentError:
             return None
-        if not answer.HasField("task") or not answer.token:
+        if not response.HasField("task") or not response.token:
             return None
-        self._hold(answer.token)
-        return RunTask(answer.task.run_id, answer.token)
+        self._hold(response.token)
+        return RunTask(response.task.run_id, response.token)
 
     def _hold(self, token: str) -> None:
         """One heartbeat for the process that will be the ServerApp.
@@ -148,12 +148,12 @@ class LinkGrid(Grid):
     def __init__(
         self, address: Address, token: str, home: Path, patience: float = PATIENCE
     ) -> None:
-        self._home, self._ringer = home, NotifyClient(home / "run" / "bell.sock")
+        self._home, self._notifier = home, NotifyClient(home / "run" / "bell.sock")
         self._retry = Retry(patience)
         self._client = address.client(RuntimeTokenHttpInterceptor(token=token), self._retry)
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
-        self._freight: VectorStore | None = None
+        self._vectors: VectorStore | None = None
         self._pulse = address.client(RuntimeTokenHttpInterceptor(token=token), None)
         self._heart = Heart(
             lambda: self._pulse.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success,
@@ -163,15 +163,15 @@ class LinkGrid(Grid):
     def open(self) -> Context:
         """Claim the run; from now on its heart beats."""
         self._heart.start()
-        given = self._client.PullTaskInput(PullTaskInputRequest())
+        task = self._client.PullTaskInput(PullTaskInputRequest())
         TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
-            given.run.run_id,
-            given.context.node_id,
-            given.task_id,
+            task.run.run_id,
+            task.context.node_id,
+            task.task_id,
         )
-        self._run = run_from_proto(given.run)
-        self._freight = VectorStore(self._home, self._run.run_id)
-        context = context_from_proto(given.context)
+        self._run = run_from_proto(task.run)
+        self._vectors = VectorStore(self._home, self._run.run_id)
+        context = context_from_proto(task.context)
         context.run_config = dict(self._run.override_config)
         return context
 
@@ -184,8 +184,8 @@ class LinkGrid(Grid):
         self._retry.patience = min(self._retry.patience, _FAREWELL)
         with suppress(LinkError):
             self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
-        if self._freight is not None:
-            self._freight.clear()
+        if self._vectors is not None:
+            self._vectors.clear()
         for client in (self._client, self._pulse):
             client.close()
 
@@ -199,7 +199,7 @@ class LinkGrid(Grid):
 
     def wait(self, seconds: float) -> None:
         """Until an answer may have come, or so many seconds."""
-        self._ringer.wait(seconds)
+        self._notifier.wait(seconds)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Send; what messages share is sent once."""
@@ -219,12 +219,13 @@ class LinkGrid(Grid):
             self._client.PushObject, self._node, self.run.run_id, response.session_id
         )
         flower_objects.send(messages, set(response.objects_to_push), push)
-        self._ringer.asked()
+        self._notifier.announce()
         return list(response.message_ids)
 
-    def _packed(self, letter: Envelope) -> flower_objects.Content:
+    def _packed(self, envelope: Envelope) -> flower_objects.Content:
         return flower_objects.Content(
-            letter.text, None if letter.vector is None else self.freight.reference(letter.vector)
+            envelope.text,
+            None if envelope.vector is None else self.vectors.reference(envelope.vector),
         )
 
     def park(self, model: Vector) -> Vector:
@@ -232,7 +233,7 @@ class LinkGrid(Grid):
 
         No memory is needed while they train.
         """
-        return self.freight.keep(model)
+        return self.vectors.keep(model)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
         """The answers that have come, each fetched when it is asked for."""
@@ -245,9 +246,11 @@ class LinkGrid(Grid):
             return message
         pull = make_pull_object_fn_protobuf(self._client.PullObject, self._node, self.run.run_id)
         text, reference = flower_objects.receive(tree, pull)
-        asked = message.metadata.reply_to_message_id
+        question_id = message.metadata.reply_to_message_id
         message.content = flower_records.pack(
-            Envelope(text, None if reference is None else self.freight.take(asked, reference)),
+            Envelope(
+                text, None if reference is None else self.vectors.take(question_id, reference)
+            ),
             shared=True,
         )
         request = ConfirmMessageReceivedRequest(
@@ -278,11 +281,11 @@ class LinkGrid(Grid):
         self._run = run
 
     @property
-    def freight(self) -> VectorStore:
+    def vectors(self) -> VectorStore:
         """The run's vectors."""
-        if self._freight is None:
+        if self._vectors is None:
             raise RuntimeError("The run is not open yet.")
-        return self._freight
+        return self._vectors
 
     @property
     def run(self) -> Run:

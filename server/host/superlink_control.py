@@ -144,8 +144,10 @@ class Control:
                 f"({type(error).__name__}); start it with: consilium server start."
             ) from None
         except httpx.HTTPStatusError as error:
-            told = FlowerError.from_json(error.response.text)
-            raise ControlError(
-                "The SuperLink refuses: "
-                f"{told.public_details or told.message if told else error.response.status_code}."
-            ) from None
+            refusal = FlowerError.from_json(error.response.text)
+            reason = (
+                (refusal.public_details or refusal.message)
+                if refusal
+                else error.response.status_code
+            )
+            raise ControlError(f"The SuperLink refuses: {reason}.") from None

@@ -164,7 +164,7 @@ class Host:
         link: subprocess.Popen[bytes],
         parallel: int,
     ) -> None:
-        registry, seen = self.home.path / "sites.json", 0
+        registry, last_change = self.home.path / "sites.json", 0
         while not self.stop.wait(_TICK):
             if link.poll() is not None:
                 raise ConsiliumError(
@@ -173,8 +173,8 @@ class Host:
                 )
             if not front.alive():
                 raise ConsiliumError(f"nginx ended; {self.home.logs / 'proxy.log'} says why.")
-            if (changed := registry.stat().st_mtime_ns) != seen:
-                seen = changed
+            if (changed := registry.stat().st_mtime_ns) != last_change:
+                last_change = changed
                 if front.update(self._members(control)):
                     self.log("the list of hospitals that may enter has changed")
             self._reap()
@@ -188,7 +188,7 @@ class Host:
             "authority": str(self.home.authority),
             "token": task.token,
         }
-        given = {**link, "home": str(self.home.path), "patience": self.patience}
+        settings = {**link, "home": str(self.home.path), "patience": self.patience}
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.runner],
@@ -198,7 +198,7 @@ class Host:
                 env={**os.environ, **_SILENT},
             )
         if process.stdin is not None:
-            process.stdin.write(json.dumps(given).encode())
+            process.stdin.write(json.dumps(settings).encode())
             process.stdin.close()
         self.running[task.run_id] = process
         self.log(f"run {task.run_id} starts")
@@ -221,11 +221,11 @@ class Host:
     @contextmanager
     def _enrolment(self, control: Control) -> Iterator[None]:
         def register(site: str, key: bytes) -> None:
-            known = control.node_keys()
+            keys = control.node_keys()
             for node, name in control.names().items():
-                if name == site and known[node] != key:
+                if name == site and keys[node] != key:
                     control.unregister(node)
-            if key not in known.values():
+            if key not in keys.values():
                 control.register(site, key)
 
         socket_path = self.home.run / "enrol.sock"

@@ -62,9 +62,9 @@ class VectorStore:
             :-_KEPT
         ]:
             old.unlink()
-        kept = _mapped(path, vector.size)
-        self._parked = _address(kept), Reference(kept.size, path.name)
-        return kept
+        view = _mapped(path, vector.size)
+        self._parked = _address(view), Reference(view.size, path.name)
+        return view
 
     def reference(self, vector: Vector) -> Reference:
         """What a message says about a model; the model's file is there from now on."""
@@ -173,9 +173,9 @@ class _Handler(http_server.Handler):
         block = memoryview(bytearray(_BLOCK))
         with path.open("xb") as file:
             while left:
-                got = self.rfile.readinto(block[: min(left, _BLOCK)])
-                if not got:
+                count = self.rfile.readinto(block[: min(left, _BLOCK)])
+                if not count:
                     raise ConnectionError("the sender hung up")
-                file.write(block[:got])
-                left -= got
+                file.write(block[:count])
+                left -= count
         self.unread = False

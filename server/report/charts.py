@@ -161,20 +161,20 @@ def lines(
         height: of the chart.
     """
     few = len(series) <= _FEW_LINES
-    room = (100 if frame.narrow else 156) if few else 56
-    top, bottom, right = 28, height - 40, frame.width - room
+    margin = (100 if frame.narrow else 156) if few else 56
+    top, bottom, right = 28, height - 40, frame.width - margin
     rounds = [x for points in series.values() for x, _ in points]
     across = axis([1.0, *rounds], 44, right, count=4 if frame.narrow else 8, pad=0.0)
     up = axis(
         (y for points in series.values() for _, y in points if y is not None), bottom, top, *ends
     )
-    order = [name for name in series if name != main] + [name for name in series if name == main]
+    names = [name for name in series if name != main] + [name for name in series if name == main]
     drawn = "".join(
-        _curve(series[name], across, up, "main" if name == main else "thin", name) for name in order
+        _curve(series[name], across, up, "main" if name == main else "thin", name) for name in names
     )
     last = {
         name: _present(series[name])[-1]
-        for name in order
+        for name in names
         if _present(series[name]) and (few or name == main)
     }
     labels = _end_labels(
@@ -182,7 +182,7 @@ def lines(
         main,
         (top, bottom),
         right,
-        room,
+        margin,
     )
     return svg(
         frame,
@@ -196,7 +196,7 @@ def _end_labels(
     main: str,
     rows: tuple[float, float],
     right: float,
-    room: float,
+    margin: float,
 ) -> str:
     drawn = ""
     for y, name in apart([(y, name) for name, (_, y) in last.items()], 14, *rows):
@@ -206,7 +206,7 @@ def _end_labels(
             f"direct {kind}",
             right + 20,
             y + 4,
-            shorten(name, int((room - 22) / _CHARACTER)),
+            shorten(name, int((margin - 22) / _CHARACTER)),
             extra=f"<title>{escape(name)}</title>",
         )
     return drawn
@@ -217,9 +217,9 @@ def _present(points: Points) -> list[tuple[float, float]]:
 
 
 def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
-    kept = thin(points, lambda group: (_present(group) or group)[-1])
+    thinned = thin(points, lambda group: (_present(group) or group)[-1])
     pieces: list[list[tuple[float, float]]] = [[]]
-    for x, y in kept:
+    for x, y in thinned:
         if y is None:
             pieces.append([])
         else:
@@ -228,7 +228,7 @@ def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
         f"M{'L'.join(f'{x:.1f} {y:.1f}' for x, y in piece)}" for piece in pieces if len(piece) > 1
     )
     spotted = [
-        spot for piece in pieces for spot in piece if len(piece) == 1 or _spotted(kept, kind)
+        spot for piece in pieces for spot in piece if len(piece) == 1 or _spotted(thinned, kind)
     ]
     spots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in spotted)
     return (
@@ -237,8 +237,8 @@ def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
     )
 
 
-def _spotted(kept: Points, kind: str) -> bool:
-    return kind == "main" and len(kept) <= 24
+def _spotted(thinned: Points, kind: str) -> bool:
+    return kind == "main" and len(thinned) <= 24
 
 
 def bars(

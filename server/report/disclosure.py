@@ -55,32 +55,32 @@ def privacy(
     masked = study.secure_aggregation.enabled and all(
         line.get("secure") or line.get("void") for line in rounds
     )
-    found = {
+    entry = {
         "updates": "masked" if masked else "plain",
         "secure_aggregation": masked,
         "differential_privacy": None,
     }
     if not masked:
-        return {**found, "statement": _PLAIN}
-    details, kept = _details(study, roster, rounds), _kept(roster)
+        return {**entry, "statement": _PLAIN}
+    details, discreet = _details(study, roster, rounds), _discreet(roster)
     points = {
         "sums": _sums(details),
         "collusion": _collusion(details, study.secure_aggregation.colluders),
-        "shared": _shared(kept, len(roster.members)),
-        **_subtraction(study, roster, rounds, kept),
+        "shared": _shared(discreet, len(roster.members)),
+        **_subtraction(study, roster, rounds, discreet),
         "open": _OPEN,
         **({"compared": _COMPARED} if "local" in scores or "pooled" in scores else {}),
     }
     return {
-        **found,
+        **entry,
         "statement": " ".join(points.values()),
         "points": points,
         "details": details,
-        "kept": kept,
+        "kept": discreet,
     }
 
 
-def _kept(roster: Participants) -> dict[str, list[str]]:
+def _discreet(roster: Participants) -> dict[str, list[str]]:
     counts = [m.site for m in roster.members if not m.counts]
     return {"counts": counts, "metrics": [m.site for m in roster.members if not m.tells_metrics]}
 
@@ -92,14 +92,14 @@ def _details(
         study.secure_aggregation,
         [line["secure"] for line in rounds if line.get("secure")],
     )
-    asked = max((int(s["cohort"]) for s in sums), default=len(roster.members))
+    largest = max((int(s["cohort"]) for s in sums), default=len(roster.members))
     missed = Counter(str(site) for s in sums for site in s["dropped"])
     return {
         "ring_bits": section.ring_bits,
         "min_cohort": section.min_cohort,
-        "hospitals": asked,
-        "colluders": terms.tolerated(asked, section.colluders),
-        "threshold": min(terms.threshold(asked, section.colluders), asked),
+        "hospitals": largest,
+        "colluders": terms.tolerated(largest, section.colluders),
+        "threshold": min(terms.threshold(largest, section.colluders), largest),
         "rounds": len(sums),
         "void_rounds": [line["round"] for line in rounds if line.get("void")],
         "smallest_sum": min((int(s["survivors"]) for s in sums), default=None),
@@ -144,8 +144,10 @@ def _collusion(details: Mapping[str, Any], colluders: int) -> str:
     )
 
 
-def _shared(kept: Mapping[str, Sequence[str]], hospitals: int) -> str:
-    counts, metrics = (_told(len(kept[kind]), hospitals) for kind in ("counts", "metrics"))
+def _shared(discreet: Mapping[str, Sequence[str]], hospitals: int) -> str:
+    counts, metrics = (
+        _own_numbers(len(discreet[kind]), hospitals) for kind in ("counts", "metrics")
+    )
     if counts == metrics:
         return f"Numbers of patients and images, and losses and metrics over many images, {counts}."
     return (
@@ -157,7 +159,7 @@ def _subtraction(
     study: Study,
     roster: Participants,
     rounds: Sequence[Mapping[str, Any]],
-    kept: Mapping[str, Sequence[str]],
+    discreet: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
     """What follows of hospitals that keep their numbers, if sums are subtracted from each other and what others told from sums."""
     sites, sums = (
@@ -165,14 +167,14 @@ def _subtraction(
         [line["accepted"] for line in rounds if line.get("secure")],
     )
     counts, metrics = (
-        {site for site in sites if site not in kept[kind]} for kind in ("counts", "metrics")
+        {site for site in sites if site not in discreet[kind]} for kind in ("counts", "metrics")
     )
-    counted = _keepers(sites, [[site] for site in counts], kept["counts"])
+    counted = _keepers(sites, [[site] for site in counts], discreet["counts"])
     weight = {"patients": "training patients", "images": "training images"}.get(
         study.federation.weight
     )
     weighed = (
-        _keepers(sites, [*sums, *([site] for site in counts)], kept["counts"]) if weight else []
+        _keepers(sites, [*sums, *([site] for site in counts)], discreet["counts"]) if weight else []
     )
     lone = {
         site
@@ -182,10 +184,10 @@ def _subtraction(
     }
     parts = [
         (
-            f"{what} of "
+            f"{subject} of "
             f"{listed(names) if len(names) <= _MOST_NAMES else plural(len(names), 'hospital')}"
         )
-        for what, names in (
+        for subject, names in (
             ("the numbers of patients and images", counted),
             (f"the number of {weight}", [site for site in weighed if site not in counted]),
             ("losses or metrics", sorted(lone)),
@@ -196,9 +198,11 @@ def _subtraction(
     return {"subtraction": f"{how}, the server can work out {listed(parts)}."} if parts else {}
 
 
-def _keepers(sites: Sequence[str], sums: Sequence[Sequence[str]], kept: Sequence[str]) -> list[str]:
-    found = solvable(sites, sums)
-    return [site for site in kept if site in found]
+def _keepers(
+    sites: Sequence[str], sums: Sequence[Sequence[str]], discreet: Sequence[str]
+) -> list[str]:
+    solved = solvable(sites, sums)
+    return [site for site in discreet if site in solved]
 
 
 def solvable(sites: Sequence[str], sums: Iterable[Iterable[str]]) -> set[str]:
@@ -212,17 +216,17 @@ def solvable(sites: Sequence[str], sums: Iterable[Iterable[str]]) -> set[str]:
     rows = {frozenset(sites), *(frozenset(names) for names in sums)}
     matrix = np.array([[site in row for site in sites] for row in rows], np.float64)
     values, vectors = np.linalg.eigh(matrix.T @ matrix)
-    kept = vectors[:, values > 1e-9 * max(1.0, float(values[-1]))]
-    inside = (kept**2).sum(axis=1)
+    spanning = vectors[:, values > 1e-9 * max(1.0, float(values[-1]))]
+    inside = (spanning**2).sum(axis=1)
     return {site for site, share in zip(sites, inside, strict=True) if share > 1 - 1e-6}
 
 
-def _told(kept: int, hospitals: int) -> str:
-    if kept == 0:
+def _own_numbers(discreet: int, hospitals: int) -> str:
+    if discreet == 0:
         return "were told to the server by every hospital for itself, as its policy allows"
-    if kept == hospitals:
+    if discreet == hospitals:
         return "left the hospitals in masked sums only"
     return (
-        f"were told to the server by {hospitals - kept} of {hospitals} hospitals for "
+        f"were told to the server by {hospitals - discreet} of {hospitals} hospitals for "
         "themselves, and left the others in masked sums only"
     )

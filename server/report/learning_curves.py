@@ -38,9 +38,9 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
     loss = _series([(r, table(r.get("loss")), r.get("mean_loss")) for r in rounds], several)
     weighted = any(finite(r.get("mean_loss")) is not None for r in rounds)
     ends = (0.0, 1.0) if m.share else (0.0, None)
-    about = _caption(report, validation, weighted=False)
+    description = _caption(report, validation, weighted=False)
     first = _curve(
-        "validation", f"{m.name} on validation patients", validation, m.name, ends, 280, about
+        "validation", f"{m.name} on validation patients", validation, m.name, ends, 280, description
     )
     absent = (
         ""
@@ -58,12 +58,12 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
         if any(r.get("void") for r in rounds)
         else ""
     )
-    about = _caption(report, loss, weighted) + gap
+    description = _caption(report, loss, weighted) + gap
     return section(
         "learning",
         "Learning",
         first or absent,
-        _curve("loss", "Training loss", loss, "loss", (None, None), 220, about),
+        _curve("loss", "Training loss", loss, "loss", (None, None), 220, description),
     )
 
 
@@ -74,21 +74,21 @@ def _series(
 
     One a hospital, and their mean where there are ``several``.
     """
-    kept = [
+    values = [
         ({str(site): finite(v) for site, v in row.items()}, finite(stated))
         for _, row, stated in points
     ]
     numbers = [float(whole(record.get("round"))) for record, _, _ in points]
     names = dict.fromkeys(
-        site for row, _ in kept for site, value in row.items() if value is not None
+        site for row, _ in values for site, value in row.items() if value is not None
     )
     series: dict[str, charts.Points] = {
-        name: [(x, row.get(name)) for x, (row, _) in zip(numbers, kept, strict=True)]
+        name: [(x, row.get(name)) for x, (row, _) in zip(numbers, values, strict=True)]
         for name in names
     }
-    stated_once = any(stated is not None for _, stated in kept)
+    stated_once = any(stated is not None for _, stated in values)
     if len(names) > 1 or (stated_once and (several or not names)):
-        means = [mean(row.values()) if stated is None else stated for row, stated in kept]
+        means = [mean(row.values()) if stated is None else stated for row, stated in values]
         series[_MEAN] = list(zip(numbers, means, strict=True))
     return series
 
@@ -130,8 +130,10 @@ def _curve(
         return ""
     main = _MEAN if _MEAN in series else next(iter(series))
     last = next((y for _, y in reversed(series[main]) if y is not None), None)
-    about = f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
+    description = (
+        f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
+    )
     draw = partial(
         charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height
     )
-    return figure(title, caption, chart(name, title, about, draw))
+    return figure(title, caption, chart(name, title, description, draw))

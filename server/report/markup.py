@@ -20,14 +20,14 @@ def paragraph(words: str, kind: str = "") -> str:
 
 def bullets(items: Iterable[str]) -> str:
     """A list of plain sentences; nothing if there are none."""
-    found = "".join(f"<li>{escape(item)}</li>" for item in items)
-    return f"<ul>{found}</ul>" if found else ""
+    entries = "".join(f"<li>{escape(item)}</li>" for item in items)
+    return f"<ul>{entries}</ul>" if entries else ""
 
 
 def pairs(items: Iterable[tuple[str, str]]) -> str:
     """Names and values, both plain text."""
-    found = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in items)
-    return f'<dl class="pairs">{found}</dl>' if found else ""
+    entries = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in items)
+    return f'<dl class="pairs">{entries}</dl>' if entries else ""
 
 
 def grid(
@@ -80,5 +80,5 @@ def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> st
 
 def points(items_html: Iterable[tuple[str, str]]) -> str:
     """Short headings, plain text, each with markup beside it."""
-    found = "".join(f"<dt>{escape(name)}</dt><dd>{content}</dd>" for name, content in items_html)
-    return f'<dl class="points">{found}</dl>' if found else ""
+    entries = "".join(f"<dt>{escape(name)}</dt><dd>{content}</dd>" for name, content in items_html)
+    return f'<dl class="points">{entries}</dl>' if entries else ""

@@ -105,11 +105,13 @@ def _missing(report: Report) -> list[str]:
 
 
 def _summary(report: Report) -> str:
-    found = verdict.judge(report)
-    lead, *rest = found.sentences
+    judgement = verdict.judge(report)
+    lead, *rest = judgement.sentences
     more = f"<p>{escape(' '.join(rest))}</p>" if rest else ""
     command = (
-        f'<pre tabindex="0"><code>{escape(found.command)}</code></pre>' if found.command else ""
+        f'<pre tabindex="0"><code>{escape(judgement.command)}</code></pre>'
+        if judgement.command
+        else ""
     )
     return section(
         "summary",

@@ -27,11 +27,11 @@ _LEAST_SPAN = (
 
 def cross(report: Report) -> str:
     """Every model on every hospital's test patients, as a table with shaded cells."""
-    found = table(report.get("cross"))
-    names, columns, values = (list(found.get(k) or []) for k in ("models", "sites", "values"))
+    matrix = table(report.get("cross"))
+    names, columns, values = (list(matrix.get(k) or []) for k in ("models", "sites", "values"))
     if not names or not columns or not values:
         return ""
-    key = str(found.get("metric", report.get("primary", "")))
+    key = str(matrix.get("metric", report.get("primary", "")))
     m = metric(key)
     grid_ = [[finite(v) for v in list(row or [])[: len(columns)]] for row in values[: len(names)]]
     caption = (

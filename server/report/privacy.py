@@ -70,21 +70,23 @@ _EXPLAINED = {
 
 def privacy(report: Report) -> str:
     """What left each hospital, what stayed, and which protections were on."""
-    found = table(report.get("privacy"))
+    entry = table(report.get("privacy"))
     simulated = (
         "This run was a simulation: all hospitals were folders on one computer, "
         "so “left” means handed to the part that plays the server."
     )
-    said = table(found.get("points"))
+    sentences = table(entry.get("points"))
     explained = points(
-        (name, _point(said[key], why)) for key, (name, why) in _EXPLAINED.items() if said.get(key)
+        (name, _point(sentences[key], why))
+        for key, (name, why) in _EXPLAINED.items()
+        if sentences.get(key)
     )
     return section(
         "privacy",
         "Privacy",
-        explained or paragraph(str(found.get("statement") or ""), "lead small"),
+        explained or paragraph(str(entry.get("statement") or ""), "lead small"),
         paragraph("What left each hospital:"),
-        bullets(_left(report, found)),
+        bullets(_left(report, entry)),
         paragraph(
             "Images, labels, names, patient identifiers and file names stayed where they were."
         ),
@@ -93,7 +95,7 @@ def privacy(report: Report) -> str:
             if report.get("pictures") is True
             else ""
         ),
-        pairs(_protections(found)),
+        pairs(_protections(entry)),
         paragraph(simulated, "note") if report.get("engine") in SIMULATED else "",
     )
 
@@ -102,12 +104,12 @@ def _point(sentence: object, why: str) -> str:
     return paragraph(str(sentence)) + paragraph(why, "note")
 
 
-def _left(report: Report, found: Report) -> list[str]:
+def _left(report: Report, entry: Report) -> list[str]:
     counts, metrics = (
         "numbers of patients and images",
         "metrics and losses averaged over many images",
     )
-    if found.get("updates") != "masked":
+    if entry.get("updates") != "masked":
         return ["changes of the model's weights, after every round", counts, metrics]
     return [
         "masked changes of the model's weights, after every round",
@@ -117,24 +119,24 @@ def _left(report: Report, found: Report) -> list[str]:
     ]
 
 
-def _who(report: Report, kind: str, what: str) -> str:
+def _who(report: Report, kind: str, subject: str) -> str:
     names = site_results.sites(report)
-    kept = sum(site_results.keeps(report, site, kind) for site in names)
-    if kept == 0:
-        return what
+    discreet = sum(site_results.keeps(report, site, kind) for site in names)
+    if discreet == 0:
+        return subject
     return (
-        f"{what}, masked"
-        if kept == len(names)
-        else f"{what}, masked at {kept} of {plural(len(names), 'hospital')}"
+        f"{subject}, masked"
+        if discreet == len(names)
+        else f"{subject}, masked at {discreet} of {plural(len(names), 'hospital')}"
     )
 
 
-def _protections(found: Report) -> list[tuple[str, str]]:
-    details, updates = table(found.get("details")), str(found.get("updates", "not recorded"))
+def _protections(entry: Report) -> list[tuple[str, str]]:
+    details, updates = table(entry.get("details")), str(entry.get("updates", "not recorded"))
     colluders = whole(details.get("colluders"))
     shown = [
         ("Model changes", _UPDATES.get(updates, updates)),
-        ("Secure aggregation", _SUMS.get(str(found.get("secure_aggregation")), "not recorded")),
+        ("Secure aggregation", _SUMS.get(str(entry.get("secure_aggregation")), "not recorded")),
     ]
     if finite(details.get("threshold")) is not None:
         shown += [
@@ -158,19 +160,19 @@ def _protections(found: Report) -> list[tuple[str, str]]:
             ),
             ("Masked weight", f"{whole(details.get('ring_bits'))} bits"),
         ]
-    return [*shown, ("Differential privacy", _noise(found))]
+    return [*shown, ("Differential privacy", _noise(entry))]
 
 
 def _noise(privacy_: Report) -> str:
     if "differential_privacy" not in privacy_:
         return "not recorded"
-    found = privacy_["differential_privacy"]
-    if not found:
+    mechanism = privacy_["differential_privacy"]
+    if not mechanism:
         return "off: no noise is added, so there is no formal bound on what a change reveals"
     return (
-        ", ".join(f"{k} {v}" for k, v in found.items())
-        if isinstance(found, Mapping)
-        else str(found)
+        ", ".join(f"{k} {v}" for k, v in mechanism.items())
+        if isinstance(mechanism, Mapping)
+        else str(mechanism)
     )
 
 
@@ -231,12 +233,12 @@ def _void(line: Mapping[str, Any]) -> str:
 
 
 def _is_smooth(line: Mapping[str, Any]) -> bool:
-    found = table(line.get("secure"))
-    return not _void(line) and not _dropped(found) and whole(found.get("attempts")) <= 1
+    summary = table(line.get("secure"))
+    return not _void(line) and not _dropped(summary) and whole(summary.get("attempts")) <= 1
 
 
-def _dropped(found: Mapping[str, Any]) -> list[str]:
-    dropped = found.get("dropped")
+def _dropped(summary: Mapping[str, Any]) -> list[str]:
+    dropped = summary.get("dropped")
     return [str(site) for site in dropped] if isinstance(dropped, (list, tuple)) else []
 
 
@@ -244,14 +246,14 @@ def _tries(sums_: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(sum(whole(s.get(key)) for s in sums_)) for key in ("attempts", "exchanges")]
 
 
-def _round(line: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def _round(line: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     name = f"Round {whole(line.get('round'))}"
     if _void(line):
         return [name, f'None. <small class="say">{escape(_void(line))}</small>']
-    missing = escape(listed(_dropped(found))) or "none"
+    missing = escape(listed(_dropped(summary))) or "none"
     return [
         name,
-        f"{whole(found.get('survivors'))} of {whole(found.get('cohort'))}",
+        f"{whole(summary.get('survivors'))} of {whole(summary.get('cohort'))}",
         missing,
-        *_tries([found]),
+        *_tries([summary]),
     ]

@@ -34,14 +34,14 @@ def present(report: Report) -> dict[str, str]:
 def keys(report: Report) -> list[str]:
     """Every metric, the primary one first."""
     parts = [table(part) for part in table(report.get("metrics")).values()]
-    found = {
+    names = {
         k: None
         for part in parts
         for row in (*table(part.get("sites")).values(), part.get("mean"))
         for k in table(row)
     }
-    first = [k for k in (report.get("primary"),) if k in found]
-    return [str(k) for k in (*first, *(k for k in found if k not in first))]
+    first = [k for k in (report.get("primary"),) if k in names]
+    return [str(k) for k in (*first, *(k for k in names if k not in first))]
 
 
 def results(report: Report) -> str:
@@ -49,17 +49,17 @@ def results(report: Report) -> str:
 
     Means alone where no hospital's own results are known.
     """
-    models, found = present(report), keys(report)
-    if not models or not found:
+    models, metrics = present(report), keys(report)
+    if not models or not metrics:
         return ""
-    if not any(_known(report, models, site) for site in site_results.sites(report)):
-        return section("results", "Results", _means(report, models, found))
+    if not any(_is_shared(report, models, site) for site in site_results.sites(report)):
+        return section("results", "Results", _means(report, models, metrics))
     tables = "".join(
-        f"<h3>{escape(metric(key).name)}</h3>{_table(report, models, key)}" for key in found
+        f"<h3>{escape(metric(key).name)}</h3>{_table(report, models, key)}" for key in metrics
     )
     note = (
         "Square brackets hold 95 % confidence intervals, drawn by resampling patients. "
-        if _any_interval(report, models, found)
+        if _any_interval(report, models, metrics)
         else ""
     )
     few = (
@@ -67,7 +67,7 @@ def results(report: Report) -> str:
         if any(site_results.few(report, s) for s in site_results.sites(report))
         else ""
     )
-    chart_ = _dots(report, models, found[0])
+    chart_ = _dots(report, models, metrics[0])
     return section(
         "results",
         "Hospital by hospital",
@@ -77,7 +77,7 @@ def results(report: Report) -> str:
     )
 
 
-def _known(report: Report, models: Mapping[str, str], site: str) -> bool:
+def _is_shared(report: Report, models: Mapping[str, str], site: str) -> bool:
     return any(
         site in table(table(table(report.get("metrics")).get(model)).get("sites"))
         for model in models
@@ -85,17 +85,17 @@ def _known(report: Report, models: Mapping[str, str], site: str) -> bool:
 
 
 def _summed(report: Report) -> str:
-    kept = site_results.hidden(report)
-    if not kept:
+    hidden = site_results.hidden(report)
+    if not hidden:
         return ""
     total = plural(site_results.hospitals(report, "federated"), "hospital")
     return (
         f" The federated mean is over {total}, summed under masks; "
-        f"{kept} of them {'keeps its' if kept == 1 else 'keep their'} own results."
+        f"{hidden} of them {'keeps its' if hidden == 1 else 'keep their'} own results."
     )
 
 
-def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> str:
+def _means(report: Report, models: Mapping[str, str], metrics: Sequence[str]) -> str:
     """One row a metric: what is known where every hospital keeps its own results to itself."""
     over = {model: site_results.hospitals(report, model) for model in models}
     heads = ["Mean of the hospitals", *(name.capitalize() for name in models.values())]
@@ -104,7 +104,7 @@ def _means(report: Report, models: Mapping[str, str], found: Sequence[str]) -> s
             _explained(report, key),
             *(metric(key).show(site_results.average(report, k, key)) for k in models),
         ]
-        for key in found
+        for key in metrics
     ]
     many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
     caption = (
@@ -126,12 +126,12 @@ def _explained(report: Report, key: str) -> str:
     )
 
 
-def _any_interval(report: Report, models: Mapping[str, str], found: Sequence[str]) -> bool:
+def _any_interval(report: Report, models: Mapping[str, str], metrics: Sequence[str]) -> bool:
     return any(
         site_results.interval(report, model, site, key)
         for model in models
         for site in site_results.sites(report)
-        for key in found
+        for key in metrics
     )
 
 
@@ -162,7 +162,7 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
     top = (over, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
     direction = "higher is better →" if site_results.higher(report, key) else "← lower is better"
-    about = (
+    description = (
         f"{m.name} on test patients, {over[0].lower() + over[1:]}: "
         f"{', '.join(labels.values())}. The table below holds every value."
     )
@@ -180,7 +180,7 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
     return figure(
         f"{m.name} at every hospital",
         caption,
-        chart("dots", f"{m.name} at every hospital", about, draw),
+        chart("dots", f"{m.name} at every hospital", description, draw),
     )
 
 
@@ -262,9 +262,9 @@ def _averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, 
 
 
 def _over(report: Report, models: Mapping[str, str]) -> str:
-    known = sum(_known(report, models, site) for site in site_results.sites(report))
+    shared = sum(_is_shared(report, models, site) for site in site_results.sites(report))
     return (
-        f"Mean of these {known}"
+        f"Mean of these {shared}"
         if any(site_results.hidden(report, k) for k in models)
         else "Mean of the hospitals"
     )
@@ -272,7 +272,7 @@ def _over(report: Report, models: Mapping[str, str]) -> str:
 
 def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
     """Whether a hospital is in the means only."""
-    return site_results.keeps(report, site, "metrics") and not _known(report, models, site)
+    return site_results.keeps(report, site, "metrics") and not _is_shared(report, models, site)
 
 
 def _named(report: Report, site: str) -> str:
@@ -282,8 +282,8 @@ def _named(report: Report, site: str) -> str:
 
 
 def _value(report: Report, model: str, site: str, key: str) -> str:
-    m, found = metric(key), site_results.interval(report, model, site, key)
-    bounds = f"<small>[{m.bare(found[0])}, {m.bare(found[1])}]</small>" if found else ""
+    m, interval = metric(key), site_results.interval(report, model, site, key)
+    bounds = f"<small>[{m.bare(interval[0])}, {m.bare(interval[1])}]</small>" if interval else ""
     if site_results.few(report, site) and site_results.resampled(report, model, site, key):
         bounds = '<small class="say">too few patients for an interval</small>'
     return m.show(site_results.value(report, model, site, key)) + bounds

@@ -83,27 +83,32 @@ _COUNTS = ("patients", "train", "validation", "test", "left_out")
 
 def hospitals(report: Report) -> str:
     """Who took part, with how much, what was left out, and who did not take part."""
-    found = {str(site): table(row) for site, row in table(report.get("sites")).items()}
+    rows_by_site = {str(site): table(row) for site, row in table(report.get("sites")).items()}
     parts = []
-    if found:
+    if rows_by_site:
         heads = ["Hospital", "Patients", "Training", "Validation", "Test", "Left out"]
-        rows = [[escape(site), *_counted(report, site, row)] for site, row in found.items()]
+        rows = [[escape(site), *_counted(report, site, row)] for site, row in rows_by_site.items()]
         caption = (
             "Patients, and images by use. A patient's images always stay together in one of "
             "the three uses."
         )
-        if any(site_results.keeps(report, site, "counts") for site in found):
+        if any(site_results.keeps(report, site, "counts") for site in rows_by_site):
             caption += (
                 " The last line was counted under masks; a hospital that does not share its "
                 "own numbers is in it."
             )
         parts.append(
             grid(
-                caption, heads, rows, [["All hospitals", *_together(report, list(found.values()))]]
+                caption,
+                heads,
+                rows,
+                [["All hospitals", *_together(report, list(rows_by_site.values()))]],
             )
         )
     reasons = [
-        f"{site}: {reason}" for site, row in found.items() for reason in row.get("reasons") or []
+        f"{site}: {reason}"
+        for site, row in rows_by_site.items()
+        for reason in row.get("reasons") or []
     ]
     parts += ["<h3>Why images were left out</h3>", bullets(reasons)] if reasons else []
     away = [f"{site}: {reason}" for site, reason in table(report.get("excluded")).items()]
@@ -187,12 +192,12 @@ def refusals(report: Report) -> str:
 def repeat(report: Report) -> str:
     """Everything needed to do the run again."""
     study = table(report.get("study"))
-    found = {
+    settings = {
         "Hash (SHA-256)": study.get("hash"),
         "Seed": report.get("seed"),
         "Engine": report.get("engine"),
     }
-    facts = [(name, str(value)) for name, value in found.items() if value is not None]
+    facts = [(name, str(value)) for name, value in settings.items() if value is not None]
     compute = [
         (str(k).replace("_", " "), _plain(v)) for k, v in table(report.get("compute")).items()
     ]

@@ -53,12 +53,12 @@ def resampled(
     report: Mapping[str, Any], model: str, site: str, key: str
 ) -> tuple[float, float] | None:
     """The interval as the hospital computed it, however few its patients are."""
-    found = table(
+    bounds = table(
         table(table(table(report.get("metrics")).get(model)).get("intervals")).get(site)
     ).get(key)
-    if not isinstance(found, (list, tuple)) or len(found) != 2:
+    if not isinstance(bounds, (list, tuple)) or len(bounds) != 2:
         return None
-    low, high = finite(found[0]), finite(found[1])
+    low, high = finite(bounds[0]), finite(bounds[1])
     return None if low is None or high is None else (min(low, high), max(low, high))
 
 
@@ -97,14 +97,14 @@ def hidden(report: Mapping[str, Any], model: str = "federated") -> int:
 
 def keeps(report: Mapping[str, Any], site: str, kind: str) -> bool:
     """Whether a hospital keeps its own "counts" or "metrics" to itself."""
-    found = table(table(report.get("privacy")).get("kept")).get(kind)
-    return isinstance(found, (list, tuple)) and site in found
+    discreet = table(table(report.get("privacy")).get("kept")).get(kind)
+    return isinstance(discreet, (list, tuple)) and site in discreet
 
 
 def voids(report: Mapping[str, Any]) -> int:
     """Number of rounds in which the model did not move."""
-    found = table(table(report.get("privacy")).get("details")).get("void_rounds")
-    return len(found) if isinstance(found, (list, tuple)) else 0
+    rounds = table(table(report.get("privacy")).get("details")).get("void_rounds")
+    return len(rounds) if isinstance(rounds, (list, tuple)) else 0
 
 
 def average(report: Mapping[str, Any], model: str, key: str) -> float | None:
@@ -126,10 +126,10 @@ def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | N
     apart = (
         first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
     )
-    return Pair(way(ours, theirs, key, report), first is not None and second is not None, apart)
+    return Pair(outcome(ours, theirs, key, report), first is not None and second is not None, apart)
 
 
-def way(ours: float, theirs: float, key: str, report: Mapping[str, Any]) -> Outcome:
+def outcome(ours: float, theirs: float, key: str, report: Mapping[str, Any]) -> Outcome:
     """Which way the printed values differ."""
     difference = metric(key).gap(ours, theirs) or 0.0
     if difference == 0:
@@ -144,8 +144,8 @@ def higher(report: Mapping[str, Any], key: str) -> bool:
 
 def compared(report: Mapping[str, Any], other: str, key: str) -> dict[str, Pair]:
     """Federated against ``other`` at every hospital that has both."""
-    found = {site: pair(report, other, site, key) for site in sites(report)}
-    return {site: p for site, p in found.items() if p is not None}
+    pairs = {site: pair(report, other, site, key) for site in sites(report)}
+    return {site: p for site, p in pairs.items() if p is not None}
 
 
 def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float]:

@@ -115,11 +115,11 @@ def thin(
 
 
 def apart(
-    wanted: Sequence[tuple[float, str]], gap: float, top: float, bottom: float
+    labels: Sequence[tuple[float, str]], gap: float, top: float, bottom: float
 ) -> list[tuple[float, str]]:
     """Labels moved so that neighbours are ``gap`` apart, downwards first, then up from the bottom."""
     placed: list[tuple[float, str]] = []
-    for y, name in sorted(wanted):
+    for y, name in sorted(labels):
         placed.append((max(y, placed[-1][0] + gap if placed else top), name))
     limit, moved = bottom, []
     for y, name in reversed(placed):

@@ -24,11 +24,11 @@ from server.report.site_results import (
     higher,
     hospitals,
     means,
+    outcome,
     resampled,
     sites,
     value,
     voids,
-    way,
 )
 from server.report.wording import listed, mean, metric, shorten, whole
 
@@ -120,17 +120,17 @@ def _negligible(report: Mapping[str, Any], other: str, key: str) -> bool:
     pairs, gap = compared(report, other, key), abs(metric(key).gap(ours, theirs) or 0.0)
     if any(p.apart for p in pairs.values()):
         return False
-    found = [
+    intervals = [
         resampled(report, model, site, key) for model in ("federated", other) for site in pairs
     ]
-    width = mean((high - low) / 2 for low, high in filter(None, found)) or 0.0
+    width = mean((high - low) / 2 for low, high in filter(None, intervals)) or 0.0
     return gap == 0 or gap < _NARROW * width or (metric(key).share and gap < _NOTHING)
 
 
 def _kind(report: Mapping[str, Any], pairs: Mapping[str, Pair], key: str) -> Kind:
     if _negligible(report, "local", key):
         return "level"
-    direction = way(*means(report, "local", key), key, report)
+    direction = outcome(*means(report, "local", key), key, report)
     clear = {
         outcome: sum(p.apart and p.outcome == outcome for p in pairs.values())
         for outcome in ("better", "worse")
@@ -216,7 +216,7 @@ def _lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
         "mixed": "The picture is mixed",
         "level": "Training together made no measurable difference",
         "unclear": "Training together may have helped"
-        if way(ours, theirs, key, report) == "better"
+        if outcome(ours, theirs, key, report) == "better"
         else "Training together may have cost quality",
     }[kind]
     both, scored = (
@@ -320,14 +320,14 @@ def _pooled(report: Mapping[str, Any], key: str) -> tuple[str, ...]:
     )
     gap = m.show(abs(m.gap(ours, theirs) or 0.0))
     place = {"same": "level with", "better": f"{gap} better than", "worse": f"{gap} short of"}
-    found = (
+    comparison = (
         "not measurably different from"
         if _negligible(report, "pooled", key)
-        else place[way(ours, theirs, key, report)]
+        else place[outcome(ours, theirs, key, report)]
     )
     return (
         (
-            f"The federated model is {found} a model trained on all images pooled in one "
+            f"The federated model is {comparison} a model trained on all images pooled in one "
             f"place{where}, at {m.show(theirs)}{share}{overlap}."
         ),
     )

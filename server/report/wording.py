@@ -159,8 +159,8 @@ def table(value: object) -> Mapping[str, Any]:
 
 def mean(values: Iterable[float | None]) -> float | None:
     """Mean of the values that exist, or None."""
-    kept = [v for v in values if v is not None]
-    return sum(kept) / len(kept) if kept else None
+    existing = [v for v in values if v is not None]
+    return sum(existing) / len(existing) if existing else None
 
 
 def duration(seconds: float | None) -> str:
@@ -181,16 +181,16 @@ def listed(names: Iterable[str]) -> str:
     return " and ".join(filter(None, (", ".join(items[:-1]), items[-1]))) if items else ""
 
 
-def shorten(name: str, room: int) -> str:
+def shorten(name: str, length: int) -> str:
     """``name`` in ``room`` characters (East Asian ones count twice).
 
     The middle goes, so that names that differ at the end stay apart.
     """
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in name)
-    if len(name) + wide <= room:
+    if len(name) + wide <= length:
         return name
-    room = room // 2 if wide > len(name) // 2 else room
-    if len(name) <= room:
+    length = length // 2 if wide > len(name) // 2 else length
+    if len(name) <= length:
         return name
-    tail = max(1, (room - 1) // 3)
-    return f"{name[: max(1, room - 1 - tail)]}…{name[-tail:]}"
+    tail = max(1, (length - 1) // 3)
+    return f"{name[: max(1, length - 1 - tail)]}…{name[-tail:]}"

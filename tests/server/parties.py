@@ -36,7 +36,7 @@ from common.secagg.terms import Limits
 from common.sentences.table import say as sentence
 from common.study.study import SecureAggregation, Study
 from common.update import Vector
-from server.aggregation.cohort import Cohort, Standing
+from server.aggregation.cohort import Cohort, Membership
 from server.aggregation.secure_sums import Sum, Sums
 from server.participants import Member
 from server.transport import Traffic
@@ -222,8 +222,8 @@ class World:
         self.asked: list[dict[str, str]] = []
         nodes = {name: i for i, name in enumerate(self.names, 1)}
         self._sites = {node: name for name, node in nodes.items()}
-        self.standing = Standing("consortium", "run", {"a": "roster"}, digest, self.public)
-        self.cohort = Cohort(self, self.study, self.standing, nodes)  # type: ignore[arg-type]
+        self.membership = Membership("consortium", "run", {"a": "roster"}, digest, self.public)
+        self.cohort = Cohort(self, self.study, self.membership, nodes)  # type: ignore[arg-type]
         self.sums = Sums(self.cohort, 1.0)
         self.round = 0
 

@@ -20,7 +20,7 @@ from common.study import toml
 from common.trust import certificates
 from server.commands.provision import provision
 from server.host import enrolment
-from server.host.enrolment import Desk
+from server.host.enrolment import EnrolmentHandler
 from server.host.site_registry import REFUSED, Registry
 from tests.patience import patient
 
@@ -39,7 +39,7 @@ class Coordinator:
         provision(folder / "c.toml", self.home, NOW)
         self.now, self.log, self.registered = NOW, [""], [("", b"")]
         self.fault: Exception | None = None
-        self.desk = Desk(self.home, self.register, lambda: self.now, self.log.append)
+        self.handler = EnrolmentHandler(self.home, self.register, lambda: self.now, self.log.append)
 
     def register(self, site: str, key: bytes) -> None:
         if self.fault:
@@ -63,7 +63,7 @@ class Coordinator:
         }
 
     def answer(self, **change: Any) -> tuple[int, dict[str, str]]:
-        return self.desk.answer(json.dumps(self.asked(**change)).encode())
+        return self.handler.respond(json.dumps(self.asked(**change)).encode())
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_wrong_token_and_a_wrong_name_get_the_same_answer(coordinator: Coordin
     }
     assert coordinator.answer(**other, site="north", token="") == refused
     east = {**coordinator.asked(), **other, "site": "east"}
-    assert coordinator.desk.answer(json.dumps(east).encode()) == refused
+    assert coordinator.handler.respond(json.dumps(east).encode()) == refused
     assert coordinator.log[-1] == "enrolment of east refused: no hospital is called east"
     assert coordinator.registered == [("", b"")]
 
@@ -114,7 +114,7 @@ def test_no_token_is_ever_logged(coordinator: Coordinator) -> None:
     token = coordinator.asked()["token"]
     for change in ({}, {"site": "valley"}, {"tls_request": "x"}, {"node_key": token}):
         body = {**coordinator.asked(), **change}
-        coordinator.desk.answer(json.dumps(body).encode())
+        coordinator.handler.respond(json.dumps(body).encode())
     assert len(coordinator.log) == 5 and token not in "".join(coordinator.log)
 
 
@@ -163,7 +163,7 @@ def test_an_authority_out_of_time_gives_nothing(coordinator: Coordinator) -> Non
     [b"", b"[]", b"{}", b"\xff", b"[" * 60000, b"null", b'{"site": "north"}'],
 )
 def test_bodies_that_are_no_request(coordinator: Coordinator, body: bytes) -> None:
-    assert coordinator.desk.answer(body)[0] == 400
+    assert coordinator.handler.respond(body)[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_bodies_that_are_no_request(coordinator: Coordinator, body: bytes) -> No
 )
 def test_wrong_fields(coordinator: Coordinator, change: dict[str, Any]) -> None:
     body = {**coordinator.asked(), **change}
-    assert coordinator.desk.answer(json.dumps(body).encode())[0] == 400
+    assert coordinator.handler.respond(json.dumps(body).encode())[0] == 400
     assert coordinator.registered == [("", b"")]
     assert coordinator.answer()[0] == 200
 

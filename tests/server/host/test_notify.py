@@ -40,35 +40,35 @@ def asked(path: Path, line: str, headers: str = "") -> tuple[int, bytes]:
 
 
 def test_a_ring_wakes_who_waits() -> None:
-    tower, woken = Notifier(), threading.Event()
+    notifier, woken = Notifier(), threading.Event()
 
     def waits() -> None:
-        assert tower.wait("answers", 0, 60.0) == 1
+        assert notifier.wait("answers", 0, 60.0) == 1
         woken.set()
 
     thread = threading.Thread(target=waits)
     thread.start()
-    tower.ring("questions")  # another bell's ring wakes nobody
+    notifier.ring("questions")  # another bell's ring wakes nobody
     assert not woken.wait(0.05)
-    tower.ring("answers")
+    notifier.ring("answers")
     thread.join(patient(30))
     assert woken.is_set()
 
 
 def test_a_ring_that_was_missed_is_told_at_once_and_nothing_new_after_the_wait() -> None:
-    tower = Notifier()
+    notifier = Notifier()
     for _ in range(3):
-        tower.ring("questions")
-    assert tower.wait("questions", 1, 60.0) == 3
-    assert tower.wait("questions", 3, 0.01) == 3
+        notifier.ring("questions")
+    assert notifier.wait("questions", 1, 60.0) == 3
+    assert notifier.wait("questions", 3, 0.01) == 3
 
 
 def test_a_restarted_server_counts_anew_and_keeps_nobody_waiting(path: Path) -> None:
     for rings in (3, 0):
-        tower = Notifier()
-        with notify.serve(tower, path):
+        notifier = Notifier()
+        with notify.serve(notifier, path):
             for _ in range(rings):
-                tower.ring("questions")
+                notifier.ring("questions")
             assert asked(path, "GET /v1/bell?after=7&seconds=20") == (200, str(rings).encode())
 
 
@@ -80,15 +80,15 @@ def test_hospital_and_coordinator_wake_each_other(path: Path) -> None:
             target=lambda: heard.append(asked(path, "GET /v1/bell?after=0&seconds=20"))
         )
         hospital.start()
-        ringer = NotifyClient(path)
-        ringer.wait(5.0)  # the first one only learns the count
-        ringer.asked()
+        client = NotifyClient(path)
+        client.wait(5.0)  # the first one only learns the count
+        client.announce()
         hospital.join(patient(30))
         assert heard == [(200, b"1")]
         assert asked(path, "POST /v1/bell") == (200, b"")
-        before = ringer._after
-        ringer.wait(0.0)
-        assert ringer._after == before + 1  # the ring was not missed: it is told without any wait
+        before = client._after
+        client.wait(0.0)
+        assert client._after == before + 1  # the ring was not missed: it is told without any wait
 
 
 def test_without_a_bell_the_coordinator_only_waits(
@@ -96,10 +96,10 @@ def test_without_a_bell_the_coordinator_only_waits(
 ) -> None:
     waited: list[float | None] = []
     monkeypatch.setattr(threading.Event, "wait", lambda _, seconds=None: waited.append(seconds))
-    ringer = NotifyClient(path)
-    ringer.asked()
+    client = NotifyClient(path)
+    client.announce()
     assert waited == []
-    ringer.wait(0.25)
+    client.wait(0.25)
     assert waited == [0.25]
 
 
@@ -122,8 +122,8 @@ def test_without_a_bell_the_coordinator_only_waits(
 def test_bad_requests_are_refused_and_ring_nothing(
     path: Path, line: str, headers: str, status: int
 ) -> None:
-    tower = Notifier()
-    with notify.serve(tower, path):
+    notifier = Notifier()
+    with notify.serve(notifier, path):
         assert asked(path, line, headers)[0] == status
-        assert tower.wait("answers", 1, 0.0) == 0 == tower.wait("questions", 1, 0.0)
+        assert notifier.wait("answers", 1, 0.0) == 0 == notifier.wait("questions", 1, 0.0)
         assert asked(path, "GET /answers?after=1&seconds=0") == (200, b"0")
