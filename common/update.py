@@ -42,6 +42,7 @@ class Layout:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of names and shapes as hex: two sides that agree on it agree on every tensor."""
+        # Without the counters: they travel beside the vector, under their names.
         return hashlib.sha256(json.dumps([self.names, self.shapes]).encode()).hexdigest()
 
     def views(self, vector: Vector) -> Iterator[tuple[str, Vector]]:

@@ -61,6 +61,7 @@ def approve(arguments: Namespace) -> int:
     home = SiteHome.open(arguments.home.absolute(), "worker")
     study = _study(home.state, arguments.study)
     before = approvals.last(home.state, study.name)
+    # A changed study needs a new approval, so its reader is shown the changes and not all anew.
     shown = _shown(study, before.table if before else None)
     if not arguments.json:
         console.out(f"study {study.name}  {study.digest}")
@@ -86,6 +87,7 @@ def approve(arguments: Namespace) -> int:
         until=approval.until,
         user=stop.user(),
     )
+    # An administrator who is root would leave files that the worker's user cannot write.
     files.hand_over(home.state, audit_log.NAME, audit_log.HEAD, approvals.NAME)
     if arguments.json:
         console.out_json({k: v for k, v in vars(approval).items() if k != "table"})

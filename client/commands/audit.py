@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 4 << 20
 """Bytes read of a file that somebody else made: a proof, a head, a certificate."""
+# What a line shows of an entry; hashes, sizes and times of work are in --json.
 _SHOWN = ("event", "kind", "round", "run", "study", "fault", "reason", "by", "user", "patients")
 
 
@@ -107,6 +108,7 @@ def prove(arguments: Namespace) -> int:
         home.roster_crt.read_bytes(),
     )
     trust = Trust(settings.consortium, home.coordinator.read_bytes(), authority)
+    # A proof leads up to a signed head, and the newest one signed may be older than the entry.
     signed = witness.sign(
         Site(settings.name, (), home.state, identity=identity, trust=trust), "", 0
     )
@@ -220,7 +222,7 @@ def _within(certificate: bytes) -> datetime:
 
 
 def _plain(text: str) -> str:
-    """Without characters that a terminal would obey."""
+    """Without characters that a terminal would obey: entries hold text of the coordinator's."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 

@@ -80,20 +80,25 @@ def enrol(
             f"{home} cannot be written ({error.strerror or error}); mend that and run the same"
             " command again."
         ) from None
+    return _next_steps(site, place, kit_path, tls=tls, identity=identity)
+
+
+def _next_steps(
+    site: SiteSettings, home: SiteHome, kit_path: Path, tls: bytes, identity: bytes
+) -> list[str]:
     until = certificates.details(tls)["not_after"]
+    fingerprint = rosters.fingerprint(identity)
+    membership = f"{site.name} belongs to consortium {site.consortium} now"
     return [
+        f"{membership}; its certificate is good until {until:%Y-%m-%d}.",
+        f"The keys were made in {home.path} and stay there; only their public parts were sent.",
         (
-            f"{site.name} belongs to consortium {site.consortium} now;"
-            f" its certificate is good until {until:%Y-%m-%d}."
-        ),
-        f"The keys were made in {home} and stay there; only their public parts were sent.",
-        (
-            f"Fingerprint of this hospital's key: {rosters.fingerprint(identity)};"
+            f"Fingerprint of this hospital's key: {fingerprint};"
             " read it to the coordinator by phone."
         ),
-        f"What leaves this hospital, and how, is ruled by {place.policy_toml}; look at it now.",
+        f"What leaves this hospital, and how, is ruled by {home.policy_toml}; look at it now.",
         f"Delete the kit {kit_path}: its token is used up.",
-        f"Next: consilium site start --home {home}",
+        f"Next: consilium site start --home {home.path}",
     ]
 
 
@@ -156,6 +161,7 @@ def _keys(home: SiteHome) -> dict[str, bytes]:
         "identity": home.identity_key,
     }
     for kind, path in kinds.items():
+        # A second attempt must send the same keys, or the coordinator takes it for a used token.
         if not path.exists():
             files.replace(path, certificates.private_key(kind))
     return {kind: path.read_bytes() for kind, path in kinds.items()}
@@ -238,4 +244,5 @@ def _finish(home: SiteHome, kit: Kit, site: SiteSettings, tls: bytes, identity: 
     }
     for path, content in contents.items():
         files.replace(path, content)
+    # Last: while the mark is there, the same command can be run again.
     home.enrolling.unlink()

@@ -23,6 +23,7 @@ def ingest(arguments: Namespace) -> int:
     from client.ingest.readiness import readiness_page, readiness_report  # noqa: PLC0415
 
     places = layout.Places.of(arguments.folder, arguments.out, arguments.key)
+    # Decoders print warnings as they please; stdout is for the result.
     with console.work():
         cleared = _cleared(arguments.cleared) if arguments.cleared else ()
         console.note(f"looking through {places.source}")

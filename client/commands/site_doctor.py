@@ -132,6 +132,7 @@ def _data(folder: Path) -> CheckResult:
         return checks.warning(
             "data", f"{folder} is empty", "put the scans there, or correct data in site.toml"
         )
+    # Scans are only ever read; a worker that could change them is more than it needs.
     if os.access(folder, os.W_OK):
         return checks.warning(
             "data",
@@ -143,6 +144,7 @@ def _data(folder: Path) -> CheckResult:
 
 def _walls(home: SiteHome, settings: SiteSettings) -> list[CheckResult]:
     """Raise the worker's walls around a process that does nothing else; do they hold?"""
+    # In a process of its own: walls cannot be taken down again, and the doctor has more to look at.
     command = [sys.executable, "-c", _WALLS, settings.data, str(home.path), str(home.socket)]
     done = subprocess.run(  # noqa: S603  # our own program, with arguments of our own
         command, capture_output=True, text=True, timeout=300, check=False
@@ -191,6 +193,7 @@ def _worker(home: SiteHome) -> CheckResult:
 
 def _gateway(home: SiteHome) -> CheckResult:
     """Whether a process of this machine is this hospital's gateway, as far as this user may see."""
+    # The gateway listens nowhere, so that there is nothing to ask it.
     words = ["site", "start", "--home", str(home.path), "--only", "gateway"]
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -20,6 +20,7 @@ def status(arguments: Namespace) -> int:
     from client.view import terminal  # noqa: PLC0415
     from client.view.status import Viewer  # noqa: PLC0415
 
+    # Without --watch Ctrl-C ends the command as any other: nothing waits.
     stop = console.stop_event() if arguments.watch else None
     viewer = Viewer(SiteHome.open(arguments.home.absolute(), "worker"))
     while True:
@@ -27,6 +28,7 @@ def status(arguments: Namespace) -> int:
         if arguments.json:
             console.out_json(snapshot.to_json())
         else:
+            # Cursor home, then erase: a terminal that is redrawn, a file or pipe that grows.
             clear = "\033[H\033[2J" if stop and sys.stdout.isatty() else ""
             console.out(clear + "\n".join(terminal.lines(snapshot)))
         sys.stdout.flush()

@@ -57,6 +57,7 @@ def build() -> Parser:
     _add_simulate(commands)
     _add_evaluate(commands)
     _add_demo(commands)
+    # Last in the list of commands: most users start on one machine.
     for side in _SIDES:
         importlib.import_module(side).add(commands, add_command, whole)
     return parser

@@ -9,6 +9,7 @@ from common.checks import CheckResult, ok, warning, wrong
 _NAME = "packages"
 _ONE_ENVIRONMENT = "keep one environment for Consilium and install into that"
 _MOST_FAULTS = 3
+"""More in one line are noise: one wrong installation makes them all."""
 
 
 def versions(

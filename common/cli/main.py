@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with _Interrupt() as interrupt:
         try:
             code = _run(words)
+            # Here, so that a reader that has gone is met now and not when Python ends.
             sys.stdout.flush()
         except SystemExit as stop:  # argparse after --help and --version
             return int(stop.code or 0)
@@ -90,6 +91,7 @@ def _failed(error: Exception, debug: bool) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
+    # Before anything is imported: Flower and OpenMP read these once.
     for name, value in _SILENT.items():
         os.environ.setdefault(name, value)
     parser = build()
@@ -101,6 +103,7 @@ def _run(words: Sequence[str]) -> int:
             f"{extra[0]!r} is not an argument of '{chosen.prog}'{hint}; see '{chosen.prog} --help'."
         )
     command = _COMMANDS.get(chosen.prog) or _deployed(chosen.prog)
+    # A group without a command, such as ``consilium study``: show what it has.
     if command is None:
         console.note(chosen.format_help().rstrip("\n"))
         return _WRONG_INPUT

@@ -66,6 +66,7 @@ def demo(arguments: Namespace) -> int:
 
 def _check_device(device: str) -> None:
     """Refuse a GPU that is not there before any hospital starts."""
+    # torch takes seconds to import, so only a user who insists on a GPU waits for the answer here.
     if device != "cuda":
         return
     import torch  # noqa: PLC0415
@@ -79,6 +80,7 @@ def _check_device(device: str) -> None:
 @contextlib.contextmanager
 def _note_on_what_is_kept(out: Path, sites: Path) -> Iterator[None]:
     """Add to the error that ends a run which of its rounds is on disk, and how to score it."""
+    # The folder may hold the model of an earlier run, which is no result of this one.
     began = time.time()
     try:
         yield

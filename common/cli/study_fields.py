@@ -52,6 +52,7 @@ def fields(study: studies.Study | None = None) -> Iterator[tuple[str, str, list[
     yield "study", "Head of the file", list(TOP)
     for name, cls in SECTIONS.items():
         yield f"[{name}]", meaning_of(cls), list(config.describe(cls, name))
+    # Loaded by name and described as they are: adding a plug-in changes nothing here.
     for section, (package, export) in PLUGINS.items():
         for name in plugins.names(package) if study is None else [getattr(study, section).name]:
             options = plugins.load(package, name, export).options

@@ -32,6 +32,7 @@ def template(name: str, task: str, model: str, strategy: str, dimensions: int) -
     sections = {section: _defaults(cls) for section, cls in study_fields.SECTIONS.items()}
     sections["data"] |= {"dimensions": dimensions, **steps}
     sections["secure_aggregation"] |= {"enabled": True}
+    # In the order in which a person reads them: tables in TOML follow the plain values.
     return {"name": name, "description": "", "seed": 1, **named, **sections}
 
 
@@ -124,6 +125,7 @@ def _notes_of(cls: type, where: str, place: str) -> dict[str, str]:
 
 def _note(row: study_fields.Row) -> str:
     _, default, allowed, meaning = row
+    # "a number, 0 to 1": the type shows in the default, so only the limits are told.
     limits = allowed if " | " in allowed else allowed.rpartition(", ")[2] if ", " in allowed else ""
     text = meaning if not limits or limits.startswith("each ") else f"{meaning} ({limits})"
     return f"required: {text}" if default == "required" else text

@@ -140,7 +140,7 @@ EXCHANGE: Mapping[str, Entry] = {
         "A secure sum has the number {number}, which was used before; numbers rise.", number=WHOLE
     ),
     "sum.order": row(
-        "The order of a secure sum differs from the signed study's in {fields}.",
+        "The specification of a secure sum differs from the signed study's in {fields}.",
         fields=several(_FIELDS),
     ),
     "sum.messages": row(
@@ -202,7 +202,10 @@ EXCHANGE: Mapping[str, Entry] = {
         "The server names other survivors than those that sent this hospital what a sum needs."
     ),
     "sum.confirmed": row(
-        "'{hospital}' has confirmed other survivors, keys or another order than this hospital.",
+        (
+            "'{hospital}' has confirmed other survivors, keys or another specification than this"
+            " hospital."
+        ),
         hospital=HOSPITAL,
     ),
     "sum.sealed": row("The sealed shares of '{hospital}' do not open.", hospital=HOSPITAL),

@@ -1,4 +1,4 @@
-"""Sentences on a hospital's own rules, its last door, its processes and its computer."""
+"""Sentences on a hospital's own rules, its outbox, its processes and its computer."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ HOSPITAL: Mapping[str, Entry] = {
     "outbox.too_large": row(
         f"An update is larger than this hospital's policy allows; {_NOT_LEFT}."
     ),
-    "record.unwritable": row("The hospital's journal cannot be written; its disk may be full."),
+    "record.unwritable": row("The hospital's audit log cannot be written; its disk may be full."),
     "record.entry": row(
         "An entry has a field or a value that this hospital's record does not take; nothing was"
         " written."
@@ -161,12 +161,12 @@ HOSPITAL: Mapping[str, Entry] = {
     "worker.absent": row("The hospital's worker is not running."),
     "worker.broken": row("The hospital's worker sent a broken answer."),
     "worker.too_long": row(
-        "A letter is longer than the hospital's processes pass on to each other."
+        "A message is longer than the hospital's processes pass on to each other."
     ),
     "worker.late": row(
         "The hospital's worker has not answered within {seconds} s.", seconds=NUMBER
     ),
-    "worker.refused": row("The hospital's worker refused a broken letter; its own log says why."),
+    "worker.refused": row("The hospital's worker refused a broken message; its own log says why."),
     "worker.busy": row(
         "The hospital's worker has too many questions waiting, or a frame was too large."
     ),

@@ -57,8 +57,10 @@ class Sentence:
         if entry is None:
             raise ValueError(f"a sentence has the code {self.code!r}, which is not in the table")
         values = dict(self.arguments)
+        # Two forms of a row: with all arguments, or without those that are counts.
         whole = values.keys() == entry.kinds.keys()
         short = entry.short != "" and values.keys() == entry.kinds.keys() - entry.counts
+        # Fewer values than arguments: a name stood twice, and one value would go unchecked.
         if len(values) < len(self.arguments) or not (whole or short):
             raise ValueError(
                 f"{self.code} has the arguments {sorted(values)}; {sorted(entry.kinds)} are needed"

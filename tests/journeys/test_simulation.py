@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 import client.app
 from client.worker import worker as workers
-from common.errors import ArgumentError, ConsiliumError, InputError, RoundError, StudyError
+from common.errors import ArgumentError, InputError, RoundError
 from common.protocol.envelopes import Question, Reply
 from common.simulation.run import evaluate, simulate
 from tests import small
@@ -248,31 +248,6 @@ def test_a_hospital_with_bad_data_is_excluded_with_one_sentence(
         "image0" not in report["excluded"]["site1"]
         and str(tmp_path) not in report["excluded"]["site1"]
     )
-
-
-def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
-    study = small.study(tmp_path / "study.toml")
-    (tmp_path / "nobody").mkdir()
-    cases: list[tuple[type[ConsiliumError], str, dict[str, Any]]] = [
-        (InputError, "not a folder", {"sites": tmp_path / "absent"}),
-        (InputError, "no sub-folder", {"sites": tmp_path / "nobody"}),
-        (StudyError, "cannot be read", {"study": tmp_path / "absent.toml"}),
-        (ArgumentError, "--engine", {"engine": "dask"}),
-        (ArgumentError, "--compare", {"compare": ("everything",)}),
-        (ArgumentError, "--rounds", {"rounds": 0}),
-    ]
-    small.federation(tmp_path / "sites")
-    for kind, words, change in cases:
-        arguments = {
-            "study": study,
-            "sites": tmp_path / "sites",
-            "out": tmp_path / "run",
-            "device": "cpu",
-            "quiet": True,
-            **change,
-        }
-        with pytest.raises(kind, match=words):
-            simulate(**arguments)
 
 
 def test_the_client_app_never_lets_an_exception_out(

@@ -101,6 +101,7 @@ def _paint_stomach(canvas: Canvas, body: Body, z: float, inner: Array) -> None:
 
 def _paint_bowel(canvas: Canvas, body: Body, inner: Array) -> None:
     """Loops of bowel in front and on the left, with gas, stool or fluid."""
+    # A generator of its own: loops are the same in every slice of a body, whatever else is drawn.
     rng = np.random.default_rng([body.seed, 7])
     for u, v in ((0.62, -0.02), (0.52, -0.26), (0.24, -0.36), (0.04, -0.40), (0.36, -0.20)):
         radius = 0.075 + 0.04 * rng.random()

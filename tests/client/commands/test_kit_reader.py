@@ -147,3 +147,14 @@ def test_any_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at most 65536 are allowed"):
         kit_reader.read(archive(tmp_path / "north.kit", {"README.md": b"0" * (1 << 24)}), NOW)
+
+
+def test_a_file_that_states_a_smaller_size_than_it_has(tmp_path: Path) -> None:
+    size = 1 << 20
+    path = archive(tmp_path / "north.kit", {"token": b"x" * size})
+    stated, smaller = size.to_bytes(4, "little"), (6).to_bytes(4, "little")
+    content = path.read_bytes()
+    assert content.count(stated) == 2  # in its own header and in the directory
+    path.write_bytes(content.replace(stated, smaller))
+    with pytest.raises(InputError, match="is damaged or not a kit"):
+        kit_reader.read(path, NOW)

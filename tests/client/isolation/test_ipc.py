@@ -180,7 +180,7 @@ def test_a_broken_answer_is_refused_by_the_gateway(
         monkeypatch.setattr(
             framing, "cut", lambda text, vector: iter([b"Hx", b"N\4" + bytes(7), b"Vab"])
         )
-        with pytest.raises(IpcError, match=r"broken letter|broken answer"):
+        with pytest.raises(IpcError, match=r"broken message|broken answer"):
             gateway.ask("x", None)
 
 

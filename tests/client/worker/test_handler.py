@@ -177,7 +177,7 @@ def test_what_cannot_be_noted_does_not_leave(site: Site, monkeypatch: pytest.Mon
     monkeypatch.setattr(audit_log, "note", full)
     reply = answer(site, question_envelope(sealed()))
     assert (
-        reply.fault == "The hospital's journal cannot be written; its disk may be full."
+        reply.fault == "The hospital's audit log cannot be written; its disk may be full."
         and reply.values.keys()
         == {
             "step",
@@ -191,7 +191,7 @@ def test_a_disk_that_takes_nothing_at_all_is_still_answered(site: Site) -> None:
     site.state.write_text("a file where the folder should be")
     assert (
         answer(site, question_envelope()).fault
-        == "The hospital's journal cannot be written; its disk may be full."
+        == "The hospital's audit log cannot be written; its disk may be full."
     )
 
 

@@ -6,7 +6,6 @@ New files are valid, checks find what is wrong before a hospital is asked, every
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,39 +13,7 @@ from safetensors.torch import save_file
 
 from common import networks
 from common.cli import main
-from common.study import plugins
 from common.study import study as studies
-
-
-@pytest.mark.parametrize("dimensions", [2, 3])
-@pytest.mark.parametrize("task", plugins.names("common.tasks"))
-def test_a_new_study_is_valid_commented_and_complete(
-    task: str,
-    dimensions: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert (
-        main.main(["study", "new", "lungs", "--task", task, "--dimensions", str(dimensions)]) == 0
-    )
-    assert capsys.readouterr().out == ""
-    path = tmp_path / "lungs.toml"
-    study, text = studies.read(path), path.read_text("utf-8")
-    assert (study.name, study.task.name, study.data.dimensions) == ("lungs", task, dimensions)
-    assert tomllib.loads(text) == study.to_table()
-    undocumented = [
-        line
-        for line in text.splitlines()
-        if "=" in line and " # " not in line and not line.startswith(("#", "step"))
-    ]
-    assert undocumented == []
-    assert main.main(["study", "check", "lungs.toml", "--json"]) == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["ok"] is True
-    assert facts["hash"] == study.digest
-    assert facts["weights"] > 1000
 
 
 def test_new_takes_a_model_and_a_strategy(tmp_path: Path) -> None:
@@ -202,37 +169,3 @@ def test_show_prints_the_resolved_study(
     assert "learning_rate" in resolved.read_text()
     assert main.main(["study", "show", str(lungs), "--json"]) == 0
     assert studies.parse(json.loads(capsys.readouterr().out)) == studies.read(lungs)
-
-
-def test_fields_lists_every_field_of_every_plugin(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["study", "show", "--fields", "--json"]) == 0
-    groups = {
-        group["group"]: group["fields"] for group in json.loads(capsys.readouterr().out)["groups"]
-    }
-    for package, place in (
-        ("tasks", '[task] name = "{}"'),
-        ("models", '[model] name = "{}"'),
-        ("strategies", '[strategy] name = "{}"'),
-    ):
-        assert {place.format(name) for name in plugins.names(f"common.{package}")} <= set(groups)
-    for name in plugins.names("common.transforms"):
-        assert any(group.endswith(f'step = "{name}"') for group in groups)
-    rate = next(
-        field for field in groups["[training]"] if field["field"] == "training.learning_rate"
-    )
-    assert rate == {
-        "field": "training.learning_rate",
-        "default": "0.001",
-        "allowed": "a number, 1e-08 to 100",
-        "meaning": "peak learning rate",
-    }
-
-
-def test_fields_of_one_study_are_those_that_it_uses(
-    lungs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main.main(["study", "show", str(lungs), "--fields"]) == 0
-    shown = capsys.readouterr().out
-    assert '[model] name = "unet"' in shown
-    assert "retinanet" not in shown
-    assert "step =" not in shown

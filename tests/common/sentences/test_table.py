@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import json
-import math
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from common import errors
 from common.errors import SiteError
 from common.sentences import _cases, _data, _dicom, _exchange, _hospital
 from common.sentences import table as sentences
-from common.sentences.kinds import LARGEST_WHOLE, Kind, Value
+from common.sentences.kinds import Kind, Value
 from common.sentences.table import TABLE, Sentence, heard, say
 from tests.common.sentences.surnames import SURNAMES
 
@@ -216,30 +215,6 @@ def test_a_text_stands_only_where_the_hospital_has_it_at_hand(
         except ValueError:
             continue
         assert not made.stands(Around()) or text in listed(kinds[name])
-
-
-@given(st.integers())
-def test_a_whole_number_has_six_digits_at_most(number: int) -> None:
-    value = dict(say("sum.number", number=number).arguments)["number"]
-    assert value == min(max(number, 0), LARGEST_WHOLE)
-
-
-@given(st.floats(allow_nan=True, allow_infinity=True))
-def test_a_number_is_finite_and_coarse(number: float) -> None:
-    value = dict(say("policy.min_noise", asked=number).arguments)["asked"]
-    assert isinstance(value, float) and math.isfinite(value) and value == float(f"{value:.3g}")
-
-
-@pytest.mark.parametrize("value", [True, 1.0, -1, LARGEST_WHOLE + 1, "3", None, [3], math.nan])
-def test_a_whole_number_of_another_form_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        Sentence.from_json({"code": "sum.number", "arguments": {"number": value}})
-
-
-@pytest.mark.parametrize("value", [True, 1, 0.12345, math.inf, 1e12, "3"])
-def test_a_number_of_another_form_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        Sentence.from_json({"code": "policy.min_noise", "arguments": {"asked": value}})
 
 
 @pytest.mark.parametrize(
