@@ -22,7 +22,7 @@ from client.targets import Facts, Source, source, sources
 from common.errors import CaseError, SiteError
 from common.seeds import derive
 from common.sentences.table import Sentence
-from common.study.study import Data
+from common.study.sections import Data
 from common.tasks import Task
 
 PARTS = ("train", "validation", "test")

@@ -34,7 +34,7 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Fresh, Me
+from common.secagg.participant_state import Fresh, Me
 from common.sentences.table import Sentence, say
 from common.update import Vector
 

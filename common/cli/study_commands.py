@@ -16,17 +16,11 @@ from common.cli import console, rehearsal
 from common.errors import ArgumentError, InputError, StudyError
 from common.study import config, plugins, toml
 from common.study import study as studies
+from common.study.sections import SECTIONS
 
 Row = tuple[str, str, str, str]
 """Place, default, what is allowed, meaning."""
 
-_SECTIONS: dict[str, type] = {
-    "data": studies.Data,
-    "training": studies.Training,
-    "federation": studies.FederationSettings,
-    "secure_aggregation": studies.SecureAggregation,
-    "evaluation": studies.Evaluation,
-}
 _TOP: tuple[Row, ...] = (
     (
         "name",
@@ -155,7 +149,7 @@ def show(arguments: Namespace) -> int:
 def fields(study: studies.Study | None = None) -> Iterator[tuple[str, str, list[Row]]]:
     """Every field: ``(header, meaning, rows)`` for each section and plug-in, only those plug-ins that ``study`` names if one is given."""
     yield "study", "Head of the file", list(_TOP)
-    for name, cls in _SECTIONS.items():
+    for name, cls in SECTIONS.items():
         yield f"[{name}]", _meaning(cls), list(config.describe(cls, name))
     for section, (package, export) in _PLUGINS.items():
         for name in plugins.names(package) if study is None else [getattr(study, section).name]:
@@ -203,7 +197,7 @@ def _template(name: str, task: str, model: str, strategy: str, dimensions: int) 
     chosen = {"task": task, "model": model, "strategy": strategy}
     named = {section: _named(section, name) for section, name in chosen.items()}
     steps = {kind: [_step(step, dimensions) for step in listed] for kind, listed in _STEPS.items()}
-    sections = {section: _defaults(cls) for section, cls in _SECTIONS.items()}
+    sections = {section: _defaults(cls) for section, cls in SECTIONS.items()}
     sections["data"] |= {"dimensions": dimensions, **steps}
     sections["secure_aggregation"] |= {"enabled": True}
     return {"name": name, "description": "", "seed": 1, **named, **sections}
@@ -269,7 +263,7 @@ def _examples(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _notes(table: Mapping[str, Any]) -> dict[str, str]:
     """The comments of a template: meaning and limits of every field, above each section what it is about."""
     notes = {"": _HEAD, **{row[0]: _note(row) for row in _TOP}}
-    for name, cls in _SECTIONS.items():
+    for name, cls in SECTIONS.items():
         notes |= {name: _meaning(cls), **_notes_of(cls, name, name)}
     for section, (package, export) in _PLUGINS.items():
         name = table[section]["name"]

@@ -6,13 +6,13 @@ A further stage (noise, compression) is a file beside this one and a row of :dat
 from __future__ import annotations
 
 from common.privacy.clipping import Clip
-from common.privacy.sealing import Encode, Mask, Weigh
+from common.privacy.sealing import Encode, MaskStage, Weigh
 from common.privacy.stage import ChangeStage, Opened, Part, Rules, Sending, SumStage, Total
 from common.secagg import mask_streams
 from common.secagg.mask_streams import Words
 from common.update import Vector
 
-STAGES: tuple[ChangeStage | SumStage, ...] = (Clip(), Weigh(), Encode(), Mask())
+STAGES: tuple[ChangeStage | SumStage, ...] = (Clip(), Weigh(), Encode(), MaskStage())
 _ONCE = tuple(stage for stage in STAGES if isinstance(stage, ChangeStage))
 _EACH_SUM = tuple(stage for stage in STAGES if isinstance(stage, SumStage))
 

@@ -47,7 +47,7 @@ class Encode(SumStage):
         total.scale /= sum_specs.fraction(opened.order)
 
 
-class Mask(SumStage):
+class MaskStage(SumStage):
     """Words that look like chance to whoever lacks a mask (``common/secagg``)."""
 
     def forward(self, part: Part, sending: Sending) -> None:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from common.secagg import derive
-from common.secagg.coordinator import CheatError, CoordinatorState, Opening
+from common.secagg.coordinator_state import CheatError, CoordinatorState, Opening
 from common.secagg.messages import CANARIES, SumSpec
 
 _WORD, _RING = 8, 1 << 64

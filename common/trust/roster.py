@@ -23,11 +23,11 @@ from common.errors import CertificateError, SignatureError
 from common.sentences.table import say
 from common.study.config import shown
 from common.trust import certificates, statements
-from common.trust.statements import Kind
+from common.trust.statements import StatementKind
 
 MOST_SITES, LARGEST = 1000, 1 << 20
 """Hospitals on a roster, and bytes of its JSON."""
-_KIND = Kind(
+_KIND = StatementKind(
     b"consilium roster v1\0",
     "roster",
     "roster",

@@ -26,7 +26,7 @@ _LONGEST_SIGNATURE = 256
 
 
 @dataclass(frozen=True)
-class Kind:
+class StatementKind:
     """One kind of statement.
 
     Attributes:

@@ -11,9 +11,9 @@ from common.errors import SignatureError
 from common.sentences.table import say
 from common.study.config import shown
 from common.trust import certificates, statements
-from common.trust.statements import Kind
+from common.trust.statements import StatementKind
 
-_KIND = Kind(
+_KIND = StatementKind(
     b"consilium study v1\0",
     "study",
     "statement",

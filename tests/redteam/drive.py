@@ -32,7 +32,7 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Fresh
+from common.secagg.participant_state import Fresh
 from common.secagg.terms import threshold
 from common.trust import roster as rosters
 from tests.redteam.stage import CONSORTIUM, NAMES, PATIENTS, RUN, VICTIM, Stage

@@ -31,10 +31,11 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Me
+from common.secagg.participant_state import Me
 from common.secagg.terms import Limits
 from common.sentences.table import say as sentence
-from common.study.study import SecureAggregation, Study
+from common.study.sections import SecureAggregation
+from common.study.study import Study
 from common.update import Vector
 from server.aggregation.cohort import Cohort, Standing
 from server.aggregation.secure_sums import Sum, Sums

@@ -18,7 +18,7 @@ from client.ingest.case_facts import BINS, Facts
 from client.ingest.pipeline import Intake
 from client.ingest.readiness import duplicates, readiness_findings
 from client.ingest.readiness.duplicates import Doubles
-from common.study.study import Data
+from common.study.sections import Data
 
 _MOST = 12
 _SEED = 1

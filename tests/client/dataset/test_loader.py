@@ -17,7 +17,8 @@ from client.dataset import cache
 from client.dataset.loader import SiteDataset, augment
 from common.errors import SiteError
 from common.sample import Batch, Sample
-from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
+from common.study.sections import Data, Evaluation, FederationSettings, Named, Training
+from common.study.study import Study
 from common.transforms import Transform
 from common.transforms._window import window
 from tests.targets import Seen

@@ -20,7 +20,7 @@ from client.dataset import manifest as manifests
 from client.dataset.manifest import Case, Manifest, index, split
 from common.errors import SiteError
 from common.sentences.table import say
-from common.study.study import Data
+from common.study.sections import Data
 
 DATA = Data(min_patients=1)
 LABEL: Any = SimpleNamespace(

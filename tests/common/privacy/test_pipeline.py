@@ -18,7 +18,7 @@ from common import privacy
 from common.errors import SecureSumError
 from common.privacy import pipeline
 from common.privacy.clipping import Clip
-from common.privacy.sealing import Encode, Mask, Weigh
+from common.privacy.sealing import Encode, MaskStage, Weigh
 from common.privacy.stage import ChangeStage, Opened, Rules, Sending
 from common.protocol import sum_specs
 from common.secagg import fixed_point, mask_streams
@@ -73,7 +73,7 @@ def in_parts(size: int, work: Callable[[int, int], Any]) -> Any:
 def test_what_is_done_once_comes_before_what_every_sum_does_and_the_mask_is_last() -> None:
     once = [isinstance(stage, ChangeStage) for stage in pipeline.STAGES]
     assert once == sorted(once, reverse=True) and True in once
-    assert [type(stage) for stage in pipeline.STAGES] == [Clip, Weigh, Encode, Mask]
+    assert [type(stage) for stage in pipeline.STAGES] == [Clip, Weigh, Encode, MaskStage]
 
 
 @pytest.mark.parametrize("ring_bits", [32, 64])

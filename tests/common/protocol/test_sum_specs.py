@@ -11,7 +11,7 @@ import pytest
 from common.errors import SecureSumError
 from common.protocol import sum_specs
 from common.secagg.messages import CANARIES
-from common.study.study import SecureAggregation
+from common.study.sections import SecureAggregation
 from tests.benchmarks import null
 
 STUDY = replace(null.study(3), secure_aggregation=SecureAggregation(enabled=True))

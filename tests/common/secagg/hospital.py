@@ -13,7 +13,7 @@ import pytest
 from common.errors import SecureSumError
 from common.secagg import participant
 from common.secagg.messages import Survivors
-from common.secagg.participant import Me, ParticipantState
+from common.secagg.participant_state import Me, ParticipantState
 from tests.common.secagg.world import World
 
 STATES = ("advertised", "shared", "armed", "masked", "confirmed", "revealed", "closed")

@@ -9,10 +9,11 @@ from unittest import mock
 
 import pytest
 
-from common.secagg import coordinator, derive, participant
+from common.secagg import derive, participant
+from common.secagg.coordinator_state import CheatError
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import Reveal, SumSpec
-from common.secagg.participant import Me, ParticipantState
+from common.secagg.participant_state import Me, ParticipantState
 from tests.common.secagg.world import Arm, Moment, World, secret
 
 CHEAT = "h03"
@@ -64,7 +65,7 @@ def moment(arm: Arm, vector: tuple[str, ...] = (), confirm: tuple[str, ...] = ()
 
 def named(now: Moment, *gone: str) -> set[str]:
     """Who is said to be wrong, where some are gone before they reveal."""
-    with pytest.raises(coordinator.CheatError, match="canaries of the sum are wrong") as caught:
+    with pytest.raises(CheatError, match="canaries of the sum are wrong") as caught:
         WORLD.opened(now, [name for name in now.sites if name not in gone])
     return set(caught.value.sites)
 

@@ -14,7 +14,7 @@ from common.sentences.table import say
 from common.trust import certificates, keys, statements, study_signature, tree_heads
 from common.trust import roster as rosters
 from common.trust.roster import Roster
-from common.trust.statements import Kind
+from common.trust.statements import StatementKind
 from common.trust.study_signature import Statement
 from common.trust.tree_heads import Head
 
@@ -28,7 +28,7 @@ SAID = {
     "foreign": say("signature.key"),
     "refused": say("signature.certificate"),
 }
-KIND = Kind(
+KIND = StatementKind(
     b"consilium test v1\0", "letter", "words", "coordinator", "coordinator", "test key", **SAID
 )
 FIELDS = {"b": "2", "a": 1}
@@ -67,7 +67,7 @@ def test_a_sealed_statement_is_opened_and_holds() -> None:
 def test_a_signature_fits_neither_other_fields_nor_another_kind_nor_another_key() -> None:
     key = statements.public_key(SIGNER.certificate)
     signature = base64.b64decode(KIND.seal(FIELDS, SIGNER.key)["signature"])
-    other = Kind(
+    other = StatementKind(
         b"consilium test v2\0", "letter", "words", "coordinator", "coordinator", "test key", **SAID
     )
     KIND.check(FIELDS, signature, key)

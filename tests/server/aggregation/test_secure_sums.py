@@ -19,7 +19,7 @@ from common.secagg import participant as steps
 from common.secagg.encoding import tag_of
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import Advert, Bundle, Masked, Parcel, Reveal, SumSpec
-from common.secagg.participant import Fresh, Me, ParticipantState
+from common.secagg.participant_state import Fresh, Me, ParticipantState
 from common.sentences.table import say
 from server.aggregation.secure_sums import Sum, VoidError
 from tests.server.parties import (
