@@ -140,7 +140,7 @@ def _summed(secure: Sums, plan: Question, study: Study, members: Sequence[Member
 
     def order(cohort: int) -> SumSpec:
         part = str(plan.settings["part"])
-        return sum_specs.order(
+        return sum_specs.specify(
             study,
             "evaluate",
             cohort,

@@ -163,7 +163,7 @@ def masked_mean(
 
     def order(cohort: int) -> SumSpec:
         layout, total = federation.layout, federation.total
-        return sum_specs.order(
+        return sum_specs.specify(
             study,
             "train",
             cohort,

@@ -195,7 +195,7 @@ class Worker:
 
     def _tally(self, plan: Question) -> Reply:
         sealing = self._party.prepare(
-            plan.secure, lambda cohort, total: sum_specs.order(self._study, "tally", cohort)
+            plan.secure, lambda cohort, total: sum_specs.specify(self._study, "tally", cohort)
         )
         weight = int(self._weight()) if admission.trains(self._site, self._study) else 0
         lanes = {"weight": weight, **self._bank.counts}
@@ -250,7 +250,7 @@ class Worker:
         if plan.settings.get("repeat", 1) != 1:
             raise SecureSumError(say("sum.repeat"))
         layout = self._engine.layout
-        return sum_specs.order(
+        return sum_specs.specify(
             self._study,
             "train",
             cohort,
@@ -338,7 +338,7 @@ class Worker:
             self._engine.layout.digest,
             tuple(self._general_task.higher_is_better),
         )
-        return sum_specs.order(
+        return sum_specs.specify(
             self._study,
             "evaluate",
             cohort,

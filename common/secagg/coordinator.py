@@ -55,8 +55,8 @@ def advert(state: CoordinatorState, message: Advert) -> CoordinatorState:
     """Take a hospital's keys."""
     state.needs("keys")
     _check(state, message, state.terms.cohort)
-    others = (held for held in state.adverts.values() if held.site != message.site)
-    keys = [key for held in (*others, message) for key in _keys(held)]
+    others = (other for other in state.adverts.values() if other.site != message.site)
+    keys = [key for other in (*others, message) for key in _keys(other)]
     if len(set(keys)) != len(keys):
         raise SecureSumError(f"{message.site!r} sent a key that stands there already.")
     for key in _keys(message):
@@ -72,8 +72,8 @@ def adverts(state: CoordinatorState) -> tuple[CoordinatorState, Bundle]:
     """Close the stage: everybody's keys, for everybody."""
     state.needs("keys")
     _enough(state.adverts, state.least, "sent keys")
-    every = [state.adverts[site] for site in sorted(state.adverts)]
-    return dataclasses.replace(state, step="shares"), Bundle.of(state.terms.digest, every)
+    messages = [state.adverts[site] for site in sorted(state.adverts)]
+    return dataclasses.replace(state, step="shares"), Bundle.of(state.terms.digest, messages)
 
 
 def parcels(state: CoordinatorState, site: str, messages: Sequence[Parcel]) -> CoordinatorState:
@@ -96,17 +96,17 @@ def ready(state: CoordinatorState) -> CoordinatorState:
     return dataclasses.replace(state, step="order")
 
 
-def start(state: CoordinatorState, order: SumSpec) -> tuple[CoordinatorState, dict[str, Bundle]]:
+def start(state: CoordinatorState, spec: SumSpec) -> tuple[CoordinatorState, dict[str, Bundle]]:
     """Bind the order; for each hospital the parcels that are for it."""
     state.needs("order")
-    context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], order)
-    held = {
+    context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], spec)
+    deliveries = {
         site: Bundle.of(
             state.terms.digest, [state.parcels[dealer][site] for dealer in sorted(state.parcels)]
         )
         for site in state.parcels
     }
-    return dataclasses.replace(state, step="vectors", order=order, context=context), held
+    return dataclasses.replace(state, step="vectors", spec=spec, context=context), deliveries
 
 
 def masked(
@@ -126,8 +126,8 @@ def masked(
         raise SecureSumError(f"{message.site!r} masked its vector for other keys or another order.")
     if message.vector != vector:
         raise SecureSumError(f"The vector of {message.site!r} is not the one that it vouches for.")
-    noted = {**state.canaries, message.site: tuple(tail[:CANARIES])}
-    return dataclasses.replace(state, masked=_added(state.masked, message), canaries=noted)
+    canaries = {**state.canaries, message.site: tuple(tail[:CANARIES])}
+    return dataclasses.replace(state, masked=_added(state.masked, message), canaries=canaries)
 
 
 def survivors(state: CoordinatorState) -> tuple[CoordinatorState, Survivors]:
@@ -153,8 +153,8 @@ def confirms(state: CoordinatorState) -> tuple[CoordinatorState, Bundle]:
     """Close the stage: the signatures, for all who gave one."""
     state.needs("confirmations")
     _enough(state.confirms, state.terms.threshold, "confirmed the survivors")
-    every = [state.confirms[site] for site in sorted(state.confirms)]
-    return dataclasses.replace(state, step="revelations"), Bundle.of(state.terms.digest, every)
+    messages = [state.confirms[site] for site in sorted(state.confirms)]
+    return dataclasses.replace(state, step="revelations"), Bundle.of(state.terms.digest, messages)
 
 
 def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
@@ -162,11 +162,11 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
     state.needs("revelations")
     _check(state, message, state.confirms)
     dropped = sorted(set(state.parcels) - set(state.survivors))
-    named = (
+    dealers = (
         tuple(name for name, _ in message.seed_shares),
         tuple(name for name, _ in message.key_shares),
     )
-    if named != (state.survivors, tuple(dropped)):
+    if dealers != (state.survivors, tuple(dropped)):
         raise CheatError(
             f"{message.site!r} revealed shares of other hospitals than it should.", [message.site]
         )
@@ -219,11 +219,11 @@ def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
 
 def _rebuilt(state: CoordinatorState, dealer: str, kind: str) -> bytes:
     position = {site: i for i, site in enumerate(sorted(state.adverts), 1)}
-    held = {
+    shares = {
         position[r.site]: dict(r.seed_shares if kind == "seed" else r.key_shares)[dealer]
         for r in state.reveals.values()
     }
-    used = dict(sorted(held.items())[: state.terms.threshold])
+    used = dict(sorted(shares.items())[: state.terms.threshold])
     try:
         secret = shamir.combine(used)
     except SecureSumError:
@@ -246,12 +246,12 @@ def _check(state: CoordinatorState, message: S, allowed: Iterable[str]) -> None:
     message.check_signature(state.identities.get(message.site))
 
 
-def _added(held: Mapping[str, S], message: S) -> dict[str, S]:
-    if message.site in held and held[message.site] != message:
+def _added(messages: Mapping[str, S], message: S) -> dict[str, S]:
+    if message.site in messages and messages[message.site] != message:
         raise SecureSumError(f"{message.site!r} sent two different messages where one is allowed.")
-    return {**held, message.site: message}
+    return {**messages, message.site: message}
 
 
-def _enough(who: Mapping[str, object], least: int, what: str) -> None:
-    if len(who) < least:
-        raise TooFewError(f"{len(who)} hospitals {what}; {least} are needed.")
+def _enough(answers: Mapping[str, object], least: int, action: str) -> None:
+    if len(answers) < least:
+        raise TooFewError(f"{len(answers)} hospitals {action}; {least} are needed.")

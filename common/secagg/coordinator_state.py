@@ -38,7 +38,7 @@ class CoordinatorState:
     least: int
     adverts: Mapping[str, Advert] = field(default_factory=dict)
     parcels: Mapping[str, Mapping[str, Parcel]] = field(default_factory=dict)
-    order: SumSpec | None = None
+    spec: SumSpec | None = None
     context: bytes = b""
     masked: Mapping[str, Masked] = field(default_factory=dict)
     canaries: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

@@ -94,10 +94,10 @@ class Encoder:
             raise SecureSumError(text, leaves=say("sum.limit", limit=self._limit))
         size, wide = self._size[:count], self._wide[:count]
         np.abs(values, out=size)
-        found = float(size.max(initial=0.0))
-        if not found <= self._limit:
+        peak = float(size.max(initial=0.0))
+        if not peak <= self._limit:
             code = (
-                "sum.too_large" if math.isfinite(found) else "sum.not_finite"
+                "sum.too_large" if math.isfinite(peak) else "sum.not_finite"
             )  # how large is the hospital's own business
             raise SecureSumError(say(code, limit=self._limit))
         np.copyto(wide, values)

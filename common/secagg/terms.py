@@ -77,12 +77,12 @@ class Limits:
             raise SecureSumError(say("sum.not_in_cohort"))
         if count < self.min_cohort:
             raise SecureSumError(say("sum.too_few", hospitals=count, least=self.min_cohort))
-        wanted = threshold(count, self.colluders)
-        if not wanted <= terms.threshold <= count:
+        lowest = threshold(count, self.colluders)
+        if not lowest <= terms.threshold <= count:
             raise SecureSumError(
                 f"A secure sum over {count} hospitals has the threshold {terms.threshold}; "
-                f"{wanted} to {count} is allowed by this hospital's policy.",
+                f"{lowest} to {count} is allowed by this hospital's policy.",
                 leaves=say(
-                    "sum.threshold", hospitals=count, threshold=terms.threshold, least=wanted
+                    "sum.threshold", hospitals=count, threshold=terms.threshold, least=lowest
                 ),
             )

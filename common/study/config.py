@@ -91,9 +91,9 @@ def shown(value: Any) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
-def closest(found: Any, allowed: Iterable[Any]) -> str:
+def closest(value: Any, allowed: Iterable[Any]) -> str:
     """`` (did you mean "x"?)`` for the closest allowed value, or an empty string."""
-    return did_you_mean(str(found), map(str, allowed)).replace("'", '"')
+    return did_you_mean(str(value), map(str, allowed)).replace("'", '"')
 
 
 def to_table(value: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def to_table(value: Any) -> dict[str, Any]:
 
 
 def _converted(value: Any, hint: Any, place: str) -> Any:
-    origin, arguments, found = (
+    origin, arguments, complaint = (
         typing.get_origin(hint),
         typing.get_args(hint),
         f"{place} is {shown(value)}",
@@ -112,14 +112,14 @@ def _converted(value: Any, hint: Any, place: str) -> Any:
         return _converted(value, next(a for a in arguments if a is not type(None)), place)
     if origin is tuple:
         if not isinstance(value, list):
-            raise StudyError(f"{found}; give {_word(hint)}.")
+            raise StudyError(f"{complaint}; give {_word(hint)}.")
         return tuple(_converted(v, arguments[0], f"{place}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise StudyError(f"{found}; give a finite number.")
+        raise StudyError(f"{complaint}; give a finite number.")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise StudyError(f"{found}; give {_word(hint)}.")
+        raise StudyError(f"{complaint}; give {_word(hint)}.")
     return value
 
 

@@ -88,7 +88,7 @@ def settings() -> frozenset[str]:
             (section, plugins.load(package, name, export).options)
             for name in plugins.names(package)
         ]
-    places = {f"{section}.{one.name}" for section, cls in classes for one in fields(cls)}
+    places = {f"{section}.{option.name}" for section, cls in classes for option in fields(cls)}
     return frozenset(
         (
             *places,

@@ -54,8 +54,8 @@ class Frontier:
 def root(leaves: Sequence[bytes]) -> bytes:
     """Root of a tree with these leaf hashes."""
     tree = Frontier()
-    for one in leaves:
-        tree.append(one)
+    for leaf_hash in leaves:
+        tree.append(leaf_hash)
     return tree.root
 
 
@@ -81,18 +81,18 @@ def is_included(
     """Whether the path leads from this entry to the root of such a tree (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
-    place, last, found = index, size - 1, leaf_hash
+    place, last, digest = index, size - 1, leaf_hash
     for other in path:
         if last == 0:
             return False
         if place & 1 or place == last:
-            found = _node(other, found)
+            digest = _node(other, digest)
             while not place & 1 and place:
                 place, last = place >> 1, last >> 1
         else:
-            found = _node(found, other)
+            digest = _node(digest, other)
         place, last = place >> 1, last >> 1
-    return last == 0 and found == root_hash
+    return last == 0 and digest == root_hash
 
 
 def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:

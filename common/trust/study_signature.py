@@ -32,7 +32,11 @@ _SLOW_CLOCKS = timedelta(minutes=5)
 class Statement:
     """That a study may run.
 
-    ``study`` is its digest, ``issued`` and ``expires`` are ISO 8601 in UTC.
+    Attributes:
+        consortium: name of the consortium.
+        run: name of the run.
+        study: digest of the study.
+        issued, expires: ISO 8601 in UTC.
     """
 
     consortium: str

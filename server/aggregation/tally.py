@@ -66,7 +66,7 @@ def hold(
     )
 
     def order(cohort: int) -> SumSpec:
-        return sum_specs.order(study, "tally", cohort)
+        return sum_specs.specify(study, "tally", cohort)
 
     found = secure.collect(
         Question("tally", study.to_table()),

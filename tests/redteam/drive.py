@@ -172,7 +172,7 @@ class Sum:
 
     def tally_order(self) -> SumSpec:
         """The order that counts."""
-        return sum_specs.order(self.stage.study, "tally", len(self.terms.cohort))
+        return sum_specs.specify(self.stage.study, "tally", len(self.terms.cohort))
 
     def vector(
         self, site: str, order: SumSpec, given: Sequence[Parcel] | None = None, **question: Any

@@ -44,7 +44,7 @@ from server.transport import Traffic
 from tests.benchmarks import null
 
 DISK = sentence("record.unwritable")
-NO_DISK = Reply("", "", said=DISK).refusal
+NO_DISK = Reply("", "", sentence=DISK).refusal
 """What the server makes of a hospital's refusal."""
 
 M = TypeVar("M", bound=Message)
@@ -106,7 +106,10 @@ class Hospital:
         except ConsiliumError as error:
             accused = getattr(error, "accused", "")
             reply = Reply(
-                self.name, "", values={"accused": accused} if accused else {}, said=error.sentence
+                self.name,
+                "",
+                values={"accused": accused} if accused else {},
+                sentence=error.sentence,
             )
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
@@ -158,7 +161,7 @@ def order(about: Study, plan: Question, cohort: int, total: int) -> SumSpec:
         else ()
     )
     part = str(plan.settings.get("part", ""))
-    return sum_specs.order(
+    return sum_specs.specify(
         about,
         plan.kind,
         cohort,

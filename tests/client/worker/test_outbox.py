@@ -98,9 +98,9 @@ def test_a_value_of_the_wrong_type_under_a_name_that_may_leave(
     for what in SMUGGLED.keys() - ({"list"} if sentences else set()):  # of sentences, see below
         letter = ask(monkeypatch, site, plan, honest(kind, **{FEWEST: 50, name: SMUGGLED[what]}))
         reply = refused(site, letter, "")
-        assert reply.said is not None and reply.said.code.startswith(
+        assert reply.sentence is not None and reply.sentence.code.startswith(
             ("outbox.", "failure.unexpected")
-        ), (what, reply.said)
+        ), (what, reply.sentence)
 
 
 HEADINGS: tuple[dict[str, Any], ...] = (

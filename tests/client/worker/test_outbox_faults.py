@@ -231,7 +231,9 @@ def test_who_is_accused_is_the_name_of_a_hospital(
     said = envelopes.read_reply(
         ask(monkeypatch, site, plan, SecureSumError(say("sum.shares", hospital="south"), "south"))
     )
-    assert said.values["accused"] == "south" and said.said == say("sum.shares", hospital="south")
+    assert said.values["accused"] == "south" and said.sentence == say(
+        "sum.shares", hospital="south"
+    )
     for name in (f"{SECRET}\n", "x" * 5000, f"/data/{SECRET}"):
         letter = ask(
             monkeypatch, site, question(SECURE, "agree"), SecureSumError("A share is wrong.", name)
