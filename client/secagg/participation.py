@@ -20,7 +20,7 @@ from common.errors import SecureSumError
 from common.privacy import pipeline
 from common.privacy.stage import Sending
 from common.protocol import sum_specs
-from common.secagg import fixed_point
+from common.secagg import derive, fixed_point
 from common.secagg import participant as steps
 from common.secagg.encoding import Message, tag_of
 from common.secagg.mask_streams import Pad
@@ -208,7 +208,7 @@ class Participation:
         ]
         sealing.pad.add(tail)
         state, masked = steps.mask(
-            self._me, self._vault.get(sealing.terms), steps.vector_digest(buffer.data)
+            self._me, self._vault.get(sealing.terms), derive.vector_digest(buffer.data)
         )
         self._vault.put(state)
         return buffer.view(np.float32), (masked.encode(),)

@@ -16,9 +16,10 @@ from common.secagg import derive
 from common.secagg.coordinator_state import CheatError, CoordinatorState, Opening
 from common.secagg.messages import CANARIES, SumSpec
 
-_WORD, _RING = 8, 1 << 64
+_WORD = 8
+_RING = 1 << 64
 Claims = Mapping[str, Mapping[str, bytes]]
-"""Hospital, peer: the keystream that the hospital says it used for the two."""
+"""Hospital, peer: the keystream over the canaries that the hospital says it used for the two."""
 
 
 def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Opening) -> None:
@@ -31,6 +32,7 @@ def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Openin
     if tuple(sums) == (len(state.survivors),) * CANARIES or state.spec is None:
         return
     claims = {site: dict(reveal.canaries) for site, reveal in state.reveals.items()}
+    # Proof comes first: who contradicts another is named only where nobody's own words are refuted.
     guilty = _refuted(state, state.spec, opening, claims) or _contradicted(claims)
     silent = sorted(set(state.survivors) - set(claims))
     suspects = ", ".join(guilty) or "somebody unknown"
@@ -45,7 +47,7 @@ def _refuted(state: CoordinatorState, spec: SumSpec, opening: Opening, claims: C
     return [
         site
         for site, claimed in sorted(claims.items())
-        if not _fits(state, spec, opening, site, claimed)
+        if not _fits(state, spec=spec, opening=opening, site=site, claimed=claimed)
     ]
 
 

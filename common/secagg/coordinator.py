@@ -1,8 +1,8 @@
 """The server's side of one secure sum: pure bookkeeping, ``(state, message) -> state``.
 
-The vectors themselves are added up elsewhere.
+The vectors themselves are added up in ``server/aggregation/masked_sum.py``.
 
-    keys -> shares -> order -> vectors -> confirmations -> shares revealed -> opened
+    keys -> shares -> order -> vectors -> confirmations -> revelations -> opened
 
 A message that is wrong raises an error that the caller blames on its sender, and changes nothing.
 Each stage is closed by the caller, when all have answered or the time is up; with too few left it
@@ -48,7 +48,8 @@ def begin(terms: Terms, identities: Mapping[str, bytes], min_cohort: int) -> Coo
         identities: Ed25519 public keys from the signed roster.
         min_cohort: survivors without whom nothing is opened.
     """
-    return CoordinatorState("keys", terms, dict(identities), max(min_cohort, terms.threshold))
+    least = max(min_cohort, terms.threshold)
+    return CoordinatorState("keys", terms, dict(identities), least)
 
 
 def advert(state: CoordinatorState, message: Advert) -> CoordinatorState:
@@ -57,6 +58,7 @@ def advert(state: CoordinatorState, message: Advert) -> CoordinatorState:
     _check(state, message, state.terms.cohort)
     others = (other for other in state.adverts.values() if other.site != message.site)
     keys = [key for other in (*others, message) for key in _keys(other)]
+    # A key that comes a second time is copied from somebody else, or meant for two uses.
     if len(set(keys)) != len(keys):
         raise SecureSumError(f"{message.site!r} sent a key that stands there already.")
     for key in _keys(message):
@@ -97,7 +99,7 @@ def ready(state: CoordinatorState) -> CoordinatorState:
 
 
 def start(state: CoordinatorState, spec: SumSpec) -> tuple[CoordinatorState, dict[str, Bundle]]:
-    """Bind the order; for each hospital the parcels that are for it."""
+    """Bind the sum's specification; for each hospital the parcels that are for it."""
     state.needs("order")
     context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], spec)
     deliveries = {
@@ -174,7 +176,12 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
         for dealer, share in shares:
             parcel = state.parcels[dealer][message.site]
             vouched = parcel.seed_hash if kind == "seed" else parcel.key_hash
-            if derive.share_hash(kind, state.terms.digest, dealer, message.site, share) != vouched:
+            if (
+                derive.share_hash(
+                    kind, terms=state.terms.digest, dealer=dealer, holder=message.site, share=share
+                )
+                != vouched
+            ):
                 raise CheatError(
                     f"{message.site!r} revealed a wrong share of {dealer!r}.", [message.site]
                 )
@@ -190,10 +197,10 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
 
 
 def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
-    """Close the last stage.
+    """Close the last stage: rebuild what takes the masks off.
 
-    Rebuild the survivors' own seeds and the mask keys of the dropped, each checked against what was
-    published.
+    These are the survivors' own seeds and the mask keys of the dropped, each checked against what
+    its owner published.
 
     Raises:
         TooFewError: fewer than t revealed.
@@ -210,7 +217,9 @@ def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
         for gone in sorted(set(state.parcels) - set(state.survivors))
     }
     pairs = {
-        (site, gone): derive.pair_seed(key, state.adverts[site].mask_key, state.context, gone, site)
+        (site, gone): derive.pair_seed(
+            key, public=state.adverts[site].mask_key, context_=state.context, one=gone, other=site
+        )
         for gone, key in keys.items()
         for site in state.survivors
     }
@@ -224,6 +233,7 @@ def _rebuilt(state: CoordinatorState, dealer: str, kind: str) -> bytes:
         for r in state.reveals.values()
     }
     used = dict(sorted(shares.items())[: state.terms.threshold])
+    # Every share was vouched for by its dealer, so shares that do not combine are the dealer's lie.
     try:
         secret = shamir.combine(used)
     except SecureSumError:

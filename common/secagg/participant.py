@@ -13,7 +13,6 @@ state is a frozen value that the caller keeps or replaces. Whoever calls draws t
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from common.errors import SecureSumError
@@ -52,15 +51,21 @@ def advertise(
     """
     me.limits.check(terms, me.site, identities)
     advert = Advert(
-        terms.digest,
-        me.site,
-        bytes(64),
-        primitives.x25519_public(fresh.mask_key),
-        primitives.x25519_public(fresh.channel_key),
-        derive.commitment(fresh.seed, terms.digest),
+        terms=terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        mask_key=primitives.x25519_public(fresh.mask_key),
+        channel_key=primitives.x25519_public(fresh.channel_key),
+        commitment=derive.commitment(fresh.seed, terms.digest),
     ).signed(me.key)
     cohort_keys = {name: identities[name] for name in terms.cohort}
-    return ParticipantState("advertised", terms, cohort_keys, fresh, {me.site: advert}), advert
+    return ParticipantState(
+        step="advertised",
+        terms=terms,
+        identities=cohort_keys,
+        fresh=fresh,
+        adverts={me.site: advert},
+    ), advert
 
 
 def share(
@@ -86,7 +91,7 @@ def share(
         advert.check_signature(state.identities.get(advert.site))
         for key in (advert.mask_key, advert.channel_key):
             primitives.check_public(key)
-    # One key under two names, or for two uses, would give two parties the same mask or seal.
+    # A key that stands twice is copied from somebody else, or meant for two uses.
     keys = [key for advert in adverts for key in (advert.mask_key, advert.channel_key)]
     if len(set(keys)) != len(keys):
         raise SecureSumError("Two keys in a secure sum are the same.")
@@ -149,7 +154,11 @@ def arm(
     context = derive.context(state.terms, [state.adverts[name] for name in shares], spec)
     seeds = {
         peer: derive.pair_seed(
-            state.secrets.mask_key, state.adverts[peer].mask_key, context, me.site, peer
+            state.secrets.mask_key,
+            public=state.adverts[peer].mask_key,
+            context_=context,
+            one=me.site,
+            other=peer,
         )
         for peer in sorted(shares)
         if peer != me.site
@@ -169,7 +178,13 @@ def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantSta
         SecureSumError: there is one already.
     """
     state.needs("mask")
-    sent = Masked(state.terms.digest, me.site, bytes(64), state.context, vector).signed(me.key)
+    sent = Masked(
+        terms=state.terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        context=state.context,
+        vector=vector,
+    ).signed(me.key)
     return dataclasses.replace(state, step="masked"), sent
 
 
@@ -206,7 +221,11 @@ def confirm(
         )
     _check_enough(len(survivors.sites), me, state.terms, "sent vectors")
     confirmation = Confirm(
-        state.terms.digest, me.site, bytes(64), state.context, survivors.sites
+        terms=state.terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        context=state.context,
+        survivors=survivors.sites,
     ).signed(me.key)
     return dataclasses.replace(
         state, step="confirmed", survivors=survivors.sites, confirmed=confirmation
@@ -247,12 +266,12 @@ def reveal(
         return state, state.revealed
     dropped = sorted(set(state.shares) - set(state.survivors))
     revelation = Reveal(
-        state.terms.digest,
-        me.site,
-        bytes(64),
-        tuple((name, state.shares[name][0]) for name in state.survivors),
-        tuple((name, state.shares[name][1]) for name in dropped),
-        tuple(sorted(state.canary_pads.items())),
+        terms=state.terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        seed_shares=tuple((name, state.shares[name][0]) for name in state.survivors),
+        key_shares=tuple((name, state.shares[name][1]) for name in dropped),
+        canaries=tuple(sorted(state.canary_pads.items())),
     ).signed(me.key)
     return dataclasses.replace(
         state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=revelation
@@ -270,14 +289,6 @@ def close(state: ParticipantState, result: SumResult) -> ParticipantState:
     if result.canaries != (len(state.survivors),) * CANARIES:
         raise SecureSumError(say("sum.canaries"))
     return dataclasses.replace(state, step="closed", revealed=None)
-
-
-def vector_digest(*parts: memoryview) -> bytes:
-    """SHA-256 of a masked vector's bytes."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
 
 
 def _check_ours(terms: bytes, state: ParticipantState) -> None:

@@ -17,7 +17,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "reveal": ("confirmed", "revealed"),
     "close": ("revealed",),
 }
-"""Step: the states in which it is legal.
+"""The states in which each step is legal.
 
 A second confirmation or revelation is only ever the first one again.
 """
@@ -27,7 +27,10 @@ A second confirmation or revelation is only ever the first one again.
 class Fresh:
     """The secrets of one sum, 32 random bytes each.
 
-    X25519 keys for masks and for parcels, the own mask's seed, the polynomials' seed.
+    Attributes:
+        mask_key, channel_key: X25519 keys for masks and for parcels.
+        seed: of the own mask.
+        polynomials: seed of the polynomials that share the two secrets.
     """
 
     mask_key: bytes = field(repr=False)
@@ -47,7 +50,10 @@ class Fresh:
 class Me:
     """Who a hospital is in its sums.
 
-    Its name, its Ed25519 key (32-byte seed), what its policy asks.
+    Attributes:
+        site: its name.
+        key: its Ed25519 key (32-byte seed).
+        limits: what its policy asks.
     """
 
     site: str

@@ -136,10 +136,7 @@ class FederationSettings:
 
 @dataclass(frozen=True)
 class SecureAggregation:
-    """How the hospitals' changes are summed under masks ([secure_aggregation]).
-
-    Nobody sees a single hospital's change then.
-    """
+    """How changes are summed under masks, so that nobody sees one ([secure_aggregation])."""
 
     enabled: bool = setting(
         False, doc="sum under masks; hospitals' own policies usually insist on it"

@@ -1,10 +1,8 @@
-"""The study file.
+"""The study file: one TOML file that says everything about a federated study.
 
-Everything about a federated study in one TOML file, and the only thing that travels to a hospital
-beside the model.
-
-Every field is documented where it is declared, below and in each plug-in's settings class;
-``consilium study show --fields`` prints them. Nothing in a study file is code: names are looked up
+It is the only thing that travels to a hospital beside the model. Every field is documented where
+it is declared, in ``common/study/sections.py`` and in each plug-in's settings class; ``consilium
+study show --fields`` prints them. Nothing in a study file is code: names are looked up
 among installed plug-ins.
 """
 
@@ -198,18 +196,15 @@ def _plugin(table: Mapping[str, Any], section: str, key: str = "name") -> Named:
     package, export = _PLUGINS[section]
     if section == "strategy" and not table:
         table = {"name": "fedavg"}
-    return _named(table, section, key, package, export)
+    return _named(table, where=section, key=key, package=package, export=export)
 
 
 def _named(table: Mapping[str, Any], where: str, key: str, package: str, export: str) -> Named:
     installed = plugins.names(package)
-    if key not in table:
-        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
-    name = table[key]
+    # A study that came as JSON may hold null, which TOML cannot write: missing as well.
+    name = table.get(key)
     if name is None:
-        raise StudyError(
-            f"{where}.{key} is missing; give one of {', '.join(plugins.names(package))}."
-        )
+        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
     if not isinstance(name, str):
         raise StudyError(f"{where}.{key} is {shown(name)}; give one of {', '.join(installed)}.")
     if name not in installed:
@@ -228,7 +223,11 @@ def _steps(tables: Any, where: str) -> tuple[Named, ...]:
         raise StudyError(f"{where} is {shown(tables)}; give a list of tables, each with a step.")
     return tuple(
         _named(
-            _table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM"
+            _table(t, f"{where}[{i}]"),
+            where=f"{where}[{i}]",
+            key="step",
+            package="common.transforms",
+            export="TRANSFORM",
         )
         for i, t in enumerate(tables)
     )

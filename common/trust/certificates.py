@@ -270,7 +270,9 @@ def _issue(
     _in_force(root, "the consortium's authority", now)
     # No certificate outlives its authority: it could not be checked then.
     until = min(now + timedelta(days=days), root.not_valid_after_utc)
-    builder = x509_profile.leaf(name, public, usage, now, root).not_valid_after(until)
+    builder = x509_profile.leaf(
+        name, key=public, usage=usage, now=now, issuer=root
+    ).not_valid_after(until)
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()),
         critical=False,

@@ -148,7 +148,7 @@ def _check_sites(sites: tuple[str, ...]) -> None:
     listed: dict[str, str] = {}
     for i, site in enumerate(sites):
         place = f"consortium.sites[{i}]"
-        # Names become folders and host names, where case makes no difference.
+        # Names become folders and names in certificates, where case may make no difference.
         key = site.lower()
         check_name(site, place)
         if key in RESERVED or key.endswith(".kit"):

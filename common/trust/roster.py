@@ -29,12 +29,12 @@ MOST_SITES = 1000
 LARGEST = 1 << 20
 """Bytes of a roster's JSON."""
 _KIND = StatementKind(
-    b"consilium roster v1\0",
-    "roster",
-    "roster",
-    certificates.ROSTER,
-    "roster key",
-    "consortium's roster key",
+    context=b"consilium roster v1\0",
+    noun="roster",
+    field="roster",
+    certified=certificates.ROSTER,
+    holder="roster key",
+    key="consortium's roster key",
     unsigned=say("roster.unsigned"),
     foreign=say("roster.key"),
     refused=say("roster.certificate"),

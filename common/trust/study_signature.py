@@ -14,12 +14,12 @@ from common.trust import certificates, statements
 from common.trust.statements import StatementKind
 
 _KIND = StatementKind(
-    b"consilium study v1\0",
-    "study",
-    "statement",
-    certificates.COORDINATOR,
-    "coordinator",
-    "coordinator's key",
+    context=b"consilium study v1\0",
+    noun="study",
+    field="statement",
+    certified=certificates.COORDINATOR,
+    holder="coordinator",
+    key="coordinator's key",
     unsigned=say("signature.unsigned"),
     foreign=say("signature.key"),
     refused=say("signature.certificate"),

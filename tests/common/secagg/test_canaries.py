@@ -133,7 +133,7 @@ def test_a_vector_that_is_changed_after_masking() -> None:
     vector = now.vectors[CHEAT].copy()
     WORLD.views(vector)[1][:4] += 1
     state = dataclasses.replace(now.sites[CHEAT], step="armed")
-    state, said = participant.mask(WORLD.me[CHEAT], state, participant.vector_digest(vector.data))
+    state, said = participant.mask(WORLD.me[CHEAT], state, derive.vector_digest(vector.data))
     now = dataclasses.replace(
         now,
         sites={**now.sites, CHEAT: state},

@@ -18,7 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.secagg import blame, coordinator, fixed_point, mask_streams, participant, primitives
+from common.secagg import (
+    blame,
+    coordinator,
+    derive,
+    fixed_point,
+    mask_streams,
+    participant,
+    primitives,
+)
 from common.secagg.coordinator_state import CoordinatorState, Opening
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import (
@@ -178,7 +186,7 @@ class World:
             armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.order)
             vectors[name] = self.seal(name, pad)
             made[name] = participant.mask(
-                self.me[name], armed, participant.vector_digest(vectors[name].data)
+                self.me[name], armed, derive.vector_digest(vectors[name].data)
             )
         return Moment(state, _states(made), _answers(made), vectors)
 
@@ -191,7 +199,7 @@ class World:
             state = coordinator.masked(
                 state,
                 Masked.decode(now.said[name].encode()),
-                participant.vector_digest(vector.data),
+                derive.vector_digest(vector.data),
                 tail,
             )
         state, named = coordinator.survivors(state)
