@@ -158,7 +158,7 @@ def _summed(secure: Sums, question: Question, study: Study, members: Sequence[Me
 
     def spec(cohort: int) -> SumSpec:
         part = str(question.settings["part"])
-        return sum_specs.order(
+        return sum_specs.specify(
             study,
             "evaluate",
             cohort,

@@ -198,7 +198,7 @@ def grouped(reasons: Mapping[str, str]) -> str:
 
 
 def _awaits_a_person(reply: Reply) -> bool:
-    return reply.said is not None and reply.said.code.startswith("approval.")
+    return reply.sentence is not None and reply.sentence.code.startswith("approval.")
 
 
 def _check_name(member: Member, enrolled: Mapping[int, str]) -> None:

@@ -151,7 +151,7 @@ def masked_mean(
 
     def spec(cohort: int) -> SumSpec:
         layout = federation.layout
-        return sum_specs.order(
+        return sum_specs.specify(
             study,
             "train",
             cohort,

@@ -24,7 +24,8 @@ from client.dataset.patient_split import PARTS, split
 from common.errors import CaseError
 from common.sample import Sample
 from common.study import plugins
-from common.study.study import Named, Study
+from common.study.sections import Named
+from common.study.study import Study
 from common.tasks import Task
 from common.transforms import Transform
 

@@ -13,7 +13,7 @@ from client.readers.dicom import series
 from client.targets import DecodedImage, source
 from common.errors import CaseError
 from common.sample import Sample
-from common.study.study import Data
+from common.study.sections import Data
 from common.tasks import Task
 
 _LUMA = (0.299, 0.587, 0.114)

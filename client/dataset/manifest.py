@@ -22,7 +22,7 @@ from client.readers.dicom.series import Series
 from client.targets import ImageFacts, TargetSource, source, sources
 from common.errors import CaseError, SiteError
 from common.sentences.table import Sentence
-from common.study.study import Data
+from common.study.sections import Data
 from common.tasks import Task
 
 _BESIDE = (Reason.LOCALISER, Reason.NO_IMAGE, Reason.GEOMETRY)

@@ -6,7 +6,7 @@ from collections import Counter
 
 from client.dataset.manifest import Manifest
 from common.seeds import derive
-from common.study.study import Data
+from common.study.sections import Data
 
 PARTS = ("train", "validation", "test")
 

@@ -12,7 +12,7 @@ from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
 from client.site import Site
 from common.errors import SecureSumError, SignatureError
-from common.secagg.participant import Me
+from common.secagg.participant_state import Me
 from common.secagg.terms import Limits
 from common.sentences.table import say
 from common.study.study import Study

@@ -13,7 +13,7 @@ from typing import Any
 
 from common.errors import SecureSumError
 from common.secagg.messages import Advert, Confirm, Reveal, SumSpec, Terms
-from common.secagg.participant import Fresh, ParticipantState
+from common.secagg.participant_state import Fresh, ParticipantState
 from common.sentences.table import say
 from common.storage import files, locked_json
 

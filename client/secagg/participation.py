@@ -21,7 +21,7 @@ from common.errors import SecureSumError
 from common.privacy import pipeline
 from common.privacy.stage import Sending
 from common.protocol import sum_specs
-from common.secagg import fixed_point
+from common.secagg import derive, fixed_point
 from common.secagg import participant as steps
 from common.secagg.encoding import Message, tag_of
 from common.secagg.mask_streams import Pad
@@ -35,7 +35,7 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Fresh, Me
+from common.secagg.participant_state import Fresh, Me
 from common.sentences.table import Sentence, say
 from common.update import Vector
 
@@ -224,7 +224,7 @@ class Participation:
         # After the body, whose words have used the pad's stream up to here.
         sealing.pad.add(tail)
         state, masked = steps.mask(
-            self._me, self._open_sums.get(sealing.terms), steps.vector_digest(buffer.data)
+            self._me, self._open_sums.get(sealing.terms), derive.vector_digest(buffer.data)
         )
         self._open_sums.put(state)
         return buffer.view(np.float32), (masked.encode(),)

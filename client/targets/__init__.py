@@ -20,7 +20,7 @@ import numpy.typing as npt
 from common.checks import CheckResult
 from common.sentences.table import Sentence, say
 from common.study import plugins
-from common.study.study import Data
+from common.study.sections import Data
 from common.targets import Target
 from common.tasks import Task
 

@@ -14,7 +14,7 @@ from client.targets import DecodedImage, ImageFacts, TargetSource
 from client.targets._words import strange
 from common.checks import CheckResult
 from common.sentences.table import Sentence, say
-from common.study.study import Data
+from common.study.sections import Data
 from common.targets.boxes import Boxes
 from common.tasks import Task
 

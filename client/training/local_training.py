@@ -21,7 +21,8 @@ from common.sentences.table import say
 from common.strategies import Strategy
 from common.study import plugins
 from common.study.schedule import rate_factor
-from common.study.study import Study, Training
+from common.study.sections import Training
+from common.study.study import Study
 from common.tasks import Task
 
 _PER_WEIGHT = ("exp_avg", "exp_avg_sq", "momentum_buffer")

@@ -28,7 +28,7 @@ def counts_spec(study: Study, cohort: int) -> SumSpec:
         study: the signed study.
         cohort: number of hospitals in the sum's terms.
     """
-    return sum_specs.order(study, "tally", cohort)
+    return sum_specs.specify(study, "tally", cohort)
 
 
 def training_spec(
@@ -51,7 +51,7 @@ def training_spec(
     # A hospital that trains more than the others stands out of their sum.
     if question.settings.get("repeat", 1) != 1:
         raise SecureSumError(say("sum.repeat"))
-    return sum_specs.order(
+    return sum_specs.specify(
         study,
         "train",
         cohort,
@@ -83,7 +83,7 @@ def scoring_spec(
         raise SecureSumError(
             say("sum.scored_round", round=question.round, rounds=study.federation.rounds)
         )
-    return sum_specs.order(
+    return sum_specs.specify(
         study,
         "evaluate",
         cohort,

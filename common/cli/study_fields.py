@@ -10,17 +10,11 @@ from collections.abc import Iterator
 
 from common.study import config, plugins
 from common.study import study as studies
+from common.study.sections import SECTIONS
 
 Row = tuple[str, str, str, str]
 """Place, default, what is allowed, meaning."""
 
-SECTIONS: dict[str, type] = {
-    "data": studies.Data,
-    "training": studies.Training,
-    "federation": studies.FederationSettings,
-    "secure_aggregation": studies.SecureAggregation,
-    "evaluation": studies.Evaluation,
-}
 TOP: tuple[Row, ...] = (
     (
         "name",

@@ -10,6 +10,7 @@ from typing import Any
 from common.cli import study_fields
 from common.errors import ArgumentError
 from common.study import config, plugins
+from common.study.sections import SECTIONS
 
 _FIRST_CHOICE = ("unet", "resnet", "retinanet")
 """The usual network of each task; a task that none of them serves takes the first that does."""
@@ -29,7 +30,7 @@ def template(name: str, task: str, model: str, strategy: str, dimensions: int) -
     chosen = {"task": task, "model": model, "strategy": strategy}
     named = {section: _named(section, name) for section, name in chosen.items()}
     steps = {kind: [_step(step, dimensions) for step in listed] for kind, listed in _STEPS.items()}
-    sections = {section: _defaults(cls) for section, cls in study_fields.SECTIONS.items()}
+    sections = {section: _defaults(cls) for section, cls in SECTIONS.items()}
     sections["data"] |= {"dimensions": dimensions, **steps}
     sections["secure_aggregation"] |= {"enabled": True}
     # In the order in which a person reads them: tables in TOML follow the plain values.
@@ -98,7 +99,7 @@ def examples(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def notes_for(table: Mapping[str, Any]) -> dict[str, str]:
     """The comments of a template: what each section is about, what each field means and allows."""
     notes = {"": _HEAD, **{row[0]: _note(row) for row in study_fields.TOP}}
-    for name, cls in study_fields.SECTIONS.items():
+    for name, cls in SECTIONS.items():
         notes |= {name: study_fields.meaning_of(cls), **_notes_of(cls, name, name)}
     for section, (package, export) in study_fields.PLUGINS.items():
         name = table[section]["name"]

@@ -34,8 +34,10 @@ def clip(delta: Vector, largest: float) -> float:
     """
     if largest <= 0:
         return 0.0
+    # In parts and in float64: a float32 sum of squares over millions of weights loses digits.
     parts = np.array_split(delta.astype(np.float64), max(1, delta.size >> 16))
     norm = math.sqrt(sum(float(np.dot(part, part)) for part in parts))
     if norm > largest:
+        # A hair below the limit, since the products are rounded to float32 once more.
         delta *= np.float32(largest / norm * (1 - 1e-6))
     return norm

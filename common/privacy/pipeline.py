@@ -50,7 +50,7 @@ def seal(values: Vector, sending: Sending, out: Words) -> None:
     mask_streams.gather(part.blocks, out)
 
 
-def opened(words: Words, about: Opened) -> Vector:
+def opened(words: Words, opening: Opened) -> Vector:
     """The mean ``[P]`` in an opened sum's words ``[P]``, whose memory is used up.
 
     Raises:
@@ -58,5 +58,5 @@ def opened(words: Words, about: Opened) -> Vector:
     """
     total = Total(words)
     for stage in reversed(_EACH_SUM):
-        stage.reverse(total, about)
-    return total.decoded(about.each)
+        stage.reverse(total, opening)
+    return total.decoded(opening.each)

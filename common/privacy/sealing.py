@@ -29,7 +29,7 @@ class Weigh(SumStage):
 
     def reverse(self, total: Total, opened: Opened) -> None:
         """By the shares of those who answered: the sum becomes their mean."""
-        total.scale *= opened.order.total / opened.weight
+        total.scale *= opened.spec.total / opened.weight
 
 
 class Encode(SumStage):
@@ -37,14 +37,19 @@ class Encode(SumStage):
 
     def forward(self, part: Part, sending: Sending) -> None:
         """Times 2^f, with the pending scale, rounded once."""
-        part.scale *= sum_specs.fraction(sending.order)
-        limit, kind = sending.order.limit, part.out.dtype
-        step = mask_streams.BLOCK // kind.itemsize
-        part.blocks = fixed_point.blocks(part.values, part.scale, limit, kind, step)
+        part.scale *= sum_specs.fraction(sending.spec)
+        kind = part.out.dtype
+        part.blocks = fixed_point.blocks(
+            part.values,
+            scale=part.scale,
+            limit=sending.spec.limit,
+            kind=kind,
+            step=mask_streams.BLOCK // kind.itemsize,
+        )
 
     def reverse(self, total: Total, opened: Opened) -> None:
         """By 2^f, which is exact."""
-        total.scale /= sum_specs.fraction(opened.order)
+        total.scale /= sum_specs.fraction(opened.spec)
 
 
 class MaskStage(SumStage):
@@ -58,10 +63,12 @@ class MaskStage(SumStage):
         """Take off what the survivors' masks have left in the sum."""
         if not opened.pads:
             raise SecureSumError("A secure sum is to be read before its masks are known.")
-        size, width = total.words.size, total.words.itemsize
+        size = total.words.size
+        width = total.words.itemsize
         step = _ALIGNED // width
 
         def unmask(start: int, end: int) -> None:
+            # Parts are cut where a cipher block begins, so that no word is unmasked twice or never.
             first = start - start % step
             last = size if end == size else end - end % step
             Pad(opened.pads, offset=first * width).add(total.words[first:last])

@@ -47,9 +47,9 @@ class ChangeStage(ABC):
 
 @dataclass(frozen=True)
 class Sending:
-    """What a hospital knows of a sum: the order, its share of all weights, its masks."""
+    """What a hospital knows of a sum: its spec, its share of all weights, its masks."""
 
-    order: SumSpec
+    spec: SumSpec
     share: float
     pad: Pad = field(repr=False)
 
@@ -84,13 +84,13 @@ class Opened:
     """What the server knows of an opened sum.
 
     Attributes:
-        order: what it is about.
+        spec: what it is about.
         weight: that of the survivors together.
         pads: ``(seed, sign)`` of the keystreams that take the masks off.
         each: how to use the machine's cores.
     """
 
-    order: SumSpec
+    spec: SumSpec
     weight: float
     pads: Sequence[tuple[bytes, int]] = field(repr=False)
     each: Each

@@ -1,4 +1,1 @@
-"""What both sides say to each other, checked on both sides.
-
-Nothing here reads a file or opens a socket.
-"""
+"""What both sides say to each other, checked on both sides; no file, no socket."""

@@ -1,12 +1,11 @@
-"""Messages between the coordinator and a hospital.
+"""Messages between the coordinator and a hospital: typed questions and answers in envelopes.
 
-Typed questions and answers, and the letters that carry them.
-
-A letter is a JSON text (small, length-checked) and at most one flat float32 vector as raw
-little-endian bytes. Nothing from the wire is unpickled, executed or used as a path; a letter that
-breaks a rule is refused as :class:`~common.errors.WireError` before anything changes. How a letter
-travels is other files' business: as Flower records (``common/protocol/flower_records.py``), or
-through a hospital's inner wall.
+An envelope is a JSON text (small, length-checked) and at most one flat float32 vector as raw
+little-endian bytes. Nothing from the wire is unpickled, executed or used as a path; an envelope
+that breaks a rule is refused as :class:`~common.errors.WireError` before anything changes. How an
+envelope travels is other files' business: as Flower records
+(``common/protocol/flower_records.py``), as Flower objects (``common/protocol/flower_objects.py``),
+or from a hospital's gateway to its worker (``client/isolation/ipc.py``).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _WITH_MODEL = ("train", "evaluate")
 _MOST_MESSAGES = 4096
 _ID = re.compile(r"[0-9a-f]{8}")
 LARGEST_TEXT = 32 << 20
-"""Most characters of a letter's text."""
+"""Most characters of an envelope's text."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Reply:
         delta: change of the weights ``[P]`` for "train"; in a secure sum the masked words, whose
             bits only look like float32.
         secure: messages of secure sums.
-        said: if the hospital could not do it, why, as a sentence of the table; then ``values``
+        sentence: if the hospital could not do it, why, as a sentence of the table; then ``values``
             holds step and id, and all else is empty.
         fault: the same for people, or why no answer or a broken one came; it does not travel.
         silent: set on this side where no answer came at all; it does not travel.
@@ -94,24 +93,26 @@ class Reply:
     secure: tuple[bytes, ...] = ()
     fault: str = ""
     silent: bool = False
-    said: Sentence | None = None
+    sentence: Sentence | None = None
 
     def __post_init__(self) -> None:
-        if self.said is not None:
-            object.__setattr__(self, "fault", self.said.render())
+        if self.sentence is not None:
+            object.__setattr__(self, "fault", self.sentence.render())
 
     @property
     def refusal(self) -> str:
         """The fault, its code, its step and its id in the hospital's own log."""
-        if self.said is None:
+        if self.sentence is None:
             return self.fault
-        step, number = self.values.get("step"), str(self.values.get("id", ""))
-        about = [
-            self.said.code,
+        step = self.values.get("step")
+        number = str(self.values.get("id", ""))
+        # A hospital chose these values: only a step of the table and a plain id reach people.
+        labels = [
+            self.sentence.code,
             step if step in STEPS else "",
             number if _ID.fullmatch(number) else "",
         ]
-        return f"{self.fault} [{', '.join(filter(None, about))}]"
+        return f"{self.fault} [{', '.join(filter(None, labels))}]"
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Envelope:
 
     @staticmethod
     def received(text: str, buffer: bytes | bytearray | memoryview | None) -> Envelope:
-        """A letter from raw bytes; nothing is copied.
+        """An envelope from raw bytes; nothing is copied.
 
         Raises:
             WireError: the bytes are not whole float32 values.
@@ -147,82 +148,87 @@ class Envelope:
         return Envelope(text, np.frombuffer(buffer, dtype="<f4"))
 
 
-def write_question(plan: Question) -> Envelope:
-    """A question as a letter."""
-    named = {k: getattr(plan, k) for k in ("kind", "study", "round", "layout", "settings", "seal")}
-    return _write({**named, "secure": _to_text(plan.secure)}, plan.model)
+def write_question(question: Question) -> Envelope:
+    """A question in its envelope."""
+    named = {
+        k: getattr(question, k) for k in ("kind", "study", "round", "layout", "settings", "seal")
+    }
+    return _write({**named, "secure": _to_text(question.secure)}, question.model)
 
 
-def read_question(letter: Envelope) -> Question:
-    """A question from a letter.
+def read_question(envelope: Envelope) -> Question:
+    """The question in an envelope.
 
     Raises:
-        WireError: the letter breaks a rule.
+        WireError: the envelope breaks a rule.
     """
-    header = _read(letter)
-    plan = Question(
+    header = _read(envelope)
+    question = Question(
         kind=_get(header, "kind", str),
         study=_get(header, "study", dict),
         round=_get(header, "round", int),
         layout=_get(header, "layout", str),
-        model=letter.vector,
+        model=envelope.vector,
         settings=_get(header, "settings", dict),
         seal=_get(header, "seal", dict),
         secure=_from_text(header),
     )
-    if plan.kind not in KINDS:
+    if question.kind not in KINDS:
         raise WireError(
-            f"A message asks for {plan.kind!r}; allowed: {', '.join(KINDS)}.", say("message.kind")
+            f"A message asks for {question.kind!r}; allowed: {', '.join(KINDS)}.",
+            say("message.kind"),
         )
-    if (plan.model is not None) != (plan.kind in _WITH_MODEL):
+    if (question.model is not None) != (question.kind in _WITH_MODEL):
         raise WireError(
-            f"A {plan.kind} message came {'without' if plan.model is None else 'with'} a model."
+            f"A {question.kind} message came {'with' if question.model is not None else 'without'} "
+            "a model."
         )
-    return plan
+    return question
 
 
 def write_reply(reply: Reply) -> Envelope:
-    """An answer as a letter.
+    """An answer in its envelope.
 
     Raises:
         WireError: its fault is a text; only a sentence of the table travels.
     """
-    if reply.fault and reply.said is None:
+    # Free text could carry a patient's name or a path; sentences of the table cannot.
+    if reply.fault and reply.sentence is None:
         raise WireError("A fault is a text of its own; only a sentence of the table travels.")
     named = {k: getattr(reply, k) for k in ("site", "kind", "round", "layout", "values")}
-    fault = reply.said and reply.said.to_json()
+    fault = reply.sentence and reply.sentence.to_json()
     return _write({**named, "fault": fault, "secure": _to_text(reply.secure)}, reply.delta)
 
 
-def refusal(site: str, sentence: Sentence, about: Mapping[str, str]) -> Envelope:
-    """The letter of a hospital that gives no answer.
+def refusal(site: str, sentence: Sentence, incident: Mapping[str, str]) -> Envelope:
+    """The envelope of a hospital that gives no answer.
 
     Args:
         site: its name.
         sentence: why.
-        about: the step at which it came, and the id under which the hospital's own log has the
+        incident: the step at which it came, and the id under which the hospital's own log has the
             rest.
     """
-    return write_reply(Reply(site, "", values=about, said=sentence))
+    return write_reply(Reply(site, "", values=incident, sentence=sentence))
 
 
-def read_reply(letter: Envelope) -> Reply:
-    """An answer from a letter.
+def read_reply(envelope: Envelope) -> Reply:
+    """The answer in an envelope.
 
     Raises:
-        WireError: the letter breaks a rule.
+        WireError: the envelope breaks a rule.
     """
-    header = _read(letter)
-    said = None if header.get("fault") is None else heard(_get(header, "fault", dict))
+    header = _read(envelope)
+    sentence = None if header.get("fault") is None else heard(_get(header, "fault", dict))
     return Reply(
         site=_get(header, "site", str),
         kind=_get(header, "kind", str),
         round=_get(header, "round", int),
         layout=_get(header, "layout", str),
         values=_get(header, "values", dict),
-        delta=letter.vector,
+        delta=envelope.vector,
         secure=_from_text(header),
-        said=said,
+        sentence=sentence,
     )
 
 
@@ -240,20 +246,20 @@ def _write(header: Mapping[str, Any], vector: Vector | None) -> Envelope:
     return Envelope(text, None if vector is None else np.ascontiguousarray(vector, dtype="<f4"))
 
 
-def _read(letter: Envelope) -> Mapping[str, Any]:
-    if len(letter.text) > LARGEST_TEXT:
+def _read(envelope: Envelope) -> Mapping[str, Any]:
+    if len(envelope.text) > LARGEST_TEXT:
         raise WireError(
-            f"A message's text has {len(letter.text)} characters; at most {LARGEST_TEXT} are "
+            f"A message's text has {len(envelope.text)} characters; at most {LARGEST_TEXT} are "
             "allowed."
         )
     try:
-        header = json.loads(letter.text, parse_constant=_refuse_constant)
+        header = json.loads(envelope.text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise WireError(f"A message's header is not valid JSON ({type(error).__name__}).") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
-        found = header.get("version") if isinstance(header, dict) else None
+        version = header.get("version") if isinstance(header, dict) else None
         text = (
-            f"A message has the protocol version {found!r}; this side speaks {VERSION}; install "
+            f"A message has the protocol version {version!r}; this side speaks {VERSION}; install "
             "the same release on both sides."
         )
         raise WireError(text, say("message.version", version=VERSION))

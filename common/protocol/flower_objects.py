@@ -1,6 +1,6 @@
-"""A letter's text as a SuperLink stores it.
+"""An envelope as a SuperLink stores it: its text, and a reference to its vector.
 
-The letter's vector travels beside it as a file (``server/host/vector_store.py``,
+The vector travels beside it as a file (``server/host/vector_store.py``,
 ``client/gateway/vector_client.py``).
 
 Flower cuts a vector into chunks that its database stores and hands out one by one: at 30 million
@@ -47,23 +47,26 @@ _HEX = frozenset("0123456789abcdef")
 
 @dataclass(frozen=True)
 class Reference:
-    """What a letter says about its vector.
+    """What an envelope says about its vector: how many values, and which bytes.
 
-    Number of float32 values, and SHA-256 of its bytes in lower-case hex.
+    Attributes:
+        size: number of float32 values.
+        sha256: of the vector's bytes, in lower-case hex.
     """
 
     size: int
     sha256: str
 
     @staticmethod
-    def received(about: Any) -> Reference:
+    def received(table: Any) -> Reference:
         """From a message's JSON.
 
         Raises:
             WireError: a value is not allowed.
         """
-        size, sha256 = about["size"], about["sha256"]
-        if len(about) != 2 or type(size) is not int or not 0 <= size <= LARGEST_VECTOR:
+        size = table["size"]
+        sha256 = table["sha256"]
+        if len(table) != 2 or type(size) is not int or not 0 <= size <= LARGEST_VECTOR:
             raise WireError(
                 f"A message announces a vector of {size!r} values; at most {LARGEST_VECTOR} are "
                 "allowed."
@@ -74,7 +77,7 @@ class Reference:
 
 
 class Content(RecordDict):
-    """A message's content: a letter's text, and the reference to its vector."""
+    """A message's content: an envelope's text, and the reference to its vector."""
 
     def __init__(self, text: str, reference: Reference | None) -> None:
         super().__init__()
@@ -99,26 +102,27 @@ Content.__qualname__ = RecordDict.__qualname__
 def envelope(message: Message) -> Envelope:
     """The message without its content, and the tree of its objects' names.
 
-    Gives the message its identifier.
+    The message gets its identifier here.
     """
     with no_object_id_recompute():
+        # Flower has no setter for the identifier; its own client writes it in the same way.
         message.metadata.__dict__["_message_id"] = message.object_id
         return message_to_proto(remove_content_from_message(message)), get_object_tree(message)
 
 
-def send(messages: Sequence[Message], wanted: set[str], push: Push) -> None:
+def send(messages: Sequence[Message], missing: set[str], push: Push) -> None:
     """Push those objects that the other side has not got.
 
     The envelopes go first, because a receiver that has the text may be done with the message; texts
     that messages share go once.
     """
     for message in messages:
-        if message.metadata.message_id in wanted:
+        if message.metadata.message_id in missing:
             push(message.metadata.message_id, message.deflate())
     for name, content in {
         message.content.object_id: message.content for message in messages
     }.items():
-        if name in wanted:
+        if name in missing:
             push(name, content.deflate())
 
 
@@ -126,14 +130,15 @@ def receive(tree: ObjectTree, pull: Pull) -> tuple[str, Reference | None]:
     """Pull a message's text.
 
     Returns:
-        the text, and the reference to the vector if the letter has one.
+        the text, and the reference to the vector if the envelope has one.
 
     Raises:
-        WireError: the objects are not those of a letter.
+        WireError: the objects are not those of an envelope.
     """
     try:
-        about: Any = json.loads(bytes(_opened(_patiently(pull, tree.children[0].object_id))))
-        text, vector = about["text"], about["vector"]
+        body: Any = json.loads(bytes(_opened(_patiently(pull, tree.children[0].object_id))))
+        text = body["text"]
+        vector = body["vector"]
         if not isinstance(text, str) or len(text) > LARGEST_TEXT:
             raise WireError(f"A message has no text of at most {LARGEST_TEXT} characters.")
         return text, None if vector is None else Reference.received(vector)
@@ -154,12 +159,13 @@ def _opened(content: bytes) -> memoryview:
 
 
 def _patiently(pull: Pull, name: str) -> bytes:
-    last, wait = time.monotonic() + _PATIENCE, 0.01
+    deadline = time.monotonic() + _PATIENCE
+    wait = 0.01
     while True:
         try:
             return pull(name)
         except ObjectUnavailableError:
-            if time.monotonic() > last:
+            if time.monotonic() > deadline:
                 raise WireError(
                     f"A message's object did not arrive within {_PATIENCE:.0f} s."
                 ) from None

@@ -1,4 +1,4 @@
-"""Letters as Flower records and back."""
+"""Envelopes as Flower records and back."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from common.update import Vector
 _STYPE = "consilium.float32"
 
 
-def pack(letter: Envelope, *, shared: bool) -> RecordDict:
-    """A letter as Flower records. ``shared``.
+def pack(envelope: Envelope, *, shared: bool) -> RecordDict:
+    """An envelope as Flower records.
 
-    The vector's memory is handed over as it is (same process), not copied to bytes.
+    Args:
+        envelope: what is to travel.
+        shared: the vector's memory is handed over as it is (same process), not copied to bytes.
     """
-    records = RecordDict({"header": ConfigRecord({"json": letter.text})})
-    if letter.vector is not None:
+    records = RecordDict({"header": ConfigRecord({"json": envelope.text})})
+    if envelope.vector is not None:
         record = ArrayRecord(
             {
                 "vector": Array(
                     "float32",
-                    letter.vector.shape,
+                    envelope.vector.shape,
                     _STYPE,
-                    b"" if shared else letter.vector.tobytes(),
+                    b"" if shared else envelope.vector.tobytes(),
                 )
             }
         )
-        if (
-            shared
-        ):  # Flower reads the bytes through memoryview() only, so that a view serves as well
-            record["vector"].data = letter.vector.data.cast("B")  # type: ignore[assignment]
+        if shared:
+            # Flower reads the bytes through memoryview() only, so that a view serves as well.
+            record["vector"].data = envelope.vector.data.cast("B")  # type: ignore[assignment]
         records["vector"] = record
     return records
 
 
 def unpack(records: RecordDict) -> Envelope:
-    """A letter from Flower records.
+    """The envelope in Flower records.
 
     Raises:
-        WireError: the records are not those of a letter.
+        WireError: the records are not those of an envelope.
     """
     record = records.get("header")
     if set(records) - {"header", "vector"} or not isinstance(record, ConfigRecord):
@@ -79,11 +80,8 @@ def _vector(array: Array) -> Vector:
 
 
 def _arrays(records: RecordDict) -> Iterator[Array]:
-    """Every array of a message.
-
-    RecordDict's own ``array_records`` makes reference cycles, which keep whole models alive for
-    long.
-    """
+    """Every array of a message."""
+    # RecordDict's own array_records makes reference cycles, which keep whole models alive for long.
     return (
         array
         for record in records.values()

@@ -1,9 +1,7 @@
-"""What is summed in a federation under masks.
+"""What is summed under masks: each kind's lanes, and the spec that both sides work out alone.
 
-The lanes of each kind of sum, and the order that both sides work out for themselves.
-
-A hospital does not take the server's word for an order: it computes the order that the signed study
-and the model before it call for, and refuses any other.
+A hospital does not take the server's word for a spec (:class:`SumSpec`): it computes the one that
+the signed study and the model before it call for, and refuses any other.
 """
 
 from __future__ import annotations
@@ -25,7 +23,8 @@ COUNTS = ("train", "validation", "test", "patients", "train_patients", "left_out
 _TALLY = ("weight", *COUNTS)
 _TRAIN = ("weight", "steps", "loss", "seconds")
 _EXACT = ("weight", "steps", *COUNTS)
-_DEFINED, _COUNTER = "defined ", "counter "
+_DEFINED = "defined "
+_COUNTER = "counter "
 Words = npt.NDArray[Any]
 
 
@@ -54,7 +53,7 @@ def is_exact(lane: str) -> bool:
     return lane in _EXACT or lane.startswith((_DEFINED, _COUNTER))
 
 
-def order(
+def specify(
     study: Study,
     kind: str,
     cohort: int,
@@ -67,7 +66,7 @@ def order(
     metrics: Sequence[str] = (),
     counters: Sequence[str] = (),
 ) -> SumSpec:
-    """The one order for a question.
+    """The one specification of the sum that a question calls for.
 
     Args:
         study: the study.
@@ -81,7 +80,8 @@ def order(
         metrics: the task's metric keys, for "evaluate".
         counters: the layout's counters, for "train".
     """
-    limit, ring = study.federation.largest_change, study.secure_aggregation.ring_bits
+    limit = study.federation.largest_change
+    ring = study.secure_aggregation.ring_bits
     return SumSpec(
         kind=kind,
         round=number,
@@ -99,21 +99,21 @@ def order(
     )
 
 
-def words(order_: SumSpec) -> tuple[npt.NDArray[np.uint8], Words, npt.NDArray[np.uint64]]:
-    """An empty vector for an order: all its bytes, the body's words, the tail's words.
+def words(spec: SumSpec) -> tuple[npt.NDArray[np.uint8], Words, npt.NDArray[np.uint64]]:
+    """An empty vector for a sum: all its bytes, the body's words, the tail's words.
 
     The last two are views of the first.
     """
-    buffer = np.zeros(order_.body_bytes + 8 * order_.tail_words, np.uint8)
-    return buffer, *views(order_, buffer)
+    buffer = np.zeros(spec.body_bytes + 8 * spec.tail_words, np.uint8)
+    return buffer, *views(spec, buffer)
 
 
-def views(order_: SumSpec, buffer: npt.NDArray[np.uint8]) -> tuple[Words, npt.NDArray[np.uint64]]:
+def views(spec: SumSpec, buffer: npt.NDArray[np.uint8]) -> tuple[Words, npt.NDArray[np.uint64]]:
     """Body and tail of a vector's bytes, as words in the same memory."""
-    body = buffer[: order_.body_bytes].view(np.uint32 if order_.ring_bits == 32 else np.uint64)
-    return body, buffer[order_.body_bytes :].view(np.uint64)
+    body = buffer[: spec.body_bytes].view(np.uint32 if spec.ring_bits == 32 else np.uint64)
+    return body, buffer[spec.body_bytes :].view(np.uint64)
 
 
-def fraction(order_: SumSpec) -> float:
-    """2^f."""
-    return float(2**order_.fraction_bits)
+def fraction(spec: SumSpec) -> float:
+    """2^f: units of the ring for one unit of value."""
+    return float(2**spec.fraction_bits)

@@ -1,8 +1,6 @@
-"""Secure sums: hospitals' vectors are added up and nobody, the server included, sees one.
+"""Secure sums: vectors are added up, and nobody, not even the server, sees a single one.
 
-After Bonawitz 2017, the active variant.
-
-What the folder promises: pure steps ``(state, message) -> (state, reply)`` and arithmetic. No file,
-socket, clock or hidden randomness, no torch, no Flower. Only ``primitives.py`` calls the
-cryptographic library.
+The protocol is that of Bonawitz 2017, active variant. The folder holds pure steps ``(state,
+message) -> (state, reply)`` and arithmetic: no file, socket, clock or hidden randomness, no torch,
+no Flower. Only ``primitives.py`` calls the cryptographic library.
 """

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from common.secagg import derive
-from common.secagg.coordinator import CheatError, CoordinatorState, Opening
+from common.secagg.coordinator_state import CheatError, CoordinatorState, Opening
 from common.secagg.messages import CANARIES, SumSpec
 
-_WORD, _RING = 8, 1 << 64
+_WORD = 8
+_RING = 1 << 64
 Claims = Mapping[str, Mapping[str, bytes]]
-"""Hospital, peer: the keystream that the hospital says it used for the two."""
+"""Hospital, peer: the keystream over the canaries that the hospital says it used for the two."""
 
 
 def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Opening) -> None:
@@ -28,41 +29,44 @@ def check_canaries(state: CoordinatorState, sums: Sequence[int], opening: Openin
         CheatError: they do not; it names whose mask was wrong, as far as what was revealed can
             tell.
     """
-    if tuple(sums) == (len(state.survivors),) * CANARIES or state.order is None:
+    if tuple(sums) == (len(state.survivors),) * CANARIES or state.spec is None:
         return
     claims = {site: dict(reveal.canaries) for site, reveal in state.reveals.items()}
-    guilty = _refuted(state, state.order, opening, claims) or _contradicted(claims)
+    # Proof comes first: who contradicts another is named only where nobody's own words are refuted.
+    guilty = _refuted(state, state.spec, opening, claims) or _contradicted(claims)
     silent = sorted(set(state.survivors) - set(claims))
-    who = ", ".join(guilty) or "somebody unknown"
+    suspects = ", ".join(guilty) or "somebody unknown"
     unheard = f" ({', '.join(silent)} did not reveal)" if silent else ""
     raise CheatError(
-        f"The canaries of the sum are wrong; the mask of {who} does not fit{unheard}.", guilty
+        f"The canaries of the sum are wrong; the mask of {suspects} does not fit{unheard}.", guilty
     )
 
 
-def _refuted(
-    state: CoordinatorState, order: SumSpec, opening: Opening, claims: Claims
-) -> list[str]:
+def _refuted(state: CoordinatorState, spec: SumSpec, opening: Opening, claims: Claims) -> list[str]:
     """Those whose words do not fit their own vector, or what the server has rebuilt."""
     return [
         site
-        for site, said in sorted(claims.items())
-        if not _fits(state, order, opening, site, said)
+        for site, claimed in sorted(claims.items())
+        if not _fits(state, spec=spec, opening=opening, site=site, claimed=claimed)
     ]
 
 
 def _fits(
-    state: CoordinatorState, order: SumSpec, opening: Opening, site: str, said: Mapping[str, bytes]
+    state: CoordinatorState,
+    spec: SumSpec,
+    opening: Opening,
+    site: str,
+    claimed: Mapping[str, bytes],
 ) -> bool:
     rebuilt = {
-        peer: derive.canary_words(opening.pairs[site, peer], order)
-        for peer in said
+        peer: derive.canary_words(opening.pairs[site, peer], spec)
+        for peer in claimed
         if (site, peer) in opening.pairs
     }
-    if any(said[peer] != words for peer, words in rebuilt.items()):
+    if any(claimed[peer] != words for peer, words in rebuilt.items()):
         return False
-    expected = [1 + word for word in _words(derive.canary_words(opening.own[site], order))]
-    for peer, words in said.items():
+    expected = [1 + word for word in _words(derive.canary_words(opening.own[site], spec))]
+    for peer, words in claimed.items():
         expected = [
             total + derive.sign_of(site, peer) * word
             for total, word in zip(expected, _words(words), strict=True)
@@ -73,9 +77,9 @@ def _fits(
 def _contradicted(claims: Claims) -> list[str]:
     """Those whom most others contradict."""
     disputes = Counter[str]()
-    for site, said in claims.items():
+    for site, claimed in claims.items():
         disputes[site] = sum(
-            peer in claims and claims[peer][site] != words for peer, words in said.items()
+            peer in claims and claims[peer][site] != words for peer, words in claimed.items()
         )
     most = max(disputes.values(), default=0)
     return sorted(site for site, count in disputes.items() if count == most) if most else []

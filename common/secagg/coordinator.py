@@ -1,8 +1,8 @@
 """The server's side of one secure sum: pure bookkeeping, ``(state, message) -> state``.
 
-The vectors themselves are added up elsewhere.
+The vectors themselves are added up in ``server/aggregation/masked_sum.py``.
 
-    keys -> shares -> order -> vectors -> confirmations -> shares revealed -> opened
+    keys -> shares -> order -> vectors -> confirmations -> revelations -> opened
 
 A message that is wrong raises an error that the caller blames on its sender, and changes nothing.
 Each stage is closed by the caller, when all have answered or the time is up; with too few left it
@@ -13,11 +13,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from common.errors import SecureSumError
 from common.secagg import derive, primitives, shamir
+from common.secagg.coordinator_state import (
+    CheatError,
+    CoordinatorState,
+    Opening,
+    TooFewError,
+)
 from common.secagg.messages import (
     CANARIES,
     Advert,
@@ -32,71 +37,7 @@ from common.secagg.messages import (
 )
 
 S = TypeVar("S", Advert, Masked, Confirm, Reveal)
-STEPS = ("keys", "shares", "order", "vectors", "confirmations", "revelations", "opened")
 _WORD = 8
-
-
-class TooFewError(SecureSumError):
-    """Too few hospitals are left for this sum; nothing can be opened."""
-
-
-class CheatError(SecureSumError):
-    """What hospitals sent does not fit together.
-
-    Args:
-        sites: whose keys, shares or masks are wrong.
-    """
-
-    def __init__(self, sentence: str, sites: Sequence[str]) -> None:
-        super().__init__(sentence)
-        self.sites = tuple(sites)
-
-
-@dataclass(frozen=True)
-class CoordinatorState:
-    """What has come in so far."""
-
-    step: str
-    terms: Terms
-    identities: Mapping[str, bytes]
-    least: int
-    adverts: Mapping[str, Advert] = field(default_factory=dict)
-    parcels: Mapping[str, Mapping[str, Parcel]] = field(default_factory=dict)
-    order: SumSpec | None = None
-    context: bytes = b""
-    masked: Mapping[str, Masked] = field(default_factory=dict)
-    canaries: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    survivors: tuple[str, ...] = ()
-    confirms: Mapping[str, Confirm] = field(default_factory=dict)
-    reveals: Mapping[str, Reveal] = field(default_factory=dict)
-
-    def needs(self, step: str) -> None:
-        """Whether messages of this step are due.
-
-        Raises:
-            SecureSumError: they are not.
-        """
-        if self.step != step:
-            raise SecureSumError(f"A secure sum that waits for {self.step} cannot take {step}.")
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What takes the masks off the sum.
-
-    Attributes:
-        own: the seed of each survivor's own mask.
-        pairs: the seed that a survivor shared with a dropped hospital, by ``(survivor, dropped)``.
-    """
-
-    own: Mapping[str, bytes] = field(repr=False)
-    pairs: Mapping[tuple[str, str], bytes] = field(repr=False)
-
-    @property
-    def pads(self) -> tuple[tuple[bytes, int], ...]:
-        """``(seed, sign)``: the keystreams that are to be added to the sum."""
-        own = ((seed, -1) for seed in self.own.values())
-        return (*own, *((seed, -derive.sign_of(*pair)) for pair, seed in self.pairs.items()))
 
 
 def begin(terms: Terms, identities: Mapping[str, bytes], min_cohort: int) -> CoordinatorState:
@@ -107,15 +48,17 @@ def begin(terms: Terms, identities: Mapping[str, bytes], min_cohort: int) -> Coo
         identities: Ed25519 public keys from the signed roster.
         min_cohort: survivors without whom nothing is opened.
     """
-    return CoordinatorState("keys", terms, dict(identities), max(min_cohort, terms.threshold))
+    least = max(min_cohort, terms.threshold)
+    return CoordinatorState("keys", terms, dict(identities), least)
 
 
 def advert(state: CoordinatorState, message: Advert) -> CoordinatorState:
     """Take a hospital's keys."""
     state.needs("keys")
     _check(state, message, state.terms.cohort)
-    others = (held for held in state.adverts.values() if held.site != message.site)
-    keys = [key for held in (*others, message) for key in _keys(held)]
+    others = (other for other in state.adverts.values() if other.site != message.site)
+    keys = [key for other in (*others, message) for key in _keys(other)]
+    # A key that comes a second time is copied from somebody else, or meant for two uses.
     if len(set(keys)) != len(keys):
         raise SecureSumError(f"{message.site!r} sent a key that stands there already.")
     for key in _keys(message):
@@ -131,8 +74,8 @@ def adverts(state: CoordinatorState) -> tuple[CoordinatorState, Bundle]:
     """Close the stage: everybody's keys, for everybody."""
     state.needs("keys")
     _enough(state.adverts, state.least, "sent keys")
-    every = [state.adverts[site] for site in sorted(state.adverts)]
-    return dataclasses.replace(state, step="shares"), Bundle.of(state.terms.digest, every)
+    messages = [state.adverts[site] for site in sorted(state.adverts)]
+    return dataclasses.replace(state, step="shares"), Bundle.of(state.terms.digest, messages)
 
 
 def parcels(state: CoordinatorState, site: str, messages: Sequence[Parcel]) -> CoordinatorState:
@@ -155,17 +98,17 @@ def ready(state: CoordinatorState) -> CoordinatorState:
     return dataclasses.replace(state, step="order")
 
 
-def start(state: CoordinatorState, order: SumSpec) -> tuple[CoordinatorState, dict[str, Bundle]]:
-    """Bind the order; for each hospital the parcels that are for it."""
+def start(state: CoordinatorState, spec: SumSpec) -> tuple[CoordinatorState, dict[str, Bundle]]:
+    """Bind the sum's specification; for each hospital the parcels that are for it."""
     state.needs("order")
-    context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], order)
-    held = {
+    context = derive.context(state.terms, [state.adverts[site] for site in state.parcels], spec)
+    deliveries = {
         site: Bundle.of(
             state.terms.digest, [state.parcels[dealer][site] for dealer in sorted(state.parcels)]
         )
         for site in state.parcels
     }
-    return dataclasses.replace(state, step="vectors", order=order, context=context), held
+    return dataclasses.replace(state, step="vectors", spec=spec, context=context), deliveries
 
 
 def masked(
@@ -185,8 +128,8 @@ def masked(
         raise SecureSumError(f"{message.site!r} masked its vector for other keys or another order.")
     if message.vector != vector:
         raise SecureSumError(f"The vector of {message.site!r} is not the one that it vouches for.")
-    noted = {**state.canaries, message.site: tuple(tail[:CANARIES])}
-    return dataclasses.replace(state, masked=_added(state.masked, message), canaries=noted)
+    canaries = {**state.canaries, message.site: tuple(tail[:CANARIES])}
+    return dataclasses.replace(state, masked=_added(state.masked, message), canaries=canaries)
 
 
 def survivors(state: CoordinatorState) -> tuple[CoordinatorState, Survivors]:
@@ -212,8 +155,8 @@ def confirms(state: CoordinatorState) -> tuple[CoordinatorState, Bundle]:
     """Close the stage: the signatures, for all who gave one."""
     state.needs("confirmations")
     _enough(state.confirms, state.terms.threshold, "confirmed the survivors")
-    every = [state.confirms[site] for site in sorted(state.confirms)]
-    return dataclasses.replace(state, step="revelations"), Bundle.of(state.terms.digest, every)
+    messages = [state.confirms[site] for site in sorted(state.confirms)]
+    return dataclasses.replace(state, step="revelations"), Bundle.of(state.terms.digest, messages)
 
 
 def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
@@ -221,11 +164,11 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
     state.needs("revelations")
     _check(state, message, state.confirms)
     dropped = sorted(set(state.parcels) - set(state.survivors))
-    named = (
+    dealers = (
         tuple(name for name, _ in message.seed_shares),
         tuple(name for name, _ in message.key_shares),
     )
-    if named != (state.survivors, tuple(dropped)):
+    if dealers != (state.survivors, tuple(dropped)):
         raise CheatError(
             f"{message.site!r} revealed shares of other hospitals than it should.", [message.site]
         )
@@ -233,7 +176,12 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
         for dealer, share in shares:
             parcel = state.parcels[dealer][message.site]
             vouched = parcel.seed_hash if kind == "seed" else parcel.key_hash
-            if derive.share_hash(kind, state.terms.digest, dealer, message.site, share) != vouched:
+            if (
+                derive.share_hash(
+                    kind, terms=state.terms.digest, dealer=dealer, holder=message.site, share=share
+                )
+                != vouched
+            ):
                 raise CheatError(
                     f"{message.site!r} revealed a wrong share of {dealer!r}.", [message.site]
                 )
@@ -249,10 +197,10 @@ def reveal(state: CoordinatorState, message: Reveal) -> CoordinatorState:
 
 
 def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
-    """Close the last stage.
+    """Close the last stage: rebuild what takes the masks off.
 
-    Rebuild the survivors' own seeds and the mask keys of the dropped, each checked against what was
-    published.
+    These are the survivors' own seeds and the mask keys of the dropped, each checked against what
+    its owner published.
 
     Raises:
         TooFewError: fewer than t revealed.
@@ -269,7 +217,9 @@ def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
         for gone in sorted(set(state.parcels) - set(state.survivors))
     }
     pairs = {
-        (site, gone): derive.pair_seed(key, state.adverts[site].mask_key, state.context, gone, site)
+        (site, gone): derive.pair_seed(
+            key, public=state.adverts[site].mask_key, context_=state.context, one=gone, other=site
+        )
         for gone, key in keys.items()
         for site in state.survivors
     }
@@ -278,11 +228,12 @@ def open_sum(state: CoordinatorState) -> tuple[CoordinatorState, Opening]:
 
 def _rebuilt(state: CoordinatorState, dealer: str, kind: str) -> bytes:
     position = {site: i for i, site in enumerate(sorted(state.adverts), 1)}
-    held = {
+    shares = {
         position[r.site]: dict(r.seed_shares if kind == "seed" else r.key_shares)[dealer]
         for r in state.reveals.values()
     }
-    used = dict(sorted(held.items())[: state.terms.threshold])
+    used = dict(sorted(shares.items())[: state.terms.threshold])
+    # Every share was vouched for by its dealer, so shares that do not combine are the dealer's lie.
     try:
         secret = shamir.combine(used)
     except SecureSumError:
@@ -305,12 +256,12 @@ def _check(state: CoordinatorState, message: S, allowed: Iterable[str]) -> None:
     message.check_signature(state.identities.get(message.site))
 
 
-def _added(held: Mapping[str, S], message: S) -> dict[str, S]:
-    if message.site in held and held[message.site] != message:
+def _added(messages: Mapping[str, S], message: S) -> dict[str, S]:
+    if message.site in messages and messages[message.site] != message:
         raise SecureSumError(f"{message.site!r} sent two different messages where one is allowed.")
-    return {**held, message.site: message}
+    return {**messages, message.site: message}
 
 
-def _enough(who: Mapping[str, object], least: int, what: str) -> None:
-    if len(who) < least:
-        raise TooFewError(f"{len(who)} hospitals {what}; {least} are needed.")
+def _enough(answers: Mapping[str, object], least: int, action: str) -> None:
+    if len(answers) < least:
+        raise TooFewError(f"{len(answers)} hospitals {action}; {least} are needed.")

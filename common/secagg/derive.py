@@ -1,4 +1,4 @@
-"""What is derived from keys and messages.
+"""What is derived from keys and messages, each thing under a label of its own.
 
 One function for each secret or hash of the protocol, all with HKDF-SHA256 (RFC 5869) or SHA-256.
 """
@@ -28,14 +28,14 @@ def share_hash(kind: str, terms: bytes, dealer: str, holder: str, share: bytes) 
     ).digest()
 
 
-def context(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
-    """Terms, the keys of those who dealt shares, and the order as one digest.
+def context(terms: Terms, adverts: Sequence[Advert], spec: SumSpec) -> bytes:
+    """Terms, the keys of those who dealt shares, and the sum's specification as one digest.
 
     Two sides that differ in any of it get masks that do not cancel.
     """
     by_site = {advert.site: advert for advert in adverts}
     keys = Bundle.of(terms.digest, [by_site[site] for site in sorted(by_site)])
-    return hashlib.sha256(DOMAIN + b"context" + terms.digest + keys.digest + order.digest).digest()
+    return hashlib.sha256(DOMAIN + b"context" + terms.digest + keys.digest + spec.digest).digest()
 
 
 def channel(private: bytes, public: bytes, terms: bytes, dealer: str, holder: str) -> bytes:
@@ -47,6 +47,7 @@ def channel(private: bytes, public: bytes, terms: bytes, dealer: str, holder: st
 
 def pair_seed(private: bytes, public: bytes, context_: bytes, one: str, other: str) -> bytes:
     """Seed of the mask that two hospitals share."""
+    # Both hospitals derive the same seed, so the names go in sorted.
     low, high = sorted((one, other))
     return primitives.hkdf(
         primitives.x25519(private, public), context_, DOMAIN + b"pair" + counted(low, high)
@@ -65,20 +66,29 @@ def sign_of(site: str, peer: str) -> int:
 
 def polynomials(seed: bytes, terms: bytes, length: int) -> tuple[bytes, bytes]:
     """Random bytes for the coefficients of the two polynomials that share a secret each."""
-    made = []
+    streams = []
     for purpose in (b"seed", b"key"):
         buffer = bytearray(length)
         primitives.Keystream(primitives.hkdf(seed, terms, DOMAIN + b"polynomial" + purpose)).into(
             buffer
         )
-        made.append(bytes(buffer))
-    return made[0], made[1]
+        streams.append(bytes(buffer))
+    return streams[0], streams[1]
 
 
-def canary_words(seed: bytes, order: SumSpec) -> bytes:
+def canary_words(seed: bytes, spec: SumSpec) -> bytes:
     """The part of a mask's keystream that lies over the canaries."""
-    start = order.body_bytes
+    start = spec.body_bytes
+    # A keystream begins at a whole AES block; the words before the canaries are thrown away.
     skipped = start % 16
     words = bytearray(skipped + 8 * CANARIES)
     primitives.Keystream(seed, offset=start - skipped).into(words)
     return bytes(words[skipped:])
+
+
+def vector_digest(*parts: memoryview) -> bytes:
+    """SHA-256 of a masked vector's bytes."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

@@ -1,7 +1,4 @@
-"""The byte form of a message: a tag, a version and its fields, each with its length in front.
-
-Exactly one form for each message.
-"""
+"""The one byte form of a message: tag, version and fields, each field with its length in front."""
 
 from __future__ import annotations
 
@@ -20,7 +17,9 @@ DOMAIN = b"consilium secure sum v1\0"
 """Set before all that is hashed or signed here: nothing made for another purpose ever fits."""
 _VERSION = 1
 _LONGEST = 16 << 20
+"""Most bytes of a field."""
 _MOST = 1000
+"""Most entries of a field that is a list."""
 
 
 def raw(length: int) -> Any:
@@ -59,7 +58,8 @@ class Message:
             raise SecureSumError(
                 f"A secure sum's message is not a {cls.__name__} of version {_VERSION}."
             )
-        rest, values = memoryview(blob)[2:], []
+        rest = memoryview(blob)[2:]
+        values = []
         for field in dataclasses.fields(cls):
             content, rest = _take(rest)
             values.append(_get(field, bytes(content)))

@@ -26,18 +26,19 @@ Measured: blocks of 8,192 values take half as long again.
 """
 LANE_BITS = 30
 """Fraction bits of a lane that holds a real number."""
-_LARGEST_EXACT, _LARGEST_REAL = 1 << 53, float(1 << 23)
-"""Sums of 1,000 such lanes stay below 2^63."""
-_FEWEST_BITS, _MOST_BITS = 8, 52
+_LARGEST_EXACT = 1 << 53
+_LARGEST_REAL = float(1 << 23)
+"""Sums of 1,000 lanes up to these two stay below 2^63."""
+_FEWEST_BITS = 8
+_MOST_BITS = 52
 
 
 def fraction_bits(limit: float, sites: int, ring_bits: int = 32) -> int:
     """f: as many fraction bits as fit, ``limit * 2^f + sites / 2 < 2^(ring_bits - 1)``, at most 52.
 
-    Exact, both sides must agree on it.
-
-    Each hospital rounds once, by half a unit at most; a sum over ``sites`` hospitals whose shares
-    add up to 1 therefore never wraps.
+    Worked out in exact fractions, since both sides must agree on it. Each hospital rounds once, by
+    half a unit at most; a sum over ``sites`` hospitals whose shares add up to 1 therefore never
+    wraps.
 
     Raises:
         SecureSumError: the limit is no positive number, or fewer than 8 bits fit.
@@ -47,7 +48,8 @@ def fraction_bits(limit: float, sites: int, ring_bits: int = 32) -> int:
             f"A secure sum has the limit {limit:g} over {sites} hospitals; both must be above 0 "
             "and finite."
         )
-    room, largest = Fraction(2) ** (ring_bits - 1) - Fraction(sites, 2), Fraction(limit)
+    room = Fraction(2) ** (ring_bits - 1) - Fraction(sites, 2)
+    largest = Fraction(limit)
     for bits in range(_MOST_BITS, _FEWEST_BITS - 1, -1):
         if largest * 2**bits < room:
             return bits
@@ -66,39 +68,38 @@ class Encoder:
     """
 
     def __init__(self, scale: float, limit: float) -> None:
-        self._scale, self._limit = scale, limit
+        self._scale = scale
+        self._limit = limit
         self._wide = np.empty(BLOCK, np.float64)
         self._size = np.empty(BLOCK, np.float32)
 
     def block(self, values: Vector, out: Words) -> None:
         """``out = round(values * scale)`` modulo the ring, at most :data:`BLOCK` values.
 
-        Halves go to the even neighbour.
-
-        The product is taken in float64: a float32 product would be wrong by whole units from 2^24
-        units on.
+        Halves go to the even neighbour. The product is taken in float64: a float32 product would be
+        wrong by whole units from 2^24 units on.
 
         Raises:
             SecureSumError: a value is NaN, infinite or above the limit, or the scale does not fit
                 the ring; ``out`` is as before.
         """
-        count, signed = values.size, _signed(out)
+        count = values.size
+        signed = _signed(out)
         largest = self._limit * self._scale
-        if not (
-            largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)
-        ):  # half a unit: the largest may be rounded up
+        # Half a unit: the largest may be rounded up. Negated, so that NaN is refused as well.
+        if not (largest >= 0 and largest + 0.5 < 2.0 ** (8 * out.itemsize - 1)):
             text = (
                 f"Values up to {self._limit:g} times {self._scale:g} do not fit "
                 f"{8 * out.itemsize} bits."
             )
             raise SecureSumError(text, leaves=say("sum.limit", limit=self._limit))
-        size, wide = self._size[:count], self._wide[:count]
+        size = self._size[:count]
+        wide = self._wide[:count]
         np.abs(values, out=size)
-        found = float(size.max(initial=0.0))
-        if not found <= self._limit:
-            code = (
-                "sum.too_large" if math.isfinite(found) else "sum.not_finite"
-            )  # how large is the hospital's own business
+        peak = float(size.max(initial=0.0))
+        if not peak <= self._limit:
+            # The sentence does not say how large: that is the hospital's own business.
+            code = "sum.too_large" if math.isfinite(peak) else "sum.not_finite"
             raise SecureSumError(say(code, limit=self._limit))
         np.copyto(wide, values)
         np.multiply(wide, self._scale, out=wide)
@@ -116,7 +117,8 @@ def blocks(
     Raises:
         SecureSumError: as there, before the block in question.
     """
-    encoder, step = Encoder(scale, limit), min(BLOCK, step)
+    encoder = Encoder(scale, limit)
+    step = min(BLOCK, step)
     words = np.empty(step, kind)
     for start in range(0, values.size, step):
         part = values[start : start + step]
@@ -175,7 +177,8 @@ def decode(words: Words, scale: float, out: Vector) -> None:
 
 def decode_plain(words: Sequence[int], scale: float, ring_bits: int) -> list[float]:
     """The same in plain whole numbers, written on its own for comparison."""
-    half, whole = 1 << (ring_bits - 1), 1 << ring_bits
+    half = 1 << (ring_bits - 1)
+    whole = 1 << ring_bits
     return [(word - whole if word >= half else word) * scale for word in words]
 
 

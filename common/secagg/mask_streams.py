@@ -1,11 +1,9 @@
-"""Masks.
+"""Masks: keystreams that are added to words modulo 2^32 or 2^64.
 
-Keystreams added to words modulo 2^32 or 2^64, block by block in the core's cache, so that a vector
-is read and written once.
-
-The limit of this work is the speed of AES in counter mode plus one addition for each mask. Both
-release the interpreter's lock, so that several threads may each work on a part of the vector with a
-pad of their own.
+This is done block by block in the core's cache, so that a vector is read and written once. The
+limit of this work is the speed of AES in counter mode plus one addition for each mask. Both release
+the interpreter's lock, so that several threads may each work on a part of the vector with a pad of
+their own.
 """
 
 from __future__ import annotations
@@ -80,9 +78,10 @@ def seal(values: Vector, scale: float, limit: float, pad: Pad, out: Words) -> No
             pad are wrong), and the pad must not be used again.
     """
     fixed_point.check_sizes(values, out)
-    gather(
-        masked(fixed_point.blocks(values, scale, limit, out.dtype, BLOCK // out.itemsize), pad), out
+    blocks = fixed_point.blocks(
+        values, scale=scale, limit=limit, kind=out.dtype, step=BLOCK // out.itemsize
     )
+    gather(masked(blocks, pad), out)
 
 
 def masked(blocks: Iterator[Words], pad: Pad) -> Iterator[Words]:
@@ -93,6 +92,7 @@ def masked(blocks: Iterator[Words], pad: Pad) -> Iterator[Words]:
     """
     if not len(pad):
         raise SecureSumError("A vector is to be sealed without a mask; nothing of it is sent.")
+    # A generator of its own: the check above must not wait until the first block is asked for.
     return _masked(blocks, pad)
 
 
@@ -114,5 +114,6 @@ def gather(blocks: Iterator[Words], out: Words) -> None:
             out[start : start + block.size] = block
             start += block.size
     except SecureSumError:
+        # Nobody must take the first half of a vector for a whole one.
         out.fill(0)
         raise

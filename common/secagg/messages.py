@@ -1,9 +1,7 @@
-"""What is said in a secure sum.
+"""The messages of a secure sum: frozen, length-checked, with one byte form each.
 
-Frozen, length-checked messages with one byte form each, so that two sides that agree on bytes agree
-on all.
-
-Whoever signs a message signs its byte form with an empty signature.
+Two sides that agree on the bytes therefore agree on all. Whoever signs a message signs its byte
+form with an empty signature.
 """
 
 from __future__ import annotations
@@ -79,7 +77,7 @@ class Terms(Message):
 
 @dataclass(frozen=True)
 class SumSpec(Message):
-    """What the sum is about; known to the hospitals when they compute.
+    """What one sum is over; the hospitals know it when they compute.
 
     Attributes:
         kind: "tally", "train" or "evaluate".
@@ -127,7 +125,9 @@ class SumSpec(Message):
 class Advert(Signed):
     """A hospital's fresh keys.
 
-    X25519 keys for masks and for shares, and SHA-256 of its own mask's seed under the terms.
+    Attributes:
+        mask_key, channel_key: X25519 keys for masks and for parcels.
+        commitment: SHA-256 of its own mask's seed under the terms.
     """
 
     TAG = 3
@@ -140,7 +140,7 @@ class Advert(Signed):
 class Parcel(Signed):
     """From ``site`` to ``to``: shares of its mask's seed and of its mask key, sealed.
 
-    And hashes of both, so that a changed share is seen.
+    It holds hashes of both, so that a changed share is seen.
     """
 
     TAG = 4
@@ -199,9 +199,9 @@ class Reveal(Signed):
 
 @dataclass(frozen=True)
 class SumResult(Message):
-    """What came out.
+    """What came out: the canaries' sums, and SHA-256 of the model that follows.
 
-    The canaries' sums, and SHA-256 of the model that follows (zeros if none does).
+    The latter is zeros if no model follows.
     """
 
     TAG = 9
@@ -212,10 +212,7 @@ class SumResult(Message):
 
 @dataclass(frozen=True)
 class Bundle(Message):
-    """Several messages of one kind about one sum.
-
-    All adverts, a hospital's parcels, all confirmations.
-    """
+    """Several messages of one kind about one sum, e.g. all adverts or a hospital's parcels."""
 
     TAG = 10
     terms: bytes = raw(32)
@@ -236,7 +233,7 @@ class Bundle(Message):
 
 
 def kinds(blobs: Sequence[bytes]) -> list[str]:
-    """What messages are, for a record: ``["Masked"]``; a bundle is called by what is in it."""
+    """Kinds of messages, for the audit log: ``["Masked"]``; a bundle has the kind of its items."""
     names = {
         kind.TAG: kind.__name__
         for kind in (Terms, SumSpec, Advert, Parcel, Masked, Survivors, Confirm, Reveal, SumResult)

@@ -1,7 +1,4 @@
-"""Shares on their way from one hospital to another.
-
-Dealt, sealed for their holder, signed by their dealer; opened and checked.
-"""
+"""Parcels of shares: dealt, sealed for their holder, signed by their dealer; opened, checked."""
 
 from __future__ import annotations
 
@@ -19,16 +16,16 @@ Shares = tuple[bytes, bytes]
 def deal(
     terms: Terms, seed: bytes, mask_key: bytes, polynomials: bytes, holders: Sequence[str]
 ) -> dict[str, Shares]:
-    """Shares of a hospital's two secrets for every holder, who have the places 1, 2, ...
+    """Shares of a hospital's two secrets for every holder.
 
-    In the order given.
+    The holders have the places x = 1, 2, ... in the order in which they are listed.
     """
     random = derive.polynomials(
         polynomials, terms.digest, (terms.threshold - 1) * shamir.COEFFICIENT
     )
     seeds, keys = (
-        shamir.split(secret, terms.threshold, len(holders), drawn)
-        for secret, drawn in zip((seed, mask_key), random, strict=True)
+        shamir.split(secret, terms.threshold, len(holders), coefficients)
+        for secret, coefficients in zip((seed, mask_key), random, strict=True)
     )
     return dict(zip(holders, zip(seeds, keys, strict=True), strict=True))
 
@@ -42,15 +39,19 @@ def seal(
     signing_key: bytes,
 ) -> Parcel:
     """A holder's shares, for nobody else to read, with what lets everybody see a changed one."""
-    key = derive.channel(channel_key, holder.channel_key, terms, dealer.site, holder.site)
+    key = derive.channel(
+        channel_key, public=holder.channel_key, terms=terms, dealer=dealer.site, holder=holder.site
+    )
     sealed = primitives.seal(key, b"".join(shares), terms)
+    seed_hash, key_hash = hashes(terms, dealer.site, holder.site, shares)
     return Parcel(
-        terms,
-        dealer.site,
-        bytes(64),
-        holder.site,
-        sealed,
-        *hashes(terms, dealer.site, holder.site, shares),
+        terms=terms,
+        site=dealer.site,
+        signature=bytes(64),
+        to=holder.site,
+        sealed=sealed,
+        seed_hash=seed_hash,
+        key_hash=key_hash,
     ).signed(signing_key)
 
 
@@ -67,13 +68,16 @@ def open_parcel(
         SecureSumError: it is for somebody else, not its dealer's, does not open, or holds other
             shares than the dealer vouches for.
     """
-    dealer, terms = parcel.site, parcel.terms
+    dealer = parcel.site
+    terms = parcel.terms
     if parcel.to != holder:
         raise SecureSumError(f"A parcel for {parcel.to!r} came to this hospital.")
     if dealer not in dealers:
         raise SecureSumError(f"A parcel is of {dealer!r}, who sent no keys.")
     parcel.check_signature(identities.get(dealer))
-    key = derive.channel(channel_key, dealers[dealer].channel_key, terms, dealer, holder)
+    key = derive.channel(
+        channel_key, public=dealers[dealer].channel_key, terms=terms, dealer=dealer, holder=holder
+    )
     try:
         plain = primitives.open_sealed(key, parcel.sealed, terms)
     except SecureSumError:
@@ -90,6 +94,7 @@ def open_parcel(
 def hashes(terms: bytes, dealer: str, holder: str, shares: Shares) -> tuple[bytes, bytes]:
     """What the dealer vouches for."""
     seed, key = shares
-    return derive.share_hash("seed", terms, dealer, holder, seed), derive.share_hash(
-        "key", terms, dealer, holder, key
+    return (
+        derive.share_hash("seed", terms, dealer=dealer, holder=holder, share=seed),
+        derive.share_hash("key", terms, dealer=dealer, holder=holder, share=key),
     )

@@ -13,9 +13,7 @@ state is a frozen value that the caller keeps or replaces. Whoever calls draws t
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from common.errors import SecureSumError
 from common.secagg import derive, parcels, primitives
@@ -32,93 +30,8 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.terms import Limits
+from common.secagg.participant_state import Fresh, Me, ParticipantState
 from common.sentences.table import say
-
-STEPS: Mapping[str, tuple[str, ...]] = {
-    "share": ("advertised",),
-    "arm": ("shared",),
-    "mask": ("armed",),
-    "confirm": ("masked", "confirmed"),
-    "reveal": ("confirmed", "revealed"),
-    "close": ("revealed",),
-}
-"""Step: the states in which it is legal.
-
-A second confirmation or revelation is only ever the first one again.
-"""
-
-
-@dataclass(frozen=True)
-class Fresh:
-    """The secrets of one sum, 32 random bytes each.
-
-    X25519 keys for masks and for parcels, the own mask's seed, the polynomials' seed.
-    """
-
-    mask_key: bytes = field(repr=False)
-    channel_key: bytes = field(repr=False)
-    seed: bytes = field(repr=False)
-    polynomials: bytes = field(repr=False)
-
-    def __post_init__(self) -> None:
-        secrets = (self.mask_key, self.channel_key, self.seed, self.polynomials)
-        if any(len(secret) != 32 for secret in secrets) or len(set(secrets)) != 4:
-            raise SecureSumError(
-                "The secrets of a secure sum are four different values of 32 bytes."
-            )
-
-
-@dataclass(frozen=True)
-class Me:
-    """Who a hospital is in its sums.
-
-    Its name, its Ed25519 key (32-byte seed), what its policy asks.
-    """
-
-    site: str
-    key: bytes = field(repr=False)
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True)
-class ParticipantState:
-    """Where a hospital stands in one sum; the secrets are gone from the moment of revelation."""
-
-    step: str
-    terms: Terms
-    identities: Mapping[str, bytes]
-    fresh: Fresh | None = field(repr=False)
-    adverts: Mapping[str, Advert]
-    shares: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict, repr=False)
-    context: bytes = b""
-    canary_pads: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    survivors: tuple[str, ...] = ()
-    confirmed: Confirm | None = None
-    revealed: Reveal | None = field(default=None, repr=False)
-
-    def needs(self, step: str) -> None:
-        """Whether a step is legal now.
-
-        Raises:
-            SecureSumError: it is not.
-        """
-        if self.step not in STEPS[step]:
-            raise SecureSumError(
-                f"A secure sum that is {self.step} cannot {step}; allowed when "
-                f"{' or '.join(STEPS[step])}."
-            )
-
-    @property
-    def secrets(self) -> Fresh:
-        """The secrets, while they are there.
-
-        Raises:
-            SecureSumError: they are erased.
-        """
-        if self.fresh is None:
-            raise SecureSumError("The secrets of this secure sum are erased.")
-        return self.fresh
 
 
 def advertise(
@@ -138,15 +51,21 @@ def advertise(
     """
     me.limits.check(terms, me.site, identities)
     advert = Advert(
-        terms.digest,
-        me.site,
-        bytes(64),
-        primitives.x25519_public(fresh.mask_key),
-        primitives.x25519_public(fresh.channel_key),
-        derive.commitment(fresh.seed, terms.digest),
+        terms=terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        mask_key=primitives.x25519_public(fresh.mask_key),
+        channel_key=primitives.x25519_public(fresh.channel_key),
+        commitment=derive.commitment(fresh.seed, terms.digest),
     ).signed(me.key)
-    known = {name: identities[name] for name in terms.cohort}
-    return ParticipantState("advertised", terms, known, fresh, {me.site: advert}), advert
+    cohort_keys = {name: identities[name] for name in terms.cohort}
+    return ParticipantState(
+        step="advertised",
+        terms=terms,
+        identities=cohort_keys,
+        fresh=fresh,
+        adverts={me.site: advert},
+    ), advert
 
 
 def share(
@@ -172,26 +91,37 @@ def share(
         advert.check_signature(state.identities.get(advert.site))
         for key in (advert.mask_key, advert.channel_key):
             primitives.check_public(key)
+    # A key that stands twice is copied from somebody else, or meant for two uses.
     keys = [key for advert in adverts for key in (advert.mask_key, advert.channel_key)]
     if len(set(keys)) != len(keys):
         raise SecureSumError("Two keys in a secure sum are the same.")
     _check_enough(len(by_site), me, state.terms, "sent keys")
-    held, fresh, own = (
-        {name: by_site[name] for name in sorted(by_site)},
-        state.secrets,
-        by_site[me.site],
+    ordered = {name: by_site[name] for name in sorted(by_site)}
+    fresh = state.secrets
+    own = by_site[me.site]
+    dealt = parcels.deal(
+        state.terms,
+        seed=fresh.seed,
+        mask_key=fresh.mask_key,
+        polynomials=fresh.polynomials,
+        holders=list(ordered),
     )
-    dealt = parcels.deal(state.terms, fresh.seed, fresh.mask_key, fresh.polynomials, list(held))
-    digest = state.terms.digest
-    made = tuple(
-        parcels.seal(digest, own, fresh.channel_key, held[to], shares, me.key)
+    sealed = tuple(
+        parcels.seal(
+            state.terms.digest,
+            dealer=own,
+            channel_key=fresh.channel_key,
+            holder=ordered[to],
+            shares=shares,
+            signing_key=me.key,
+        )
         for to, shares in dealt.items()
     )
-    return dataclasses.replace(state, step="shared", adverts=held), made
+    return dataclasses.replace(state, step="shared", adverts=ordered), sealed
 
 
 def arm(
-    me: Me, state: ParticipantState, delivered: Sequence[Parcel], order: SumSpec
+    me: Me, state: ParticipantState, delivered: Sequence[Parcel], spec: SumSpec
 ) -> tuple[ParticipantState, Pad]:
     """Open this hospital's shares, bind the spec, and get the masks of all vectors of this sum.
 
@@ -207,7 +137,11 @@ def arm(
     for parcel in delivered:
         _check_ours(parcel.terms, state)
         shares[parcel.site] = parcels.open_parcel(
-            parcel, state.adverts, state.identities, me.site, state.secrets.channel_key
+            parcel,
+            dealers=state.adverts,
+            identities=state.identities,
+            holder=me.site,
+            channel_key=state.secrets.channel_key,
         )
     if len(shares) != len(delivered):
         raise SecureSumError("Two parcels in a secure sum are of one hospital.")
@@ -217,15 +151,19 @@ def arm(
             leaves=say("sum.lists"),
         )
     _check_enough(len(shares), me, state.terms, "dealt shares")
-    context = derive.context(state.terms, [state.adverts[name] for name in shares], order)
+    context = derive.context(state.terms, [state.adverts[name] for name in shares], spec)
     seeds = {
         peer: derive.pair_seed(
-            state.secrets.mask_key, state.adverts[peer].mask_key, context, me.site, peer
+            state.secrets.mask_key,
+            public=state.adverts[peer].mask_key,
+            context_=context,
+            one=me.site,
+            other=peer,
         )
         for peer in sorted(shares)
         if peer != me.site
     }
-    canaries = {peer: derive.canary_words(seed, order) for peer, seed in seeds.items()}
+    canaries = {peer: derive.canary_words(seed, spec) for peer, seed in seeds.items()}
     own = derive.own_seed(state.secrets.seed, context, me.site)
     pad = Pad([(own, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())])
     return dataclasses.replace(
@@ -240,11 +178,19 @@ def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantSta
         SecureSumError: there is one already.
     """
     state.needs("mask")
-    sent = Masked(state.terms.digest, me.site, bytes(64), state.context, vector).signed(me.key)
+    sent = Masked(
+        terms=state.terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        context=state.context,
+        vector=vector,
+    ).signed(me.key)
     return dataclasses.replace(state, step="masked"), sent
 
 
-def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[ParticipantState, Confirm]:
+def confirm(
+    me: Me, state: ParticipantState, survivors: Survivors
+) -> tuple[ParticipantState, Confirm]:
     """Sign whose vectors the server says it has; once.
 
     Raises:
@@ -252,31 +198,38 @@ def confirm(me: Me, state: ParticipantState, named: Survivors) -> tuple[Particip
             were confirmed before.
     """
     state.needs("confirm")
-    _check_ours(named.terms, state)
+    _check_ours(survivors.terms, state)
+    # The first confirmation binds: a second list would let the server gather both kinds of shares.
     if state.confirmed is not None:
-        if named.sites != state.survivors:
+        if survivors.sites != state.survivors:
             raise SecureSumError(
                 "The server names other survivors than those that this hospital has confirmed.",
                 leaves=say("sum.survivors"),
             )
         return state, state.confirmed
-    if tuple(sorted(set(named.sites))) != named.sites:
+    if tuple(sorted(set(survivors.sites))) != survivors.sites:
         raise SecureSumError("The survivors of a secure sum are not in order or stand twice.")
-    if me.site not in named.sites:
+    if me.site not in survivors.sites:
         raise SecureSumError(
             "The server counts this hospital, which sent its vector, among the dropped.",
             leaves=say("sum.survivors"),
         )
-    if not set(named.sites) <= set(state.shares):
+    if not set(survivors.sites) <= set(state.shares):
         raise SecureSumError(
             "The server counts a hospital among the survivors that dealt no shares.",
             leaves=say("sum.survivors"),
         )
-    _check_enough(len(named.sites), me, state.terms, "sent vectors")
-    said = Confirm(state.terms.digest, me.site, bytes(64), state.context, named.sites).signed(
-        me.key
-    )
-    return dataclasses.replace(state, step="confirmed", survivors=named.sites, confirmed=said), said
+    _check_enough(len(survivors.sites), me, state.terms, "sent vectors")
+    confirmation = Confirm(
+        terms=state.terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        context=state.context,
+        survivors=survivors.sites,
+    ).signed(me.key)
+    return dataclasses.replace(
+        state, step="confirmed", survivors=survivors.sites, confirmed=confirmation
+    ), confirmation
 
 
 def reveal(
@@ -284,23 +237,22 @@ def reveal(
 ) -> tuple[ParticipantState, Reveal]:
     """Give the shares that open this very sum, after t hospitals signed the same survivors.
 
-    Then forget every secret.
-
-    For a survivor the share of its own mask's seed, for a dropped hospital that of its mask key,
-    never both.
+    For a survivor that is the share of its own mask's seed, for a dropped hospital that of its
+    mask key, never both. Then every secret is forgotten.
 
     Raises:
         SecureSumError: fewer than t valid signatures under the same survivors.
     """
     state.needs("reveal")
-    for said in confirms:
-        _check_ours(said.terms, state)
-        if said.context != state.context or said.survivors != state.survivors:
-            raise SecureSumError(say("sum.confirmed", hospital=said.site))
-        if said.site not in state.survivors:
-            raise SecureSumError(f"A confirmation is of {said.site!r}, who is no survivor.")
-        said.check_signature(state.identities.get(said.site))
-    count = len({said.site for said in confirms})
+    for confirmation in confirms:
+        _check_ours(confirmation.terms, state)
+        if confirmation.context != state.context or confirmation.survivors != state.survivors:
+            raise SecureSumError(say("sum.confirmed", hospital=confirmation.site))
+        if confirmation.site not in state.survivors:
+            raise SecureSumError(f"A confirmation is of {confirmation.site!r}, who is no survivor.")
+        confirmation.check_signature(state.identities.get(confirmation.site))
+    # Distinct hospitals are counted: one signature shown twice is still one.
+    count = len({confirmation.site for confirmation in confirms})
     if count < state.terms.threshold:
         raise SecureSumError(
             say(
@@ -313,17 +265,17 @@ def reveal(
     if state.revealed is not None:
         return state, state.revealed
     dropped = sorted(set(state.shares) - set(state.survivors))
-    said_shares = Reveal(
-        state.terms.digest,
-        me.site,
-        bytes(64),
-        tuple((name, state.shares[name][0]) for name in state.survivors),
-        tuple((name, state.shares[name][1]) for name in dropped),
-        tuple(sorted(state.canary_pads.items())),
+    revelation = Reveal(
+        terms=state.terms.digest,
+        site=me.site,
+        signature=bytes(64),
+        seed_shares=tuple((name, state.shares[name][0]) for name in state.survivors),
+        key_shares=tuple((name, state.shares[name][1]) for name in dropped),
+        canaries=tuple(sorted(state.canary_pads.items())),
     ).signed(me.key)
     return dataclasses.replace(
-        state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=said_shares
-    ), said_shares
+        state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=revelation
+    ), revelation
 
 
 def close(state: ParticipantState, result: SumResult) -> ParticipantState:
@@ -339,20 +291,12 @@ def close(state: ParticipantState, result: SumResult) -> ParticipantState:
     return dataclasses.replace(state, step="closed", revealed=None)
 
 
-def vector_digest(*parts: memoryview) -> bytes:
-    """SHA-256 of a masked vector's bytes."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
-
-
 def _check_ours(terms: bytes, state: ParticipantState) -> None:
     if terms != state.terms.digest:
         raise SecureSumError("A message belongs to another secure sum.")
 
 
-def _check_enough(count: int, me: Me, terms: Terms, what: str) -> None:
+def _check_enough(count: int, me: Me, terms: Terms, action: str) -> None:
     least = me.limits.least(terms)
     if count < least:
-        raise SecureSumError(say("sum.left", hospitals=count, what=what, least=least))
+        raise SecureSumError(say("sum.left", hospitals=count, what=action, least=least))

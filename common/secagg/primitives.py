@@ -1,9 +1,7 @@
-"""The cryptography under secure sums, as functions of bytes.
+"""The cryptography under secure sums, as functions of bytes; nothing of our own invention.
 
-X25519, Ed25519, HKDF, AES-256-GCM, AES-256-CTR; nothing of our own invention.
-
-Lengths are checked; whatever is wrong with what came from outside is one
-:class:`~common.errors.SecureSumError`.
+X25519, Ed25519, HKDF, AES-256-GCM and AES-256-CTR. Lengths are checked; whatever is wrong with what
+came from outside is one :class:`~common.errors.SecureSumError`.
 """
 
 from __future__ import annotations
@@ -20,7 +18,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from common.errors import SecureSumError
 
-_KEY, _NONCE, _AES_BLOCK = 32, bytes(12), 16
+_KEY = 32
+_NONCE = bytes(12)
+_AES_BLOCK = 16
 _LONGEST_DERIVED = 255 * 32
 _LARGEST_OFFSET = 16 << 128
 _ZEROS = memoryview(bytes(1 << 18))
@@ -40,12 +40,10 @@ def x25519(private: bytes, public: bytes) -> bytes:
         SecureSumError: a key has another length, or the secret is zero: the public key lies in a
             small subgroup.
     """
-    own, other = (
-        X25519PrivateKey.from_private_bytes(_sized(private, _KEY)),
-        X25519PublicKey.from_public_bytes(_sized(public, _KEY)),
-    )
+    own = X25519PrivateKey.from_private_bytes(_sized(private, _KEY))
+    peer = X25519PublicKey.from_public_bytes(_sized(public, _KEY))
     try:
-        return own.exchange(other)
+        return own.exchange(peer)
     except ValueError:
         raise SecureSumError(
             "A public key in a secure sum shares a secret of zero with everybody; it is refused."
@@ -102,10 +100,8 @@ def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:
 
 
 def seal(key: bytes, plain: bytes, associated: bytes) -> bytes:
-    """AES-256-GCM (NIST SP 800-38D).
-
-    The nonce is zero, because every key here seals one message.
-    """
+    """AES-256-GCM (NIST SP 800-38D) under a key that seals this one message."""
+    # The nonce may therefore be fixed; a second message under the key would break both.
     return AESGCM(_sized(key, _KEY)).encrypt(_NONCE, plain, associated)
 
 
@@ -125,7 +121,7 @@ def open_sealed(key: bytes, sealed: bytes, associated: bytes) -> bytes:
 class Keystream:
     """AES-256 in counter mode from counter zero (NIST SP 800-38A section 6.5).
 
-    The same bytes for the same seed, however they are asked for.
+    A seed gives the same bytes whether they are read at once or in parts.
 
     Args:
         seed: 32 bytes that nothing else is made with.

@@ -1,7 +1,4 @@
-"""Shamir's secret sharing (Shamir 1979).
-
-Any ``threshold`` of the shares give the secret, fewer say nothing about it.
-"""
+"""Shamir's secret sharing (1979): a threshold of shares give the secret, fewer say nothing."""
 
 from __future__ import annotations
 
@@ -10,15 +7,9 @@ from collections.abc import Mapping
 from common.errors import SecureSumError
 
 PRIME = 2**256 + 297
-"""Order of the field.
-
-The smallest prime above 2^256, so that every secret of 32 bytes is an element.
-"""
+"""Size of the field: the smallest prime above 2^256, so that any 32 bytes are an element."""
 COEFFICIENT = 48
-"""Random bytes for a coefficient.
-
-Reduced modulo the prime they are even but for a bias below 2^-127.
-"""
+"""Random bytes for a coefficient: modulo the prime they are even but for a bias below 2^-127."""
 SHARE = 33
 """Bytes of a share, big-endian."""
 _SECRET = 32
@@ -74,9 +65,11 @@ def combine(shares: Mapping[int, bytes]) -> bytes:
         above = below = 1
         for other in values:
             if other != x:
-                above, below = above * other % PRIME, below * (other - x) % PRIME
+                above = above * other % PRIME
+                below = below * (other - x) % PRIME
         total += value * above * pow(below, -1, PRIME)
     secret = total % PRIME
+    # The field is a little larger than 2^256: a sum above is no secret that was ever shared.
     if secret >> 256:
         raise SecureSumError("The shares do not belong together.")
     return secret.to_bytes(_SECRET)
@@ -84,6 +77,7 @@ def combine(shares: Mapping[int, bytes]) -> bytes:
 
 def _value(polynomial: list[int], x: int) -> int:
     value = 0
-    for coefficient in polynomial:  # Horner, the highest power first
+    # Horner's scheme, the highest power first.
+    for coefficient in polynomial:
         value = (value * x + coefficient) % PRIME
     return value

@@ -17,8 +17,7 @@ from common.sentences.table import say
 MOST = 200
 """Hospitals in one sum.
 
-What each hospital does grows with their number, and the signatures that each one gets with its
-square.
+A hospital's work grows with their number, the signatures that it is sent with its square.
 """
 
 
@@ -30,7 +29,7 @@ def tolerated(hospitals: int, colluders: int = -1) -> int:
 
 
 def threshold(hospitals: int, colluders: int = -1) -> int:
-    """T for so many hospitals."""
+    """The threshold t for so many hospitals."""
     return (hospitals + tolerated(hospitals, colluders)) // 2 + 1
 
 
@@ -38,7 +37,9 @@ def threshold(hospitals: int, colluders: int = -1) -> int:
 class Limits:
     """What a hospital's own policy asks.
 
-    Survivors at least, colluders at least (-1: by the number of hospitals).
+    Attributes:
+        min_cohort: survivors at least.
+        colluders: colluders to withstand at least; -1: by the number of hospitals.
     """
 
     min_cohort: int = 3
@@ -59,6 +60,7 @@ class Limits:
         Raises:
             SecureSumError: it does not; the sentence says why.
         """
+        # All that is checked here is public, so that a refusal tells nothing private.
         count = len(terms.cohort)
         if tuple(sorted(set(terms.cohort))) != terms.cohort:
             raise SecureSumError(
@@ -77,12 +79,12 @@ class Limits:
             raise SecureSumError(say("sum.not_in_cohort"))
         if count < self.min_cohort:
             raise SecureSumError(say("sum.too_few", hospitals=count, least=self.min_cohort))
-        wanted = threshold(count, self.colluders)
-        if not wanted <= terms.threshold <= count:
+        lowest = threshold(count, self.colluders)
+        if not lowest <= terms.threshold <= count:
             raise SecureSumError(
                 f"A secure sum over {count} hospitals has the threshold {terms.threshold}; "
-                f"{wanted} to {count} is allowed by this hospital's policy.",
+                f"{lowest} to {count} is allowed by this hospital's policy.",
                 leaves=say(
-                    "sum.threshold", hospitals=count, threshold=terms.threshold, least=wanted
+                    "sum.threshold", hospitals=count, threshold=terms.threshold, least=lowest
                 ),
             )

@@ -86,14 +86,15 @@ def shown(value: Any) -> str:
     """A value in a message, as it would stand in the study file."""
     try:
         text = toml.inline(value)
-    except TypeError:  # None, which JSON has and TOML has not; a date
+    except TypeError:
+        # None, which JSON has and TOML has not; a date.
         text = "null" if value is None else str(value)
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
-def closest(found: Any, allowed: Iterable[Any]) -> str:
+def closest(value: Any, allowed: Iterable[Any]) -> str:
     """`` (did you mean "x"?)`` for the closest allowed value, or an empty string."""
-    return did_you_mean(str(found), map(str, allowed)).replace("'", '"')
+    return did_you_mean(str(value), map(str, allowed)).replace("'", '"')
 
 
 def to_table(value: Any) -> dict[str, Any]:
@@ -103,23 +104,21 @@ def to_table(value: Any) -> dict[str, Any]:
 
 
 def _converted(value: Any, hint: Any, place: str) -> Any:
-    origin, arguments, found = (
-        typing.get_origin(hint),
-        typing.get_args(hint),
-        f"{place} is {shown(value)}",
-    )
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    complaint = f"{place} is {shown(value)}"
     if origin in (types.UnionType, typing.Union):
         return _converted(value, next(a for a in arguments if a is not type(None)), place)
     if origin is tuple:
         if not isinstance(value, list):
-            raise StudyError(f"{found}; give {_word(hint)}.")
+            raise StudyError(f"{complaint}; give {_word(hint)}.")
         return tuple(_converted(v, arguments[0], f"{place}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise StudyError(f"{found}; give a finite number.")
+        raise StudyError(f"{complaint}; give a finite number.")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
-        raise StudyError(f"{found}; give {_word(hint)}.")
+        raise StudyError(f"{complaint}; give {_word(hint)}.")
     return value
 
 
@@ -131,7 +130,9 @@ def _checked(value: Any, field: dataclasses.Field[Any], place: str) -> Any:
                 f"{place} is {shown(item)}{closest(item, choices)}; allowed: "
                 f"{', '.join(map(shown, choices))}."
             )
-        below, above = low is not None and not item >= low, high is not None and not item <= high
+        # Negated, so that NaN, which no comparison holds for, is out of range.
+        below = low is not None and not item >= low
+        above = high is not None and not item <= high
         if below or above:
             raise StudyError(f"{place} is {shown(item)}; allowed: {_range(low, high)}.")
     return value

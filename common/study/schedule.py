@@ -1,6 +1,6 @@
-"""The learning rate over the rounds.
+"""The learning rate over the rounds: one curve over the whole study.
 
-One curve over the whole study, so that a hospital's steps continue where its last round ended.
+A hospital's steps thereby continue where its last round ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ def rate_factor(study: Study, rounds_done: float) -> float:
     Linear warm-up from a tenth, then constant, linear or half-cosine (Loshchilov & Hutter 2017,
     equation 5) to ``final_factor``.
     """
-    training, rounds = study.training, study.federation.rounds
+    training = study.training
+    rounds = study.federation.rounds
     if rounds_done < training.warmup_rounds:
         return 0.1 + 0.9 * rounds_done / training.warmup_rounds
     if training.schedule == "constant":

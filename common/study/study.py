@@ -1,10 +1,8 @@
-"""The study file.
+"""The study file: one TOML file that says everything about a federated study.
 
-Everything about a federated study in one TOML file, and the only thing that travels to a hospital
-beside the model.
-
-Every field is documented where it is declared, below and in each plug-in's settings class;
-``consilium study show --fields`` prints them. Nothing in a study file is code: names are looked up
+It is the only thing that travels to a hospital beside the model. Every field is documented where
+it is declared, in ``common/study/sections.py`` and in each plug-in's settings class; ``consilium
+study show --fields`` prints them. Nothing in a study file is code: names are looked up
 among installed plug-ins.
 """
 
@@ -20,186 +18,18 @@ from typing import Any
 
 from common.errors import StudyError, did_you_mean
 from common.study import config, plugins
-from common.study.config import closest, setting, shown
+from common.study.config import closest, shown
+from common.study.sections import (
+    SECTIONS,
+    Data,
+    Evaluation,
+    FederationSettings,
+    Named,
+    SecureAggregation,
+    Training,
+)
 
 _LARGEST_FILE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Named:
-    """A plug-in by name with its settings."""
-
-    name: str
-    options: Any
-
-    def to_table(self, key: str = "name") -> dict[str, Any]:
-        """As it stands in the study file."""
-        return {key: self.name, **config.to_table(self.options)}
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a hospital's folder must hold and how images are prepared ([data])."""
-
-    dimensions: int = setting(2, doc="2 for images, 3 for volumes", choices=(2, 3))
-    channels: int = setting(
-        1,
-        doc="channels of the network's input: 1 grey, 3 RGB; grey and RGB files are converted",
-        choices=(1, 3),
-    )
-    test_fraction: float = setting(
-        0.2, doc="share of each hospital's patients kept for the final test", low=0.0, high=0.9
-    )
-    validation_fraction: float = setting(
-        0.1, doc="share of each hospital's patients kept for the learning curve", low=0.0, high=0.5
-    )
-    min_patients: int = setting(2, doc="a hospital with fewer patients does not take part", low=1)
-    max_bad_fraction: float = setting(
-        0.2,
-        doc="a hospital with a larger share of unusable images does not take part",
-        low=0.0,
-        high=1.0,
-    )
-
-
-@dataclass(frozen=True)
-class Training:
-    """How each hospital trains within a round ([training])."""
-
-    optimizer: str = setting("adamw", doc="local optimiser", choices=("adamw", "sgd"))
-    learning_rate: float = setting(1e-3, doc="peak learning rate", low=1e-8, high=100.0)
-    weight_decay: float = setting(1e-4, doc="decoupled for AdamW, L2 for SGD", low=0.0, high=1.0)
-    momentum: float = setting(0.9, doc="momentum of SGD; beta1 of AdamW", low=0.0, high=0.999)
-    optimizer_state: str = setting(
-        "keep",
-        doc="keep the optimiser's moments at the hospital between rounds, or reset them",
-        choices=("keep", "reset"),
-    )
-    schedule: str = setting(
-        "cosine", doc="learning rate over the rounds", choices=("constant", "cosine", "linear")
-    )
-    warmup_rounds: float = setting(
-        1.0, doc="rounds over which the learning rate rises from a tenth to its peak", low=0.0
-    )
-    final_factor: float = setting(
-        0.02,
-        doc="learning rate at the end of the schedule, as a share of the peak",
-        low=0.0,
-        high=1.0,
-    )
-    batch_size: int = setting(8, doc="images per step", low=1, high=4096)
-    local_steps: int = setting(
-        0, doc="optimiser steps per round at every hospital; 0: use local_epochs", low=0
-    )
-    local_epochs: float = setting(
-        1.0,
-        doc="passes over the hospital's training images per round, if local_steps is 0",
-        low=0.01,
-    )
-    gradient_clip: float = setting(
-        1.0, doc="largest norm of the gradient of a step; 0 switches clipping off", low=0.0
-    )
-    precision: str = setting(
-        "auto",
-        doc="auto measures bf16 against float32 on the device and takes the faster",
-        choices=("auto", "float32", "bf16", "fp16"),
-    )
-    pretrained: str = setting(
-        "",
-        doc="local safetensors file to start from, relative to the study file; empty: random start",
-    )
-
-
-@dataclass(frozen=True)
-class FederationSettings:
-    """How rounds are run ([federation])."""
-
-    rounds: int = setting(20, doc="number of rounds", low=1, high=100_000)
-    weight: str = setting(
-        "images",
-        doc=(
-            "a hospital's weight in the average: its training patients, its training images, or "
-            "equal"
-        ),
-        choices=("patients", "images", "equal"),
-    )
-    min_sites: int = setting(1, doc="a round with fewer accepted updates fails", low=1)
-    fraction: float = setting(
-        1.0, doc="share of the hospitals drawn for each round", low=0.001, high=1.0
-    )
-    approval: float = setting(
-        604800.0,
-        doc=(
-            "seconds for which a run waits until the people of all hospitals have approved the "
-            "study; then it begins without the others"
-        ),
-        low=0.0,
-        high=31_536_000.0,
-    )
-    deadline: float = setting(
-        86_400.0,
-        doc="seconds to wait for a hospital's training; it then misses the round",
-        low=1.0,
-        high=10_000_000.0,
-    )
-    largest_change: float = setting(
-        32.0,
-        doc="an update with a larger change of any single weight is refused",
-        low=1e-6,
-        high=1024.0,
-    )
-
-
-@dataclass(frozen=True)
-class SecureAggregation:
-    """How the hospitals' changes are summed under masks ([secure_aggregation]).
-
-    Nobody sees a single hospital's change then.
-    """
-
-    enabled: bool = setting(
-        False, doc="sum under masks; hospitals' own policies usually insist on it"
-    )
-    ring_bits: int = setting(
-        32,
-        doc="bits of a masked weight: 32 travels like float32, 64 is more exact",
-        choices=(32, 64),
-    )
-    min_cohort: int = setting(
-        3,
-        doc="a sum over fewer hospitals is not opened; a hospital's own policy may ask for more",
-        low=3,
-        high=1000,
-    )
-    colluders: int = setting(
-        -1,
-        doc=(
-            "hospitals that may work together with the server without learning more; -1: a fifth "
-            "of them"
-        ),
-        low=-1,
-        high=500,
-    )
-    patience: float = setting(
-        60.0,
-        doc="seconds to wait for a hospital's answer in the short exchanges",
-        low=1.0,
-        high=86_400.0,
-    )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How results are measured ([evaluation])."""
-
-    every: int = setting(5, doc="rounds between two points of the learning curve; 0: none", low=0)
-    bootstrap: int = setting(
-        1000,
-        doc="bootstrap samples over patients for the 95 % confidence intervals; 0: none",
-        low=0,
-        high=100_000,
-    )
-    batch_size: int = setting(16, doc="images per prediction step", low=1, high=4096)
 
 
 @dataclass(frozen=True)
@@ -242,14 +72,7 @@ _PLUGINS = {
     "model": ("common.models", "MODEL"),
     "strategy": ("common.strategies", "STRATEGY"),
 }
-_SECTIONS = {
-    "data": Data,
-    "training": Training,
-    "federation": FederationSettings,
-    "secure_aggregation": SecureAggregation,
-    "evaluation": Evaluation,
-}
-_TOP = ("name", "description", "seed", *_PLUGINS, *_SECTIONS)
+_TOP = ("name", "description", "seed", *_PLUGINS, *SECTIONS)
 
 
 def settings() -> frozenset[str]:
@@ -257,13 +80,13 @@ def settings() -> frozenset[str]:
 
     Steps of the data count as one.
     """
-    classes: list[tuple[str, Any]] = list(_SECTIONS.items())
+    classes: list[tuple[str, Any]] = list(SECTIONS.items())
     for section, (package, export) in _PLUGINS.items():
         classes += [
             (section, plugins.load(package, name, export).options)
             for name in plugins.names(package)
         ]
-    places = {f"{section}.{one.name}" for section, cls in classes for one in fields(cls)}
+    places = {f"{section}.{option.name}" for section, cls in classes for option in fields(cls)}
     return frozenset(
         (
             *places,
@@ -373,18 +196,15 @@ def _plugin(table: Mapping[str, Any], section: str, key: str = "name") -> Named:
     package, export = _PLUGINS[section]
     if section == "strategy" and not table:
         table = {"name": "fedavg"}
-    return _named(table, section, key, package, export)
+    return _named(table, where=section, key=key, package=package, export=export)
 
 
 def _named(table: Mapping[str, Any], where: str, key: str, package: str, export: str) -> Named:
     installed = plugins.names(package)
-    if key not in table:
-        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
-    name = table[key]
+    # A study that came as JSON may hold null, which TOML cannot write: missing as well.
+    name = table.get(key)
     if name is None:
-        raise StudyError(
-            f"{where}.{key} is missing; give one of {', '.join(plugins.names(package))}."
-        )
+        raise StudyError(f"{where}.{key} is missing; give one of {', '.join(installed)}.")
     if not isinstance(name, str):
         raise StudyError(f"{where}.{key} is {shown(name)}; give one of {', '.join(installed)}.")
     if name not in installed:
@@ -403,7 +223,11 @@ def _steps(tables: Any, where: str) -> tuple[Named, ...]:
         raise StudyError(f"{where} is {shown(tables)}; give a list of tables, each with a step.")
     return tuple(
         _named(
-            _table(t, f"{where}[{i}]"), f"{where}[{i}]", "step", "common.transforms", "TRANSFORM"
+            _table(t, f"{where}[{i}]"),
+            where=f"{where}[{i}]",
+            key="step",
+            package="common.transforms",
+            export="TRANSFORM",
         )
         for i, t in enumerate(tables)
     )

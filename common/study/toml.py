@@ -67,7 +67,8 @@ def _body(
     for text, note in plain:
         yield text.ljust(width) + _GAP + note if note else text
     for key, value in inner.items():
-        name, there = _join(header, _key(key)), _join(place, key)
+        name = _join(header, _key(key))
+        there = _join(place, key)
         if isinstance(value, Mapping):
             yield from (
                 "",

@@ -1,4 +1,1 @@
-"""Who is who and who signed what: certificates, the roster, signed statements and hash trees.
-
-Keys come in as arguments.
-"""
+"""Who is who and who signed what: certificates, roster, statements and hash trees; keys come in."""

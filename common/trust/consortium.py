@@ -70,27 +70,27 @@ def read(path: Path) -> Consortium:
     return parse(table(path, "Consortium file"))
 
 
-def table(path: Path, what: str) -> dict[str, Any]:
+def table(path: Path, noun: str) -> dict[str, Any]:
     """The tables of a small TOML file.
 
     Raises:
-        InputError: it cannot be read or is not TOML; ``what`` says what it is.
+        InputError: it cannot be read or is not TOML; ``noun`` says what it is.
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(
-                f"{what} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are "
+                f"{noun} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are "
                 "allowed."
             )
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(
-            f"{what} {path} cannot be read ({error.strerror}); give the path of a TOML file."
+            f"{noun} {path} cannot be read ({error.strerror}); give the path of a TOML file."
         ) from None
     except UnicodeDecodeError:
-        raise InputError(f"{what} {path} is not UTF-8 text; save it as UTF-8.") from None
+        raise InputError(f"{noun} {path} is not UTF-8 text; save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{what} {path} is not valid TOML: {error}.") from None
+        raise InputError(f"{noun} {path} is not valid TOML: {error}.") from None
 
 
 def parse(values: Mapping[str, Any]) -> Consortium:
@@ -101,18 +101,18 @@ def parse(values: Mapping[str, Any]) -> Consortium:
             have one name.
     """
     try:
-        found = config.load(Consortium, values, "consortium")
+        consortium = config.load(Consortium, values, "consortium")
     except StudyError as error:
         raise InputError(str(error)) from None
-    check_name(found.name, "consortium.name")
-    check_address(found.address, "consortium.address")
-    if found.port == found.link_port:
+    check_name(consortium.name, "consortium.name")
+    check_address(consortium.address, "consortium.address")
+    if consortium.port == consortium.link_port:
         raise InputError(
-            f"consortium.port and consortium.link_port are both {found.port}; give two different "
-            "ports."
+            f"consortium.port and consortium.link_port are both {consortium.port}; give two "
+            "different ports."
         )
-    _check_sites(found.sites)
-    return found
+    _check_sites(consortium.sites)
+    return consortium
 
 
 def check_name(name: str, place: str) -> None:
@@ -145,18 +145,20 @@ def check_address(address: str, place: str) -> None:
 def _check_sites(sites: tuple[str, ...]) -> None:
     if not sites:
         raise InputError("consortium.sites is []; give the name of one hospital or more.")
-    seen: dict[str, str] = {}
+    listed: dict[str, str] = {}
     for i, site in enumerate(sites):
-        place, key = f"consortium.sites[{i}]", site.lower()
+        place = f"consortium.sites[{i}]"
+        # Names become folders and names in certificates, where case may make no difference.
+        key = site.lower()
         check_name(site, place)
         if key in RESERVED or key.endswith(".kit"):
             raise InputError(
                 f"{place} is {shown(site)}, which Consilium uses itself; give the hospital "
                 "another name."
             )
-        if key in seen:
+        if key in listed:
             raise InputError(
-                f"{place} is {shown(site)}, but {shown(seen[key])} is listed before; names must "
+                f"{place} is {shown(site)}, but {shown(listed[key])} is listed before; names must "
                 "differ in more than case."
             )
-        seen[key] = site
+        listed[key] = site

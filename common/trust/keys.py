@@ -1,7 +1,6 @@
-"""The keys of the consortium.
+"""The keys of the consortium, as PEM outside and as objects inside.
 
-ECDSA P-256 for TLS, ECDSA P-384 for a Flower node, Ed25519 for signatures; PEM outside, objects
-inside.
+ECDSA P-256 for TLS, ECDSA P-384 for a Flower node, Ed25519 for signatures.
 """
 
 from __future__ import annotations

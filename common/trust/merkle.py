@@ -34,10 +34,13 @@ class Frontier:
 
     def append(self, leaf_hash: bytes) -> None:
         """Add the hash of one entry."""
-        new, size = leaf_hash, self.size
-        while size & 1:  # two full trees of one size become one
-            new, size = _node(self._full.pop(), new), size >> 1
-        self._full.append(new)
+        top = leaf_hash
+        size = self.size
+        # Two full trees of one size become one: a carry in binary addition.
+        while size & 1:
+            top = _node(self._full.pop(), top)
+            size >>= 1
+        self._full.append(top)
         self.size += 1
 
     @property
@@ -54,8 +57,8 @@ class Frontier:
 def root(leaves: Sequence[bytes]) -> bytes:
     """Root of a tree with these leaf hashes."""
     tree = Frontier()
-    for one in leaves:
-        tree.append(one)
+    for leaf_hash in leaves:
+        tree.append(leaf_hash)
     return tree.root
 
 
@@ -81,18 +84,23 @@ def is_included(
     """Whether the path leads from this entry to the root of such a tree (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
-    place, last, found = index, size - 1, leaf_hash
-    for other in path:
+    # ``place`` and ``last`` are fn and sn of the RFC: positions in the row, halved row by row.
+    place = index
+    last = size - 1
+    digest = leaf_hash
+    for sibling in path:
         if last == 0:
             return False
         if place & 1 or place == last:
-            found = _node(other, found)
+            digest = _node(sibling, digest)
             while not place & 1 and place:
-                place, last = place >> 1, last >> 1
+                place >>= 1
+                last >>= 1
         else:
-            found = _node(found, other)
-        place, last = place >> 1, last >> 1
-    return last == 0 and found == root_hash
+            digest = _node(digest, sibling)
+        place >>= 1
+        last >>= 1
+    return last == 0 and digest == root_hash
 
 
 def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:
@@ -124,20 +132,25 @@ def is_grown(old: int, new: int, old_root: bytes, new_root: bytes, path: Sequenc
     steps = [old_root, *path] if old & (old - 1) == 0 else list(path)
     if not steps:
         return False
-    place, last = old - 1, new - 1
+    place = old - 1
+    last = new - 1
     while place & 1:
-        place, last = place >> 1, last >> 1
+        place >>= 1
+        last >>= 1
     before = after = steps[0]
-    for other in steps[1:]:
+    for sibling in steps[1:]:
         if last == 0:
             return False
         if place & 1 or place == last:
-            before, after = _node(other, before), _node(other, after)
+            before = _node(sibling, before)
+            after = _node(sibling, after)
             while not place & 1 and place:
-                place, last = place >> 1, last >> 1
+                place >>= 1
+                last >>= 1
         else:
-            after = _node(after, other)
-        place, last = place >> 1, last >> 1
+            after = _node(after, sibling)
+        place >>= 1
+        last >>= 1
     return last == 0 and before == old_root and after == new_root
 
 

@@ -1,7 +1,6 @@
-"""The signed roster.
+"""The signed roster: which hospitals belong to a consortium, and with which identity.
 
-Which hospitals belong to a consortium and with which identity, signed off-line, beyond the reach of
-the server.
+It is signed off-line, beyond the reach of the server.
 
 The roster key signs nothing else. A hospital pins its certificate (roster.crt of the kit), keeps
 the highest version that it has seen, and refuses an older one: a hospital is shut out by a newer
@@ -25,21 +24,24 @@ from common.study.config import shown
 from common.trust import certificates, statements
 from common.trust.statements import StatementKind
 
-MOST_SITES, LARGEST = 1000, 1 << 20
-"""Hospitals on a roster, and bytes of its JSON."""
+MOST_SITES = 1000
+"""Hospitals on a roster."""
+LARGEST = 1 << 20
+"""Bytes of a roster's JSON."""
 _KIND = StatementKind(
-    b"consilium roster v1\0",
-    "roster",
-    "roster",
-    certificates.ROSTER,
-    "roster key",
-    "consortium's roster key",
+    context=b"consilium roster v1\0",
+    noun="roster",
+    field="roster",
+    certified=certificates.ROSTER,
+    holder="roster key",
+    key="consortium's roster key",
     unsigned=say("roster.unsigned"),
     foreign=say("roster.key"),
     refused=say("roster.certificate"),
 )
 _FINGERPRINT = b"consilium fingerprint v1\0"
-_LONGEST, _LONGEST_PEM = 256, 8192
+_LONGEST = 256
+_LONGEST_PEM = 8192
 _LAST_VERSION = 1 << 53
 
 
@@ -129,14 +131,14 @@ def keys(roster: Roster, ca_pem: bytes, now: datetime) -> dict[str, bytes]:
 
     A hospital whose certificate is not valid now is left out.
     """
-    found = {}
+    valid = {}
     for name, text in roster.sites.items():
         try:
             certificates.check(text.encode(), ca_pem, None, now)
         except CertificateError:
             continue
-        found[name] = statements.public_key(text.encode())
-    return found
+        valid[name] = statements.public_key(text.encode())
+    return valid
 
 
 def public_key(certificate: bytes, ca_pem: bytes, name: str, now: datetime) -> bytes:
@@ -153,13 +155,11 @@ def public_key(certificate: bytes, ca_pem: bytes, name: str, now: datetime) -> b
 
 
 def fingerprint(document: bytes) -> str:
-    """What two people compare by voice: 30 decimal digits in six groups of five, e.g.
+    """What two people compare by voice: 30 decimal digits in six groups of five.
 
-    ``"12345 67890 12345 67890 12345 67890"``.
-
-    They are SHA-256 over a domain tag and the DER form of the public key (SubjectPublicKeyInfo, RFC
-    5280 section 4.1.2.7), modulo 10^30: about 99 bits, so that nobody finds a second key with the
-    same digits.
+    The digits are SHA-256 over a domain tag and the DER form of the public key
+    (SubjectPublicKeyInfo, RFC 5280 section 4.1.2.7), modulo 10^30: about 99 bits, so that nobody
+    finds a second key with the same digits.
 
     Args:
         document: certificate, certificate request or public key, PEM; the same key gives the same
@@ -169,10 +169,10 @@ def fingerprint(document: bytes) -> str:
         CertificateError: it is none of these.
     """
     key = load_pem_public_key(certificates.key_in(document))
-    found = hashlib.sha256(
+    digest = hashlib.sha256(
         _FINGERPRINT + key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     ).digest()
-    digits = f"{int.from_bytes(found) % 10**30:030}"
+    digits = f"{int.from_bytes(digest) % 10**30:030}"
     return " ".join(digits[i : i + 5] for i in range(0, len(digits), 5))
 
 
@@ -192,19 +192,20 @@ def loads(content: bytes) -> dict[str, Any]:
             f"The roster has {len(content)} bytes; at most {2 * LARGEST} are allowed."
         )
     try:
-        found = json.loads(content)
+        document = json.loads(content)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise SignatureError("The roster is damaged: it is not a JSON object.")
-    return found
+    return document
 
 
 def _opened(sealed: Any) -> tuple[Roster, bytes]:
     inner, signature = _KIND.opened(sealed, [f.name for f in fields(Roster)])
     if not isinstance(inner["sites"], Mapping):
         raise SignatureError("The roster is malformed: its hospitals must be a table.")
-    sites, version = inner["sites"], inner["version"]
+    sites = inner["sites"]
+    version = inner["version"]
     if not 1 <= len(sites) <= MOST_SITES:
         raise SignatureError(
             f"The roster has {len(sites)} hospitals; 1 to {MOST_SITES} are allowed."
@@ -239,9 +240,12 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
     for name, text in roster.sites.items():
         certificate = text.encode()
         try:
-            about = certificates.details(certificate)
+            details = certificates.details(certificate)
+            # Checked for a moment when it was valid: one expired certificate must not spoil the
+            # roster, see keys().
             inside = min(
-                max(about["not_before"], datetime.fromisoformat(roster.issued)), about["not_after"]
+                max(details["not_before"], datetime.fromisoformat(roster.issued)),
+                details["not_after"],
             )
             certificates.check(certificate, ca_pem, None, inside)
             certificates.check_key(certificate, "identity")
@@ -250,10 +254,10 @@ def _check_sites(roster: Roster, ca_pem: bytes) -> None:
                 f"The roster's certificate of {shown(name)} is refused: {error}",
                 say("roster.certificate"),
             ) from None
-        if about["name"] != name:
+        if details["name"] != name:
             raise SignatureError(
                 f"The roster's certificate of {shown(name)} is refused: it was made for "
-                f"{shown(about['name'])}."
+                f"{shown(details['name'])}."
             )
         other = holders.setdefault(statements.public_key(certificate), name)
         if other != name:

@@ -70,7 +70,8 @@ class StatementKind:
                 f"The {self.noun} is not signed: a {self.field} and a signature are expected.",
                 self.unsigned,
             )
-        inner, signature = sealed[self.field], sealed["signature"]
+        inner = sealed[self.field]
+        signature = sealed["signature"]
         if not isinstance(inner, Mapping) or set(inner) != set(names):
             raise SignatureError(
                 f"The {self.noun} is malformed: it must hold {', '.join(sorted(names))}."
@@ -115,6 +116,7 @@ class StatementKind:
 
 def signed(context: bytes, fields: Mapping[str, Any]) -> bytes:
     """The bytes that are signed."""
+    # Sorted keys and no spaces: both sides must write the same bytes for the same fields.
     return context + json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()
 
 

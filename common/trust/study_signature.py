@@ -14,12 +14,12 @@ from common.trust import certificates, statements
 from common.trust.statements import StatementKind
 
 _KIND = StatementKind(
-    b"consilium study v1\0",
-    "study",
-    "statement",
-    certificates.COORDINATOR,
-    "coordinator",
-    "coordinator's key",
+    context=b"consilium study v1\0",
+    noun="study",
+    field="statement",
+    certified=certificates.COORDINATOR,
+    holder="coordinator",
+    key="coordinator's key",
     unsigned=say("signature.unsigned"),
     foreign=say("signature.key"),
     refused=say("signature.certificate"),
@@ -32,7 +32,11 @@ _SLOW_CLOCKS = timedelta(minutes=5)
 class Statement:
     """That a study may run.
 
-    ``study`` is its digest, ``issued`` and ``expires`` are ISO 8601 in UTC.
+    Attributes:
+        consortium: name of the consortium.
+        run: name of the run.
+        study: digest of the study.
+        issued, expires: ISO 8601 in UTC.
     """
 
     consortium: str

@@ -1,7 +1,4 @@
-"""Signed heads of hospitals' records.
-
-A hospital's word that its record, so far, is this long and has this root (RFC 6962, 3.5, in
-spirit).
+"""Signed heads of hospitals' records: each is so long and has this root (RFC 6962, 3.5).
 
 Heads travel through the server to all hospitals of a run. Two heads of one hospital that cannot
 both be true are evidence against it; a server that changes one breaks its signature.

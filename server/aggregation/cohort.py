@@ -12,7 +12,7 @@ from typing import Any
 from common.protocol.envelopes import Question, Reply
 from common.secagg import coordinator as steps
 from common.secagg import terms as rules
-from common.secagg.coordinator import CoordinatorState, TooFewError
+from common.secagg.coordinator_state import CoordinatorState, TooFewError
 from common.secagg.encoding import Message
 from common.secagg.messages import Terms
 from common.study.study import Study

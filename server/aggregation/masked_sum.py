@@ -16,7 +16,7 @@ from common.privacy import pipeline
 from common.privacy.stage import Opened
 from common.protocol import sum_specs
 from common.secagg import fixed_point
-from common.secagg.coordinator import Opening
+from common.secagg.coordinator_state import Opening
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import CANARIES, SumSpec
 from common.update import Vector

@@ -20,7 +20,7 @@ from common.errors import RoundError, SecureSumError
 from common.protocol.envelopes import Question, Reply
 from common.secagg import blame
 from common.secagg import coordinator as steps
-from common.secagg.coordinator import CheatError, CoordinatorState, TooFewError
+from common.secagg.coordinator_state import CheatError, CoordinatorState, TooFewError
 from common.secagg.encoding import Message, tag_of
 from common.secagg.messages import (
     Advert,

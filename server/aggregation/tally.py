@@ -58,7 +58,7 @@ def hold(
     secure = Sums(cohort, study.secure_aggregation.patience)
     opened = secure.collect(
         Question("tally", study.to_table()),
-        lambda count: sum_specs.order(study, "tally", count),
+        lambda count: sum_specs.specify(study, "tally", count),
         list(members),
         deadline=study.federation.deadline,
     )

@@ -17,7 +17,8 @@ from common.protocol import envelopes, flower_records
 from common.protocol.envelopes import Reply
 from common.simulation.inline import InlineGrid
 from common.strategies import fedavg
-from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
+from common.study.sections import Data, Evaluation, FederationSettings, Named, Training
+from common.study.study import Study
 from common.update import Layout
 from server import rounds
 from server.participants import Member

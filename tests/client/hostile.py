@@ -204,7 +204,7 @@ def refused(site: Site, envelope: Envelope, code: str, words: str = "") -> Reply
         and len(reply.fault) <= 500
     )
     assert reply.values.keys() == {"step", "id"} and reply.values["step"] in STEPS, reply.values
-    assert reply.said is not None and reply.said.code.startswith(code), reply.said
+    assert reply.sentence is not None and reply.sentence.code.startswith(code), reply.sentence
     assert (reply.site, reply.kind, reply.round, reply.layout, reply.delta, reply.secure) == (
         NAME,
         "",
@@ -215,7 +215,7 @@ def refused(site: Site, envelope: Envelope, code: str, words: str = "") -> Reply
     )
     assert SECRET.encode() not in all_bytes(envelope)
     line = audit_entries(site)[-1]
-    expected = {"fault": reply.fault, "code": reply.said.code, **reply.values}
+    expected = {"fault": reply.fault, "code": reply.sentence.code, **reply.values}
     assert {
         key: line[key] for key in ("fault", "code", "step", "id")
     } == expected and "left" not in line

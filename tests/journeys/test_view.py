@@ -114,8 +114,8 @@ def test_the_button_of_the_page_stops_the_worker(made: Federation) -> None:
         page.until("document.querySelector('#now .lead.off')")
         reply = ask(made)
         assert (
-            reply.said is not None
-            and (reply.fault, reply.said.code) == (stop.SENTENCE, stop.CODE)
+            reply.sentence is not None
+            and (reply.fault, reply.sentence.code) == (stop.SENTENCE, stop.CODE)
             and "scanner" not in repr(reply)
         )
         page.until(

@@ -86,7 +86,9 @@ def guessed_seeds(stage: Stage) -> bool:
     The canaries are known, its own mask is off after the opening.
     """
     honest = derive.pair_seed
-    with mock.patch.object(derive, "pair_seed", lambda *args: _reduced(honest(*args))):
+    with mock.patch.object(
+        derive, "pair_seed", lambda *args, **named: _reduced(honest(*args, **named))
+    ):
         three = (VICTIM, "birch", "cedar")
         held = Sum(stage, cohort=three).keys().deal().tally()
         held.open(three)

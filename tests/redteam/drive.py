@@ -32,7 +32,7 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Fresh
+from common.secagg.participant_state import Fresh
 from common.secagg.terms import threshold
 from common.trust import roster as rosters
 from tests.redteam.stage import CONSORTIUM, NAMES, PATIENTS, RUN, VICTIM, Stage
@@ -172,7 +172,7 @@ class Sum:
 
     def tally_order(self) -> SumSpec:
         """The order that counts."""
-        return sum_specs.order(self.stage.study, "tally", len(self.terms.cohort))
+        return sum_specs.specify(self.stage.study, "tally", len(self.terms.cohort))
 
     def vector(
         self, site: str, order: SumSpec, given: Sequence[Parcel] | None = None, **question: Any

@@ -87,7 +87,7 @@ def without_it(stage: Stage) -> bool:
 
 _ANY_COHORT = replaced(membership, "Limits", lambda *_: Limits(2, 0))
 _ANY_THRESHOLD = changed(
-    Limits, "check", ("if not wanted <= terms.threshold <= count:", "if False:")
+    Limits, "check", ("if not lowest <= terms.threshold <= count:", "if False:")
 )
 _ANY_ORDER = changed(
     Limits, "check", ("if tuple(sorted(set(terms.cohort))) != terms.cohort:", "if False:")

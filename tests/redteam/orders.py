@@ -42,7 +42,7 @@ def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[SumSpec, dict[str
     """A round's order with some of its fields changed, and the question that goes with it."""
     study = held.stage.study
     layout, model, _ = networks.start_weights(study, held.stage.folder)
-    order = sum_specs.order(
+    order = sum_specs.specify(
         study,
         "train",
         4,
@@ -93,7 +93,7 @@ def other_layout(stage: Stage) -> bool:
     held = Sum(stage).keys().deal()
     wide = studies.parse({**stage.table, "model": {**stage.table["model"], "channels": [64, 8]}})
     layout, model, _ = networks.start_weights(wide, stage.folder)
-    order = sum_specs.order(
+    order = sum_specs.specify(
         stage.study,
         "train",
         4,

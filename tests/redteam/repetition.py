@@ -85,7 +85,7 @@ def scored(
         networks.start_weights(study, held.stage.folder)[0].digest,
         tuple(networks.task(study).higher_is_better),
     )
-    order = sum_specs.order(
+    order = sum_specs.specify(
         study,
         "evaluate",
         len(held.terms.cohort),
@@ -139,7 +139,7 @@ def trained(held: Sum, number: int, names: Sequence[str], model: Vector, total: 
     """A round's sum over these hospitals, opened: the changes' sum, float64."""
     study = held.stage.study
     layout = networks.start_weights(study, held.stage.folder)[0]
-    order = sum_specs.order(
+    order = sum_specs.specify(
         study,
         "train",
         len(held.terms.cohort),

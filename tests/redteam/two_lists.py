@@ -107,7 +107,7 @@ def other_models(stage: Stage) -> bool:
     metrics = tuple(networks.task(study).higher_is_better)
     for name in NAMES:
         model = start if name == VICTIM else np.zeros_like(start)
-        order = sum_specs.order(
+        order = sum_specs.specify(
             study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics
         )
         given = held.delivered(name)
@@ -127,14 +127,14 @@ def _no_order(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
 
 
 _CONTEXT = (
-    "if said.context != state.context or said.survivors != state.survivors:",
-    "if said.survivors != state.survivors:",
+    "if confirmation.context != state.context or confirmation.survivors != state.survivors:",
+    "if confirmation.survivors != state.survivors:",
 )
 _ANY_LIST = (_CONTEXT[0], "if False:")
 _ENOUGH = "if count < state.terms.threshold:"
 _LEFT = (
     "return (dataclasses.replace(state, step='revealed', fresh=None, shares={}, canary_pads={}, "
-    "revealed=said_shares), said_shares)"
+    "revealed=revelation), revelation)"
 )
 _ONE_LIST = changed(participant, "confirm", ("if state.confirmed is not None:", "if False:"))
 
@@ -142,7 +142,7 @@ ATTACKS = (
     Attack(
         "own id among the dropped",
         called_dropped,
-        changed(participant, "confirm", ("if me.site not in named.sites:", "if False:")),
+        changed(participant, "confirm", ("if me.site not in survivors.sites:", "if False:")),
     ),
     Attack(
         "survivors listed twice",
@@ -150,7 +150,7 @@ ATTACKS = (
         changed(
             participant,
             "confirm",
-            ("if tuple(sorted(set(named.sites))) != named.sites:", "if False:"),
+            ("if tuple(sorted(set(survivors.sites))) != survivors.sites:", "if False:"),
         ),
     ),
     Attack(
@@ -167,7 +167,10 @@ ATTACKS = (
         "two lists: signatures under the other list",
         both_kinds(lambda own, others: own + others),
         changed(
-            participant, "reveal", _ANY_LIST, ("if said.site not in state.survivors:", "if False:")
+            participant,
+            "reveal",
+            _ANY_LIST,
+            ("if confirmation.site not in state.survivors:", "if False:"),
         ),
     ),
     Attack("two lists: forged signatures", both_kinds(_invented), UNSIGNED),
@@ -177,7 +180,7 @@ ATTACKS = (
         second_opening,
         both(
             _ONE_LIST,
-            changed(participant, "reveal", (_LEFT, "return state, said_shares")),
+            changed(participant, "reveal", (_LEFT, "return state, revelation")),
             replaced(OpenedSums, "note", lambda *_: None),
         ),
     ),

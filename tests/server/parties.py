@@ -31,10 +31,11 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Me
+from common.secagg.participant_state import Me
 from common.secagg.terms import Limits
 from common.sentences.table import say as sentence
-from common.study.study import SecureAggregation, Study
+from common.study.sections import SecureAggregation
+from common.study.study import Study
 from common.update import Vector
 from server.aggregation.cohort import Cohort, Membership
 from server.aggregation.secure_sums import Sum, Sums
@@ -43,7 +44,7 @@ from server.transport import Traffic
 from tests.benchmarks import null
 
 DISK = sentence("record.unwritable")
-NO_DISK = Reply("", "", said=DISK).refusal
+NO_DISK = Reply("", "", sentence=DISK).refusal
 """What the server makes of a hospital's refusal."""
 
 M = TypeVar("M", bound=Message)
@@ -105,7 +106,10 @@ class Hospital:
         except ConsiliumError as error:
             accused = getattr(error, "accused", "")
             reply = Reply(
-                self.name, "", values={"accused": accused} if accused else {}, said=error.sentence
+                self.name,
+                "",
+                values={"accused": accused} if accused else {},
+                sentence=error.sentence,
             )
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
@@ -157,7 +161,7 @@ def order(about: Study, plan: Question, cohort: int, total: int) -> SumSpec:
         else ()
     )
     part = str(plan.settings.get("part", ""))
-    return sum_specs.order(
+    return sum_specs.specify(
         about,
         plan.kind,
         cohort,

@@ -28,7 +28,7 @@ from common.simulation.run import simulate
 from common.storage import atomic_folder
 from common.strategies import fedopt
 from common.study import study as studies
-from common.study.study import Named
+from common.study.sections import Named
 from server import checkpoint
 from server.checkpoint import Saved
 from server.participants import Member, Participants

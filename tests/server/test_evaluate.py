@@ -130,7 +130,7 @@ def test_a_hospital_that_fails_is_named_and_the_mean_is_over_the_others(
 def test_too_few_are_no_scores_and_no_end_of_the_run(tmp_path: Path, study: Study) -> None:
     made = world(tmp_path, study, 3)
     made.trouble["vector", "h01"] = lambda hospital, plan, reply: Reply(
-        "h01", "evaluate", said=DISK
+        "h01", "evaluate", sentence=DISK
     )
     scores = score(made, study)
     assert (

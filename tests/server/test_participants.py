@@ -37,7 +37,7 @@ Said = Mapping[int, Reply]
 
 
 def reply(site: str, fault: Sentence | None = None, **change: Any) -> Reply:
-    return Reply(site, "join", values={**COUNTS, **change}, said=fault)
+    return Reply(site, "join", values={**COUNTS, **change}, sentence=fault)
 
 
 class Grid(InlineGrid):

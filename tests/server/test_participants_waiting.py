@@ -17,7 +17,9 @@ from server import participants
 from server.participants import Participants
 from tests.server.test_participants import reply, study
 
-WAITS = Reply("", "", values={"step": "admission", "id": "0a1b2c3d"}, said=say("approval.missing"))
+WAITS = Reply(
+    "", "", values={"step": "admission", "id": "0a1b2c3d"}, sentence=say("approval.missing")
+)
 SILENT = Reply("", "join", fault="No answer before the deadline.", silent=True)
 NAMES = {1: "north", 2: "valley", 3: "harbour"}
 
@@ -121,14 +123,14 @@ def test_a_run_without_enough_hospitals_names_the_reason_and_its_id(run: Run) ->
 
 def test_another_refusal_is_not_waited_for(run: Run) -> None:
     refusal = Reply(
-        "", "", values={"step": "admission", "id": "0a1b2c3d"}, said=say("policy.training")
+        "", "", values={"step": "admission", "id": "0a1b2c3d"}, sentence=say("policy.training")
     )
     found, asked, told = run({1: [reply("north")], 2: [refusal, reply("valley")]})
     assert asked.times[2] == 1 and told == [] and set(found.excluded) == {"valley"}
 
 
 def test_a_person_may_decide_against_it(run: Run) -> None:
-    refusal = Reply("", "", said=say("policy.training"))
+    refusal = Reply("", "", sentence=say("policy.training"))
     found, _, _ = run({1: [reply("north")], 2: [WAITS, WAITS, refusal]})
     assert found.excluded == {"valley": f"{refusal.fault} [policy.training]"}
 

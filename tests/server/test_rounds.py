@@ -181,7 +181,9 @@ def test_a_hospital_that_fails_is_refused_with_its_reason_and_the_mean_is_over_t
     tmp_path: Path,
 ) -> None:
     world, federation = masked(tmp_path)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "train", said=DISK)
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "train", sentence=DISK
+    )
     record = go(world, federation)
     assert np.allclose(federation.model, changes(world, "h02"), atol=1e-6)
     assert record.refused == ({"site": "h02", "reason": NO_DISK},) and record.accepted == (
@@ -224,7 +226,7 @@ def test_a_void_round_leaves_the_model_and_the_next_one_goes_on(tmp_path: Path) 
     world, federation = masked(tmp_path)
     for name in ("h01", "h02"):
         world.trouble["reveal", name] = lambda hospital, plan, reply: Reply(
-            hospital.name, "agree", said=DISK
+            hospital.name, "agree", sentence=DISK
         )
     record = go(world, federation)
     assert (
@@ -254,7 +256,9 @@ def test_weights_that_cannot_be_make_a_round_void(tmp_path: Path, weight: int) -
 
 def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: Path) -> None:
     world, federation = masked(tmp_path, 3)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "train", said=DISK)
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "train", sentence=DISK
+    )
     with pytest.raises(
         RoundError, match=r"Too few hospitals for a secure sum.*h02: " + re.escape(NO_DISK)
     ):
@@ -265,7 +269,7 @@ def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: 
 @pytest.mark.parametrize("told", ["confirm", "reveal"])
 def test_nobody_is_accepted_and_refused_in_one_round(tmp_path: Path, told: str) -> None:
     world, federation = masked(tmp_path, 5)
-    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", said=DISK)
+    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", sentence=DISK)
     record = go(world, federation)
     assert not set(record.accepted) & {r["site"] for r in record.refused}
 

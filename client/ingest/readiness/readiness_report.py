@@ -20,7 +20,7 @@ from client.ingest.case_facts import BINS, CaseFacts
 from client.ingest.intake import Intake
 from client.ingest.readiness import duplicates, readiness_findings
 from client.ingest.readiness.duplicates import Doubles
-from common.study.study import Data
+from common.study.sections import Data
 
 _MOST = 12
 """Most entries of a list of counts; the rest is one number."""

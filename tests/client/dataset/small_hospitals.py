@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from common.sample import Batch, Sample
-from common.study.study import Data, Evaluation, FederationSettings, Named, Study, Training
+from common.study.sections import Data, Evaluation, FederationSettings, Named, Training
+from common.study.study import Study
 from common.transforms import Transform
 from common.transforms._window import window
 

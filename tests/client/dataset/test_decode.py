@@ -16,7 +16,7 @@ from client.dataset import box_files
 from client.dataset.decode import decode
 from client.dataset.manifest import Case
 from common.errors import CaseError
-from common.study.study import Data
+from common.study.sections import Data
 from tests.targets import Seen
 
 TASK: Any = SimpleNamespace(

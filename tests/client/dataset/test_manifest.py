@@ -17,7 +17,7 @@ from client.dataset import manifest as manifests
 from client.dataset.manifest import index
 from common.errors import SiteError
 from common.sentences.table import say
-from common.study.study import Data
+from common.study.sections import Data
 from tests.client.dataset.labelled_folders import LABEL, hospital, picture
 
 DATA = Data(min_patients=1)

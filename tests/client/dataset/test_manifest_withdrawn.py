@@ -10,7 +10,7 @@ from client.dataset.manifest import Manifest, index
 from client.dataset.patient_split import PARTS, split
 from client.policy import withdrawals
 from common.errors import SiteError
-from common.study.study import Data
+from common.study.sections import Data
 from tests.client.dataset.test_manifest import DATA, LABEL, dicom_file, hospital
 
 ROWS = {f"{i:02}.png": f"{i % 2},P{i % 12:03}" for i in range(36)}

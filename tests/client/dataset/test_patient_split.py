@@ -10,7 +10,7 @@ import pytest
 
 from client.dataset.manifest import Case, Manifest, index
 from client.dataset.patient_split import split
-from common.study.study import Data
+from common.study.sections import Data
 from tests.client.dataset.labelled_folders import LABEL, hospital
 
 DATA = Data(min_patients=1)

@@ -15,7 +15,8 @@ import pytest
 from client.policy import policy
 from client.policy.policy import OPEN, Policy
 from common.errors import InputError, SiteError
-from common.study.study import SecureAggregation, Study
+from common.study.sections import SecureAggregation
+from common.study.study import Study
 from tests.benchmarks import null
 
 SECURE = replace(null.study(20), secure_aggregation=SecureAggregation(enabled=True))

@@ -46,7 +46,7 @@ from client.dataset import box_files, labels, masks
 from client.dataset import manifest as manifests
 from client.readers import _registry, dicom
 from common.errors import SiteError
-from common.study.study import Data
+from common.study.sections import Data
 from tests.benchmarks._result import peak_bytes
 from tests.client.readers.mutate import mutate
 

@@ -20,7 +20,7 @@ from client.site import Site
 from client.virtual_site import NoIdentity, VirtualSite
 from common.errors import SecureSumError, SignatureError
 from common.secagg.messages import Advert, Terms
-from common.study.study import SecureAggregation
+from common.study.sections import SecureAggregation
 from common.trust import certificates
 from common.trust import roster as rosters
 from common.trust.roster import Roster

@@ -15,7 +15,7 @@ from client.secagg.open_sums import OpenSums, SharedOpenSums
 from common.errors import SecureSumError
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec, Terms
-from common.secagg.participant import Fresh, ParticipantState
+from common.secagg.participant_state import Fresh, ParticipantState
 from tests.server.parties import Hospital, World
 
 SPEC = SumSpec("train", 2, "", b"m" * 32, "layout", 8, 32, 20, 32.0, ("weight",), 100)

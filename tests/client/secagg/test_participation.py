@@ -30,7 +30,7 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Me
+from common.secagg.participant_state import Me
 from common.secagg.terms import Limits
 from common.sentences.table import say
 from tests.server.parties import ROSTER, World, agreed, order

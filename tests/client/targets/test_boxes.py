@@ -13,7 +13,7 @@ import torch
 from client.targets import DecodedImage, ImageFacts
 from client.targets.boxes import BoxesSource
 from common.errors import CaseError, SiteError
-from common.study.study import Data
+from common.study.sections import Data
 
 TASK: Any = SimpleNamespace(classes=("cyst", "stone"))
 SQUARE = {"label": "stone", "box_xyxy": [2, 1, 6, 3]}

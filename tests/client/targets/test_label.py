@@ -12,7 +12,7 @@ import torch
 from client.targets import DecodedImage, ImageFacts
 from client.targets.label import LabelSource
 from common.errors import CaseError
-from common.study.study import Data
+from common.study.sections import Data
 
 ONE: Any = SimpleNamespace(columns=("dx",), classes=("no", "yes"), multi_label=False)
 TWO: Any = SimpleNamespace(columns=("a", "b"), classes=("0", "1"), multi_label=True)

@@ -14,7 +14,7 @@ from PIL import Image
 from client.targets import DecodedImage, ImageFacts
 from client.targets.mask import MaskSource
 from common.errors import CaseError, SiteError
-from common.study.study import Data
+from common.study.sections import Data
 
 TASK: Any = SimpleNamespace(classes=("liver", "tumour"), mask_values=None)
 VALUES = np.array([[0, 1, 2], [2, 0, 0]], np.uint8)

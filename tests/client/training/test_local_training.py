@@ -18,7 +18,8 @@ from common.errors import SiteError
 from common.sentences.table import say
 from common.strategies import fedprox
 from common.study import study as studies
-from common.study.study import Named, Study
+from common.study.sections import Named, Training
+from common.study.study import Study
 from tests import small
 
 CPU = Compute(torch.device("cpu"), "float32", False)
@@ -151,7 +152,7 @@ def test_fedprox_holds_the_weights_nearer(study: Study, dataset: SiteDataset) ->
 
 
 def test_steps_per_round_count_images_and_repeat() -> None:
-    base = studies.Training()
+    base = Training()
     assert local_training.steps_per_round(replace(base, local_steps=7), 100, 3) == 21
     assert (
         local_training.steps_per_round(replace(base, local_epochs=2.0, batch_size=8), 100, 3) == 25

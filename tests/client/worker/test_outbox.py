@@ -97,9 +97,9 @@ def test_a_value_of_the_wrong_type_under_a_name_that_may_leave(
             monkeypatch, site, question, honest(kind, **{FEWEST: 50, name: SMUGGLED[smuggled]})
         )
         reply = refused(site, envelope, "")
-        assert reply.said is not None and reply.said.code.startswith(
+        assert reply.sentence is not None and reply.sentence.code.startswith(
             ("outbox.", "failure.unexpected")
-        ), (smuggled, reply.said)
+        ), (smuggled, reply.sentence)
 
 
 HEADINGS: tuple[dict[str, Any], ...] = (

@@ -244,7 +244,7 @@ def test_who_is_accused_is_the_name_of_a_hospital(
             SecureSumError(say("sum.shares", hospital="south"), "south"),
         )
     )
-    assert answered.values["accused"] == "south" and answered.said == say(
+    assert answered.values["accused"] == "south" and answered.sentence == say(
         "sum.shares", hospital="south"
     )
     for name in (f"{SECRET}\n", "x" * 5000, f"/data/{SECRET}"):

@@ -9,7 +9,7 @@ import pytest
 
 from common.cli import main, study_fields
 from common.study import plugins
-from common.study.study import Training
+from common.study.sections import Training
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ def test_a_refusal_says_its_code_step_and_id_where_they_are_such(
     about: dict[str, Any], told: str
 ) -> None:
     reply = envelopes.read_reply(envelopes.refusal("north", REFUSAL, about))
-    assert (reply.site, reply.said, reply.fault) == ("north", REFUSAL, REFUSAL.render())
+    assert (reply.site, reply.sentence, reply.fault) == ("north", REFUSAL, REFUSAL.render())
     assert (
         reply.refusal
         == f"Patients with usable images: 3; at least 20 are needed (data.min_patients). [{told}]"

@@ -11,7 +11,7 @@ import pytest
 from common.errors import SecureSumError
 from common.protocol import sum_specs
 from common.secagg.messages import CANARIES
-from common.study.study import SecureAggregation
+from common.study.sections import SecureAggregation
 from tests.benchmarks import null
 
 STUDY = replace(null.study(3), secure_aggregation=SecureAggregation(enabled=True))
@@ -57,7 +57,7 @@ def test_a_metric_called_like_a_count_would_not_be_taken_for_one() -> None:
 
 def test_an_order_is_worked_out_alike_on_both_sides() -> None:
     made = [
-        sum_specs.order(STUDY, "train", 4, number=2, model=model, layout="x", total=9)
+        sum_specs.specify(STUDY, "train", 4, number=2, model=model, layout="x", total=9)
         for model in (MODEL, MODEL.copy())
     ]
     assert made[0] == made[1]
@@ -76,29 +76,29 @@ def test_a_model_in_another_memory_order_is_the_same_model() -> None:
     strided = np.repeat(MODEL, 2)[::2]
     assert not strided.flags.c_contiguous
     assert (
-        sum_specs.order(STUDY, "train", 4, model=strided).model
-        == sum_specs.order(STUDY, "train", 4, model=MODEL).model
+        sum_specs.specify(STUDY, "train", 4, model=strided).model
+        == sum_specs.specify(STUDY, "train", 4, model=MODEL).model
     )
 
 
 def test_one_bit_of_the_model_makes_another_order() -> None:
-    first = sum_specs.order(STUDY, "train", 3, number=1, model=MODEL)
+    first = sum_specs.specify(STUDY, "train", 3, number=1, model=MODEL)
     other = MODEL.copy()
     other.view(np.uint32)[4] ^= 1
-    assert sum_specs.order(STUDY, "train", 3, number=1, model=other).digest != first.digest
+    assert sum_specs.specify(STUDY, "train", 3, number=1, model=other).digest != first.digest
 
 
 @pytest.mark.parametrize("kind", ["tally", "evaluate"])
 def test_only_training_has_a_body(kind: str) -> None:
-    made = sum_specs.order(STUDY, kind, 3, model=None if kind == "tally" else MODEL)
+    made = sum_specs.specify(STUDY, kind, 3, model=None if kind == "tally" else MODEL)
     assert made.size == 0 and made.body_bytes == 0
-    assert sum_specs.order(STUDY, "tally", 3).model == bytes(32)
+    assert sum_specs.specify(STUDY, "tally", 3).model == bytes(32)
 
 
 @pytest.mark.parametrize(("ring_bits", "bytes_"), [(32, 4), (64, 8)])
 def test_the_words_lie_in_one_piece_of_memory(ring_bits: int, bytes_: int) -> None:
     study = replace(STUDY, secure_aggregation=SecureAggregation(enabled=True, ring_bits=ring_bits))
-    about = sum_specs.order(study, "train", 3, model=MODEL)
+    about = sum_specs.specify(study, "train", 3, model=MODEL)
     buffer, body, tail = sum_specs.words(about)
     assert buffer.nbytes == 5 * bytes_ + 8 * (CANARIES + 4) and not buffer.any()
     body[:], tail[:] = 1, 2
@@ -109,4 +109,4 @@ def test_the_words_lie_in_one_piece_of_memory(ring_bits: int, bytes_: int) -> No
 def test_a_change_too_large_for_the_ring_is_refused() -> None:
     study = replace(STUDY, federation=replace(STUDY.federation, largest_change=1e7))
     with pytest.raises(SecureSumError, match="fraction bits"):
-        sum_specs.order(study, "train", 3, model=MODEL)
+        sum_specs.specify(study, "train", 3, model=MODEL)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from common.errors import SecureSumError
-from common.secagg import participant
+from common.secagg import derive, participant
 from common.secagg.messages import Survivors
-from common.secagg.participant import Me, ParticipantState
+from common.secagg.participant_state import Me, ParticipantState
 from tests.common.secagg.world import World
 
 STATES = ("advertised", "shared", "armed", "masked", "confirmed", "revealed", "closed")
@@ -42,7 +42,7 @@ def told() -> dict[str, Any]:
     return {
         "share": [WORLD.keys().said[name] for name in WORLD.names],
         "arm": [next(p for p in shares.said[name] if p.to == ME) for name in WORLD.names],
-        "mask": participant.vector_digest(vectors.vectors[ME].data),
+        "mask": derive.vector_digest(vectors.vectors[ME].data),
         "confirm": Survivors(WORLD.terms.digest, WORLD.names),
         "reveal": [confirmations.said[name] for name in WORLD.names],
         "close": WORLD.result(WORLD.run()),

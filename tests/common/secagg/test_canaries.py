@@ -9,10 +9,11 @@ from unittest import mock
 
 import pytest
 
-from common.secagg import coordinator, derive, participant
+from common.secagg import derive, participant
+from common.secagg.coordinator_state import CheatError
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import Reveal, SumSpec
-from common.secagg.participant import Me, ParticipantState
+from common.secagg.participant_state import Me, ParticipantState
 from tests.common.secagg.world import Arm, Moment, World, secret
 
 CHEAT = "h03"
@@ -64,7 +65,7 @@ def moment(arm: Arm, vector: tuple[str, ...] = (), confirm: tuple[str, ...] = ()
 
 def named(now: Moment, *gone: str) -> set[str]:
     """Who is said to be wrong, where some are gone before they reveal."""
-    with pytest.raises(coordinator.CheatError, match="canaries of the sum are wrong") as caught:
+    with pytest.raises(CheatError, match="canaries of the sum are wrong") as caught:
         WORLD.opened(now, [name for name in now.sites if name not in gone])
     return set(caught.value.sites)
 
@@ -132,7 +133,7 @@ def test_a_vector_that_is_changed_after_masking() -> None:
     vector = now.vectors[CHEAT].copy()
     WORLD.views(vector)[1][:4] += 1
     state = dataclasses.replace(now.sites[CHEAT], step="armed")
-    state, said = participant.mask(WORLD.me[CHEAT], state, participant.vector_digest(vector.data))
+    state, said = participant.mask(WORLD.me[CHEAT], state, derive.vector_digest(vector.data))
     now = dataclasses.replace(
         now,
         sites={**now.sites, CHEAT: state},

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from common.errors import SecureSumError
-from common.secagg import coordinator
-from common.secagg.coordinator import CoordinatorState, TooFewError
+from common.secagg import coordinator, coordinator_state
+from common.secagg.coordinator_state import CoordinatorState, TooFewError
 from common.secagg.messages import Advert, Confirm, Masked, Parcel, Reveal
 from tests.common.secagg.world import Moment, World, secret
 
@@ -121,7 +121,7 @@ def test_every_pair_of_state_and_step(state: str, step: str) -> None:
 
 
 def test_the_states_are_all() -> None:
-    assert coordinator.STEPS == STATES and set(states()) == set(STATES)
+    assert coordinator_state.STEPS == STATES and set(states()) == set(STATES)
 
 
 # What one hospital says

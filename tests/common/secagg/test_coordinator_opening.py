@@ -16,7 +16,7 @@ import pytest
 
 from common.errors import SecureSumError
 from common.secagg import coordinator, derive, parcels
-from common.secagg.coordinator import CoordinatorState
+from common.secagg.coordinator_state import CheatError, CoordinatorState
 from common.secagg.messages import Advert, Parcel, Reveal
 from tests.common.secagg.world import Moment, World, secret
 
@@ -141,9 +141,7 @@ def test_a_dealer_of_a_wrong_seed_is_named(holders: int) -> None:
     if holders == 1:  # h06's share is not among the first four that are used, and the sum is right
         WORLD.check(opened_after(lie, "h04"), WORLD.names)
         return
-    with pytest.raises(
-        coordinator.CheatError, match="'h04' dealt do not make up its seed"
-    ) as caught:
+    with pytest.raises(CheatError, match="'h04' dealt do not make up its seed") as caught:
         opened_after(lie, "h04")
     assert caught.value.sites == ("h04",)
 
@@ -151,9 +149,7 @@ def test_a_dealer_of_a_wrong_seed_is_named(holders: int) -> None:
 @pytest.mark.parametrize("holders", [4, 6])
 def test_a_dealer_of_a_wrong_mask_key_is_named(holders: int) -> None:
     lie = deal("h01", key=secret("wrong"), holders=holders)
-    with pytest.raises(
-        coordinator.CheatError, match="'h01' dealt do not make up its key"
-    ) as caught:
+    with pytest.raises(CheatError, match="'h01' dealt do not make up its key") as caught:
         opened_after(lie, "h01", gone=("h01",))
     assert caught.value.sites == ("h01",)
 
@@ -172,6 +168,6 @@ def test_a_commitment_to_another_seed_is_named() -> None:
     sites = {**start.sites, "h04": dataclasses.replace(start.sites["h04"], adverts={"h04": lie})}
     now = WORLD.shares(dataclasses.replace(start, said={**start.said, "h04": lie}, sites=sites))
     now = WORLD.revelations(WORLD.confirmations(WORLD.vectors(now)))
-    with pytest.raises(coordinator.CheatError) as caught:
+    with pytest.raises(CheatError) as caught:
         WORLD.opened(now)
     assert caught.value.sites == ("h04",)

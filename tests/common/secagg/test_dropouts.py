@@ -19,7 +19,7 @@ from functools import lru_cache
 import pytest
 
 from common.secagg import primitives
-from common.secagg.coordinator import TooFewError
+from common.secagg.coordinator_state import TooFewError
 from common.secagg.terms import Limits
 from tests.common.secagg.world import Moment, World
 

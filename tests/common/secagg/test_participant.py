@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from common.errors import SecureSumError
-from common.secagg import parcels, participant, primitives
+from common.secagg import parcels, participant, participant_state, primitives
 from common.secagg.messages import Advert, Parcel
 from common.secagg.terms import Limits
 from tests.common.secagg.hospital import (
@@ -34,9 +34,9 @@ from tests.common.secagg.world import World, secret
 
 def test_an_honest_sum_goes_through_every_state() -> None:
     assert tuple(states()) == STATES
-    assert {(state, step) for step, known in participant.STEPS.items() for state in known} == set(
-        LEGAL
-    )
+    assert {
+        (state, step) for step, known in participant_state.STEPS.items() for state in known
+    } == set(LEGAL)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from common.secagg import blame, coordinator, fixed_point, mask_streams, participant, primitives
+from common.secagg import (
+    blame,
+    coordinator,
+    derive,
+    fixed_point,
+    mask_streams,
+    participant,
+    primitives,
+)
+from common.secagg.coordinator_state import CoordinatorState, Opening
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import (
     CANARIES,
@@ -32,7 +41,7 @@ from common.secagg.messages import (
     Survivors,
     Terms,
 )
-from common.secagg.participant import Fresh, Me
+from common.secagg.participant_state import Fresh, Me, ParticipantState
 from common.secagg.terms import Limits, threshold
 
 LANES = ("weight", "loss")
@@ -61,8 +70,8 @@ class Moment:
         signed: the confirmations that the server handed out.
     """
 
-    server: coordinator.CoordinatorState
-    sites: Mapping[str, participant.ParticipantState]
+    server: CoordinatorState
+    sites: Mapping[str, ParticipantState]
     said: Mapping[str, Any]
     vectors: Mapping[str, Bytes] = field(default_factory=dict)
     signed: tuple[Confirm, ...] = ()
@@ -79,9 +88,7 @@ class Opened:
     survivors: tuple[str, ...]
 
 
-Arm = Callable[
-    [Me, participant.ParticipantState, Any, SumSpec], tuple[participant.ParticipantState, Pad]
-]
+Arm = Callable[[Me, ParticipantState, Any, SumSpec], tuple[ParticipantState, Pad]]
 
 
 class World:
@@ -179,7 +186,7 @@ class World:
             armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.order)
             vectors[name] = self.seal(name, pad)
             made[name] = participant.mask(
-                self.me[name], armed, participant.vector_digest(vectors[name].data)
+                self.me[name], armed, derive.vector_digest(vectors[name].data)
             )
         return Moment(state, _states(made), _answers(made), vectors)
 
@@ -192,7 +199,7 @@ class World:
             state = coordinator.masked(
                 state,
                 Masked.decode(now.said[name].encode()),
-                participant.vector_digest(vector.data),
+                derive.vector_digest(vector.data),
                 tail,
             )
         state, named = coordinator.survivors(state)
@@ -214,9 +221,7 @@ class World:
         made = {name: participant.reveal(self.me[name], now.sites[name], signed) for name in there}
         return replace(now, server=state, sites=_states(made), said=_answers(made), signed=signed)
 
-    def gathered(
-        self, now: Moment, who: Iterable[str] | None = None
-    ) -> coordinator.CoordinatorState:
+    def gathered(self, now: Moment, who: Iterable[str] | None = None) -> CoordinatorState:
         """Revelations of ``who`` arrive."""
         state = now.server
         for name in self._there(now, who):
@@ -228,9 +233,7 @@ class World:
         state, opening = coordinator.open_sum(self.gathered(now, who))
         return self.unmasked(now, state, opening)
 
-    def unmasked(
-        self, now: Moment, state: coordinator.CoordinatorState, opening: coordinator.Opening
-    ) -> Opened:
+    def unmasked(self, now: Moment, state: CoordinatorState, opening: Opening) -> Opened:
         """The survivors' vectors, added up and freed of the masks."""
         total = np.zeros(self.order.body_bytes + 8 * self.order.tail_words, np.uint8)
         body, tail = self.views(total)
@@ -325,10 +328,10 @@ class World:
 
 
 def _states(
-    made: Mapping[str, tuple[participant.ParticipantState, Any]],
-) -> dict[str, participant.ParticipantState]:
+    made: Mapping[str, tuple[ParticipantState, Any]],
+) -> dict[str, ParticipantState]:
     return {name: state for name, (state, _) in made.items()}
 
 
-def _answers(made: Mapping[str, tuple[participant.ParticipantState, Any]]) -> dict[str, Any]:
+def _answers(made: Mapping[str, tuple[ParticipantState, Any]]) -> dict[str, Any]:
     return {name: answer for name, (_, answer) in made.items()}

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from common.errors import StudyError
 from common.study import study as studies
 from common.study import toml
+from common.study.sections import Training
 
 SMALL = """
 name = "lungs"
@@ -76,7 +77,7 @@ def test_defaults_are_spelled_out() -> None:
     study = parse(SMALL)
     assert (study.description, study.seed, study.prepare, study.augment) == ("", 1, (), ())
     assert study.strategy.name == "fedavg"
-    assert study.training == studies.Training()
+    assert study.training == Training()
     table = study.to_table()
     assert table["training"]["optimizer"] == "adamw"
     assert table["strategy"] == {"name": "fedavg", "server_rate": 1.0}

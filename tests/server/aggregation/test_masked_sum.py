@@ -15,7 +15,7 @@ import pytest
 from common.errors import SecureSumError
 from common.protocol import sum_specs
 from common.secagg import fixed_point, mask_streams
-from common.secagg.coordinator import Opening
+from common.secagg.coordinator_state import Opening
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import CANARIES, SumSpec
 from server.aggregation import kernels

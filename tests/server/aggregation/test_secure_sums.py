@@ -22,7 +22,7 @@ from common.secagg import participant as steps
 from common.secagg.encoding import tag_of
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import Advert, Bundle, Masked, Parcel, Reveal, SumSpec
-from common.secagg.participant import Fresh, Me, ParticipantState
+from common.secagg.participant_state import Fresh, Me, ParticipantState
 from common.sentences.table import say
 from server.aggregation.secure_sums import Sum, VoidError
 from tests.server.parties import (
@@ -90,7 +90,7 @@ def test_the_server_is_told_of_every_vector_as_it_comes(world: World) -> None:
 
 
 def _faulty(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-    return Reply(hospital.name, plan.kind, said=DISK)
+    return Reply(hospital.name, plan.kind, sentence=DISK)
 
 
 def _lost(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
@@ -474,7 +474,7 @@ def test_a_few_who_accuse_a_dealer_wrongly_do_not_have_it_left_out(
     world = World(tmp_path, 7)
     for name in liars:
         world.trouble["vector", name] = lambda hospital, plan, reply: Reply(
-            hospital.name, "", values={"accused": "h03"}, said=say("sum.sealed", hospital="h03")
+            hospital.name, "", values={"accused": "h03"}, sentence=say("sum.sealed", hospital="h03")
         )
     world.check(world.collect(), *liars)
     world.trouble = {}

@@ -100,7 +100,9 @@ def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
 
 def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
     world = make()
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply("h02", "tally", said=DISK)
+    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+        "h02", "tally", sentence=DISK
+    )
     _, roster, total = hold(world)
     assert [m.site for m in roster.members] == ["h01", "h03", "h04", "h05"] and total == 1300
     assert roster.excluded["h02"] == f"It was not counted: {NO_DISK}"
@@ -109,7 +111,7 @@ def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
 @pytest.mark.parametrize("stage", ["confirm", "reveal"])
 def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", said=DISK)
+    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", sentence=DISK)
     _, roster, _ = hold(world)
     assert not {m.site for m in roster.members} & set(roster.excluded)
 
@@ -117,7 +119,7 @@ def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
 @pytest.mark.parametrize("stage", ["keys", "parcels"])
 def test_every_hospital_that_joined_is_a_member_or_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", said=DISK)
+    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", sentence=DISK)
     _, roster, _ = hold(world)
     assert {m.site for m in roster.members} | set(roster.excluded) >= set(NAMES)
 
@@ -179,7 +181,7 @@ def test_too_few_in_the_count_end_the_run_with_their_reasons(make: Make) -> None
     world = make(3)
 
     def full(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        return Reply(hospital.name, plan.kind, said=DISK)
+        return Reply(hospital.name, plan.kind, sentence=DISK)
 
     world.trouble["vector", "h02"] = full
     with pytest.raises(
