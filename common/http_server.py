@@ -29,9 +29,10 @@ _SENTENCES: dict[int, str] = {
 _MOST_DIGITS = 20
 """Of a stated length; int() takes seconds for millions of digits."""
 _BLOCK = 1 << 20
-_MOST_BLOCKS = 64
-_READ_ON = 0.5
-"""Seconds for which what was refused is read on, where nothing more comes."""
+_MOST_READ_ON = 64 << 20
+"""Bytes of what was refused that are read on, for the sender's sake."""
+_QUIET = 0.5
+"""Seconds without a byte after which a body of no stated length is taken to be over."""
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -152,11 +153,16 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing: each service's own log names what matters, without what requests hold."""
 
     def _read_on(self) -> None:
-        self.connection.settimeout(_READ_ON)
+        length = self.length()
+        # A stated length says when the sender is done, so that a slow one need not be guessed at.
+        if length is None:
+            self.connection.settimeout(_QUIET)
+        left = min(_MOST_READ_ON if length is None else length, _MOST_READ_ON)
         with contextlib.suppress(OSError):
-            for _ in range(_MOST_BLOCKS):
-                if not self.rfile.read1(_BLOCK):
-                    break
+            while left and (block := self.rfile.read1(min(left, _BLOCK))):
+                # One read takes what lies in the socket, which may be a few kilobytes: bytes are
+                # counted, not reads.
+                left -= len(block)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client.home import SiteHome
-from client.site_settings import KitSettings, SiteSettings, settings
+from client.site_settings import SiteSettings, settings
 from common.errors import InputError
 
 TABLE: dict[str, Any] = {
@@ -59,42 +59,6 @@ def test_settings_make_a_full_turn(tmp_path: Path) -> None:
     )
     assert settings(SiteSettings, tomllib.loads(settings_.to_toml()), "site") == settings_
     assert "# where models are trained" in settings_.to_toml()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"pol": 1}, r"site.pol is not a setting \(did you mean 'poll'\?\)"),
-        ({"device": "gpu"}, "site.device"),
-        ({"threads": -1}, "site.threads"),
-        ({"threads": 1025}, "site.threads"),
-        ({"walls": "none"}, "site.walls"),
-        ({"name": "a/b"}, 'site.name is "a/b"'),
-        ({"address": "a b"}, "site.address"),
-        ({"proxy": "proxy"}, 'site.proxy is "proxy"; give a URL with a port'),
-        ({"proxy": "socks5://p:1"}, "give a URL with a port"),
-        ({"proxy": "http://p"}, "give a URL with a port"),
-        ({"proxy": "http://p:99999"}, "give a URL with a port"),
-        ({"poll": 0}, "site.poll"),
-    ],
-)
-def test_wrong_settings(change: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        settings(SiteSettings, {**TABLE, **change}, "site")
-
-
-def test_a_proxys_password_is_not_shown() -> None:
-    with pytest.raises(InputError) as caught:
-        settings(SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy"}, "site")
-    assert "secret" not in str(caught.value)
-    assert settings(
-        SiteSettings, {**TABLE, "proxy": "http://ann:secret@proxy:3128"}, "site"
-    ).proxy.endswith("3128")
-
-
-def test_a_kit_knows_no_data() -> None:
-    with pytest.raises(InputError, match=r"kit\.data is not a setting"):
-        settings(KitSettings, TABLE, "kit")
 
 
 PARTS = {
