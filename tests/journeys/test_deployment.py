@@ -339,6 +339,7 @@ def test_the_final_weights_are_those_of_a_simulation(
         engine=engine,
         device="cpu",
         quiet=True,
+        threads=1,
     )
     assert seen["weights"]["first"] == digest(tmp_path / "out")
 
