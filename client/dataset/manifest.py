@@ -107,10 +107,11 @@ def index(
                 left_out[lacking[0]] += 1
                 continue
             identity = _identity(image, table)
-            # Listed even if withdrawn: without it, the patients who stay would change parts.
-            usable.append((image, stated, identity))
+            # Looked up first: it reads the file, and one that cannot be read is not listed.
             if is_withdrawn is not None and _has_withdrawn(image, identity, is_withdrawn):
                 withdrawn.add(identity)
+            # Listed even if withdrawn: without it, the patients who stay would change parts.
+            usable.append((image, stated, identity))
         except CaseError as error:
             unusable += 1
             left_out[error.sentence.without_counts()] += 1

@@ -88,6 +88,17 @@ def test_a_patient_goes_by_the_table_s_identifier(tmp_path: Path) -> None:
     assert set(parts(indexed(folder, tmp_path / "state"), 1)) == {"0.dcm", "1.dcm", "2.dcm"}
 
 
+def test_a_file_whose_header_cannot_be_read_is_counted_once_and_not_used(tmp_path: Path) -> None:
+    """Whose picture it is cannot be told, and the one named in it may have withdrawn."""
+    folder = dicoms(tmp_path / "data", "with a table")
+    (folder / "dicom" / "1.dcm").write_bytes(b"no header")
+    withdrawals.add(tmp_path / "state", "MEIER")
+    manifest = indexed(folder, tmp_path / "state", Data(min_patients=1, max_bad_fraction=0.5))
+    assert {case.image.name for case in manifest.cases} == {"0.dcm", "2.dcm", "3.dcm"}
+    assert manifest.unusable == manifest.left_out.total() == 1
+    assert set(parts(manifest, 1)) == {"0.dcm", "3.dcm"}
+
+
 def test_a_hospital_that_has_too_few_patients_left_takes_no_part(tmp_path: Path) -> None:
     hospital(tmp_path / "data", ROWS)
     data = Data(min_patients=11)
