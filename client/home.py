@@ -10,7 +10,7 @@ from pathlib import Path
 
 from client.site_settings import SiteSettings, settings
 from common.errors import InputError
-from common.trust.consortium import table
+from common.study import toml
 
 _EMPTY = ("run", "logs")
 """Folders that hold nothing that would be missed."""
@@ -128,7 +128,7 @@ class SiteHome:
         Raises:
             InputError: it cannot be read or a field is wrong.
         """
-        return settings(SiteSettings, table(self.site_toml, "Site file"), "site")
+        return settings(SiteSettings, toml.read(self.site_toml, "Site file"), "site")
 
     @classmethod
     def open(cls, path: Path, part: str = "all") -> SiteHome:

@@ -5,7 +5,6 @@ Only the names of a kit, only small files, and certificates that fit each other 
 
 from __future__ import annotations
 
-import tomllib
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from zlib import error as ZlibError
 
 from client.site_settings import KitSettings, settings
 from common.errors import CertificateError, InputError
+from common.study import toml
 from common.trust import certificates
 
 _NEEDED = ("kit.toml", "ca.crt", "coordinator.crt", "roster.crt", "token")
@@ -52,7 +52,7 @@ def read(path: Path, now: datetime) -> Kit:
             " give the folder or .kit file that the coordinator sent."
         ) from None
     try:
-        values = tomllib.loads(contents["kit.toml"].decode())
+        values = toml.loads(contents["kit.toml"].decode())
         token = contents["token"].decode("ascii").strip()
     except ValueError:  # not TOML, not text
         raise InputError(f"The kit {path} is damaged; {_AGAIN}.") from None

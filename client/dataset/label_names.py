@@ -16,7 +16,6 @@ does not list, the hospital's own words are taken as they are; [masks] lists eve
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +99,7 @@ def read(folder: Path) -> LabelNames:
     try:
         if not path.is_file():
             return LabelNames()
-        table = tomllib.loads(_limits.table_bytes(path, _LARGEST).decode("utf-8-sig"))
+        table = toml.loads(_limits.table_bytes(path, _LARGEST).decode("utf-8-sig"))
         strangers = [name for name in table if name not in _SECTIONS]
         if strangers or not all(
             isinstance(v, str) for section in table.values() for v in section.values()

@@ -17,7 +17,6 @@ from common.errors import InputError, PolicyError, StudyError
 from common.study import config, toml
 from common.study.config import setting
 from common.study.study import Study
-from common.trust import consortium
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
 
@@ -225,7 +224,7 @@ def read(path: Path) -> Policy:
         InputError: it cannot be read, or a field is unknown, of the wrong type or out of range.
     """
     try:
-        return config.load(Policy, consortium.table(path, "Policy file"), "policy")
+        return config.load(Policy, toml.read(path, "Policy file"), "policy")
     except StudyError as error:
         raise InputError(str(error)) from None
 

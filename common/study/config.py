@@ -22,6 +22,8 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a study may be called: its name stands in reports, file names and commands."""
 NAME_RULE = "1 to 64 letters, digits, dots, hyphens or underscores, starting with a letter or digit"
+_MOST_SHOWN = 120
+"""Characters of a value in a message."""
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -83,13 +85,18 @@ def describe(cls: type, where: str) -> Iterator[tuple[str, str, str, str]]:
 
 
 def shown(value: Any) -> str:
-    """A value in a message, as it would stand in the study file."""
+    """A value in a message, as it would stand in the study file; a long one is cut."""
     try:
         text = toml.inline(value)
     except TypeError:
         # None, which JSON has and TOML has not; a date.
         text = "null" if value is None else str(value)
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    # Python writes no whole number of more than some thousand digits.
+    except ValueError:
+        text = "a number beyond all measure"
+    if not text.isprintable():
+        text = text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 4]} ..."
 
 
 def closest(value: Any, allowed: Iterable[Any]) -> str:
@@ -114,7 +121,10 @@ def _converted(value: Any, hint: Any, place: str) -> Any:
             raise StudyError(f"{complaint}; give {_word(hint)}.")
         return tuple(_converted(v, arguments[0], f"{place}[{i}]") for i, v in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise StudyError(f"{complaint}; give a number of at most 1.7e308.") from None
     if isinstance(value, float) and not math.isfinite(value):
         raise StudyError(f"{complaint}; give a finite number.")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from common.errors import StudyError, did_you_mean
-from common.study import config, plugins
+from common.study import config, plugins, toml
 from common.study.config import closest, shown
 from common.study.sections import (
     SECTIONS,
@@ -28,8 +27,6 @@ from common.study.sections import (
     SecureAggregation,
     Training,
 )
-
-_LARGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -104,23 +101,7 @@ def read(path: Path) -> Study:
     Raises:
         StudyError: the file cannot be read, is not TOML, or a field is wrong.
     """
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise StudyError(
-                f"Study file {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are "
-                "allowed."
-            )
-        table = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise StudyError(
-            f"Study file {path} cannot be read ({error.strerror}); give the path of a TOML study "
-            "file."
-        ) from None
-    except UnicodeDecodeError:
-        raise StudyError(f"Study file {path} is not UTF-8 text; save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"Study file {path} is not valid TOML: {error}.") from None
-    return parse(table)
+    return parse(toml.read(path, "Study file", StudyError))
 
 
 def parse(table: Mapping[str, Any]) -> Study:

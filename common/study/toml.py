@@ -1,18 +1,65 @@
-"""Write TOML, with comments: the standard library reads it only.
+"""Read TOML files with one sentence for whatever is wrong, and write TOML with comments.
 
-Serves study files: texts, numbers, truth values, lists and tables. What ``dumps`` writes,
-``tomllib.loads`` reads back equal. Grammar: TOML v1.0.0.
+The standard library reads TOML only. What ``dumps`` writes (texts, numbers, truth values, lists
+and tables), ``loads`` reads back equal. Grammar: TOML v1.0.0.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
+
+_LARGEST_FILE = 1 << 20
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _GAP = "  # "
+
+
+def read(path: Path, noun: str, refusal: type[InputError] = InputError) -> dict[str, Any]:
+    """The tables of a small TOML file.
+
+    Args:
+        path: the file.
+        noun: what it is, in sentences, e.g. "Policy file".
+        refusal: the error's class.
+
+    Raises:
+        InputError: it cannot be read, is too large or is not TOML.
+    """
+    try:
+        if (size := path.stat().st_size) > _LARGEST_FILE:
+            raise refusal(f"{noun} {path} has {size} bytes; at most {_LARGEST_FILE} are allowed.")
+        return loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise refusal(
+            f"{noun} {path} cannot be read ({error.strerror}); give the path of a TOML file."
+        ) from None
+    except UnicodeDecodeError:
+        raise refusal(f"{noun} {path} is not UTF-8 text; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise refusal(f"{noun} {path} is not valid TOML: {error}.") from None
+
+
+def loads(text: str) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        tomllib.TOMLDecodeError: it is not TOML, or tables or numbers beyond all measure.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    # The standard library says neither in its own words: both limits are Python's.
+    except ValueError:
+        raise tomllib.TOMLDecodeError("a whole number has too many digits") from None
+    except RecursionError:
+        raise tomllib.TOMLDecodeError("lists or tables lie too deep in each other") from None
 
 
 def dumps(table: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:

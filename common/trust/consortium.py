@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from common.study import config, toml
 from common.study.config import setting, shown
 from common.trust.certificates import RESERVED
 
-_LARGEST_FILE = 1 << 20
 _HOST = re.compile(
     r"(?=.{1,253}$)"
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -67,30 +65,7 @@ def read(path: Path) -> Consortium:
     Raises:
         InputError: the file cannot be read, is not TOML, or a field is wrong.
     """
-    return parse(table(path, "Consortium file"))
-
-
-def table(path: Path, noun: str) -> dict[str, Any]:
-    """The tables of a small TOML file.
-
-    Raises:
-        InputError: it cannot be read or is not TOML; ``noun`` says what it is.
-    """
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(
-                f"{noun} {path} has {path.stat().st_size} bytes; at most {_LARGEST_FILE} are "
-                "allowed."
-            )
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{noun} {path} cannot be read ({error.strerror}); give the path of a TOML file."
-        ) from None
-    except UnicodeDecodeError:
-        raise InputError(f"{noun} {path} is not UTF-8 text; save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{noun} {path} is not valid TOML: {error}.") from None
+    return parse(toml.read(path, "Consortium file"))
 
 
 def parse(values: Mapping[str, Any]) -> Consortium:

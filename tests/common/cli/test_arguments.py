@@ -159,7 +159,7 @@ from common.cli.arguments import build
             "study check nothing.toml",
             (
                 "Study file nothing.toml cannot be read (No such file or directory); give the path"
-                " of a TOML study file."
+                " of a TOML file."
             ),
         ),
     ],

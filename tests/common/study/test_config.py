@@ -50,6 +50,14 @@ def test_defaults_and_given_values() -> None:
             "task.rat is not a setting (did you mean 'rate'?); allowed here: ",
         ),
         ("classes = []\nrate = 1.5", "task.rate is 1.5; allowed: 0 to 1."),
+        (
+            f"classes = []\nrate = {10**400}",
+            f"task.rate is {'1' + '0' * 115} ...; give a number of",
+        ),
+        (
+            f"classes = []\nsteps = {-(10**400)}",
+            f"task.steps is -{'1' + '0' * 114} ...; allowed: 1",
+        ),
         ("classes = []\nrate = nan", "task.rate is nan; give a finite number."),
         ("classes = []\nrate = inf", "task.rate is inf; give a finite number."),
         ('classes = []\nrate = "1"', 'task.rate is "1"; give a number.'),

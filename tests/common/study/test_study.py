@@ -269,7 +269,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path, content: bytes, sent
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(
-            StudyError, match=r"cannot be read \(.+\); give the path of a TOML study file"
+            StudyError, match=r"cannot be read \(.+\); give the path of a TOML file"
         ):
             studies.read(path)
 

@@ -1,10 +1,11 @@
-"""The TOML writer: what it writes, the standard library reads back equal."""
+"""TOML: what is written, the standard library reads back equal; what is wrong is one sentence."""
 
 from __future__ import annotations
 
 import math
 import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.errors import InputError, StudyError
 from common.study import toml
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -101,3 +103,35 @@ def test_numbers_of_numpy_and_special_values() -> None:
 def test_what_has_no_form_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="TOML has no form for a value of type"):
         toml.dumps({"a": value})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"a = ", r"Policy file \S+ is not valid TOML: .+\."),
+        (b"a = " + b"9" * 5000, r"Policy file \S+ is not valid TOML: a whole number has too many"),
+        (b"a = " + b"[" * 50_000, r"Policy file \S+ is not valid TOML: lists or tables lie too"),
+        (b"\xff", r"Policy file \S+ is not UTF-8 text; save it as UTF-8\."),
+        (
+            b"#" * ((1 << 20) + 1),
+            r"Policy file \S+ has 1048577 bytes; at most 1048576 are allowed\.",
+        ),
+        (None, r"Policy file \S+ cannot be read \(No such file or directory\); give the path of a"),
+    ],
+    ids=["no value", "digits", "depth", "not text", "size", "absent"],
+)
+@pytest.mark.parametrize("refusal", [InputError, StudyError])
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, content: bytes | None, sentence: str, refusal: type[InputError]
+) -> None:
+    if content is not None:
+        (tmp_path / "p.toml").write_bytes(content)
+    with pytest.raises(refusal, match=f"^{sentence}") as caught:
+        toml.read(tmp_path / "p.toml", "Policy file", refusal)
+    assert type(caught.value) is refusal
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('a = [1, "x"]\n[b]\nc = 0.5\n')
+    assert toml.read(tmp_path / "p.toml", "Policy file") == {"a": [1, "x"], "b": {"c": 0.5}}
