@@ -62,7 +62,8 @@ def privacy(
     }
     if not masked:
         return {**entry, "statement": _PLAIN}
-    details, discreet = _details(study, roster, rounds), _discreet(roster)
+    details = _details(study, roster, rounds)
+    discreet = _discreet(roster)
     points = {
         "sums": _sums(details),
         "collusion": _collusion(details, study.secure_aggregation.colluders),
@@ -88,10 +89,8 @@ def _discreet(roster: Participants) -> dict[str, list[str]]:
 def _details(
     study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    section, sums = (
-        study.secure_aggregation,
-        [line["secure"] for line in rounds if line.get("secure")],
-    )
+    section = study.secure_aggregation
+    sums = [line["secure"] for line in rounds if line.get("secure")]
     largest = max((int(s["cohort"]) for s in sums), default=len(roster.members))
     missed = Counter(str(site) for s in sums for site in s["dropped"])
     return {
@@ -161,11 +160,12 @@ def _subtraction(
     rounds: Sequence[Mapping[str, Any]],
     discreet: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
-    """What follows of hospitals that keep their numbers, if sums are subtracted from each other and what others told from sums."""
-    sites, sums = (
-        [m.site for m in roster.members],
-        [line["accepted"] for line in rounds if line.get("secure")],
-    )
+    """What follows of hospitals that keep their numbers.
+
+    Sums can be subtracted from each other, and what others told from sums.
+    """
+    sites = [m.site for m in roster.members]
+    sums = [line["accepted"] for line in rounds if line.get("secure")]
     counts, metrics = (
         {site for site in sites if site not in discreet[kind]} for kind in ("counts", "metrics")
     )

@@ -8,7 +8,10 @@ from typing import Any
 
 from common.html import section
 from common.quantities import plural
-from server.report import charts, site_results
+from server.report import site_results
+from server.report.drawing import line_chart
+from server.report.drawing.line_chart import Points
+from server.report.drawing.svg import Ends
 from server.report.markup import chart, figure, paragraph
 from server.report.wording import finite, mean, metric, table, whole
 
@@ -21,7 +24,8 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
 
     The mean alone where no hospital shares its own.
     """
-    key, several = str(report.get("primary", "")), len(site_results.sites(report)) > 1
+    key = str(report.get("primary", ""))
+    several = len(site_results.sites(report)) > 1
     m = metric(key)
     scored = [r for r in rounds if r.get("validation") or table(r.get("validation_mean"))]
     validation = _series(
@@ -69,7 +73,7 @@ def curves(report: Report, rounds: Sequence[Mapping[str, Any]]) -> str:
 
 def _series(
     points: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], object]], several: bool
-) -> dict[str, charts.Points]:
+) -> dict[str, Points]:
     """Lines of ``(round's record, {hospital: value}, stated mean)``.
 
     One a hospital, and their mean where there are ``several``.
@@ -82,7 +86,7 @@ def _series(
     names = dict.fromkeys(
         site for row, _ in values for site, value in row.items() if value is not None
     )
-    series: dict[str, charts.Points] = {
+    series: dict[str, Points] = {
         name: [(x, row.get(name)) for x, (row, _) in zip(numbers, values, strict=True)]
         for name in names
     }
@@ -93,11 +97,12 @@ def _series(
     return series
 
 
-def _caption(report: Report, series: Mapping[str, charts.Points], weighted: bool) -> str:
+def _caption(report: Report, series: Mapping[str, Points], weighted: bool) -> str:
     if _MEAN not in series:
         return ""
     how = ", each with its weight" if weighted else ""
-    names, shared = site_results.sites(report), len(series) - 1
+    names = site_results.sites(report)
+    shared = len(series) - 1
     if shared == 0:
         return (
             f"The mean of the hospitals{how}, summed under masks; "
@@ -120,9 +125,9 @@ def _caption(report: Report, series: Mapping[str, charts.Points], weighted: bool
 def _curve(
     name: str,
     title: str,
-    series: Mapping[str, charts.Points],
+    series: Mapping[str, Points],
     axis_name: str,
-    ends: charts.Ends,
+    ends: Ends,
     height: int,
     caption: str,
 ) -> str:
@@ -134,6 +139,6 @@ def _curve(
         f"{title} over the rounds; {main} ends at {last:.3f}." if last is not None else title
     )
     draw = partial(
-        charts.lines, series=series, main=main, axis_name=axis_name, ends=ends, height=height
+        line_chart.draw, series=series, main=main, axis_name=axis_name, ends=ends, height=height
     )
     return figure(title, caption, chart(name, title, description, draw))

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from common.html import classed, escape, scroll
-from server.report.svg import Frame
+from server.report.drawing.svg import Frame
 
-WIDE, NARROW, HALF = 760, 360, 364
+WIDE = 760
+NARROW = 360
+HALF = 364
+"""A chart's width in view-box units: on a wide and on a narrow screen, and beside another chart."""
 
 
 def paragraph(words: str, kind: str = "") -> str:
@@ -50,7 +53,8 @@ def grid(
     )
     return scroll(
         caption,
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>",
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
+        f"<tbody>{body}</tbody>{foot}</table>",
         kind,
     )
 
@@ -66,7 +70,8 @@ def _row(cells_html: Sequence[str], width: int) -> str:
 
 def figure(title: str, caption: str, content_html: str) -> str:
     """A figure with its title and caption above it."""
-    return f"<figure><figcaption><b>{escape(title)}</b>{escape(caption)}</figcaption>{content_html}</figure>"
+    words = f"<b>{escape(title)}</b>{escape(caption)}"
+    return f"<figure><figcaption>{words}</figcaption>{content_html}</figure>"
 
 
 def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> str:

@@ -67,9 +67,11 @@ def _shader(
     For a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values.
     """
     kept = sorted({v for row in values for v in row if v is not None})
-    low, span = (kept[0], kept[-1] - kept[0]) if kept else (0.0, 0.0)
+    low = kept[0] if kept else 0.0
+    span = kept[-1] - kept[0] if kept else 0.0
     if share and kept and span < _LEAST_SPAN:
-        low, span = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN), _LEAST_SPAN
+        low = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN)
+        span = _LEAST_SPAN
     shade = {
         v: min(max(round((SHADES - 1) * (v - low) / span), 0), SHADES - 1)
         if span > 0
@@ -86,16 +88,16 @@ def _heat_row(
     shade: Mapping[float, int],
     key: str,
 ) -> str:
-    m, cells = metric(key), []
+    m = metric(key)
+    cells = []
     for column, value in zip(columns, row, strict=False):
         kind = "" if value is None else f"s{shade[value]}"
         cells.append(
             f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>'
         )
-    return (
-        "<tr><th "
-        f'scope="row">{escape(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
-    )
+    # A hospital may be called "local"; only the two models that belong to none have a name.
+    shown = NAMES[name] if name in ("federated", "pooled") else name
+    return f'<tr><th scope="row">{escape(shown)}</th>{"".join(cells)}</tr>'
 
 
 def examples(items: Sequence[Mapping[str, Any]]) -> str:
@@ -131,11 +133,9 @@ def examples(items: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _example(item: Mapping[str, Any]) -> str:
-    image, site, caption = (
-        _png(item.get("image")),
-        str(item.get("site", "")),
-        str(item.get("caption", "")),
-    )
+    image = _png(item.get("image"))
+    site = str(item.get("site", ""))
+    caption = str(item.get("caption", ""))
     if not image:
         return ""
     layers = "".join(

@@ -105,10 +105,8 @@ def _point(sentence: object, why: str) -> str:
 
 
 def _left(report: Report, entry: Report) -> list[str]:
-    counts, metrics = (
-        "numbers of patients and images",
-        "metrics and losses averaged over many images",
-    )
+    counts = "numbers of patients and images"
+    metrics = "metrics and losses averaged over many images"
     if entry.get("updates") != "masked":
         return ["changes of the model's weights, after every round", counts, metrics]
     return [
@@ -132,7 +130,8 @@ def _who(report: Report, kind: str, subject: str) -> str:
 
 
 def _protections(entry: Report) -> list[tuple[str, str]]:
-    details, updates = table(entry.get("details")), str(entry.get("updates", "not recorded"))
+    details = table(entry.get("details"))
+    updates = str(entry.get("updates", "not recorded"))
     colluders = whole(details.get("colluders"))
     shown = [
         ("Model changes", _UPDATES.get(updates, updates)),

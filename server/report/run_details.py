@@ -10,11 +10,12 @@ from typing import Any
 
 from common.html import escape, section
 from common.quantities import grouped, plural, size
-from server.report import charts, site_results, verdict
+from server.report import site_results, verdict
+from server.report.drawing import bar_chart
+from server.report.drawing.svg import Frame
 from server.report.markup import HALF, bullets, figure, grid, pairs, paragraph
 from server.report.privacy import SIMULATED
 from server.report.quality import present
-from server.report.svg import Frame
 from server.report.wording import finite, table, whole
 
 Report = Mapping[str, Any]
@@ -51,7 +52,7 @@ def _times(rounds: Sequence[Mapping[str, Any]]) -> str:
         "Time of every round, split into training and everything else.",
         HALF,
     )
-    drawn = charts.bars(
+    drawn = bar_chart.draw(
         frame, stacks, ("training", "everything else"), lambda value: f"{value:g} {name}"
     )
     return figure("Time per round", "", drawn) if longest > 0 else ""
@@ -65,7 +66,7 @@ def _traffic(rounds: Sequence[Mapping[str, Any]]) -> str:
         "Bytes of every round, from the hospitals and to the hospitals.",
         HALF,
     )
-    drawn = charts.bars(frame, stacks, ("from the hospitals", "to the hospitals"), size)
+    drawn = bar_chart.draw(frame, stacks, ("from the hospitals", "to the hospitals"), size)
     return figure("Data per round", "", drawn) if any(a + b > 0 for _, a, b in stacks) else ""
 
 
@@ -149,10 +150,8 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
 
 def refusals(report: Report) -> str:
     """Updates that the server did not take, with the reason."""
-    items, masked = (
-        [table(item) for item in report.get("refused") or []],
-        table(report.get("privacy")).get("updates") == "masked",
-    )
+    items = [table(item) for item in report.get("refused") or []]
+    masked = table(report.get("privacy")).get("updates") == "masked"
     if not items:
         none = "None: every update that arrived was used."
         if site_results.voids(report):

@@ -9,7 +9,7 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,10 @@ from server.report.wording import finite, mean, metric, table, whole
 
 Outcome = Literal["better", "worse", "same"]
 LEAST_IMAGES = 5
-"""With fewer test images at a hospital, resampling its patients says nothing about chance, and no interval is shown or used."""
+"""With fewer test images at a hospital, resampling its patients says nothing about chance.
+
+No interval is shown or used there.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def resampled(
     ).get(key)
     if not isinstance(bounds, (list, tuple)) or len(bounds) != 2:
         return None
-    low, high = finite(bounds[0]), finite(bounds[1])
+    low = finite(bounds[0])
+    high = finite(bounds[1])
     return None if low is None or high is None else (min(low, high), max(low, high))
 
 
@@ -101,6 +105,19 @@ def keeps(report: Mapping[str, Any], site: str, kind: str) -> bool:
     return isinstance(discreet, (list, tuple)) and site in discreet
 
 
+def is_shared(report: Mapping[str, Any], models: Iterable[str], site: str) -> bool:
+    """Whether a hospital's own result with any of the models is known."""
+    return any(
+        site in table(table(table(report.get("metrics")).get(model)).get("sites"))
+        for model in models
+    )
+
+
+def is_concealed(report: Mapping[str, Any], models: Iterable[str], site: str) -> bool:
+    """Whether a hospital is in the means only."""
+    return keeps(report, site, "metrics") and not is_shared(report, models, site)
+
+
 def voids(report: Mapping[str, Any]) -> int:
     """Number of rounds in which the model did not move."""
     rounds = table(table(report.get("privacy")).get("details")).get("void_rounds")
@@ -119,10 +136,12 @@ def average(report: Mapping[str, Any], model: str, key: str) -> float | None:
 
 def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | None:
     """Federated against ``other`` at a hospital; None if either value is missing."""
-    ours, theirs = value(report, "federated", site, key), value(report, other, site, key)
+    ours = value(report, "federated", site, key)
+    theirs = value(report, other, site, key)
     if ours is None or theirs is None:
         return None
-    first, second = interval(report, "federated", site, key), interval(report, other, site, key)
+    first = interval(report, "federated", site, key)
+    second = interval(report, other, site, key)
     apart = (
         first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
     )
@@ -146,6 +165,14 @@ def compared(report: Mapping[str, Any], other: str, key: str) -> dict[str, Pair]
     """Federated against ``other`` at every hospital that has both."""
     pairs = {site: pair(report, other, site, key) for site in sites(report)}
     return {site: p for site, p in pairs.items() if p is not None}
+
+
+def only_means(report: Mapping[str, Any], other: str, key: str) -> bool:
+    """Whether both models have a mean and no hospital's own values are known to compare."""
+    concealed = hidden(report) > 0 and hidden(report, other) > 0
+    return (
+        concealed and not compared(report, other, key) and average(report, other, key) is not None
+    )
 
 
 def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from common.quantities import size
-from server.report.charts import Mark, bars, dot_plot, lines
-from server.report.svg import Frame, apart, axis, thin
+from server.report.drawing import bar_chart, dot_plot, line_chart
+from server.report.drawing.dot_plot import Mark
+from server.report.drawing.svg import Frame, apart, axis, thin
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 _SLACK = 16.0  # a tick's text is centred on the edge of the plot
@@ -97,7 +98,7 @@ def test_zeros_between_two_ends_get_the_whole_axis() -> None:
         assert (scale.low, scale.high) == (0.0, 1.0)
     assert axis([0.0], 0, 100, 0.0).high < 0.1
     root = check(
-        dot_plot(
+        dot_plot.draw(
             frame(),
             [("Mean", {}), ("A", {"local": Mark(0.0, (0.0, 0.0))})],
             ["local"],
@@ -112,7 +113,7 @@ def test_zeros_between_two_ends_get_the_whole_axis() -> None:
 @pytest.mark.parametrize(("first", "second"), [(0.480, 0.481), (0.999, 1.0), (0.0, 0.001)])
 def test_dot_plot_does_not_magnify_nearly_nothing(first: float, second: float) -> None:
     rows = [("Mean", {}), ("A", {"federated": Mark(second)}), ("B", {"federated": Mark(first)})]
-    root = check(dot_plot(frame(), rows, ["federated"], "Dice", (0.0, 1.0)))
+    root = check(dot_plot.draw(frame(), rows, ["federated"], "Dice", (0.0, 1.0)))
     ticks = [float(t.text or "") for t in root.findall(".//text[@class='tick']")]
     high, low = (float(c.attrib["cx"]) for c in root.findall(".//circle"))
     assert 0 < high - low < 10
@@ -133,21 +134,23 @@ def test_dot_plot_stays_inside(width: int, count: int) -> None:
         rows.append(
             (f"Hospital {i} of a <very> long name that never ends, at least not here", marks)
         )
-    root = check(dot_plot(frame(width), rows, ["federated", "local", "pooled"], "Dice", (0.0, 1.0)))
+    root = check(
+        dot_plot.draw(frame(width), rows, ["federated", "local", "pooled"], "Dice", (0.0, 1.0))
+    )
     assert len(root.findall(".//circle")) == count + 1
     assert len(root.findall(".//line[@class='whisker']")) == 9 * count
 
 
 def test_dot_plot_leaves_out_what_is_missing() -> None:
     rows = [("Mean", {"federated": Mark(None)}), ("A", {"federated": Mark(0.5)}), ("B", {})]
-    root = check(dot_plot(frame(), rows, ["federated", "local"], "AUC", (0.0, 1.0)))
+    root = check(dot_plot.draw(frame(), rows, ["federated", "local"], "AUC", (0.0, 1.0)))
     assert len(root.findall(".//circle")) == 1
     assert not root.findall(".//line[@class='whisker']")
 
 
 def test_better_values_stand_further_right() -> None:
     rows = [("Mean", {}), ("A", {"federated": Mark(0.9), "local": Mark(0.5)})]
-    root = check(dot_plot(frame(), rows, ["federated", "local"], "AUC", (0.0, 1.0)))
+    root = check(dot_plot.draw(frame(), rows, ["federated", "local"], "AUC", (0.0, 1.0)))
     square = root.find(".//g[@class='local']/rect")
     dot = root.find(".//circle")
     assert square is not None
@@ -164,7 +167,7 @@ def test_lines_stay_inside(width: int, sites: int, rounds: int) -> None:
     series = {
         f"Site {i}": [(float(r), rng.random()) for r in range(1, rounds + 1)] for i in range(sites)
     }
-    root = check(lines(frame(width), series, "Site 0", "loss", (None, None)))
+    root = check(line_chart.draw(frame(width), series, "Site 0", "loss", (None, None)))
     assert len(root.findall(".//g")) == sites
     assert len(root.findall(".//g[@class='curve main']")) == 1
 
@@ -175,7 +178,7 @@ def test_a_missing_value_breaks_the_line_and_a_lone_point_is_a_dot() -> None:
         "B": [(1.0, None), (2.0, 0.3)],
         "C": [(1.0, None)],
     }
-    root = check(lines(frame(), series, "mean", "Dice", (0.0, 1.0)))
+    root = check(line_chart.draw(frame(), series, "mean", "Dice", (0.0, 1.0)))
     broken, lone, empty = root.findall(".//g")
     path = broken.find("path")
     assert path is not None
@@ -188,7 +191,7 @@ def test_a_missing_value_breaks_the_line_and_a_lone_point_is_a_dot() -> None:
 def test_a_point_between_two_gaps_is_a_dot_in_long_runs_too() -> None:
     points = [(float(r), 0.5 + 0.001 * r) for r in range(1, 100)]
     series = {"mean": [(x, None if x in (40.0, 42.0) else y) for x, y in points]}
-    group = check(lines(frame(), series, "mean", "loss", (None, None))).findall(".//g")[0]
+    group = check(line_chart.draw(frame(), series, "mean", "loss", (None, None))).findall(".//g")[0]
     path = group.find("path")
     assert path is not None
     assert path.attrib["d"].count("M") == 2
@@ -197,7 +200,7 @@ def test_a_point_between_two_gaps_is_a_dot_in_long_runs_too() -> None:
 
 def test_merged_points_keep_what_is_known() -> None:
     series = {"mean": [(float(r), None if r % 10 == 0 else 1 / r) for r in range(1, 2401)]}
-    group = check(lines(frame(), series, "mean", "loss", (None, None))).findall(".//g")[0]
+    group = check(line_chart.draw(frame(), series, "mean", "loss", (None, None))).findall(".//g")[0]
     path = group.find("path")
     assert path is not None
     assert path.attrib["d"].count("M") == 1
@@ -207,7 +210,7 @@ def test_merged_points_keep_what_is_known() -> None:
 def test_bars_stay_inside_and_are_few(rounds: int) -> None:
     rng = random.Random(5)
     stacks = [(float(i + 1), rng.random() * 5, rng.random()) for i in range(rounds)]
-    root = check(bars(frame(364), stacks, ("a", "b"), size))
+    root = check(bar_chart.draw(frame(364), stacks, ("a", "b"), size))
     drawn = root.findall(".//rect")
     assert len(drawn) <= 2 * 240 + 2
     labels = [
@@ -220,7 +223,7 @@ def test_bars_stay_inside_and_are_few(rounds: int) -> None:
 
 
 def test_bars_are_stacked() -> None:
-    root = check(bars(frame(364), [(1.0, 3.0, 1.0)], ("a", "b"), size))
+    root = check(bar_chart.draw(frame(364), [(1.0, 3.0, 1.0)], ("a", "b"), size))
     first, second = (r.attrib for r in root.findall(".//rect")[:2])
     assert float(first["height"]) == pytest.approx(3 * float(second["height"]), rel=0.02)
     assert float(second["y"]) + float(second["height"]) == pytest.approx(
@@ -246,9 +249,9 @@ def test_labels_are_kept_apart_in_order() -> None:
 
 @pytest.mark.parametrize("value", HARD)
 def test_extreme_values_are_drawn(value: float) -> None:
-    check(lines(frame(), {"A": [(1.0, value), (2.0, 0.0)]}, "A", "loss", (None, None)))
+    check(line_chart.draw(frame(), {"A": [(1.0, value), (2.0, 0.0)]}, "A", "loss", (None, None)))
     check(
-        dot_plot(
+        dot_plot.draw(
             frame(),
             [("Mean", {"local": Mark(value, (value, value), "x")})],
             ["local"],
