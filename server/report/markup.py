@@ -46,14 +46,14 @@ def grid(
 
     The last cell of a row with fewer cells than there are headings spans the rest.
     """
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    head_cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     body = "".join(_row(row, len(heads)) for row in rows_html)
     foot = (
         f"<tfoot>{''.join(_row(row, len(heads)) for row in feet_html)}</tfoot>" if feet_html else ""
     )
     return scroll(
         caption,
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{head_cells}</tr></thead>"
         f"<tbody>{body}</tbody>{foot}</table>",
         kind,
     )
@@ -74,12 +74,12 @@ def figure(title: str, caption: str, content_html: str) -> str:
     return f"<figure><figcaption>{words}</figcaption>{content_html}</figure>"
 
 
-def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> str:
+def chart(name: str, title: str, description: str, draw: Callable[[Frame], str]) -> str:
     """The same chart for wide and for narrow screens; the style sheet shows one of them."""
-    both = (("wide", WIDE), ("narrow", NARROW))
+    screens = (("wide", WIDE), ("narrow", NARROW))
     return "".join(
-        f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, about, width))}</div>'
-        for kind, width in both
+        f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, description, width))}</div>'
+        for kind, width in screens
     )
 
 

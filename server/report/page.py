@@ -42,7 +42,7 @@ def render(
         examples: synthetic images only: ``site``, ``caption``, and base64 PNGs ``image``,
             ``truth``, ``prediction`` (transparent overlays).
     """
-    parts = (
+    sections = (
         _summary(report),
         quality.results(report),
         learning_curves.curves(report, rounds),
@@ -55,13 +55,15 @@ def render(
         privacy.privacy(report),
         run_details.repeat(report),
     )
-    foot = (
+    footer = (
         '<footer class="note">One seed gives one result: repeat the run with other seeds '
         "before relying on small differences.</footer>"
     )
     name = table(report.get("study")).get("name", "Study")
     return document(
-        f"{name} – Consilium report", CSS, f"{_title(report)}<main>{''.join(parts)}</main>{foot}"
+        f"{name} – Consilium report",
+        CSS,
+        f"{_title(report)}<main>{''.join(sections)}</main>{footer}",
     )
 
 
@@ -100,9 +102,9 @@ def _facts(report: Report) -> list[str]:
 
 def _missing(report: Report) -> list[str]:
     """Who and what is not in the numbers; the section on the hospitals has the reasons."""
-    away = len(table(report.get("excluded")))
+    excluded = len(table(report.get("excluded")))
     images = run_details.left_out(report)
-    return [f"{away} excluded"] * (away > 0) + [f"{plural(images, 'image')} left out"] * (
+    return [f"{excluded} excluded"] * (excluded > 0) + [f"{plural(images, 'image')} left out"] * (
         images > 0
     )
 
@@ -110,7 +112,7 @@ def _missing(report: Report) -> list[str]:
 def _summary(report: Report) -> str:
     judgement = verdict.judge(report)
     lead, *rest = judgement.sentences
-    more = f"<p>{escape(' '.join(rest))}</p>" if rest else ""
+    explanation = f"<p>{escape(' '.join(rest))}</p>" if rest else ""
     command = (
         f'<pre tabindex="0"><code>{escape(judgement.command)}</code></pre>'
         if judgement.command
@@ -120,7 +122,7 @@ def _summary(report: Report) -> str:
         "summary",
         "In short",
         f'<p class="lead">{escape(lead)}</p>',
-        more,
+        explanation,
         command,
         _figures(report),
     )
@@ -132,18 +134,20 @@ def _figures(report: Report) -> str:
 
 def _scores(report: Report) -> str:
     key = str(report.get("primary", ""))
-    m = metric(key)
+    measure = metric(key)
     averages = {model: site_results.average(report, model, key) for model in quality.NAMES}
     names = {"federated": "Federated", "local": "Own models", "pooled": "Pooled images"}
     notes = {
-        "federated": f"mean {m.name}{_over(report, 'federated', ' of')}",
+        "federated": f"mean {measure.name}{_over(report, 'federated', ' of')}",
         "local": f"trained alone{_over(report, 'local', ', mean of')}",
         "pooled": f"all images in one place{_over(report, 'pooled', ', mean of')}",
     }
-    shown = "".join(
-        _figure(names[k], m.show(v), notes[k], k) for k, v in averages.items() if v is not None
+    figures = "".join(
+        _figure(names[k], measure.show(v), notes[k], k)
+        for k, v in averages.items()
+        if v is not None
     )
-    return shown + _ratio(report, key, averages["federated"], averages["pooled"])
+    return figures + _ratio(report, key, averages["federated"], averages["pooled"])
 
 
 def _over(report: Report, model: str, words: str) -> str:
@@ -175,22 +179,22 @@ def _gain(report: Report) -> str:
 
 def _costs(report: Report) -> str:
     seconds = table(report.get("seconds"))
-    moved = table(report.get("bytes"))
-    up = finite(moved.get("up"))
-    down = finite(moved.get("down"))
-    whole_time = finite(seconds.get("total"))
+    traffic = table(report.get("bytes"))
+    up = finite(traffic.get("up"))
+    down = finite(traffic.get("down"))
+    total = finite(seconds.get("total"))
     training = finite(seconds.get("training"))
-    shown = _figure(
+    figures = _figure(
         "Rounds",
         f"{whole(report.get('rounds'))}",
         f"of {whole(report.get('rounds_planned'))} planned",
     )
-    shown += (
-        _figure("Time", duration(whole_time), f"training {duration(training)}")
-        if whole_time is not None
+    figures += (
+        _figure("Time", duration(total), f"training {duration(training)}")
+        if total is not None
         else ""
     )
-    return shown + (
+    return figures + (
         _figure("Data moved", size(up + down), f"{size(up)} up, {size(down)} down")
         if up is not None and down is not None
         else ""

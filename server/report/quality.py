@@ -34,15 +34,15 @@ def present(report: Report) -> dict[str, str]:
 
 def keys(report: Report) -> list[str]:
     """Every metric, the primary one first."""
-    parts = [table(part) for part in table(report.get("metrics")).values()]
+    scores = [table(score) for score in table(report.get("metrics")).values()]
     names = {
         k: None
-        for part in parts
-        for row in (*table(part.get("sites")).values(), part.get("mean"))
+        for score in scores
+        for row in (*table(score.get("sites")).values(), score.get("mean"))
         for k in table(row)
     }
-    first = [k for k in (report.get("primary"),) if k in names]
-    return [str(k) for k in (*first, *(k for k in names if k not in first))]
+    primary = [k for k in (report.get("primary"),) if k in names]
+    return [str(k) for k in (*primary, *(k for k in names if k not in primary))]
 
 
 def results(report: Report) -> str:
@@ -92,25 +92,25 @@ def _summed(report: Report) -> str:
 
 def _means(report: Report, models: Mapping[str, str], metrics: Sequence[str]) -> str:
     """One row a metric: what is known where every hospital keeps its own results to itself."""
-    over = {model: site_results.hospitals(report, model) for model in models}
+    counts = dict.fromkeys(site_results.hospitals(report, model) for model in models)
     heads = ["Mean of the hospitals", *(name.capitalize() for name in models.values())]
-    shown = [
+    rows = [
         [
             _explained(report, key),
             *(metric(key).show(site_results.average(report, k, key)) for k in models),
         ]
         for key in metrics
     ]
-    many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
+    hospitals = " and ".join(plural(count, "hospital") for count in counts)
     caption = (
-        f"Means over {many}, summed under masks, on each hospital's own test patients, "
+        f"Means over {hospitals}, summed under masks, on each hospital's own test patients, "
         "whom no model has seen in training."
     )
     note = (
         "No hospital's own result left it, so there are no values and no confidence "
         "intervals of single hospitals here."
     )
-    return grid(caption, heads, shown) + paragraph(note, "note")
+    return grid(caption, heads, rows) + paragraph(note, "note")
 
 
 def _explained(report: Report, key: str) -> str:
@@ -140,7 +140,7 @@ def _clearly(models: Mapping[str, str]) -> str:
 
 
 def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
-    m = metric(key)
+    measure = metric(key)
     rows = [
         (
             f"{site} (n = {site_results.tested(report, site)})"
@@ -152,29 +152,29 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
         if not site_results.is_concealed(report, models, site)
     ]
     averages = result_table.averages(report, models, key)
-    over = result_table.over(report, models)
-    labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
-    top = (over, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
+    mean_name = result_table.mean_name(report, models)
+    labels = {k: f"{name} {measure.show(averages[k])}" for k, name in models.items()}
+    mean_row = (mean_name, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
     direction = "higher is better →" if site_results.higher(report, key) else "← lower is better"
     description = (
-        f"{m.name} on test patients, {over[0].lower() + over[1:]}: "
+        f"{measure.name} on test patients, {mean_name[0].lower() + mean_name[1:]}: "
         f"{', '.join(labels.values())}. The table below holds every value."
     )
-    ends = (0.0, 1.0) if m.share else (0.0, None)
+    ends = (0.0, 1.0) if measure.share else (0.0, None)
     draw = partial(
         dot_plot.draw,
-        rows=[top, *rows],
+        rows=[mean_row, *rows],
         kinds=list(models),
-        axis_name=f"{m.name}, {direction}",
+        axis_name=f"{measure.name}, {direction}",
         ends=ends,
     )
     caption = "Each hospital's own test patients, whom no model has seen in training. " + _whiskers(
         report, models, key
     )
     return figure(
-        f"{m.name} at every hospital",
+        f"{measure.name} at every hospital",
         caption,
-        chart("dots", f"{m.name} at every hospital", description, draw),
+        chart("dots", f"{measure.name} at every hospital", description, draw),
     )
 
 

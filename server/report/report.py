@@ -48,12 +48,12 @@ class FinishedRun:
         The heads of the hospitals' records go to ``audit/heads.jsonl``.
         """
         line = {**dataclasses.asdict(record), "learning_rate": learning_rate}
-        signed = line.pop("heads")
-        if signed:
+        heads = line.pop("heads")
+        if heads:
             (self.folder / "audit").mkdir(exist_ok=True)
             append_log.append(
                 self.folder / "audit" / "heads.jsonl",
-                {"round": record.round, "heads": signed},
+                {"round": record.round, "heads": heads},
                 files.SHARED,
             )
         if validation is not None:
@@ -75,7 +75,7 @@ class FinishedRun:
         )
 
 
-def assemble(  # one argument for each part of the report
+def assemble(
     study: Study,
     status: str,
     roster: Participants,
@@ -84,9 +84,21 @@ def assemble(  # one argument for each part of the report
     cross: Mapping[str, Any] | None,
     seconds: float,
     traffic: Mapping[str, int],
-    more: Mapping[str, Any],
+    environment: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The content of ``report.json`` (keys as in the outside contract, and more)."""
+    """The content of ``report.json`` (keys as in the outside contract, and more).
+
+    Args:
+        study: what was asked for.
+        status: ``finished``, ``interrupted`` or ``failed``.
+        roster: the hospitals, and those that were excluded.
+        rounds: the lines of ``rounds.jsonl``.
+        scores: of every model, by its name.
+        cross: every model at every hospital, where that was asked for.
+        seconds: that the run took.
+        traffic: bytes up and down.
+        environment: further entries: engine, computers, versions and the like.
+    """
     task = networks.task(study)
     refused = [{"round": r["round"], **item} for r in rounds for item in r["refused"]]
     report = {
@@ -95,10 +107,7 @@ def assemble(  # one argument for each part of the report
         "rounds": len(rounds),
         "rounds_planned": study.federation.rounds,
         "seed": study.seed,
-        "sites": {
-            m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {}
-            for m in roster.members
-        },
+        "sites": _sites(roster),
         "totals": _totals(roster),
         "excluded": dict(roster.excluded),
         "primary": task.primary,
@@ -109,7 +118,7 @@ def assemble(  # one argument for each part of the report
         "refused": refused,
         "privacy": disclosure.privacy(study, roster, rounds, scores),
         "versions": _versions(),
-        **more,
+        **environment,
     }
     if cross is not None:
         report["cross"] = cross
@@ -133,6 +142,13 @@ def _seconds(total: float, rounds: Sequence[Mapping[str, Any]]) -> dict[str, flo
     training = sum(r["training_seconds"] for r in rounds)
     in_rounds = sum(r["seconds"] for r in rounds)
     return {"total": total, "training": training, "overhead": in_rounds - training}
+
+
+def _sites(roster: Participants) -> dict[str, dict[str, Any]]:
+    """Every hospital's counts; empty where it keeps them to itself."""
+    return {
+        m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {} for m in roster.members
+    }
 
 
 def _totals(roster: Participants) -> dict[str, int]:

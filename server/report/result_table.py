@@ -28,7 +28,7 @@ def averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, f
     }
 
 
-def over(report: Report, models: Mapping[str, str]) -> str:
+def mean_name(report: Report, models: Mapping[str, str]) -> str:
     """What the models' means are means of."""
     shared = sum(site_results.is_shared(report, models, s) for s in site_results.sites(report))
     return (
@@ -44,7 +44,7 @@ def draw(report: Report, models: Mapping[str, str], key: str) -> str:
     Args:
         models: those that were scored, with the name each goes by.
     """
-    m = metric(key)
+    measure = metric(key)
     compared = _is_compared(models)
     heads = [
         "Hospital",
@@ -53,12 +53,12 @@ def draw(report: Report, models: Mapping[str, str], key: str) -> str:
     ]
     rows = [_row(report, models, site, key) for site in site_results.sites(report)]
     means = averages(report, models, key)
-    foot = [over(report, models), *(m.show(v) for v in means.values())]
+    known_means = [mean_name(report, models), *(measure.show(v) for v in means.values())]
     if compared:
-        foot.append(m.difference(m.gap(means["federated"], means["local"])))
+        known_means.append(measure.difference(measure.gap(means["federated"], means["local"])))
     better = "Higher is better." if site_results.higher(report, key) else "Lower is better."
-    feet = [foot, *_masked_means(report, models, key)]
-    return grid(f"{m.meaning} {better}", heads, rows, feet)
+    feet = [known_means, *_masked_means(report, models, key)]
+    return grid(f"{measure.meaning} {better}", heads, rows, feet)
 
 
 def _row(report: Report, models: Mapping[str, str], site: str, key: str) -> list[str]:
@@ -73,7 +73,7 @@ def _masked_means(report: Report, models: Mapping[str, str], key: str) -> list[l
     counts = {site_results.hospitals(report, k) for k in models if site_results.hidden(report, k)}
     rows = []
     for count in sorted(counts):
-        shown = [
+        means = [
             site_results.average(report, k, key)
             if site_results.hidden(report, k) > 0 and site_results.hospitals(report, k) == count
             else None
@@ -82,7 +82,7 @@ def _masked_means(report: Report, models: Mapping[str, str], key: str) -> list[l
         rows.append(
             [
                 f"Mean of all {plural(count, 'hospital')}",
-                *(metric(key).show(value) for value in shown),
+                *(metric(key).show(value) for value in means),
                 *(["–"] if _is_compared(models) else []),
             ]
         )
@@ -104,20 +104,24 @@ def _tested(report: Report, site: str) -> str:
 
 
 def _value(report: Report, model: str, site: str, key: str) -> str:
-    m = metric(key)
+    measure = metric(key)
     interval = site_results.interval(report, model, site, key)
-    bounds = f"<small>[{m.bare(interval[0])}, {m.bare(interval[1])}]</small>" if interval else ""
+    bounds = (
+        f"<small>[{measure.bare(interval[0])}, {measure.bare(interval[1])}]</small>"
+        if interval
+        else ""
+    )
     if site_results.few(report, site) and site_results.resampled(report, model, site, key):
         bounds = '<small class="say">too few patients for an interval</small>'
-    return m.show(site_results.value(report, model, site, key)) + bounds
+    return measure.show(site_results.value(report, model, site, key)) + bounds
 
 
 def _against(report: Report, site: str, key: str) -> str:
     pair = site_results.pair(report, "local", site, key)
     if pair is None:
         return "–"
-    m = metric(key)
-    ours = site_results.value(report, "federated", site, key)
+    measure = metric(key)
+    federated = site_results.value(report, "federated", site, key)
     own = site_results.value(report, "local", site, key)
-    say = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
-    return f"{m.difference(m.gap(ours, own))}<small>{say}</small>"
+    outcome = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
+    return f"{measure.difference(measure.gap(federated, own))}<small>{outcome}</small>"

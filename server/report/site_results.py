@@ -88,8 +88,8 @@ def sites(report: Mapping[str, Any]) -> list[str]:
 
 def hospitals(report: Mapping[str, Any], model: str) -> int:
     """How many hospitals a model's mean is over: as reported, else those with results."""
-    part = table(table(report.get("metrics")).get(model))
-    return max(whole(part.get("hospitals")), len(table(part.get("sites"))))
+    scores = table(table(report.get("metrics")).get(model))
+    return max(whole(scores.get("hospitals")), len(table(scores.get("sites"))))
 
 
 def hidden(report: Mapping[str, Any], model: str = "federated") -> int:
@@ -127,11 +127,9 @@ def voids(report: Mapping[str, Any]) -> int:
 def average(report: Mapping[str, Any], model: str, key: str) -> float | None:
     """A model's mean over the hospitals: as reported, else of the values that exist."""
     stated = finite(table(table(table(report.get("metrics")).get(model)).get("mean")).get(key))
-    return (
-        stated
-        if stated is not None
-        else mean(value(report, model, site, key) for site in sites(report))
-    )
+    if stated is not None:
+        return stated
+    return mean(value(report, model, site, key) for site in sites(report))
 
 
 def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | None:
@@ -140,12 +138,13 @@ def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | N
     theirs = value(report, other, site, key)
     if ours is None or theirs is None:
         return None
-    first = interval(report, "federated", site, key)
-    second = interval(report, other, site, key)
-    apart = (
-        first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
-    )
-    return Pair(outcome(ours, theirs, key, report), first is not None and second is not None, apart)
+    our_interval = interval(report, "federated", site, key)
+    their_interval = interval(report, other, site, key)
+    direction = outcome(ours, theirs, key, report)
+    if our_interval is None or their_interval is None:
+        return Pair(direction, measured=False, apart=False)
+    apart = our_interval[0] > their_interval[1] or their_interval[0] > our_interval[1]
+    return Pair(direction, measured=True, apart=apart)
 
 
 def outcome(ours: float, theirs: float, key: str, report: Mapping[str, Any]) -> Outcome:
@@ -181,7 +180,8 @@ def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float
     The stated means if that is every hospital, or none.
     """
     both = list(compared(report, other, key))
-    part = both and (hidden(report) or hidden(report, other))
+    some_hidden = both and (hidden(report) or hidden(report, other))
+    # A mean that is also over hospitals without the other model would compare unequal patients.
     one_only = [
         s
         for s in sites(report)
@@ -189,7 +189,7 @@ def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float
         and (value(report, "federated", s, key), value(report, other, s, key)) != (None, None)
     ]
     stated = (average(report, "federated", key), average(report, other, key))
-    if not (one_only or part) and stated[0] is not None and stated[1] is not None:
+    if not (one_only or some_hidden) and stated[0] is not None and stated[1] is not None:
         return stated[0], stated[1]
     ours, theirs = (
         [value(report, model, site, key) for site in both] for model in ("federated", other)

@@ -1,8 +1,7 @@
-"""The report's style sheet: two accent colours (blue: federated, ochre.
+"""The report's style sheet, for light and dark screens and for print.
 
-What it is compared with), light, dark and print.
-
-Shapes repeat what colours say.
+It has two accent colours: blue is the federated model, ochre what it is compared with. Shapes
+repeat what colours say.
 """
 
 from __future__ import annotations
@@ -190,6 +189,7 @@ _SCREENS = """
 """
 
 SHADES = 9
+"""Steps of the heat map's colours."""
 _BRIGHT_SHARES = (0.04, 0.13, 0.23, 0.33, 0.43, 0.54, 0.86, 0.93, 1.0)
 _DARK_SHARES = (0.04, 0.12, 0.2, 0.3, 0.4, 0.7, 0.8, 0.9, 1.0)
 
@@ -203,13 +203,12 @@ def _shades(
     over.
     """
     rules = []
-    for i, share in enumerate(shares):
+    for number, share in enumerate(shares):
         colour = "".join(
             f"{round(p + (a - p) * share):02x}" for a, p in zip(accent, paper, strict=True)
         )
-        rules.append(
-            f".s{i}{{background:#{colour};color:var({'--flip' if i >= flip else '--ink'})}}"
-        )
+        ink = "--flip" if number >= flip else "--ink"
+        rules.append(f".s{number}{{background:#{colour};color:var({ink})}}")
     return "".join(rules)
 
 

@@ -70,7 +70,7 @@ def judge(report: Mapping[str, Any]) -> Verdict:
     pairs = compared(report, "local", key)
     summed = only_means(report, "local", key)
     kind: Kind = _kind(report, pairs, key) if pairs else "unclear" if summed else "missing"
-    lead = (
+    findings = (
         [
             verdict_sentences.lead(report, kind, key),
             verdict_sentences.gains(report, pairs, kind),
@@ -78,15 +78,15 @@ def judge(report: Mapping[str, Any]) -> Verdict:
         if pairs
         else [verdict_sentences.alone(report, key, ours)]
     )
-    lead += verdict_sentences.unknown(report, key, bool(pairs))
+    findings += verdict_sentences.unknown(report, key, bool(pairs))
     pooled = verdict_sentences.pooled(report, key, _negligible(report, "pooled", key))
     absent = _absent(own=bool(pairs) or summed, pooled=bool(pooled))
-    gap = (
+    suggestion = (
         (f"The model was not compared with {absent}; this command adds the comparison:",)
         if absent
         else ()
     )
-    return Verdict(kind, (*opening, *lead, *pooled, *gap), COMPARE if absent else "")
+    return Verdict(kind, (*opening, *findings, *pooled, *suggestion), COMPARE if absent else "")
 
 
 def _absent(*, own: bool, pooled: bool) -> str:

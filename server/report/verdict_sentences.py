@@ -49,31 +49,31 @@ def unfinished(report: Mapping[str, Any]) -> tuple[str, ...]:
 
 def alone(report: Mapping[str, Any], key: str, ours: float) -> str:
     """The federated model's mean where no hospital can be compared."""
-    m = metric(key)
-    over = f" over {plural(hospitals(report, 'federated'), 'hospital')}" if hidden(report) else ""
-    words = (
+    measure = metric(key)
+    scope = f" over {plural(hospitals(report, 'federated'), 'hospital')}" if hidden(report) else ""
+    sentence = (
         "On the patients kept for the final test, the federated model reaches a mean "
-        f"{m.name} of {m.show(ours)}{over}"
+        f"{measure.name} of {measure.show(ours)}{scope}"
     )
     if not only_means(report, "local", key):
-        return f"{words}."
-    own = m.show(average(report, "local", key))
+        return f"{sentence}."
+    own = measure.show(average(report, "local", key))
     return (
-        f"{words}, against {own} over {hospitals(report, 'local')} for the models that the "
+        f"{sentence}, against {own} over {hospitals(report, 'local')} for the models that the "
         "hospitals trained alone."
     )
 
 
-def unknown(report: Mapping[str, Any], key: str, compared_: bool) -> list[str]:
+def unknown(report: Mapping[str, Any], key: str, has_pairs: bool) -> list[str]:
     """What cannot be said because hospitals keep their own results to themselves.
 
     Nothing if none does.
     """
-    kept = hidden(report)
+    concealed = hidden(report)
     total = hospitals(report, "federated")
-    if not kept:
+    if not concealed:
         return []
-    if kept == total:
+    if concealed == total:
         return [
             (
                 "Single hospitals' results were summed under masks, "
@@ -85,19 +85,19 @@ def unknown(report: Mapping[str, Any], key: str, compared_: bool) -> list[str]:
             f"Over all {total} hospitals the federated model's mean is "
             f"{metric(key).show(average(report, 'federated', key))}; "
         )
-        if compared_
+        if has_pairs
         else ""
     )
-    words = (
-        f"{kept} of {total} hospitals {'keeps its' if kept == 1 else 'keep their'} own "
+    sentence = (
+        f"{concealed} of {total} hospitals {'keeps its' if concealed == 1 else 'keep their'} own "
         "results, which are known in the mean only."
     )
-    return [overall + words]
+    return [overall + sentence]
 
 
 def lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
     """The finding and the two means that it rests on."""
-    m = metric(key)
+    measure = metric(key)
     ours, theirs = means(report, "local", key)
     opening = {
         "better": "Training together helped",
@@ -110,15 +110,15 @@ def lead(report: Mapping[str, Any], kind: Kind, key: str) -> str:
     }[kind]
     both = compared(report, "local", key)
     scored = [s for s in sites(report) if value(report, "federated", s, key) is not None]
-    where = (
+    place = (
         f" at the {plural(len(both), 'hospital')} with both"
         if len(both) < len(scored) + hidden(report)
         else ""
     )
     return (
-        f"{opening}: on patients kept for the final test{where}, "
-        f"the federated model reaches a mean {m.name} of {m.show(ours)},"
-        f" against {m.show(theirs)} for the models that the hospitals trained alone."
+        f"{opening}: on patients kept for the final test{place}, "
+        f"the federated model reaches a mean {measure.name} of {measure.show(ours)},"
+        f" against {measure.show(theirs)} for the models that the hospitals trained alone."
     )
 
 
@@ -129,19 +129,19 @@ def gains(report: Mapping[str, Any], pairs: Mapping[str, Pair], kind: Kind) -> s
     }
     gained = len(count["better"])
     total = len(pairs)
-    these = "these " if hidden(report) else ""
+    determiner = "these " if hidden(report) else ""
     if len(count["same"]) == total:
-        nobody = "None of these hospitals" if these else "No hospital"
+        nobody = "None of these hospitals" if determiner else "No hospital"
         return f"{nobody} sees a difference." if total > 1 else "The hospital sees no difference."
     if kind == "level":
         parts = (f"{word} at {len(count[word])}" for word in ("better", "worse") if count[word])
-        first = f"It scores {listed(parts)} of {these}{plural(total, 'hospital')}"
+        finding = f"It scores {listed(parts)} of {determiner}{plural(total, 'hospital')}"
     elif total == 1:
-        first = "The hospital gains" if gained else "The hospital loses"
+        finding = "The hospital gains" if gained else "The hospital loses"
     else:
-        first = f"{gained} of {these}{total} hospitals {'gains' if gained == 1 else 'gain'}"
+        finding = f"{gained} of {determiner}{total} hospitals {'gains' if gained == 1 else 'gain'}"
         lost = [shorten(s, 40) for s in count["worse"] if len(count["worse"]) <= _MOST_NAMES]
-        first += (
+        finding += (
             (
                 f", {listed(lost) or len(count['worse'])} "
                 f"{'loses' if len(count['worse']) == 1 else 'lose'}"
@@ -149,37 +149,37 @@ def gains(report: Mapping[str, Any], pairs: Mapping[str, Pair], kind: Kind) -> s
             if count["worse"]
             else ""
         )
-    return f"{first}{_certainty(pairs, all(few(report, site) for site in pairs))}."
+    return f"{finding}{_certainty(pairs, all(few(report, site) for site in pairs))}."
 
 
 def _certainty(pairs: Mapping[str, Pair], too_few: bool) -> str:
     measured = [p for p in pairs.values() if p.measured]
-    touching = sum(not p.apart for p in measured)
+    overlapping = sum(not p.apart for p in measured)
     if not measured:
-        why = (
+        reason = (
             "too few patients were tested for confidence intervals"
             if too_few
             else "there are no confidence intervals"
         )
-        return f"; {why}, so chance cannot be told from effect"
-    if touching == 0:
+        return f"; {reason}, so chance cannot be told from effect"
+    if overlapping == 0:
         return (
             ", and the 95 % confidence intervals do not "
             f"overlap{'' if len(measured) == 1 else ' at any of them'}"
         )
-    if touching == len(measured):
-        where = (
+    if overlapping == len(measured):
+        place = (
             ""
-            if touching == 1
+            if overlapping == 1
             else " everywhere"
-            if touching == len(pairs)
+            if overlapping == len(pairs)
             else " wherever there are any"
         )
         return (
-            f", but the 95 % confidence intervals overlap{where}, so the difference may be chance"
+            f", but the 95 % confidence intervals overlap{place}, so the difference may be chance"
         )
     return (
-        f"; at {touching} of {len(measured)} the 95 % confidence intervals overlap, "
+        f"; at {overlapping} of {len(measured)} the 95 % confidence intervals overlap, "
         "so the difference there may be chance"
     )
 
@@ -193,7 +193,7 @@ def pooled(report: Mapping[str, Any], key: str, negligible: bool) -> tuple[str, 
     pairs = compared(report, "pooled", key)
     if not pairs and not only_means(report, "pooled", key):
         return ()
-    m = metric(key)
+    measure = metric(key)
     ours, theirs = means(report, "pooled", key)
     share = (
         f" ({100 * ours / theirs:.1f} % of it)"
@@ -201,25 +201,27 @@ def pooled(report: Mapping[str, Any], key: str, negligible: bool) -> tuple[str, 
         else ""
     )
     measured = sum(p.measured for p in pairs.values())
-    touching = sum(p.measured and not p.apart for p in pairs.values())
+    overlapping = sum(p.measured and not p.apart for p in pairs.values())
     overlap = (
-        f"; the intervals overlap at {touching} of {plural(measured, 'hospital')}"
+        f"; the intervals overlap at {overlapping} of {plural(measured, 'hospital')}"
         if measured
         else ""
     )
-    where = (
+    scope = (
         f" and scored at the {plural(len(pairs), 'hospital')} with both"
         if pairs and hidden(report)
         else ""
     )
-    gap = m.show(abs(m.gap(ours, theirs) or 0.0))
-    place = {"same": "level with", "better": f"{gap} better than", "worse": f"{gap} short of"}
+    gap = measure.show(abs(measure.gap(ours, theirs) or 0.0))
+    positions = {"same": "level with", "better": f"{gap} better than", "worse": f"{gap} short of"}
     comparison = (
-        "not measurably different from" if negligible else place[outcome(ours, theirs, key, report)]
+        "not measurably different from"
+        if negligible
+        else positions[outcome(ours, theirs, key, report)]
     )
     return (
         (
             f"The federated model is {comparison} a model trained on all images pooled in one "
-            f"place{where}, at {m.show(theirs)}{share}{overlap}."
+            f"place{scope}, at {measure.show(theirs)}{share}{overlap}."
         ),
     )

@@ -185,7 +185,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def shorten(name: str, length: int) -> str:
-    """``name`` in ``room`` characters (East Asian ones count twice).
+    """``name`` in ``length`` characters (East Asian ones count twice).
 
     The middle goes, so that names that differ at the end stay apart.
     """

@@ -60,8 +60,8 @@ def _merge(group: Sequence[Stack]) -> Stack:
 def _bars(stacks: Sequence[Stack], up: Axis, slot: float, bottom: float) -> str:
     width = min(28.0, slot * 0.72)
     body = ""
-    for i, (_, lower, upper) in enumerate(stacks):
-        x = _LEFT + (i + 0.5) * slot - width / 2
+    for place, (_, lower, upper) in enumerate(stacks):
+        x = _LEFT + (place + 0.5) * slot - width / 2
         middle = up.at(lower)
         peak = up.at(lower + upper)
         body += _bar("first", x, middle, width, bottom - middle)
@@ -74,6 +74,7 @@ def _labelled(merged: Sequence[Stack], slot: float) -> list[int]:
 
     Round numbers of it, or every so many bars if rounds were merged.
     """
+    # A label needs 28 units to stand apart from the next.
     every = max(1, math.ceil(round_step(28 / slot))) if slot < 28 else 1
     round_ones = [i for i, bar in enumerate(merged) if bar[0] % every == 0]
     return (

@@ -103,11 +103,11 @@ def _groups(
 
 
 def _row_name(frame: Frame, name: str, y: float, height: float) -> str:
-    full = f"<title>{escape(name)}</title>"
+    title = f"<title>{escape(name)}</title>"
     if frame.narrow:
         room = int(frame.width / CHARACTER) - 2
-        return words("name", 0, y + 12, shorten(name, room), extra=full)
-    return words("name", 0, y + 8 + height / 2 + 4, shorten(name, 25), extra=full)
+        return words("name", 0, y + 12, shorten(name, room), extra=title)
+    return words("name", 0, y + 8 + height / 2 + 4, shorten(name, 25), extra=title)
 
 
 def _dot(kind: str, mark: Mark, scale: Axis, y: float, edge: float, labelled: bool) -> str:

@@ -58,14 +58,13 @@ def draw(
     curves = "".join(
         _curve(series[name], across, up, "main" if name == main else "thin", name) for name in names
     )
-    last = {name: _present(series[name])[-1:] for name in names if few or name == main}
-    labels = _end_labels(
-        {name: (across.at(x), up.at(y)) for name, points in last.items() for x, y in points},
-        main,
-        (_TOP, bottom),
-        right,
-        margin,
-    )
+    last = {
+        name: (across.at(x), up.at(y))
+        for name in names
+        if few or name == main
+        for x, y in _present(series[name])[-1:]
+    }
+    labels = _end_labels(last, main, (_TOP, bottom), right, margin)
     grid = _grid(up, _LEFT, right, axis_name) + _rounds(across, bottom, right)
     return svg(frame, height, grid + curves + labels)
 
@@ -77,19 +76,19 @@ def _end_labels(
     right: float,
     margin: float,
 ) -> str:
-    drawn = ""
+    labels = ""
     for y, name in apart([(y, name) for name, (_, y) in last.items()], 14, *rows):
         kind = "main" if name == main else "thin"
         x, from_y = last[name]
-        drawn += line(f"leader {kind}", x + 4, from_y, right + 16, y) if x + 4 < right + 16 else ""
-        drawn += words(
+        labels += line(f"leader {kind}", x + 4, from_y, right + 16, y) if x + 4 < right + 16 else ""
+        labels += words(
             f"direct {kind}",
             right + 20,
             y + 4,
             shorten(name, int((margin - 22) / CHARACTER)),
             extra=f"<title>{escape(name)}</title>",
         )
-    return drawn
+    return labels
 
 
 def _present(points: Points) -> list[tuple[float, float]]:
@@ -97,6 +96,7 @@ def _present(points: Points) -> list[tuple[float, float]]:
 
 
 def _curve(points: Points, across: Axis, up: Axis, kind: str, name: str) -> str:
+    # A group keeps its last value, so that the line ends where the text says that it ends.
     thinned = thin(points, lambda group: (_present(group) or group)[-1])
     pieces: list[list[tuple[float, float]]] = [[]]
     for x, y in thinned:
@@ -130,6 +130,9 @@ def _grid(scale: Axis, left: float, right: float, name: str) -> str:
 
 
 def _rounds(across: Axis, bottom: float, right: float) -> str:
-    whole = [t for t in across.ticks if across.step >= 1 or abs(t - round(t)) < 1e-6]
-    ticks = "".join(words("tick", across.at(t), bottom + 20, f"{t:.0f}", "middle") for t in whole)
+    # A short run's axis has ticks between the rounds, and there are no half rounds.
+    whole_rounds = [t for t in across.ticks if across.step >= 1 or abs(t - round(t)) < 1e-6]
+    ticks = "".join(
+        words("tick", across.at(t), bottom + 20, f"{t:.0f}", "middle") for t in whole_rounds
+    )
     return ticks + words("axis", right, bottom + 36, "round", "end")

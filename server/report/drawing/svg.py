@@ -34,7 +34,7 @@ class Frame:
 
     id: str
     title: str
-    about: str
+    description: str
     width: int = 760
 
     @property
@@ -81,14 +81,16 @@ def axis(
     It has a margin of ``pad`` of their span, but not beyond ``low`` and ``high``. Without values it
     is [0, 1]; with nothing but zeros, all of [``low``, ``high``] where both are known.
     """
-    kept = list(values)
-    if low is not None and high is not None and not any(kept):
-        kept += [low, high]
-    first = min(kept, default=0.0)
-    last = max(kept, default=1.0)
+    numbers = list(values)
+    if low is not None and high is not None and not any(numbers):
+        numbers += [low, high]
+    first = min(numbers, default=0.0)
+    last = max(numbers, default=1.0)
     margin = (last - first) * pad
+    # Equal values would leave no span to divide, so the axis gets one around them.
     if last - first <= 1e-6 * max(abs(first), abs(last), 1e-3):
         margin = max(0.05 * abs(last), 0.005)
+    # A value beyond the ends, which no metric should have, is shown all the same.
     smallest = first - margin if low is None else max(first - margin, min(low, first))
     largest = last + margin if high is None else min(last + margin, max(high, last))
     step = round_step((largest - smallest) / count)
@@ -154,4 +156,4 @@ def words(
 
 def svg(frame: Frame, height: float, body: str) -> str:
     """The image around its content."""
-    return html.svg(frame.id, frame.title, frame.about, (frame.width, height), body)
+    return html.svg(frame.id, frame.title, frame.description, (frame.width, height), body)
