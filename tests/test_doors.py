@@ -253,6 +253,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "common/storage",
         "common/study",
     ),
+    "server/report/drawing": ("server/report/wording.py", "common/*.py"),
 }
 """Folders and files that a folder may import besides itself.
 

@@ -62,25 +62,26 @@ def privacy(
     }
     if not masked:
         return {**entry, "statement": _PLAIN}
-    details, discreet = _details(study, roster, rounds), _discreet(roster)
-    points = {
+    details = _details(study, roster, rounds)
+    private_sites = _private_sites(roster)
+    sentences = {
         "sums": _sums(details),
         "collusion": _collusion(details, study.secure_aggregation.colluders),
-        "shared": _shared(discreet, len(roster.members)),
-        **_subtraction(study, roster, rounds, discreet),
+        "shared": _shared(private_sites, len(roster.members)),
+        **_subtraction(study, roster, rounds, private_sites),
         "open": _OPEN,
         **({"compared": _COMPARED} if "local" in scores or "pooled" in scores else {}),
     }
     return {
         **entry,
-        "statement": " ".join(points.values()),
-        "points": points,
+        "statement": " ".join(sentences.values()),
+        "points": sentences,
         "details": details,
-        "kept": discreet,
+        "kept": private_sites,
     }
 
 
-def _discreet(roster: Participants) -> dict[str, list[str]]:
+def _private_sites(roster: Participants) -> dict[str, list[str]]:
     counts = [m.site for m in roster.members if not m.counts]
     return {"counts": counts, "metrics": [m.site for m in roster.members if not m.tells_metrics]}
 
@@ -88,10 +89,8 @@ def _discreet(roster: Participants) -> dict[str, list[str]]:
 def _details(
     study: Study, roster: Participants, rounds: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    section, sums = (
-        study.secure_aggregation,
-        [line["secure"] for line in rounds if line.get("secure")],
-    )
+    section = study.secure_aggregation
+    sums = [line["secure"] for line in rounds if line.get("secure")]
     largest = max((int(s["cohort"]) for s in sums), default=len(roster.members))
     missed = Counter(str(site) for s in sums for site in s["dropped"])
     return {
@@ -111,7 +110,7 @@ def _details(
 
 def _sums(details: Mapping[str, Any]) -> str:
     smallest = details["smallest_sum"]
-    happened = (
+    opened = (
         f"; the smallest in this run is over {smallest}"
         if smallest is not None
         else "; in this run none was opened"
@@ -119,7 +118,7 @@ def _sums(details: Mapping[str, Any]) -> str:
     return (
         "Scans stayed in each hospital's folder; the server added up masked changes of "
         "the model, and can read only sums of them "
-        f"over at least {plural(details['min_cohort'], 'hospital')}{happened}."
+        f"over at least {plural(details['min_cohort'], 'hospital')}{opened}."
     )
 
 
@@ -136,17 +135,17 @@ def _collusion(details: Mapping[str, Any], colluders: int) -> str:
             "This holds against a server that works alone; it is not promised against a "
             "server that works together with a hospital."
         )
-    together = "one hospital" if tolerated == 1 else f"up to {tolerated} hospitals"
+    colluding = "one hospital" if tolerated == 1 else f"up to {tolerated} hospitals"
     return (
-        f"It would still hold if {together} of {details['hospitals']} worked together "
+        f"It would still hold if {colluding} of {details['hospitals']} worked together "
         "with the server: "
         "they would learn the sum of the other hospitals' changes, and no single one."
     )
 
 
-def _shared(discreet: Mapping[str, Sequence[str]], hospitals: int) -> str:
+def _shared(private_sites: Mapping[str, Sequence[str]], hospitals: int) -> str:
     counts, metrics = (
-        _own_numbers(len(discreet[kind]), hospitals) for kind in ("counts", "metrics")
+        _own_numbers(len(private_sites[kind]), hospitals) for kind in ("counts", "metrics")
     )
     if counts == metrics:
         return f"Numbers of patients and images, and losses and metrics over many images, {counts}."
@@ -159,28 +158,31 @@ def _subtraction(
     study: Study,
     roster: Participants,
     rounds: Sequence[Mapping[str, Any]],
-    discreet: Mapping[str, Sequence[str]],
+    private_sites: Mapping[str, Sequence[str]],
 ) -> dict[str, str]:
-    """What follows of hospitals that keep their numbers, if sums are subtracted from each other and what others told from sums."""
-    sites, sums = (
-        [m.site for m in roster.members],
-        [line["accepted"] for line in rounds if line.get("secure")],
+    """What follows of hospitals that keep their numbers.
+
+    Sums can be subtracted from each other, and what others told from sums.
+    """
+    sites = [m.site for m in roster.members]
+    sums = [line["accepted"] for line in rounds if line.get("secure")]
+    open_counts, open_metrics = (
+        [site for site in sites if site not in private_sites[kind]]
+        for kind in ("counts", "metrics")
     )
-    counts, metrics = (
-        {site for site in sites if site not in discreet[kind]} for kind in ("counts", "metrics")
-    )
-    counted = _keepers(sites, [[site] for site in counts], discreet["counts"])
+    # A hospital's own number is a sum over that hospital alone.
+    singles = [[site] for site in open_counts]
+    counted = _determined(sites, singles, private_sites["counts"])
     weight = {"patients": "training patients", "images": "training images"}.get(
         study.federation.weight
     )
-    weighed = (
-        _keepers(sites, [*sums, *([site] for site in counts)], discreet["counts"]) if weight else []
-    )
-    lone = {
+    weighed = _determined(sites, [*sums, *singles], private_sites["counts"]) if weight else []
+    # Metrics change with the model, so sums of different rounds cannot be subtracted.
+    only_ones = {
         site
         for names in (sites, *sums)
-        if len(hidden := set(names) - metrics) == 1
-        for site in hidden
+        if len(private := set(names).difference(open_metrics)) == 1
+        for site in private
     }
     parts = [
         (
@@ -190,19 +192,19 @@ def _subtraction(
         for subject, names in (
             ("the numbers of patients and images", counted),
             (f"the number of {weight}", [site for site in weighed if site not in counted]),
-            ("losses or metrics", sorted(lone)),
+            ("losses or metrics", sorted(only_ones)),
         )
         if names
     ]
-    how = "By subtracting sums from each other, and what hospitals told from sums"
-    return {"subtraction": f"{how}, the server can work out {listed(parts)}."} if parts else {}
+    means = "By subtracting sums from each other, and what hospitals told from sums"
+    return {"subtraction": f"{means}, the server can work out {listed(parts)}."} if parts else {}
 
 
-def _keepers(
-    sites: Sequence[str], sums: Sequence[Sequence[str]], discreet: Sequence[str]
+def _determined(
+    sites: Sequence[str], sums: Sequence[Sequence[str]], private_sites: Sequence[str]
 ) -> list[str]:
-    solved = solvable(sites, sums)
-    return [site for site in discreet if site in solved]
+    determined = solvable(sites, sums)
+    return [site for site in private_sites if site in determined]
 
 
 def solvable(sites: Sequence[str], sums: Iterable[Iterable[str]]) -> set[str]:
@@ -215,18 +217,19 @@ def solvable(sites: Sequence[str], sums: Iterable[Iterable[str]]) -> set[str]:
         return set()
     rows = {frozenset(sites), *(frozenset(names) for names in sums)}
     matrix = np.array([[site in row for site in sites] for row in rows], np.float64)
-    values, vectors = np.linalg.eigh(matrix.T @ matrix)
-    spanning = vectors[:, values > 1e-9 * max(1.0, float(values[-1]))]
-    inside = (spanning**2).sum(axis=1)
-    return {site for site, share in zip(sites, inside, strict=True) if share > 1 - 1e-6}
+    eigenvalues, eigenvectors = np.linalg.eigh(matrix.T @ matrix)
+    # Eigenvectors of an eigenvalue that is zero but for rounding are outside the row space.
+    spanning = eigenvectors[:, eigenvalues > 1e-9 * max(1.0, float(eigenvalues[-1]))]
+    diagonal = (spanning**2).sum(axis=1)
+    return {site for site, share in zip(sites, diagonal, strict=True) if share > 1 - 1e-6}
 
 
-def _own_numbers(discreet: int, hospitals: int) -> str:
-    if discreet == 0:
+def _own_numbers(private: int, hospitals: int) -> str:
+    if private == 0:
         return "were told to the server by every hospital for itself, as its policy allows"
-    if discreet == hospitals:
+    if private == hospitals:
         return "left the hospitals in masked sums only"
     return (
-        f"were told to the server by {hospitals - discreet} of {hospitals} hospitals for "
+        f"were told to the server by {hospitals - private} of {hospitals} hospitals for "
         "themselves, and left the others in masked sums only"
     )

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from common.html import classed, escape, scroll
-from server.report.svg import Frame
+from server.report.drawing.svg import Frame
 
-WIDE, NARROW, HALF = 760, 360, 364
+WIDE = 760
+NARROW = 360
+HALF = 364
+"""A chart's width in view-box units: on a wide and on a narrow screen, and beside another chart."""
 
 
 def paragraph(words: str, kind: str = "") -> str:
@@ -43,14 +46,15 @@ def grid(
 
     The last cell of a row with fewer cells than there are headings spans the rest.
     """
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    head_cells = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     body = "".join(_row(row, len(heads)) for row in rows_html)
     foot = (
         f"<tfoot>{''.join(_row(row, len(heads)) for row in feet_html)}</tfoot>" if feet_html else ""
     )
     return scroll(
         caption,
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody>{foot}</table>",
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{head_cells}</tr></thead>"
+        f"<tbody>{body}</tbody>{foot}</table>",
         kind,
     )
 
@@ -66,15 +70,16 @@ def _row(cells_html: Sequence[str], width: int) -> str:
 
 def figure(title: str, caption: str, content_html: str) -> str:
     """A figure with its title and caption above it."""
-    return f"<figure><figcaption><b>{escape(title)}</b>{escape(caption)}</figcaption>{content_html}</figure>"
+    words = f"<b>{escape(title)}</b>{escape(caption)}"
+    return f"<figure><figcaption>{words}</figcaption>{content_html}</figure>"
 
 
-def chart(name: str, title: str, about: str, draw: Callable[[Frame], str]) -> str:
+def chart(name: str, title: str, description: str, draw: Callable[[Frame], str]) -> str:
     """The same chart for wide and for narrow screens; the style sheet shows one of them."""
-    both = (("wide", WIDE), ("narrow", NARROW))
+    screens = (("wide", WIDE), ("narrow", NARROW))
     return "".join(
-        f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, about, width))}</div>'
-        for kind, width in both
+        f'<div class="{kind}">{draw(Frame(f"{name}-{kind}", title, description, width))}</div>'
+        for kind, width in screens
     )
 
 

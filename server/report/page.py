@@ -42,7 +42,7 @@ def render(
         examples: synthetic images only: ``site``, ``caption``, and base64 PNGs ``image``,
             ``truth``, ``prediction`` (transparent overlays).
     """
-    parts = (
+    sections = (
         _summary(report),
         quality.results(report),
         learning_curves.curves(report, rounds),
@@ -55,51 +55,56 @@ def render(
         privacy.privacy(report),
         run_details.repeat(report),
     )
-    foot = (
+    footer = (
         '<footer class="note">One seed gives one result: repeat the run with other seeds '
         "before relying on small differences.</footer>"
     )
     name = table(report.get("study")).get("name", "Study")
     return document(
-        f"{name} – Consilium report", CSS, f"{_title(report)}<main>{''.join(parts)}</main>{foot}"
+        f"{name} – Consilium report",
+        CSS,
+        f"{_title(report)}<main>{''.join(sections)}</main>{footer}",
     )
 
 
 def _title(report: Report) -> str:
-    study, status = table(report.get("study")), str(report.get("status", ""))
-    about = (
+    study = table(report.get("study"))
+    status = str(report.get("status", ""))
+    description = (
         f'<p class="about">{escape(study["description"])}</p>' if study.get("description") else ""
     )
-    done, planned = whole(report.get("rounds")), whole(report.get("rounds_planned"))
-    void = (
-        [f"{site_results.voids(report)} of them came to nothing"]
-        if site_results.voids(report)
-        else []
-    )
-    facts = [
-        f"{done} of {plural(max(done, planned), 'round')}",
-        *void,
-        plural(len(table(report.get("sites"))), "hospital"),
-    ]
-    facts += _missing(report)
-    facts += [str(study[k]) for k in ("task", "model", "strategy") if study.get(k)]
     kind = ' class="stopped"' if status != "finished" else ""
     line = (
         f"<b{kind}>{escape(_STATUS.get(status, status or 'Status unknown'))}</b> · "
-        + " · ".join(escape(f) for f in facts)
+        + " · ".join(escape(fact) for fact in _facts(report))
     )
     return (
-        '<header><p class="mark">Consilium · report of a federated '
-        f"study</p><h1>{escape(study.get('name', 'Study'))}</h1>{about}<p "
-        f'class="facts">{line}</p></header>'
+        '<header><p class="mark">Consilium · report of a federated study</p>'
+        f"<h1>{escape(study.get('name', 'Study'))}</h1>{description}"
+        f'<p class="facts">{line}</p></header>'
     )
+
+
+def _facts(report: Report) -> list[str]:
+    """The run in a few short words: its size, who is missing, and what was trained."""
+    study = table(report.get("study"))
+    done = whole(report.get("rounds"))
+    planned = whole(report.get("rounds_planned"))
+    void = site_results.voids(report)
+    return [
+        f"{done} of {plural(max(done, planned), 'round')}",
+        *([f"{void} of them came to nothing"] if void else []),
+        plural(len(table(report.get("sites"))), "hospital"),
+        *_missing(report),
+        *(str(study[k]) for k in ("task", "model", "strategy") if study.get(k)),
+    ]
 
 
 def _missing(report: Report) -> list[str]:
     """Who and what is not in the numbers; the section on the hospitals has the reasons."""
-    away = len(table(report.get("excluded")))
+    excluded = len(table(report.get("excluded")))
     images = run_details.left_out(report)
-    return [f"{away} excluded"] * (away > 0) + [f"{plural(images, 'image')} left out"] * (
+    return [f"{excluded} excluded"] * (excluded > 0) + [f"{plural(images, 'image')} left out"] * (
         images > 0
     )
 
@@ -107,7 +112,7 @@ def _missing(report: Report) -> list[str]:
 def _summary(report: Report) -> str:
     judgement = verdict.judge(report)
     lead, *rest = judgement.sentences
-    more = f"<p>{escape(' '.join(rest))}</p>" if rest else ""
+    explanation = f"<p>{escape(' '.join(rest))}</p>" if rest else ""
     command = (
         f'<pre tabindex="0"><code>{escape(judgement.command)}</code></pre>'
         if judgement.command
@@ -117,7 +122,7 @@ def _summary(report: Report) -> str:
         "summary",
         "In short",
         f'<p class="lead">{escape(lead)}</p>',
-        more,
+        explanation,
         command,
         _figures(report),
     )
@@ -129,44 +134,38 @@ def _figures(report: Report) -> str:
 
 def _scores(report: Report) -> str:
     key = str(report.get("primary", ""))
-    m, average = (
-        metric(key),
-        {model: site_results.average(report, model, key) for model in quality.NAMES},
+    measure = metric(key)
+    averages = {model: site_results.average(report, model, key) for model in quality.NAMES}
+    names = {"federated": "Federated", "local": "Own models", "pooled": "Pooled images"}
+    notes = {
+        "federated": f"mean {measure.name}{_over(report, 'federated', ' of')}",
+        "local": f"trained alone{_over(report, 'local', ', mean of')}",
+        "pooled": f"all images in one place{_over(report, 'pooled', ', mean of')}",
+    }
+    figures = "".join(
+        _figure(names[k], measure.show(v), notes[k], k)
+        for k, v in averages.items()
+        if v is not None
     )
-    ours, pooled = average["federated"], average["pooled"]
+    return figures + _ratio(report, key, averages["federated"], averages["pooled"])
+
+
+def _over(report: Report, model: str, words: str) -> str:
+    """Over how many hospitals a mean is; nothing where it is over all and nobody wonders."""
+    if not site_results.hidden(report):
+        return ""
+    return f"{words} {plural(site_results.hospitals(report, model), 'hospital')}"
+
+
+def _ratio(report: Report, key: str, ours: float | None, pooled: float | None) -> str:
+    """The federated mean as a share of the pooled one; nothing where their hospitals differ."""
     level = not site_results.hidden(report) or site_results.hospitals(
         report, "federated"
     ) == site_results.hospitals(report, "pooled")
-    ratio = (
-        f"{100 * ours / pooled:.1f} %"
-        if level and ours is not None and pooled is not None and pooled > 0
-        else ""
-    )
-    count = {
-        k: plural(site_results.hospitals(report, k), "hospital")
-        if site_results.hidden(report)
-        else ""
-        for k in average
-    }
-    notes = {
-        "federated": f"mean {m.name}" + (f" of {count['federated']}" if count["federated"] else ""),
-        "local": "trained alone" + (f", mean of {count['local']}" if count["local"] else ""),
-        "pooled": "all images in one place"
-        + (f", mean of {count['pooled']}" if count["pooled"] else ""),
-    }
-    names = {"federated": "Federated", "local": "Own models", "pooled": "Pooled images"}
-    shown = "".join(
-        _figure(names[k], m.show(v), notes[k], k) for k, v in average.items() if v is not None
-    )
-    return shown + (
-        _figure(
-            "Federated / pooled",
-            ratio,
-            "100 % is level" if site_results.higher(report, key) else "below 100 % is better",
-        )
-        if ratio
-        else ""
-    )
+    if not level or ours is None or pooled is None or pooled <= 0:
+        return ""
+    note = "100 % is level" if site_results.higher(report, key) else "below 100 % is better"
+    return _figure("Federated / pooled", f"{100 * ours / pooled:.1f} %", note)
 
 
 def _gain(report: Report) -> str:
@@ -179,20 +178,23 @@ def _gain(report: Report) -> str:
 
 
 def _costs(report: Report) -> str:
-    seconds, moved = table(report.get("seconds")), table(report.get("bytes"))
-    up, down = finite(moved.get("up")), finite(moved.get("down"))
-    whole_time, training = finite(seconds.get("total")), finite(seconds.get("training"))
-    shown = _figure(
+    seconds = table(report.get("seconds"))
+    traffic = table(report.get("bytes"))
+    up = finite(traffic.get("up"))
+    down = finite(traffic.get("down"))
+    total = finite(seconds.get("total"))
+    training = finite(seconds.get("training"))
+    figures = _figure(
         "Rounds",
         f"{whole(report.get('rounds'))}",
         f"of {whole(report.get('rounds_planned'))} planned",
     )
-    shown += (
-        _figure("Time", duration(whole_time), f"training {duration(training)}")
-        if whole_time is not None
+    figures += (
+        _figure("Time", duration(total), f"training {duration(training)}")
+        if total is not None
         else ""
     )
-    return shown + (
+    return figures + (
         _figure("Data moved", size(up + down), f"{size(up)} up, {size(down)} down")
         if up is not None and down is not None
         else ""
@@ -201,6 +203,6 @@ def _costs(report: Report) -> str:
 
 def _figure(name: str, shown: str, note: str, kind: str = "") -> str:
     return (
-        "<div "
-        f'class="{kind}"><dt>{escape(name)}</dt><dd><b>{escape(shown)}</b>{escape(note)}</dd></div>'
+        f'<div class="{kind}"><dt>{escape(name)}</dt>'
+        f"<dd><b>{escape(shown)}</b>{escape(note)}</dd></div>"
     )

@@ -20,9 +20,9 @@ Report = Mapping[str, Any]
 _PNG = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]*={0,2}")
 _TINTS = {"truth": "#ffb13d", "prediction": "#45bdf5"}
 _MANY = 7
-_LEAST_SPAN = (
-    0.2  # of the heat map's colours, for metrics in [0, 1]: less would paint noise in full contrast
-)
+"""Columns from which on the heat map's headings stand upright."""
+_LEAST_SPAN = 0.2
+"""Of the heat map's colours, for metrics in [0, 1]: less would paint noise in full contrast."""
 
 
 def cross(report: Report) -> str:
@@ -32,29 +32,31 @@ def cross(report: Report) -> str:
     if not names or not columns or not values:
         return ""
     key = str(matrix.get("metric", report.get("primary", "")))
-    m = metric(key)
-    grid_ = [[finite(v) for v in list(row or [])[: len(columns)]] for row in values[: len(names)]]
+    measure = metric(key)
+    cells = [[finite(v) for v in list(row or [])[: len(columns)]] for row in values[: len(names)]]
     caption = (
-        f"{m.name} of each model (rows) on each hospital's test patients (columns); "
+        f"{measure.name} of each model (rows) on each hospital's test patients (columns); "
         "the stronger the colour, the better."
         " Framed cells are a hospital's own model at home: "
         "a row that fades away from its frame has not learnt to travel."
     )
-    top = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
-    shade = _shader(grid_, site_results.higher(report, key), m.share)
+    heads = "".join(f'<th scope="col">{escape(c)}</th>' for c in columns)
+    shade = _shader(cells, site_results.higher(report, key), measure.share)
     body = "".join(
         _heat_row(str(name), row, columns, shade, key)
-        for name, row in zip(names, grid_, strict=False)
+        for name, row in zip(names, cells, strict=False)
     )
-    inner = (
+    heat_map = (
         f"<table><caption>{escape(caption)}</caption><thead><tr><th "
-        f'scope="col">Model</th>{top}</tr></thead><tbody>{body}</tbody></table>'
+        f'scope="col">Model</th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
     return section(
         "travel",
         "How models travel",
         scroll(
-            "Every model at every hospital", inner, "heat many" if len(columns) >= _MANY else "heat"
+            "Every model at every hospital",
+            heat_map,
+            "heat many" if len(columns) >= _MANY else "heat",
         ),
     )
 
@@ -66,15 +68,17 @@ def _shader(
 
     For a metric in [0, 1] (``share``) the colours span at least a fifth of it, around the values.
     """
-    kept = sorted({v for row in values for v in row if v is not None})
-    low, span = (kept[0], kept[-1] - kept[0]) if kept else (0.0, 0.0)
-    if share and kept and span < _LEAST_SPAN:
-        low, span = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN), _LEAST_SPAN
+    distinct = sorted({v for row in values for v in row if v is not None})
+    low = distinct[0] if distinct else 0.0
+    span = distinct[-1] - distinct[0] if distinct else 0.0
+    if share and distinct and span < _LEAST_SPAN:
+        low = min(max(low + (span - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN)
+        span = _LEAST_SPAN
     shade = {
         v: min(max(round((SHADES - 1) * (v - low) / span), 0), SHADES - 1)
         if span > 0
         else SHADES // 2
-        for v in kept
+        for v in distinct
     }
     return shade if higher else {v: SHADES - 1 - s for v, s in shade.items()}
 
@@ -86,22 +90,22 @@ def _heat_row(
     shade: Mapping[float, int],
     key: str,
 ) -> str:
-    m, cells = metric(key), []
+    measure = metric(key)
+    cells = []
     for column, value in zip(columns, row, strict=False):
         kind = "" if value is None else f"s{shade[value]}"
         cells.append(
-            f'<td class="{kind}{" own" if str(column) == name else ""}">{m.brief(value)}</td>'
+            f'<td class="{kind}{" own" if str(column) == name else ""}">{measure.brief(value)}</td>'
         )
-    return (
-        "<tr><th "
-        f'scope="row">{escape(NAMES.get(name, name) if name in ("federated", "pooled") else name)}</th>{"".join(cells)}</tr>'
-    )
+    # A hospital may be called "local"; only the two models that belong to none have a name.
+    model = NAMES[name] if name in ("federated", "pooled") else name
+    return f'<tr><th scope="row">{escape(model)}</th>{"".join(cells)}</tr>'
 
 
 def examples(items: Sequence[Mapping[str, Any]]) -> str:
     """Synthetic images with the outlines of truth and prediction, each behind a check box."""
-    shown = "".join(_example(item) for item in items)
-    if not shown:
+    figures = "".join(_example(item) for item in items)
+    if not figures:
         return ""
     tints = "".join(
         (
@@ -113,9 +117,9 @@ def examples(items: Sequence[Mapping[str, Any]]) -> str:
     boxes = "".join(
         (
             f'<input class="toggle" type="checkbox" id="see-{k}" checked><label '
-            f'for="see-{k}">{words}</label>'
+            f'for="see-{k}">{label}</label>'
         )
-        for k, words in (("truth", "Truth"), ("prediction", "Federated model"))
+        for k, label in (("truth", "Truth"), ("prediction", "Federated model"))
         if any(_png(item.get(k)) for item in items)
     )
     note = paragraph("Synthetic phantoms, not patients.", "note") + paragraph(
@@ -126,21 +130,19 @@ def examples(items: Sequence[Mapping[str, Any]]) -> str:
         "Examples",
         f'<svg class="tints" aria-hidden="true">{tints}</svg>',
         note,
-        f'{boxes}<div class="shelf">{shown}</div>',
+        f'{boxes}<div class="shelf">{figures}</div>',
     )
 
 
 def _example(item: Mapping[str, Any]) -> str:
-    image, site, caption = (
-        _png(item.get("image")),
-        str(item.get("site", "")),
-        str(item.get("caption", "")),
-    )
+    image = _png(item.get("image"))
+    site = str(item.get("site", ""))
+    caption = str(item.get("caption", ""))
     if not image:
         return ""
     layers = "".join(
-        f'<img class="layer {k}" src="{_png(item.get(k))}" alt="{words}">'
-        for k, words in (("truth", "true outline"), ("prediction", "model's outline"))
+        f'<img class="layer {k}" src="{_png(item.get(k))}" alt="{description}">'
+        for k, description in (("truth", "true outline"), ("prediction", "model's outline"))
         if _png(item.get(k))
     )
     picture = (

@@ -77,8 +77,8 @@ def privacy(report: Report) -> str:
     )
     sentences = table(entry.get("points"))
     explained = points(
-        (name, _point(sentences[key], why))
-        for key, (name, why) in _EXPLAINED.items()
+        (name, _point(sentences[key], explanation))
+        for key, (name, explanation) in _EXPLAINED.items()
         if sentences.get(key)
     )
     return section(
@@ -86,7 +86,7 @@ def privacy(report: Report) -> str:
         "Privacy",
         explained or paragraph(str(entry.get("statement") or ""), "lead small"),
         paragraph("What left each hospital:"),
-        bullets(_left(report, entry)),
+        bullets(_departures(report, entry)),
         paragraph(
             "Images, labels, names, patient identifiers and file names stayed where they were."
         ),
@@ -100,26 +100,24 @@ def privacy(report: Report) -> str:
     )
 
 
-def _point(sentence: object, why: str) -> str:
-    return paragraph(str(sentence)) + paragraph(why, "note")
+def _point(sentence: object, explanation: str) -> str:
+    return paragraph(str(sentence)) + paragraph(explanation, "note")
 
 
-def _left(report: Report, entry: Report) -> list[str]:
-    counts, metrics = (
-        "numbers of patients and images",
-        "metrics and losses averaged over many images",
-    )
+def _departures(report: Report, entry: Report) -> list[str]:
+    counts = "numbers of patients and images"
+    metrics = "metrics and losses averaged over many images"
     if entry.get("updates") != "masked":
         return ["changes of the model's weights, after every round", counts, metrics]
     return [
         "masked changes of the model's weights, after every round",
-        _who(report, "counts", counts),
-        _who(report, "metrics", metrics),
+        _masking(report, "counts", counts),
+        _masking(report, "metrics", metrics),
         "the kind of computer that it trains on, and a sentence where something failed",
     ]
 
 
-def _who(report: Report, kind: str, subject: str) -> str:
+def _masking(report: Report, kind: str, subject: str) -> str:
     names = site_results.sites(report)
     discreet = sum(site_results.keeps(report, site, kind) for site in names)
     if discreet == 0:
@@ -132,14 +130,15 @@ def _who(report: Report, kind: str, subject: str) -> str:
 
 
 def _protections(entry: Report) -> list[tuple[str, str]]:
-    details, updates = table(entry.get("details")), str(entry.get("updates", "not recorded"))
+    details = table(entry.get("details"))
+    updates = str(entry.get("updates", "not recorded"))
     colluders = whole(details.get("colluders"))
-    shown = [
+    rows = [
         ("Model changes", _UPDATES.get(updates, updates)),
         ("Secure aggregation", _SUMS.get(str(entry.get("secure_aggregation")), "not recorded")),
     ]
     if finite(details.get("threshold")) is not None:
-        shown += [
+        rows += [
             (
                 "Smallest sum allowed",
                 f"over {plural(whole(details.get('min_cohort')), 'hospital')}",
@@ -160,13 +159,13 @@ def _protections(entry: Report) -> list[tuple[str, str]]:
             ),
             ("Masked weight", f"{whole(details.get('ring_bits'))} bits"),
         ]
-    return [*shown, ("Differential privacy", _noise(entry))]
+    return [*rows, ("Differential privacy", _noise(entry))]
 
 
-def _noise(privacy_: Report) -> str:
-    if "differential_privacy" not in privacy_:
+def _noise(entry: Report) -> str:
+    if "differential_privacy" not in entry:
         return "not recorded"
-    mechanism = privacy_["differential_privacy"]
+    mechanism = entry["differential_privacy"]
     if not mechanism:
         return "off: no noise is added, so there is no formal bound on what a change reveals"
     return (
@@ -179,81 +178,81 @@ def _noise(privacy_: Report) -> str:
 def sums(rounds: Sequence[Mapping[str, Any]]) -> str:
     """How the rounds were summed under masks.
 
-    Smooth ones in one line, each with a missing hospital, a new attempt or no result in its own.
+    A round with a missing hospital, a new attempt or no result has its own line; all others share
+    one.
     """
-    summed = [(r, table(r.get("secure"))) for r in rounds if r.get("secure") or _void(r)]
+    summed = [r for r in rounds if r.get("secure") or _void(r)]
     if not summed:
         return ""
-    smooth = [s for r, s in summed if _is_smooth(r)]
-    rough = [(r, s) for r, s in summed if not _is_smooth(r)]
-    rows = (
-        [[plural(len(smooth), "round"), "all that were asked", "none", *_tries(smooth)]]
-        if smooth
-        else []
-    )
-    rows += [_round(r, s) for r, s in rough[:_MOST_ROUNDS]]
-    void = sum(bool(_void(r)) for r, _ in summed)
-    absent = len({site for _, s in rough for site in _dropped(s)})
-    counts = [
-        plural(absent, "hospital") if absent else "none",
-        *_tries([s for _, s in summed if s]),
-    ]
-    foot = [
-        f"All {plural(len(summed), 'round')}",
-        f"{void} came to nothing" if void else "every round was summed",
-        *counts,
-    ]
+    troubled = [r for r in summed if not _is_untroubled(r)]
+    rows = _untroubled(summed) + [_round(r) for r in troubled[:_MOST_ROUNDS]]
     caption = (
         "Changes of the model are added up under masks. Where a hospital is missing, "
         "the others' sum is opened; where too few are left, it is tried "
         "again with new keys; where that is too late, the round comes to nothing and the "
         "model stays as it is."
     )
-    rest = len(rough) - _MOST_ROUNDS
-    more = (
-        paragraph(
-            f"{plural(rest, 'more round is', 'more rounds are')} listed in rounds.jsonl.", "note"
-        )
-        if rest > 0
-        else ""
-    )
+    unlisted = len(troubled) - _MOST_ROUNDS
+    more = f"{plural(unlisted, 'more round is', 'more rounds are')} listed in rounds.jsonl."
     heads = ["Rounds", "Hospitals in the sum", "Missing", "Attempts", "Exchanges"]
     return section(
         "sums",
         "Secure sums",
-        grid(caption, heads, rows, [foot] if len(rows) > 1 else (), "words"),
-        more,
+        # One row needs no total.
+        grid(caption, heads, rows, [_total(summed)] if len(rows) > 1 else (), "words"),
+        paragraph(more, "note") if unlisted > 0 else "",
     )
+
+
+def _untroubled(summed: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """One row for all rounds in which every hospital was in the sum at once, if there are any."""
+    rounds = [r for r in summed if _is_untroubled(r)]
+    if not rounds:
+        return []
+    name = plural(len(rounds), "round")
+    return [[name, "all that were asked", "none", *_attempts_and_exchanges(rounds)]]
+
+
+def _total(summed: Sequence[Mapping[str, Any]]) -> list[str]:
+    void = sum(bool(_void(r)) for r in summed)
+    absent = len({site for r in summed for site in _dropped(r)})
+    return [
+        f"All {plural(len(summed), 'round')}",
+        f"{void} came to nothing" if void else "every round was summed",
+        plural(absent, "hospital") if absent else "none",
+        *_attempts_and_exchanges(summed),
+    ]
 
 
 def _void(line: Mapping[str, Any]) -> str:
     """Why a round came to nothing, or empty."""
-    why = line.get("void")
-    return why if isinstance(why, str) else ""
+    reason = line.get("void")
+    return reason if isinstance(reason, str) else ""
 
 
-def _is_smooth(line: Mapping[str, Any]) -> bool:
-    summary = table(line.get("secure"))
-    return not _void(line) and not _dropped(summary) and whole(summary.get("attempts")) <= 1
+def _is_untroubled(line: Mapping[str, Any]) -> bool:
+    attempts = whole(table(line.get("secure")).get("attempts"))
+    return not _void(line) and not _dropped(line) and attempts <= 1
 
 
-def _dropped(summary: Mapping[str, Any]) -> list[str]:
-    dropped = summary.get("dropped")
+def _dropped(line: Mapping[str, Any]) -> list[str]:
+    dropped = table(line.get("secure")).get("dropped")
     return [str(site) for site in dropped] if isinstance(dropped, (list, tuple)) else []
 
 
-def _tries(sums_: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(sum(whole(s.get(key)) for s in sums_)) for key in ("attempts", "exchanges")]
+def _attempts_and_exchanges(rounds: Sequence[Mapping[str, Any]]) -> list[str]:
+    summaries = [table(r.get("secure")) for r in rounds]
+    return [str(sum(whole(s.get(key)) for s in summaries)) for key in ("attempts", "exchanges")]
 
 
-def _round(line: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+def _round(line: Mapping[str, Any]) -> list[str]:
     name = f"Round {whole(line.get('round'))}"
     if _void(line):
         return [name, f'None. <small class="say">{escape(_void(line))}</small>']
-    missing = escape(listed(_dropped(summary))) or "none"
+    summary = table(line.get("secure"))
     return [
         name,
         f"{whole(summary.get('survivors'))} of {whole(summary.get('cohort'))}",
-        missing,
-        *_tries([summary]),
+        escape(listed(_dropped(line))) or "none",
+        *_attempts_and_exchanges([line]),
     ]

@@ -1,6 +1,6 @@
 """Sections of the report about quality.
 
-Results at every hospital, or their means where hospitals keep their own, and learning curves.
+Results at every hospital, or their means where hospitals keep their own.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any
 
 from common.html import escape, section
 from common.quantities import plural
-from server.report import charts, site_results
-from server.report.charts import Mark
+from server.report import result_table, site_results
+from server.report.drawing import dot_plot
+from server.report.drawing.dot_plot import Mark
 from server.report.markup import chart, figure, grid, paragraph
-from server.report.wording import finite, mean, metric, table
+from server.report.wording import finite, metric, table
 
 Report = Mapping[str, Any]
 NAMES = {"federated": "federated", "local": "own model", "pooled": "pooled images"}
@@ -33,15 +34,15 @@ def present(report: Report) -> dict[str, str]:
 
 def keys(report: Report) -> list[str]:
     """Every metric, the primary one first."""
-    parts = [table(part) for part in table(report.get("metrics")).values()]
+    scores = [table(score) for score in table(report.get("metrics")).values()]
     names = {
         k: None
-        for part in parts
-        for row in (*table(part.get("sites")).values(), part.get("mean"))
+        for score in scores
+        for row in (*table(score.get("sites")).values(), score.get("mean"))
         for k in table(row)
     }
-    first = [k for k in (report.get("primary"),) if k in names]
-    return [str(k) for k in (*first, *(k for k in names if k not in first))]
+    primary = [k for k in (report.get("primary"),) if k in names]
+    return [str(k) for k in (*primary, *(k for k in names if k not in primary))]
 
 
 def results(report: Report) -> str:
@@ -49,13 +50,15 @@ def results(report: Report) -> str:
 
     Means alone where no hospital's own results are known.
     """
-    models, metrics = present(report), keys(report)
+    models = present(report)
+    metrics = keys(report)
     if not models or not metrics:
         return ""
-    if not any(_is_shared(report, models, site) for site in site_results.sites(report)):
+    if not any(site_results.is_shared(report, models, s) for s in site_results.sites(report)):
         return section("results", "Results", _means(report, models, metrics))
     tables = "".join(
-        f"<h3>{escape(metric(key).name)}</h3>{_table(report, models, key)}" for key in metrics
+        f"<h3>{escape(metric(key).name)}</h3>{result_table.draw(report, models, key)}"
+        for key in metrics
     )
     note = (
         "Square brackets hold 95 % confidence intervals, drawn by resampling patients. "
@@ -67,20 +70,12 @@ def results(report: Report) -> str:
         if any(site_results.few(report, s) for s in site_results.sites(report))
         else ""
     )
-    chart_ = _dots(report, models, metrics[0])
     return section(
         "results",
         "Hospital by hospital",
-        chart_,
+        _dots(report, models, metrics[0]),
         tables,
         paragraph(note + few + _clearly(models) + _summed(report), "note"),
-    )
-
-
-def _is_shared(report: Report, models: Mapping[str, str], site: str) -> bool:
-    return any(
-        site in table(table(table(report.get("metrics")).get(model)).get("sites"))
-        for model in models
     )
 
 
@@ -97,25 +92,25 @@ def _summed(report: Report) -> str:
 
 def _means(report: Report, models: Mapping[str, str], metrics: Sequence[str]) -> str:
     """One row a metric: what is known where every hospital keeps its own results to itself."""
-    over = {model: site_results.hospitals(report, model) for model in models}
+    counts = dict.fromkeys(site_results.hospitals(report, model) for model in models)
     heads = ["Mean of the hospitals", *(name.capitalize() for name in models.values())]
-    shown = [
+    rows = [
         [
             _explained(report, key),
             *(metric(key).show(site_results.average(report, k, key)) for k in models),
         ]
         for key in metrics
     ]
-    many = " and ".join(dict.fromkeys(plural(count, "hospital") for count in over.values()))
+    hospitals = " and ".join(plural(count, "hospital") for count in counts)
     caption = (
-        f"Means over {many}, summed under masks, on each hospital's own test patients, "
+        f"Means over {hospitals}, summed under masks, on each hospital's own test patients, "
         "whom no model has seen in training."
     )
     note = (
         "No hospital's own result left it, so there are no values and no confidence "
         "intervals of single hospitals here."
     )
-    return grid(caption, heads, shown) + paragraph(note, "note")
+    return grid(caption, heads, rows) + paragraph(note, "note")
 
 
 def _explained(report: Report, key: str) -> str:
@@ -145,10 +140,7 @@ def _clearly(models: Mapping[str, str]) -> str:
 
 
 def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
-    m, names = (
-        metric(key),
-        [site for site in site_results.sites(report) if not _concealed(report, models, site)],
-    )
+    measure = metric(key)
     rows = [
         (
             f"{site} (n = {site_results.tested(report, site)})"
@@ -156,36 +148,34 @@ def _dots(report: Report, models: Mapping[str, str], key: str) -> str:
             else site,
             _marks(report, models, site, key),
         )
-        for site in names
+        for site in site_results.sites(report)
+        if not site_results.is_concealed(report, models, site)
     ]
-    averages, over = _averages(report, models, key), _over(report, models)
-    labels = {k: f"{name} {m.show(averages[k])}" for k, name in models.items()}
-    top = (over, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
+    averages = result_table.averages(report, models, key)
+    mean_name = result_table.mean_name(report, models)
+    labels = {k: f"{name} {measure.show(averages[k])}" for k, name in models.items()}
+    mean_row = (mean_name, {k: Mark(v, None, labels[k], True) for k, v in averages.items()})
     direction = "higher is better →" if site_results.higher(report, key) else "← lower is better"
     description = (
-        f"{m.name} on test patients, {over[0].lower() + over[1:]}: "
+        f"{measure.name} on test patients, {mean_name[0].lower() + mean_name[1:]}: "
         f"{', '.join(labels.values())}. The table below holds every value."
     )
-    ends = (0.0, 1.0) if m.share else (0.0, None)
+    ends = (0.0, 1.0) if measure.share else (0.0, None)
     draw = partial(
-        charts.dot_plot,
-        rows=[top, *rows],
+        dot_plot.draw,
+        rows=[mean_row, *rows],
         kinds=list(models),
-        axis_name=f"{m.name}, {direction}",
+        axis_name=f"{measure.name}, {direction}",
         ends=ends,
     )
     caption = "Each hospital's own test patients, whom no model has seen in training. " + _whiskers(
         report, models, key
     )
     return figure(
-        f"{m.name} at every hospital",
+        f"{measure.name} at every hospital",
         caption,
-        chart("dots", f"{m.name} at every hospital", description, draw),
+        chart("dots", f"{measure.name} at every hospital", description, draw),
     )
-
-
-def _tested(report: Report, site: str) -> str:
-    return plural(site_results.tested(report, site) or 0, "test image")
 
 
 def _marks(report: Report, models: Mapping[str, str], site: str, key: str) -> dict[str, Mark]:
@@ -205,98 +195,3 @@ def _whiskers(report: Report, models: Mapping[str, str], key: str) -> str:
         else "There are no confidence intervals."
     )
     return note + (" n is the number of test images where it is too small for one." if few else "")
-
-
-def _table(report: Report, models: Mapping[str, str], key: str) -> str:
-    m, names = metric(key), site_results.sites(report)
-    compared = "local" in models and "federated" in models
-    heads = [
-        "Hospital",
-        *(name.capitalize() for name in models.values()),
-        *(["Federated against own"] if compared else []),
-    ]
-    rows = [
-        [_named(report, s), "not shared"]
-        if _concealed(report, models, s)
-        else [
-            _named(report, s),
-            *(_value(report, k, s, key) for k in models),
-            *([_against(report, s, key)] if compared else []),
-        ]
-        for s in names
-    ]
-    averages = _averages(report, models, key)
-    feet = [[_over(report, models), *(m.show(v) for v in averages.values())]]
-    if compared:
-        feet[0].append(m.difference(m.gap(averages["federated"], averages["local"])))
-    for count in sorted(
-        {site_results.hospitals(report, k) for k in models if site_results.hidden(report, k)}
-    ):
-        among = {
-            k: site_results.hidden(report, k) > 0 and site_results.hospitals(report, k) == count
-            for k in models
-        }
-        shown = [
-            m.show(site_results.average(report, k, key) if there else None)
-            for k, there in among.items()
-        ]
-        feet.append(
-            [f"Mean of all {plural(count, 'hospital')}", *shown, *(["–"] if compared else [])]
-        )
-    better = "Higher is better." if site_results.higher(report, key) else "Lower is better."
-    return grid(f"{m.meaning} {better}", heads, rows, feet)
-
-
-def _averages(report: Report, models: Mapping[str, str], key: str) -> dict[str, float | None]:
-    """Every model's mean.
-
-    Only over hospitals whose own results are known if some are not, so that the models stay
-    comparable.
-    """
-    if not any(site_results.hidden(report, k) for k in models):
-        return {k: site_results.average(report, k, key) for k in models}
-    return {
-        k: mean(site_results.value(report, k, site, key) for site in site_results.sites(report))
-        for k in models
-    }
-
-
-def _over(report: Report, models: Mapping[str, str]) -> str:
-    shared = sum(_is_shared(report, models, site) for site in site_results.sites(report))
-    return (
-        f"Mean of these {shared}"
-        if any(site_results.hidden(report, k) for k in models)
-        else "Mean of the hospitals"
-    )
-
-
-def _concealed(report: Report, models: Mapping[str, str], site: str) -> bool:
-    """Whether a hospital is in the means only."""
-    return site_results.keeps(report, site, "metrics") and not _is_shared(report, models, site)
-
-
-def _named(report: Report, site: str) -> str:
-    return escape(site) + (
-        f"<small>{_tested(report, site)}</small>" if site_results.few(report, site) else ""
-    )
-
-
-def _value(report: Report, model: str, site: str, key: str) -> str:
-    m, interval = metric(key), site_results.interval(report, model, site, key)
-    bounds = f"<small>[{m.bare(interval[0])}, {m.bare(interval[1])}]</small>" if interval else ""
-    if site_results.few(report, site) and site_results.resampled(report, model, site, key):
-        bounds = '<small class="say">too few patients for an interval</small>'
-    return m.show(site_results.value(report, model, site, key)) + bounds
-
-
-def _against(report: Report, site: str, key: str) -> str:
-    pair = site_results.pair(report, "local", site, key)
-    if pair is None:
-        return "–"
-    m, ours, own = (
-        metric(key),
-        site_results.value(report, "federated", site, key),
-        site_results.value(report, "local", site, key),
-    )
-    say = f"{'clearly ' if pair.apart and pair.outcome != 'same' else ''}{pair.outcome}"
-    return f"{m.difference(m.gap(ours, own))}<small>{say}</small>"

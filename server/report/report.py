@@ -25,7 +25,7 @@ from server.participants import Participants
 from server.report import disclosure, page
 from server.round_record import RoundRecord
 
-_SHOWN = ("consilium", "flwr", "torch", "monai", "numpy")
+_PACKAGES = ("consilium", "flwr", "torch", "monai", "numpy")
 
 
 class FinishedRun:
@@ -36,22 +36,24 @@ class FinishedRun:
         self.rounds: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint.clear(folder)
+        # An earlier run's must not stand beside this one's rounds.
         for stale in ("audit/heads.jsonl", "report.json", "report.html"):
-            (folder / stale).unlink(
-                missing_ok=True
-            )  # an earlier run's, which must not stand beside this one's rounds
+            (folder / stale).unlink(missing_ok=True)
         (folder / "study.toml").write_text(toml.dumps(study.to_table()), "utf-8")
         (folder / "rounds.jsonl").write_text("", "utf-8")
 
     def add(self, record: RoundRecord, learning_rate: float, validation: Scores | None) -> None:
-        """Append a round to ``rounds.jsonl``, and the heads of the hospitals' records to ``audit/heads.jsonl``."""
+        """Append a round to ``rounds.jsonl``.
+
+        The heads of the hospitals' records go to ``audit/heads.jsonl``.
+        """
         line = {**dataclasses.asdict(record), "learning_rate": learning_rate}
-        signed = line.pop("heads")
-        if signed:
+        heads = line.pop("heads")
+        if heads:
             (self.folder / "audit").mkdir(exist_ok=True)
             append_log.append(
                 self.folder / "audit" / "heads.jsonl",
-                {"round": record.round, "heads": signed},
+                {"round": record.round, "heads": heads},
                 files.SHARED,
             )
         if validation is not None:
@@ -73,7 +75,7 @@ class FinishedRun:
         )
 
 
-def assemble(  # one argument for each part of the report
+def assemble(
     study: Study,
     status: str,
     roster: Participants,
@@ -82,48 +84,71 @@ def assemble(  # one argument for each part of the report
     cross: Mapping[str, Any] | None,
     seconds: float,
     traffic: Mapping[str, int],
-    more: Mapping[str, Any],
+    environment: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The content of ``report.json`` (keys as in the outside contract, and more)."""
+    """The content of ``report.json`` (keys as in the outside contract, and more).
+
+    Args:
+        study: what was asked for.
+        status: ``finished``, ``interrupted`` or ``failed``.
+        roster: the hospitals, and those that were excluded.
+        rounds: the lines of ``rounds.jsonl``.
+        scores: of every model, by its name.
+        cross: every model at every hospital, where that was asked for.
+        seconds: that the run took.
+        traffic: bytes up and down.
+        environment: further entries: engine, computers, versions and the like.
+    """
     task = networks.task(study)
-    training = sum(r["training_seconds"] for r in rounds)
-    in_rounds = sum(r["seconds"] for r in rounds)
     refused = [{"round": r["round"], **item} for r in rounds for item in r["refused"]]
-    named = {
-        "name": study.name,
-        "description": study.description,
-        "task": study.task.name,
-        "hash": study.digest,
-    }
     report = {
-        "study": {**named, "model": study.model.name, "strategy": study.strategy.name},
+        "study": _study(study),
         "status": status,
         "rounds": len(rounds),
         "rounds_planned": study.federation.rounds,
         "seed": study.seed,
-        "sites": {
-            m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {}
-            for m in roster.members
-        },
+        "sites": _sites(roster),
         "totals": _totals(roster),
         "excluded": dict(roster.excluded),
         "primary": task.primary,
         "higher_is_better": dict(task.higher_is_better),
         "metrics": {name: s.to_json() for name, s in scores.items()},
-        "seconds": {"total": seconds, "training": training, "overhead": in_rounds - training},
+        "seconds": _seconds(seconds, rounds),
         "bytes": dict(traffic),
         "refused": refused,
         "privacy": disclosure.privacy(study, roster, rounds, scores),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: _version(name) for name in _SHOWN},
-        },
-        **more,
+        "versions": _versions(),
+        **environment,
     }
     if cross is not None:
         report["cross"] = cross
     cleaned: dict[str, Any] = finite_or_none(report)
     return cleaned
+
+
+def _study(study: Study) -> dict[str, str]:
+    return {
+        "name": study.name,
+        "description": study.description,
+        "task": study.task.name,
+        "hash": study.digest,
+        "model": study.model.name,
+        "strategy": study.strategy.name,
+    }
+
+
+def _seconds(total: float, rounds: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The run's time, and how that of its rounds divides."""
+    training = sum(r["training_seconds"] for r in rounds)
+    in_rounds = sum(r["seconds"] for r in rounds)
+    return {"total": total, "training": training, "overhead": in_rounds - training}
+
+
+def _sites(roster: Participants) -> dict[str, dict[str, Any]]:
+    """Every hospital's counts; empty where it keeps them to itself."""
+    return {
+        m.site: {**m.counts, "reasons": list(m.reasons)} if m.counts else {} for m in roster.members
+    }
 
 
 def _totals(roster: Participants) -> dict[str, int]:
@@ -134,6 +159,10 @@ def _totals(roster: Participants) -> dict[str, int]:
     if roster.totals or not all(m.counts for m in roster.members):
         return dict(roster.totals)
     return {key: sum(m.counts.get(key, 0) for m in roster.members) for key in COUNTS}
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
 
 def _version(name: str) -> str:

@@ -9,7 +9,7 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,10 @@ from server.report.wording import finite, mean, metric, table, whole
 
 Outcome = Literal["better", "worse", "same"]
 LEAST_IMAGES = 5
-"""With fewer test images at a hospital, resampling its patients says nothing about chance, and no interval is shown or used."""
+"""With fewer test images at a hospital, resampling its patients says nothing about chance.
+
+No interval is shown or used there.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def resampled(
     ).get(key)
     if not isinstance(bounds, (list, tuple)) or len(bounds) != 2:
         return None
-    low, high = finite(bounds[0]), finite(bounds[1])
+    low = finite(bounds[0])
+    high = finite(bounds[1])
     return None if low is None or high is None else (min(low, high), max(low, high))
 
 
@@ -84,8 +88,8 @@ def sites(report: Mapping[str, Any]) -> list[str]:
 
 def hospitals(report: Mapping[str, Any], model: str) -> int:
     """How many hospitals a model's mean is over: as reported, else those with results."""
-    part = table(table(report.get("metrics")).get(model))
-    return max(whole(part.get("hospitals")), len(table(part.get("sites"))))
+    scores = table(table(report.get("metrics")).get(model))
+    return max(whole(scores.get("hospitals")), len(table(scores.get("sites"))))
 
 
 def hidden(report: Mapping[str, Any], model: str = "federated") -> int:
@@ -101,6 +105,19 @@ def keeps(report: Mapping[str, Any], site: str, kind: str) -> bool:
     return isinstance(discreet, (list, tuple)) and site in discreet
 
 
+def is_shared(report: Mapping[str, Any], models: Iterable[str], site: str) -> bool:
+    """Whether a hospital's own result with any of the models is known."""
+    return any(
+        site in table(table(table(report.get("metrics")).get(model)).get("sites"))
+        for model in models
+    )
+
+
+def is_concealed(report: Mapping[str, Any], models: Iterable[str], site: str) -> bool:
+    """Whether a hospital is in the means only."""
+    return keeps(report, site, "metrics") and not is_shared(report, models, site)
+
+
 def voids(report: Mapping[str, Any]) -> int:
     """Number of rounds in which the model did not move."""
     rounds = table(table(report.get("privacy")).get("details")).get("void_rounds")
@@ -110,23 +127,24 @@ def voids(report: Mapping[str, Any]) -> int:
 def average(report: Mapping[str, Any], model: str, key: str) -> float | None:
     """A model's mean over the hospitals: as reported, else of the values that exist."""
     stated = finite(table(table(table(report.get("metrics")).get(model)).get("mean")).get(key))
-    return (
-        stated
-        if stated is not None
-        else mean(value(report, model, site, key) for site in sites(report))
-    )
+    if stated is not None:
+        return stated
+    return mean(value(report, model, site, key) for site in sites(report))
 
 
 def pair(report: Mapping[str, Any], other: str, site: str, key: str) -> Pair | None:
     """Federated against ``other`` at a hospital; None if either value is missing."""
-    ours, theirs = value(report, "federated", site, key), value(report, other, site, key)
+    ours = value(report, "federated", site, key)
+    theirs = value(report, other, site, key)
     if ours is None or theirs is None:
         return None
-    first, second = interval(report, "federated", site, key), interval(report, other, site, key)
-    apart = (
-        first is not None and second is not None and (first[0] > second[1] or second[0] > first[1])
-    )
-    return Pair(outcome(ours, theirs, key, report), first is not None and second is not None, apart)
+    our_interval = interval(report, "federated", site, key)
+    their_interval = interval(report, other, site, key)
+    direction = outcome(ours, theirs, key, report)
+    if our_interval is None or their_interval is None:
+        return Pair(direction, measured=False, apart=False)
+    apart = our_interval[0] > their_interval[1] or their_interval[0] > our_interval[1]
+    return Pair(direction, measured=True, apart=apart)
 
 
 def outcome(ours: float, theirs: float, key: str, report: Mapping[str, Any]) -> Outcome:
@@ -148,13 +166,22 @@ def compared(report: Mapping[str, Any], other: str, key: str) -> dict[str, Pair]
     return {site: p for site, p in pairs.items() if p is not None}
 
 
+def only_means(report: Mapping[str, Any], other: str, key: str) -> bool:
+    """Whether both models have a mean and no hospital's own values are known to compare."""
+    concealed = hidden(report) > 0 and hidden(report, other) > 0
+    return (
+        concealed and not compared(report, other, key) and average(report, other, key) is not None
+    )
+
+
 def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float]:
     """Means of federated and ``other`` over the hospitals that have both.
 
     The stated means if that is every hospital, or none.
     """
     both = list(compared(report, other, key))
-    part = both and (hidden(report) or hidden(report, other))
+    some_hidden = both and (hidden(report) or hidden(report, other))
+    # A mean that is also over hospitals without the other model would compare unequal patients.
     one_only = [
         s
         for s in sites(report)
@@ -162,7 +189,7 @@ def means(report: Mapping[str, Any], other: str, key: str) -> tuple[float, float
         and (value(report, "federated", s, key), value(report, other, s, key)) != (None, None)
     ]
     stated = (average(report, "federated", key), average(report, other, key))
-    if not (one_only or part) and stated[0] is not None and stated[1] is not None:
+    if not (one_only or some_hidden) and stated[0] is not None and stated[1] is not None:
         return stated[0], stated[1]
     ours, theirs = (
         [value(report, model, site, key) for site in both] for model in ("federated", other)

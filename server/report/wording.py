@@ -138,7 +138,10 @@ def metric(key: str) -> Metric:
 
 
 def finite(value: object) -> float | None:
-    """``value`` as a float, or None for null, NaN, infinity, absurd magnitudes and anything that is no number."""
+    """``value`` as a float.
+
+    None for null, NaN, infinity, absurd magnitudes and anything that is no number.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if abs(value) <= _LARGEST else None
@@ -182,7 +185,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def shorten(name: str, length: int) -> str:
-    """``name`` in ``room`` characters (East Asian ones count twice).
+    """``name`` in ``length`` characters (East Asian ones count twice).
 
     The middle goes, so that names that differ at the end stay apart.
     """

@@ -8,39 +8,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from common.study import study as studies
-from server.participants import Member, Participants
-from server.report import disclosure, report
-from server.report.disclosure import privacy
+from server.report import report
 from tests.server import scenes
+from tests.server.report.pages import CASES, shown
 from tests.server.scenes import COUNTS, DICE, LOSS, SITES
 
-CASES: dict[str, dict[str, Any]] = {
-    "plain": {"shared": SITES, "masked": False},
-    "all shared": {"shared": SITES, "masked": True},
-    "some shared": {"shared": SITES[:2], "masked": True},
-    "nothing shared": {"shared": (), "masked": True, "compare": False},
-    "void and dropped": {"shared": (), "masked": True, "compare": False, "rough": True},
-}
 CONTRACT = ("study", "rounds", "seed", "sites", "metrics", "seconds", "bytes", "privacy")
-OPENED: dict[str, Any] = {
-    "round": 1,
-    "accepted": list(SITES),
-    "secure": {"cohort": 5, "survivors": 5, "dropped": [], "attempts": 1, "exchanges": 3},
-}
-
-
-def shown(page: str) -> str:
-    """The words of a page, without the style sheet and without markup.
-
-    Narrow spaces in numbers are taken out.
-    """
-    words = re.sub(r"<[^>]*>", " ", page.split("</style>")[1])
-    return re.sub(r"(?<=\d)\u202f(?=\d)", "", words)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -78,17 +54,18 @@ def test_plain_says_that_changes_could_be_read(tmp_path: Path) -> None:
 
 def test_all_shared_keeps_single_hospitals_and_says_who_told(tmp_path: Path) -> None:
     report, _, page = scenes.finish(tmp_path, **CASES["all shared"])
-    said, words = report["privacy"]["statement"], shown(page)
+    statement = report["privacy"]["statement"]
+    words = shown(page)
     assert (report["privacy"]["updates"], report["privacy"]["secure_aggregation"]) == (
         "masked",
         True,
     )
     assert (
         "can read only sums of them over at least 3 hospitals; the smallest in this run is over 5."
-        in said
+        in statement
     )
-    assert "were told to the server by every hospital for itself" in said
-    assert "models for comparison, which only a simulation trains, were not masked" in said
+    assert "were told to the server by every hospital for itself" in statement
+    assert "models for comparison, which only a simulation trains, were not masked" in statement
     assert all(str(COUNTS[s]) in words and f"{DICE[s]:.3f}" in words for s in SITES)
     assert "not shared" not in words
     assert "Hospital by hospital" in words
@@ -121,33 +98,6 @@ def test_nothing_shared_holds_no_hospitals_number(tmp_path: Path, case: str) -> 
     assert "Means over 5 hospitals, summed under masks" in words
     assert "summed under masks; single hospitals&#x27; values are not known" in words
     assert "left the hospitals in masked sums only" in words
-
-
-def test_nothing_shared_claims_no_difference_between_hospitals(tmp_path: Path) -> None:
-    _, _, page = scenes.finish(tmp_path, **CASES["nothing shared"])
-    words = shown(page)
-    assert "reaches a mean Dice of 0.875 over 5 hospitals." in words
-    assert "it is not known how they differ" in words
-    for claim in (
-        "Hospital by hospital",
-        "Hospitals that gain",
-        "clearly",
-        "helped",
-        "Whiskers",
-        "How models travel",
-    ):
-        assert claim not in words
-
-
-def test_the_learning_curve_is_there_without_any_hospitals_own(tmp_path: Path) -> None:
-    _, lines, page = scenes.finish(tmp_path, **CASES["nothing shared"])
-    assert [line["round"] for line in lines if "validation_mean" in line] == [2, 4, 6, 8]
-    assert all(line["validation_hospitals"] == 5 for line in lines if "validation" in line)
-    assert "No validation points" not in page
-    assert (
-        page.count('<g class="curve main"><title>mean</title><path') == 4
-    )  # validation and loss, wide and narrow
-    assert 'class="curve thin"' not in page
 
 
 def test_some_shared_shows_those_and_names_the_others(tmp_path: Path) -> None:
@@ -193,136 +143,11 @@ def test_void_rounds_and_dropouts_are_told(tmp_path: Path) -> None:
     assert "every update that arrived was used" not in words
 
 
-def test_what_subtraction_tells_is_said(tmp_path: Path) -> None:
-    report, _, page = scenes.finish(tmp_path, **CASES["void and dropped"])
-    sentence = (
-        "By subtracting sums from each other, and what hospitals told from sums, "
-        "the server can work out the number of training images of Basel."
-    )
-    assert sentence in report["privacy"]["statement"]
-    assert sentence in page
-    assert (
-        "subtraction"
-        not in scenes.finish(tmp_path, **CASES["nothing shared"])[0]["privacy"]["points"]
-    )
-    shared = CASES["void and dropped"] | {"shared": SITES}
-    assert "subtraction" not in scenes.finish(tmp_path, **shared)[0]["privacy"]["points"]
-
-
-def test_the_only_one_that_keeps_its_numbers_is_told_that_they_follow() -> None:
-    study = scenes.study(True)
-    said = privacy(study, scenes.roster(SITES[1:], True), [OPENED], {})["points"]["subtraction"]
-    assert "the numbers of patients and images of Aarhus and losses or metrics of Aarhus." in said
-    assert (
-        "subtraction" not in privacy(study, scenes.roster(SITES[2:], True), [OPENED], {})["points"]
-    )
-    without = {
-        **OPENED,
-        "accepted": list(SITES[1:]),
-        "secure": {**OPENED["secure"], "survivors": 4, "dropped": [SITES[0]]},
-    }
-    said = privacy(study, scenes.roster(SITES[2:], True), [OPENED, without], {})["points"][
-        "subtraction"
-    ]
-    assert (
-        "the number of training images of Aarhus and Basel and losses or metrics of Basel." in said
-    )
-
-
-def test_solvable_finds_exactly_what_the_sums_determine() -> None:
-    assert disclosure.solvable("abcd", []) == set()
-    assert disclosure.solvable("abcd", ["abcd", "bcd"]) == {"a"}
-    assert disclosure.solvable("abcd", ["ab"]) == set()
-    assert disclosure.solvable("abcd", ["ab", "bc"]) == set()
-    assert disclosure.solvable("abc", ["ab", "bc"]) == {"a", "b", "c"}
-    assert disclosure.solvable("abcd", ["abc", "ab", "cd"]) == {"c", "d"}
-    assert disclosure.solvable("a", []) == {"a"}
-    assert disclosure.solvable("", []) == set()
-
-
-def test_equal_weights_give_nothing_to_subtract() -> None:
-    missed = {
-        **OPENED,
-        "accepted": list(SITES[1:]),
-        "secure": {**OPENED["secure"], "survivors": 4, "dropped": [SITES[0]]},
-    }
-    study = scenes.study(True)
-    roster = scenes.roster((), True)
-    assert "training images of Aarhus" in privacy(study, roster, [OPENED, missed], {})["statement"]
-    study = studies.parse({**study.to_table(), "federation": {"rounds": 8, "weight": "equal"}})
-    assert "subtraction" not in privacy(study, roster, [OPENED, missed], {})["points"]
-
-
-def test_the_smallest_sum_follows_the_study() -> None:
-    found = privacy(
-        scenes.study(True, min_cohort=4, ring_bits=64), scenes.roster((), True), [OPENED], {}
-    )
-    assert "over at least 4 hospitals" in found["statement"]
-    assert (found["details"]["min_cohort"], found["details"]["ring_bits"]) == (4, 64)
-
-
-@pytest.mark.parametrize(
-    ("colluders", "words"),
-    [
-        (-1, "if one hospital of 5 worked together with the server"),
-        (0, "not promised against a server that works together with a hospital"),
-        (2, "if up to 2 hospitals of 5 worked together with the server"),
-        (
-            4,
-            "if up to 3 hospitals of 5 worked together with the server",
-        ),  # with four of five, the fifth would be alone
-    ],
-)
-def test_collusion_is_promised_only_as_far_as_it_holds(colluders: int, words: str) -> None:
-    assert (
-        words
-        in privacy(scenes.study(True, colluders=colluders), scenes.roster((), True), [OPENED], {})[
-            "statement"
-        ]
-    )
-
-
-def test_a_round_that_came_unmasked_is_never_called_masked() -> None:
-    bare = {"round": 2, "accepted": list(SITES), "secure": None, "void": ""}
-    found = privacy(scenes.study(True), scenes.roster(SITES, True), [OPENED, bare], {})
-    assert (found["updates"], found["secure_aggregation"]) == ("plain", False)
-    assert "neither masked nor noised" in found["statement"]
-
-
-def test_before_any_sum_nothing_is_said_to_have_been_opened() -> None:
-    found = privacy(scenes.study(True), scenes.roster((), True), [], {})
-    assert "in this run none was opened" in found["statement"]
-    assert found["details"]["smallest_sum"] is None
-    assert privacy(scenes.study(True), Participants((), {}), [], {})["updates"] == "masked"
-
-
-def test_counts_and_metrics_may_differ_in_what_is_shared() -> None:
-    told = scenes.roster(SITES, True)
-    members = tuple(Member(m.node, m.site, {}, tells_metrics=True) for m in told.members)
-    said = privacy(scenes.study(True), Participants(members, {}, totals=told.totals), [OPENED], {})[
-        "points"
-    ]["shared"]
-    assert said.startswith(
-        "Numbers of patients and images left the hospitals in masked sums only; "
-        "losses and metrics over many images were told"
-    )
-
-
 def test_totals_are_added_up_only_where_every_hospital_told(tmp_path: Path) -> None:
-    found, _, _ = scenes.finish(tmp_path, **CASES["plain"])
-    assert found["totals"]["patients"] == sum(scenes.counts(s)["patients"] for s in SITES)
+    told_by_all, _, _ = scenes.finish(tmp_path, **CASES["plain"])
+    assert told_by_all["totals"]["patients"] == sum(scenes.counts(s)["patients"] for s in SITES)
     content = report.assemble(
         scenes.study(True), "failed", scenes.roster(SITES[:2], False), [], {}, None, 1.0, {}, {}
     )
     assert content["totals"] == {}
     assert content["sites"]["Aarhus"]["train"] == COUNTS["Aarhus"]
-
-
-def test_collusion_is_promised_for_the_smallest_sum() -> None:
-    small = {
-        "round": 2,
-        "accepted": list(SITES[:3]),
-        "secure": {"cohort": 20, "survivors": 3, "dropped": [], "attempts": 1, "exchanges": 3},
-    }
-    found = privacy(scenes.study(True), scenes.roster((), True), [OPENED, small], {})
-    assert "not promised against a server that works together with a hospital" in found["statement"]

@@ -18,6 +18,10 @@ from common import html
 from common.html import escape
 
 T = TypeVar("T")
+Ends = tuple[float | None, float | None]
+"""Smallest and largest possible value of an axis; None where it is open."""
+CHARACTER = 7.0
+"""Width of an average character of the 12-unit labels, on the wide side."""
 _MOST_POINTS = 240
 
 
@@ -30,7 +34,7 @@ class Frame:
 
     id: str
     title: str
-    about: str
+    description: str
     width: int = 760
 
     @property
@@ -72,20 +76,23 @@ def axis(
     count: int = 5,
     pad: float = 0.06,
 ) -> Axis:
-    """An axis that holds all ``values`` with a margin of ``pad`` of their span, but not beyond ``low`` and ``high``.
+    """An axis that holds all ``values``.
 
-    Without values it is [0, 1]; with nothing but zeros, all of [``low``, ``high``] where both are known.
+    It has a margin of ``pad`` of their span, but not beyond ``low`` and ``high``. Without values it
+    is [0, 1]; with nothing but zeros, all of [``low``, ``high``] where both are known.
     """
-    kept = list(values)
-    if low is not None and high is not None and not any(kept):
-        kept += [low, high]
-    first, last = (min(kept), max(kept)) if kept else (0.0, 1.0)
+    numbers = list(values)
+    if low is not None and high is not None and not any(numbers):
+        numbers += [low, high]
+    first = min(numbers, default=0.0)
+    last = max(numbers, default=1.0)
     margin = (last - first) * pad
+    # Equal values would leave no span to divide, so the axis gets one around them.
     if last - first <= 1e-6 * max(abs(first), abs(last), 1e-3):
         margin = max(0.05 * abs(last), 0.005)
-    smallest, largest = first - margin, last + margin
-    smallest = smallest if low is None else max(smallest, min(low, first))
-    largest = largest if high is None else min(largest, max(high, last))
+    # A value beyond the ends, which no metric should have, is shown all the same.
+    smallest = first - margin if low is None else max(first - margin, min(low, first))
+    largest = last + margin if high is None else min(last + margin, max(high, last))
     step = round_step((largest - smallest) / count)
     ticks = tuple(
         step * i
@@ -117,11 +124,15 @@ def thin(
 def apart(
     labels: Sequence[tuple[float, str]], gap: float, top: float, bottom: float
 ) -> list[tuple[float, str]]:
-    """Labels moved so that neighbours are ``gap`` apart, downwards first, then up from the bottom."""
+    """Labels moved so that neighbours are ``gap`` apart.
+
+    Downwards first, then up from the bottom.
+    """
     placed: list[tuple[float, str]] = []
     for y, name in sorted(labels):
         placed.append((max(y, placed[-1][0] + gap if placed else top), name))
-    limit, moved = bottom, []
+    limit = bottom
+    moved: list[tuple[float, str]] = []
     for y, name in reversed(placed):
         moved.append((min(y, limit), name))
         limit = moved[-1][0] - gap
@@ -145,4 +156,4 @@ def words(
 
 def svg(frame: Frame, height: float, body: str) -> str:
     """The image around its content."""
-    return html.svg(frame.id, frame.title, frame.about, (frame.width, height), body)
+    return html.svg(frame.id, frame.title, frame.description, (frame.width, height), body)
