@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 _WORK = 10_000_000
 _REFERENCE = 0.3
-"""Seconds in which an idle machine of today adds up so many numbers and starts a Python that imports nothing."""
+"""Seconds in which an idle machine of today adds up so many numbers and starts a Python that
+imports nothing.
+"""
 _MOST = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 """Looks become rarer, since many cost the machine more than what is waited for, e.g.

@@ -285,7 +285,7 @@ def findings(house: Path, rule: FileRule, folders: tuple[str, ...] = FOLDERS) ->
         yield from (f"{file}:{fault}" for fault in rule(parsed(path), path.read_text("utf-8")))
 
 
-OWED = {"lengths": 15, "columns": 81, "fillers": 300, "packed": 150, "tests": 67}
+OWED = {"lengths": 15, "columns": 81, "fillers": 300, "packed": 150, "tests": 18}
 """Rule: how many findings are still owed. A number is only ever lowered, and goes at zero."""
 
 

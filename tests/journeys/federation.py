@@ -138,7 +138,9 @@ class Federation:
             )
 
     def submit(self, study: Path, name: str) -> None:
-        """Sign the roster, if it changed, have a person at each hospital approve the study, and queue it."""
+        """Sign the roster, if it changed, have a person at each hospital approve the study,
+        and queue it.
+        """
         self.sign_roster()
         self.approve(study)
         self.consilium("server", "submit", study, "--home", self.home, "--name", name)
@@ -165,7 +167,9 @@ class Federation:
         return found
 
     def http(self, site: str | None) -> httpx.Client:
-        """A client at the coordinator's public door, with a hospital's certificate or without one."""
+        """A client at the coordinator's public door, with a hospital's certificate
+        or without one.
+        """
         home = (
             SiteHome(self.top / site)
             if site

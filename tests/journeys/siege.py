@@ -65,7 +65,9 @@ run = ""
 
 @dataclass
 class Scene:
-    """Our server with two hospitals enrolled (north, valley) and a third invited, and the bare SuperLink."""
+    """Our server with two hospitals enrolled (north, valley) and a third invited,
+    and the bare SuperLink.
+    """
 
     ours: Federation
     bare: int
@@ -127,8 +129,13 @@ def bare_superlink(made: Federation) -> Iterator[int]:
     with (made.top / "bare.out").open("wb") as out:
         process = subprocess.Popen(
             [str(word) for word in [*command, *(w for pair in words.items() for w in pair)]],
-            env=environment, cwd=made.top, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
+            env=environment,
+            cwd=made.top,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     try:
         until(
             lambda: takes(port) or process.poll() is not None, "the bare SuperLink does not start"
@@ -243,7 +250,9 @@ def beat(node: int) -> SendNodeHeartbeatRequest:
 
 
 def taken(scene: Scene) -> str:
-    """The token of a ServerApp's task on the bare SuperLink, whose own executor takes one task a second: of several at once one is left."""
+    """The token of a ServerApp's task on the bare SuperLink, whose own executor takes one task a
+    second: of several at once one is left.
+    """
     with (
         closing(runtime(scene, scene.bare)) as thief,
         closing(control(scene, scene.bare)) as client,

@@ -1,4 +1,6 @@
-"""A run waits until a person at each hospital has approved the study, and does without a hospital whose people take it back."""
+"""A run waits until a person at each hospital has approved the study,
+and does without a hospital whose people take it back.
+"""
 
 from __future__ import annotations
 

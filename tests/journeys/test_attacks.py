@@ -1,4 +1,6 @@
-"""Attacks on the coordinator that do not succeed, each beside the same attack where nothing protects: a stock SuperLink."""
+"""Attacks on the coordinator that do not succeed, each beside the same attack
+where nothing protects: a stock SuperLink.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,9 @@ Each fails at another place, whose sentence might quote what it found.
 
 
 def planted(folder: Path, site: str) -> None:
-    """Plant canaries in every text of the headers, in names of files and patients, in a column and its values; damage two files."""
+    """Plant canaries in every text of the headers, in names of files and patients,
+    in a column and its values; damage two files.
+    """
     names = {}
     for number, path in enumerate(sorted((folder / "dicom").iterdir())):
         image = pydicom.dcmread(path)

@@ -1,4 +1,6 @@
-"""From ``provision`` to a hospital whose certificate opens the coordinator's door, over real TLS on loopback."""
+"""From ``provision`` to a hospital whose certificate opens the coordinator's door,
+over real TLS on loopback.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,9 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
 def test_both_sides_see_one_fingerprint(
     consortium: Consortium, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the hospital reads out is what the coordinator has before the signing, and what other hospitals see after it."""
+    """What the hospital reads out is what the coordinator has before the signing,
+    and what other hospitals see after it.
+    """
     north, valley = consortium.enrol("north"), consortium.enrol("valley")
     site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
     [own] = [
@@ -303,7 +307,8 @@ def test_a_full_disk_at_the_hospital(
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(
             ConsiliumError,
-            match=r"north cannot be written \(No space left on device\); mend that and run the same command again",
+            match=r"north cannot be written \(No space left on device\); "
+            r"mend that and run the same command again",
         ):
             consortium.enrol("north")
     if at:

@@ -39,7 +39,8 @@ import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, thre
 from pathlib import Path
 from client.isolation import ipc
 from client.isolation.ipc import IpcError, WorkerClient
-top, listener, user, groups = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), [int(group) for group in sys.argv[4:]]
+top = Path(sys.argv[1])
+listener, user, *groups = map(int, sys.argv[2:])
 os.setgroups(groups); os.setgid(user); os.setuid(user)
 inner = top / "run" / "worker.sock"
 def tried(action):

@@ -444,7 +444,8 @@ def test_two_hospitals_are_one_clear_sentence(tmp_path: Path) -> None:
     small.federation(tmp_path / "sites", sites=2)
     with pytest.raises(
         InputError,
-        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. Let more hospitals join\.",
+        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. "
+        r"Let more hospitals join\.",
     ):
         _secure(tmp_path, "run", secure_aggregation=ON)
     small.hospital(tmp_path / "sites" / "site2", 8, seed=2)
@@ -488,7 +489,8 @@ def test_hospitals_that_keep_their_counts_cannot_be_compared_alone(tmp_path: Pat
     study = small.study(tmp_path / "study.toml", secure_aggregation=ON)
     with pytest.raises(
         ArgumentError,
-        match=r"--compare needs every hospital's counts and metrics; the policy of site1 keeps them",
+        match=r"--compare needs every hospital's counts and metrics; "
+        r"the policy of site1 keeps them",
     ):
         simulate(
             study,

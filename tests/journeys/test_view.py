@@ -1,4 +1,6 @@
-"""A hospital's real processes, seen and stopped from its page in a real browser, and by its commands."""
+"""A hospital's real processes, seen and stopped from its page in a real browser,
+and by its commands.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ STUDY = studies.parse(
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Federation]:
-    """A coordinator and a hospital that has approved a study, with both of its processes and its page."""
+    """A coordinator and a hospital that has approved a study,
+    with both of its processes and its page.
+    """
     with federation() as there:
         write.write(there.data, hospitals=1, patients=12, size=32, seed=1)
         (there.top / "s.toml").write_text(toml.dumps(STUDY.to_table()))
@@ -151,7 +155,9 @@ def test_the_page_needs_its_key(made: Federation) -> None:
 
 
 def test_nothing_of_a_patient_is_shown(made: Federation) -> None:
-    """Neither a file of the data nor a word of the label table stands on the page or in the status."""
+    """Neither a file of the data nor a word of the label table stands
+    on the page or in the status.
+    """
     with httpx.Client(trust_env=False, follow_redirects=True) as page:
         shown = page.get(address(made)).text + json.dumps(status(made))
     data = made.data / home(made).path.name

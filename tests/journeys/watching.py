@@ -64,7 +64,9 @@ def told(process: int) -> tuple[bytes, bytes]:
 
 
 def sockets(process: int) -> set[Socket]:
-    """The internet sockets that a process holds, of every family and in whatever network namespace."""
+    """The internet sockets that a process holds, of every family
+    and in whatever network namespace.
+    """
     held = set()
     for entry in os.listdir(f"/proc/{process}/fd"):
         with suppress(OSError):

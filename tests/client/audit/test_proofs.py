@@ -1,4 +1,6 @@
-"""Proofs for a third party, who has one file and the consortium's authority or roster, and nothing of the hospital."""
+"""Proofs for a third party, who has one file and the consortium's authority or roster,
+and nothing of the hospital.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import pytest
 
 from client.commands import enrol
 from client.commands.kit_reader import Kit
-from client.home import KitSettings, SiteHome
+from client.home import SiteHome
+from client.site_settings import KitSettings
 from common.errors import InputError
 from common.trust import certificates
 from tests.client.commands import test_kit_reader as kits

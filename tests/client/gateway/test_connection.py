@@ -69,7 +69,9 @@ def both(
     ca: bytes = CA.certificate,
     seconds: float = SECONDS,
 ) -> tuple[connection.Hop, str]:
-    """The last hop that :func:`reach` tried, and what :func:`explain` makes of the client's own exception."""
+    """The last hop that :func:`reach` tried, and what :func:`explain`
+    makes of the client's own exception.
+    """
     last = connection.reach(way, ca, certificate, "/v1/fleet/", seconds)[-1]
     with connection.client(way, ca, certificate) as http:
         try:

@@ -1,4 +1,6 @@
-"""A hospital's connection against a small coordinator on loopback that speaks the Fleet calls, and fails when it is told to."""
+"""A hospital's connection against a small coordinator on loopback that speaks the Fleet calls,
+and fails when it is told to.
+"""
 
 from __future__ import annotations
 
@@ -359,7 +361,9 @@ def test_a_refusal_before_the_proxy_has_heard_of_a_new_hospital_is_not_final(
 def test_a_hospital_that_is_not_let_in_any_more_is_told_and_never_interrupted(
     connect: Connect, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flower's own client sends SIGINT to its process at status 401, from whichever thread meets it."""
+    """Flower's own client sends SIGINT to its process at status 401,
+    from whichever thread meets it.
+    """
     monkeypatch.setattr(fleet_api, "_HEARTBEAT", 0.06)
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))

@@ -1,4 +1,4 @@
-"""The gateway carries letters as they are, and says in one sentence why one could not be carried."""
+"""The gateway carries envelopes as they are, and says in one sentence why one was not carried."""
 
 from __future__ import annotations
 
@@ -140,7 +140,14 @@ def test_the_log_holds_nothing_of_a_letter() -> None:
 def test_it_carries_until_told_to_stop_and_waits_when_nothing_is_asked() -> None:
     coordinator = Coordinator([None, question("a"), None, question("b")])
     port, log = Worker(lambda text, _: (text.upper(), None)), list[str]()
-    relay.run("north", coordinator, port, 0.25, coordinator.stop, log.append)  # type: ignore[arg-type]
+    relay.run(
+        "north",
+        coordinator,  # type: ignore[arg-type]
+        port,
+        0.25,
+        coordinator.stop,
+        log.append,
+    )
     assert [letter.text for _, letter, _ in coordinator.answers] == ["A", "B"]
     assert (
         coordinator.waited == [0.25, 0.25]

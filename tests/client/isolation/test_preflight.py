@@ -29,7 +29,10 @@ def hospital(
         folder.mkdir(0o700, parents=True)
     (path.parent / "data").mkdir(exist_ok=True)
     keys = {home.tls_key: "tls", home.node_key: "node", home.identity_key: "identity"}
-    files = {file: certificates.private_key(kind) for file, kind in keys.items()}  # type: ignore[arg-type]
+    files = {
+        file: certificates.private_key(kind)  # type: ignore[arg-type]
+        for file, kind in keys.items()
+    }
     for key, crt, usage in (
         (home.tls_key, home.tls_crt, "client"),
         (home.identity_key, home.identity_crt, "identity"),

@@ -26,7 +26,9 @@ from tests.client.hostile import NOW, small_study
 from tests.patience import patient
 
 STUDY = small_study()
-OTHER = small_study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
+OTHER = small_study(
+    training={**small.TABLE["training"], "local_steps": 3}  # type: ignore[dict-item]
+)
 LATER = NOW + timedelta(days=1)
 
 

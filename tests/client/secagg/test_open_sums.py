@@ -37,7 +37,8 @@ def test_without_a_sum_there_is_nothing(open_sums: OpenSums) -> None:
     assert open_sums.last == 0
     with pytest.raises(
         SecureSumError,
-        match=r"in no such secure sum; if its worker was started anew, it takes part again in the next one",
+        match=r"in no such secure sum; "
+        r"if its worker was started anew, it takes part again in the next one",
     ):
         open_sums.get(bytes(32))
 

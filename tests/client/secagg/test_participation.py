@@ -240,8 +240,12 @@ def test_an_order_that_is_not_the_study_s_is_refused_before_any_work(
     world: World, change: dict[str, Any], words: str
 ) -> None:
     parcels, right = dealt(world), the_spec(world)
-    call = lambda: work(world, "h01", parcels["h01"], replace(right, **change), expected=right)  # noqa: E731
-    refused(world, rf"differs from the signed study's in {words}\.$", call)
+    asked = replace(right, **change)
+    refused(
+        world,
+        rf"differs from the signed study's in {words}\.$",
+        lambda: work(world, "h01", parcels["h01"], asked, expected=right),
+    )
     work(world, "h01", parcels["h01"], right)
 
 
