@@ -147,8 +147,8 @@ class Federation:
 
     def state(self, name: str) -> dict[str, Any]:
         """What the coordinator knows about a run, at once."""
-        found = study_runs.status(ServerHome.open(self.home), study_runs.now())["runs"]
-        return next((run for run in found if run["run"] == name), {"state": "none"})
+        runs = study_runs.status(ServerHome.open(self.home), study_runs.now())["runs"]
+        return next((run for run in runs if run["run"] == name), {"state": "none"})
 
     def online(self) -> set[str]:
         """The hospitals that are connected."""
@@ -163,8 +163,8 @@ class Federation:
             assert run["state"] in (state, "pending", "starting", "running"), run
             return run if run["state"] == state else None
 
-        found: dict[str, Any] = until(there, f"the run {name} is not {state}")
-        return found
+        run: dict[str, Any] = until(there, f"the run {name} is not {state}")
+        return run
 
     def http(self, site: str | None) -> httpx.Client:
         """A client at the coordinator's public door, with a hospital's certificate
@@ -187,9 +187,9 @@ class Federation:
             process.terminate()
         for process in ending:
             process.wait(patience.patient(PATIENCE))
-        return {name: self.said(name) for name in names}
+        return {name: self.output(name) for name in names}
 
-    def said(self, name: str) -> str:
+    def output(self, name: str) -> str:
         """What a command has printed."""
         return (self.top / f"{name}.out").read_text("utf-8", "replace")
 

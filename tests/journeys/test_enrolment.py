@@ -41,7 +41,7 @@ class Consortium:
         self.log: list[str] = []
         self.fault: Exception | None = None
         self.port = 0
-        self.told: list[str] = []
+        self.lines: list[str] = []
         self.data = folder / "scans"
         self.data.mkdir()
 
@@ -64,7 +64,7 @@ class Consortium:
 
     def enrol(self, site: str, home: str = "", **arguments: Any) -> SiteHome:
         path = self.folder / (home or site)
-        self.told = enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
+        self.lines = enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
         return SiteHome.open(path)
 
 
@@ -143,7 +143,7 @@ def test_both_sides_see_one_fingerprint(
     north, valley = consortium.enrol("north"), consortium.enrol("valley")
     site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
     [own] = [
-        line for line in consortium.told if line.startswith("Fingerprint of this hospital's key: ")
+        line for line in consortium.lines if line.startswith("Fingerprint of this hospital's key: ")
     ]
     assert main.main([*site, str(valley.path)]) == 0
     read = capsys.readouterr().out.splitlines()
@@ -164,10 +164,10 @@ def test_both_sides_see_one_fingerprint(
         f"  {read[0]}" in out.splitlines() and "Signed roster, version 1 of " in out and noted == ""
     )
     assert main.main([*site, str(north.path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["version"], told["usable"]) == (1, ["north", "valley"])
-    assert told["sites"] == {
-        "north": told["fingerprint"],
+    roster = json.loads(capsys.readouterr().out)
+    assert (roster["version"], roster["usable"]) == (1, ["north", "valley"])
+    assert roster["sites"] == {
+        "north": roster["fingerprint"],
         "valley": read[0].removeprefix("valley  "),
     }
 

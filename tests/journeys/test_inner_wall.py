@@ -109,7 +109,7 @@ def command(code: str, top: Path, listener: int, user: int, *groups: int) -> lis
     ]
 
 
-def told(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
+def output(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
     done = subprocess.run(
         command(code, top, listener, user, *groups),
         cwd=HOUSE,
@@ -138,8 +138,8 @@ def worker(top: Path, listener: int) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("worker")
-def test_letters_pass_and_nothing_else_does(top: Path, listener: int) -> None:
-    lines = told(GATEWAY, top, listener, GATEWAY_USER, GROUP)
+def test_envelopes_pass_and_nothing_else_does(top: Path, listener: int) -> None:
+    lines = output(GATEWAY, top, listener, GATEWAY_USER, GROUP)
     assert lines[0] == "from outside: EACCES EACCES done"  # the gateway: no data, and the network
     assert lines[1] == "asked: done ENETUNREACH"  # the worker: the data, and no network
     assert lines[2] == "carried: True"
@@ -147,7 +147,7 @@ def test_letters_pass_and_nothing_else_does(top: Path, listener: int) -> None:
 
 @pytest.mark.usefixtures("worker")
 def test_a_user_outside_the_group_cannot_even_ask(top: Path, listener: int) -> None:
-    assert told(STRANGER_CODE, top, listener, STRANGER) == [
+    assert output(STRANGER_CODE, top, listener, STRANGER) == [
         "from outside: EACCES",
         "The gateway may not enter the folder of the worker's socket.",
     ]
@@ -159,7 +159,7 @@ def test_the_worker_s_user_outside_the_namespace_has_the_network(top: Path, list
     It is the namespace that keeps the worker from connecting, and the folder's mode that keeps the
     gateway from reading.
     """
-    assert told("print(tried(connect), tried(read))", top, listener, WORKER_USER) == ["done done"]
+    assert output("print(tried(connect), tried(read))", top, listener, WORKER_USER) == ["done done"]
     (top / "data").chmod(0o755)
     (top / "data" / "scan").chmod(0o644)
-    assert told("print(tried(read))", top, listener, GATEWAY_USER) == ["done"]
+    assert output("print(tried(read))", top, listener, GATEWAY_USER) == ["done"]

@@ -146,9 +146,9 @@ def _spoil(monkeypatch: pytest.MonkeyPatch, site: str, change: Any) -> None:
     """Let one hospital answer to "train" with something else."""
     honest = workers.Worker.answer
 
-    def answer(self: workers.Worker, plan: Question) -> Reply:
-        reply = honest(self, plan)
-        return change(reply) if plan.kind == "train" and reply.site == site else reply
+    def answer(self: workers.Worker, question: Question) -> Reply:
+        reply = honest(self, question)
+        return change(reply) if question.kind == "train" and reply.site == site else reply
 
     monkeypatch.setattr(workers.Worker, "answer", answer)
 
@@ -354,13 +354,13 @@ def test_both_rings_train_alike(tmp_path: Path, ring_bits: int) -> None:
     )  # also the biases
 
 
-def _numbers(found: Any) -> list[Any]:
-    if isinstance(found, dict):
-        return [number for value in found.values() for number in _numbers(value)]
+def _numbers(tree: Any) -> list[Any]:
+    if isinstance(tree, dict):
+        return [number for value in tree.values() for number in _numbers(value)]
     return (
-        [number for value in found for number in _numbers(value)]
-        if isinstance(found, list)
-        else [found]
+        [number for value in tree for number in _numbers(value)]
+        if isinstance(tree, list)
+        else [tree]
     )
 
 

@@ -34,16 +34,16 @@ class Socket(NamedTuple):
 
 def members(groups: Iterable[int]) -> list[int]:
     """Every process of these process groups."""
-    wanted, found = set(groups), []
+    group_ids, processes = set(groups), []
     for entry in os.listdir("/proc"):
         with suppress(OSError, ValueError):
             if (
                 entry.isdigit()
                 and int(Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[2])
-                in wanted
+                in group_ids
             ):
-                found.append(int(entry))
-    return found
+                processes.append(int(entry))
+    return processes
 
 
 def descendants(process: int) -> list[int]:
@@ -56,7 +56,7 @@ def descendants(process: int) -> list[int]:
     return [one for child in children for one in (*descendants(child), child)]
 
 
-def told(process: int) -> tuple[bytes, bytes]:
+def texts_of(process: int) -> tuple[bytes, bytes]:
     """Command line and environment of a process, as anybody or its user may read them."""
     return Path(f"/proc/{process}/cmdline").read_bytes(), Path(
         f"/proc/{process}/environ"
@@ -128,7 +128,7 @@ class Watch:
         while not self._stop.wait(self._pause):
             for process in members(self._groups()):
                 with suppress(OSError):  # it has ended
-                    command, environment = told(process)
+                    command, environment = texts_of(process)
                     part = self._part(command.replace(b"\0", b" ").decode("utf-8", "replace"))
                     self.texts[part] |= {command, environment}
                     self.sockets[part] |= sockets(process)

@@ -153,8 +153,8 @@ def _first_roster(switches: ExitStack) -> None:
     first: dict[Path, Roster] = {}
 
     def roster(self: Identity, state: Path, now: datetime) -> Roster | None:
-        found = _READ(self, state, now)
-        return found if found is None else first.setdefault(state, found)
+        current = _READ(self, state, now)
+        return current if current is None else first.setdefault(state, current)
 
     switches.enter_context(mock.patch.object(Identity, "roster", roster))
 

@@ -159,27 +159,27 @@ class Stage:
         Raises:
             RefusedError: the answer is a fault.
         """
-        told = {"study": self.study.to_table(), "seal": self.seal(run), **fields}
-        question = envelopes.write_question(Question(kind, secure=tuple(messages), **told))
+        content = {"study": self.study.to_table(), "seal": self.seal(run), **fields}
+        question = envelopes.write_question(Question(kind, secure=tuple(messages), **content))
         reply = envelopes.read_reply(handler.answer(self.site(name), question))
         self.answers[name].append(reply)
         if reply.fault:
             raise RefusedError(name, reply.fault)
         return reply
 
-    def journal(self, name: str) -> list[dict[str, Any]]:
+    def entries(self, name: str) -> list[dict[str, Any]]:
         """The answers and refusals that a hospital has written down."""
         path = self.folder / name / "journal.jsonl"
-        found = (
+        lines = (
             [json.loads(line) for line in path.read_text("utf-8").splitlines()]
             if path.exists()
             else []
         )
-        return [line for line in found if "event" not in line]
+        return [line for line in lines if "event" not in line]
 
     def noted(self, refusal: RefusedError | None = None) -> bool:
         """Whether each answer has its line in an audit log, and this refusal the last one."""
-        complete = all(len(self.journal(name)) == len(self.answers[name]) for name in NAMES)
+        complete = all(len(self.entries(name)) == len(self.answers[name]) for name in NAMES)
         return complete and (
-            refusal is None or self.journal(refusal.site)[-1].get("fault") == str(refusal)
+            refusal is None or self.entries(refusal.site)[-1].get("fault") == str(refusal)
         )

@@ -55,14 +55,14 @@ def entry(north: Site, number: int, certificate: bytes) -> dict[str, Any]:
 def test_every_entry_is_proved(north: Site, certificate: bytes, ca: bytes) -> None:
     lines = record.lines(north.state)
     for number in range(13):
-        found = proofs.check(entry(north, number, certificate), ca)
-        assert (found["site"], found["consortium"], found["number"], found["size"]) == (
+        facts = proofs.check(entry(north, number, certificate), ca)
+        assert (facts["site"], facts["consortium"], facts["number"], facts["size"]) == (
             "north",
             "trial",
             number,
             13,
         )
-        assert found["entry"] == lines[number]
+        assert facts["entry"] == lines[number]
 
 
 def test_the_roster_does_instead_of_the_authority(north: Site, certificate: bytes) -> None:
@@ -118,8 +118,8 @@ def test_growth_between_any_two_signed_heads(north: Site, certificate: bytes, ca
     for old in SIZES:
         for new in (size for size in SIZES if size >= old):
             proof = json.loads(json.dumps(proofs.growth(north.state, old, new, certificate)))
-            found = proofs.check(proof, ca)
-            assert (found["site"], found["old"], found["new"]) == ("north", old, new)
+            facts = proofs.check(proof, ca)
+            assert (facts["site"], facts["old"], facts["new"]) == ("north", old, new)
             if old < new:
                 with pytest.raises(InputError, match="did not grow"):
                     proofs.check(proof | {"old": proof["new"], "new": proof["old"]}, ca)

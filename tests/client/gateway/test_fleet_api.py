@@ -115,8 +115,8 @@ class Coordinator:
     def _push(self, body: bytes) -> Any:
         self.pushed.append(fleet_pb2.PushMessagesRequest.FromString(body))
         [tree] = self.pushed[-1].message_object_trees
-        wanted = [tree.object_id, *(child.object_id for child in tree.children)]
-        return fleet_pb2.PushMessagesResponse(objects_to_push=wanted, session_id="s")
+        objects = [tree.object_id, *(child.object_id for child in tree.children)]
+        return fleet_pb2.PushMessagesResponse(objects_to_push=objects, session_id="s")
 
     def _give(self, body: bytes) -> Any:
         name = message_pb2.PullObjectRequest.FromString(body).object_id
@@ -259,11 +259,11 @@ def test_a_question_and_its_answer_arrive_bit_by_bit(
     with connect() as fleet:
         question = fleet.receive()
         assert question is not None and question.envelope.text == "question é"
-        found = question.envelope.vector
+        delivered = question.envelope.vector
         assert (
-            (found is None)
+            (delivered is None)
             if vector is None
-            else (found is not None and found.tobytes() == vector.tobytes())
+            else (delivered is not None and delivered.tobytes() == vector.tobytes())
         )
         assert (question.message.metadata.group_id, question.message.metadata.message_type) == (
             "3",

@@ -131,15 +131,15 @@ def test_a_text_that_is_too_long_does_not_leave(folder: Path) -> None:
         gateway.ask("x" * (framing.LARGEST_TEXT + 1), None)
 
 
-def raw(socket: Path, letter: list[bytes]) -> list[bytes]:
+def raw(socket: Path, pieces: list[bytes]) -> list[bytes]:
     """What a gateway of somebody else's making might send."""
     options = [("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(f"unix:{socket}", options=options) as channel:
-        return list(channel.stream_stream("/consilium.Worker/Answer")(iter(letter)))
+        return list(channel.stream_stream("/consilium.Worker/Answer")(iter(pieces)))
 
 
 @pytest.mark.parametrize(
-    "letter",
+    "pieces",
     [
         [],
         [b"Vabcd"],
@@ -150,8 +150,8 @@ def raw(socket: Path, letter: list[bytes]) -> list[bytes]:
         [b"H\xff"],
     ],
 )
-def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(
-    folder: Path, letter: list[bytes]
+def test_a_broken_envelope_never_reaches_the_answer_and_the_worker_lives_on(
+    folder: Path, pieces: list[bytes]
 ) -> None:
     asked: list[str] = []
 
@@ -161,14 +161,14 @@ def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(
 
     with serving(folder / "s", answer) as gateway:
         with pytest.raises(grpc.RpcError) as caught:
-            raw(folder / "s", letter)
+            raw(folder / "s", pieces)
         assert caught.value.code() in (
             grpc.StatusCode.INVALID_ARGUMENT,
             grpc.StatusCode.RESOURCE_EXHAUSTED,
         )
         assert raw(folder / "s", [b"Hok"]) == [
             b"Hok"
-        ]  # the control: the same way in, a whole letter
+        ]  # the control: the same way in, a whole envelope
         assert gateway.ask("y", None) == ("y", None)
     assert asked == ["ok", "y"]
 
@@ -315,7 +315,7 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ipc, "GRACE", 0.2)
-    stop, go, said = threading.Event(), threading.Event(), list[str]()
+    stop, go, sentences = threading.Event(), threading.Event(), list[str]()
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
         stop.set()
@@ -326,13 +326,15 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(
         try:
             WorkerClient(folder / "s").ask("x", None)
         except IpcError as error:
-            said.append(error.public)
+            sentences.append(error.public)
 
     asking = threading.Thread(target=ask)
     asking.start()
     ipc.serve(folder / "s", answer, stop, lambda _: None)
     asking.join()
     assert (
-        not go.is_set() and not (folder / "s").exists() and "stopped during the answer" in said[0]
+        not go.is_set()
+        and not (folder / "s").exists()
+        and "stopped during the answer" in sentences[0]
     )
     go.set()

@@ -61,10 +61,10 @@ def hospital(
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert main.main(list(words)) == 2
-    out, told = capsys.readouterr()
+    out, sentence = capsys.readouterr()
     assert out == ""
-    assert told.count("\n") == 1
-    return told
+    assert sentence.count("\n") == 1
+    return sentence
 
 
 def test_a_hospital_may_start(tmp_path: Path) -> None:

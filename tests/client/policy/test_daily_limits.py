@@ -81,9 +81,11 @@ def test_every_truncation_counts_as_spent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["day", "bytes", "rounds"])
 @pytest.mark.parametrize("value", [None, -1, 1.5, True, "7", [], "2026-13-01", ...], ids=str)
 def test_a_number_that_is_none_counts_as_spent(tmp_path: Path, field: str, value: Any) -> None:
-    found = {"day": TODAY.isoformat(), "bytes": 1, "rounds": 1}
+    record = {"day": TODAY.isoformat(), "bytes": 1, "rounds": 1}
     changed = (
-        {k: v for k, v in found.items() if k != field} if value is ... else {**found, field: value}
+        {k: v for k, v in record.items() if k != field}
+        if value is ...
+        else {**record, field: value}
     )
     (tmp_path / daily_limits.NAME).write_text(json.dumps(changed))
     for day in (TODAY, TOMORROW):

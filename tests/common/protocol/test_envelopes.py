@@ -15,15 +15,22 @@ from common.protocol.envelopes import Envelope, Question, Reply
 from common.sentences.table import say
 
 VECTOR = np.linspace(-1, 1, 11, dtype=np.float32)
-PLAN = Question("train", {"name": "x"}, 3, "f" * 64, VECTOR, {"repeat": 2}, {"signature": "x"})
+QUESTION = Question("train", {"name": "x"}, 3, "f" * 64, VECTOR, {"repeat": 2}, {"signature": "x"})
 REPLY = Reply("north", "train", 3, "f" * 64, {"weight": 7, "loss": 0.25}, VECTOR)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_question_survives(shared: bool) -> None:
-    packed = flower_records.pack(envelopes.write_question(PLAN), shared=shared)
-    plan = envelopes.read_question(flower_records.unpack(packed))
-    assert (plan.kind, plan.study, plan.round, plan.layout, plan.settings, plan.seal) == (
+    packed = flower_records.pack(envelopes.write_question(QUESTION), shared=shared)
+    question = envelopes.read_question(flower_records.unpack(packed))
+    assert (
+        question.kind,
+        question.study,
+        question.round,
+        question.layout,
+        question.settings,
+        question.seal,
+    ) == (
         "train",
         {"name": "x"},
         3,
@@ -31,7 +38,7 @@ def test_a_question_survives(shared: bool) -> None:
         {"repeat": 2},
         {"signature": "x"},
     )
-    assert plan.model is not None and plan.model.tobytes() == VECTOR.tobytes()
+    assert question.model is not None and question.model.tobytes() == VECTOR.tobytes()
     assert flower_records.is_shared(packed) is shared
 
 
@@ -56,22 +63,26 @@ def test_a_copied_vector_does_not_share_memory() -> None:
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_messages_of_secure_sums_survive(shared: bool) -> None:
-    said = (b"", b"\0\xff", bytes(range(256)) * 40)
-    plan = envelopes.read_question(
+    messages = (b"", b"\0\xff", bytes(range(256)) * 40)
+    question = envelopes.read_question(
         flower_records.unpack(
             flower_records.pack(
-                envelopes.write_question(Question("agree", {}, secure=said)), shared=shared
+                envelopes.write_question(Question("agree", {}, secure=messages)), shared=shared
             )
         )
     )
     reply = envelopes.read_reply(
         flower_records.unpack(
             flower_records.pack(
-                envelopes.write_reply(Reply("north", "agree", secure=said)), shared=shared
+                envelopes.write_reply(Reply("north", "agree", secure=messages)), shared=shared
             )
         )
     )
-    assert plan.secure == reply.secure == said and plan.model is None and reply.delta is None
+    assert (
+        question.secure == reply.secure == messages
+        and question.model is None
+        and reply.delta is None
+    )
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -85,8 +96,8 @@ def test_masked_words_keep_every_bit_also_those_that_look_like_no_number(shared:
 
 
 def test_silence_does_not_travel() -> None:
-    letter = envelopes.write_reply(Reply("north", "train", silent=True))
-    assert "silent" not in letter.text and not envelopes.read_reply(letter).silent
+    envelope = envelopes.write_reply(Reply("north", "train", silent=True))
+    assert "silent" not in envelope.text and not envelopes.read_reply(envelope).silent
 
 
 def test_a_fault_in_words_of_its_own_does_not_travel() -> None:
@@ -208,14 +219,14 @@ def test_a_join_question_carries_no_model() -> None:
 
 
 def test_raw_bytes_become_a_letter() -> None:
-    letter = Envelope.received("{}", bytearray(VECTOR.tobytes()))
-    assert letter.vector is not None and letter.vector.tobytes() == VECTOR.tobytes()
+    envelope = Envelope.received("{}", bytearray(VECTOR.tobytes()))
+    assert envelope.vector is not None and envelope.vector.tobytes() == VECTOR.tobytes()
     assert Envelope.received("{}", None).vector is None
     with pytest.raises(WireError, match="7 bytes"):
         Envelope.received("{}", b"1234567")
 
 
-def test_a_letter_of_any_length_is_not_read() -> None:
+def test_an_envelope_of_any_length_is_not_read() -> None:
     with pytest.raises(WireError, match="characters"):
         envelopes.read_reply(Envelope(" " * (envelopes.LARGEST_TEXT + 1)))
 
@@ -225,7 +236,7 @@ ABOUT = {"step": "reading", "id": "0a1b2c3d"}
 
 
 @pytest.mark.parametrize(
-    ("about", "told"),
+    ("about", "details"),
     [
         (ABOUT, "data.too_few_patients, reading, 0a1b2c3d"),
         ({**ABOUT, "accused": "south"}, "data.too_few_patients, reading, 0a1b2c3d"),
@@ -242,13 +253,14 @@ ABOUT = {"step": "reading", "id": "0a1b2c3d"}
     ids=str,
 )
 def test_a_refusal_says_its_code_step_and_id_where_they_are_such(
-    about: dict[str, Any], told: str
+    about: dict[str, Any], details: str
 ) -> None:
     reply = envelopes.read_reply(envelopes.refusal("north", REFUSAL, about))
     assert (reply.site, reply.sentence, reply.fault) == ("north", REFUSAL, REFUSAL.render())
     assert (
         reply.refusal
-        == f"Patients with usable images: 3; at least 20 are needed (data.min_patients). [{told}]"
+        == "Patients with usable images: 3; at least 20 are needed (data.min_patients). "
+        f"[{details}]"
     )
 
 

@@ -1,4 +1,4 @@
-"""A letter's text survives Flower's object store; broken objects are refused."""
+"""An envelope's text survives Flower's object store; broken objects are refused."""
 
 from __future__ import annotations
 

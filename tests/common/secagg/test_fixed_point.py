@@ -44,7 +44,7 @@ def words(values: Any, scale: float, limit: float, kind: Any = np.uint32) -> lis
 
 
 @pytest.mark.parametrize(
-    ("limit", "ring", "wanted"),
+    ("limit", "ring", "bits"),
     [
         (127, 32, 24),
         (32, 32, 25),
@@ -59,22 +59,22 @@ def words(values: Any, scale: float, limit: float, kind: Any = np.uint32) -> lis
         ((2**31 - 5.5) / 2**24, 32, 24),
     ],
 )
-def test_fraction_bits(limit: float, ring: int, wanted: int) -> None:
-    assert fraction_bits(limit, 10, ring) == wanted
+def test_fraction_bits(limit: float, ring: int, bits: int) -> None:
+    assert fraction_bits(limit, 10, ring) == bits
 
 
 @given(st.floats(2.0**-30, 2.0**22), st.integers(1, 1000), st.sampled_from([32, 64]))
 def test_fraction_bits_are_as_many_as_fit(limit: float, sites: int, ring: int) -> None:
     try:
-        found = fraction_bits(limit, sites, ring)
+        bits = fraction_bits(limit, sites, ring)
     except SecureSumError:
-        found = 7
+        bits = 7
 
     def fits(number: int) -> bool:
         return bool(Fraction(limit) * 2**number + Fraction(sites, 2) < 2 ** (ring - 1))
 
-    assert found == 7 or fits(found)
-    assert found == 52 or not fits(found + 1)
+    assert bits == 7 or fits(bits)
+    assert bits == 52 or not fits(bits + 1)
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan, math.inf, 2.0**24])

@@ -200,8 +200,8 @@ def test_a_masked_vector_looks_like_chance() -> None:
     out = np.empty(1 << 20, np.uint32)
     seal(np.full(out.size, 0.25, np.float32), 2.0**25, 32.0, Pad([(b"\x07" * 32, 1)]), out)
     seen = np.bincount(out.view(np.uint8), minlength=256)
-    wanted = out.nbytes / 256
-    assert ((seen - wanted) ** 2 / wanted).sum() < 373
+    expected = out.nbytes / 256
+    assert ((seen - expected) ** 2 / expected).sum() < 373
     assert np.unique(out).size > out.size * 0.999
 
 

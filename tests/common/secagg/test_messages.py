@@ -213,7 +213,7 @@ def test_more_than_a_thousand_entries_are_not_written() -> None:
 @pytest.mark.parametrize("bits", [0, 16, 31, 33, 128])
 def test_an_order_has_one_of_two_rings(bits: int) -> None:
     with pytest.raises(SecureSumError, match="32 and 64"):
-        dataclasses.replace(World(3).order, ring_bits=bits)
+        dataclasses.replace(World(3).spec, ring_bits=bits)
 
 
 def test_names_do_not_flow_into_each_other() -> None:

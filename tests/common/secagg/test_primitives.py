@@ -180,7 +180,7 @@ def test_what_is_sealed_is_what_the_plain_gcm_makes(
 
 
 def test_every_changed_bit_is_noticed_and_not_told_apart() -> None:
-    sealed, told = primitives.seal(SEED, b"shares", b"from a to b"), set()
+    sealed, sentences = primitives.seal(SEED, b"shares", b"from a to b"), set()
     wrong = [
         (SEED, sealed[:i] + bytes([sealed[i] ^ 1 << b]) + sealed[i + 1 :], b"from a to b")
         for i in range(len(sealed))
@@ -195,8 +195,8 @@ def test_every_changed_bit_is_noticed_and_not_told_apart() -> None:
     for key, text, associated in wrong:
         with pytest.raises(SecureSumError) as caught:
             primitives.open_sealed(key, text, associated)
-        told.add(str(caught.value))
-    assert len(told) == 1
+        sentences.add(str(caught.value))
+    assert len(sentences) == 1
 
 
 @pytest.mark.parametrize("case", vectors("aes256_ctr"), ids=lambda c: c["key"][:8])

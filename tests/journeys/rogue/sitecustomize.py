@@ -41,8 +41,8 @@ def _attack() -> None:
         "identity key": (home / "worker" / "identity.key").read_bytes,
         "tls key": (home / "gateway" / "tls.key").read_bytes,
     }
-    told = ", ".join(f"{name} {_tried(action)}" for name, action in tries.items())
-    sys.stderr.write(f"rogue {sys.argv[-1]}: {told}\n")
+    outcomes = ", ".join(f"{name} {_tried(action)}" for name, action in tries.items())
+    sys.stderr.write(f"rogue {sys.argv[-1]}: {outcomes}\n")
     sys.stderr.flush()
 
 
