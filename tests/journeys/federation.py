@@ -51,7 +51,9 @@ class Federation:
     """
 
     def __init__(self, top: Path, probe: bool = False) -> None:
-        self.top, self.home, self.data = top, top / "co", top / "hosp"
+        self.top = top
+        self.home = top / "co"
+        self.data = top / "hosp"
         self.port, self.link = free_ports(2)
         self.groups: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {**os.environ, "PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1"}
@@ -66,7 +68,8 @@ class Federation:
 
         In this process: one import less.
         """
-        out, complaints = io.StringIO(), io.StringIO()
+        out = io.StringIO()
+        complaints = io.StringIO()
         with redirect_stdout(out), redirect_stderr(complaints):
             code = main.main([str(word) for word in words])
         assert code == 0, (

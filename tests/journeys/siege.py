@@ -105,7 +105,8 @@ def siege() -> Iterator[Scene]:
 @contextmanager
 def bare_superlink(made: Federation) -> Iterator[int]:
     """Flower as it comes, on a port that everybody reaches."""
-    [port], home = free_ports(1), made.home
+    [port] = free_ports(1)
+    home = made.home
     words = {
         "--ssl-ca-certfile": home / "ca.crt",
         "--ssl-certfile": home / "server.crt",
@@ -159,7 +160,8 @@ def takes(port: int) -> bool:
 
 def over(client: Any, http: httpx.Client, base_url: str) -> Any:
     """One of Flower's clients over an HTTP client with a certificate of its own."""
-    client._client, client._base_url = http, base_url.rstrip("/")
+    client._client = http
+    client._base_url = base_url.rstrip("/")
     return client
 
 
@@ -223,10 +225,8 @@ def activated(scene: Scene, http: httpx.Client, url: str, site: str) -> int:
     key = certificates.public_bytes(home.node_key.read_bytes())
     if str(scene.bare) in url:
         registered(scene, site, site)
-    client, request = (
-        _Client(url, http, node_key(home.node_key)),
-        ActivateNodeRequest(public_key=key, heartbeat_interval=30),
-    )
+    client = _Client(url, http, node_key(home.node_key))
+    request = ActivateNodeRequest(public_key=key, heartbeat_interval=30)
     with suppress(httpx.HTTPStatusError):  # it is online already
         return int(client.ActivateNode(request).node_id)
     with closing(

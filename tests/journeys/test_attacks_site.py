@@ -72,7 +72,8 @@ class Captive:
 
 @pytest.fixture(scope="module")
 def captive(scene: Scene) -> Iterator[Captive]:
-    made, home = scene.ours, scene.hospital("north")
+    made = scene.ours
+    home = scene.hospital("north")
     registered(scene, "north", "south")
     text = home.site_toml.read_text()
     home.site_toml.write_text(text.replace(f"port = {made.port}", f"port = {scene.bare}"))

@@ -357,7 +357,8 @@ def test_from_outside_there_is_the_fleet_api_only(seen: dict[str, Any]) -> None:
 
 
 def test_every_socket_is_a_configured_one(seen: dict[str, Any]) -> None:
-    port, link = seen["port"], seen["link"]
+    port = seen["port"]
+    link = seen["link"]
     allowed = {
         "server": {("to", link)},
         "superlink": {("at", link), ("from", link)},
@@ -405,8 +406,11 @@ def _role(held: Socket, port: int, link: int) -> tuple[str, int] | Socket:
 
 def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> None:
     """Looks cannot miss what Python itself notes: also what lasted a moment, or failed."""
-    port, link = seen["port"], seen["link"]
-    door, inner, wide = f"('127.0.0.1', {port}", f"('127.0.0.1', {link}", f"('0.0.0.0', {port}"
+    port = seen["port"]
+    link = seen["link"]
+    door = f"('127.0.0.1', {port}"
+    inner = f"('127.0.0.1', {link}"
+    wide = f"('0.0.0.0', {port}"
     allowed = {
         "superlink": {("socket.bind", inner), ("socket.getaddrinfo", inner)},
         "runner": {("socket.connect", inner), ("socket.getaddrinfo", inner)},
@@ -422,7 +426,8 @@ def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> 
             ("socket.getaddrinfo", f"('localhost', {port}"),
         },
     }
-    kinds, wrong = set(), []
+    kinds = set()
+    wrong = []
     for line in seen["calls"]:
         command, event, about = line.split("\t")
         name = part(command)

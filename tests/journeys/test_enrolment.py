@@ -36,7 +36,9 @@ class Consortium:
     """A coordinator that runs, and hospitals that may join it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.now = folder, folder / "coordinator", NOW
+        self.folder = folder
+        self.home = folder / "coordinator"
+        self.now = NOW
         self.registered: list[tuple[str, bytes]] = []
         self.log: list[str] = []
         self.fault: Exception | None = None
@@ -70,7 +72,9 @@ class Consortium:
 
 @pytest.fixture
 def consortium(tmp_path: Path) -> Iterator[Consortium]:
-    made, stop, inner = Consortium(tmp_path), threading.Event(), tmp_path / "enrol.sock"
+    made = Consortium(tmp_path)
+    stop = threading.Event()
+    inner = tmp_path / "enrol.sock"
     with lane.listening(lane.to_socket(inner), lambda: lane.tls(made.home)) as made.port:
         made.provision("north", "valley")
         arguments = (made.home, inner, made.register, stop, lambda: made.now, made.log.append)
@@ -140,8 +144,10 @@ def test_both_sides_see_one_fingerprint(
     """What the hospital reads out is what the coordinator has before the signing,
     and what other hospitals see after it.
     """
-    north, valley = consortium.enrol("north"), consortium.enrol("valley")
-    site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
+    north = consortium.enrol("north")
+    valley = consortium.enrol("valley")
+    site = ["site", "fingerprint", "--home"]
+    key = consortium.home / "offline" / "roster.key"
     [own] = [
         line for line in consortium.lines if line.startswith("Fingerprint of this hospital's key: ")
     ]
@@ -175,7 +181,8 @@ def test_both_sides_see_one_fingerprint(
 def test_a_roster_without_this_hospital_and_a_forged_one(
     consortium: Consortium, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    north, key = consortium.enrol("north"), consortium.home / "offline" / "roster.key"
+    north = consortium.enrol("north")
+    key = consortium.home / "offline" / "roster.key"
     consortium.enrol("valley")
     assert (
         main.main(
@@ -296,7 +303,9 @@ def test_a_full_disk_at_the_hospital(
     consortium: Consortium, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Wherever it strikes, the same command finishes the work once there is room."""
-    real, count, home = os.fsync, iter(range(1000)), str(consortium.folder / "north")
+    real = os.fsync
+    count = iter(range(1000))
+    home = str(consortium.folder / "north")
 
     def fsync(handle: int) -> None:
         if os.readlink(f"/proc/self/fd/{handle}").startswith(home) and next(count) >= 2 * at:
@@ -367,7 +376,8 @@ def test_a_coordinator_of_another_consortium_is_not_spoken_to(
 
 
 def test_folders_that_cannot_be_used(consortium: Consortium) -> None:
-    folder, kit = consortium.folder, consortium.kit("north")
+    folder = consortium.folder
+    kit = consortium.kit("north")
 
     def attempt(home: Path, data: Path) -> None:
         enrol(kit, home, data, NOW, proxy="none")

@@ -22,7 +22,10 @@ import pytest
 from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[2]
-WORKER_USER, GATEWAY_USER, STRANGER, GROUP = 61001, 61002, 61003, 61010
+WORKER_USER = 61001
+GATEWAY_USER = 61002
+STRANGER = 61003
+GROUP = 61010
 LOST = [name for name in ("unshare",) if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.skipif(

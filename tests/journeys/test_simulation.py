@@ -298,7 +298,8 @@ def _secure(
     """
     table = {**small.TABLE, **TASKS[task]}
     table |= {key: {**table.get(key, {}), **section} for key, section in sections.items()}
-    study, run = tmp_path / f"{name}.toml", tmp_path / name
+    study = tmp_path / f"{name}.toml"
+    run = tmp_path / name
     study.write_text(small.toml.dumps(table))
     report = simulate(study, tmp_path / "sites", run, device="cpu", quiet=True)
     return (
@@ -411,10 +412,8 @@ def test_with_nothing_shared_the_run_folder_has_means_and_no_hospital_s_number(
         for file in ("report.json", "rounds.jsonl")
         for text in _texts(run / file)
     ]
-    page, open_text = (
-        (run / "report.html").read_text(),
-        (seen / "report.json").read_text() + (seen / "rounds.jsonl").read_text(),
-    )
+    page = (run / "report.html").read_text()
+    open_text = (seen / "report.json").read_text() + (seen / "rounds.jsonl").read_text()
     assert sum(f"{value:.6f}"[:7] in open_text for value in own) > 0.8 * len(
         own
     )  # the search finds what is there

@@ -34,7 +34,8 @@ class Socket(NamedTuple):
 
 def members(groups: Iterable[int]) -> list[int]:
     """Every process of these process groups."""
-    group_ids, processes = set(groups), []
+    group_ids = set(groups)
+    processes = []
     for entry in os.listdir("/proc"):
         with suppress(OSError, ValueError):
             if (
@@ -79,7 +80,8 @@ def _all(process: int) -> Iterator[tuple[str, Socket]]:
     for table in _TABLES:
         for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
-            near, far = _place(fields[1]), _place(fields[2])
+            near = _place(fields[1])
+            far = _place(fields[2])
             yield (
                 fields[9],
                 Socket(
@@ -107,7 +109,9 @@ class Watch:
     def __init__(
         self, groups: Callable[[], Iterable[int]], part: Callable[[str], str], pause: float = 0.1
     ) -> None:
-        self._groups, self._part, self._pause = groups, part, pause
+        self._groups = groups
+        self._part = part
+        self._pause = pause
         self._stop, self._thread = (
             threading.Event(),
             threading.Thread(target=self._look, daemon=True),

@@ -49,7 +49,8 @@ class Folded:
     """
 
     def __init__(self, seed: bytes, offset: int = 0) -> None:
-        self._seed, self._at = seed, offset
+        self._seed = seed
+        self._at = offset
 
     def into(self, out: Any) -> None:
         """The stream's next bytes."""

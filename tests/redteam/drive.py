@@ -55,10 +55,8 @@ class Puppet:
 
     def advert(self, terms: bytes) -> Advert:
         """Its keys."""
-        mask, channel = (
-            primitives.x25519_public(self.fresh.mask_key),
-            primitives.x25519_public(self.fresh.channel_key),
-        )
+        mask = primitives.x25519_public(self.fresh.mask_key)
+        channel = primitives.x25519_public(self.fresh.channel_key)
         return Advert(
             terms, self.name, bytes(64), mask, channel, derive.commitment(self.fresh.seed, terms)
         ).signed(self.key)
@@ -87,7 +85,9 @@ class Sum:
         run: str = RUN,
         signed: Mapping[str, Any] | None = None,
     ) -> None:
-        self.stage, self.run, self.signed = stage, run, signed or stage.roster
+        self.stage = stage
+        self.run = run
+        self.signed = signed or stage.roster
         self.puppets = {puppet.name: puppet for puppet in puppets}
         self.real = [name for name in dict.fromkeys(cohort) if name not in self.puppets]
         digest = rosters._opened(self.signed)[0].digest
@@ -161,10 +161,8 @@ class Sum:
                     to,
                 )
                 plain = primitives.open_sealed(key, self.parcels[dealer][to].sealed, self.id)
-                self.shares[dealer, "seed"][place], self.shares[dealer, "key"][place] = (
-                    plain[: shamir.SHARE],
-                    plain[shamir.SHARE :],
-                )
+                self.shares[dealer, "seed"][place] = plain[: shamir.SHARE]
+                self.shares[dealer, "key"][place] = plain[shamir.SHARE :]
 
     def delivered(self, site: str, dealers: Iterable[str] = ()) -> list[Parcel]:
         """The parcels that are for a hospital."""
@@ -179,7 +177,8 @@ class Sum:
     ) -> Masked:
         """A hospital's masked vector."""
         held = self.delivered(site) if given is None else given
-        self.dealers[site], self.specs[site] = [parcel.site for parcel in held], spec
+        self.dealers[site] = [parcel.site for parcel in held]
+        self.specs[site] = spec
         parts = spec.encode(), Bundle.of(self.id, held).encode()
         reply = self.stage.ask(site, spec.kind, *parts, run=self.run, **question)
         assert reply.delta is not None

@@ -218,7 +218,8 @@ def probed(stage: Stage) -> bool:
     held = Sum(stage).keys().deal()
     right, question = _round(held)
     seen: dict[int, str] = {}
-    low, high = 1, 1 << 20
+    low = 1
+    high = 1 << 20
     while low < high:
         middle = (low + high) // 2
         seen[middle] = _said(held, replace(right, total=middle, limit=1.0), question)

@@ -81,10 +81,8 @@ def scored(
 ) -> dict[str, float]:
     """A model's scores over these hospitals, opened."""
     study = held.stage.study
-    layout, metrics = (
-        networks.start_weights(study, held.stage.folder)[0].digest,
-        tuple(networks.task(study).higher_is_better),
-    )
+    layout = networks.start_weights(study, held.stage.folder)[0].digest
+    metrics = tuple(networks.task(study).higher_is_better)
     spec = sum_specs.specify(
         study,
         "evaluate",

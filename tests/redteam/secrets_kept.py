@@ -23,7 +23,8 @@ from tests.redteam.stage import NAMES, VICTIM, Stage, keys, seed_of
 
 LEAGUE: tuple[str, ...] = ("doum",)
 """Hospitals that work together with the server: with four hospitals the rule allows for one."""
-_FIELD, _THRESHOLD = 11, 3
+_FIELD = 11
+_THRESHOLD = 3
 PLACES: tuple[int, ...] = (1, 4)
 """Shares that are put together where three are needed."""
 

@@ -32,7 +32,8 @@ from common.trust.roster import Roster
 from common.trust.study_signature import Statement
 from tests import small
 
-CONSORTIUM, RUN = "trial", "run-1"
+CONSORTIUM = "trial"
+RUN = "run-1"
 PATIENTS = {"ash": 11, "birch": 8, "cedar": 9, "doum": 13}
 """Hospitals and how many patients each has; nobody else may learn it."""
 NAMES = tuple(PATIENTS)
@@ -112,7 +113,8 @@ class Stage:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.policy = folder, Policy(approval=False, floor=0)
+        self.folder = folder
+        self.policy = Policy(approval=False, floor=0)
         self.signed: Study | None = None
         self.table: dict[str, Any] = copy.deepcopy(TABLE)
         self.roster = roster(certificates_of())
@@ -147,7 +149,8 @@ class Stage:
 
     def seal(self, run: str = RUN) -> dict[str, Any]:
         """The coordinator's signature."""
-        digest, expires = (self.signed or self.study).digest, NOW + timedelta(days=7)
+        digest = (self.signed or self.study).digest
+        expires = NOW + timedelta(days=7)
         return study_signature.sign(
             Statement(CONSORTIUM, run, digest, NOW.isoformat(), expires.isoformat()),
             keys()["coordinator"].key,

@@ -21,7 +21,8 @@ from tests.redteam.drive import Sum, exact, forged, without
 from tests.redteam.keys import UNSIGNED
 from tests.redteam.stage import NAMES, VICTIM, Stage
 
-FIRST, SECOND = (VICTIM, "birch", "cedar"), tuple(without())
+FIRST = (VICTIM, "birch", "cedar")
+SECOND = tuple(without())
 """Two lists of survivors.
 
 Under the first hospitals give shares of the victim's own mask, under the second of its mask key.
@@ -102,7 +103,8 @@ def other_models(stage: Stage) -> bool:
 
     Its part of the sum then stands out.
     """
-    held, study = Sum(stage).keys().deal(), stage.study
+    held = Sum(stage).keys().deal()
+    study = stage.study
     layout, start, _ = networks.start_weights(study, stage.folder)
     metrics = tuple(networks.task(study).higher_is_better)
     for name in NAMES:

@@ -44,7 +44,8 @@ def busy(count: int) -> Iterator[None]:
 def walked(output: Path) -> dict[str, object]:
     """One pass as ``./run test`` makes it: its end, its time, what failed; its text in a file."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *TESTS]
-    before, began = slowness(), time.monotonic()
+    before = slowness()
+    began = time.monotonic()
     done = subprocess.run(
         command,
         cwd=HOUSE,

@@ -26,7 +26,8 @@ SIZES = (1, 4, 7, 12, 13)
 @pytest.fixture(scope="module")
 def north(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A hospital that signed heads over 1, 4, 7, 12 and 13 entries."""
-    site, last = record.site(tmp_path_factory.mktemp("proofs")), 0
+    site = record.site(tmp_path_factory.mktemp("proofs"))
+    last = 0
     for size in SIZES:
         record.fill(site.state, size - last)
         witness.sign(site, "run-1", size)
@@ -178,7 +179,8 @@ def test_junk_is_a_typed_error(
             [entry(north, 3, certificate), proofs.growth(north.state, 4, 7, certificate)]
         )
     )
-    field, value = data.draw(st.sampled_from(sorted(proof))), data.draw(JUNK)
+    field = data.draw(st.sampled_from(sorted(proof)))
+    value = data.draw(JUNK)
     with pytest.raises(InputError):
         proofs.check(proof | {field: value}, ca)
     inner = "head" if "head" in proof else "new"

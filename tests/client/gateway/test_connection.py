@@ -178,7 +178,8 @@ def test_a_server_of_another_name(home: Path) -> None:
 
 def test_old_tls_is_refused_unless_configured(home: Path) -> None:
     old = lane.tls(home)
-    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2
+    old.minimum_version = ssl.TLSVersion.TLSv1_2
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
     with lane.listening(OK, old) as port:
         last, sentence = both(route(port))
         assert (last.name, last.ok) == ("TLS", False)

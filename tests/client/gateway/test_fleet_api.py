@@ -66,7 +66,8 @@ class Coordinator:
         self.models: dict[str, bytes] = {}
         self.updates: dict[str, bytes] = {}
         self.pushed: list[fleet_pb2.PushMessagesRequest] = []
-        self.rings, self.cut = 0, 0
+        self.rings = 0
+        self.cut = 0
         self.bell = True
 
     def fails(self, call: str, *statuses: int) -> None:
@@ -74,7 +75,9 @@ class Coordinator:
 
     def ask(self, text: str, vector: np.ndarray | None = None) -> str:
         """Queue a question; returns its name."""
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 5, 1, 1
+        TaskIdentity.run_id = 5
+        TaskIdentity.node_id = 1
+        TaskIdentity.task_id = 1
         reference = None
         if vector is not None:
             reference = Reference(vector.size, hashlib.sha256(vector.tobytes()).hexdigest())

@@ -70,7 +70,9 @@ class Worker:
 
 
 def question(text: str = "{}", vector: Any = None) -> Delivery:
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 9, 1, 1
+    TaskIdentity.run_id = 9
+    TaskIdentity.node_id = 1
+    TaskIdentity.task_id = 1
     message = Message(RecordDict(), 7, "train", group_id="3")
     message.metadata.__dict__["_message_id"] = "ab" * 32
     return Delivery(message, Envelope(text, vector))
@@ -79,7 +81,9 @@ def question(text: str = "{}", vector: Any = None) -> Delivery:
 def carried(
     answer: Callable[[str, Memory | None], Answered], asked: Delivery
 ) -> tuple[Envelope, list[str], Worker]:
-    coordinator, port, log = Coordinator(), Worker(answer), list[str]()
+    coordinator = Coordinator()
+    port = Worker(answer)
+    log = list[str]()
     relay.carry("north", asked, coordinator, port, log.append)  # type: ignore[arg-type]
     [(about, envelope, seconds)] = coordinator.answers
     assert about is asked and seconds >= 0
@@ -139,7 +143,8 @@ def test_the_log_holds_nothing_of_a_letter() -> None:
 
 def test_it_carries_until_told_to_stop_and_waits_when_nothing_is_asked() -> None:
     coordinator = Coordinator([None, question("a"), None, question("b")])
-    port, log = Worker(lambda text, _: (text.upper(), None)), list[str]()
+    port = Worker(lambda text, _: (text.upper(), None))
+    log = list[str]()
     relay.run(
         "north",
         coordinator,  # type: ignore[arg-type]
@@ -176,7 +181,8 @@ def test_a_refused_hospital_leaves() -> None:
 
 
 def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
-    coordinator, log = Coordinator([question("a"), question("b")]), list[str]()
+    coordinator = Coordinator([question("a"), question("b")])
+    log = list[str]()
     answer = coordinator.answer
 
     def over(question: Delivery, envelope: Envelope, seconds: float) -> None:

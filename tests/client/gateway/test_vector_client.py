@@ -31,7 +31,8 @@ def stubborn(call: Callable[[], None]) -> None:
 
 class _Breaking(httpx.SyncByteStream):
     def __init__(self, content: bytes, after: int) -> None:
-        self._content, self._after = content, after
+        self._content = content
+        self._after = after
 
     def __iter__(self) -> object:  # type: ignore[override]
         yield self._content[: self._after]

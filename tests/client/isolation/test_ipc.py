@@ -186,7 +186,8 @@ def test_a_broken_answer_is_refused_by_the_gateway(
 
 def test_a_worker_killed_in_mid_answer_is_noticed_and_its_successor_found(folder: Path) -> None:
     socket = folder / "s"
-    first, gateway = spawn(socket), WorkerClient(socket, patience=patient(60))
+    first = spawn(socket)
+    gateway = WorkerClient(socket, patience=patient(60))
     try:
         assert gateway.ask("a", b"1234")[0] == "A"
         with pytest.raises(IpcError, match="stopped during the answer"):
@@ -214,7 +215,9 @@ def test_a_second_worker_is_refused_in_one_sentence_and_the_first_stays(folder: 
 
 
 def test_two_gateways_are_served_one_after_the_other_by_one_thread(folder: Path) -> None:
-    inside, most, threads = [0], [0], set()
+    inside = [0]
+    most = [0]
+    threads = set()
     waiting: list[str] = []
     got: list[tuple[str, Any]] = []
 
@@ -315,7 +318,9 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ipc, "GRACE", 0.2)
-    stop, go, sentences = threading.Event(), threading.Event(), list[str]()
+    stop = threading.Event()
+    go = threading.Event()
+    sentences = list[str]()
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
         stop.set()

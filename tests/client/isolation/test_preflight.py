@@ -92,7 +92,8 @@ def test_a_foreign_certificate_at_the_command(
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home, usage = hospital(tmp_path / "home"), namedtuple("usage", "total used free")
+    home = hospital(tmp_path / "home")
+    usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 0, (200 << 20) - 1))
     with pytest.raises(
         InputError, match="has 199 MiB left; at least 200 MiB are needed, make room"
@@ -119,7 +120,8 @@ def test_the_sockets_folder_is_missing(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_folder_of_the_other_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hospitals, co = hospital(tmp_path / "home").path, tmp_path / "co"
+    hospitals = hospital(tmp_path / "home").path
+    co = tmp_path / "co"
     (tmp_path / "c.toml").write_text('name = "chest-4"\naddress = "localhost"\nsites = ["north"]\n')
     assert main.main(["provision", str(tmp_path / "c.toml"), "--out", str(co)]) == 0
     capsys.readouterr()

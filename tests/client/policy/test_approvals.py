@@ -290,7 +290,8 @@ def test_nobody_else_may_read_them(tmp_path: Path) -> None:
 def test_two_people_at_once_lose_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the reading and the writing of one word another is taken back."""
     granted(tmp_path)
-    honest, context = Held.write, get_context("spawn")
+    honest = Held.write
+    context = get_context("spawn")
 
     def slow(file: Held, value: object) -> None:
         monkeypatch.setattr(Held, "write", honest)

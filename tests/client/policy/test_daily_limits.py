@@ -20,7 +20,8 @@ from client.policy.policy import Policy
 from common.errors import PolicyError
 from tests.patience import patient
 
-TODAY, TOMORROW = date(2026, 2, 28), date(2026, 3, 1)
+TODAY = date(2026, 2, 28)
+TOMORROW = date(2026, 3, 1)
 OWN = Policy(rounds_per_day=5, megabytes_per_day=0.001)
 
 

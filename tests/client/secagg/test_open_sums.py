@@ -82,7 +82,8 @@ def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(open_sums: Ope
 
 
 def test_another_process_reads_what_the_first_left(tmp_path: Path) -> None:
-    first, second = SharedOpenSums(tmp_path / "state"), SharedOpenSums(tmp_path / "state")
+    first = SharedOpenSums(tmp_path / "state")
+    second = SharedOpenSums(tmp_path / "state")
     first.put(state(1, "armed"), SPEC)
     assert (
         second.get(state(1).terms.digest) == state(1, "armed")

@@ -178,7 +178,8 @@ def test_a_line_that_is_something_else_stops_the_hospital_with_the_same_sentence
 
 
 def test_a_line_that_another_process_wrote_is_seen(tmp_path: Path) -> None:
-    one, other = OpenedSums(tmp_path, STUDY), OpenedSums(tmp_path, STUDY)
+    one = OpenedSums(tmp_path, STUDY)
+    other = OpenedSums(tmp_path, STUDY)
     assert one.last("run-1") == 0
     other.note(TERMS, SPEC, SITES)
     with pytest.raises(SecureSumError, match="opened before"):

@@ -53,13 +53,11 @@ class Browser:
     """
 
     def __init__(self, reads: int, writes: int) -> None:
-        self._reads, self._writes, self._rest, self._number, self._session = (
-            reads,
-            writes,
-            b"",
-            0,
-            "",
-        )
+        self._reads = reads
+        self._writes = writes
+        self._rest = b""
+        self._number = 0
+        self._session = ""
         self.asked: list[str] = []
         self.complaints: list[str] = []
         page = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -155,7 +153,8 @@ class Browser:
         return result["result"].get("value") is True
 
     def _hear(self, event: dict[str, Any]) -> None:
-        method, values = event.get("method"), event.get("params", {})
+        method = event.get("method")
+        values = event.get("params", {})
         if method == "Network.requestWillBeSent":
             self.asked.append(values["request"]["url"])
         elif method == "Log.entryAdded":
@@ -178,11 +177,13 @@ class Browser:
 def browser() -> Iterator[Browser]:
     """A fresh browser with a profile of its own; nothing of it outlives the block."""
     assert PROGRAM is not None
-    theirs, ours = os.pipe(), os.pipe()
+    theirs = os.pipe()
+    ours = os.pipe()
     profile = tempfile.mkdtemp(prefix="c-browser-")
 
     def wire() -> None:  # the browser reads at 3 and writes at 4
-        low, high = os.dup(theirs[0]), os.dup(ours[1])
+        low = os.dup(theirs[0])
+        high = os.dup(ours[1])
         os.dup2(low, 3)
         os.dup2(high, 4)
 

@@ -109,8 +109,10 @@ def test_a_whole_study_is_answered_inside_the_sandbox(
     started: subprocess.Popen[str], home: Path, data: Path, tmp_path: Path
 ) -> None:
     study = studies.read(small.study(tmp_path / "study.toml"))
-    table, start = study.to_table(), networks.build(study)
-    layout, weights = networks.layout(start).digest, networks.pack(start)
+    table = study.to_table()
+    start = networks.build(study)
+    layout = networks.layout(start).digest
+    weights = networks.pack(start)
     gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
 
     def ask(question: Question) -> Reply:

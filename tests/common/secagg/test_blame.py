@@ -27,7 +27,8 @@ def wrong(peers: Iterable[str] = (), own: bool = False, cover_up: bool = False) 
 
     To cover it up it reveals the right words about them all the same.
     """
-    right, right_own = derive.pair_seed, derive.own_seed
+    right = derive.pair_seed
+    right_own = derive.own_seed
 
     def pair_seed(private: bytes, public: bytes, context_: bytes, one: str, other: str) -> bytes:
         return (

@@ -48,7 +48,8 @@ def moment(stage: str) -> Moment:
 @cache
 def states() -> dict[str, CoordinatorState]:
     """The server where all but h06 have answered in each stage; all have, where one is closed."""
-    begun, taken = coordinator.begin(WORLD.terms, WORLD.identities, 3), {}
+    begun = coordinator.begin(WORLD.terms, WORLD.identities, 3)
+    taken = {}
     for stage, step in (
         ("keys", "advert"),
         ("shares", "parcels"),

@@ -76,7 +76,8 @@ def test_a_wrong_share_names_its_sender(kind: str, change: Callable[[bytes], byt
 def test_shares_of_other_hospitals_are_refused() -> None:
     now, state = dropped()
     honest: Reveal = now.answers[LAST]
-    seeds, keys = honest.seed_shares, honest.key_shares
+    seeds = honest.seed_shares
+    keys = honest.key_shares
     for changes in (
         {"seed_shares": seeds[1:]},
         {"seed_shares": (*seeds, seeds[0])},
@@ -112,7 +113,8 @@ def test_canaries_of_other_hospitals_or_lengths_are_refused() -> None:
 
 def deal(name: str, seed: bytes = b"", key: bytes = b"", holders: int = 6) -> list[Parcel]:
     """A hospital's signed parcels; the last ``holders`` hold shares of unpublished secrets."""
-    fresh, adverts = WORLD.fresh[name], moment("keys").answers
+    fresh = WORLD.fresh[name]
+    adverts = moment("keys").answers
     honest = parcels.deal(WORLD.terms, fresh.seed, fresh.mask_key, fresh.polynomials, WORLD.names)
     false = parcels.deal(
         WORLD.terms, seed or fresh.seed, key or fresh.mask_key, fresh.polynomials, WORLD.names

@@ -34,7 +34,9 @@ def test_a_sum_that_is_opened_takes_nothing_any_more() -> None:
 
 def test_the_pads_of_an_opening_take_every_mask_off() -> None:
     """A survivor's own mask goes, and what it shares with a dropped hospital, by its sign."""
-    own, pair, reverse = secret("own"), secret("pair"), secret("reverse")
+    own = secret("own")
+    pair = secret("pair")
+    reverse = secret("reverse")
     opening = Opening({"b": own}, {("b", "a"): pair, ("b", "c"): reverse})
     # The hospital whose name comes first added the mask that two share; the other took it off.
     words = np.arange(100, dtype=np.uint64)

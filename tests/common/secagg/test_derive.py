@@ -19,8 +19,12 @@ from common.secagg.primitives import Keystream
 from tests.common.secagg.world import World, secret
 
 NAME = b"consilium secure sum v1\0"
-ONE, OTHER, T, C = secret("one"), secret("other"), secret("terms"), secret("context")
-ONE_PUBLIC, OTHER_PUBLIC = primitives.x25519_public(ONE), primitives.x25519_public(OTHER)
+ONE = secret("one")
+OTHER = secret("other")
+T = secret("terms")
+C = secret("context")
+ONE_PUBLIC = primitives.x25519_public(ONE)
+OTHER_PUBLIC = primitives.x25519_public(OTHER)
 
 
 def sha(*parts: bytes) -> bytes:
@@ -144,7 +148,9 @@ def test_the_context_does_not_depend_on_the_order_of_arrival() -> None:
 
 def test_the_context_changes_with_everything_that_it_binds() -> None:
     world = World(5)
-    every, spec, terms = adverts(world), world.spec, world.terms
+    every = adverts(world)
+    spec = world.spec
+    terms = world.terms
     changes: list[dict[str, Any]] = [
         {"kind": "evaluate"}, {"round": 2}, {"part": "test"}, {"model": bytes(32)},
         {"layout": ""}, {"size": 6}, {"ring_bits": 64},

@@ -43,7 +43,8 @@ def explore(
     Who is there at each stage is a subset of who was there before.
     """
     if now is None:
-        now, there = world.keys(), world.names
+        now = world.keys()
+        there = world.names
     for left in choose(there, stage):
         try:
             after = getattr(world, STAGES[stage])(now, left)
@@ -134,7 +135,8 @@ def drawn(rng: random.Random, branches: Sequence[int], most: float) -> Choose:
 
 def patterns(count: int, branches: Sequence[int], number: int, most: float = 0.25) -> Counter[str]:
     """Outcomes of so many random patterns."""
-    world, rng = World(count, size=3), random.Random(count)
+    world = World(count, size=3)
+    rng = random.Random(count)
     outcomes = Counter[str]()
     while outcomes.total() < number:
         for outcome, _, _ in itertools.islice(

@@ -45,7 +45,8 @@ def raw_fields(kind: type[Message]) -> list[Any]:
 def with_counted(message: Message, name: str, content: bytes) -> bytes:
     """A message's bytes with one field's content replaced."""
     blob = message.encode()
-    made, rest = blob[:2], blob[2:]
+    made = blob[:2]
+    rest = blob[2:]
     for field in dataclasses.fields(message):
         (length,) = struct.unpack(">I", rest[:4])
         held, rest = rest[4 : 4 + length], rest[4 + length :]

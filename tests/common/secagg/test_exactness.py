@@ -65,7 +65,8 @@ def test_the_largest_hospital_dropped_out() -> None:
 def test_the_body_is_the_sum_of_what_was_encoded_to_the_last_bit(bits: int) -> None:
     """Masks leave nothing behind: whole numbers, compared as whole numbers."""
     world = World(5, size=1001, ring_bits=bits)
-    opened, spec = world.run(), world.spec
+    opened = world.run()
+    spec = world.spec
     plain = [0] * spec.size
     for name in world.names:
         scale = world.weights[name] / spec.total * 2.0**spec.fraction_bits
@@ -130,7 +131,8 @@ def at_the_limit(
 ) -> tuple[float, float]:
     """``(found, expected)`` where every hospital's every value is the limit itself."""
     f = fixed_point.fraction_bits(limit, count, bits)
-    total, kind = sum(weights), KINDS[bits]
+    total = sum(weights)
+    kind = KINDS[bits]
     values = np.full(3, sign * np.float32(limit), np.float32)
     added = np.zeros(3, kind)
     for weight in weights:
@@ -219,14 +221,17 @@ def test_sums_of_any_vectors_in_both_decoders(bits: int, data: st.DataObject) ->
 
     Both are the exact mean but for half a unit a hospital.
     """
-    count, size = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 8))
+    count = data.draw(st.integers(1, 6))
+    size = data.draw(st.integers(0, 8))
     floats = st.floats(-LIMIT, LIMIT, width=32)
     vectors = [
         np.array(data.draw(st.lists(floats, min_size=size, max_size=size)), np.float32)
         for _ in range(count)
     ]
     weights = [data.draw(st.integers(1, 5000)) for _ in range(count)]
-    f, total, kind = fixed_point.fraction_bits(LIMIT, count, bits), sum(weights), KINDS[bits]
+    f = fixed_point.fraction_bits(LIMIT, count, bits)
+    total = sum(weights)
+    kind = KINDS[bits]
     added = np.zeros(size, kind)
     for vector, weight in zip(vectors, weights, strict=True):
         words = np.empty(size, kind)

@@ -59,10 +59,8 @@ def test_a_signature_covers_every_other_field(message: Any) -> None:
 @signed
 def test_a_signature_is_for_this_protocol_alone(message: Any) -> None:
     """What is signed begins with the protocol's name: no signature for another purpose fits."""
-    public, plain = (
-        primitives.ed25519_public(KEY),
-        dataclasses.replace(message, signature=bytes(64)).encode(),
-    )
+    public = primitives.ed25519_public(KEY)
+    plain = dataclasses.replace(message, signature=bytes(64)).encode()
     assert primitives.verify(public, message.signature, b"consilium secure sum v1\0" + plain)
     assert not primitives.verify(public, message.signature, plain)
 

@@ -16,7 +16,9 @@ from tests.common.secagg.world import World, secret
 WORLD = World(5)
 TERMS = WORLD.terms.digest
 ADVERTS = WORLD.keys().answers
-DEALER, HOLDER, OTHER = "h01", "h02", "h03"
+DEALER = "h01"
+HOLDER = "h02"
+OTHER = "h03"
 
 
 def dealt(name: str = DEALER) -> dict[str, Shares]:

@@ -158,10 +158,12 @@ def parcel(name: str = "h03", **changes: Any) -> Parcel:
 
 def dealt_wrongly(change: Callable[[bytes], bytes], vouched: bool = False, kind: int = 0) -> Parcel:
     """h03 changes h02's shares before it seals them; it may vouch for the changed ones."""
-    adverts, terms = WORLD.keys().answers, WORLD.terms.digest
+    adverts = WORLD.keys().answers
+    terms = WORLD.terms.digest
     shares = states()["armed"].shares["h03"]
     changed = (change(shares[0]), shares[1]) if kind == 0 else (shares[0], change(shares[1]))
-    fresh, key = WORLD.fresh["h03"], WORLD.me["h03"].key
+    fresh = WORLD.fresh["h03"]
+    key = WORLD.me["h03"].key
     made = parcels.seal(terms, adverts["h03"], fresh.channel_key, adverts[ME], changed, key)
     seed_hash, key_hash = parcels.hashes(terms, "h03", ME, changed if vouched else shares)
     return dataclasses.replace(made, seed_hash=seed_hash, key_hash=key_hash).signed(key)

@@ -143,7 +143,8 @@ def test_one_kind_of_share_for_each_hospital(gone: tuple[str, ...]) -> None:
     there = [name for name in world.names if name not in gone]
     now = world.revelations(world.confirmations(world.run("vectors"), there))
     for name in there:
-        answer, held = now.answers[name], world.run("vectors").sites[name].shares
+        answer = now.answers[name]
+        held = world.run("vectors").sites[name].shares
         assert [who for who, _ in answer.seed_shares] == there
         assert [who for who, _ in answer.key_shares] == list(gone)
         assert all(share == held[who][0] for who, share in answer.seed_shares)
@@ -153,7 +154,8 @@ def test_one_kind_of_share_for_each_hospital(gone: tuple[str, ...]) -> None:
 
 
 def test_no_secret_is_left_after_the_revelation() -> None:
-    state, fresh = states()["revealed"], WORLD.fresh[ME]
+    state = states()["revealed"]
+    fresh = WORLD.fresh[ME]
     assert state.fresh is None and not state.shares and not state.canary_pads
     with pytest.raises(SecureSumError, match="erased"):
         state.secrets  # noqa: B018  (the property raises)

@@ -160,7 +160,8 @@ class World:
 
     def shares(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Keys of ``who`` arrive; these deal shares."""
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
             state = coordinator.advert(state, Advert.decode(now.answers[name].encode()))
         state, bundle = coordinator.adverts(state)
@@ -177,11 +178,13 @@ class World:
 
         ``arm`` may be a hospital's that does it wrongly.
         """
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
             state = coordinator.parcels(state, name, now.answers[name])
         state, held = coordinator.start(coordinator.ready(state), self.spec)
-        made, vectors = {}, {}
+        made = {}
+        vectors = {}
         for name in there:
             armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.spec)
             vectors[name] = self.seal(name, pad)
@@ -192,7 +195,8 @@ class World:
 
     def confirmations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Vectors of ``who`` arrive; these confirm."""
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
             vector = now.vectors[name]
             tail = [int(word) for word in self.views(vector)[1]]
@@ -213,7 +217,8 @@ class World:
 
     def revelations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Confirmations of ``who`` arrive; these reveal."""
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
             state = coordinator.confirm(state, Confirm.decode(now.answers[name].encode()))
         state, bundle = coordinator.confirms(state)

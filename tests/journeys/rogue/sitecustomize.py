@@ -28,7 +28,8 @@ def _tried(action: Callable[[], object]) -> str:
 
 
 def _attack() -> None:
-    data, home = Path(_GIVEN["data"]), Path(_GIVEN["home"])
+    data = Path(_GIVEN["data"])
+    home = Path(_GIVEN["home"])
     scan = data / "labels.csv"
     tries = {
         "connect": lambda: socket.create_connection(("127.0.0.1", _GIVEN["port"]), 5).close(),
