@@ -17,9 +17,12 @@ T = TypeVar("T")
 
 _WORK = 10_000_000
 _REFERENCE = 0.3
-"""Seconds in which an idle machine of today adds up so many numbers and starts a Python that imports nothing."""
+"""Seconds in which an idle machine of today adds up so many numbers and starts a Python that
+imports nothing.
+"""
 _MOST = 20.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
 """Looks become rarer, since many cost the machine more than what is waited for, e.g.
 
 A TLS handshake each.
@@ -57,8 +60,10 @@ def until(there: Callable[[], T], what: str = "what is waited for", seconds: flo
     Raises:
         AssertionError: it does not come.
     """
-    began, limit = time.monotonic(), patient(seconds)
-    nothing, pause = threading.Event(), _FIRST_PAUSE
+    began = time.monotonic()
+    limit = patient(seconds)
+    nothing = threading.Event()
+    pause = _FIRST_PAUSE
     while not (value := there()):
         passed = time.monotonic() - began
         if passed > limit:

@@ -42,9 +42,7 @@ def test_a_machine_that_became_slower_is_given_more_time(measured: list[float]) 
     assert patience.until(lambda: len(measured) == 1, seconds=0.01)
 
 
-def test_a_machine_is_never_counted_as_faster_than_the_reference_nor_as_slower_than_twenty_times() -> (
-    None
-):
+def test_a_machine_counts_as_no_faster_than_the_reference_and_no_slower_than_twenty_times() -> None:
     assert 1.0 <= patience.slowness() <= 20.0
     assert 30.0 <= patience.patient(30.0) <= 600.0
 

@@ -1,4 +1,4 @@
-"""Repeats calls to the coordinator until they succeed, it refuses this hospital, or we are to stop."""
+"""Repeats calls to the coordinator until they succeed, it refuses us, or we are to stop."""
 
 from __future__ import annotations
 

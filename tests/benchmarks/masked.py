@@ -105,7 +105,7 @@ def _session(
     table["secure_aggregation"]["enabled"] = on
     path = scratch / f"{'on' if on else 'off'}.toml"
     path.write_text(toml.dumps(table), "utf-8")
-    order = RunRequest(
+    request = RunRequest(
         str(path),
         str(scratch / path.stem),
         rounds=number,
@@ -113,7 +113,7 @@ def _session(
         run=virtual_consortium.NAME,
         roster=roster,
     )
-    session = open_session(order, Transport(InlineGrid(client, nodes)), reporter)
+    session = open_session(request, Transport(InlineGrid(client, nodes)), reporter)
     federation = replace(
         _federation(session, session.roster.members), sums=session.sums, total=session.total
     )

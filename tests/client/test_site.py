@@ -1,4 +1,6 @@
-"""A hospital is strict unless it says otherwise, no code asks whether it has a trust or an identity, and only phantoms are shown."""
+"""A hospital is strict unless it says otherwise, no code asks whether it has a trust or an
+identity, and only phantoms are shown.
+"""
 
 from __future__ import annotations
 

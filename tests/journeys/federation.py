@@ -51,7 +51,9 @@ class Federation:
     """
 
     def __init__(self, top: Path, probe: bool = False) -> None:
-        self.top, self.home, self.data = top, top / "co", top / "hosp"
+        self.top = top
+        self.home = top / "co"
+        self.data = top / "hosp"
         self.port, self.link = free_ports(2)
         self.groups: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {**os.environ, "PYTHONPATH": str(HOUSE), "OMP_NUM_THREADS": "1"}
@@ -66,7 +68,8 @@ class Federation:
 
         In this process: one import less.
         """
-        out, complaints = io.StringIO(), io.StringIO()
+        out = io.StringIO()
+        complaints = io.StringIO()
         with redirect_stdout(out), redirect_stderr(complaints):
             code = main.main([str(word) for word in words])
         assert code == 0, (
@@ -141,15 +144,17 @@ class Federation:
             )
 
     def submit(self, study: Path, name: str) -> None:
-        """Sign the roster, if it changed, have a person at each hospital approve the study, and queue it."""
+        """Sign the roster, if it changed, have a person at each hospital approve the study,
+        and queue it.
+        """
         self.sign_roster()
         self.approve(study)
         self.consilium("server", "submit", study, "--home", self.home, "--name", name)
 
     def state(self, name: str) -> dict[str, Any]:
         """What the coordinator knows about a run, at once."""
-        found = study_runs.status(ServerHome.open(self.home), study_runs.now())["runs"]
-        return next((run for run in found if run["run"] == name), {"state": "none"})
+        runs = study_runs.status(ServerHome.open(self.home), study_runs.now())["runs"]
+        return next((run for run in runs if run["run"] == name), {"state": "none"})
 
     def online(self) -> set[str]:
         """The hospitals that are connected."""
@@ -164,11 +169,13 @@ class Federation:
             assert run["state"] in (state, "pending", "starting", "running"), run
             return run if run["state"] == state else None
 
-        found: dict[str, Any] = until(there, f"the run {name} is not {state}")
-        return found
+        run: dict[str, Any] = until(there, f"the run {name} is not {state}")
+        return run
 
     def http(self, site: str | None) -> httpx.Client:
-        """A client at the coordinator's public door, with a hospital's certificate or without one."""
+        """A client at the coordinator's public door, with a hospital's certificate
+        or without one.
+        """
         home = (
             SiteHome(self.top / site)
             if site
@@ -186,9 +193,9 @@ class Federation:
             process.terminate()
         for process in ending:
             process.wait(patience.patient(PATIENCE))
-        return {name: self.said(name) for name in names}
+        return {name: self.output(name) for name in names}
 
-    def said(self, name: str) -> str:
+    def output(self, name: str) -> str:
         """What a command has printed."""
         return (self.top / f"{name}.out").read_text("utf-8", "replace")
 

@@ -65,7 +65,9 @@ run = ""
 
 @dataclass
 class Scene:
-    """Our server with two hospitals enrolled (north, valley) and a third invited, and the bare SuperLink."""
+    """Our server with two hospitals enrolled (north, valley) and a third invited,
+    and the bare SuperLink.
+    """
 
     ours: Federation
     bare: int
@@ -103,7 +105,8 @@ def siege() -> Iterator[Scene]:
 @contextmanager
 def bare_superlink(made: Federation) -> Iterator[int]:
     """Flower as it comes, on a port that everybody reaches."""
-    [port], home = free_ports(1), made.home
+    [port] = free_ports(1)
+    home = made.home
     words = {
         "--ssl-ca-certfile": home / "ca.crt",
         "--ssl-certfile": home / "server.crt",
@@ -127,8 +130,13 @@ def bare_superlink(made: Federation) -> Iterator[int]:
     with (made.top / "bare.out").open("wb") as out:
         process = subprocess.Popen(
             [str(word) for word in [*command, *(w for pair in words.items() for w in pair)]],
-            env=environment, cwd=made.top, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
+            env=environment,
+            cwd=made.top,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
     try:
         until(
             lambda: takes(port) or process.poll() is not None, "the bare SuperLink does not start"
@@ -152,7 +160,8 @@ def takes(port: int) -> bool:
 
 def over(client: Any, http: httpx.Client, base_url: str) -> Any:
     """One of Flower's clients over an HTTP client with a certificate of its own."""
-    client._client, client._base_url = http, base_url.rstrip("/")
+    client._client = http
+    client._base_url = base_url.rstrip("/")
     return client
 
 
@@ -216,10 +225,8 @@ def activated(scene: Scene, http: httpx.Client, url: str, site: str) -> int:
     key = certificates.public_bytes(home.node_key.read_bytes())
     if str(scene.bare) in url:
         registered(scene, site, site)
-    client, request = (
-        _Client(url, http, node_key(home.node_key)),
-        ActivateNodeRequest(public_key=key, heartbeat_interval=30),
-    )
+    client = _Client(url, http, node_key(home.node_key))
+    request = ActivateNodeRequest(public_key=key, heartbeat_interval=30)
     with suppress(httpx.HTTPStatusError):  # it is online already
         return int(client.ActivateNode(request).node_id)
     with closing(
@@ -243,7 +250,9 @@ def beat(node: int) -> SendNodeHeartbeatRequest:
 
 
 def taken(scene: Scene) -> str:
-    """The token of a ServerApp's task on the bare SuperLink, whose own executor takes one task a second: of several at once one is left."""
+    """The token of a ServerApp's task on the bare SuperLink, whose own executor takes one task a
+    second: of several at once one is left.
+    """
     with (
         closing(runtime(scene, scene.bare)) as thief,
         closing(control(scene, scene.bare)) as client,

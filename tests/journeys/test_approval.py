@@ -1,4 +1,6 @@
-"""A run waits until a person at each hospital has approved the study, and does without a hospital whose people take it back."""
+"""A run waits until a person at each hospital has approved the study,
+and does without a hospital whose people take it back.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,10 @@ from tests.journeys.test_deployment import PHANTOMS, SITES, TABLE
 
 
 def offers(made: Federation, site: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
+    listing: dict[str, Any] = json.loads(
         made.consilium("site", "offers", "--home", made.top / site, "--json")
     )
-    return found
+    return listing
 
 
 def submit(made: Federation, name: str, rounds: int) -> None:
@@ -73,9 +75,9 @@ def waits_for_people(made: Federation) -> None:
         sorted(SITES)
     ] * 2
     for site in SITES:
-        found = offers(made, site)
-        assert found["waiting"] == [] and [
-            (a["name"], a["by"], a["holds"]) for a in found["approvals"]
+        listing = offers(made, site)
+        assert listing["waiting"] == [] and [
+            (a["name"], a["by"], a["holds"]) for a in listing["approvals"]
         ] == [("careful", "Dr. A. Rivers", True)]
 
 
@@ -98,16 +100,16 @@ def ends_when_taken_back(made: Federation) -> None:
         made, "lengthy"
     )
     assert (folder / "model" / "weights.safetensors").exists()  # of the last round that was whole
-    journal = [
+    entries = [
         json.loads(line)
         for line in (made.top / "valley" / "worker" / "state" / "journal.jsonl")
         .read_text()
         .splitlines()
     ]
-    at = next(i for i, line in enumerate(journal) if line.get("event") == "withdrawn")
+    at = next(i for i, line in enumerate(entries) if line.get("event") == "withdrawn")
     assert all(
         line["code"].startswith("approval.") and "left" not in line
-        for line in journal[at + 1 :]
+        for line in entries[at + 1 :]
         if "event" not in line
     )
 

@@ -1,4 +1,6 @@
-"""Attacks on the coordinator that do not succeed, each beside the same attack where nothing protects: a stock SuperLink."""
+"""Attacks on the coordinator that do not succeed, each beside the same attack
+where nothing protects: a stock SuperLink.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,8 @@ def test_nobody_takes_a_task_of_ours(scene: Scene) -> None:
 
 
 def test_code_is_stored_and_handed_out_where_nothing_protects(scene: Scene) -> None:
-    home, url = scene.hospital("valley"), f"https://localhost:{scene.bare}"
+    home = scene.hospital("valley")
+    url = f"https://localhost:{scene.bare}"
     with outside(scene, "valley") as http, stolen(scene) as grid:
         node = activated(scene, http, url, "valley")
         fleet = _Client(url, http, node_key(home.node_key))
@@ -156,7 +159,8 @@ class Replay:
 
 def recorded(http: httpx.Client, base_url: str, home: SiteHome, node: int) -> dict[str, str]:
     """The headers of a heartbeat that a hospital sends itself, and that succeeds."""
-    tape, client = Tape(), _Client(base_url, http, node_key(home.node_key))
+    tape = Tape()
+    client = _Client(base_url, http, node_key(home.node_key))
     client._interceptors = (*client._interceptors, tape)
     assert client.SendNodeHeartbeat(beat(node)).success
     return tape.headers
@@ -169,7 +173,8 @@ def replayed(http: httpx.Client, base_url: str, headers: dict[str, str], node: i
 
 
 def test_a_header_is_good_for_another_call_where_nothing_protects(scene: Scene) -> None:
-    home, url = scene.hospital("valley"), f"https://localhost:{scene.bare}"
+    home = scene.hospital("valley")
+    url = f"https://localhost:{scene.bare}"
     with outside(scene, "valley") as http:
         node = activated(scene, http, url, "valley")
         headers = recorded(http, url, home, node)
@@ -185,7 +190,8 @@ def test_a_header_in_other_hands_opens_nothing_of_ours(scene: Scene) -> None:
         scene.certified("valley") as other,
         scene.ours.http(None) as nobody,
     ):
-        url, home = str(http.base_url), scene.hospital("north")
+        url = str(http.base_url)
+        home = scene.hospital("north")
         node = activated(scene, http, url, "north")
         headers = recorded(http, url, home, node)
         assert [replayed(hands, url, headers, node) for hands in (nobody, other, http)] == [
@@ -197,7 +203,8 @@ def test_a_header_in_other_hands_opens_nothing_of_ours(scene: Scene) -> None:
 
 def test_a_member_is_no_other_member(scene: Scene) -> None:
     with scene.certified("valley") as http:
-        url, home = str(http.base_url), scene.hospital("valley")
+        url = str(http.base_url)
+        home = scene.hospital("valley")
         foreign = _Client(url, http, node_key(scene.hospital("north").node_key))
         assert (
             status(
@@ -291,7 +298,8 @@ def test_a_certificate_that_is_no_client_certificate_of_ours_is_refused(
 
     And the hospital's own, but made for signing.
     """
-    home, key = scene.hospital("north"), certificates.private_key("tls")
+    home = scene.hospital("north")
+    key = certificates.private_key("tls")
     foreign = certificates.authority("trial", NOW, 10)
     (tmp_path / "crt").write_bytes(
         certificates.grant(foreign, certificates.request("north", key), "north", "client", NOW, 5)

@@ -72,7 +72,8 @@ class Captive:
 
 @pytest.fixture(scope="module")
 def captive(scene: Scene) -> Iterator[Captive]:
-    made, home = scene.ours, scene.hospital("north")
+    made = scene.ours
+    home = scene.hospital("north")
     registered(scene, "north", "south")
     text = home.site_toml.read_text()
     home.site_toml.write_text(text.replace(f"port = {made.port}", f"port = {scene.bare}"))
@@ -117,16 +118,16 @@ def seal(
 
 
 def test_a_hospital_asks_for_no_code(scene: Scene, captive: Captive) -> None:
-    def told() -> tuple[int, ...]:
+    def counts() -> tuple[int, ...]:
         text = (scene.ours.top / "bare.out").read_text()
         return tuple(
             text.count(words)
             for words in ("[Fleet.PushMessages]", "[Fleet.GetFab]", "[Fleet.GetRun]")
         )
 
-    pushed, fetched, runs = told()
+    pushed, fetched, runs = counts()
     assert captive.asked(seal(scene)) == ""  # it takes part, and the run's bundle is full of code
-    assert told() == (pushed + 1, fetched, runs)
+    assert counts() == (pushed + 1, fetched, runs)
     home = scene.hospital("north").path
     assert not list(home.rglob("*evil*")) and not any(
         EVIL[:20] in f.read_bytes() for f in home.rglob("*") if f.is_file()

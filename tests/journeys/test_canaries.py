@@ -71,7 +71,9 @@ Each fails at another place, whose sentence might quote what it found.
 
 
 def planted(folder: Path, site: str) -> None:
-    """Plant canaries in every text of the headers, in names of files and patients, in a column and its values; damage two files."""
+    """Plant canaries in every text of the headers, in names of files and patients,
+    in a column and its values; damage two files.
+    """
     names = {}
     for number, path in enumerate(sorted((folder / "dicom").iterdir())):
         image = pydicom.dcmread(path)
@@ -113,7 +115,7 @@ def forms(text: str) -> list[bytes]:
     return [*plain, *(e for e in encoded if len(e) >= 4), codecs.encode(text, "rot13").encode()]
 
 
-def found(folder: Path, but: tuple[str, ...] = ()) -> list[str]:
+def files_with_canaries(folder: Path, but: tuple[str, ...] = ()) -> list[str]:
     """Files below a folder in which a canary stands, or whose name holds one."""
     needles = forms(MARK)
     files = [
@@ -173,11 +175,16 @@ def seen(made: Federation, ends: dict[str, str]) -> dict[str, Any]:
     return {
         "ends": ends,
         "report": report,
-        "coordinator": found(made.home),
-        "printed": found(made.top / "printed"),
-        "hospitals": [path for home in homes.values() for path in found(home, but=("site.log",))],
+        "coordinator": files_with_canaries(made.home),
+        "printed": files_with_canaries(made.top / "printed"),
+        "hospitals": [
+            path for home in homes.values() for path in files_with_canaries(home, but=("site.log",))
+        ],
         "private": [
-            path for home in homes.values() for path in found(home) if path.endswith("site.log")
+            path
+            for home in homes.values()
+            for path in files_with_canaries(home)
+            if path.endswith("site.log")
         ],
         "headers": [
             str(home)
@@ -185,7 +192,7 @@ def seen(made: Federation, ends: dict[str, str]) -> dict[str, Any]:
             for keyword in TEXTS
             if keyword.encode() in _private(home)
         ],
-        "data": found(made.data),
+        "data": files_with_canaries(made.data),
     }
 
 

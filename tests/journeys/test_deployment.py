@@ -76,13 +76,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not shared.exists():
             try:
-                found = walk()
+                observations = walk()
             except BaseException as error:
                 shared.write_text(
                     json.dumps({"fault": "".join(traceback.format_exception(error))[-20000:]})
                 )
                 raise
-            shared.write_text(json.dumps(found))
+            shared.write_text(json.dumps(observations))
     content: dict[str, Any] = json.loads(shared.read_text())
     assert "fault" not in content, content["fault"]
     return content
@@ -102,18 +102,18 @@ def walk() -> dict[str, Any]:
             for site in SITES:
                 made.enrol(site)
                 made.start_site(site)
-            found = _first_and_second(made)
+            observations = _first_and_second(made)
             _a_fourth_joins(made)
             made.wait_for("second")
-            found["weights"] = {
+            observations["weights"] = {
                 name: digest(made.home / "runs" / name) for name in ("first", "second")
             }
-            found["stopped"] = _stopped(made)
-        found |= _told(made) | _watched(made, watch)
+            observations["stopped"] = _stopped(made)
+        observations |= _readings(made) | _watched(made, watch)
         groups = [group.pid for group in made.groups.values()]
-        found["farewell"] = made.stop(*SITES, FOURTH) | made.stop("server")
-        found["left"] = members(groups)
-    return found
+        observations["farewell"] = made.stop(*SITES, FOURTH) | made.stop("server")
+        observations["left"] = members(groups)
+    return observations
 
 
 def _first_and_second(made: Federation) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _stopped(made: Federation) -> dict[str, Any]:
         "the run does not stop",
     )
     until(
-        lambda: "ended with code" in made.said("server").rpartition("starts")[2],
+        lambda: "ended with code" in made.output("server").rpartition("starts")[2],
         "its process does not end",
     )
     study, _, weights = checkpoint.load(folder / "model")
@@ -196,7 +196,7 @@ def _stopped(made: Federation) -> dict[str, Any]:
     }
 
 
-def _told(made: Federation) -> dict[str, Any]:
+def _readings(made: Federation) -> dict[str, Any]:
     """What both sides say about the runs, and who may read their files."""
     status = json.loads(made.consilium("server", "status", "--home", made.home, "--json"))
     studies = {
@@ -225,7 +225,7 @@ def _told(made: Federation) -> dict[str, Any]:
         "studies": studies,
         "logs": logs,
         "run logs": run_logs,
-        "server log": made.said("server"),
+        "server log": made.output("server"),
         "modes": modes,
         "strange": strange,
     }
@@ -294,10 +294,10 @@ def _token(made: Federation, run: int) -> str | None:
     """Flower's token of a run's task, out of the SuperLink's own database."""
     with sqlite3.connect(f"file:{made.home / 'state.db'}?mode=ro", uri=True) as base:
         signed = run - (1 << 64) if run >= 1 << 63 else run
-        found = base.execute(
+        row = base.execute(
             "select token from task where run_id = ? and token is not null", [signed]
         ).fetchone()
-    return found[0] if found else None
+    return row[0] if row else None
 
 
 def _secret_files(made: Federation) -> list[Path]:
@@ -358,7 +358,8 @@ def test_from_outside_there_is_the_fleet_api_only(seen: dict[str, Any]) -> None:
 
 
 def test_every_socket_is_a_configured_one(seen: dict[str, Any]) -> None:
-    port, link = seen["port"], seen["link"]
+    port = seen["port"]
+    link = seen["link"]
     allowed = {
         "server": {("to", link)},
         "superlink": {("at", link), ("from", link)},
@@ -369,12 +370,14 @@ def test_every_socket_is_a_configured_one(seen: dict[str, Any]) -> None:
         "worker": set(),
     }
     assert set(seen["sockets"]) == set(allowed) and seen["looks"] > 20
-    found = {
+    roles_of = {
         name: {_role(Socket(*entry), port, link) for entry in held}
         for name, held in seen["sockets"].items()
     }
     assert {
-        name: roles - allowed[name] for name, roles in found.items() if not roles <= allowed[name]
+        name: roles - allowed[name]
+        for name, roles in roles_of.items()
+        if not roles <= allowed[name]
     } == {}
     for name in (
         "superlink",
@@ -383,7 +386,7 @@ def test_every_socket_is_a_configured_one(seen: dict[str, Any]) -> None:
         "gateway",
         "server",
     ):  # the control: the watch sees what there is
-        assert found[name], name
+        assert roles_of[name], name
 
 
 def _role(held: Socket, port: int, link: int) -> tuple[str, int] | Socket:
@@ -404,8 +407,11 @@ def _role(held: Socket, port: int, link: int) -> tuple[str, int] | Socket:
 
 def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> None:
     """Looks cannot miss what Python itself notes: also what lasted a moment, or failed."""
-    port, link = seen["port"], seen["link"]
-    door, inner, wide = f"('127.0.0.1', {port}", f"('127.0.0.1', {link}", f"('0.0.0.0', {port}"
+    port = seen["port"]
+    link = seen["link"]
+    door = f"('127.0.0.1', {port}"
+    inner = f"('127.0.0.1', {link}"
+    wide = f"('0.0.0.0', {port}"
     allowed = {
         "superlink": {("socket.bind", inner), ("socket.getaddrinfo", inner)},
         "runner": {("socket.connect", inner), ("socket.getaddrinfo", inner)},
@@ -421,7 +427,8 @@ def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> 
             ("socket.getaddrinfo", f"('localhost', {port}"),
         },
     }
-    kinds, wrong = set(), []
+    kinds = set()
+    wrong = []
     for line in seen["calls"]:
         command, event, about = line.split("\t")
         name = part(command)
@@ -442,7 +449,7 @@ def test_every_call_to_the_network_is_a_configured_one(seen: dict[str, Any]) -> 
 def test_no_secret_is_on_a_command_line_or_in_an_environment(seen: dict[str, Any]) -> None:
     parts = _parts_of_secrets(seen["secrets"])
     assert len(seen["secrets"]) == 1 + 4 + 3 + 9 and len(parts) >= len(seen["secrets"])
-    texts = {name: "\n".join(found) for name, found in seen["texts"].items()}
+    texts = {name: "\n".join(pieces) for name, pieces in seen["texts"].items()}
     assert (
         "superexec.secret" in texts["superlink"] and "PYTHONPATH" in texts["worker"]
     )  # the control: both kinds were read
@@ -457,11 +464,11 @@ def test_both_sides_name_the_same_run(seen: dict[str, Any]) -> None:
     assert set(seen["run logs"]) == {f"run-{number}" for number in runs.values()}
     for site in SITES:
         assert seen["status"]["sites"][site]["online"] is True
-        told = {study["run"]: study for study in seen["studies"][site]}
+        studies = {study["run"]: study for study in seen["studies"][site]}
         assert (
-            set(told) == set(runs)
-            and told["first"]["rounds"] == 2
-            and told["first"]["study"] == "trial"
+            set(studies) == set(runs)
+            and studies["first"]["rounds"] == 2
+            and studies["first"]["study"] == "trial"
         )
         assert all(f"run {number} message" in seen["logs"][site] for number in runs.values())
     for number in runs.values():

@@ -1,4 +1,6 @@
-"""From ``provision`` to a hospital whose certificate opens the coordinator's door, over real TLS on loopback."""
+"""From ``provision`` to a hospital whose certificate opens the coordinator's door,
+over real TLS on loopback.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +36,14 @@ class Consortium:
     """A coordinator that runs, and hospitals that may join it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.now = folder, folder / "coordinator", NOW
+        self.folder = folder
+        self.home = folder / "coordinator"
+        self.now = NOW
         self.registered: list[tuple[str, bytes]] = []
         self.log: list[str] = []
         self.fault: Exception | None = None
         self.port = 0
-        self.told: list[str] = []
+        self.lines: list[str] = []
         self.data = folder / "scans"
         self.data.mkdir()
 
@@ -62,13 +66,15 @@ class Consortium:
 
     def enrol(self, site: str, home: str = "", **arguments: Any) -> SiteHome:
         path = self.folder / (home or site)
-        self.told = enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
+        self.lines = enrol(self.kit(site), path, self.data, self.now, proxy="none", **arguments)
         return SiteHome.open(path)
 
 
 @pytest.fixture
 def consortium(tmp_path: Path) -> Iterator[Consortium]:
-    made, stop, inner = Consortium(tmp_path), threading.Event(), tmp_path / "enrol.sock"
+    made = Consortium(tmp_path)
+    stop = threading.Event()
+    inner = tmp_path / "enrol.sock"
     with lane.listening(lane.to_socket(inner), lambda: lane.tls(made.home)) as made.port:
         made.provision("north", "valley")
         arguments = (made.home, inner, made.register, stop, lambda: made.now, made.log.append)
@@ -135,11 +141,15 @@ def test_a_hospital_joins_and_its_certificate_opens_the_door(consortium: Consort
 def test_both_sides_see_one_fingerprint(
     consortium: Consortium, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the hospital reads out is what the coordinator has before the signing, and what other hospitals see after it."""
-    north, valley = consortium.enrol("north"), consortium.enrol("valley")
-    site, key = ["site", "fingerprint", "--home"], consortium.home / "offline" / "roster.key"
+    """What the hospital reads out is what the coordinator has before the signing,
+    and what other hospitals see after it.
+    """
+    north = consortium.enrol("north")
+    valley = consortium.enrol("valley")
+    site = ["site", "fingerprint", "--home"]
+    key = consortium.home / "offline" / "roster.key"
     [own] = [
-        line for line in consortium.told if line.startswith("Fingerprint of this hospital's key: ")
+        line for line in consortium.lines if line.startswith("Fingerprint of this hospital's key: ")
     ]
     assert main.main([*site, str(valley.path)]) == 0
     read = capsys.readouterr().out.splitlines()
@@ -160,10 +170,10 @@ def test_both_sides_see_one_fingerprint(
         f"  {read[0]}" in out.splitlines() and "Signed roster, version 1 of " in out and noted == ""
     )
     assert main.main([*site, str(north.path), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["version"], told["usable"]) == (1, ["north", "valley"])
-    assert told["sites"] == {
-        "north": told["fingerprint"],
+    roster = json.loads(capsys.readouterr().out)
+    assert (roster["version"], roster["usable"]) == (1, ["north", "valley"])
+    assert roster["sites"] == {
+        "north": roster["fingerprint"],
         "valley": read[0].removeprefix("valley  "),
     }
 
@@ -171,7 +181,8 @@ def test_both_sides_see_one_fingerprint(
 def test_a_roster_without_this_hospital_and_a_forged_one(
     consortium: Consortium, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    north, key = consortium.enrol("north"), consortium.home / "offline" / "roster.key"
+    north = consortium.enrol("north")
+    key = consortium.home / "offline" / "roster.key"
     consortium.enrol("valley")
     assert (
         main.main(
@@ -292,7 +303,9 @@ def test_a_full_disk_at_the_hospital(
     consortium: Consortium, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Wherever it strikes, the same command finishes the work once there is room."""
-    real, count, home = os.fsync, iter(range(1000)), str(consortium.folder / "north")
+    real = os.fsync
+    count = iter(range(1000))
+    home = str(consortium.folder / "north")
 
     def fsync(handle: int) -> None:
         if os.readlink(f"/proc/self/fd/{handle}").startswith(home) and next(count) >= 2 * at:
@@ -303,7 +316,8 @@ def test_a_full_disk_at_the_hospital(
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(
             ConsiliumError,
-            match=r"north cannot be written \(No space left on device\); mend that and run the same command again",
+            match=r"north cannot be written \(No space left on device\); "
+            r"mend that and run the same command again",
         ):
             consortium.enrol("north")
     if at:
@@ -362,7 +376,8 @@ def test_a_coordinator_of_another_consortium_is_not_spoken_to(
 
 
 def test_folders_that_cannot_be_used(consortium: Consortium) -> None:
-    folder, kit = consortium.folder, consortium.kit("north")
+    folder = consortium.folder
+    kit = consortium.kit("north")
 
     def attempt(home: Path, data: Path) -> None:
         enrol(kit, home, data, NOW, proxy="none")

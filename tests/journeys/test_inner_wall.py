@@ -22,7 +22,10 @@ import pytest
 from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[2]
-WORKER_USER, GATEWAY_USER, STRANGER, GROUP = 61001, 61002, 61003, 61010
+WORKER_USER = 61001
+GATEWAY_USER = 61002
+STRANGER = 61003
+GROUP = 61010
 LOST = [name for name in ("unshare",) if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.skipif(
@@ -39,7 +42,8 @@ import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, thre
 from pathlib import Path
 from client.isolation import ipc
 from client.isolation.ipc import IpcError, WorkerClient
-top, listener, user, groups = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), [int(group) for group in sys.argv[4:]]
+top = Path(sys.argv[1])
+listener, user, *groups = map(int, sys.argv[2:])
 os.setgroups(groups); os.setgid(user); os.setuid(user)
 inner = top / "run" / "worker.sock"
 def tried(action):
@@ -108,7 +112,7 @@ def command(code: str, top: Path, listener: int, user: int, *groups: int) -> lis
     ]
 
 
-def told(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
+def output(code: str, top: Path, listener: int, user: int, *groups: int) -> list[str]:
     done = subprocess.run(
         command(code, top, listener, user, *groups),
         cwd=HOUSE,
@@ -137,8 +141,8 @@ def worker(top: Path, listener: int) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("worker")
-def test_letters_pass_and_nothing_else_does(top: Path, listener: int) -> None:
-    lines = told(GATEWAY, top, listener, GATEWAY_USER, GROUP)
+def test_envelopes_pass_and_nothing_else_does(top: Path, listener: int) -> None:
+    lines = output(GATEWAY, top, listener, GATEWAY_USER, GROUP)
     assert lines[0] == "from outside: EACCES EACCES done"  # the gateway: no data, and the network
     assert lines[1] == "asked: done ENETUNREACH"  # the worker: the data, and no network
     assert lines[2] == "carried: True"
@@ -146,7 +150,7 @@ def test_letters_pass_and_nothing_else_does(top: Path, listener: int) -> None:
 
 @pytest.mark.usefixtures("worker")
 def test_a_user_outside_the_group_cannot_even_ask(top: Path, listener: int) -> None:
-    assert told(STRANGER_CODE, top, listener, STRANGER) == [
+    assert output(STRANGER_CODE, top, listener, STRANGER) == [
         "from outside: EACCES",
         "The gateway may not enter the folder of the worker's socket.",
     ]
@@ -158,7 +162,7 @@ def test_the_worker_s_user_outside_the_namespace_has_the_network(top: Path, list
     It is the namespace that keeps the worker from connecting, and the folder's mode that keeps the
     gateway from reading.
     """
-    assert told("print(tried(connect), tried(read))", top, listener, WORKER_USER) == ["done done"]
+    assert output("print(tried(connect), tried(read))", top, listener, WORKER_USER) == ["done done"]
     (top / "data").chmod(0o755)
     (top / "data" / "scan").chmod(0o644)
-    assert told("print(tried(read))", top, listener, GATEWAY_USER) == ["done"]
+    assert output("print(tried(read))", top, listener, GATEWAY_USER) == ["done"]

@@ -42,9 +42,9 @@ def test_a_killed_superlink_ends_server_and_run_and_both_say_why() -> None:
         os.kill(superlink(made), signal.SIGKILL)
         until(lambda: server.poll() is not None, "the server does not end")
         assert server.returncode == 1
-        assert "The SuperLink ended with code -9; " in made.said("server").splitlines()[-1]
+        assert "The SuperLink ended with code -9; " in made.output("server").splitlines()[-1]
         [log] = (made.home / "logs").glob("run-*.log")
-        assert "Traceback" not in made.said("server") + log.read_text()
+        assert "Traceback" not in made.output("server") + log.read_text()
         assert members([server.pid]) == [] and not (made.home / "runs" / "first" / "pid").exists()
         made.start_server()
         assert made.state("first")["state"] in (

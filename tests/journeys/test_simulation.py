@@ -146,9 +146,9 @@ def _spoil(monkeypatch: pytest.MonkeyPatch, site: str, change: Any) -> None:
     """Let one hospital answer to "train" with something else."""
     honest = workers.Worker.answer
 
-    def answer(self: workers.Worker, plan: Question) -> Reply:
-        reply = honest(self, plan)
-        return change(reply) if plan.kind == "train" and reply.site == site else reply
+    def answer(self: workers.Worker, question: Question) -> Reply:
+        reply = honest(self, question)
+        return change(reply) if question.kind == "train" and reply.site == site else reply
 
     monkeypatch.setattr(workers.Worker, "answer", answer)
 
@@ -298,7 +298,8 @@ def _secure(
     """
     table = {**small.TABLE, **TASKS[task]}
     table |= {key: {**table.get(key, {}), **section} for key, section in sections.items()}
-    study, run = tmp_path / f"{name}.toml", tmp_path / name
+    study = tmp_path / f"{name}.toml"
+    run = tmp_path / name
     study.write_text(small.toml.dumps(table))
     report = simulate(study, tmp_path / "sites", run, device="cpu", quiet=True)
     return (
@@ -354,13 +355,13 @@ def test_both_rings_train_alike(tmp_path: Path, ring_bits: int) -> None:
     )  # also the biases
 
 
-def _numbers(found: Any) -> list[Any]:
-    if isinstance(found, dict):
-        return [number for value in found.values() for number in _numbers(value)]
+def _numbers(tree: Any) -> list[Any]:
+    if isinstance(tree, dict):
+        return [number for value in tree.values() for number in _numbers(value)]
     return (
-        [number for value in found for number in _numbers(value)]
-        if isinstance(found, list)
-        else [found]
+        [number for value in tree for number in _numbers(value)]
+        if isinstance(tree, list)
+        else [tree]
     )
 
 
@@ -411,10 +412,8 @@ def test_with_nothing_shared_the_run_folder_has_means_and_no_hospital_s_number(
         for file in ("report.json", "rounds.jsonl")
         for text in _texts(run / file)
     ]
-    page, open_text = (
-        (run / "report.html").read_text(),
-        (seen / "report.json").read_text() + (seen / "rounds.jsonl").read_text(),
-    )
+    page = (run / "report.html").read_text()
+    open_text = (seen / "report.json").read_text() + (seen / "rounds.jsonl").read_text()
     assert sum(f"{value:.6f}"[:7] in open_text for value in own) > 0.8 * len(
         own
     )  # the search finds what is there
@@ -444,7 +443,8 @@ def test_two_hospitals_are_one_clear_sentence(tmp_path: Path) -> None:
     small.federation(tmp_path / "sites", sites=2)
     with pytest.raises(
         InputError,
-        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. Let more hospitals join\.",
+        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. "
+        r"Let more hospitals join\.",
     ):
         _secure(tmp_path, "run", secure_aggregation=ON)
     small.hospital(tmp_path / "sites" / "site2", 8, seed=2)
@@ -488,7 +488,8 @@ def test_hospitals_that_keep_their_counts_cannot_be_compared_alone(tmp_path: Pat
     study = small.study(tmp_path / "study.toml", secure_aggregation=ON)
     with pytest.raises(
         ArgumentError,
-        match=r"--compare needs every hospital's counts and metrics; the policy of site1 keeps them",
+        match=r"--compare needs every hospital's counts and metrics; "
+        r"the policy of site1 keeps them",
     ):
         simulate(
             study,

@@ -1,4 +1,6 @@
-"""A hospital's real processes, seen and stopped from its page in a real browser, and by its commands."""
+"""A hospital's real processes, seen and stopped from its page in a real browser,
+and by its commands.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ STUDY = studies.parse(
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Federation]:
-    """A coordinator and a hospital that has approved a study, with both of its processes and its page."""
+    """A coordinator and a hospital that has approved a study,
+    with both of its processes and its page.
+    """
     with federation() as there:
         write.write(there.data, hospitals=1, patients=12, size=32, seed=1)
         (there.top / "s.toml").write_text(toml.dumps(STUDY.to_table()))
@@ -46,7 +50,7 @@ def made() -> Iterator[Federation]:
         there.approve(there.top / "s.toml")
         there.start_site(site)
         there._spawn("view", "site", "view", "--home", there.top / site, "--port", "0")
-        until(lambda: "\n" in there.said("view"), "the view gives no address")
+        until(lambda: "\n" in there.output("view"), "the view gives no address")
         until(lambda: status(there)["state"] == "taking part", "worker and gateway do not start")
         yield there
 
@@ -57,15 +61,15 @@ def home(made: Federation) -> SiteHome:
 
 
 def status(made: Federation) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
+    summary: dict[str, Any] = json.loads(
         made.consilium("site", "status", "--home", home(made).path, "--json")
     )
-    return found
+    return summary
 
 
 def address(made: Federation) -> str:
     return next(
-        line for line in made.said("view").splitlines() if line.startswith("http://127.0.0.1:")
+        line for line in made.output("view").splitlines() if line.startswith("http://127.0.0.1:")
     )
 
 
@@ -76,30 +80,30 @@ def ask(made: Federation) -> Reply:
         "trial", "run-1", STUDY.digest, now.isoformat(), (now + timedelta(days=1)).isoformat()
     )
     seal = study_signature.sign(statement, (made.home / "coordinator.key").read_bytes())
-    letter = envelopes.write_question(Question("join", STUDY.to_table(), seal=seal))
+    envelope = envelopes.write_question(Question("join", STUDY.to_table(), seal=seal))
     return envelopes.read_reply(
         envelopes.Envelope.received(
-            *WorkerClient(home(made).socket).ask(letter.text, letter.vector, patient(60))
+            *WorkerClient(home(made).socket).ask(envelope.text, envelope.vector, patient(60))
         )
     )
 
 
 def test_the_processes_are_seen(made: Federation) -> None:
-    found = {process["name"]: process for process in status(made)["processes"]}
-    assert {name: process["state"] for name, process in found.items()} == {
+    processes = {process["name"]: process for process in status(made)["processes"]}
+    assert {name: process["state"] for name, process in processes.items()} == {
         "worker": "running",
         "gateway": "running",
     }
-    assert len({process["pid"] for process in found.values()} - {None}) == 2
+    assert len({process["pid"] for process in processes.values()} - {None}) == 2
 
 
 def test_what_was_asked_is_seen(made: Federation) -> None:
     assert ask(made).fault == ""
-    found = status(made)
-    assert [(run["study"], run["answered"], run["left"]) for run in found["runs"]] == [
+    summary = status(made)
+    assert [(run["study"], run["answered"], run["left"]) for run in summary["runs"]] == [
         ("small", 1, {"readiness": 1})
     ]
-    assert found["spent"]["sent"] == found["runs"][0]["sent"] > 0 and found["problems"] == []
+    assert summary["spent"]["sent"] == summary["runs"][0]["sent"] > 0 and summary["problems"] == []
 
 
 @needed
@@ -125,7 +129,7 @@ def test_the_button_of_the_page_stops_the_worker(made: Federation) -> None:
         assert status(made)["state"] == "stopped"
         page.click("#press")
         page.until("document.querySelector('#now').innerText.includes('This hospital takes part.')")
-        assert ask(made).fault == "" and page.said == []
+        assert ask(made).fault == "" and page.complaints == []
 
 
 def test_the_commands_stop_the_worker(made: Federation) -> None:
@@ -151,7 +155,9 @@ def test_the_page_needs_its_key(made: Federation) -> None:
 
 
 def test_nothing_of_a_patient_is_shown(made: Federation) -> None:
-    """Neither a file of the data nor a word of the label table stands on the page or in the status."""
+    """Neither a file of the data nor a word of the label table stands
+    on the page or in the status.
+    """
     with httpx.Client(trust_env=False, follow_redirects=True) as page:
         shown = page.get(address(made)).text + json.dumps(status(made))
     data = made.data / home(made).path.name

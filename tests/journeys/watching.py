@@ -34,16 +34,17 @@ class Socket(NamedTuple):
 
 def members(groups: Iterable[int]) -> list[int]:
     """Every process of these process groups."""
-    wanted, found = set(groups), []
+    group_ids = set(groups)
+    processes = []
     for entry in os.listdir("/proc"):
         with suppress(OSError, ValueError):
             if (
                 entry.isdigit()
                 and int(Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[2])
-                in wanted
+                in group_ids
             ):
-                found.append(int(entry))
-    return found
+                processes.append(int(entry))
+    return processes
 
 
 def descendants(process: int) -> list[int]:
@@ -56,7 +57,7 @@ def descendants(process: int) -> list[int]:
     return [one for child in children for one in (*descendants(child), child)]
 
 
-def told(process: int) -> tuple[bytes, bytes]:
+def texts_of(process: int) -> tuple[bytes, bytes]:
     """Command line and environment of a process, as anybody or its user may read them."""
     return Path(f"/proc/{process}/cmdline").read_bytes(), Path(
         f"/proc/{process}/environ"
@@ -64,7 +65,9 @@ def told(process: int) -> tuple[bytes, bytes]:
 
 
 def sockets(process: int) -> set[Socket]:
-    """The internet sockets that a process holds, of every family and in whatever network namespace."""
+    """The internet sockets that a process holds, of every family
+    and in whatever network namespace.
+    """
     held = set()
     for entry in os.listdir(f"/proc/{process}/fd"):
         with suppress(OSError):
@@ -77,7 +80,8 @@ def _all(process: int) -> Iterator[tuple[str, Socket]]:
     for table in _TABLES:
         for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
-            near, far = _place(fields[1]), _place(fields[2])
+            near = _place(fields[1])
+            far = _place(fields[2])
             yield (
                 fields[9],
                 Socket(
@@ -105,7 +109,9 @@ class Watch:
     def __init__(
         self, groups: Callable[[], Iterable[int]], part: Callable[[str], str], pause: float = 0.1
     ) -> None:
-        self._groups, self._part, self._pause = groups, part, pause
+        self._groups = groups
+        self._part = part
+        self._pause = pause
         self._stop, self._thread = (
             threading.Event(),
             threading.Thread(target=self._look, daemon=True),
@@ -126,7 +132,7 @@ class Watch:
         while not self._stop.wait(self._pause):
             for process in members(self._groups()):
                 with suppress(OSError):  # it has ended
-                    command, environment = told(process)
+                    command, environment = texts_of(process)
                     part = self._part(command.replace(b"\0", b" ").decode("utf-8", "replace"))
                     self.texts[part] |= {command, environment}
                     self.sockets[part] |= sockets(process)

@@ -49,7 +49,8 @@ class Folded:
     """
 
     def __init__(self, seed: bytes, offset: int = 0) -> None:
-        self._seed, self._at = seed, offset
+        self._seed = seed
+        self._at = offset
 
     def into(self, out: Any) -> None:
         """The stream's next bytes."""
@@ -102,11 +103,11 @@ def guessed_seeds(stage: Stage) -> bool:
     for stream in streams.values():
         other = table.get((rest - stream[:CANARIES]).tobytes())
         if other is not None:
-            found = (words - stream - other)[CANARIES:]
+            lane_words = (words - stream - other)[CANARIES:]
             return exact(
                 {
                     lane: fixed_point.decode_lane(int(w), True)
-                    for lane, w in zip(held.orders[VICTIM].lanes, found, strict=True)
+                    for lane, w in zip(held.specs[VICTIM].lanes, lane_words, strict=True)
                 }
             )
     return False
@@ -152,14 +153,14 @@ def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
 
     What the victim said, masked words and keys by their length only.
     """
-    said: list[Any] = []
+    answers: list[Any] = []
     honest = handler.answer
 
     def heard(site: Site, question: Envelope) -> Envelope:
-        letter = honest(site, question)
+        envelope = honest(site, question)
         if site.name == VICTIM:
-            said.append(_seen(letter))
-        return letter
+            answers.append(_seen(envelope))
+        return envelope
 
     for seed, (name, count) in enumerate(itertools.islice(PATIENTS.items(), 3)):
         small.hospital(folder / "sites" / name, patients if name == VICTIM else count, seed=seed)
@@ -172,11 +173,11 @@ def _federation(folder: Path, patients: int) -> tuple[list[Any], Path]:
     (folder / "study.toml").write_text(toml.dumps(table))
     with mock.patch.object(handler, "answer", heard):
         simulate(folder / "study.toml", folder / "sites", folder / "run", device="cpu", quiet=True)
-    return said, folder / "run"
+    return answers, folder / "run"
 
 
-def _seen(letter: Envelope) -> Any:
-    header = json.loads(letter.text)
+def _seen(envelope: Envelope) -> Any:
+    header = json.loads(envelope.text)
     if header["values"].get(
         "head"
     ):  # of its record: a salted hash, a time and a signature differ in any two runs
@@ -187,7 +188,7 @@ def _seen(letter: Envelope) -> Any:
     return (
         header,
         [(tag_of(blob), len(blob), *kinds([blob])) for blob in blobs],
-        0 if letter.vector is None else letter.vector.nbytes,
+        0 if envelope.vector is None else envelope.vector.nbytes,
     )
 
 

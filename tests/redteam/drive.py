@@ -55,10 +55,8 @@ class Puppet:
 
     def advert(self, terms: bytes) -> Advert:
         """Its keys."""
-        mask, channel = (
-            primitives.x25519_public(self.fresh.mask_key),
-            primitives.x25519_public(self.fresh.channel_key),
-        )
+        mask = primitives.x25519_public(self.fresh.mask_key)
+        channel = primitives.x25519_public(self.fresh.channel_key)
         return Advert(
             terms, self.name, bytes(64), mask, channel, derive.commitment(self.fresh.seed, terms)
         ).signed(self.key)
@@ -87,7 +85,9 @@ class Sum:
         run: str = RUN,
         signed: Mapping[str, Any] | None = None,
     ) -> None:
-        self.stage, self.run, self.signed = stage, run, signed or stage.roster
+        self.stage = stage
+        self.run = run
+        self.signed = signed or stage.roster
         self.puppets = {puppet.name: puppet for puppet in puppets}
         self.real = [name for name in dict.fromkeys(cohort) if name not in self.puppets]
         digest = rosters._opened(self.signed)[0].digest
@@ -99,10 +99,10 @@ class Sum:
         self.seen: dict[str, dict[str, Advert]] = {}
         self.parcels: dict[str, dict[str, Parcel]] = {}
         self.dealers: dict[str, list[str]] = {}
-        self.orders: dict[str, SumSpec] = {}
+        self.specs: dict[str, SumSpec] = {}
         self.vectors: dict[str, npt.NDArray[np.uint8]] = {}
         self.shares: dict[tuple[str, str], Shares] = defaultdict(dict)
-        self.known: dict[tuple[str, str], bytes] = {}
+        self.given_secrets: dict[tuple[str, str], bytes] = {}
 
     def agree(self, site: str, *messages: bytes) -> tuple[bytes, ...]:
         """A short exchange with one hospital."""
@@ -161,10 +161,8 @@ class Sum:
                     to,
                 )
                 plain = primitives.open_sealed(key, self.parcels[dealer][to].sealed, self.id)
-                self.shares[dealer, "seed"][place], self.shares[dealer, "key"][place] = (
-                    plain[: shamir.SHARE],
-                    plain[shamir.SHARE :],
-                )
+                self.shares[dealer, "seed"][place] = plain[: shamir.SHARE]
+                self.shares[dealer, "key"][place] = plain[shamir.SHARE :]
 
     def delivered(self, site: str, dealers: Iterable[str] = ()) -> list[Parcel]:
         """The parcels that are for a hospital."""
@@ -175,13 +173,14 @@ class Sum:
         return sum_specs.specify(self.stage.study, "tally", len(self.terms.cohort))
 
     def vector(
-        self, site: str, order: SumSpec, given: Sequence[Parcel] | None = None, **question: Any
+        self, site: str, spec: SumSpec, given: Sequence[Parcel] | None = None, **question: Any
     ) -> Masked:
         """A hospital's masked vector."""
         held = self.delivered(site) if given is None else given
-        self.dealers[site], self.orders[site] = [parcel.site for parcel in held], order
-        parts = order.encode(), Bundle.of(self.id, held).encode()
-        reply = self.stage.ask(site, order.kind, *parts, run=self.run, **question)
+        self.dealers[site] = [parcel.site for parcel in held]
+        self.specs[site] = spec
+        parts = spec.encode(), Bundle.of(self.id, held).encode()
+        reply = self.stage.ask(site, spec.kind, *parts, run=self.run, **question)
         assert reply.delta is not None
         self.vectors[site] = np.array(reply.delta).view(np.uint8)
         return Masked.decode(reply.secure[0])
@@ -195,7 +194,7 @@ class Sum:
     def context(self, site: str) -> bytes:
         """The context as a hospital has it."""
         return derive.context(
-            self.terms, [self.seen[site][name] for name in self.dealers[site]], self.orders[site]
+            self.terms, [self.seen[site][name] for name in self.dealers[site]], self.specs[site]
         )
 
     def confirm(self, site: str, names: Sequence[str]) -> Confirm:
@@ -204,17 +203,17 @@ class Sum:
         A puppet signs whatever is wanted, in the context of the victim.
         """
         if site in self.puppets:
-            said = Confirm(self.id, site, bytes(64), self.context(self.real[0]), tuple(names))
-            return said.signed(self.puppets[site].key)
+            signature = Confirm(self.id, site, bytes(64), self.context(self.real[0]), tuple(names))
+            return signature.signed(self.puppets[site].key)
         return Confirm.decode(self.agree(site, Survivors(self.id, tuple(names)).encode())[0])
 
     def reveal(self, site: str, confirms: Sequence[Confirm]) -> Reveal:
         """A hospital's shares; they are kept for :meth:`read`."""
-        said = Reveal.decode(self.agree(site, Bundle.of(self.id, confirms).encode())[0])
-        for kind, pairs in (("seed", said.seed_shares), ("key", said.key_shares)):
+        shares = Reveal.decode(self.agree(site, Bundle.of(self.id, confirms).encode())[0])
+        for kind, pairs in (("seed", shares.seed_shares), ("key", shares.key_shares)):
             for dealer, share in pairs:
                 self.shares[dealer, kind][sorted(self.seen[dealer]).index(site) + 1] = share
-        return said
+        return shares
 
     def open(self, names: Sequence[str]) -> dict[str, float]:
         """Open the sum over these as the protocol has it; its lanes."""
@@ -246,15 +245,15 @@ class Sum:
 
         These are each change times its share of all weights.
         """
-        order = self.orders[names[0]]
+        spec = self.specs[names[0]]
         total = sum(
-            (sum_specs.views(order, self.vectors[name])[0] for name in names[1:]),
-            start=sum_specs.views(order, self.vectors[names[0]])[0].copy(),
+            (sum_specs.views(spec, self.vectors[name])[0] for name in names[1:]),
+            start=sum_specs.views(spec, self.vectors[names[0]])[0].copy(),
         )
         pads = [(self.own(name), -1) for name in names]
         Pad(pads).add(total)
-        signed = total.view(np.int32 if order.ring_bits == 32 else np.int64).astype(np.float64)
-        return np.asarray(signed / sum_specs.fraction(order), np.float64)
+        signed = total.view(np.int32 if spec.ring_bits == 32 else np.int64).astype(np.float64)
+        return np.asarray(signed / sum_specs.fraction(spec), np.float64)
 
     def read(self, site: str = VICTIM) -> dict[str, float]:
         """One hospital's own lanes, from both of its secrets."""
@@ -280,20 +279,20 @@ class Sum:
         Raises:
             SecureSumError: they are too few, or do not fit.
         """
-        if (site, kind) in self.known:
-            return self.known[site, kind]
-        found = shamir.combine(
+        if (site, kind) in self.given_secrets:
+            return self.given_secrets[site, kind]
+        value = shamir.combine(
             dict(sorted(self.shares[site, kind].items())[: self.terms.threshold])
         )
         advert = self.adverts[site]
         fits = (
-            derive.commitment(found, self.id) == advert.commitment
+            derive.commitment(value, self.id) == advert.commitment
             if kind == "seed"
-            else primitives.x25519_public(found) == advert.mask_key
+            else primitives.x25519_public(value) == advert.mask_key
         )
         if not fits:
             raise SecureSumError("These shares do not make up the secret.")
-        return found
+        return value
 
     def own(self, site: str) -> bytes:
         """Seed of a hospital's own mask."""
@@ -304,7 +303,7 @@ class Sum:
         return derive.pair_seed(key, self.adverts[site].mask_key, self.context(site), owner, site)
 
     def _words(self, site: str) -> npt.NDArray[np.uint64]:
-        return sum_specs.views(self.orders[site], self.vectors[site])[1]
+        return sum_specs.views(self.specs[site], self.vectors[site])[1]
 
     def _lanes(
         self,
@@ -313,16 +312,16 @@ class Sum:
         pads: Sequence[tuple[bytes, int]],
         count: int,
     ) -> dict[str, float]:
-        order = self.orders[site]
-        skipped = order.body_bytes % 16
-        pad = Pad(pads, offset=order.body_bytes - skipped)
+        spec = self.specs[site]
+        skipped = spec.body_bytes % 16
+        pad = Pad(pads, offset=spec.body_bytes - skipped)
         pad.add(np.zeros(skipped // 4, np.uint32))
         pad.add(words)
         if [int(word) for word in words[:CANARIES]] != [count] * CANARIES:
             raise SecureSumError("The canaries are wrong: the masks are not off.")
         return {
             lane: fixed_point.decode_lane(int(word), sum_specs.is_exact(lane))
-            for lane, word in zip(order.lanes, words[CANARIES:], strict=True)
+            for lane, word in zip(spec.lanes, words[CANARIES:], strict=True)
         }
 
 
@@ -339,6 +338,6 @@ def without(site: str = VICTIM) -> list[str]:
 S = TypeVar("S", bound=Signed)
 
 
-def forged(said: S, key: bytes, **fields: Any) -> S:
+def forged(message: S, key: bytes, **fields: Any) -> S:
     """A message with other content under another signature."""
-    return replace(said, **fields).signed(key)
+    return replace(message, **fields).signed(key)

@@ -93,10 +93,8 @@ def cached(stage: Stage) -> bool:
 
 def other_key(stage: Stage) -> bool:
     """A roster under another key that the same authority has certified by the same name."""
-    impostor, made = (
-        certificates.signer(keys()["ca"], certificates.ROSTER, NOW, 365),
-        _made(("x", "y")),
-    )
+    impostor = certificates.signer(keys()["ca"], certificates.ROSTER, NOW, 365)
+    made = _made(("x", "y"))
     return ghosts(stage, made, _with(made, key=impostor.key))
 
 
@@ -109,7 +107,8 @@ def other_authority(stage: Stage) -> bool:
 
 def added(stage: Stage) -> bool:
     """The server certifies two hospitals of its own and writes them into the signed roster."""
-    made, signed = _made(("x", "y")), copy.deepcopy(stage.roster)
+    made = _made(("x", "y"))
+    signed = copy.deepcopy(stage.roster)
     signed["roster"]["sites"] |= {
         name: credential.certificate.decode() for name, credential in made.items()
     }
@@ -153,8 +152,8 @@ def _first_roster(switches: ExitStack) -> None:
     first: dict[Path, Roster] = {}
 
     def roster(self: Identity, state: Path, now: datetime) -> Roster | None:
-        found = _READ(self, state, now)
-        return found if found is None else first.setdefault(state, found)
+        current = _READ(self, state, now)
+        return current if current is None else first.setdefault(state, current)
 
     switches.enter_context(mock.patch.object(Identity, "roster", roster))
 

@@ -42,7 +42,7 @@ def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[SumSpec, dict[str
     """A round's order with some of its fields changed, and the question that goes with it."""
     study = held.stage.study
     layout, model, _ = networks.start_weights(study, held.stage.folder)
-    order = sum_specs.specify(
+    spec = sum_specs.specify(
         study,
         "train",
         4,
@@ -52,7 +52,7 @@ def _round(held: Sum, number: int = 1, **fields: Any) -> tuple[SumSpec, dict[str
         total=TOTAL,
         counters=layout.counters,
     )
-    return replace(order, **fields), {"round": number, "model": model, "layout": layout.digest}
+    return replace(spec, **fields), {"round": number, "model": model, "layout": layout.digest}
 
 
 def changed_order(**fields: Any) -> Callable[[Stage], bool]:
@@ -60,8 +60,8 @@ def changed_order(**fields: Any) -> Callable[[Stage], bool]:
 
     def play(stage: Stage) -> bool:
         held = Sum(stage).keys().deal()
-        order, question = _round(held, **fields)
-        held.vector(VICTIM, order, **question)
+        spec, question = _round(held, **fields)
+        held.vector(VICTIM, spec, **question)
         return VICTIM in held.vectors
 
     return play
@@ -70,8 +70,8 @@ def changed_order(**fields: Any) -> Callable[[Stage], bool]:
 def round_of_none(stage: Stage) -> bool:
     """A round after the study's last."""
     held = Sum(stage).keys().deal()
-    order, question = _round(held, 9)
-    held.vector(VICTIM, order, **question)
+    spec, question = _round(held, 9)
+    held.vector(VICTIM, spec, **question)
     return VICTIM in held.vectors
 
 
@@ -83,8 +83,8 @@ def imprint(stage: Stage) -> bool:
     stage.signed = stage.study
     stage.table["model"] = {**stage.table["model"], "channels": [64, 8]}
     held = Sum(stage).keys().deal()
-    order, question = _round(held)
-    held.vector(VICTIM, order, **question)
+    spec, question = _round(held)
+    held.vector(VICTIM, spec, **question)
     return VICTIM in held.vectors
 
 
@@ -93,7 +93,7 @@ def other_layout(stage: Stage) -> bool:
     held = Sum(stage).keys().deal()
     wide = studies.parse({**stage.table, "model": {**stage.table["model"], "channels": [64, 8]}})
     layout, model, _ = networks.start_weights(wide, stage.folder)
-    order = sum_specs.specify(
+    spec = sum_specs.specify(
         stage.study,
         "train",
         4,
@@ -103,7 +103,7 @@ def other_layout(stage: Stage) -> bool:
         total=TOTAL,
         counters=layout.counters,
     )
-    held.vector(VICTIM, order, round=1, model=model, layout=layout.digest)
+    held.vector(VICTIM, spec, round=1, model=model, layout=layout.digest)
     return VICTIM in held.vectors
 
 
@@ -143,9 +143,9 @@ def stands_out(stage: Stage) -> bool:
     The sum is then its change and little else.
     """
     held = Sum(stage).keys().deal()
-    order, question = _round(held)
+    spec, question = _round(held)
     for name in NAMES:
-        held.vector(name, order, **question, settings={"repeat": 200 if name == VICTIM else 1})
+        held.vector(name, spec, **question, settings={"repeat": 200 if name == VICTIM else 1})
     held.open(NAMES)
     return alike(held.body(NAMES), own_change(stage), 0.98)
 
@@ -154,9 +154,9 @@ def largest_value(stage: Stage) -> bool:
     """A signed study allows next to no change; the refusal says how large the victim's is."""
     stage.table["federation"] = {**stage.table["federation"], "largest_change": 1e-6}
     held = Sum(stage).keys().deal()
-    order, question = _round(held)
+    spec, question = _round(held)
     try:
-        held.vector(VICTIM, order, **question)
+        held.vector(VICTIM, spec, **question)
     except RefusedError as refusal:
         if f"{float(np.abs(own_change(stage)).max()):.3g}" in str(refusal):
             return True
@@ -187,8 +187,8 @@ def clear_counts(stage: Stage) -> bool:
 def round_in_clear(stage: Stage) -> bool:
     """A hospital's own weight, steps or loss, beside its masked change."""
     held = Sum(stage).keys().deal()
-    order, question = _round(held)
-    held.vector(VICTIM, order, **question)
+    spec, question = _round(held)
+    held.vector(VICTIM, spec, **question)
     return bool(set(stage.answers[VICTIM][-1].values) - {"notes", "head"})
 
 
@@ -218,7 +218,8 @@ def probed(stage: Stage) -> bool:
     held = Sum(stage).keys().deal()
     right, question = _round(held)
     seen: dict[int, str] = {}
-    low, high = 1, 1 << 20
+    low = 1
+    high = 1 << 20
     while low < high:
         middle = (low + high) // 2
         seen[middle] = _said(held, replace(right, total=middle, limit=1.0), question)
@@ -227,15 +228,15 @@ def probed(stage: Stage) -> bool:
             if seen[middle] != _said(held, replace(right, total=1 << 30, limit=1.0), question)
             else (low, middle)
         )
-    [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
+    [worker] = [w for w in workers._workers.values() if w._site.name == VICTIM]
     if len(set(seen.values())) == 1:
         raise RefusedError(VICTIM, seen[low] if low in seen else next(iter(seen.values())))
-    return low == found._data.weight
+    return low == worker._data.weight
 
 
-def _said(held: Sum, order: SumSpec, question: dict[str, Any]) -> str:
+def _said(held: Sum, spec: SumSpec, question: dict[str, Any]) -> str:
     try:
-        held.vector(VICTIM, order, **question)
+        held.vector(VICTIM, spec, **question)
     except RefusedError as refusal:
         return str(refusal)
     return ""

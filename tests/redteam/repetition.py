@@ -81,11 +81,9 @@ def scored(
 ) -> dict[str, float]:
     """A model's scores over these hospitals, opened."""
     study = held.stage.study
-    layout, metrics = (
-        networks.start_weights(study, held.stage.folder)[0].digest,
-        tuple(networks.task(study).higher_is_better),
-    )
-    order = sum_specs.specify(
+    layout = networks.start_weights(study, held.stage.folder)[0].digest
+    metrics = tuple(networks.task(study).higher_is_better)
+    spec = sum_specs.specify(
         study,
         "evaluate",
         len(held.terms.cohort),
@@ -98,7 +96,7 @@ def scored(
     held.keys().deal()
     for name in names:
         held.vector(
-            name, order, model=model, round=number, layout=layout, settings={"part": part, **more}
+            name, spec, model=model, round=number, layout=layout, settings={"part": part, **more}
         )
     return held.open(names)
 
@@ -121,14 +119,14 @@ def scores(stage: Stage, moved: float, restart: bool = False, number: int = 0) -
 
 def own_scores(model: Vector) -> dict[str, float]:
     """The victim's own scores of a model, from its own worker, where nobody but a test may look."""
-    [found] = [w for w in workers._workers.values() if w._site.name == VICTIM]
-    engine = found._engine
+    [worker] = [w for w in workers._workers.values() if w._site.name == VICTIM]
+    engine = worker._engine
     networks.unpack(engine.trainer.network, model)
     values = evaluation.score(
         engine.trainer.network,
-        found._data.task,
-        found._data.dataset.samples("all"),
-        found._study,
+        worker._data.task,
+        worker._data.dataset.samples("all"),
+        worker._study,
         engine.compute,
         False,
     )
@@ -139,7 +137,7 @@ def trained(held: Sum, number: int, names: Sequence[str], model: Vector, total: 
     """A round's sum over these hospitals, opened: the changes' sum, float64."""
     study = held.stage.study
     layout = networks.start_weights(study, held.stage.folder)[0]
-    order = sum_specs.specify(
+    spec = sum_specs.specify(
         study,
         "train",
         len(held.terms.cohort),
@@ -151,7 +149,7 @@ def trained(held: Sum, number: int, names: Sequence[str], model: Vector, total: 
     )
     held.keys().deal()
     for name in names:
-        held.vector(name, order, round=number, model=model, layout=layout.digest)
+        held.vector(name, spec, round=number, model=model, layout=layout.digest)
     held.open(names)
     return held.body(names)
 
@@ -184,14 +182,14 @@ def same_round(second: int, run: str = RUN) -> Callable[[Stage], bool]:
 
 def own_change(stage: Stage) -> np.ndarray:
     """The victim's change of round 1, from its worker's memory, where only a test may look."""
-    [found] = [w for w in workers._workers.values() if w._site.name == VICTIM and w._run == RUN]
-    assert found._rounds.last is not None
-    return found._rounds.last[1].delta.astype(np.float64)
+    [worker] = [w for w in workers._workers.values() if w._site.name == VICTIM and w._run == RUN]
+    assert worker._rounds.last is not None
+    return worker._rounds.last[1].delta.astype(np.float64)
 
 
-def alike(found: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
+def alike(estimate: np.ndarray, truth: np.ndarray, least: float = 0.999) -> bool:
     """Whether two changes point the same way: their cosine."""
-    cosine = float(found @ truth / (np.linalg.norm(found) * np.linalg.norm(truth)))
+    cosine = float(estimate @ truth / (np.linalg.norm(estimate) * np.linalg.norm(truth)))
     return cosine > least
 
 

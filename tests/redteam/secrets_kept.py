@@ -23,7 +23,8 @@ from tests.redteam.stage import NAMES, VICTIM, Stage, keys, seed_of
 
 LEAGUE: tuple[str, ...] = ("doum",)
 """Hospitals that work together with the server: with four hospitals the rule allows for one."""
-_FIELD, _THRESHOLD = 11, 3
+_FIELD = 11
+_THRESHOLD = 3
 PLACES: tuple[int, ...] = (1, 4)
 """Shares that are put together where three are needed."""
 
@@ -78,18 +79,18 @@ def opened_later(stage: Stage) -> bool:
         held = Sum(stage).keys().deal().tally()
         held.open(NAMES)
     stolen = _left(stage, held.id)
-    found = [
+    leaked = [
         secret
         for secret in drawn
         if any(form in stolen for form in (secret, secret.hex().encode(), base64.b64encode(secret)))
     ]
     advert = held.adverts[VICTIM]
-    tried = [*found, *(seed_of(keys()[name]) for name in NAMES)]
+    tried = [*leaked, *(seed_of(keys()[name]) for name in NAMES)]
     seeds = [one for one in tried if derive.commitment(one, held.id) == advert.commitment]
     masks = [one for one in tried if primitives.x25519_public(one) == advert.mask_key]
     if not (seeds and masks):
-        return bool(found) or any(_opens(held, one) for one in tried)
-    held.known = {(VICTIM, "seed"): seeds[0], (VICTIM, "key"): masks[0]}
+        return bool(leaked) or any(_opens(held, one) for one in tried)
+    held.given_secrets = {(VICTIM, "seed"): seeds[0], (VICTIM, "key"): masks[0]}
     return exact(held.read())
 
 

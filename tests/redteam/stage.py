@@ -32,7 +32,8 @@ from common.trust.roster import Roster
 from common.trust.study_signature import Statement
 from tests import small
 
-CONSORTIUM, RUN = "trial", "run-1"
+CONSORTIUM = "trial"
+RUN = "run-1"
 PATIENTS = {"ash": 11, "birch": 8, "cedar": 9, "doum": 13}
 """Hospitals and how many patients each has; nobody else may learn it."""
 NAMES = tuple(PATIENTS)
@@ -112,7 +113,8 @@ class Stage:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.policy = folder, Policy(approval=False, floor=0)
+        self.folder = folder
+        self.policy = Policy(approval=False, floor=0)
         self.signed: Study | None = None
         self.table: dict[str, Any] = copy.deepcopy(TABLE)
         self.roster = roster(certificates_of())
@@ -147,7 +149,8 @@ class Stage:
 
     def seal(self, run: str = RUN) -> dict[str, Any]:
         """The coordinator's signature."""
-        digest, expires = (self.signed or self.study).digest, NOW + timedelta(days=7)
+        digest = (self.signed or self.study).digest
+        expires = NOW + timedelta(days=7)
         return study_signature.sign(
             Statement(CONSORTIUM, run, digest, NOW.isoformat(), expires.isoformat()),
             keys()["coordinator"].key,
@@ -159,27 +162,27 @@ class Stage:
         Raises:
             RefusedError: the answer is a fault.
         """
-        told = {"study": self.study.to_table(), "seal": self.seal(run), **fields}
-        question = envelopes.write_question(Question(kind, secure=tuple(messages), **told))
+        content = {"study": self.study.to_table(), "seal": self.seal(run), **fields}
+        question = envelopes.write_question(Question(kind, secure=tuple(messages), **content))
         reply = envelopes.read_reply(handler.answer(self.site(name), question))
         self.answers[name].append(reply)
         if reply.fault:
             raise RefusedError(name, reply.fault)
         return reply
 
-    def journal(self, name: str) -> list[dict[str, Any]]:
+    def entries(self, name: str) -> list[dict[str, Any]]:
         """The answers and refusals that a hospital has written down."""
         path = self.folder / name / "journal.jsonl"
-        found = (
+        lines = (
             [json.loads(line) for line in path.read_text("utf-8").splitlines()]
             if path.exists()
             else []
         )
-        return [line for line in found if "event" not in line]
+        return [line for line in lines if "event" not in line]
 
     def noted(self, refusal: RefusedError | None = None) -> bool:
         """Whether each answer has its line in an audit log, and this refusal the last one."""
-        complete = all(len(self.journal(name)) == len(self.answers[name]) for name in NAMES)
+        complete = all(len(self.entries(name)) == len(self.answers[name]) for name in NAMES)
         return complete and (
-            refusal is None or self.journal(refusal.site)[-1].get("fault") == str(refusal)
+            refusal is None or self.entries(refusal.site)[-1].get("fault") == str(refusal)
         )

@@ -21,7 +21,8 @@ from tests.redteam.drive import Sum, exact, forged, without
 from tests.redteam.keys import UNSIGNED
 from tests.redteam.stage import NAMES, VICTIM, Stage
 
-FIRST, SECOND = (VICTIM, "birch", "cedar"), tuple(without())
+FIRST = (VICTIM, "birch", "cedar")
+SECOND = tuple(without())
 """Two lists of survivors.
 
 Under the first hospitals give shares of the victim's own mask, under the second of its mask key.
@@ -39,10 +40,10 @@ def split(held: Sum, bend: Bend = lambda own, others: own) -> bool:
         bend: what a hospital is shown, from the signatures under its own list and those under the
             other.
     """
-    told = {VICTIM: FIRST, "birch": FIRST, "cedar": SECOND, "doum": SECOND}
-    said = {name: held.confirm(name, names) for name, names in told.items()}
-    sides = [[said[VICTIM], said["birch"]], [said["cedar"], said["doum"]]]
-    for name, names in told.items():
+    lists = {VICTIM: FIRST, "birch": FIRST, "cedar": SECOND, "doum": SECOND}
+    confirms = {name: held.confirm(name, names) for name, names in lists.items()}
+    sides = [[confirms[VICTIM], confirms["birch"]], [confirms["cedar"], confirms["doum"]]]
+    for name, names in lists.items():
         own, others = sides if names == FIRST else sides[::-1]
         held.reveal(name, bend(own, others))
     return bool(held.shares[VICTIM, "seed"]) and bool(held.shares[VICTIM, "key"])
@@ -55,7 +56,7 @@ def both_kinds(bend: Bend) -> Callable[[Stage], bool]:
 
 def _invented(own: list[Confirm], others: list[Confirm]) -> list[Confirm]:
     """A third signature under the own list, by the server."""
-    third = next(name for name in own[0].survivors if name not in {said.site for said in own})
+    third = next(name for name in own[0].survivors if name not in {confirm.site for confirm in own})
     return [*own, forged(own[0], secrets.token_bytes(32), site=third)]
 
 
@@ -93,8 +94,8 @@ def second_opening(stage: Stage) -> bool:
 def other_peers(stage: Stage) -> bool:
     """The victim hears of three hospitals that dealt shares, the others of four."""
     held = Sum(stage).keys().deal().tally(**{VICTIM: FIRST})
-    said = [held.confirm(name, FIRST) for name in FIRST]
-    return all(held.reveal(name, said) for name in FIRST)
+    confirms = [held.confirm(name, FIRST) for name in FIRST]
+    return all(held.reveal(name, confirms) for name in FIRST)
 
 
 def other_models(stage: Stage) -> bool:
@@ -102,18 +103,19 @@ def other_models(stage: Stage) -> bool:
 
     Its part of the sum then stands out.
     """
-    held, study = Sum(stage).keys().deal(), stage.study
+    held = Sum(stage).keys().deal()
+    study = stage.study
     layout, start, _ = networks.start_weights(study, stage.folder)
     metrics = tuple(networks.task(study).higher_is_better)
     for name in NAMES:
         model = start if name == VICTIM else np.zeros_like(start)
-        order = sum_specs.specify(
+        spec = sum_specs.specify(
             study, "evaluate", 4, part="test", model=model, layout=layout.digest, metrics=metrics
         )
         given = held.delivered(name)
         held.vector(
             name,
-            order,
+            spec,
             given,
             model=model,
             layout=layout.digest,
@@ -122,7 +124,7 @@ def other_models(stage: Stage) -> bool:
     return bool(held.open(NAMES))
 
 
-def _no_order(terms: Terms, adverts: Sequence[Advert], order: SumSpec) -> bytes:
+def _no_order(terms: Terms, adverts: Sequence[Advert], spec: SumSpec) -> bytes:
     return terms.digest
 
 

@@ -44,7 +44,8 @@ def busy(count: int) -> Iterator[None]:
 def walked(output: Path) -> dict[str, object]:
     """One pass as ``./run test`` makes it: its end, its time, what failed; its text in a file."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *TESTS]
-    before, began = slowness(), time.monotonic()
+    before = slowness()
+    began = time.monotonic()
     done = subprocess.run(
         command,
         cwd=HOUSE,
@@ -66,7 +67,7 @@ def walked(output: Path) -> dict[str, object]:
     }
 
 
-def said(capsys: pytest.CaptureFixture[str], line: dict[str, object]) -> None:
+def report(capsys: pytest.CaptureFixture[str], line: dict[str, object]) -> None:
     """One JSON object on a line of its own, at once: a pass takes minutes."""
     with capsys.disabled():
         sys.stdout.write(json.dumps(line) + "\n")
@@ -81,8 +82,8 @@ def test_the_journeys_are_green_every_time(
     with busy(LOOPS):
         for number in range(1, PASSES + 1):
             passes.append(walked(tmp_path / f"pass-{number}.txt"))
-            said(capsys, {"pass": number, "of": PASSES, "loops": LOOPS, **passes[-1]})
+            report(capsys, {"pass": number, "of": PASSES, "loops": LOOPS, **passes[-1]})
     green = sum(one["green"] is True for one in passes)
     result = {"bench": "journeys_soak", "value": green, "unit": "green passes", "goal": PASSES}
-    said(capsys, {**result, "loops": LOOPS, "ok": green == PASSES})
+    report(capsys, {**result, "loops": LOOPS, "ok": green == PASSES})
     assert green == PASSES, [one for one in passes if not one["green"]]

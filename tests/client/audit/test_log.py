@@ -45,8 +45,8 @@ def test_nobody_else_may_read_it(tmp_path: Path) -> None:
 def test_questions_that_were_refused_unread_are_one_entry(tmp_path: Path) -> None:
     audit_log.note(tmp_path, fault="The study is not signed.")
     audit_log.note(tmp_path, kind="train", round=3, fault="The study is not signed.")
-    [found] = audit_log.studies(tmp_path)
-    assert (found["run"], found["study"], found["questions"], found["fault"]) == (
+    [study] = audit_log.studies(tmp_path)
+    assert (study["run"], study["study"], study["questions"], study["fault"]) == (
         "refused",
         "",
         2,

@@ -1,4 +1,6 @@
-"""Proofs for a third party, who has one file and the consortium's authority or roster, and nothing of the hospital."""
+"""Proofs for a third party, who has one file and the consortium's authority or roster,
+and nothing of the hospital.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ SIZES = (1, 4, 7, 12, 13)
 @pytest.fixture(scope="module")
 def north(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A hospital that signed heads over 1, 4, 7, 12 and 13 entries."""
-    site, last = record.site(tmp_path_factory.mktemp("proofs")), 0
+    site = record.site(tmp_path_factory.mktemp("proofs"))
+    last = 0
     for size in SIZES:
         record.fill(site.state, size - last)
         witness.sign(site, "run-1", size)
@@ -53,14 +56,14 @@ def entry(north: Site, number: int, certificate: bytes) -> dict[str, Any]:
 def test_every_entry_is_proved(north: Site, certificate: bytes, ca: bytes) -> None:
     lines = record.lines(north.state)
     for number in range(13):
-        found = proofs.check(entry(north, number, certificate), ca)
-        assert (found["site"], found["consortium"], found["number"], found["size"]) == (
+        facts = proofs.check(entry(north, number, certificate), ca)
+        assert (facts["site"], facts["consortium"], facts["number"], facts["size"]) == (
             "north",
             "trial",
             number,
             13,
         )
-        assert found["entry"] == lines[number]
+        assert facts["entry"] == lines[number]
 
 
 def test_the_roster_does_instead_of_the_authority(north: Site, certificate: bytes) -> None:
@@ -116,8 +119,8 @@ def test_growth_between_any_two_signed_heads(north: Site, certificate: bytes, ca
     for old in SIZES:
         for new in (size for size in SIZES if size >= old):
             proof = json.loads(json.dumps(proofs.growth(north.state, old, new, certificate)))
-            found = proofs.check(proof, ca)
-            assert (found["site"], found["old"], found["new"]) == ("north", old, new)
+            facts = proofs.check(proof, ca)
+            assert (facts["site"], facts["old"], facts["new"]) == ("north", old, new)
             if old < new:
                 with pytest.raises(InputError, match="did not grow"):
                     proofs.check(proof | {"old": proof["new"], "new": proof["old"]}, ca)
@@ -176,7 +179,8 @@ def test_junk_is_a_typed_error(
             [entry(north, 3, certificate), proofs.growth(north.state, 4, 7, certificate)]
         )
     )
-    field, value = data.draw(st.sampled_from(sorted(proof))), data.draw(JUNK)
+    field = data.draw(st.sampled_from(sorted(proof)))
+    value = data.draw(JUNK)
     with pytest.raises(InputError):
         proofs.check(proof | {field: value}, ca)
     inner = "head" if "head" in proof else "new"

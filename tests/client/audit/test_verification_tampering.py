@@ -60,7 +60,8 @@ def changed(content: bytes, kind: str, draw: np.random.Generator) -> bytes:
 
 
 def test_a_thousand_random_changes_are_a_thousand_findings(whole: Path, tmp_path: Path) -> None:
-    draw, found = np.random.default_rng(6962), 0
+    draw = np.random.default_rng(6962)
+    detections = 0
     state = tmp_path / "state"
     shutil.copytree(whole, state)
     content = (whole / audit_log.NAME).read_bytes()
@@ -68,8 +69,8 @@ def test_a_thousand_random_changes_are_a_thousand_findings(whole: Path, tmp_path
         after = changed(content, KINDS[number % len(KINDS)], draw)
         assert after != content
         (state / audit_log.NAME).write_bytes(after)
-        found += bool(verification.verify(state).wrong)
-    assert found == 1000
+        detections += bool(verification.verify(state).wrong)
+    assert detections == 1000
     (state / audit_log.NAME).write_bytes(content)
     assert wrong(state) == []
 

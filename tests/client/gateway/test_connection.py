@@ -69,7 +69,9 @@ def both(
     ca: bytes = CA.certificate,
     seconds: float = SECONDS,
 ) -> tuple[connection.Hop, str]:
-    """The last hop that :func:`reach` tried, and what :func:`explain` makes of the client's own exception."""
+    """The last hop that :func:`reach` tried, and what :func:`explain`
+    makes of the client's own exception.
+    """
     last = connection.reach(way, ca, certificate, "/v1/fleet/", seconds)[-1]
     with connection.client(way, ca, certificate) as http:
         try:
@@ -176,7 +178,8 @@ def test_a_server_of_another_name(home: Path) -> None:
 
 def test_old_tls_is_refused_unless_configured(home: Path) -> None:
     old = lane.tls(home)
-    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2
+    old.minimum_version = ssl.TLSVersion.TLSv1_2
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
     with lane.listening(OK, old) as port:
         last, sentence = both(route(port))
         assert (last.name, last.ok) == ("TLS", False)

@@ -1,4 +1,6 @@
-"""A hospital's connection against a small coordinator on loopback that speaks the Fleet calls, and fails when it is told to."""
+"""A hospital's connection against a small coordinator on loopback that speaks the Fleet calls,
+and fails when it is told to.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,8 @@ class Coordinator:
         self.models: dict[str, bytes] = {}
         self.updates: dict[str, bytes] = {}
         self.pushed: list[fleet_pb2.PushMessagesRequest] = []
-        self.rings, self.cut = 0, 0
+        self.rings = 0
+        self.cut = 0
         self.bell = True
 
     def fails(self, call: str, *statuses: int) -> None:
@@ -72,7 +75,9 @@ class Coordinator:
 
     def ask(self, text: str, vector: np.ndarray | None = None) -> str:
         """Queue a question; returns its name."""
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 5, 1, 1
+        TaskIdentity.run_id = 5
+        TaskIdentity.node_id = 1
+        TaskIdentity.task_id = 1
         reference = None
         if vector is not None:
             reference = Reference(vector.size, hashlib.sha256(vector.tobytes()).hexdigest())
@@ -113,8 +118,8 @@ class Coordinator:
     def _push(self, body: bytes) -> Any:
         self.pushed.append(fleet_pb2.PushMessagesRequest.FromString(body))
         [tree] = self.pushed[-1].message_object_trees
-        wanted = [tree.object_id, *(child.object_id for child in tree.children)]
-        return fleet_pb2.PushMessagesResponse(objects_to_push=wanted, session_id="s")
+        objects = [tree.object_id, *(child.object_id for child in tree.children)]
+        return fleet_pb2.PushMessagesResponse(objects_to_push=objects, session_id="s")
 
     def _give(self, body: bytes) -> Any:
         name = message_pb2.PullObjectRequest.FromString(body).object_id
@@ -257,11 +262,11 @@ def test_a_question_and_its_answer_arrive_bit_by_bit(
     with connect() as fleet:
         question = fleet.receive()
         assert question is not None and question.envelope.text == "question é"
-        found = question.envelope.vector
+        delivered = question.envelope.vector
         assert (
-            (found is None)
+            (delivered is None)
             if vector is None
-            else (found is not None and found.tobytes() == vector.tobytes())
+            else (delivered is not None and delivered.tobytes() == vector.tobytes())
         )
         assert (question.message.metadata.group_id, question.message.metadata.message_type) == (
             "3",
@@ -359,7 +364,9 @@ def test_a_refusal_before_the_proxy_has_heard_of_a_new_hospital_is_not_final(
 def test_a_hospital_that_is_not_let_in_any_more_is_told_and_never_interrupted(
     connect: Connect, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flower's own client sends SIGINT to its process at status 401, from whichever thread meets it."""
+    """Flower's own client sends SIGINT to its process at status 401,
+    from whichever thread meets it.
+    """
     monkeypatch.setattr(fleet_api, "_HEARTBEAT", 0.06)
     interrupts: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))

@@ -1,4 +1,4 @@
-"""The gateway carries letters as they are, and says in one sentence why one could not be carried."""
+"""The gateway carries envelopes as they are, and says in one sentence why one was not carried."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Coordinator:
     def wait(self, seconds: float) -> None:
         self.waited.append(seconds)
 
-    def answer(self, question: Delivery, letter: Envelope, seconds: float) -> None:
-        self.answers.append((question, letter, seconds))
+    def answer(self, question: Delivery, envelope: Envelope, seconds: float) -> None:
+        self.answers.append((question, envelope, seconds))
 
 
 class Worker:
@@ -70,7 +70,9 @@ class Worker:
 
 
 def question(text: str = "{}", vector: Any = None) -> Delivery:
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 9, 1, 1
+    TaskIdentity.run_id = 9
+    TaskIdentity.node_id = 1
+    TaskIdentity.task_id = 1
     message = Message(RecordDict(), 7, "train", group_id="3")
     message.metadata.__dict__["_message_id"] = "ab" * 32
     return Delivery(message, Envelope(text, vector))
@@ -79,19 +81,21 @@ def question(text: str = "{}", vector: Any = None) -> Delivery:
 def carried(
     answer: Callable[[str, Memory | None], Answered], asked: Delivery
 ) -> tuple[Envelope, list[str], Worker]:
-    coordinator, port, log = Coordinator(), Worker(answer), list[str]()
+    coordinator = Coordinator()
+    port = Worker(answer)
+    log = list[str]()
     relay.carry("north", asked, coordinator, port, log.append)  # type: ignore[arg-type]
-    [(about, letter, seconds)] = coordinator.answers
+    [(about, envelope, seconds)] = coordinator.answers
     assert about is asked and seconds >= 0
-    return letter, log, port
+    return envelope, log, port
 
 
-def test_letters_pass_bit_by_bit_and_need_not_be_understood() -> None:
+def test_envelopes_pass_bit_by_bit_and_need_not_be_understood() -> None:
     vector = (
         np.random.default_rng(0).integers(0, 2**32, 1001, np.uint32).view("<f4")
     )  # NaN payloads too
     back = vector[::-1].copy()
-    letter, log, port = carried(
+    envelope, log, port = carried(
         lambda text, _: ('no JSON: "é\n', memoryview(back.tobytes())),
         question("not JSON either é", vector),
     )
@@ -103,33 +107,33 @@ def test_letters_pass_bit_by_bit_and_need_not_be_understood() -> None:
         and timeout is None
     )
     assert (
-        letter.text == 'no JSON: "é\n'
-        and letter.vector is not None
-        and letter.vector.tobytes() == back.tobytes()
+        envelope.text == 'no JSON: "é\n'
+        and envelope.vector is not None
+        and envelope.vector.tobytes() == back.tobytes()
     )
     assert len(log) == 2 and all(
         line.startswith(f"run 9 message {'ab' * 6} train 3: ") for line in log
     )
 
 
-def test_a_letter_without_a_vector_has_none_on_the_other_side() -> None:
-    letter, _, port = carried(lambda text, vector: (text, None), question("{}"))
-    assert letter == Envelope("{}") and port.asked[0][1] is None
+def test_an_envelope_without_a_vector_has_none_on_the_other_side() -> None:
+    envelope, _, port = carried(lambda text, vector: (text, None), question("{}"))
+    assert envelope == Envelope("{}") and port.asked[0][1] is None
 
 
 def test_a_worker_that_is_not_there_becomes_a_public_sentence() -> None:
     def gone(*_: object) -> Answered:
         raise IpcError("worker.absent", "nobody answers at /srv/consilium/run/worker.sock")
 
-    letter, log, _ = carried(gone, question())
-    reply = envelopes.read_reply(letter)
+    envelope, log, _ = carried(gone, question())
+    reply = envelopes.read_reply(envelope)
     assert (reply.site, reply.fault) == ("north", "The hospital's worker is not running.")
-    assert "worker.sock" not in letter.text and any("worker.sock" in line for line in log)
+    assert "worker.sock" not in envelope.text and any("worker.sock" in line for line in log)
 
 
 def test_a_worker_s_broken_vector_does_not_end_the_gateway() -> None:
-    letter, _, _ = carried(lambda *_: ("{}", memoryview(b"12345")), question())
-    assert envelopes.read_reply(letter).fault == "The hospital's worker sent a broken answer."
+    envelope, _, _ = carried(lambda *_: ("{}", memoryview(b"12345")), question())
+    assert envelopes.read_reply(envelope).fault == "The hospital's worker sent a broken answer."
 
 
 def test_the_log_holds_nothing_of_a_letter() -> None:
@@ -139,9 +143,17 @@ def test_the_log_holds_nothing_of_a_letter() -> None:
 
 def test_it_carries_until_told_to_stop_and_waits_when_nothing_is_asked() -> None:
     coordinator = Coordinator([None, question("a"), None, question("b")])
-    port, log = Worker(lambda text, _: (text.upper(), None)), list[str]()
-    relay.run("north", coordinator, port, 0.25, coordinator.stop, log.append)  # type: ignore[arg-type]
-    assert [letter.text for _, letter, _ in coordinator.answers] == ["A", "B"]
+    port = Worker(lambda text, _: (text.upper(), None))
+    log = list[str]()
+    relay.run(
+        "north",
+        coordinator,  # type: ignore[arg-type]
+        port,
+        0.25,
+        coordinator.stop,
+        log.append,
+    )
+    assert [envelope.text for _, envelope, _ in coordinator.answers] == ["A", "B"]
     assert (
         coordinator.waited == [0.25, 0.25]
         and coordinator.left
@@ -169,10 +181,11 @@ def test_a_refused_hospital_leaves() -> None:
 
 
 def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
-    coordinator, log = Coordinator([question("a"), question("b")]), list[str]()
+    coordinator = Coordinator([question("a"), question("b")])
+    log = list[str]()
     answer = coordinator.answer
 
-    def over(question: Delivery, letter: Envelope, seconds: float) -> None:
+    def over(question: Delivery, envelope: Envelope, seconds: float) -> None:
         coordinator.answer = answer  # type: ignore[method-assign]
         raise OverError("coordinator.run_over")
 
@@ -185,5 +198,5 @@ def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
         coordinator.stop,
         log.append,
     )  # type: ignore[arg-type]
-    assert [letter.text for _, letter, _ in coordinator.answers] == ["B"]
+    assert [envelope.text for _, envelope, _ in coordinator.answers] == ["B"]
     assert "The run has ended at the coordinator; its question is dropped." in log

@@ -31,7 +31,8 @@ def stubborn(call: Callable[[], None]) -> None:
 
 class _Breaking(httpx.SyncByteStream):
     def __init__(self, content: bytes, after: int) -> None:
-        self._content, self._after = content, after
+        self._content = content
+        self._after = after
 
     def __iter__(self) -> object:  # type: ignore[override]
         yield self._content[: self._after]
@@ -74,7 +75,9 @@ def test_another_model_is_refused(content: bytes) -> None:
 def test_a_coordinator_that_starts_anew_in_the_middle_is_refused() -> None:
     http, _ = coordinator(after=1000)
     real = http._transport.handler  # type: ignore[attr-defined]
-    http._transport.handler = lambda request: httpx.Response(200, stream=real(request).stream)  # type: ignore[attr-defined]
+    http._transport.handler = (  # type: ignore[attr-defined]
+        lambda request: httpx.Response(200, stream=real(request).stream)
+    )
     with pytest.raises(WireError, match="answers 200"):
         vector_client.fetch(http, BASE, 7, REFERENCE, stubborn)
 

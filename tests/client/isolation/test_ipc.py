@@ -131,15 +131,15 @@ def test_a_text_that_is_too_long_does_not_leave(folder: Path) -> None:
         gateway.ask("x" * (framing.LARGEST_TEXT + 1), None)
 
 
-def raw(socket: Path, letter: list[bytes]) -> list[bytes]:
+def raw(socket: Path, pieces: list[bytes]) -> list[bytes]:
     """What a gateway of somebody else's making might send."""
     options = [("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(f"unix:{socket}", options=options) as channel:
-        return list(channel.stream_stream("/consilium.Worker/Answer")(iter(letter)))
+        return list(channel.stream_stream("/consilium.Worker/Answer")(iter(pieces)))
 
 
 @pytest.mark.parametrize(
-    "letter",
+    "pieces",
     [
         [],
         [b"Vabcd"],
@@ -150,8 +150,8 @@ def raw(socket: Path, letter: list[bytes]) -> list[bytes]:
         [b"H\xff"],
     ],
 )
-def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(
-    folder: Path, letter: list[bytes]
+def test_a_broken_envelope_never_reaches_the_answer_and_the_worker_lives_on(
+    folder: Path, pieces: list[bytes]
 ) -> None:
     asked: list[str] = []
 
@@ -161,14 +161,14 @@ def test_a_broken_letter_never_reaches_the_answer_and_the_worker_lives_on(
 
     with serving(folder / "s", answer) as gateway:
         with pytest.raises(grpc.RpcError) as caught:
-            raw(folder / "s", letter)
+            raw(folder / "s", pieces)
         assert caught.value.code() in (
             grpc.StatusCode.INVALID_ARGUMENT,
             grpc.StatusCode.RESOURCE_EXHAUSTED,
         )
         assert raw(folder / "s", [b"Hok"]) == [
             b"Hok"
-        ]  # the control: the same way in, a whole letter
+        ]  # the control: the same way in, a whole envelope
         assert gateway.ask("y", None) == ("y", None)
     assert asked == ["ok", "y"]
 
@@ -186,7 +186,8 @@ def test_a_broken_answer_is_refused_by_the_gateway(
 
 def test_a_worker_killed_in_mid_answer_is_noticed_and_its_successor_found(folder: Path) -> None:
     socket = folder / "s"
-    first, gateway = spawn(socket), WorkerClient(socket, patience=patient(60))
+    first = spawn(socket)
+    gateway = WorkerClient(socket, patience=patient(60))
     try:
         assert gateway.ask("a", b"1234")[0] == "A"
         with pytest.raises(IpcError, match="stopped during the answer"):
@@ -214,7 +215,9 @@ def test_a_second_worker_is_refused_in_one_sentence_and_the_first_stays(folder: 
 
 
 def test_two_gateways_are_served_one_after_the_other_by_one_thread(folder: Path) -> None:
-    inside, most, threads = [0], [0], set()
+    inside = [0]
+    most = [0]
+    threads = set()
     waiting: list[str] = []
     got: list[tuple[str, Any]] = []
 
@@ -315,7 +318,9 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ipc, "GRACE", 0.2)
-    stop, go, said = threading.Event(), threading.Event(), list[str]()
+    stop = threading.Event()
+    go = threading.Event()
+    sentences = list[str]()
 
     def answer(text: str, vector: Any) -> tuple[str, Any]:
         stop.set()
@@ -326,13 +331,15 @@ def test_a_worker_told_to_stop_does_not_wait_for_ever(
         try:
             WorkerClient(folder / "s").ask("x", None)
         except IpcError as error:
-            said.append(error.public)
+            sentences.append(error.public)
 
     asking = threading.Thread(target=ask)
     asking.start()
     ipc.serve(folder / "s", answer, stop, lambda _: None)
     asking.join()
     assert (
-        not go.is_set() and not (folder / "s").exists() and "stopped during the answer" in said[0]
+        not go.is_set()
+        and not (folder / "s").exists()
+        and "stopped during the answer" in sentences[0]
     )
     go.set()

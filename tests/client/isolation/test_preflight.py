@@ -29,7 +29,10 @@ def hospital(
         folder.mkdir(0o700, parents=True)
     (path.parent / "data").mkdir(exist_ok=True)
     keys = {home.tls_key: "tls", home.node_key: "node", home.identity_key: "identity"}
-    files = {file: certificates.private_key(kind) for file, kind in keys.items()}  # type: ignore[arg-type]
+    files = {
+        file: certificates.private_key(kind)  # type: ignore[arg-type]
+        for file, kind in keys.items()
+    }
     for key, crt, usage in (
         (home.tls_key, home.tls_crt, "client"),
         (home.identity_key, home.identity_crt, "identity"),
@@ -58,10 +61,10 @@ def hospital(
 
 def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert main.main(list(words)) == 2
-    out, told = capsys.readouterr()
+    out, sentence = capsys.readouterr()
     assert out == ""
-    assert told.count("\n") == 1
-    return told
+    assert sentence.count("\n") == 1
+    return sentence
 
 
 def test_a_hospital_may_start(tmp_path: Path) -> None:
@@ -89,7 +92,8 @@ def test_a_foreign_certificate_at_the_command(
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home, usage = hospital(tmp_path / "home"), namedtuple("usage", "total used free")
+    home = hospital(tmp_path / "home")
+    usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 40, 0, (200 << 20) - 1))
     with pytest.raises(
         InputError, match="has 199 MiB left; at least 200 MiB are needed, make room"
@@ -116,7 +120,8 @@ def test_the_sockets_folder_is_missing(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_a_folder_of_the_other_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hospitals, co = hospital(tmp_path / "home").path, tmp_path / "co"
+    hospitals = hospital(tmp_path / "home").path
+    co = tmp_path / "co"
     (tmp_path / "c.toml").write_text('name = "chest-4"\naddress = "localhost"\nsites = ["north"]\n')
     assert main.main(["provision", str(tmp_path / "c.toml"), "--out", str(co)]) == 0
     capsys.readouterr()

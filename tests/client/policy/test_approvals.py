@@ -26,7 +26,9 @@ from tests.client.hostile import NOW, small_study
 from tests.patience import patient
 
 STUDY = small_study()
-OTHER = small_study(training={**small.TABLE["training"], "local_steps": 3})  # type: ignore[dict-item]
+OTHER = small_study(
+    training={**small.TABLE["training"], "local_steps": 3}  # type: ignore[dict-item]
+)
 LATER = NOW + timedelta(days=1)
 
 
@@ -96,12 +98,12 @@ def test_one_changed_setting_is_another_study(tmp_path: Path, change: dict[str, 
     stops(tmp_path, changed, "train", LATER, "has not approved the study yet")
     [(place, before, after)] = approvals.differences(STUDY.to_table(), changed.to_table())
     [(section, value)] = change.items()
-    wanted = (
+    expected = (
         (f"{section}.{next(iter(value))}", next(iter(value.values())))
         if isinstance(value, dict)
         else (section, value)
     )
-    assert (place, after) == wanted and before != after
+    assert (place, after) == expected and before != after
 
 
 def test_differences_name_what_came_and_what_went() -> None:
@@ -246,8 +248,8 @@ def test_a_damaged_list_is_not_written_over(tmp_path: Path) -> None:
 def test_a_study_that_asks_is_kept_once_for_a_person_to_read(tmp_path: Path) -> None:
     for hour in range(3):
         stops(tmp_path, STUDY, "evaluate", NOW + timedelta(hours=hour), "has not approved")
-    [(at, found)] = approvals.offers(tmp_path)
-    assert (at, found.digest, found.to_table()) == (
+    [(at, study)] = approvals.offers(tmp_path)
+    assert (at, study.digest, study.to_table()) == (
         NOW.isoformat(timespec="seconds"),
         STUDY.digest,
         STUDY.to_table(),
@@ -288,7 +290,8 @@ def test_nobody_else_may_read_them(tmp_path: Path) -> None:
 def test_two_people_at_once_lose_no_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the reading and the writing of one word another is taken back."""
     granted(tmp_path)
-    honest, context = Held.write, get_context("spawn")
+    honest = Held.write
+    context = get_context("spawn")
 
     def slow(file: Held, value: object) -> None:
         monkeypatch.setattr(Held, "write", honest)

@@ -20,7 +20,8 @@ from client.policy.policy import Policy
 from common.errors import PolicyError
 from tests.patience import patient
 
-TODAY, TOMORROW = date(2026, 2, 28), date(2026, 3, 1)
+TODAY = date(2026, 2, 28)
+TOMORROW = date(2026, 3, 1)
 OWN = Policy(rounds_per_day=5, megabytes_per_day=0.001)
 
 
@@ -81,9 +82,11 @@ def test_every_truncation_counts_as_spent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["day", "bytes", "rounds"])
 @pytest.mark.parametrize("value", [None, -1, 1.5, True, "7", [], "2026-13-01", ...], ids=str)
 def test_a_number_that_is_none_counts_as_spent(tmp_path: Path, field: str, value: Any) -> None:
-    found = {"day": TODAY.isoformat(), "bytes": 1, "rounds": 1}
+    record = {"day": TODAY.isoformat(), "bytes": 1, "rounds": 1}
     changed = (
-        {k: v for k, v in found.items() if k != field} if value is ... else {**found, field: value}
+        {k: v for k, v in record.items() if k != field}
+        if value is ...
+        else {**record, field: value}
     )
     (tmp_path / daily_limits.NAME).write_text(json.dumps(changed))
     for day in (TODAY, TOMORROW):

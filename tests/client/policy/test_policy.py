@@ -96,7 +96,10 @@ def test_a_file_that_cannot_be_read_stops_the_hospital(
         (
             Policy(),
             null.study(20),
-            r"secure_aggregation.enabled = false; this hospital's policy \(plain_updates\) allows masked updates only",
+            (
+                r"secure_aggregation.enabled = false; "
+                r"this hospital's policy \(plain_updates\) allows masked updates only"
+            ),
         ),
         (
             Policy(max_rounds=19),

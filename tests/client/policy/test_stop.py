@@ -71,8 +71,8 @@ def test_the_first_stop_stands(tmp_path: Path) -> None:
 def test_whatever_stands_there_stops(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "stopped").write_bytes(content)
     assert stop.stopped(tmp_path) == SENTENCE
-    found = stop.read(tmp_path)
-    assert found is not None and found.at == found.by == "unknown"
+    record = stop.read(tmp_path)
+    assert record is not None and record.at == record.by == "unknown"
     assert stop.resume(tmp_path) is not None and stop.stopped(tmp_path) is None
 
 
@@ -99,26 +99,26 @@ def test_a_reason_is_short_and_printable(tmp_path: Path, reason: str) -> None:
 
 
 def test_the_button_writes_each_change_down_once(tmp_path: Path) -> None:
-    said: list[str] = []
+    notes: list[str] = []
     for _ in range(2):
-        button.stop(tmp_path, "service", NOW, said.append)
+        button.stop(tmp_path, "service", NOW, notes.append)
     for _ in range(2):
         button.resume(tmp_path)
     assert events(tmp_path) == [
         {"event": "stopped", "user": stop.user(), "reason": "service"},
         {"event": "resumed", "user": stop.user()},
     ]
-    assert said == []
+    assert notes == []
 
 
 def test_stopping_needs_no_journal_and_resuming_does(tmp_path: Path) -> None:
     (tmp_path / "journal.jsonl").mkdir()
-    said: list[str] = []
-    button.stop(tmp_path, "", NOW, said.append)
+    notes: list[str] = []
+    button.stop(tmp_path, "", NOW, notes.append)
     assert (
         stop.stopped(tmp_path) == SENTENCE
-        and len(said) == 1
-        and said[0].startswith("stopped, but the journal could not be written")
+        and len(notes) == 1
+        and notes[0].startswith("stopped, but the journal could not be written")
     )
     with pytest.raises(InputError, match="so this hospital stays stopped"):
         button.resume(tmp_path)

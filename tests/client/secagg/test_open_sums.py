@@ -37,7 +37,8 @@ def test_without_a_sum_there_is_nothing(open_sums: OpenSums) -> None:
     assert open_sums.last == 0
     with pytest.raises(
         SecureSumError,
-        match=r"in no such secure sum; if its worker was started anew, it takes part again in the next one",
+        match=r"in no such secure sum; "
+        r"if its worker was started anew, it takes part again in the next one",
     ):
         open_sums.get(bytes(32))
 
@@ -81,7 +82,8 @@ def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(open_sums: Ope
 
 
 def test_another_process_reads_what_the_first_left(tmp_path: Path) -> None:
-    first, second = SharedOpenSums(tmp_path / "state"), SharedOpenSums(tmp_path / "state")
+    first = SharedOpenSums(tmp_path / "state")
+    second = SharedOpenSums(tmp_path / "state")
     first.put(state(1, "armed"), SPEC)
     assert (
         second.get(state(1).terms.digest) == state(1, "armed")

@@ -1,4 +1,6 @@
-"""What a hospital has opened is on disk before its answer leaves, and is never opened again, whatever happened to the disk."""
+"""What a hospital has opened is on disk before its answer leaves, and is never opened again,
+whatever happened to the disk.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,8 @@ def test_another_run_of_the_study_may_open_the_same_over_the_same_hospitals_only
     again = replace(TERMS, run="run-2", number=1)
     with pytest.raises(
         SecureSumError,
-        match=r"earlier run of this study a secure sum for train in round 2 was opened over other hospitals",
+        match=r"earlier run of this study "
+        r"a secure sum for train in round 2 was opened over other hospitals",
     ):
         OpenedSums(tmp_path, STUDY).note(again, SPEC, ("a", "b"))
     assert OpenedSums(tmp_path, STUDY).last("run-2") == 0
@@ -159,7 +162,8 @@ def test_a_damaged_line_in_the_middle_stops_the_hospital(tmp_path: Path, line: b
     ):
         with pytest.raises(
             SecureSumError,
-            match=r"The list of opened sums at this hospital is damaged; its IT must look at worker/state",
+            match=r"The list of opened sums at this hospital is damaged; "
+            r"its IT must look at worker/state",
         ):
             ask(OpenedSums(tmp_path, STUDY))
 
@@ -174,7 +178,8 @@ def test_a_line_that_is_something_else_stops_the_hospital_with_the_same_sentence
 
 
 def test_a_line_that_another_process_wrote_is_seen(tmp_path: Path) -> None:
-    one, other = OpenedSums(tmp_path, STUDY), OpenedSums(tmp_path, STUDY)
+    one = OpenedSums(tmp_path, STUDY)
+    other = OpenedSums(tmp_path, STUDY)
     assert one.last("run-1") == 0
     other.note(TERMS, SPEC, SITES)
     with pytest.raises(SecureSumError, match="opened before"):

@@ -239,14 +239,20 @@ def keys_again(world: World) -> Bundle:
 def test_an_order_that_is_not_the_study_s_is_refused_before_any_work(
     world: World, change: dict[str, Any], words: str
 ) -> None:
-    parcels, right = dealt(world), the_spec(world)
-    call = lambda: work(world, "h01", parcels["h01"], replace(right, **change), expected=right)  # noqa: E731
-    refused(world, rf"differs from the signed study's in {words}\.$", call)
+    parcels = dealt(world)
+    right = the_spec(world)
+    asked = replace(right, **change)
+    refused(
+        world,
+        rf"differs from the signed study's in {words}\.$",
+        lambda: work(world, "h01", parcels["h01"], asked, expected=right),
+    )
     work(world, "h01", parcels["h01"], right)
 
 
 def test_the_order_is_worked_out_from_the_number_of_hospitals_in_the_terms(world: World) -> None:
-    parcels, seen = dealt(world), list[tuple[int, int]]()
+    parcels = dealt(world)
+    seen = list[tuple[int, int]]()
     right = the_spec(world)
 
     def expected(cohort: int, total: int) -> SumSpec:
@@ -259,7 +265,8 @@ def test_the_order_is_worked_out_from_the_number_of_hospitals_in_the_terms(world
 
 def test_each_step_is_answered_on_its_own_and_what_is_refused_is_told(world: World) -> None:
     agree(world, "h01", TERMS)
-    good, bad = replace(TERMS, number=2), replace(TERMS, number=3, roster=bytes(32))
+    good = replace(TERMS, number=2)
+    bad = replace(TERMS, number=3, roster=bytes(32))
     party = world.hospitals["h01"].party
     answers, refused_ = agreed(party, [b"x", bad.encode(), good.encode()])
     assert [Advert.decode(blob).terms for blob in answers] == [good.digest]
@@ -273,7 +280,8 @@ def test_each_step_is_answered_on_its_own_and_what_is_refused_is_told(world: Wor
 
 @pytest.mark.parametrize(("specs", "bundles"), [(0, 1), (2, 1), (1, 0), (1, 2), (0, 0)])
 def test_a_question_has_one_order_and_one_bundle(world: World, specs: int, bundles: int) -> None:
-    parcels, right = dealt(world), the_spec(world)
+    parcels = dealt(world)
+    right = the_spec(world)
     blobs = [right.encode()] * specs + [parcels["h01"].encode()] * bundles
     refused(
         world,
@@ -283,7 +291,8 @@ def test_a_question_has_one_order_and_one_bundle(world: World, specs: int, bundl
 
 
 def test_parcels_for_another_hospital_or_without_the_own(world: World) -> None:
-    parcels, right = dealt(world), the_spec(world)
+    parcels = dealt(world)
+    right = the_spec(world)
     refused(world, "A parcel for 'h02' came", lambda: work(world, "h01", parcels["h02"], right))
     without = replace(parcels["h01"], items=parcels["h01"].items[1:])
     refused(world, "does not list this hospital", lambda: work(world, "h01", without, right))
@@ -294,7 +303,8 @@ def test_parcels_for_another_hospital_or_without_the_own(world: World) -> None:
 
 
 def test_a_sum_takes_one_vector(world: World) -> None:
-    parcels, right = dealt(world), the_spec(world)
+    parcels = dealt(world)
+    right = the_spec(world)
     work(world, "h01", parcels["h01"], right)
     refused(world, "that is masked cannot arm", lambda: work(world, "h01", parcels["h01"], right))
     refused(
@@ -386,7 +396,8 @@ def test_wrong_canaries_are_not_the_end_of_a_sum_that_goes_well(world: World) ->
 def test_a_model_that_the_last_sum_did_not_lead_to_is_refused(world: World) -> None:
     opened(world)
     terms = replace(TERMS, number=2)
-    parcels, right = dealt(world, terms), the_spec(world, 2)
+    parcels = dealt(world, terms)
+    right = the_spec(world, 2)
     wrong = SumResult(TERMS.digest, (3,) * 4, b"w" * 32)
     with pytest.raises(
         SecureSumError,
@@ -400,7 +411,8 @@ def test_a_model_that_the_last_sum_did_not_lead_to_is_refused(world: World) -> N
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 32.001, -33.0])
 @pytest.mark.parametrize("at", [0, 6])
 def test_a_value_that_is_not_allowed_is_not_sent(world: World, value: float, at: int) -> None:
-    parcels, right = dealt(world), the_spec(world)
+    parcels = dealt(world)
+    right = the_spec(world)
     party = world.hospitals["h01"].party
     sealing = party.prepare([right.encode(), parcels["h01"].encode()], lambda *_: right)
     values = np.zeros(7, np.float32)
@@ -415,7 +427,8 @@ def test_a_value_that_is_not_allowed_is_not_sent(world: World, value: float, at:
     [("weight", -1), ("weight", 2.5), ("steps", 2**53), ("loss", float("nan")), ("loss", 1e9)],
 )
 def test_a_lane_that_is_not_allowed_is_not_sent(world: World, lane: str, value: float) -> None:
-    parcels, right = dealt(world), the_spec(world)
+    parcels = dealt(world)
+    right = the_spec(world)
     party = world.hospitals["h01"].party
     sealing = party.prepare([right.encode(), parcels["h01"].encode()], lambda *_: right)
     with pytest.raises(SecureSumError, match="lane"):

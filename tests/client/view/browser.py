@@ -49,19 +49,17 @@ class Browser:
 
     Attributes:
         asked: address of every request of the page.
-        said: what the page's console and its security policy complained about.
+        complaints: what the page's console and its security policy complained about.
     """
 
     def __init__(self, reads: int, writes: int) -> None:
-        self._reads, self._writes, self._rest, self._number, self._session = (
-            reads,
-            writes,
-            b"",
-            0,
-            "",
-        )
+        self._reads = reads
+        self._writes = writes
+        self._rest = b""
+        self._number = 0
+        self._session = ""
         self.asked: list[str] = []
-        self.said: list[str] = []
+        self.complaints: list[str] = []
         page = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
@@ -70,10 +68,10 @@ class Browser:
     def call(self, method: str, **values: Any) -> dict[str, Any]:
         """One command and its result."""
         self._number += 1
-        letter = {"id": self._number, "method": method, "params": values} | (
+        message = {"id": self._number, "method": method, "params": values} | (
             {"sessionId": self._session} if self._session else {}
         )
-        os.write(self._writes, json.dumps(letter).encode() + b"\0")
+        os.write(self._writes, json.dumps(message).encode() + b"\0")
         while (answer := self._receive()).get("id") != self._number:
             self._hear(answer)
         assert "error" not in answer, (method, answer)
@@ -155,13 +153,14 @@ class Browser:
         return result["result"].get("value") is True
 
     def _hear(self, event: dict[str, Any]) -> None:
-        method, values = event.get("method"), event.get("params", {})
+        method = event.get("method")
+        values = event.get("params", {})
         if method == "Network.requestWillBeSent":
             self.asked.append(values["request"]["url"])
         elif method == "Log.entryAdded":
-            self.said.append(values["entry"]["text"])
+            self.complaints.append(values["entry"]["text"])
         elif method == "Runtime.exceptionThrown":
-            self.said.append(json.dumps(values["exceptionDetails"]))
+            self.complaints.append(json.dumps(values["exceptionDetails"]))
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -169,8 +168,8 @@ class Browser:
             block = os.read(self._reads, 1 << 16) if ready else b""
             assert block, "the browser has ended or does not answer"
             self._rest += block
-        letter, _, self._rest = self._rest.partition(b"\0")
-        result: dict[str, Any] = json.loads(letter)
+        message, _, self._rest = self._rest.partition(b"\0")
+        result: dict[str, Any] = json.loads(message)
         return result
 
 
@@ -178,11 +177,13 @@ class Browser:
 def browser() -> Iterator[Browser]:
     """A fresh browser with a profile of its own; nothing of it outlives the block."""
     assert PROGRAM is not None
-    theirs, ours = os.pipe(), os.pipe()
+    theirs = os.pipe()
+    ours = os.pipe()
     profile = tempfile.mkdtemp(prefix="c-browser-")
 
     def wire() -> None:  # the browser reads at 3 and writes at 4
-        low, high = os.dup(theirs[0]), os.dup(ours[1])
+        low = os.dup(theirs[0])
+        high = os.dup(ours[1])
         os.dup2(low, 3)
         os.dup2(high, 4)
 

@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 def shown(chromium: Browser, server: PageServer) -> Browser:
     chromium.look(1200)
     chromium.asked.clear()
-    chromium.said.clear()
+    chromium.complaints.clear()
     chromium.open(server.address)
     return chromium
 
@@ -79,7 +79,7 @@ def test_it_is_live(shown: Browser, hospital: SiteHome) -> None:
     assert shown.run("document.activeElement.id") == "refused-t"
     stop.stop(hospital.state, "ann", "from the terminal", datetime.now(UTC))
     shown.until("document.querySelector('#now .lead.off')")
-    assert "from the terminal" in shown.text("#now") and shown.said == []
+    assert "from the terminal" in shown.text("#now") and shown.complaints == []
 
 
 def test_it_says_when_it_is_no_longer_live(chromium: Browser, hospital: SiteHome) -> None:
@@ -122,10 +122,10 @@ def test_it_loads_nothing_else_and_breaks_no_rule_of_its_own(
         server.base,
         f"{server.base}status.json",
     }
-    assert shown.said == []
+    assert shown.complaints == []
     assert shown.run("document.cookie") == "" and "key" not in shown.run("location.href")
     assert shown.run("fetch('http://127.0.0.1:9/').then(() => 'open', () => 'closed')") == "closed"
-    assert any("Content Security Policy" in text for text in shown.said)
+    assert any("Content Security Policy" in text for text in shown.complaints)
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1600])

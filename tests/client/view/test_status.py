@@ -212,14 +212,14 @@ def test_lines_as_the_desk_writes_them(tmp_path: Path) -> None:
     site = Site(
         "north", (small.hospital(tmp_path / "data", 8),), hospital.state, "cpu", policy=OPEN, **kind
     )
-    letters = [
+    envelopes = [
         handler.answer(site, test_handler.question_envelope(seal))
         for seal in (test_handler.sealed(), None)
     ]
     snapshot = look(hospital)
     assert (
         snapshot.runs[1].answered == 1
-        and snapshot.runs[1].sent == letters[0].size
+        and snapshot.runs[1].sent == envelopes[0].size
         and snapshot.runs[1].study == "small"
     )
     assert {"counts in clear", "readiness"} <= snapshot.runs[1].left.keys()

@@ -42,7 +42,8 @@ def tells(text, vector):
         (home / "logs" / "slow").touch()
         threading.Event().wait()
     if text == "kept":
-        for folder in (home / "worker" / "state", Path(os.environ["TMPDIR"]), Path(os.environ["NUMBA_CACHE_DIR"]).parent):
+        scratch, cache = (Path(os.environ[name]) for name in ("TMPDIR", "NUMBA_CACHE_DIR"))
+        for folder in (home / "worker" / "state", scratch, cache.parent):
             (folder / "x").write_text("x")
     if text == "data":
         (data / "x").write_text("x")
@@ -50,7 +51,8 @@ def tells(text, vector):
 rest = {"resident": True, "keeps_record": False, "counts_days": False}
 site = VirtualSite("north", (data,), home / "worker" / "state", "cpu", policy=OPEN, **rest)
 log = lambda text: print(text, flush=True)
-process.run(site, home, home / "run" / "worker.sock", log, True, stop, None if how == "hospital" else tells, threads=3)
+handler = None if how == "hospital" else tells
+process.run(site, home, home / "run" / "worker.sock", log, True, stop, handler, threads=3)
 print([name for name in ("flwr", "httpx", "ray") if name in sys.modules])
 """
 pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel offers no Landlock")
@@ -107,8 +109,10 @@ def test_a_whole_study_is_answered_inside_the_sandbox(
     started: subprocess.Popen[str], home: Path, data: Path, tmp_path: Path
 ) -> None:
     study = studies.read(small.study(tmp_path / "study.toml"))
-    table, start = study.to_table(), networks.build(study)
-    layout, weights = networks.layout(start).digest, networks.pack(start)
+    table = study.to_table()
+    start = networks.build(study)
+    layout = networks.layout(start).digest
+    weights = networks.pack(start)
     gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
 
     def ask(question: Question) -> Reply:

@@ -30,7 +30,7 @@ SIZES = (0, 1, 5, BLOCK // 8 + 3)
 FOLDER = Path(privacy.__file__).parent
 
 
-def order(size: int, ring_bits: int = 32, total: int = 600) -> SumSpec:
+def spec(size: int, ring_bits: int = 32, total: int = 600) -> SumSpec:
     return SumSpec(
         "train",
         1,
@@ -82,13 +82,12 @@ def test_what_is_done_once_comes_before_what_every_sum_does_and_the_mask_is_last
 def test_there_and_back_is_the_weighted_mean_to_the_bit(
     size: int, ring_bits: int, each: Any
 ) -> None:
-    about, words, plain = (
-        order(size, ring_bits),
-        np.zeros(size, kind(ring_bits)),
-        np.zeros(size, kind(ring_bits)),
-    )
+    about = spec(size, ring_bits)
+    words = np.zeros(size, kind(ring_bits))
+    plain = np.zeros(size, kind(ring_bits))
     for i, (values, weight) in enumerate(zip(changes(size), WEIGHTS, strict=True)):
-        sent, bare = np.empty(size, words.dtype), np.empty(size, words.dtype)
+        sent = np.empty(size, words.dtype)
+        bare = np.empty(size, words.dtype)
         pipeline.seal(values, Sending(about, weight / about.total, Pad([(seed(i), 1)])), sent)
         fixed_point.encode(
             values, weight / about.total * sum_specs.fraction(about), about.limit, bare
@@ -105,7 +104,8 @@ def test_there_and_back_is_the_weighted_mean_to_the_bit(
 
 @pytest.mark.parametrize("weight", [100, 299, 600])
 def test_those_who_answered_weigh_as_much_as_they_are(weight: int) -> None:
-    about, words = order(9), np.empty(9, np.uint32)
+    about = spec(9)
+    words = np.empty(9, np.uint32)
     pipeline.seal(
         np.full(9, 0.75, np.float32),
         Sending(about, weight / about.total, Pad([(seed(1), 1)])),
@@ -116,8 +116,10 @@ def test_those_who_answered_weigh_as_much_as_they_are(weight: int) -> None:
 
 
 def test_it_is_what_masks_seal_makes() -> None:
-    about, [values, *_] = order(70_001), changes(70_001)
-    one, two = np.empty(70_001, np.uint32), np.empty(70_001, np.uint32)
+    about = spec(70_001)
+    [values, *_] = changes(70_001)
+    one = np.empty(70_001, np.uint32)
+    two = np.empty(70_001, np.uint32)
     pipeline.seal(values, Sending(about, 0.3, Pad([(seed(1), 1), (seed(2), -1)])), one)
     mask_streams.seal(
         values,
@@ -136,16 +138,16 @@ def test_nothing_is_left_of_a_change_that_is_refused(value: float, place: int) -
     values[place] = value
     out = np.full(values.size, 77, np.uint32)
     with pytest.raises(SecureSumError, match="nothing of it is sent"):
-        pipeline.seal(values, Sending(order(values.size), 0.3, Pad([(seed(1), 1)])), out)
+        pipeline.seal(values, Sending(spec(values.size), 0.3, Pad([(seed(1), 1)])), out)
     assert not out.any()
 
 
 def test_without_a_mask_nothing_is_sealed_and_nothing_is_read() -> None:
     out = np.full(4, 77, np.uint32)
     with pytest.raises(SecureSumError, match="without a mask"):
-        pipeline.seal(np.ones(4, np.float32), Sending(order(4), 0.3, Pad([])), out)
+        pipeline.seal(np.ones(4, np.float32), Sending(spec(4), 0.3, Pad([])), out)
     with pytest.raises(SecureSumError, match="before its masks are known"):
-        pipeline.opened(out, Opened(order(4), 600, [], serial))
+        pipeline.opened(out, Opened(spec(4), 600, [], serial))
     assert (out == 77).all()
 
 
@@ -154,7 +156,7 @@ def test_without_a_mask_nothing_is_sealed_and_nothing_is_read() -> None:
 )
 def test_a_change_and_its_words_have_one_length(out: np.ndarray) -> None:
     with pytest.raises(SecureSumError):
-        pipeline.seal(np.ones(4, np.float32), Sending(order(4), 0.3, Pad([(seed(1), 1)])), out)
+        pipeline.seal(np.ones(4, np.float32), Sending(spec(4), 0.3, Pad([(seed(1), 1)])), out)
 
 
 def test_a_change_is_clipped_and_the_mean_is_left_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""A letter's text survives Flower's object store; broken objects are refused."""
+"""An envelope's text survives Flower's object store; broken objects are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ REFERENCE = Reference(4, "0f" * 32)
 
 @pytest.fixture(autouse=True)
 def _identity() -> None:
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 0, 1
+    TaskIdentity.run_id = 1
+    TaskIdentity.node_id = 0
+    TaskIdentity.task_id = 1
 
 
 def stored(*messages: Message) -> tuple[list[Any], dict[str, bytes]]:

@@ -34,17 +34,17 @@ WORLD = World(5)
 
 
 @cache
-def told() -> dict[str, Any]:
+def messages() -> dict[str, Any]:
     """What the server honestly says to h02 in each step."""
     shares, vectors, confirmations = (
         WORLD.run(stage) for stage in ("shares", "vectors", "confirmations")
     )
     return {
-        "share": [WORLD.keys().said[name] for name in WORLD.names],
-        "arm": [next(p for p in shares.said[name] if p.to == ME) for name in WORLD.names],
+        "share": [WORLD.keys().answers[name] for name in WORLD.names],
+        "arm": [next(p for p in shares.answers[name] if p.to == ME) for name in WORLD.names],
         "mask": derive.vector_digest(vectors.vectors[ME].data),
         "confirm": Survivors(WORLD.terms.digest, WORLD.names),
-        "reveal": [confirmations.said[name] for name in WORLD.names],
+        "reveal": [confirmations.answers[name] for name in WORLD.names],
         "close": WORLD.result(WORLD.run()),
     }
 
@@ -60,7 +60,7 @@ def take(step: str, state: ParticipantState, message: Any, who: Me | None = None
     if step == "close":
         return participant.close(state, message), None
     if step == "arm":
-        return participant.arm(who, state, message, WORLD.order)
+        return participant.arm(who, state, message, WORLD.spec)
     steps: dict[str, Callable[..., Any]] = {
         "share": participant.share,
         "mask": participant.mask,
@@ -73,17 +73,17 @@ def take(step: str, state: ParticipantState, message: Any, who: Me | None = None
 @cache
 def states() -> dict[str, ParticipantState]:
     """h02 in every state of an honest sum."""
-    found = {"advertised": WORLD.keys().sites[ME]}
-    state = found["advertised"]
+    reached = {"advertised": WORLD.keys().sites[ME]}
+    state = reached["advertised"]
     for step in STEPS:
-        state, _ = take(step, state, told()[step])
-        found[state.step] = state
-    return found
+        state, _ = take(step, state, messages()[step])
+        reached[state.step] = state
+    return reached
 
 
 def refused(step: str, message: Any, words: str, at: str = "", who: Me | None = None) -> None:
     """A step raises, and the state is as before, also inside."""
-    state = states()[at or next(state for state, known in LEGAL if known == step)]
+    state = states()[at or next(state for state, action in LEGAL if action == step)]
     before = copy.deepcopy(state)
     with pytest.raises(SecureSumError, match=words):
         take(step, state, message, who)

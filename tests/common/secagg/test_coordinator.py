@@ -41,14 +41,15 @@ WORLD = World(6)
 @cache
 def moment(stage: str) -> Moment:
     """An honest sum in which all stay, up to a stage."""
-    found: Moment = WORLD.run(stage)
-    return found
+    reached: Moment = WORLD.run(stage)
+    return reached
 
 
 @cache
 def states() -> dict[str, CoordinatorState]:
     """The server where all but h06 have answered in each stage; all have, where one is closed."""
-    begun, taken = coordinator.begin(WORLD.terms, WORLD.identities, 3), {}
+    begun = coordinator.begin(WORLD.terms, WORLD.identities, 3)
+    taken = {}
     for stage, step in (
         ("keys", "advert"),
         ("shares", "parcels"),
@@ -58,54 +59,54 @@ def states() -> dict[str, CoordinatorState]:
     ):
         before = begun if stage == "keys" else moment(stage).server
         for name in WORLD.names[:-1]:
-            before = take(step, before, *said(step, name))
+            before = take(step, before, *sent(step, name))
         taken[stage] = before
     taken["order"] = coordinator.ready(taken["shares"])
     taken["opened"], _ = coordinator.open_sum(taken["revelations"])
     return taken
 
 
-def said(step: str, name: str = LAST) -> tuple[Any, ...]:
+def sent(step: str, name: str = LAST) -> tuple[Any, ...]:
     """What a hospital says in a step."""
     if step == "parcels":
-        return name, moment("shares").said[name]
+        return name, moment("shares").answers[name]
     if step == "masked":
-        return vector(moment("vectors").said[name], name)
+        return vector(moment("vectors").answers[name], name)
     stage = {"advert": "keys", "confirm": "confirmations", "reveal": "revelations"}[step]
-    return (moment(stage).said[name],)
+    return (moment(stage).answers[name],)
 
 
 def vector(message: Masked, name: str = LAST) -> tuple[Any, ...]:
     """A vector's message with what came with it."""
     return (
         message,
-        moment("vectors").said[name].vector,
+        moment("vectors").answers[name].vector,
         [int(word) for word in WORLD.views(moment("vectors").vectors[name])[1]],
     )
 
 
-def take(step: str, state: CoordinatorState, *told: Any) -> Any:
+def take(step: str, state: CoordinatorState, *messages: Any) -> Any:
     """One step by its name."""
     steps: dict[str, Callable[..., Any]] = {name: getattr(coordinator, name) for name in DUE}
-    return steps[step](state, *told)
+    return steps[step](state, *messages)
 
 
-def told_in(step: str) -> tuple[Any, ...]:
+def messages_in(step: str) -> tuple[Any, ...]:
     return (
-        (WORLD.order,)
+        (WORLD.spec,)
         if step == "start"
-        else said(step)
+        else sent(step)
         if step in ("advert", "parcels", "masked", "confirm", "reveal")
         else ()
     )
 
 
-def refused(step: str, told: tuple[Any, ...], words: str, at: str = "") -> None:
+def refused(step: str, messages: tuple[Any, ...], words: str, at: str = "") -> None:
     """A step raises, and the state is as before, also inside."""
     state = states()[at or DUE[step]]
     before = copy.deepcopy(state)
     with pytest.raises(SecureSumError, match=words):
-        take(step, state, *told)
+        take(step, state, *messages)
     assert state == before
 
 
@@ -113,10 +114,10 @@ def refused(step: str, told: tuple[Any, ...], words: str, at: str = "") -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_every_pair_of_state_and_step(state: str, step: str) -> None:
     if DUE[step] != state:
-        refused(step, told_in(step), f"waits for {state} cannot take {DUE[step]}", at=state)
+        refused(step, messages_in(step), f"waits for {state} cannot take {DUE[step]}", at=state)
         return
     before = copy.deepcopy(states()[state])
-    take(step, states()[state], *told_in(step))
+    take(step, states()[state], *messages_in(step))
     assert states()[state] == before
 
 
@@ -129,7 +130,7 @@ def test_the_states_are_all() -> None:
 
 def forged(step: str, key: str = LAST, **changes: Any) -> tuple[Any, ...]:
     """h06's message with changes, signed by somebody."""
-    message = dataclasses.replace(said(step)[0], **changes).signed(WORLD.me[key].key)
+    message = dataclasses.replace(sent(step)[0], **changes).signed(WORLD.me[key].key)
     return vector(message) if step == "masked" else (message,)
 
 
@@ -139,7 +140,7 @@ SIGNED = ("advert", "masked", "confirm", "reveal")
 @pytest.mark.parametrize("step", SIGNED)
 def test_a_message_is_signed_by_who_sent_it(step: str) -> None:
     refused(step, forged(step, "h05"), "not signed by 'h06'")
-    unsigned = dataclasses.replace(said(step)[0], signature=bytes(64))
+    unsigned = dataclasses.replace(sent(step)[0], signature=bytes(64))
     refused(step, vector(unsigned) if step == "masked" else (unsigned,), "not signed by 'h06'")
 
 
@@ -157,8 +158,8 @@ def test_a_stranger_is_not_asked(step: str) -> None:
 
 @pytest.mark.parametrize("step", SIGNED)
 def test_the_same_message_twice_counts_once(step: str) -> None:
-    once = take(step, states()[DUE[step]], *said(step))
-    assert take(step, once, *said(step)) == once
+    once = take(step, states()[DUE[step]], *sent(step))
+    assert take(step, once, *sent(step)) == once
 
 
 @pytest.mark.parametrize(
@@ -166,12 +167,12 @@ def test_the_same_message_twice_counts_once(step: str) -> None:
     [("advert", {"commitment": bytes(32)}), ("masked", {"vector": bytes(32)})],
 )
 def test_two_different_messages_are_refused(step: str, changes: dict[str, Any]) -> None:
-    once = take(step, states()[DUE[step]], *said(step))
-    told = forged(step, **changes)
+    once = take(step, states()[DUE[step]], *sent(step))
+    messages = forged(step, **changes)
     if step == "masked":
-        told = (told[0], bytes(32), told[2])
+        messages = (messages[0], bytes(32), messages[2])
     with pytest.raises(SecureSumError, match="'h06' sent two different messages"):
-        take(step, once, *told)
+        take(step, once, *messages)
 
 
 @pytest.mark.parametrize("step", ["masked", "confirm", "reveal"])
@@ -184,7 +185,7 @@ def test_who_dropped_out_before_is_not_asked_again(step: str) -> None:
     else:
         state = WORLD.revelations(moment("confirmations"), there).server
     with pytest.raises(SecureSumError, match=r"'h06' is not asked|another order"):
-        take(step, state, *said(step))
+        take(step, state, *sent(step))
 
 
 def resigned(message: Any, name: str = LAST, **changes: Any) -> Any:
@@ -192,36 +193,36 @@ def resigned(message: Any, name: str = LAST, **changes: Any) -> Any:
 
 
 def dealt(*changed: Parcel) -> tuple[str, list[Parcel]]:
-    return LAST, [*changed, *said("parcels")[1][len(changed) :]]
+    return LAST, [*changed, *sent("parcels")[1][len(changed) :]]
 
 
-FIRST: Parcel = said("parcels")[1][0]
+FIRST: Parcel = sent("parcels")[1][0]
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("messages", "words"),
     [
-        ((LAST, said("parcels")[1][:-1]), "'h06' did not deal one parcel to each"),
+        ((LAST, sent("parcels")[1][:-1]), "'h06' did not deal one parcel to each"),
         ((LAST, ()), "did not deal one parcel"),
-        ((LAST, [*said("parcels")[1], FIRST]), "did not deal one parcel"),
+        ((LAST, [*sent("parcels")[1], FIRST]), "did not deal one parcel"),
         (dealt(resigned(FIRST, to="h02")), "did not deal one parcel"),
         (dealt(resigned(FIRST, to="h99")), "did not deal one parcel"),
-        (("h01", moment("shares").said["h01"]), "'h01' did not deal"),
-        (("h99", said("parcels")[1]), "'h99' sent a parcel of 'h06'"),
-        ((LAST, moment("shares").said["h01"]), "'h06' sent a parcel of 'h01'"),
-        (dealt(moment("shares").said["h05"][0]), "'h06' sent a parcel of 'h05'"),
+        (("h01", moment("shares").answers["h01"]), "'h01' did not deal"),
+        (("h99", sent("parcels")[1]), "'h99' sent a parcel of 'h06'"),
+        ((LAST, moment("shares").answers["h01"]), "'h06' sent a parcel of 'h01'"),
+        (dealt(moment("shares").answers["h05"][0]), "'h06' sent a parcel of 'h05'"),
         (dealt(dataclasses.replace(FIRST, sealed=b"")), "not signed by 'h06'"),
         (dealt(dataclasses.replace(FIRST, seed_hash=bytes(32))), "not signed by 'h06'"),
         (dealt(resigned(FIRST, "h05")), "not signed by 'h06'"),
         (dealt(resigned(FIRST, terms=secret("another sum"))), "of another sum"),
     ],
 )
-def test_parcels_that_must_be_refused(told: tuple[Any, ...], words: str) -> None:
-    refused("parcels", told, words)
+def test_parcels_that_must_be_refused(messages: tuple[Any, ...], words: str) -> None:
+    refused("parcels", messages, words)
 
 
 def test_a_vector_is_the_one_vouched_for() -> None:
-    message, _, tail = said("masked")
+    message, _, tail = sent("masked")
     refused("masked", (message, secret("what came"), tail), "vector of 'h06' is not the one")
 
 
@@ -236,9 +237,9 @@ def test_a_vector_of_another_context_is_refused() -> None:
 def test_a_vector_before_the_order_is_refused() -> None:
     state = moment("shares").server
     for name in WORLD.names:
-        state = coordinator.parcels(state, name, moment("shares").said[name])
+        state = coordinator.parcels(state, name, moment("shares").answers[name])
     with pytest.raises(SecureSumError, match="waits for order cannot take vectors"):
-        coordinator.masked(coordinator.ready(state), *said("masked"))
+        coordinator.masked(coordinator.ready(state), *sent("masked"))
 
 
 def test_other_survivors_or_another_context_are_not_confirmed() -> None:
@@ -276,4 +277,4 @@ def test_a_server_asks_for_the_larger_of_threshold_and_cohort() -> None:
 
 def test_messages_are_of_the_kinds_named() -> None:
     kinds = {"advert": Advert, "masked": Masked, "confirm": Confirm, "reveal": Reveal}
-    assert all(isinstance(said(step)[0], kind) for step, kind in kinds.items())
+    assert all(isinstance(sent(step)[0], kind) for step, kind in kinds.items())

@@ -28,8 +28,8 @@ TERMS = WORLD.terms.digest
 @cache
 def moment(stage: str) -> Moment:
     """An honest sum in which all stay, up to a stage."""
-    found: Moment = WORLD.run(stage)
-    return found
+    reached: Moment = WORLD.run(stage)
+    return reached
 
 
 def resigned(message: Reveal, **changes: Any) -> Reveal:
@@ -63,7 +63,7 @@ SHARE_CHANGES: list[Callable[[bytes], bytes]] = [
 @pytest.mark.parametrize("change", SHARE_CHANGES)
 def test_a_wrong_share_names_its_sender(kind: str, change: Callable[[bytes], bytes]) -> None:
     now, state = dropped()
-    honest: Reveal = now.said[LAST]
+    honest: Reveal = now.answers[LAST]
     before = copy.deepcopy(state)
     dealer = getattr(honest, kind)[0][0]
     lie = resigned(honest, **{kind: changed_share(getattr(honest, kind), change)})
@@ -75,8 +75,9 @@ def test_a_wrong_share_names_its_sender(kind: str, change: Callable[[bytes], byt
 
 def test_shares_of_other_hospitals_are_refused() -> None:
     now, state = dropped()
-    honest: Reveal = now.said[LAST]
-    seeds, keys = honest.seed_shares, honest.key_shares
+    honest: Reveal = now.answers[LAST]
+    seeds = honest.seed_shares
+    keys = honest.key_shares
     for changes in (
         {"seed_shares": seeds[1:]},
         {"seed_shares": (*seeds, seeds[0])},
@@ -93,7 +94,7 @@ def test_shares_of_other_hospitals_are_refused() -> None:
 
 def test_canaries_of_other_hospitals_or_lengths_are_refused() -> None:
     now, state = dropped()
-    honest: Reveal = now.said[LAST]
+    honest: Reveal = now.answers[LAST]
     first, *rest = honest.canaries
     for canaries in (
         (),
@@ -112,7 +113,8 @@ def test_canaries_of_other_hospitals_or_lengths_are_refused() -> None:
 
 def deal(name: str, seed: bytes = b"", key: bytes = b"", holders: int = 6) -> list[Parcel]:
     """A hospital's signed parcels; the last ``holders`` hold shares of unpublished secrets."""
-    fresh, adverts = WORLD.fresh[name], moment("keys").said
+    fresh = WORLD.fresh[name]
+    adverts = moment("keys").answers
     honest = parcels.deal(WORLD.terms, fresh.seed, fresh.mask_key, fresh.polynomials, WORLD.names)
     false = parcels.deal(
         WORLD.terms, seed or fresh.seed, key or fresh.mask_key, fresh.polynomials, WORLD.names
@@ -127,7 +129,7 @@ def deal(name: str, seed: bytes = b"", key: bytes = b"", holders: int = 6) -> li
 
 def opened_after(lie: list[Parcel], dealer: str, gone: tuple[str, ...] = ()) -> Any:
     now = moment("shares")
-    now = WORLD.vectors(dataclasses.replace(now, said={**now.said, dealer: lie}))
+    now = WORLD.vectors(dataclasses.replace(now, answers={**now.answers, dealer: lie}))
     now = WORLD.revelations(
         WORLD.confirmations(now, [name for name in WORLD.names if name not in gone])
     )
@@ -160,13 +162,15 @@ def test_a_wrong_mask_key_of_a_survivor_is_never_needed() -> None:
 
 def test_a_commitment_to_another_seed_is_named() -> None:
     """h04 publishes the hash of one seed and deals shares of another."""
-    advert: Advert = moment("keys").said["h04"]
+    advert: Advert = moment("keys").answers["h04"]
     lie = dataclasses.replace(advert, commitment=derive.commitment(secret("other"), TERMS)).signed(
         WORLD.me["h04"].key
     )
     start = WORLD.keys()
     sites = {**start.sites, "h04": dataclasses.replace(start.sites["h04"], adverts={"h04": lie})}
-    now = WORLD.shares(dataclasses.replace(start, said={**start.said, "h04": lie}, sites=sites))
+    now = WORLD.shares(
+        dataclasses.replace(start, answers={**start.answers, "h04": lie}, sites=sites)
+    )
     now = WORLD.revelations(WORLD.confirmations(WORLD.vectors(now)))
     with pytest.raises(CheatError) as caught:
         WORLD.opened(now)

@@ -19,8 +19,12 @@ from common.secagg.primitives import Keystream
 from tests.common.secagg.world import World, secret
 
 NAME = b"consilium secure sum v1\0"
-ONE, OTHER, T, C = secret("one"), secret("other"), secret("terms"), secret("context")
-ONE_PUBLIC, OTHER_PUBLIC = primitives.x25519_public(ONE), primitives.x25519_public(OTHER)
+ONE = secret("one")
+OTHER = secret("other")
+T = secret("terms")
+C = secret("context")
+ONE_PUBLIC = primitives.x25519_public(ONE)
+OTHER_PUBLIC = primitives.x25519_public(OTHER)
 
 
 def sha(*parts: bytes) -> bytes:
@@ -39,7 +43,7 @@ def hkdf(key: bytes, salt: bytes, info: bytes) -> bytes:
 
 def adverts(world: World) -> list[Advert]:
     now = world.keys()
-    return [now.said[name] for name in world.names]
+    return [now.answers[name] for name in world.names]
 
 
 def test_hashes_by_hand() -> None:
@@ -73,17 +77,17 @@ def test_the_context_by_hand() -> None:
         + struct.pack(">I", len(listed))
         + listed
     )
-    assert derive.context(world.terms, every, world.order) == sha(
-        b"context", world.terms.digest, sha(bundle), world.order.digest
+    assert derive.context(world.terms, every, world.spec) == sha(
+        b"context", world.terms.digest, sha(bundle), world.spec.digest
     )
 
 
 def test_polynomials_by_hand() -> None:
     seeds, keys = derive.polynomials(ONE, T, 96)
-    for found, purpose in ((seeds, b"seed"), (keys, b"key")):
+    for coefficients, purpose in ((seeds, b"seed"), (keys, b"key")):
         expected = bytearray(96)
         Keystream(hkdf(ONE, T, b"polynomial" + purpose)).into(expected)
-        assert found == expected
+        assert coefficients == expected
     assert derive.polynomials(ONE, T, 48)[0] == seeds[:48]
     assert derive.polynomials(ONE, T, 0) == (b"", b"")
 
@@ -137,14 +141,16 @@ def test_no_two_purposes_share_a_value() -> None:
 def test_the_context_does_not_depend_on_the_order_of_arrival() -> None:
     world = World(5)
     every = adverts(world)
-    assert derive.context(world.terms, every[::-1], world.order) == derive.context(
-        world.terms, every, world.order
+    assert derive.context(world.terms, every[::-1], world.spec) == derive.context(
+        world.terms, every, world.spec
     )
 
 
 def test_the_context_changes_with_everything_that_it_binds() -> None:
     world = World(5)
-    every, order, terms = adverts(world), world.order, world.terms
+    every = adverts(world)
+    spec = world.spec
+    terms = world.terms
     changes: list[dict[str, Any]] = [
         {"kind": "evaluate"}, {"round": 2}, {"part": "test"}, {"model": bytes(32)},
         {"layout": ""}, {"size": 6}, {"ring_bits": 64},
@@ -154,23 +160,23 @@ def test_the_context_changes_with_everything_that_it_binds() -> None:
         field.name for field in dataclasses.fields(SumSpec)
     }
     made = [
-        derive.context(terms, every, dataclasses.replace(order, **change))
+        derive.context(terms, every, dataclasses.replace(spec, **change))
         for change in [{}, *changes]
     ]
-    made.append(derive.context(dataclasses.replace(terms, number=2), every, order))
-    made.append(derive.context(terms, every[:4], order))
+    made.append(derive.context(dataclasses.replace(terms, number=2), every, spec))
+    made.append(derive.context(terms, every[:4], spec))
     keys: list[dict[str, Any]] = [
         {name: secret(name)} for name in ("mask_key", "channel_key", "commitment")
     ]
     other = [dataclasses.replace(every[0], **change) for change in keys]
-    made.extend(derive.context(terms, [advert, *every[1:]], order) for advert in other)
+    made.extend(derive.context(terms, [advert, *every[1:]], spec) for advert in other)
     assert len(set(made)) == len(made)
 
 
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("size", [*range(10), 32767, 32768, 32769, 65537])
 def test_canary_words_are_cut_from_the_stream(size: int, bits: int) -> None:
-    order = dataclasses.replace(World(3).order, size=size, ring_bits=bits)
-    stream = bytearray(order.body_bytes + 8 * CANARIES)
+    spec = dataclasses.replace(World(3).spec, size=size, ring_bits=bits)
+    stream = bytearray(spec.body_bytes + 8 * CANARIES)
     Keystream(ONE).into(stream)
-    assert derive.canary_words(ONE, order) == stream[-8 * CANARIES :]
+    assert derive.canary_words(ONE, spec) == stream[-8 * CANARIES :]

@@ -43,7 +43,8 @@ def explore(
     Who is there at each stage is a subset of who was there before.
     """
     if now is None:
-        now, there = world.keys(), world.names
+        now = world.keys()
+        there = world.names
     for left in choose(there, stage):
         try:
             after = getattr(world, STAGES[stage])(now, left)
@@ -104,11 +105,11 @@ CASES = [(3, -1), (4, -1), (5, -1), (6, -1), (4, 0), (5, 0)]
 @pytest.mark.parametrize(("count", "colluders"), CASES)
 def test_every_way_of_leaving(count: int, colluders: int) -> None:
     world = World(count, size=3, limits=Limits(colluders=colluders))
-    found = Counter[str]()
+    outcomes = Counter[str]()
     for outcome, left, stage in explore(world, subsets):
-        found[outcome] += alike(outcome, left, stage)
-    assert found.total() == 6**count
-    assert found["opened"] == openings(count, world.least, world.terms.threshold) > 0
+        outcomes[outcome] += alike(outcome, left, stage)
+    assert outcomes.total() == 6**count
+    assert outcomes["opened"] == openings(count, world.least, world.terms.threshold) > 0
 
 
 def test_every_way_of_leaving_with_64_bit_words() -> None:
@@ -132,32 +133,33 @@ def drawn(rng: random.Random, branches: Sequence[int], most: float) -> Choose:
     return choose
 
 
-def patterns(count: int, branches: Sequence[int], wanted: int, most: float = 0.25) -> Counter[str]:
+def patterns(count: int, branches: Sequence[int], number: int, most: float = 0.25) -> Counter[str]:
     """Outcomes of so many random patterns."""
-    world, rng = World(count, size=3), random.Random(count)
-    found = Counter[str]()
-    while found.total() < wanted:
+    world = World(count, size=3)
+    rng = random.Random(count)
+    outcomes = Counter[str]()
+    while outcomes.total() < number:
         for outcome, _, _ in itertools.islice(
-            explore(world, drawn(rng, branches, most)), wanted - found.total()
+            explore(world, drawn(rng, branches, most)), number - outcomes.total()
         ):
-            found[outcome] += 1
-    return found
+            outcomes[outcome] += 1
+    return outcomes
 
 
 @pytest.mark.parametrize(
-    ("count", "branches", "wanted"),
+    ("count", "branches", "number"),
     [(10, (3, 3, 3, 3, 15), 1000), (20, (2, 2, 3, 2, 100), 1000), (50, (1, 1, 3, 3, 12), 100)],
 )
-def test_random_ways_of_leaving(count: int, branches: Sequence[int], wanted: int) -> None:
-    found = patterns(count, branches, wanted)
-    assert found.total() == wanted and found["opened"] >= wanted // 3
+def test_random_ways_of_leaving(count: int, branches: Sequence[int], number: int) -> None:
+    outcomes = patterns(count, branches, number)
+    assert outcomes.total() == number and outcomes["opened"] >= number // 3
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_a_thousand_random_ways_of_leaving_of_fifty() -> None:
-    found = patterns(50, (2, 2, 3, 3, 30), 1000)
-    assert found.total() == 1000 and found["opened"] >= 300
+    outcomes = patterns(50, (2, 2, 3, 3, 30), 1000)
+    assert outcomes.total() == 1000 and outcomes["opened"] >= 300
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 6, 10])

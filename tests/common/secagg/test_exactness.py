@@ -30,7 +30,7 @@ def patients(world: World) -> World:
     """10 hospitals of 1 to 5,000 patients."""
     counts = np.geomspace(1, 5000, len(world.names)).round().astype(int).tolist()
     world.weights = dict(zip(world.names, counts, strict=True))
-    world.order = dataclasses.replace(world.order, total=sum(counts))
+    world.spec = dataclasses.replace(world.spec, total=sum(counts))
     return world
 
 
@@ -52,9 +52,9 @@ def test_the_largest_hospital_dropped_out() -> None:
     there = world.names[:-1]
     opened = world.opened(world.revelations(world.confirmations(world.run("vectors"), there)))
     step = (
-        world.order.total
+        world.spec.total
         / sum(world.weights[name] for name in there)
-        / 2.0**world.order.fraction_bits
+        / 2.0**world.spec.fraction_bits
     )
     assert (
         float(np.abs(opened.mean - world.plain_mean(there)).max()) <= len(there) / 2 * step + 1e-8
@@ -65,10 +65,11 @@ def test_the_largest_hospital_dropped_out() -> None:
 def test_the_body_is_the_sum_of_what_was_encoded_to_the_last_bit(bits: int) -> None:
     """Masks leave nothing behind: whole numbers, compared as whole numbers."""
     world = World(5, size=1001, ring_bits=bits)
-    opened, order = world.run(), world.order
-    plain = [0] * order.size
+    opened = world.run()
+    spec = world.spec
+    plain = [0] * spec.size
     for name in world.names:
-        scale = world.weights[name] / order.total * 2.0**order.fraction_bits
+        scale = world.weights[name] / spec.total * 2.0**spec.fraction_bits
         for i, value in enumerate(world.values[name].tolist()):
             plain[i] += round(value * scale)
     assert opened.body.tolist() == [value % (1 << bits) for value in plain]
@@ -130,7 +131,8 @@ def at_the_limit(
 ) -> tuple[float, float]:
     """``(found, expected)`` where every hospital's every value is the limit itself."""
     f = fixed_point.fraction_bits(limit, count, bits)
-    total, kind = sum(weights), KINDS[bits]
+    total = sum(weights)
+    kind = KINDS[bits]
     values = np.full(3, sign * np.float32(limit), np.float32)
     added = np.zeros(3, kind)
     for weight in weights:
@@ -162,8 +164,8 @@ def test_a_sum_at_the_very_limit_does_not_wrap(
         list(range(1, count + 1)),
         [5000, *[1] * (count - 1)],
     ):
-        found, expected = at_the_limit(count, bits, weights, sign, limit)
-        assert abs(found - expected) <= 2e-7 * limit + count * 2.0 ** -fixed_point.fraction_bits(
+        opened, expected = at_the_limit(count, bits, weights, sign, limit)
+        assert abs(opened - expected) <= 2e-7 * limit + count * 2.0 ** -fixed_point.fraction_bits(
             limit, count, bits
         )
 
@@ -219,14 +221,17 @@ def test_sums_of_any_vectors_in_both_decoders(bits: int, data: st.DataObject) ->
 
     Both are the exact mean but for half a unit a hospital.
     """
-    count, size = data.draw(st.integers(1, 6)), data.draw(st.integers(0, 8))
+    count = data.draw(st.integers(1, 6))
+    size = data.draw(st.integers(0, 8))
     floats = st.floats(-LIMIT, LIMIT, width=32)
     vectors = [
         np.array(data.draw(st.lists(floats, min_size=size, max_size=size)), np.float32)
         for _ in range(count)
     ]
     weights = [data.draw(st.integers(1, 5000)) for _ in range(count)]
-    f, total, kind = fixed_point.fraction_bits(LIMIT, count, bits), sum(weights), KINDS[bits]
+    f = fixed_point.fraction_bits(LIMIT, count, bits)
+    total = sum(weights)
+    kind = KINDS[bits]
     added = np.zeros(size, kind)
     for vector, weight in zip(vectors, weights, strict=True):
         words = np.empty(size, kind)

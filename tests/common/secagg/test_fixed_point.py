@@ -44,7 +44,7 @@ def words(values: Any, scale: float, limit: float, kind: Any = np.uint32) -> lis
 
 
 @pytest.mark.parametrize(
-    ("limit", "ring", "wanted"),
+    ("limit", "ring", "bits"),
     [
         (127, 32, 24),
         (32, 32, 25),
@@ -59,22 +59,22 @@ def words(values: Any, scale: float, limit: float, kind: Any = np.uint32) -> lis
         ((2**31 - 5.5) / 2**24, 32, 24),
     ],
 )
-def test_fraction_bits(limit: float, ring: int, wanted: int) -> None:
-    assert fraction_bits(limit, 10, ring) == wanted
+def test_fraction_bits(limit: float, ring: int, bits: int) -> None:
+    assert fraction_bits(limit, 10, ring) == bits
 
 
 @given(st.floats(2.0**-30, 2.0**22), st.integers(1, 1000), st.sampled_from([32, 64]))
 def test_fraction_bits_are_as_many_as_fit(limit: float, sites: int, ring: int) -> None:
     try:
-        found = fraction_bits(limit, sites, ring)
+        bits = fraction_bits(limit, sites, ring)
     except SecureSumError:
-        found = 7
+        bits = 7
 
     def fits(number: int) -> bool:
         return bool(Fraction(limit) * 2**number + Fraction(sites, 2) < 2 ** (ring - 1))
 
-    assert found == 7 or fits(found)
-    assert found == 52 or not fits(found + 1)
+    assert bits == 7 or fits(bits)
+    assert bits == 52 or not fits(bits + 1)
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan, math.inf, 2.0**24])
@@ -136,7 +136,8 @@ def test_every_length(kind: Any, size: int) -> None:
 def test_what_it_cannot_hold_is_refused_wherever_it_stands(
     kind: Any, place: int, value: float
 ) -> None:
-    values, out = np.ones(2 * BLOCK + 5, np.float32), np.full(2 * BLOCK + 5, 77, kind)
+    values = np.ones(2 * BLOCK + 5, np.float32)
+    out = np.full(2 * BLOCK + 5, 77, kind)
     values[place] = value
     with pytest.raises(SecureSumError, match="nothing of it is sent"):
         encode(values, 2.0**20, 32.0, out)
@@ -153,9 +154,11 @@ def test_the_limit_itself_is_allowed() -> None:
     "limit", [1.0, float(np.nextafter(np.float32(32), np.float32(0))), 32.0, 100.0]
 )
 def test_sums_at_the_very_limit_do_not_wrap(kind: Any, sites: int, limit: float) -> None:
-    f, weights = fraction_bits(limit, sites, bits(kind)), [7 * i % 31 + 1 for i in range(sites)]
+    f = fraction_bits(limit, sites, bits(kind))
+    weights = [7 * i % 31 + 1 for i in range(sites)]
     values = np.array([limit, -limit], np.float32)
-    total, one = np.zeros(2, kind), np.empty(2, kind)
+    total = np.zeros(2, kind)
+    one = np.empty(2, kind)
     for weight in weights:
         encode(values, weight / sum(weights) * 2.0**f, limit, one)
         total += one

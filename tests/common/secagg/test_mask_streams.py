@@ -63,7 +63,8 @@ def test_what_is_there_is_added_to(kind: Any) -> None:
 @settings(max_examples=30, deadline=None)
 @given(cuts=st.lists(st.integers(0, BLOCK // 3), max_size=5))
 def test_a_pad_goes_on_where_it_stopped(kind: Any, cuts: list[int]) -> None:
-    pad, whole = Pad(SEEDS), mask(Pad(SEEDS), sum(cuts), kind)
+    pad = Pad(SEEDS)
+    whole = mask(Pad(SEEDS), sum(cuts), kind)
     parts = [mask(pad, cut, kind) for cut in cuts]
     assert np.array_equal(np.concatenate([*parts, np.zeros(0, kind)]), whole)
 
@@ -84,7 +85,8 @@ def test_a_pad_begins_where_it_is_told(kind: Any, offset: int) -> None:
 
 
 def test_threads_with_a_pad_each_make_the_same() -> None:
-    whole, parts = mask(Pad(SEEDS), 4 * BLOCK, np.uint32), np.zeros(4 * BLOCK, np.uint32)
+    whole = mask(Pad(SEEDS), 4 * BLOCK, np.uint32)
+    parts = np.zeros(4 * BLOCK, np.uint32)
     with ThreadPoolExecutor(4) as pool:
         list(
             pool.map(
@@ -109,16 +111,17 @@ def test_a_whole_cohort_sums_to_the_weighted_mean(kind: Any) -> None:
 
     Pair masks cancel, own masks are taken off by the server, and what is left is the mean.
     """
-    sites, size, ring = 5, 70_001, 8 * np.dtype(kind).itemsize
-    generator, weights = np.random.default_rng(3), np.array([1.0, 5000.0, 7.0, 321.0, 64.0])
+    sites = 5
+    size = 70_001
+    ring = 8 * np.dtype(kind).itemsize
+    generator = np.random.default_rng(3)
+    weights = np.array([1.0, 5000.0, 7.0, 321.0, 64.0])
     values = [generator.normal(0, 0.05, size).astype(np.float32) for _ in range(sites)]
     pair = {(a, b): bytes([16 * a + b]) * 32 for a in range(sites) for b in range(a + 1, sites)}
     own = [bytes([200 + a]) * 32 for a in range(sites)]
-    f, total, sent = (
-        fixed_point.fraction_bits(32.0, sites, ring),
-        np.zeros(size, kind),
-        np.empty(size, kind),
-    )
+    f = fixed_point.fraction_bits(32.0, sites, ring)
+    total = np.zeros(size, kind)
+    sent = np.empty(size, kind)
     for a in range(sites):
         seeds = [
             (own[a], 1),
@@ -146,7 +149,9 @@ def test_a_whole_cohort_sums_to_the_weighted_mean(kind: Any) -> None:
 )
 def test_sealing_is_encoding_and_adding(kind: Any, size: int) -> None:
     values = np.random.default_rng(size).uniform(-32, 32, size).astype(np.float32)
-    apart, once, pad = np.empty(size, kind), np.empty(size, kind), Pad(SEEDS)
+    apart = np.empty(size, kind)
+    once = np.empty(size, kind)
+    pad = Pad(SEEDS)
     fixed_point.encode(values, 2.0**20, 32.0, apart)
     seal(values, 2.0**20, 32.0, Pad(SEEDS), once)
     (again := Pad(SEEDS)).add(apart)
@@ -200,13 +205,14 @@ def test_a_masked_vector_looks_like_chance() -> None:
     out = np.empty(1 << 20, np.uint32)
     seal(np.full(out.size, 0.25, np.float32), 2.0**25, 32.0, Pad([(b"\x07" * 32, 1)]), out)
     seen = np.bincount(out.view(np.uint8), minlength=256)
-    wanted = out.nbytes / 256
-    assert ((seen - wanted) ** 2 / wanted).sum() < 373
+    expected = out.nbytes / 256
+    assert ((seen - expected) ** 2 / expected).sum() < 373
     assert np.unique(out).size > out.size * 0.999
 
 
 def test_memory_does_not_grow_with_the_vector() -> None:
-    values, out = np.zeros(1 << 22, np.float32), np.zeros(1 << 22, np.uint32)
+    values = np.zeros(1 << 22, np.float32)
+    out = np.zeros(1 << 22, np.uint32)
     tracemalloc.start()
     seal(values, 1.0, 1.0, Pad(SEEDS), out)
     peak = tracemalloc.get_traced_memory()[1]

@@ -15,12 +15,12 @@ from common.errors import SecureSumError
 from common.secagg import participant, shamir
 from common.secagg.messages import SumResult, Survivors
 from common.secagg.terms import Limits
-from tests.common.secagg.hospital import ME, STATES, WORLD, me, refused, states, take, told
+from tests.common.secagg.hospital import ME, STATES, WORLD, me, messages, refused, states, take
 from tests.common.secagg.world import World, secret
 
 
 def survivors(*who: str, **changes: Any) -> Survivors:
-    named: Survivors = told()["confirm"]
+    named: Survivors = messages()["confirm"]
     return dataclasses.replace(named, sites=who, **changes)
 
 
@@ -42,7 +42,7 @@ def test_survivors_that_must_be_refused(named: Survivors, words: str) -> None:
 
 
 def test_survivors_are_among_those_whose_shares_came() -> None:
-    state, _ = take("arm", states()["shared"], told()["arm"][:4])
+    state, _ = take("arm", states()["shared"], messages()["arm"][:4])
     state, _ = take("mask", state, secret("vector"))
     with pytest.raises(SecureSumError, match="dealt no shares"):
         take("confirm", state, survivors(*WORLD.names))
@@ -76,28 +76,28 @@ def test_other_survivors_are_not_confirmed_a_second_time() -> None:
 
 def test_the_same_survivors_get_the_same_signature_again() -> None:
     first = states()["confirmed"]
-    assert take("confirm", first, told()["confirm"]) == (first, first.confirmed)
+    assert take("confirm", first, messages()["confirm"]) == (first, first.confirmed)
 
 
 # Confirmations
 
 
 def confirmed(name: str = "h03", key: bytes = b"", **changes: Any) -> Any:
-    honest = next(c for c in told()["reveal"] if c.site == name)
+    honest = next(c for c in messages()["reveal"] if c.site == name)
     return dataclasses.replace(honest, **changes).signed(key or WORLD.me[name].key)
 
 
 def with_confirm(changed: Any) -> list[Any]:
-    return [changed if known.site == "h03" else known for known in told()["reveal"]]
+    return [changed if honest.site == "h03" else honest for honest in messages()["reveal"]]
 
 
 @pytest.mark.parametrize(
     ("confirms", "words"),
     [
         ([], "0 hospitals confirm"),
-        (told()["reveal"][:3], "3 hospitals confirm the survivors; 4 are needed"),
-        (told()["reveal"][:1] * 5, "are needed"),
-        ([*told()["reveal"][:3], told()["reveal"][0]], "are needed"),
+        (messages()["reveal"][:3], "3 hospitals confirm the survivors; 4 are needed"),
+        (messages()["reveal"][:1] * 5, "are needed"),
+        ([*messages()["reveal"][:3], messages()["reveal"][0]], "are needed"),
         (with_confirm(confirmed(key=secret("server"))), "not signed by 'h03'"),
         (
             with_confirm(dataclasses.replace(confirmed(), signature=bytes(64))),
@@ -120,21 +120,21 @@ def test_a_dropped_hospital_confirms_nothing() -> None:
     """Three survivors and the signature of one who dropped out are fewer than four."""
     world = World(6)
     now = world.confirmations(world.run("vectors"), world.names[:5])
-    told_ = [now.said[name] for name in world.names[:3]]
-    stranger = dataclasses.replace(told_[0], site="h06").signed(world.me["h06"].key)
+    answers = [now.answers[name] for name in world.names[:3]]
+    stranger = dataclasses.replace(answers[0], site="h06").signed(world.me["h06"].key)
     with pytest.raises(SecureSumError, match="'h06', who is no survivor"):
-        participant.reveal(world.me[ME], now.sites[ME], [*told_, stranger])
+        participant.reveal(world.me[ME], now.sites[ME], [*answers, stranger])
 
 
 def test_as_many_as_the_threshold_are_enough() -> None:
     for left_out in WORLD.names:
-        chosen = [c for c in told()["reveal"] if c.site != left_out]
+        chosen = [c for c in messages()["reveal"] if c.site != left_out]
         assert take("reveal", states()["confirmed"], chosen)[1] == states()["revealed"].revealed
 
 
 def test_a_second_revelation_is_the_first() -> None:
     first = states()["revealed"]
-    assert take("reveal", first, told()["reveal"][:4]) == (first, first.revealed)
+    assert take("reveal", first, messages()["reveal"][:4]) == (first, first.revealed)
 
 
 @pytest.mark.parametrize("gone", [(), ("h06",), ("h01",), ("h01", "h06")])
@@ -143,17 +143,19 @@ def test_one_kind_of_share_for_each_hospital(gone: tuple[str, ...]) -> None:
     there = [name for name in world.names if name not in gone]
     now = world.revelations(world.confirmations(world.run("vectors"), there))
     for name in there:
-        said, held = now.said[name], world.run("vectors").sites[name].shares
-        assert [who for who, _ in said.seed_shares] == there
-        assert [who for who, _ in said.key_shares] == list(gone)
-        assert all(share == held[who][0] for who, share in said.seed_shares)
-        assert all(share == held[who][1] for who, share in said.key_shares)
-        assert {who for who, _ in said.canaries} == set(world.names) - {name}
-        assert {len(words) for _, words in said.canaries} == {32}
+        answer = now.answers[name]
+        held = world.run("vectors").sites[name].shares
+        assert [who for who, _ in answer.seed_shares] == there
+        assert [who for who, _ in answer.key_shares] == list(gone)
+        assert all(share == held[who][0] for who, share in answer.seed_shares)
+        assert all(share == held[who][1] for who, share in answer.key_shares)
+        assert {who for who, _ in answer.canaries} == set(world.names) - {name}
+        assert {len(words) for _, words in answer.canaries} == {32}
 
 
 def test_no_secret_is_left_after_the_revelation() -> None:
-    state, fresh = states()["revealed"], WORLD.fresh[ME]
+    state = states()["revealed"]
+    fresh = WORLD.fresh[ME]
     assert state.fresh is None and not state.shares and not state.canary_pads
     with pytest.raises(SecureSumError, match="erased"):
         state.secrets  # noqa: B018  (the property raises)

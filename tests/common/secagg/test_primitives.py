@@ -34,7 +34,8 @@ def raw(text: str) -> bytes:
     return bytes.fromhex(text)
 
 
-X, COMPOSITE = vectors("x25519"), vectors("composite")
+X = vectors("x25519")
+COMPOSITE = vectors("composite")
 
 
 def aes(key: bytes, blocks: bytes) -> bytes:
@@ -134,7 +135,8 @@ def gcm(key: bytes, nonce: bytes, plain: bytes, associated: bytes) -> bytes:
     text = bytes(a ^ b for a, b in zip(plain, pad, strict=True))
     whole = b"".join(part + bytes(-len(part) % 16) for part in (associated, text))
     whole += (8 * len(associated)).to_bytes(8) + (8 * len(text)).to_bytes(8)
-    subkey, tag = int.from_bytes(aes(key, bytes(16))), 0
+    subkey = int.from_bytes(aes(key, bytes(16)))
+    tag = 0
     for start in range(0, len(whole), 16):
         tag = times(tag ^ int.from_bytes(whole[start : start + 16]), subkey)
     return text + (tag ^ int.from_bytes(counted(key, first, 16))).to_bytes(16)
@@ -142,7 +144,9 @@ def gcm(key: bytes, nonce: bytes, plain: bytes, associated: bytes) -> bytes:
 
 def nist() -> Iterator[dict[str, str]]:
     """Every 10th of NIST's AES-256-GCM cases with a nonce of 96 bits and a tag of 128."""
-    number, size, case = 0, {}, dict[str, str]()
+    number = 0
+    size = {}
+    case = dict[str, str]()
     for line in (files("cryptography_vectors") / NIST_GCM).read_text("ascii").splitlines():
         name, _, value = line.strip("[]").partition(" =")
         if line.startswith("["):
@@ -180,7 +184,8 @@ def test_what_is_sealed_is_what_the_plain_gcm_makes(
 
 
 def test_every_changed_bit_is_noticed_and_not_told_apart() -> None:
-    sealed, told = primitives.seal(SEED, b"shares", b"from a to b"), set()
+    sealed = primitives.seal(SEED, b"shares", b"from a to b")
+    sentences = set()
     wrong = [
         (SEED, sealed[:i] + bytes([sealed[i] ^ 1 << b]) + sealed[i + 1 :], b"from a to b")
         for i in range(len(sealed))
@@ -195,8 +200,8 @@ def test_every_changed_bit_is_noticed_and_not_told_apart() -> None:
     for key, text, associated in wrong:
         with pytest.raises(SecureSumError) as caught:
             primitives.open_sealed(key, text, associated)
-        told.add(str(caught.value))
-    assert len(told) == 1
+        sentences.add(str(caught.value))
+    assert len(sentences) == 1
 
 
 @pytest.mark.parametrize("case", vectors("aes256_ctr"), ids=lambda c: c["key"][:8])
@@ -213,7 +218,8 @@ def test_the_keystream_begins_at_counter_zero(length: int) -> None:
 
 @given(st.lists(st.integers(0, 100), max_size=20))
 def test_the_keystream_goes_on_where_it_stopped(lengths: list[int]) -> None:
-    keystream, made = Keystream(SEED), b""
+    keystream = Keystream(SEED)
+    made = b""
     for length in lengths:
         out = bytearray(b"\xff" * length)
         keystream.into(out)

@@ -126,8 +126,8 @@ def test_a_cohort_without_this_hospital_is_refused() -> None:
     colluders=st.integers(-1, 60),
 )
 def test_limits_agree_with_the_rule(count: int, t: int, least: int, colluders: int) -> None:
-    wanted = (count + tolerated(count, colluders)) // 2 + 1
-    allowed = count >= least and wanted <= t <= count
+    minimum = (count + tolerated(count, colluders)) // 2 + 1
+    allowed = count >= least and minimum <= t <= count
     try:
         Limits(least, colluders).check(terms(count, t), "h01", identities(count))
     except SecureSumError:

@@ -65,14 +65,14 @@ class Moment:
     Attributes:
         server: the server's state.
         sites: the states of the hospitals that are still there.
-        said: what each of them answers next, if it stays.
+        answers: what each of them answers next, if it stays.
         vectors: masked vectors, once they are made.
         signed: the confirmations that the server handed out.
     """
 
     server: CoordinatorState
     sites: Mapping[str, ParticipantState]
-    said: Mapping[str, Any]
+    answers: Mapping[str, Any]
     vectors: Mapping[str, Bytes] = field(default_factory=dict)
     signed: tuple[Confirm, ...] = ()
 
@@ -137,7 +137,7 @@ class World:
         }
         bits = fixed_point.fraction_bits(limit, count, ring_bits)
         total = sum(self.weights.values())
-        self.order = SumSpec(
+        self.spec = SumSpec(
             "train", 1, "", secret("model"), "layout", size, ring_bits, bits, limit, LANES, total
         )
 
@@ -160,9 +160,10 @@ class World:
 
     def shares(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Keys of ``who`` arrive; these deal shares."""
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
-            state = coordinator.advert(state, Advert.decode(now.said[name].encode()))
+            state = coordinator.advert(state, Advert.decode(now.answers[name].encode()))
         state, bundle = coordinator.adverts(state)
         made = {
             name: participant.share(self.me[name], now.sites[name], bundle.opened(Advert))
@@ -177,13 +178,15 @@ class World:
 
         ``arm`` may be a hospital's that does it wrongly.
         """
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
-            state = coordinator.parcels(state, name, now.said[name])
-        state, held = coordinator.start(coordinator.ready(state), self.order)
-        made, vectors = {}, {}
+            state = coordinator.parcels(state, name, now.answers[name])
+        state, held = coordinator.start(coordinator.ready(state), self.spec)
+        made = {}
+        vectors = {}
         for name in there:
-            armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.order)
+            armed, pad = arm(self.me[name], now.sites[name], held[name].opened(Parcel), self.spec)
             vectors[name] = self.seal(name, pad)
             made[name] = participant.mask(
                 self.me[name], armed, derive.vector_digest(vectors[name].data)
@@ -192,13 +195,14 @@ class World:
 
     def confirmations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Vectors of ``who`` arrive; these confirm."""
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
             vector = now.vectors[name]
             tail = [int(word) for word in self.views(vector)[1]]
             state = coordinator.masked(
                 state,
-                Masked.decode(now.said[name].encode()),
+                Masked.decode(now.answers[name].encode()),
                 derive.vector_digest(vector.data),
                 tail,
             )
@@ -209,23 +213,26 @@ class World:
             )
             for name in there
         }
-        return replace(now, server=state, sites=_states(made), said=_answers(made))
+        return replace(now, server=state, sites=_states(made), answers=_answers(made))
 
     def revelations(self, now: Moment, who: Iterable[str] | None = None) -> Moment:
         """Confirmations of ``who`` arrive; these reveal."""
-        state, there = now.server, self._there(now, who)
+        state = now.server
+        there = self._there(now, who)
         for name in there:
-            state = coordinator.confirm(state, Confirm.decode(now.said[name].encode()))
+            state = coordinator.confirm(state, Confirm.decode(now.answers[name].encode()))
         state, bundle = coordinator.confirms(state)
         signed = bundle.opened(Confirm)
         made = {name: participant.reveal(self.me[name], now.sites[name], signed) for name in there}
-        return replace(now, server=state, sites=_states(made), said=_answers(made), signed=signed)
+        return replace(
+            now, server=state, sites=_states(made), answers=_answers(made), signed=signed
+        )
 
     def gathered(self, now: Moment, who: Iterable[str] | None = None) -> CoordinatorState:
         """Revelations of ``who`` arrive."""
         state = now.server
         for name in self._there(now, who):
-            state = coordinator.reveal(state, Reveal.decode(now.said[name].encode()))
+            state = coordinator.reveal(state, Reveal.decode(now.answers[name].encode()))
         return state
 
     def opened(self, now: Moment, who: Iterable[str] | None = None) -> Opened:
@@ -235,7 +242,7 @@ class World:
 
     def unmasked(self, now: Moment, state: CoordinatorState, opening: Opening) -> Opened:
         """The survivors' vectors, added up and freed of the masks."""
-        total = np.zeros(self.order.body_bytes + 8 * self.order.tail_words, np.uint8)
+        total = np.zeros(self.spec.body_bytes + 8 * self.spec.tail_words, np.uint8)
         body, tail = self.views(total)
         for name in state.survivors:
             for part, vector in zip((body, tail), self.views(now.vectors[name]), strict=True):
@@ -249,9 +256,9 @@ class World:
             lane: fixed_point.decode_lane(word, lane == "weight")
             for lane, word in zip(LANES, words[CANARIES:], strict=True)
         }
-        mean = np.empty(self.order.size, np.float32)
+        mean = np.empty(self.spec.size, np.float32)
         fixed_point.decode(
-            body, self.order.total / lanes["weight"] / 2.0**self.order.fraction_bits, mean
+            body, self.spec.total / lanes["weight"] / 2.0**self.spec.fraction_bits, mean
         )
         return Opened(body, words, mean, lanes, state.survivors)
 
@@ -274,13 +281,13 @@ class World:
 
     def seal(self, name: str, pad: Pad) -> Bytes:
         """A hospital's vector under its masks."""
-        order = self.order
-        buffer = np.zeros(order.body_bytes + 8 * order.tail_words, np.uint8)
+        spec = self.spec
+        buffer = np.zeros(spec.body_bytes + 8 * spec.tail_words, np.uint8)
         body, tail = self.views(buffer)
         mask_streams.seal(
             self.values[name],
-            self.weights[name] / order.total * 2.0**order.fraction_bits,
-            order.limit,
+            self.weights[name] / spec.total * 2.0**spec.fraction_bits,
+            spec.limit,
             pad,
             body,
         )
@@ -293,8 +300,8 @@ class World:
 
     def views(self, vector: Bytes) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint64]]:
         """Body and tail of a vector."""
-        length = self.order.body_bytes
-        return vector[:length].view(np.uint32 if self.order.ring_bits == 32 else np.uint64), vector[
+        length = self.spec.body_bytes
+        return vector[:length].view(np.uint32 if self.spec.ring_bits == 32 else np.uint64), vector[
             length:
         ].view(np.uint64)
 
@@ -320,7 +327,7 @@ class World:
             abs(opened.lanes["loss"] - sum(self.losses[name] for name in chosen))
             <= len(chosen) * 2.0**-fixed_point.LANE_BITS
         )
-        room = len(chosen) / 2 * self.order.total / weight / 2.0**self.order.fraction_bits + 1e-8
+        room = len(chosen) / 2 * self.spec.total / weight / 2.0**self.spec.fraction_bits + 1e-8
         assert float(np.abs(opened.mean - self.plain_mean(chosen)).max(initial=0.0)) <= room
 
     def _there(self, now: Moment, who: Iterable[str] | None) -> list[str]:

@@ -32,19 +32,6 @@ def test_what_is_granted_passes_the_check() -> None:
     assert certificates.key_in(certificate) == certificates.public_bytes(TLS)
 
 
-def test_the_profile_is_that_of_rfc_5280() -> None:
-    root = x509.load_pem_x509_certificate(CA.certificate)
-    basic = root.extensions.get_extension_for_class(x509.BasicConstraints)
-    assert basic.critical and basic.value.ca and basic.value.path_length == 0
-    leaf = x509.load_pem_x509_certificate(client())
-    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    assert list(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
-        x509.ExtendedKeyUsageOID.CLIENT_AUTH
-    ]
-    with pytest.raises(x509.ExtensionNotFound):
-        leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-
-
 def test_the_servers_certificate_serves_its_address_and_loopback() -> None:
     made = certificates.server(CA, "FL.example.org", NOW, 30)
     for name in ("fl.example.org", "localhost", "127.0.0.1"):

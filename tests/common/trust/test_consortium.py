@@ -19,17 +19,17 @@ TABLE: dict[str, Any] = {
 
 
 def test_defaults_and_a_full_turn() -> None:
-    found = consortium.parse(TABLE)
+    settings = consortium.parse(TABLE)
     assert (
-        found.port,
-        found.link_port,
-        found.token_days,
-        found.certificate_days,
-        found.ca_days,
+        settings.port,
+        settings.link_port,
+        settings.token_days,
+        settings.certificate_days,
+        settings.ca_days,
     ) == (443, 8000, 14, 365, 3650)
-    assert (found.min_tls, found.parallel_studies) == ("1.3", 1)
-    text = found.to_toml()
-    assert consortium.parse(tomllib.loads(text)) == found
+    assert (settings.min_tls, settings.parallel_studies) == ("1.3", 1)
+    text = settings.to_toml()
+    assert consortium.parse(tomllib.loads(text)) == settings
     assert "# host name or IP address that hospitals dial" in text
 
 

@@ -51,10 +51,10 @@ def resigned(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_signed_roster_makes_a_full_turn() -> None:
-    found = verify(rosters.loads(rosters.dumps(SIGNED)), least=3)
-    assert found == ROSTER and found.digest == ROSTER.digest and len(found.digest) == 32
-    assert list(found.sites) == ["harbour", "north", "valley"]
-    assert hash(found) == hash(ROSTER)
+    roster = verify(rosters.loads(rosters.dumps(SIGNED)), least=3)
+    assert roster == ROSTER and roster.digest == ROSTER.digest and len(roster.digest) == 32
+    assert list(roster.sites) == ["harbour", "north", "valley"]
+    assert hash(roster) == hash(ROSTER)
 
 
 def test_the_digest_is_of_all_that_is_signed() -> None:
@@ -70,9 +70,9 @@ def test_the_digest_is_of_all_that_is_signed() -> None:
 
 
 def test_keys_are_those_of_the_certificates() -> None:
-    found = rosters.keys(ROSTER, CA.certificate, NOW)
-    assert set(found) == set(SITES)
-    for name, raw in found.items():
+    public_keys = rosters.keys(ROSTER, CA.certificate, NOW)
+    assert set(public_keys) == set(SITES)
+    for name, raw in public_keys.items():
         assert (
             raw
             == x509.load_pem_x509_certificate(SITES[name].encode()).public_key().public_bytes_raw()
@@ -293,17 +293,17 @@ def test_a_fingerprint_is_the_key_s_in_whatever_document() -> None:
         identity("north", days=9, key=key).encode(),
         certificates.public_bytes(key),
     ]
-    [found] = {
+    [fingerprint] = {
         rosters.fingerprint(document)
         for document in [*documents, certificates.request("south", key)]
     }
-    groups = found.split(" ")
+    groups = fingerprint.split(" ")
     assert len(groups) == 6 and all(len(group) == 5 and group.isdecimal() for group in groups)
     many = {
         rosters.fingerprint(certificates.public_bytes(certificates.private_key("identity")))
         for _ in range(50)
     }
-    assert len(many) == 50 and found not in many
+    assert len(many) == 50 and fingerprint not in many
     with pytest.raises(CertificateError, match="damaged"):
         rosters.fingerprint(b"nonsense")
 

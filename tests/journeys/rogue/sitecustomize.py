@@ -28,7 +28,8 @@ def _tried(action: Callable[[], object]) -> str:
 
 
 def _attack() -> None:
-    data, home = Path(_GIVEN["data"]), Path(_GIVEN["home"])
+    data = Path(_GIVEN["data"])
+    home = Path(_GIVEN["home"])
     scan = data / "labels.csv"
     tries = {
         "connect": lambda: socket.create_connection(("127.0.0.1", _GIVEN["port"]), 5).close(),
@@ -41,8 +42,8 @@ def _attack() -> None:
         "identity key": (home / "worker" / "identity.key").read_bytes,
         "tls key": (home / "gateway" / "tls.key").read_bytes,
     }
-    told = ", ".join(f"{name} {_tried(action)}" for name, action in tries.items())
-    sys.stderr.write(f"rogue {sys.argv[-1]}: {told}\n")
+    outcomes = ", ".join(f"{name} {_tried(action)}" for name, action in tries.items())
+    sys.stderr.write(f"rogue {sys.argv[-1]}: {outcomes}\n")
     sys.stderr.flush()
 
 

@@ -27,26 +27,27 @@ def wrong(peers: Iterable[str] = (), own: bool = False, cover_up: bool = False) 
 
     To cover it up it reveals the right words about them all the same.
     """
-    right, right_own = derive.pair_seed, derive.own_seed
+    right = derive.pair_seed
+    right_own = derive.own_seed
 
-    def pair_seed(private: bytes, public: bytes, context: bytes, one: str, other: str) -> bytes:
+    def pair_seed(private: bytes, public: bytes, context_: bytes, one: str, other: str) -> bytes:
         return (
             secret("wrong", other)
             if other in peers
-            else right(private, public, context, one, other)
+            else right(private, public, context_, one, other)
         )
 
     def arm(
-        me: Me, state: ParticipantState, delivered: Any, order: SumSpec
+        me: Me, state: ParticipantState, delivered: Any, spec: SumSpec
     ) -> tuple[ParticipantState, Pad]:
-        honest = participant.arm(me, state, delivered, order)
+        honest = participant.arm(me, state, delivered, spec)
         if me.site != CHEAT:
             return honest
         with (
             mock.patch.object(derive, "pair_seed", pair_seed),
             mock.patch.object(derive, "own_seed", lambda *_: OWN if own else right_own(*_)),
         ):
-            cheated, pad = participant.arm(me, state, delivered, order)
+            cheated, pad = participant.arm(me, state, delivered, spec)
         return (honest[0] if cover_up else cheated), pad
 
     return arm
@@ -120,11 +121,13 @@ def test_all_masks_and_somebody_dropped_before() -> None:
 def test_a_lie_about_words_alone_does_no_harm() -> None:
     """The sum is right, so nobody is asked what the words were."""
     now = moment(wrong())
-    honest: Reveal = now.said[CHEAT]
+    honest: Reveal = now.answers[CHEAT]
     lie = dataclasses.replace(
         honest, canaries=tuple((peer, bytes(32)) for peer, _ in honest.canaries)
     ).signed(WORLD.me[CHEAT].key)
-    WORLD.check(WORLD.opened(dataclasses.replace(now, said={**now.said, CHEAT: lie})), WORLD.names)
+    WORLD.check(
+        WORLD.opened(dataclasses.replace(now, answers={**now.answers, CHEAT: lie})), WORLD.names
+    )
 
 
 def test_a_vector_that_is_changed_after_masking() -> None:
@@ -133,11 +136,11 @@ def test_a_vector_that_is_changed_after_masking() -> None:
     vector = now.vectors[CHEAT].copy()
     WORLD.views(vector)[1][:4] += 1
     state = dataclasses.replace(now.sites[CHEAT], step="armed")
-    state, said = participant.mask(WORLD.me[CHEAT], state, derive.vector_digest(vector.data))
+    state, answer = participant.mask(WORLD.me[CHEAT], state, derive.vector_digest(vector.data))
     now = dataclasses.replace(
         now,
         sites={**now.sites, CHEAT: state},
-        said={**now.said, CHEAT: said},
+        answers={**now.answers, CHEAT: answer},
         vectors={**now.vectors, CHEAT: vector},
     )
     assert named(WORLD.revelations(WORLD.confirmations(now))) == {CHEAT}
@@ -151,10 +154,10 @@ def test_one_absent_hospital_is_not_blamed() -> None:
 @pytest.mark.parametrize("stage", ["confirm", "reveal"])
 def test_absent_hospitals_are_not_blamed(gone: tuple[str, ...], stage: str) -> None:
     cheated = wrong(own=True)
-    found = (
+    blamed = (
         named(moment(cheated), *gone) if stage == "reveal" else named(moment(cheated, confirm=gone))
     )
-    assert found == {CHEAT}
+    assert blamed == {CHEAT}
 
 
 def test_absent_hospitals_are_not_blamed_for_a_dropped_ones_mask() -> None:
