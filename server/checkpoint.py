@@ -30,9 +30,12 @@ from common.study.study import Study
 from common.update import Layout, Vector
 from server.participants import Member, Participants
 
-FOLDER, MODEL = "checkpoints", "model"
-_WEIGHTS, _MEMORY = "weights.safetensors", "memory.safetensors"
-_STATE, _ABOUT = "state.json", "model.json"
+FOLDER = "checkpoints"
+MODEL = "model"
+_WEIGHTS = "weights.safetensors"
+_MEMORY = "memory.safetensors"
+_STATE = "state.json"
+_ABOUT = "model.json"
 _NAMES = "round-" + 6 * "[0-9]"
 _KEPT = 2
 _PLAIN = ("rounds", "counted", "heads", "total", "sums", "threads")
@@ -158,7 +161,8 @@ def _newest_first(run: Path) -> list[Path]:
 
 def _arrays(saved: Saved) -> dict[str, Array]:
     """The file of weights: first the counters, so that their eight bytes are aligned."""
-    counted, names = saved.counted, saved.layout.counters
+    counted = saved.counted
+    names = saved.layout.counters
     counters = {name: np.array(counted.get(name, 0), np.int64) for name in names}
     return {**counters, **dict(saved.layout.views(saved.model))}
 
@@ -197,7 +201,8 @@ def _loaded(folder: Path) -> Saved:
         why = "holds a network of another form than this version builds"
         raise InputError(f"{folder} {why}; go on with the version that wrote it.")
     plain = {name: state[name] for name in _PLAIN}
-    memory, roster = load_file(folder / _MEMORY), _roster(state["roster"])
+    memory = load_file(folder / _MEMORY)
+    roster = _roster(state["roster"])
     return Saved(study, layout, model, memory=memory, roster=roster, **plain)
 
 

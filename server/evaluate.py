@@ -107,7 +107,8 @@ def score(
     if secure is not None and not all(m.tells_metrics for m in members):
         scores = _summed(secure, question, study, members)
     else:
-        scores, sites_by_node = Scores(), {m.node: m.site for m in members}
+        scores = Scores()
+        sites_by_node = {m.node: m.site for m in members}
         for node, reply in transport.ask(
             dict.fromkeys(sites_by_node, question), study.federation.deadline
         ):
@@ -119,7 +120,7 @@ def score(
 
 
 def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> dict[str, Any]:
-    """Scores of the model folder on every connected hospital, also on ones that it was never trained on.
+    """Scores of a model folder on every connected hospital, those it was not trained on too.
 
     Args:
         split: "test" takes each hospital's own test patients, "all" every image.
@@ -203,7 +204,8 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         scores.faults[site] = "The answer holds no table of metrics."
         return
     scores.sites[site] = {str(k): v for k, v in metrics.items()}
-    images, examples = reply.values.get("images"), reply.values.get("examples")
+    images = reply.values.get("images")
+    examples = reply.values.get("examples")
     scores.images[site] = images if isinstance(images, int) else 0
     scores.intervals[site] = {
         key: pair

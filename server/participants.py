@@ -14,12 +14,12 @@ from common.sentences import table as sentences
 from common.study.study import Study
 from server.transport import Transport
 
-_MOST_IMAGES, _MOST_REASONS = 50_000_000, 20
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-"""Seconds between two questions to a hospital at which a person must decide.
-
-Each stands in its record.
-"""
+_MOST_IMAGES = 50_000_000
+_MOST_REASONS = 20
+# Seconds between two questions to a hospital at which a person must decide: each stands in the
+# hospital's own record.
+_FIRST_PAUSE = 5.0
+_LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def join(
     scoring: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Participants:
-    """Ask every connected node to introduce itself, and those at which a person must still approve the study again and again.
+    """Ask every connected node to introduce itself.
+
+    Those at which a person must still approve the study are asked again and again.
 
     Args:
         scoring: hospitals only score a finished model, so that they need no training images.
@@ -88,11 +90,11 @@ def join(
         InputError: fewer usable hospitals than ``federation.min_sites``.
     """
     joining = _Joining(study, scoring, transport.names())
-    question, nodes = (
-        Question("join", study.to_table(), settings={"scoring": scoring}),
-        list(transport.nodes()),
-    )
-    patience, waited_for, pause = time.monotonic() + study.federation.approval, "", _FIRST_PAUSE
+    question = Question("join", study.to_table(), settings={"scoring": scoring})
+    nodes = list(transport.nodes())
+    patience = time.monotonic() + study.federation.approval
+    waited_for = ""
+    pause = _FIRST_PAUSE
     while True:
         waiting = [
             node
@@ -117,7 +119,9 @@ class _Joining:
     """Who has joined so far, and who has not with the reason."""
 
     def __init__(self, study: Study, scoring: bool, enrolled: Mapping[int, str]) -> None:
-        self._study, self._scoring, self._enrolled = study, scoring, enrolled
+        self._study = study
+        self._scoring = scoring
+        self._enrolled = enrolled
         self._members: dict[str, Member] = {}
         self._excluded: dict[str, str] = {}
         self._names: dict[int, str] = {}
@@ -172,14 +176,16 @@ def gather(
 
     All that are expected, or the study's least number and no more for ``grace`` seconds.
     """
-    reported, since = -1, time.monotonic()
+    reported = -1
+    since = time.monotonic()
     while (here := len(transport.nodes())) < expected:
         if here != reported:
             say(
                 f"waiting for hospitals: {here} of {expected} are connected, "
                 f"at least {least} are needed"
             )
-            reported, since = here, time.monotonic()
+            reported = here
+            since = time.monotonic()
         if here >= least and time.monotonic() - since > grace:
             return
         transport.pause(0.5)

@@ -52,12 +52,10 @@ class Cohort:
     def __init__(
         self, transport: Transport, study: Study, membership: Membership, nodes: Mapping[str, int]
     ) -> None:
-        self._transport, self._study, self._membership, self._nodes = (
-            transport,
-            study,
-            membership,
-            dict(nodes),
-        )
+        self._transport = transport
+        self._study = study
+        self._membership = membership
+        self._nodes = dict(nodes)
         self._number = 0
         self._silent: dict[str, int] = {}
         self._caught: dict[str, str] = {}
@@ -74,7 +72,8 @@ class Cohort:
         Raises:
             TooFewError: they are too few.
         """
-        section, there = self._study.secure_aggregation, tuple(sorted(self.awake(cohort)))
+        section = self._study.secure_aggregation
+        there = tuple(sorted(self.awake(cohort)))
         if len(there) < section.min_cohort:
             why = "; ".join(f"{site}: {reason}" for site, reason in sorted(self._caught.items()))
             raise TooFewError(
@@ -97,7 +96,11 @@ class Cohort:
         return steps.begin(terms, membership.identities, section.min_cohort)
 
     def awake(self, cohort: Sequence[str]) -> list[str]:
-        """Without those who cheated, and those who were silent often, who are asked ever more rarely unless the others are too few."""
+        """The hospitals of a cohort that are asked.
+
+        Those who cheated are not. Those who were often silent are asked ever more rarely, unless
+        the others are too few.
+        """
         honest = [site for site in cohort if site not in self._caught]
         there = [site for site in honest if not self._resting(site)]
         return there if len(there) >= self._study.secure_aggregation.min_cohort else honest
@@ -121,7 +124,8 @@ class Cohort:
 
     def exchange(self, messages: Mapping[str, tuple[Message, ...]]) -> Iterator[tuple[str, Reply]]:
         """A short exchange: messages of secure sums out, messages back."""
-        table, packed = self._study.to_table(), {}
+        table = self._study.to_table()
+        packed = {}
         for messages_to_site in messages.values():
             if messages_to_site not in packed:
                 settings = (

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +18,7 @@ from common.study.config import closest, shown
 from common.trust import certificates, consortium
 from common.trust.certificates import SERVER, Credential
 from common.trust.consortium import Consortium
-from server.commands import kit_writer
+from server.commands.kit_issuer import KitIssuer
 from server.host import site_registry
 from server.host.site_registry import RegisteredSite, Registry
 
@@ -28,45 +27,6 @@ _SIGN = (
     "When hospitals have enrolled, and again whenever one joins, "
     "leaves or gets a new kit: consilium server roster --home {out} --key KEY"
 )
-
-
-@dataclass(frozen=True)
-class _Issuer:
-    """Makes kits: the consortium's settings, its three public certificates, the moment."""
-
-    settings: Consortium
-    ca: bytes
-    coordinator: bytes
-    roster: bytes
-    now: datetime
-    single_file: bool
-
-    @property
-    def until(self) -> datetime:
-        return self.now + timedelta(days=self.settings.token_days)
-
-    def issue(self, site: str, kits: Path) -> str:
-        """Write one hospital's kit and return its token."""
-        token = secrets.token_urlsafe(32)
-        content = kit_writer.contents(
-            self.settings,
-            site,
-            self.ca,
-            self.coordinator,
-            self.roster,
-            token,
-            f"{self.until:%Y-%m-%d}",
-        )
-        kit_writer.write(kits / site, content, single_file=self.single_file)
-        return token
-
-    def line(self, site: str, kits: Path) -> str:
-        """One line about a new kit."""
-        single = f" (and {site}.kit)" if self.single_file else ""
-        return (
-            f"Kit of {site}: {kits / site}{single}; its token is good once, "
-            f"until {self.until:%Y-%m-%d}."
-        )
 
 
 def provision(
@@ -127,7 +87,7 @@ def _create(settings: Consortium, out: Path, now: datetime, single_file: bool) -
     ca = certificates.authority(settings.name, now, settings.ca_days)
     coordinator = certificates.signer(ca, certificates.COORDINATOR, now, settings.ca_days)
     roster = certificates.signer(ca, certificates.ROSTER, now, settings.ca_days)
-    issuer = _Issuer(
+    issuer = KitIssuer(
         settings, ca.certificate, coordinator.certificate, roster.certificate, now, single_file
     )
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.new-") as draft:
@@ -170,16 +130,14 @@ def _extend(
     certificates.check_authority(ca.certificate, now)
     _check_unchanged(settings, out, ca)
     coordinator, roster = ((out / name).read_bytes() for name in ("coordinator.crt", "roster.crt"))
-    registry, issuer = (
-        Registry(out),
-        _Issuer(settings, ca.certificate, coordinator, roster, now, single_file),
-    )
+    registry = Registry(out)
+    issuer = KitIssuer(settings, ca.certificate, coordinator, roster, now, single_file)
     with registry.lock():
         registered = registry.load()
         new = _new_sites(settings, registered)
         again = _renewed(renew, registered)
         with TemporaryDirectory(dir=out, prefix=".new-") as draft:
-            kits = _kits(issuer, Path(draft), registered, (*new, *again))
+            kits = issuer.issue_all(Path(draft), registered, (*new, *again))
             files.create(Path(draft) / "sites.json", site_registry.dumps({**registered, **kits}))
             files.create(Path(draft) / "consortium.toml", settings.to_toml().encode())
             if SERVER in renew:
@@ -220,7 +178,8 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
         )
     before = consortium.read(out / "consortium.toml")
     for field in ("name", "address", "port", "min_tls"):
-        old, new = getattr(before, field), getattr(settings, field)
+        old = getattr(before, field)
+        new = getattr(settings, field)
         if old != new:
             raise InputError(
                 f"consortium.{field} is {shown(new)}, but the kits were made for "
@@ -266,20 +225,6 @@ def _renewed(renew: tuple[str, ...], registered: dict[str, RegisteredSite]) -> l
     return [site for site in renew if site != SERVER]
 
 
-def _kits(
-    issuer: _Issuer, draft: Path, registered: dict[str, RegisteredSite], names: Sequence[str]
-) -> dict[str, RegisteredSite]:
-    kits, entries = files.folder(draft / "kits"), {}
-    for site in names:
-        token = issuer.issue(site, kits)
-        entries[site] = (
-            registered[site].renewed(token, issuer.until)
-            if site in registered
-            else site_registry.invited(token, issuer.until)
-        )
-    return entries
-
-
 def _write_tls(tls: Credential, draft: Path) -> None:
     files.create(draft / "server.crt", tls.certificate)
     files.create(draft / "server.key", tls.key)
@@ -290,7 +235,8 @@ def _place(draft: Path, out: Path, sites: Sequence[str]) -> None:
 
     The registry is last, so that a kit without an entry is one that the next run replaces.
     """
-    kits, old = files.folder(out / "kits"), files.folder(draft / "old")
+    kits = files.folder(out / "kits")
+    old = files.folder(draft / "old")
     for site in sites:
         for name in (site, f"{site}.kit"):
             if (kits / name).exists():

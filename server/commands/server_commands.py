@@ -13,7 +13,8 @@ from common.errors import InputError
 from server.commands import roster_signing, study_runs
 from server.commands.provision import provision as make
 from server.commands.roster_signing import Change
-from server.host.supervisor import Host, ServerHome
+from server.host.server_home import ServerHome
+from server.host.supervisor import Host
 
 
 def provision(arguments: Namespace) -> int:
@@ -92,7 +93,8 @@ def report(arguments: Namespace) -> int:
 
 def roster(arguments: Namespace) -> int:
     """Show the signed roster, or sign a new one."""
-    home, now = ServerHome.open(arguments.home), study_runs.now()
+    home = ServerHome.open(arguments.home)
+    now = study_runs.now()
     if arguments.key is None:
         if arguments.without:
             raise InputError(

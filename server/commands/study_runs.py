@@ -23,9 +23,9 @@ from common.study.study import Study
 from common.trust import study_signature
 from common.trust.study_signature import Statement
 from server.commands import roster_signing
+from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink_control import ControlError
-from server.host.supervisor import ServerHome
 from server.progress import WAITING
 
 
@@ -134,7 +134,7 @@ def _roster_trust(home: ServerHome, signed: dict[str, Any]) -> dict[str, Any]:
 
 
 def _copy_start(named: Path, source: Path, folder: Path) -> None:
-    """Put the file of start weights, if the study names one, where the run finds it under the same name."""
+    """Copy the file of start weights, if the study names one, to the run under the same name."""
     if named == Path() or named.is_absolute():
         return
     if ".." in named.parts:
@@ -165,7 +165,8 @@ def status(home: ServerHome, now: datetime) -> dict[str, Any]:
     try:
         with home.control() as control:
             states = dict(control.runs())
-            online, names = control.online(), control.names()
+            online = control.online()
+            names = control.names()
         for name in {names[node] for node in online & set(names)} & set(sites):
             sites[name]["online"] = True
         up = True

@@ -57,8 +57,12 @@ class EnrolmentHandler:
         clock: Callable[[], datetime],
         log: Callable[[str], None],
     ) -> None:
-        self._home, self._register, self._clock, self._log = home, register, clock, log
-        self._registry, self._throttle = Registry(home), Throttle()
+        self._home = home
+        self._register = register
+        self._clock = clock
+        self._log = log
+        self._registry = Registry(home)
+        self._throttle = Throttle()
 
     def respond(self, body: bytes) -> Answer:
         """HTTP status and JSON object for a request's body."""
@@ -88,7 +92,8 @@ class EnrolmentHandler:
         }
 
     def _enrol(self, request: Mapping[str, str]) -> Enrolment:
-        site, now = request["site"], self._clock()
+        site = request["site"]
+        now = self._clock()
         self._throttle.check(site, now)
         tls, identity, node = _keys(request)
 

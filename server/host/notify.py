@@ -72,7 +72,8 @@ class NotifyClient:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._after = path, -1
+        self._path = path
+        self._after = -1
 
     def announce(self) -> None:
         """Ring for the hospitals."""
@@ -132,10 +133,8 @@ class _Handler(http_server.Handler):
         target = urlsplit(self.path)
         query = parse_qs(target.query)
         try:
-            after, seconds = (
-                int(query.get("after", ["-1"])[0]),
-                float(query.get("seconds", [LONGEST])[0]),
-            )
+            after = int(query.get("after", ["-1"])[0])
+            seconds = float(query.get("seconds", [LONGEST])[0])
         except ValueError:
             self.send_error(400)
             return

@@ -117,7 +117,8 @@ class Proxy:
     """nginx under our care."""
 
     def __init__(self, home: Path, consortium: Consortium) -> None:
-        self._home, self._consortium = home, consortium
+        self._home = home
+        self._consortium = consortium
         self._process: subprocess.Popen[bytes] | None = None
         self._members = b""
 
@@ -127,7 +128,8 @@ class Proxy:
         Raises:
             ConsiliumError: nginx is not installed, refuses the configuration or does not start.
         """
-        run, nginx = self._home / "run", program()
+        run = self._home / "run"
+        nginx = program()
         self._members = members
         files.replace(run / "members.map", members)
         files.replace(run / "nginx.conf", configuration(self._home, self._consortium).encode())

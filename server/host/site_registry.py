@@ -33,7 +33,9 @@ class AdmissionError(ConsiliumError):
 
     def __init__(self, status: int, public: str, reason: str) -> None:
         super().__init__(reason)
-        self.status, self.public, self.reason = status, public, reason
+        self.status = status
+        self.public = public
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Registry:
     """The registry of one coordinator; any number of processes may use it at once."""
 
     def __init__(self, home: Path) -> None:
-        self._path, self._lock = home / "sites.json", home / "sites.lock"
+        self._path = home / "sites.json"
+        self._lock = home / "sites.lock"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -193,7 +196,11 @@ class Registry:
             return enrolled
 
     def is_revoked(self, serial: str) -> bool:
-        """Whether the client certificate of this serial number (hex) is not, or no longer, that of an enrolled hospital."""
+        """Whether no enrolled hospital has, or still has, the certificate of this serial number.
+
+        Args:
+            serial: in hex.
+        """
         number = _plain(serial)
         return all(
             site.enrolled is None or _plain(site.enrolled.serial) != number

@@ -54,7 +54,7 @@ from server.host.vector_store import VectorStore
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
 _FAREWELL = 10.0
-"""Seconds for which a SuperLink that is silent when a run ends is asked to take down how it ended."""
+"""Seconds for which a silent SuperLink is asked to take down how a run ended."""
 _REFUSED = (
     "The SuperLink does not accept the secret in superexec.secret; "
     "stop the server and start it again."
@@ -71,7 +71,10 @@ class Address:
     def client(
         self, interceptor: ProtobufClientInterceptor, retry: Retry | None
     ) -> RuntimeHttpClient:
-        """A client of the Runtime API; without ``retry`` each call is made once, and raises httpx's own errors."""
+        """A client of the Runtime API.
+
+        Without ``retry`` each call is made once, and raises httpx's own errors.
+        """
         version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
         return RuntimeHttpClient.from_server_address(
             self.host_and_port,
@@ -148,7 +151,8 @@ class LinkGrid(Grid):
     def __init__(
         self, address: Address, token: str, home: Path, patience: float = PATIENCE
     ) -> None:
-        self._home, self._notifier = home, NotifyClient(home / "run" / "bell.sock")
+        self._home = home
+        self._notifier = NotifyClient(home / "run" / "bell.sock")
         self._retry = Retry(patience)
         self._client = address.client(RuntimeTokenHttpInterceptor(token=token), self._retry)
         self._node = Node(node_id=_SUPERLINK_NODE)
@@ -164,11 +168,9 @@ class LinkGrid(Grid):
         """Claim the run; from now on its heart beats."""
         self._heart.start()
         task = self._client.PullTaskInput(PullTaskInputRequest())
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
-            task.run.run_id,
-            task.context.node_id,
-            task.task_id,
-        )
+        TaskIdentity.run_id = task.run.run_id
+        TaskIdentity.node_id = task.context.node_id
+        TaskIdentity.task_id = task.task_id
         self._run = run_from_proto(task.run)
         self._vectors = VectorStore(self._home, self._run.run_id)
         context = context_from_proto(task.context)

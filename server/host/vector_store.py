@@ -48,10 +48,15 @@ class VectorStore:
         self._parked: tuple[int, Reference] = (0, Reference(0, "0" * 64))
 
     def keep(self, vector: Vector) -> Vector:
-        """Write a model to its file and return it as a view of that file, which takes memory only where it is read."""
+        """Write a model to its file.
+
+        Returns:
+            the model as a view of that file, which takes memory only where it is read.
+        """
         if not vector.size or self._reference(vector) is not None:
             return vector
-        draft, digest = self._models / ".draft", hashlib.sha256()
+        draft = self._models / ".draft"
+        digest = hashlib.sha256()
         with draft.open("wb") as file:
             for block in _blocks(vector):
                 digest.update(block)
@@ -149,7 +154,8 @@ class _Handler(http_server.Handler):
 
     def do_PUT(self) -> None:  # noqa: N802 - named by the base class
         """Take one file; it gets its name when it is whole, and a name is given once."""
-        target, length = _TARGET.fullmatch(self.path), self.length()
+        target = _TARGET.fullmatch(self.path)
+        length = self.length()
         if target is None or length is None or length > 4 * LARGEST_VECTOR:
             self.send_error(400)
             return

@@ -1,4 +1,7 @@
-"""Hospitals that answer with real keys and real masks over a transport in memory, which a test may disturb at every exchange."""
+"""Hospitals that answer with real keys and real masks over a transport in memory.
+
+A test may disturb it at every exchange.
+"""
 
 from __future__ import annotations
 

@@ -264,7 +264,8 @@ def test_weights_of_another_round_are_refused(run: Path, tmp_path: Path) -> None
     )
     with pytest.raises(
         InputError,
-        match=r"is not the file that model.json was written for \(its SHA-256 differs\); take both from one run",
+        match=r"is not the file that model.json was written for \(its SHA-256 differs\); "
+        "take both from one run",
     ):
         checkpoint.load(run / "model")
 
@@ -323,7 +324,7 @@ STEPS = ("fsync", "rename", "replace", "link")
 
 
 def _crashing(patch: pytest.MonkeyPatch, at: int, after: bool) -> None:
-    """Of the calls of the system that matter, the one of number ``at`` raises, before or after it was done."""
+    """One call of the system that matters raises: that of number ``at``, done before or not."""
     count = itertools.count(1)
     for name in STEPS:
         patch.setattr(os, name, functools.partial(_step, getattr(os, name), count, at, after))

@@ -179,7 +179,8 @@ GOOD = {
 
 def plain(study: Study, values: Mapping[int, Any]) -> Scores:
     members = [Member(node, f"h{node:02}", {}) for node in values]
-    return evaluate.score(Plain(values), study, LAYOUT, MODEL, members, {"part": "test"})  # type: ignore[arg-type]
+    transport: Any = Plain(values)
+    return evaluate.score(transport, study, LAYOUT, MODEL, members, {"part": "test"})
 
 
 def test_in_clear_every_hospital_is_told_apart(study: Study) -> None:

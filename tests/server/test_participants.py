@@ -41,7 +41,7 @@ def reply(site: str, fault: Sentence | None = None, **change: Any) -> Reply:
 
 
 class Grid(InlineGrid):
-    """Hospitals that say what they are given to say, under the names that they were enrolled with."""
+    """Hospitals that give prepared answers, under the names that they were enrolled with."""
 
     def __init__(self, said: Said, enrolled: Mapping[int, str] | None = None) -> None:
         client = ClientApp()
@@ -196,7 +196,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Arrivals, list
         here: list[int], expected: int, least: int, pause: float = 1.0
     ) -> tuple[Arrivals, list[str]]:
         arrivals, said = Arrivals(monkeypatch, here, pause), list[str]()
-        participants.gather(arrivals, expected, least, said.append, grace=10.0)  # type: ignore[arg-type]
+        transport: Any = arrivals
+        participants.gather(transport, expected, least, said.append, grace=10.0)
         return arrivals, said
 
     return gathered

@@ -25,7 +25,10 @@ NAMES = {1: "north", 2: "valley", 3: "harbour"}
 
 
 class Asked:
-    """A transport whose hospitals have an answer for each time that they are asked (the last one from then on), and a clock of its own."""
+    """A transport with a clock of its own, whose hospitals have an answer for each question.
+
+    The last answer holds from then on.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, said: Mapping[int, list[Reply]]) -> None:
         self._said = {node: list(answers) for node, answers in said.items()}
@@ -70,7 +73,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         scoring: bool = False,
     ) -> Any:
         asked, told = Asked(monkeypatch, said), list[str]()
-        return participants.join(asked, patient(patience, least), scoring, told.append), asked, told  # type: ignore[arg-type]
+        transport: Any = asked
+        members = participants.join(transport, patient(patience, least), scoring, told.append)
+        return members, asked, told
 
     return joined
 

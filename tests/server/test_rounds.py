@@ -29,9 +29,10 @@ WATCH = lambda number, site, done, of: None  # noqa: E731
 FULL = say("training.parts", images=8, parts=2)
 
 
-def _federation(sites: int = 4, number: int = 3, **settings: object) -> Federation:
+def _federation(sites: int = 4, number: int = 3, **settings: Any) -> Federation:
     study = null.study(number)
-    study = dataclasses.replace(study, federation=dataclasses.replace(study.federation, **settings))  # type: ignore[arg-type]
+    federation = dataclasses.replace(study.federation, **settings)
+    study = dataclasses.replace(study, federation=federation)
     return Federation(study, null.layout(1000), np.zeros(1000, np.float32), null.members(sites))
 
 

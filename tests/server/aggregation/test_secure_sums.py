@@ -231,7 +231,8 @@ def test_too_few_in_every_attempt_is_one_sentence(three: World, stage: str) -> N
     three.trouble[stage, "h02"] = _faulty
     with pytest.raises(
         RoundError,
-        match=r"^Too few hospitals for a secure sum, in 3 attempts\. 2 hospitals .*; 3 are needed\.",
+        match=r"^Too few hospitals for a secure sum, in 3 attempts\. 2 hospitals .*; "
+        r"3 are needed\.",
     ):
         three.collect()
     assert sum("keys" in asked.values() for asked in three.asked) == 3

@@ -72,7 +72,8 @@ def hold(
     world: World, table: dict[str, Any] | None = None, members: Participants | None = None
 ) -> Any:
     joined = members or Participants(tuple(world.members()), {"away": "No images."})
-    return tally.hold(world, world.study, "run", listed() if table is None else table, joined)  # type: ignore[arg-type]
+    signed = listed() if table is None else table
+    return tally.hold(world, world.study, "run", signed, joined)  # type: ignore[arg-type]
 
 
 def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
@@ -128,7 +129,8 @@ def test_two_hospitals_are_one_clear_sentence_before_anybody_is_asked(make: Make
     world = make(2)
     with pytest.raises(
         InputError,
-        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. Let more hospitals join\.",
+        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. "
+        r"Let more hospitals join\.",
     ):
         hold(world)
     assert world.asked == []

@@ -27,8 +27,8 @@ from common.trust.roster import Roster
 from server.commands import roster_signing as work
 from server.commands.provision import provision
 from server.host import site_registry as registry
+from server.host.server_home import ServerHome
 from server.host.site_registry import Enrolment, Registry
-from server.host.supervisor import ServerHome
 
 NOW = datetime.now(UTC)
 
@@ -130,7 +130,7 @@ def test_only_yes_signs(
 
 
 def test_what_was_shown_is_what_is_signed(co: Coordinator) -> None:
-    """A hospital that enrols while the coordinator is on the telephone waits for the next roster."""
+    """A hospital that enrols while fingerprints are compared waits for the next roster."""
     co.enrol("north")
     change = work.look(co.home, NOW, co.key)
     co.enrol("valley")
@@ -299,7 +299,7 @@ def test_an_identity_that_is_not_the_consortium_s_is_not_signed(co: Coordinator)
 
 @pytest.mark.parametrize("at", range(4))
 def test_a_full_disk(co: Coordinator, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Wherever it strikes, HOME has the old roster or the new one, and the same command finishes the work."""
+    """HOME has the old roster or the new one, and the same command finishes the work."""
     co.enrol("north")
     co.sign()
     co.enrol("valley")
@@ -315,7 +315,8 @@ def test_a_full_disk(co: Coordinator, monkeypatch: pytest.MonkeyPatch, at: int) 
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(
             ConsiliumError,
-            match=r"cannot be written \(No space left on device\); mend that and run the same command",
+            match=r"cannot be written \(No space left on device\); "
+            r"mend that and run the same command",
         ):
             work.sign(co.home, change, co.key, NOW)
     assert co.read().version in (1, 2)

@@ -27,9 +27,9 @@ from server.commands import roster_signing, study_runs
 from server.commands.provision import provision
 from server.commands.study_runs import Submission
 from server.host import site_registry
+from server.host.server_home import ServerHome
 from server.host.site_registry import Enrolment, Registry
 from server.host.superlink_control import ControlError, RunState
-from server.host.supervisor import ServerHome
 from tests import small
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

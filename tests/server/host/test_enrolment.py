@@ -25,7 +25,14 @@ from server.host.site_registry import REFUSED, Registry
 from tests.patience import patient
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KEYS = {kind: certificates.private_key(kind) for kind in ("tls", "identity", "node")}
+
+
+def new_keys(*kinds: str) -> dict[str, bytes]:
+    """A private key of each kind."""
+    return {kind: certificates.private_key(kind) for kind in kinds}  # type: ignore[arg-type]
+
+
+KEYS = new_keys("tls", "identity", "node")
 
 
 class Coordinator:
@@ -130,7 +137,7 @@ def test_after_ten_wrong_tokens_the_right_one_waits_too(coordinator: Coordinator
     assert coordinator.answer()[0] == 429
     assert coordinator.answer(site="valley")[0] == 200
     coordinator.now += timedelta(minutes=10)
-    assert coordinator.answer(keys={k: certificates.private_key(k) for k in KEYS})[0] == 200  # type: ignore[arg-type]
+    assert coordinator.answer(keys=new_keys(*KEYS))[0] == 200
 
 
 def test_if_registering_fails_the_token_stays_unused(coordinator: Coordinator) -> None:
@@ -144,8 +151,8 @@ def test_if_registering_fails_the_token_stays_unused(coordinator: Coordinator) -
 
 def test_a_node_key_serves_one_hospital(coordinator: Coordinator) -> None:
     coordinator.answer()
-    other = {**{k: certificates.private_key(k) for k in ("tls", "identity")}, "node": KEYS["node"]}  # type: ignore[arg-type]
-    status, answer = coordinator.answer(site="valley", keys=other)
+    keys = {**new_keys("tls", "identity"), "node": KEYS["node"]}
+    status, answer = coordinator.answer(site="valley", keys=keys)
     assert status == 409 and "north" not in answer["error"]
     assert coordinator.log[-1].endswith("node key of north")
 

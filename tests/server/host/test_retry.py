@@ -1,4 +1,7 @@
-"""How long a run's process insists with its SuperLink, and that every end of it is an error with a name; never a signal."""
+"""How long a run's process insists with its SuperLink.
+
+Every end of it is an error with a name; never a signal.
+"""
 
 from __future__ import annotations
 

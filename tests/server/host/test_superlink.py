@@ -21,11 +21,12 @@ import pytest
 
 from common.study import toml
 from server.commands.provision import provision
-from server.host import supervisor
+from server.host import superlink_process
+from server.host.retry import PATIENCE as LINK_PATIENCE
 from server.host.retry import RunOverError
+from server.host.server_home import ServerHome
 from server.host.superlink import Address, Queue
 from server.host.superlink_control import RunState
-from server.host.supervisor import ServerHome
 from tests import small
 from tests.patience import until
 from tests.ports import free_ports
@@ -70,7 +71,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     home = ServerHome.open(folder / "home")
     for part in (home.runs, home.run, home.logs):
         part.mkdir()
-    with supervisor._superlink(home, threading.Event(), supervisor.PATIENCE) as link:
+    with superlink_process.running(home, threading.Event(), LINK_PATIENCE) as link:
         yield Scene(home, link)
 
 

@@ -16,7 +16,7 @@ from common.trust import certificates
 from common.trust.certificates import Credential
 from server.commands.provision import provision
 from server.host import supervisor
-from server.host.supervisor import ServerHome
+from server.host.server_home import ServerHome
 from tests.ports import free_ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
