@@ -35,7 +35,7 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the study that the order names."""
+    """Run the study that the request names."""
     request = RunRequest(**json.loads(Path(os.environ[REQUEST]).read_text("utf-8")))
     with Reporter(request.quiet) as reporter:
         session = open_session(request, Transport(grid, request.seal), reporter)
@@ -72,15 +72,15 @@ def open_session(request: RunRequest, transport: Transport, reporter: Reporter) 
         session.sums, session.roster, session.total = tally.hold(
             transport, study, request.run, request.roster, roster
         )
-        telling = [m.site for m in session.roster.members if m.counts or m.tells_metrics]
-        own = (
-            f"; by their policies these also tell their own numbers: {', '.join(telling)}"
-            if telling
+        open_sites = [m.site for m in session.roster.members if m.counts or m.tells_metrics]
+        exceptions = (
+            f"; by their policies these also tell their own numbers: {', '.join(open_sites)}"
+            if open_sites
             else ""
         )
         reporter.say(
             f"secure aggregation over {len(session.roster.members)} hospitals: "
-            f"the server reads sums of changes only{own}"
+            f"the server reads sums of changes only{exceptions}"
         )
     return session
 
@@ -92,17 +92,17 @@ def _joined(
 
     Whom the run waits for stands in its folder meanwhile, for ``consilium server status``.
     """
-    note = Path(request.out) / WAITING
+    waiting = Path(request.out) / WAITING
 
     def say(text: str) -> None:
         reporter.say(text)
-        if note.parent.is_dir():
-            note.write_text(text, "utf-8")
+        if waiting.parent.is_dir():
+            waiting.write_text(text, "utf-8")
 
     try:
         return join(transport, study, say=say)
     finally:
-        note.unlink(missing_ok=True)
+        waiting.unlink(missing_ok=True)
 
 
 def federate(session: Session) -> None:
@@ -166,10 +166,10 @@ def conclude(session: Session) -> None:
     """Write the report of whatever was reached."""
     seconds = time.perf_counter() - session.began
     federated = session.scores.get("federated", Scores())
-    computed = {"compute": federated.compute, "computers": federated.grouped_computers()}
-    more = {**computed, "engine": session.request.engine, "pictures": bool(federated.examples)}
+    computers = {"compute": federated.compute, "computers": federated.grouped_computers()}
+    details = {**computers, "engine": session.request.engine, "pictures": bool(federated.examples)}
     session.transport.traffic.take()
-    moved = session.bytes or session.transport.traffic.total
+    traffic = session.bytes or session.transport.traffic.total
     content = report.assemble(
         session.study,
         session.status,
@@ -178,8 +178,8 @@ def conclude(session: Session) -> None:
         session.scores,
         session.cross,
         seconds,
-        moved,
-        more,
+        traffic,
+        details,
     )
     session.run.finish(content, federated.examples)
 
@@ -200,7 +200,7 @@ def _line(session: Session, record: RoundRecord, validation: Scores | None) -> s
     text = f"loss {record.mean_loss or 0.0:.4f}, {record.seconds:.1f} s"
     if record.refused:
         text += ", refused: " + "; ".join(f"{r['site']}: {r['reason']}" for r in record.refused)
-    text += "".join(f", {site}: {note}" for site, note in record.notes.items())
+    text += "".join(f", {site}: {remark}" for site, remark in record.notes.items())
     if validation is not None:
         key = networks.task(session.study).primary
         value = validation.mean().get(key)

@@ -37,7 +37,8 @@ _MEMORY = "memory.safetensors"
 _STATE = "state.json"
 _ABOUT = "model.json"
 _NAMES = "round-" + 6 * "[0-9]"
-_KEPT = 2
+_CHECKPOINTS = 2
+"""Checkpoints that stay: a damaged one has another before it."""
 _PLAIN = ("rounds", "counted", "heads", "total", "sums", "threads")
 
 
@@ -88,8 +89,8 @@ def save(run: Path, saved: Saved) -> None:
         memory = tensors.write(draft / _MEMORY, saved.memory)
         (draft / _STATE).write_text(json.dumps(_table(saved), allow_nan=False), "utf-8")
         atomic_folder.seal(draft, {_WEIGHTS: weights, _MEMORY: memory})
-    _publish(run / MODEL, folder / _WEIGHTS, _about(saved, weights))
-    for old in _newest_first(run)[_KEPT:]:
+    _publish(run / MODEL, folder / _WEIGHTS, _description(saved, weights))
+    for old in _newest_first(run)[_CHECKPOINTS:]:
         atomic_folder.remove(old)
 
 
@@ -167,7 +168,7 @@ def _arrays(saved: Saved) -> dict[str, Array]:
     return {**counters, **dict(saved.layout.views(saved.model))}
 
 
-def _about(saved: Saved, digest: str) -> dict[str, Any]:
+def _description(saved: Saved, digest: str) -> dict[str, Any]:
     """``model.json``."""
     return {
         "format": 1,
@@ -216,24 +217,28 @@ def _member(entry: Mapping[str, Any]) -> Member:
     return Member(**{**entry, "reasons": tuple(entry["reasons"])})
 
 
-def _publish(folder: Path, weights: Path, about: Mapping[str, Any]) -> None:
+def _publish(folder: Path, weights: Path, description: Mapping[str, Any]) -> None:
     """Make the model folder; the weights get a second name if the disk can do that, or a copy."""
     with atomic_folder.replacing(folder) as draft:
         try:
             os.link(weights, draft / _WEIGHTS)
         except OSError:
             shutil.copyfile(weights, draft / _WEIGHTS)
-        (draft / _ABOUT).write_bytes(_json(about))
+        (draft / _ABOUT).write_bytes(_json(description))
 
 
 def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Array], bool]:
     """Both files, and whether ``model.json`` is of these weights; older ones do not say."""
     place = atomic_folder.current(folder)
     try:
-        about: Mapping[str, Any] = json.loads((place / _ABOUT).read_text("utf-8"))
+        description: Mapping[str, Any] = json.loads((place / _ABOUT).read_text("utf-8"))
         stored = load_file(place / _WEIGHTS)
-        digest = about.get("weights_sha256")
-        return about, stored, digest is None or digest == atomic_folder.digest(place / _WEIGHTS)
+        digest = description.get("weights_sha256")
+        return (
+            description,
+            stored,
+            digest is None or digest == atomic_folder.digest(place / _WEIGHTS),
+        )
     except (OSError, ValueError, SafetensorError, AttributeError) as error:
         hint = "give the model folder of a run, e.g. runs/demo/model"
         raise InputError(f"{folder} is not a readable model ({error}); {hint}.") from None

@@ -22,18 +22,18 @@ def compare(session: Session) -> None:
     Raises:
         ArgumentError: a hospital's data cannot be used in this way here.
     """
-    discreet = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
-    if session.request.compare and discreet:
+    private = [m.site for m in session.roster.members if not (m.counts and m.tells_metrics)]
+    if session.request.compare and private:
         raise ArgumentError(
             "--compare needs every hospital's counts and metrics; "
-            f"the policy of {', '.join(discreet)} keeps them."
+            f"the policy of {', '.join(private)} keeps them."
         )
     if "local" in session.request.compare:
         for member in session.roster.trainers:
             session.local_models[member.site] = _trained(
                 session, [member], f"{member.site} alone", 1
             )
-        session.scores["local"] = _own(session)
+        session.scores["local"] = _at_home(session)
     if "pooled" in session.request.compare:
         if session.roster.pooled is None:
             raise ArgumentError(
@@ -59,12 +59,12 @@ def _trained(session: Session, members: Sequence[Member], name: str, repeat: int
     return federation.model
 
 
-def _own(session: Session) -> Scores:
+def _at_home(session: Session) -> Scores:
     """Local models at home.
 
     The full matrix (model of A on hospital B) goes into ``session.cross``.
     """
-    own = Scores()
+    local = Scores()
     members = session.roster.members
     key = networks.task(session.study).primary
     values = []
@@ -73,7 +73,7 @@ def _own(session: Session) -> Scores:
         values.append([scores.sites.get(m.site, {}).get(key) for m in members])
         for part in ("sites", "intervals"):
             if site in getattr(scores, part):
-                getattr(own, part)[site] = getattr(scores, part)[site]
+                getattr(local, part)[site] = getattr(scores, part)[site]
     federated = session.scores["federated"].sites
     values.append([federated.get(m.site, {}).get(key) for m in members])
     session.cross = {
@@ -82,4 +82,4 @@ def _own(session: Session) -> Scores:
         "sites": [m.site for m in members],
         "values": values,
     }
-    return own
+    return local

@@ -129,10 +129,10 @@ class _Joining:
     def name(self, node: int) -> str:
         return self._names[node]
 
-    def must_wait(self, node: int, reply: Reply, again: bool) -> bool:
+    def must_wait(self, node: int, reply: Reply, waited_for: bool) -> bool:
         """Take an answer; whether a person at the hospital must decide first.
 
-        ``again``: it was waited for before, so that silence is no answer.
+        ``waited_for``: it was waited for before, so that silence is no answer.
         """
         site = self._names[node] = self._enrolled.get(node) or reply.site or f"node {node}"
         self._excluded.pop(site, None)
@@ -141,7 +141,7 @@ class _Joining:
             _check_name(member, self._enrolled)
         except InputError as error:
             self._excluded[site] = str(error)
-            return _awaits_a_person(reply) or (reply.silent and again)
+            return _awaits_a_person(reply) or (reply.silent and waited_for)
         if site in self._members:
             self._excluded[f"{site} (second)"] = (
                 f"A hospital named {site!r} has already joined; give each hospital its own name."
@@ -152,21 +152,21 @@ class _Joining:
 
     def roster(self) -> Participants:
         pooled = next((m for m in self._members.values() if m.pooled), None)
-        real = tuple(
+        hospitals = tuple(
             sorted((m for m in self._members.values() if not m.pooled), key=lambda m: m.site)
         )
         least = 1 if self._scoring else self._study.federation.min_sites
-        if sum(m.trains or self._scoring for m in real) < least:
-            few = (
-                f"{len(real)} usable hospitals joined; federation.min_sites asks for "
+        if sum(m.trains or self._scoring for m in hospitals) < least:
+            shortage = (
+                f"{len(hospitals)} usable hospitals joined; federation.min_sites asks for "
                 f"{self._study.federation.min_sites}."
             )
-            scorers = [m.site for m in real if not m.trains]
-            only = (
+            scorers = [m.site for m in hospitals if not m.trains]
+            others = (
                 f" {', '.join(scorers)}: trains no models." if scorers and not self._scoring else ""
             )
-            raise InputError(f"{few}{only} {grouped(self._excluded)}".strip())
-        return Participants(real, self._excluded, pooled)
+            raise InputError(f"{shortage}{others} {grouped(self._excluded)}".strip())
+        return Participants(hospitals, self._excluded, pooled)
 
 
 def gather(
@@ -178,28 +178,25 @@ def gather(
     """
     reported = -1
     since = time.monotonic()
-    while (here := len(transport.nodes())) < expected:
-        if here != reported:
+    while (connected := len(transport.nodes())) < expected:
+        if connected != reported:
             say(
-                f"waiting for hospitals: {here} of {expected} are connected, "
+                f"waiting for hospitals: {connected} of {expected} are connected, "
                 f"at least {least} are needed"
             )
-            reported = here
+            reported = connected
             since = time.monotonic()
-        if here >= least and time.monotonic() - since > grace:
+        if connected >= least and time.monotonic() - since > grace:
             return
         transport.pause(0.5)
 
 
 def grouped(reasons: Mapping[str, str]) -> str:
-    """``a, b: reason.
-
-    C: other reason.``: each reason once, with the hospitals that it holds for.
-    """
+    """Each reason once, after the hospitals that it holds for: ``a, b: reason. c: reason.``."""
     sites: dict[str, list[str]] = {}
     for site, reason in sorted(reasons.items()):
-        sentence, mark, rest = reason.partition(" [")
-        sites.setdefault(sentence, []).append(f"{site}{mark}{rest}")
+        sentence, mark, reference = reason.partition(" [")
+        sites.setdefault(sentence, []).append(f"{site}{mark}{reference}")
     return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
 
 

@@ -20,10 +20,7 @@ from server.rounds import Federation
 from server.transport import Transport
 
 REQUEST = "CONSILIUM_ORDER"
-"""Environment variable with the path of the order.
-
-What to run, written by Consilium's own commands on this machine.
-"""
+"""Environment variable with the path of the run request, which Consilium's own commands write."""
 
 
 @dataclass(frozen=True)

@@ -155,8 +155,10 @@ def arm(
         if peer != me.site
     }
     canaries = {peer: derive.canary_words(seed, spec) for peer, seed in seeds.items()}
-    own = derive.own_seed(state.secrets.seed, context, me.site)
-    pad = Pad([(own, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())])
+    own_seed = derive.own_seed(state.secrets.seed, context, me.site)
+    pad = Pad(
+        [(own_seed, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())]
+    )
     return dataclasses.replace(
         state, step="armed", shares=shares, context=context, canary_pads=canaries
     ), pad
@@ -169,11 +171,11 @@ def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantSta
         SecureSumError: there is one already.
     """
     state.needs("mask")
-    sent = Masked(
+    message = Masked(
         terms=state.terms.digest,
         site=me.site,
         signature=bytes(64),
         context=state.context,
         vector=vector,
     ).signed(me.key)
-    return dataclasses.replace(state, step="masked"), sent
+    return dataclasses.replace(state, step="masked"), message

@@ -46,7 +46,7 @@ class Sum:
     """An opened sum.
 
     Attributes:
-        added: the vectors' sum, without masks.
+        vectors: their sum, without masks.
         lanes: the lanes' sums by name.
         cohort: how many hospitals its terms name.
         survivors: hospitals whose vectors are in it.
@@ -56,7 +56,7 @@ class Sum:
         attempts, exchanges: how often it was begun, and how many exchanges it took.
     """
 
-    added: MaskedSum
+    vectors: MaskedSum
     lanes: Mapping[str, float]
     cohort: int
     survivors: tuple[str, ...]
@@ -110,34 +110,34 @@ class Sums:
             RoundError: too few hospitals took part in every attempt.
             VoidError: the sum could not be opened once hospitals had begun to reveal.
         """
-        before = self._cohort.exchanges
+        exchanges_before = self._cohort.exchanges
         reason = ""
         for number in range(1, _ATTEMPTS + 1):
             attempt: Attempt | None = None
             try:
-                attempt = self._take(cohort)
+                attempt = self._begin(cohort)
                 self._prepare(attempt)
-                total = self._vectors(
+                total = self._ask_for_vectors(
                     attempt,
                     question,
                     spec(len(attempt.state.terms.cohort)),
                     say,
                     deadline or self._patience,
                 )
-                self._confirmed(attempt, cohort)
+                self._confirm(attempt, cohort)
             except TooFewError as error:
                 reason = f"{error} {attempt.failures if attempt else ''}".strip()
                 self._next = None
                 continue
-            return self._sum(attempt, total, number, self._cohort.exchanges - before)
+            return self._sum(attempt, total, number, self._cohort.exchanges - exchanges_before)
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {reason}")
 
     def _sum(self, attempt: Attempt, total: MaskedSum, attempts: int, exchanges: int) -> Sum:
         """The opened sum, with who is in it and who is not."""
-        lanes = self._opened(attempt, total)
+        lanes = self._open(attempt, total)
         survivors = attempt.state.survivors
         return Sum(
-            added=total,
+            vectors=total,
             lanes=lanes,
             cohort=len(attempt.state.terms.cohort),
             survivors=survivors,
@@ -148,7 +148,7 @@ class Sums:
             exchanges=exchanges,
         )
 
-    def _take(self, cohort: Sequence[str]) -> Attempt:
+    def _begin(self, cohort: Sequence[str]) -> Attempt:
         """A sum whose keys and shares are dealt with the last one, or a new one."""
         ready, self._next = self._next, None
         return (
@@ -170,15 +170,17 @@ class Sums:
             attempt.take_parcels(site, reply)
         attempt.state = steps.ready(attempt.state)
 
-    def _vectors(
+    def _ask_for_vectors(
         self, attempt: Attempt, question: Question, spec: SumSpec, say: Say | None, deadline: float
     ) -> MaskedSum:
         """First exchange: ask, and add what comes."""
         attempt.state, parcels = steps.start(attempt.state, spec)
-        before = () if self._result is None else (replace(self._result, model=spec.model).encode(),)
+        last_result = (
+            () if self._result is None else (replace(self._result, model=spec.model).encode(),)
+        )
         self._result = None
         questions = {
-            site: replace(question, secure=(*before, spec.encode(), parcel.encode()))
+            site: replace(question, secure=(*last_result, spec.encode(), parcel.encode()))
             for site, parcel in parcels.items()
         }
         total = MaskedSum(spec)
@@ -197,14 +199,16 @@ class Sums:
             if dealer in attempt.state.parcels and 2 * count >= len(attempt.state.parcels):
                 self._cohort.catch([dealer], "Most hospitals could not open what it dealt.")
 
-    def _confirmed(self, attempt: Attempt, cohort: Sequence[str]) -> None:
+    def _confirm(self, attempt: Attempt, cohort: Sequence[str]) -> None:
         """Second exchange: survivors are signed.
 
         All who are there, also those who dropped, get the terms of the next sum.
         """
-        attempt.state, named = steps.survivors(attempt.state)
+        attempt.state, survivors = steps.survivors(attempt.state)
         upcoming = self._offer(cohort)
-        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(attempt.state.survivors, (named,))
+        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(
+            attempt.state.survivors, (survivors,)
+        )
         for site in upcoming.state.terms.cohort if upcoming else ():
             messages[site] = (*messages.get(site, ()), upcoming.state.terms) if upcoming else ()
         for site, reply in self._cohort.exchange(messages):
@@ -249,7 +253,7 @@ class Sums:
             return ()
         return (keys,)
 
-    def _opened(self, attempt: Attempt, total: MaskedSum) -> dict[str, float]:
+    def _open(self, attempt: Attempt, total: MaskedSum) -> dict[str, float]:
         """Take the masks off and look at the canaries."""
         try:
             attempt.state, opening = steps.open_sum(attempt.state)

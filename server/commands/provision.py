@@ -22,7 +22,7 @@ from server.commands.kit_issuer import KitIssuer
 from server.host import site_registry
 from server.host.site_registry import RegisteredSite, Registry
 
-_OURS = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
+_COORDINATOR_FILES = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
 _SIGN = (
     "When hospitals have enrolled, and again whenever one joins, "
     "leaves or gets a new kit: consilium server roster --home {out} --key KEY"
@@ -56,7 +56,7 @@ def provision(
     """
     settings = consortium.read(consortium_toml)
     try:
-        if all((out / name).is_file() for name in _OURS):
+        if all((out / name).is_file() for name in _COORDINATOR_FILES):
             return _extend(settings, out, now, single_file, tuple(dict.fromkeys(renew)))
         _check_new(out, renew)
         return _create(settings, out, now, single_file)
@@ -118,8 +118,8 @@ def _create(settings: Consortium, out: Path, now: datetime, single_file: bool) -
             "keep ca.key secret and backed up."
         ),
         *lines,
-        *_next(out),
-        *_last(out),
+        *_next_steps(out),
+        *_roster_advice(out),
     ]
 
 
@@ -135,9 +135,9 @@ def _extend(
     with registry.lock():
         registered = registry.load()
         new = _new_sites(settings, registered)
-        again = _renewed(renew, registered)
+        renewed = _renewed(renew, registered)
         with TemporaryDirectory(dir=out, prefix=".new-") as draft:
-            kits = issuer.issue_all(Path(draft), registered, (*new, *again))
+            kits = issuer.issue_all(Path(draft), registered, (*new, *renewed))
             files.create(Path(draft) / "sites.json", site_registry.dumps({**registered, **kits}))
             files.create(Path(draft) / "consortium.toml", settings.to_toml().encode())
             if SERVER in renew:
@@ -149,7 +149,7 @@ def _extend(
     lines = [issuer.line(site, out / "kits") for site in kits]
     lines += [
         f"The enrolment of {site} so far has ended."
-        for site in again
+        for site in renewed
         if registered[site].enrolled is not None
     ]
     lines += [
@@ -163,7 +163,7 @@ def _extend(
         else []
     )
     return (
-        [*lines, *_next(out), _SIGN.format(out=out)]
+        [*lines, *_next_steps(out), _SIGN.format(out=out)]
         if kits
         else [*lines, f"Every hospital of {settings.name} has its kit; nothing else was changed."]
     )
@@ -176,9 +176,9 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
             "before rosters were signed; provision a new folder and give every hospital "
             "its new kit."
         )
-    before = consortium.read(out / "consortium.toml")
+    previous = consortium.read(out / "consortium.toml")
     for field in ("name", "address", "port", "min_tls"):
-        old = getattr(before, field)
+        old = getattr(previous, field)
         new = getattr(settings, field)
         if old != new:
             raise InputError(
@@ -206,10 +206,10 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
 def _new_sites(settings: Consortium, registered: dict[str, RegisteredSite]) -> list[str]:
     lower = {name.lower(): name for name in registered}
     for i, site in enumerate(settings.sites):
-        before = lower.get(site.lower(), site)
-        if before != site:
+        previous = lower.get(site.lower(), site)
+        if previous != site:
             raise InputError(
-                f"consortium.sites[{i}] is {shown(site)}, but {shown(before)} is "
+                f"consortium.sites[{i}] is {shown(site)}, but {shown(previous)} is "
                 "registered; names must differ in more than case."
             )
     return [site for site in settings.sites if site not in registered]
@@ -248,14 +248,14 @@ def _place(draft: Path, out: Path, sites: Sequence[str]) -> None:
             files.move(draft / name, out / name)
 
 
-def _next(out: Path) -> list[str]:
+def _next_steps(out: Path) -> list[str]:
     return [
         "Hand each kit to its hospital on a way that you trust: it holds a secret.",
         f"Next: consilium server start --home {out}",
     ]
 
 
-def _last(out: Path) -> list[str]:
+def _roster_advice(out: Path) -> list[str]:
     why = (
         "whoever holds its roster.key and this server could add hospitals of their own to a "
         "sum and so read a real one's changes"

@@ -228,11 +228,11 @@ def to_json(change: Change, roster: Roster | None, done: bool) -> dict[str, Any]
 def lines(change: Change) -> list[str]:
     """Each hospital with its fingerprint and its mark, removed ones too."""
     before = {} if change.before is None else change.before.sites
-    shown_sites = dict(sorted({**before, **change.sites}.items()))
-    width = max(map(len, shown_sites), default=0)
+    sites = dict(sorted({**before, **change.sites}.items()))
+    width = max(map(len, sites), default=0)
     return [
         f"  {n.ljust(width)}  {rosters.fingerprint(text.encode())}  {change.mark(n)}"
-        for n, text in shown_sites.items()
+        for n, text in sites.items()
     ]
 
 

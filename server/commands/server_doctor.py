@@ -164,13 +164,13 @@ def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
         advice = (
             f"make a new kit: consilium provision CONSORTIUM.toml --out {home.path} --renew {name}"
         )
-        here = "connected" if states[name]["online"] else "not connected"
+        connection = "connected" if states[name]["online"] else "not connected"
         if site.enrolled is None and now > datetime.fromisoformat(site.token_expires):
             yield checks.warning(label, states[name]["state"], advice)
         elif site.enrolled is None:
             yield checks.ok(label, f"not enrolled yet, {states[name]['state']}")
         else:
-            judged = checks.certificate(
+            finding = checks.certificate(
                 label,
                 site.enrolled.tls_certificate.encode(),
                 home.authority.read_bytes(),
@@ -180,9 +180,9 @@ def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
             )
             yield CheckResult(
                 label,
-                judged.state,
-                f"{states[name]['state']}, {here}, certificate {judged.observation}",
-                judged.advice,
+                finding.state,
+                f"{states[name]['state']}, {connection}, certificate {finding.observation}",
+                finding.advice,
             )
 
 

@@ -97,27 +97,27 @@ class EnrolmentHandler:
         self._throttle.check(site, now)
         tls, identity, node = _keys(request)
 
-        def same(earlier: Enrolment) -> bool:
-            held = [
+        def has_same_keys(earlier: Enrolment) -> bool:
+            keys = [
                 certificates.key_in(text.encode())
                 for text in (earlier.tls_certificate, earlier.identity_certificate)
             ]
-            return held == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
+            return keys == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
 
         def enrol(sites: Mapping[str, RegisteredSite]) -> Enrolment:
             _refuse_shared(node, sites)
-            enrolled = self._granted(request, node, now)
-            self._registered(site, node)
+            enrolled = self._grant(request, node, now)
+            self._register_node(site, node)
             return enrolled
 
         try:
-            return self._registry.admit(site, request["token"], now, same, enrol)
+            return self._registry.admit(site, request["token"], now, has_same_keys, enrol)
         except AdmissionError as error:
             if error.public == REFUSED:
                 self._throttle.failed(site, now)
             raise
 
-    def _granted(self, request: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
+    def _grant(self, request: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
         days = consortium.read(self._home / "consortium.toml").certificate_days
         ca = Credential((self._home / "ca.crt").read_bytes(), (self._home / "ca.key").read_bytes())
         certificates.check_authority(ca.certificate, now)
@@ -131,18 +131,18 @@ class EnrolmentHandler:
         except CertificateError as error:
             raise AdmissionError(400, str(error), str(error)) from None
         details = certificates.details(tls)
-        own = certificates.details(identity)["sha256"]
+        identity_sha256 = certificates.details(identity)["sha256"]
         return Enrolment(
             now.isoformat(),
             details["serial"],
             details["sha256"],
             _sha256(node),
-            own,
+            identity_sha256,
             tls.decode(),
             identity.decode(),
         )
 
-    def _registered(self, site: str, node: bytes) -> None:
+    def _register_node(self, site: str, node: bytes) -> None:
         try:
             self._register(site, node)
         # whatever the caller's function raises: the token must stay unused and the service up

@@ -27,7 +27,7 @@ from server.host.site_registry import RegisteredSite
 
 _PATIENCE = 120.0
 """Seconds that nginx may take to start; that it ends instead is seen at once."""
-_FAREWELL = 30.0
+_STOP_TIMEOUT = 30.0
 """Seconds that it has to end once it is told to."""
 _CONFIGURATION = """# Written by consilium server start; changes are lost.
 {user}daemon off;
@@ -184,7 +184,7 @@ class Proxy:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(_FAREWELL)
+                self._process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

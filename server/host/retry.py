@@ -112,7 +112,7 @@ class Retry:
             raise LinkError(f"The SuperLink refuses a call with status {status}; its log says why.")
 
 
-class Heart:
+class Heartbeat:
     """Tells the SuperLink that a run's process lives.
 
     Once it is told that the run is over, every later call of the run says so.

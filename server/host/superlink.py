@@ -48,12 +48,12 @@ from common.protocol import flower_objects, flower_records
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 from server.host.notify import NotifyClient
-from server.host.retry import PATIENCE, Heart, LinkError, Retry, SilentError
+from server.host.retry import PATIENCE, Heartbeat, LinkError, Retry, SilentError
 from server.host.vector_store import VectorStore
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
-_FAREWELL = 10.0
+_CLOSE_TIMEOUT = 10.0
 """Seconds for which a silent SuperLink is asked to take down how a run ended."""
 _REFUSED = (
     "The SuperLink does not accept the secret in superexec.secret; "
@@ -119,10 +119,10 @@ class Queue:
             return None
         if not response.HasField("task") or not response.token:
             return None
-        self._hold(response.token)
+        self._send_heartbeat(response.token)
         return RunTask(response.task.run_id, response.token)
 
-    def _hold(self, token: str) -> None:
+    def _send_heartbeat(self, token: str) -> None:
         """One heartbeat for the process that will be the ServerApp.
 
         It has a minute to start, not half of one.
@@ -158,15 +158,15 @@ class LinkGrid(Grid):
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
         self._vectors: VectorStore | None = None
-        self._pulse = address.client(RuntimeTokenHttpInterceptor(token=token), None)
-        self._heart = Heart(
-            lambda: self._pulse.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success,
+        self._heartbeat_client = address.client(RuntimeTokenHttpInterceptor(token=token), None)
+        self._heartbeat = Heartbeat(
+            lambda: self._heartbeat_client.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success,
             self._retry.over,
         )
 
     def open(self) -> Context:
-        """Claim the run; from now on its heart beats."""
-        self._heart.start()
+        """Claim the run; from now on a heartbeat says that its process lives."""
+        self._heartbeat.start()
         task = self._client.PullTaskInput(PullTaskInputRequest())
         TaskIdentity.run_id = task.run.run_id
         TaskIdentity.node_id = task.context.node_id
@@ -182,13 +182,13 @@ class LinkGrid(Grid):
 
         One that is gone, or knows already, is not told.
         """
-        self._heart.stop()
-        self._retry.patience = min(self._retry.patience, _FAREWELL)
+        self._heartbeat.stop()
+        self._retry.patience = min(self._retry.patience, _CLOSE_TIMEOUT)
         with suppress(LinkError):
             self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
         if self._vectors is not None:
             self._vectors.clear()
-        for client in (self._client, self._pulse):
+        for client in (self._client, self._heartbeat_client):
             client.close()
 
     def get_node_ids(self) -> Iterable[int]:

@@ -16,7 +16,7 @@ from common.errors import ConsiliumError
 from server.host.server_home import ServerHome
 from server.host.superlink_control import ControlError
 
-FAREWELL = 30.0
+STOP_TIMEOUT = 30.0
 """Seconds that a process has to end once it is told to."""
 ENVIRONMENT = {
     **environment.FLOWER,
@@ -49,7 +49,7 @@ def running(
         "--enable-supernode-auth",
         "--disable-runtime-dependency-installation",
     ]
-    command += [str(word) for option in options.items() for word in option]
+    command += [str(part) for option in options.items() for part in option]
     variables = {
         **os.environ,
         **ENVIRONMENT,
@@ -81,7 +81,7 @@ def running(
 def ended(process: subprocess.Popen[bytes]) -> None:
     """Wait for a process that was told to end; one that does not is killed."""
     try:
-        process.wait(FAREWELL)
+        process.wait(STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -96,22 +96,24 @@ def _answers(home: ServerHome) -> bool:
     return True
 
 
-def until(there: Callable[[], bool], seconds: float, stop: threading.Event, otherwise: str) -> None:
+def until(
+    reached: Callable[[], bool], seconds: float, stop: threading.Event, sentence: str
+) -> None:
     """Wait for something.
 
     Args:
-        there: whether it is there.
+        reached: whether it is there.
         seconds: how long to wait.
         stop: ends the wait early, as Ctrl-C does.
-        otherwise: the sentence if it does not come in time.
+        sentence: of the error if it does not come in time.
 
     Raises:
         ConsiliumError: it has not come.
         KeyboardInterrupt: the server is to stop.
     """
     last = time.monotonic() + seconds
-    while not there():
+    while not reached():
         if time.monotonic() > last:
-            raise ConsiliumError(otherwise)
+            raise ConsiliumError(sentence)
         if stop.wait(0.1):
             raise KeyboardInterrupt

@@ -1,11 +1,11 @@
 """The server host.
 
-Starts and watches SuperLink, reverse proxy, enrolment and bell, and gives each study that waits its
-process.
+Starts and watches SuperLink, reverse proxy, enrolment, notifications and the store of vectors, and
+gives each study that waits its process.
 
 hospitals -> nginx (public port, mutual TLS) -> SuperLink (loopback)  <- a process for each study
-                                             -> enrolment, bell, freight (Unix sockets of this
-                                             process)
+                                             -> enrolment, notifications, vectors (Unix sockets
+                                             of this process)
 """
 
 from __future__ import annotations
@@ -69,16 +69,16 @@ class Host:
         for folder in (self.home.runs, self.home.run, self.home.logs):
             files.folder(folder) if not folder.exists() else folder.chmod(0o700)
         with ExitStack() as stack:
-            link = stack.enter_context(
+            superlink = stack.enter_context(
                 superlink_process.running(self.home, self.stop, self.patience)
             )
             control = stack.enter_context(self.home.control())
             stack.enter_context(notify.serve(notify.Notifier(), self.home.run / "bell.sock"))
             stack.enter_context(vector_store.serve(self.home.path, self.home.run / "freight.sock"))
             stack.enter_context(self._enrolment(control))
-            front = proxy.Proxy(self.home.path, settings)
-            front.start(self._members(control))
-            stack.callback(front.stop)
+            reverse_proxy = proxy.Proxy(self.home.path, settings)
+            reverse_proxy.start(self._members(control))
+            stack.callback(reverse_proxy.stop)
             queue = Queue(
                 Address(self.home.superlink, self.home.authority),
                 (self.home.path / "superexec.secret").read_bytes().strip(),
@@ -89,29 +89,29 @@ class Host:
                 f"{settings.name}: hospitals reach this server at "
                 f"{settings.address}:{settings.port}"
             )
-            self._watch(control, queue, front, link, settings.parallel_studies)
+            self._watch(control, queue, reverse_proxy, superlink, settings.parallel_studies)
 
     def _watch(
         self,
         control: Control,
         queue: Queue,
-        front: proxy.Proxy,
-        link: subprocess.Popen[bytes],
+        reverse_proxy: proxy.Proxy,
+        superlink: subprocess.Popen[bytes],
         parallel: int,
     ) -> None:
         registry = self.home.path / "sites.json"
         last_change = 0
         while not self.stop.wait(_TICK):
-            if link.poll() is not None:
+            if superlink.poll() is not None:
                 raise ConsiliumError(
-                    f"The SuperLink ended with code {link.returncode}; "
+                    f"The SuperLink ended with code {superlink.returncode}; "
                     f"{self.home.logs / 'superlink.log'} says why."
                 )
-            if not front.alive():
+            if not reverse_proxy.alive():
                 raise ConsiliumError(f"nginx ended; {self.home.logs / 'proxy.log'} says why.")
-            if (changed := registry.stat().st_mtime_ns) != last_change:
-                last_change = changed
-                if front.update(self._members(control)):
+            if (change := registry.stat().st_mtime_ns) != last_change:
+                last_change = change
+                if reverse_proxy.update(self._members(control)):
                     self.log("the list of hospitals that may enter has changed")
             self._reap()
             if len(self.running) < parallel and (task := queue.take()) is not None:
@@ -119,12 +119,13 @@ class Host:
 
     def _start(self, task: RunTask) -> None:
         """A process for a run; what it must know goes through a pipe."""
-        link = {
+        settings = {
             "superlink": self.home.superlink,
             "authority": str(self.home.authority),
             "token": task.token,
+            "home": str(self.home.path),
+            "patience": self.patience,
         }
-        settings = {**link, "home": str(self.home.path), "patience": self.patience}
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.runner],
@@ -177,15 +178,15 @@ class Host:
             target=enrolment.serve, args=arguments, name="enrolment", daemon=True
         )
         thread.start()
-        otherwise = "The enrolment service does not start."
+        sentence = "The enrolment service does not start."
         until(
             lambda: socket_path.exists() or not thread.is_alive(),
             self.patience,
             self.stop,
-            otherwise,
+            sentence,
         )
         if not thread.is_alive():
-            raise ConsiliumError(otherwise)
+            raise ConsiliumError(sentence)
         yield
         self.stop.set()
         thread.join(5)
@@ -221,10 +222,10 @@ def check_port(host: str, port: int, place: str) -> None:
     Raises:
         InputError: not so.
     """
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((host, port))
+            server.bind((host, port))
         except PermissionError:
             raise InputError(
                 f"{place} is {port}, which this user may not open; "

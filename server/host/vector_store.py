@@ -29,7 +29,7 @@ from common.update import Vector
 from server.host import unix_http
 
 _BLOCK = 1 << 20
-_KEPT = 3
+_MODELS = 3
 """Models of a run that stay: a slow hospital may still be fetching the one before."""
 _TARGET = re.compile(r"/v1/updates/(\d{1,20})/([0-9a-f]{64})")
 LEAST_DISK = 1 << 30
@@ -64,7 +64,7 @@ class VectorStore:
         path = self._models / digest.hexdigest()
         draft.replace(path)
         for old in sorted(self._models.iterdir(), key=lambda file: file.stat().st_mtime_ns)[
-            :-_KEPT
+            :-_MODELS
         ]:
             old.unlink()
         view = _mapped(path, vector.size)
@@ -86,14 +86,14 @@ class VectorStore:
         digest = hashlib.sha256()
         try:
             with path.open("rb") as file:
-                whole = os.fstat(file.fileno()).st_size == vector.nbytes
-                for block in _blocks(vector) if whole else ():
-                    whole &= file.readinto(block) == len(block)
+                complete = os.fstat(file.fileno()).st_size == vector.nbytes
+                for block in _blocks(vector) if complete else ():
+                    complete &= file.readinto(block) == len(block)
                     digest.update(block)
         except FileNotFoundError:
             raise WireError("The vector that an answer announces did not come.") from None
         path.unlink()
-        if not whole or digest.hexdigest() != reference.sha256:
+        if not complete or digest.hexdigest() != reference.sha256:
             raise WireError(
                 "An answer's vector is not the one announced: its length or its SHA-256 differs."
             )
@@ -134,7 +134,7 @@ def serve(home: Path, path: Path) -> Iterator[None]:
     The proxy has checked who sends.
     """
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, home / "freight" / "updates"), "freight"):
+    with unix_http.serving(_Server(path, home / "freight" / "updates"), "vectors"):
         yield
 
 
@@ -168,20 +168,21 @@ class _Handler(http_server.Handler):
             draft = folder / f".{target[2]}.{threading.get_ident()}"
             try:
                 self._receive(draft, length)
-                again = (folder / target[2]).exists()  # our answer to the first time was lost
-                if not again:
+                # A hospital sends its vector again where our answer to the first time was lost.
+                repeated = (folder / target[2]).exists()
+                if not repeated:
                     draft.replace(folder / target[2])
             finally:
                 draft.unlink(missing_ok=True)
-            self.reply(200 if again else 201)
+            self.reply(200 if repeated else 201)
 
-    def _receive(self, path: Path, left: int) -> None:
+    def _receive(self, path: Path, size: int) -> None:
         block = memoryview(bytearray(_BLOCK))
         with path.open("xb") as file:
-            while left:
-                count = self.rfile.readinto(block[: min(left, _BLOCK)])
+            while size:
+                count = self.rfile.readinto(block[: min(size, _BLOCK)])
                 if not count:
                     raise ConnectionError("the sender hung up")
                 file.write(block[:count])
-                left -= count
+                size -= count
         self.unread = False
