@@ -30,11 +30,15 @@ from common.study.study import Study
 from common.update import Layout, Vector
 from server.participants import Member, Participants
 
-FOLDER, MODEL = "checkpoints", "model"
-_WEIGHTS, _MEMORY = "weights.safetensors", "memory.safetensors"
-_STATE, _ABOUT = "state.json", "model.json"
+FOLDER = "checkpoints"
+MODEL = "model"
+_WEIGHTS = "weights.safetensors"
+_MEMORY = "memory.safetensors"
+_STATE = "state.json"
+_ABOUT = "model.json"
 _NAMES = "round-" + 6 * "[0-9]"
-_KEPT = 2
+_CHECKPOINTS = 2
+"""Checkpoints that stay: a damaged one has another before it."""
 _PLAIN = ("rounds", "counted", "heads", "total", "sums", "threads")
 
 
@@ -85,8 +89,8 @@ def save(run: Path, saved: Saved) -> None:
         memory = tensors.write(draft / _MEMORY, saved.memory)
         (draft / _STATE).write_text(json.dumps(_table(saved), allow_nan=False), "utf-8")
         atomic_folder.seal(draft, {_WEIGHTS: weights, _MEMORY: memory})
-    _publish(run / MODEL, folder / _WEIGHTS, _about(saved, weights))
-    for old in _newest_first(run)[_KEPT:]:
+    _publish(run / MODEL, folder / _WEIGHTS, _description(saved, weights))
+    for old in _newest_first(run)[_CHECKPOINTS:]:
         atomic_folder.remove(old)
 
 
@@ -158,12 +162,13 @@ def _newest_first(run: Path) -> list[Path]:
 
 def _arrays(saved: Saved) -> dict[str, Array]:
     """The file of weights: first the counters, so that their eight bytes are aligned."""
-    counted, names = saved.counted, saved.layout.counters
+    counted = saved.counted
+    names = saved.layout.counters
     counters = {name: np.array(counted.get(name, 0), np.int64) for name in names}
     return {**counters, **dict(saved.layout.views(saved.model))}
 
 
-def _about(saved: Saved, digest: str) -> dict[str, Any]:
+def _description(saved: Saved, digest: str) -> dict[str, Any]:
     """``model.json``."""
     return {
         "format": 1,
@@ -197,7 +202,8 @@ def _loaded(folder: Path) -> Saved:
         why = "holds a network of another form than this version builds"
         raise InputError(f"{folder} {why}; go on with the version that wrote it.")
     plain = {name: state[name] for name in _PLAIN}
-    memory, roster = load_file(folder / _MEMORY), _roster(state["roster"])
+    memory = load_file(folder / _MEMORY)
+    roster = _roster(state["roster"])
     return Saved(study, layout, model, memory=memory, roster=roster, **plain)
 
 
@@ -211,24 +217,28 @@ def _member(entry: Mapping[str, Any]) -> Member:
     return Member(**{**entry, "reasons": tuple(entry["reasons"])})
 
 
-def _publish(folder: Path, weights: Path, about: Mapping[str, Any]) -> None:
+def _publish(folder: Path, weights: Path, description: Mapping[str, Any]) -> None:
     """Make the model folder; the weights get a second name if the disk can do that, or a copy."""
     with atomic_folder.replacing(folder) as draft:
         try:
             os.link(weights, draft / _WEIGHTS)
         except OSError:
             shutil.copyfile(weights, draft / _WEIGHTS)
-        (draft / _ABOUT).write_bytes(_json(about))
+        (draft / _ABOUT).write_bytes(_json(description))
 
 
 def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Array], bool]:
     """Both files, and whether ``model.json`` is of these weights; older ones do not say."""
     place = atomic_folder.current(folder)
     try:
-        about: Mapping[str, Any] = json.loads((place / _ABOUT).read_text("utf-8"))
+        description: Mapping[str, Any] = json.loads((place / _ABOUT).read_text("utf-8"))
         stored = load_file(place / _WEIGHTS)
-        digest = about.get("weights_sha256")
-        return about, stored, digest is None or digest == atomic_folder.digest(place / _WEIGHTS)
+        digest = description.get("weights_sha256")
+        return (
+            description,
+            stored,
+            digest is None or digest == atomic_folder.digest(place / _WEIGHTS),
+        )
     except (OSError, ValueError, SafetensorError, AttributeError) as error:
         hint = "give the model folder of a run, e.g. runs/demo/model"
         raise InputError(f"{folder} is not a readable model ({error}); {hint}.") from None

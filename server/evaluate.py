@@ -105,13 +105,14 @@ def score(
     """
     question = Question("evaluate", study.to_table(), number, layout.digest, model, settings)
     if secure is not None and not all(m.tells_metrics for m in members):
-        scores = _summed(secure, question, study, members)
+        scores = _score_under_masks(secure, question, study, members)
     else:
-        scores, sites_by_node = Scores(), {m.node: m.site for m in members}
+        scores = Scores()
+        sites_by_node = {m.node: m.site for m in members}
         for node, reply in transport.ask(
             dict.fromkeys(sites_by_node, question), study.federation.deadline
         ):
-            _add(scores, sites_by_node[node], reply)
+            _add_scores(scores, sites_by_node[node], reply)
     names = [m.site for m in members]
     scores.sites = {site: scores.sites[site] for site in names if site in scores.sites}
     scores.examples.sort(key=lambda e: names.index(e["site"]))
@@ -119,7 +120,7 @@ def score(
 
 
 def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> dict[str, Any]:
-    """Scores of the model folder on every connected hospital, also on ones that it was never trained on.
+    """Scores of a model folder on every connected hospital, those it was not trained on too.
 
     Args:
         split: "test" takes each hospital's own test patients, "all" every image.
@@ -152,7 +153,9 @@ def score_model(transport: Transport, model: Path, split: str, quiet: bool) -> d
     return cleaned
 
 
-def _summed(secure: Sums, question: Question, study: Study, members: Sequence[Member]) -> Scores:
+def _score_under_masks(
+    secure: Sums, question: Question, study: Study, members: Sequence[Member]
+) -> Scores:
     """Means under masks; a hospital whose policy allows it sends its own metrics besides."""
     metrics = tuple(networks.task(study).higher_is_better)
 
@@ -186,13 +189,13 @@ def _summed(secure: Sums, question: Question, study: Study, members: Sequence[Me
         )
     for site, values in opened.values.items():
         if "metrics" in values and site in opened.survivors:
-            _add(scores, site, Reply(site, "evaluate", values=values))
+            _add_scores(scores, site, Reply(site, "evaluate", values=values))
         else:
-            _computed(scores, site, values)
+            _note_computer(scores, site, values)
     return scores
 
 
-def _add(scores: Scores, site: str, reply: Reply) -> None:
+def _add_scores(scores: Scores, site: str, reply: Reply) -> None:
     if reply.fault:
         scores.faults[site] = reply.refusal
         return
@@ -203,7 +206,8 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         scores.faults[site] = "The answer holds no table of metrics."
         return
     scores.sites[site] = {str(k): v for k, v in metrics.items()}
-    images, examples = reply.values.get("images"), reply.values.get("examples")
+    images = reply.values.get("images")
+    examples = reply.values.get("examples")
     scores.images[site] = images if isinstance(images, int) else 0
     scores.intervals[site] = {
         key: pair
@@ -215,12 +219,12 @@ def _add(scores: Scores, site: str, reply: Reply) -> None:
         if isinstance(examples, list)
         else []
     )
-    _computed(scores, site, reply.values)
+    _note_computer(scores, site, reply.values)
 
 
-def _computed(scores: Scores, site: str, values: Mapping[str, Any]) -> None:
+def _note_computer(scores: Scores, site: str, values: Mapping[str, Any]) -> None:
     """Note how a hospital computed, if it says so."""
-    compute = _compute(values.get("compute"))
+    compute = _computer(values.get("compute"))
     scores.compute.update(compute)
     if compute:
         scores.computers[site] = {
@@ -228,7 +232,7 @@ def _computed(scores: Scores, site: str, values: Mapping[str, Any]) -> None:
         }
 
 
-def _compute(value: object) -> Mapping[str, Any]:
+def _computer(value: object) -> Mapping[str, Any]:
     """How a hospital computes, with its note as a sentence for people."""
     compute = dict(table(value))
     note = compute.pop("note", None)

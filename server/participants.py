@@ -14,12 +14,12 @@ from common.sentences import table as sentences
 from common.study.study import Study
 from server.transport import Transport
 
-_MOST_IMAGES, _MOST_REASONS = 50_000_000, 20
-_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0
-"""Seconds between two questions to a hospital at which a person must decide.
-
-Each stands in its record.
-"""
+_MOST_IMAGES = 50_000_000
+_MOST_REASONS = 20
+# Seconds between two questions to a hospital at which a person must decide: each stands in the
+# hospital's own record.
+_FIRST_PAUSE = 5.0
+_LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def join(
     scoring: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Participants:
-    """Ask every connected node to introduce itself, and those at which a person must still approve the study again and again.
+    """Ask every connected node to introduce itself.
+
+    Those at which a person must still approve the study are asked again and again.
 
     Args:
         scoring: hospitals only score a finished model, so that they need no training images.
@@ -88,11 +90,11 @@ def join(
         InputError: fewer usable hospitals than ``federation.min_sites``.
     """
     joining = _Joining(study, scoring, transport.names())
-    question, nodes = (
-        Question("join", study.to_table(), settings={"scoring": scoring}),
-        list(transport.nodes()),
-    )
-    patience, waited_for, pause = time.monotonic() + study.federation.approval, "", _FIRST_PAUSE
+    question = Question("join", study.to_table(), settings={"scoring": scoring})
+    nodes = list(transport.nodes())
+    patience = time.monotonic() + study.federation.approval
+    waited_for = ""
+    pause = _FIRST_PAUSE
     while True:
         waiting = [
             node
@@ -117,7 +119,9 @@ class _Joining:
     """Who has joined so far, and who has not with the reason."""
 
     def __init__(self, study: Study, scoring: bool, enrolled: Mapping[int, str]) -> None:
-        self._study, self._scoring, self._enrolled = study, scoring, enrolled
+        self._study = study
+        self._scoring = scoring
+        self._enrolled = enrolled
         self._members: dict[str, Member] = {}
         self._excluded: dict[str, str] = {}
         self._names: dict[int, str] = {}
@@ -125,10 +129,10 @@ class _Joining:
     def name(self, node: int) -> str:
         return self._names[node]
 
-    def must_wait(self, node: int, reply: Reply, again: bool) -> bool:
+    def must_wait(self, node: int, reply: Reply, waited_for: bool) -> bool:
         """Take an answer; whether a person at the hospital must decide first.
 
-        ``again``: it was waited for before, so that silence is no answer.
+        ``waited_for``: it was waited for before, so that silence is no answer.
         """
         site = self._names[node] = self._enrolled.get(node) or reply.site or f"node {node}"
         self._excluded.pop(site, None)
@@ -137,7 +141,7 @@ class _Joining:
             _check_name(member, self._enrolled)
         except InputError as error:
             self._excluded[site] = str(error)
-            return _awaits_a_person(reply) or (reply.silent and again)
+            return _awaits_a_person(reply) or (reply.silent and waited_for)
         if site in self._members:
             self._excluded[f"{site} (second)"] = (
                 f"A hospital named {site!r} has already joined; give each hospital its own name."
@@ -148,21 +152,21 @@ class _Joining:
 
     def roster(self) -> Participants:
         pooled = next((m for m in self._members.values() if m.pooled), None)
-        real = tuple(
+        hospitals = tuple(
             sorted((m for m in self._members.values() if not m.pooled), key=lambda m: m.site)
         )
         least = 1 if self._scoring else self._study.federation.min_sites
-        if sum(m.trains or self._scoring for m in real) < least:
-            few = (
-                f"{len(real)} usable hospitals joined; federation.min_sites asks for "
+        if sum(m.trains or self._scoring for m in hospitals) < least:
+            shortage = (
+                f"{len(hospitals)} usable hospitals joined; federation.min_sites asks for "
                 f"{self._study.federation.min_sites}."
             )
-            scorers = [m.site for m in real if not m.trains]
-            only = (
+            scorers = [m.site for m in hospitals if not m.trains]
+            others = (
                 f" {', '.join(scorers)}: trains no models." if scorers and not self._scoring else ""
             )
-            raise InputError(f"{few}{only} {grouped(self._excluded)}".strip())
-        return Participants(real, self._excluded, pooled)
+            raise InputError(f"{shortage}{others} {grouped(self._excluded)}".strip())
+        return Participants(hospitals, self._excluded, pooled)
 
 
 def gather(
@@ -172,28 +176,27 @@ def gather(
 
     All that are expected, or the study's least number and no more for ``grace`` seconds.
     """
-    reported, since = -1, time.monotonic()
-    while (here := len(transport.nodes())) < expected:
-        if here != reported:
+    reported = -1
+    since = time.monotonic()
+    while (connected := len(transport.nodes())) < expected:
+        if connected != reported:
             say(
-                f"waiting for hospitals: {here} of {expected} are connected, "
+                f"waiting for hospitals: {connected} of {expected} are connected, "
                 f"at least {least} are needed"
             )
-            reported, since = here, time.monotonic()
-        if here >= least and time.monotonic() - since > grace:
+            reported = connected
+            since = time.monotonic()
+        if connected >= least and time.monotonic() - since > grace:
             return
         transport.pause(0.5)
 
 
 def grouped(reasons: Mapping[str, str]) -> str:
-    """``a, b: reason.
-
-    C: other reason.``: each reason once, with the hospitals that it holds for.
-    """
+    """Each reason once, after the hospitals that it holds for: ``a, b: reason. c: reason.``."""
     sites: dict[str, list[str]] = {}
     for site, reason in sorted(reasons.items()):
-        sentence, mark, rest = reason.partition(" [")
-        sites.setdefault(sentence, []).append(f"{site}{mark}{rest}")
+        sentence, mark, reference = reason.partition(" [")
+        sites.setdefault(sentence, []).append(f"{site}{mark}{reference}")
     return " ".join(f"{', '.join(names)}: {reason}" for reason, names in sites.items())
 
 

@@ -87,7 +87,8 @@ class Reporter:
         The returned function is told ``(note, done, of)`` within a step and ``("line", 0, 0)`` when
         a step is complete.
         """
-        done, task = 0, self._replaced(name, steps)
+        done = 0
+        task = self._replaced(name, steps)
 
         def advance(note: str, part: int, parts: int) -> None:
             nonlocal done

@@ -90,11 +90,11 @@ class RoundNotes:
         )
         self._answered(site)
 
-    def heard(self, site: str, reply: Reply) -> None:
+    def take_answer(self, site: str, reply: Reply) -> None:
         """A masked vector came, or a fault."""
         self._answered(site)
 
-    def summed(self, opened: Sum, scale: float) -> None:
+    def take_sum(self, opened: Sum, scale: float) -> None:
         """A sum under masks was opened.
 
         What hospitals said in clear besides is kept where it is a number.
@@ -112,9 +112,9 @@ class RoundNotes:
         for site, values in opened.values.items():
             self._remark(site, values.get("notes"))
             self.head(site, values.get("head"))
-            for key, kept in (("loss", self.loss), ("weight", self.weights)):
+            for key, by_site in (("loss", self.loss), ("weight", self.weights)):
                 if site in opened.survivors and is_finite(values.get(key)):
-                    kept[site] = float(values[key])
+                    by_site[site] = float(values[key])
         self.seconds += opened.lanes["seconds"]
         self.mean_loss = opened.lanes["loss"] * scale
         names = {

@@ -163,7 +163,7 @@ def masked_mean(
         )
 
     try:
-        opened = secure.collect(question, spec, names, notes.heard, study.federation.deadline)
+        opened = secure.collect(question, spec, names, notes.take_answer, study.federation.deadline)
     except VoidError as error:
         notes.void = str(error)
         return None
@@ -174,11 +174,11 @@ def masked_mean(
             f"above 0 and at most the tally's {federation.total} is possible."
         )
         return None
-    notes.summed(opened, federation.total / weight)
+    notes.take_sum(opened, federation.total / weight)
     federation.count(
         {name: int(opened.lanes[sum_specs.counter(name)]) for name in federation.layout.counters}
     )
-    return opened.added.mean(weight)
+    return opened.vectors.mean(weight)
 
 
 def draw(study: Study, members: Sequence[Member], number: int) -> list[Member]:

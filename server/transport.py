@@ -22,7 +22,8 @@ from common.protocol import envelopes, flower_records
 from common.protocol.envelopes import Question, Reply
 from common.update import Vector
 
-_SHORTEST_WAIT, _LONGEST_WAIT = 0.005, 0.25
+_SHORTEST_WAIT = 0.005
+_LONGEST_WAIT = 0.25
 
 
 @dataclass
@@ -49,7 +50,8 @@ class Transport:
     """
 
     def __init__(self, grid: Grid, seal: Mapping[str, Any] | None = None) -> None:
-        self._grid, self._seal = grid, seal or {}
+        self._grid = grid
+        self._seal = seal or {}
         self._shared = bool(getattr(grid, "shares_memory", False))
         self._pause: Callable[[float], object] = getattr(grid, "wait", time.sleep)
         self.traffic = Traffic()
@@ -87,7 +89,8 @@ class Transport:
         whose ``fault`` says so.
         """
         open_questions = self._push(questions)
-        last, wait = time.monotonic() + (deadline or float("inf")), _SHORTEST_WAIT
+        last = time.monotonic() + (deadline or float("inf"))
+        wait = _SHORTEST_WAIT
         while open_questions:
             arrived = False
             for message in self._grid.pull_messages(list(open_questions)):
@@ -117,7 +120,8 @@ class Transport:
 
     def _push(self, questions: Mapping[int, Question]) -> dict[str, int]:
         packed: dict[int, tuple[RecordDict, int]] = {}
-        messages, nodes = [], []
+        messages = []
+        nodes = []
         for node, question in questions.items():
             if id(question) not in packed:
                 envelope = envelopes.write_question(replace(question, seal=self._seal))

@@ -415,6 +415,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "client/commands/*",
         "server/commands/server_doctor.py",
         "server/host/proxy.py",
+        "server/host/superlink_process.py",
         "server/host/supervisor.py",
     ),
     "socketserver": ("common/http_server.py", "server/host/unix_http.py"),

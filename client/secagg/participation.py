@@ -23,6 +23,7 @@ from common.privacy.stage import Sending
 from common.protocol import sum_specs
 from common.secagg import derive, fixed_point
 from common.secagg import participant as steps
+from common.secagg import participant_opening as opening
 from common.secagg.encoding import Message, tag_of
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import (
@@ -145,13 +146,13 @@ class Participation:
         return Bundle.of(bundle.terms, parcels)
 
     def _confirm(self, survivors: Survivors) -> Message:
-        state, confirm = steps.confirm(self._me, self._open_sums.get(survivors.terms), survivors)
+        state, confirm = opening.confirm(self._me, self._open_sums.get(survivors.terms), survivors)
         self._open_sums.put(state)
         return confirm
 
     def _reveal(self, bundle: Bundle) -> Message:
         before = self._open_sums.get(bundle.terms)
-        state, reveal = steps.reveal(self._me, before, bundle.opened(Confirm))
+        state, reveal = opening.reveal(self._me, before, bundle.opened(Confirm))
         # On disk before the answer exists; a repeated question gets the first answer once more.
         if before.revealed is None:
             self._opened_sums.note(state.terms, self._open_sums.spec(bundle.terms), state.survivors)
@@ -160,7 +161,7 @@ class Participation:
 
     def close(self, result: SumResult) -> None:
         """Take note of a sum's result."""
-        self._open_sums.put(steps.close(self._open_sums.get(result.terms), result))
+        self._open_sums.put(opening.close(self._open_sums.get(result.terms), result))
 
     def prepare(
         self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]

@@ -1,9 +1,11 @@
-"""The hospital's side of one secure sum.
+"""The hospital's side of one secure sum, up to its masked vector.
 
 Pure steps, ``(state, message) -> (state, reply)``, after Bonawitz 2017, figure 4 (active variant).
 
     advertise -> advertised -- share -> shared -- arm -> armed -- mask -> masked -- confirm ->
         confirmed -- reveal -> revealed -- close -> closed
+
+From ``confirm`` on, when the sum is opened, they are in ``common/secagg/participant_opening.py``.
 
 A step that is not legal, or whose message is not as it must be, raises and changes nothing: the
 state is a frozen value that the caller keeps or replaces. Whoever calls draws the secrets
@@ -18,18 +20,7 @@ from collections.abc import Mapping, Sequence
 from common.errors import SecureSumError
 from common.secagg import derive, parcels, primitives
 from common.secagg.mask_streams import Pad
-from common.secagg.messages import (
-    CANARIES,
-    Advert,
-    Confirm,
-    Masked,
-    Parcel,
-    Reveal,
-    SumResult,
-    SumSpec,
-    Survivors,
-    Terms,
-)
+from common.secagg.messages import Advert, Masked, Parcel, SumSpec, Terms
 from common.secagg.participant_state import Fresh, Me, ParticipantState
 from common.sentences.table import say
 
@@ -87,7 +78,7 @@ def share(
             leaves=say("sum.lists"),
         )
     for advert in adverts:
-        _check_ours(advert.terms, state)
+        state.check_ours(advert.terms)
         advert.check_signature(state.identities.get(advert.site))
         for key in (advert.mask_key, advert.channel_key):
             primitives.check_public(key)
@@ -95,7 +86,7 @@ def share(
     keys = [key for advert in adverts for key in (advert.mask_key, advert.channel_key)]
     if len(set(keys)) != len(keys):
         raise SecureSumError("Two keys in a secure sum are the same.")
-    _check_enough(len(by_site), me, state.terms, "sent keys")
+    me.check_enough(len(by_site), state.terms, "sent keys")
     ordered = {name: by_site[name] for name in sorted(by_site)}
     fresh = state.secrets
     own = by_site[me.site]
@@ -135,7 +126,7 @@ def arm(
     state.needs("arm")
     shares = {}
     for parcel in delivered:
-        _check_ours(parcel.terms, state)
+        state.check_ours(parcel.terms)
         shares[parcel.site] = parcels.open_parcel(
             parcel,
             dealers=state.adverts,
@@ -150,7 +141,7 @@ def arm(
             "The server does not list this hospital among those that dealt shares.",
             leaves=say("sum.lists"),
         )
-    _check_enough(len(shares), me, state.terms, "dealt shares")
+    me.check_enough(len(shares), state.terms, "dealt shares")
     context = derive.context(state.terms, [state.adverts[name] for name in shares], spec)
     seeds = {
         peer: derive.pair_seed(
@@ -164,8 +155,10 @@ def arm(
         if peer != me.site
     }
     canaries = {peer: derive.canary_words(seed, spec) for peer, seed in seeds.items()}
-    own = derive.own_seed(state.secrets.seed, context, me.site)
-    pad = Pad([(own, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())])
+    own_seed = derive.own_seed(state.secrets.seed, context, me.site)
+    pad = Pad(
+        [(own_seed, 1), *((seed, derive.sign_of(me.site, peer)) for peer, seed in seeds.items())]
+    )
     return dataclasses.replace(
         state, step="armed", shares=shares, context=context, canary_pads=canaries
     ), pad
@@ -178,125 +171,11 @@ def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantSta
         SecureSumError: there is one already.
     """
     state.needs("mask")
-    sent = Masked(
+    message = Masked(
         terms=state.terms.digest,
         site=me.site,
         signature=bytes(64),
         context=state.context,
         vector=vector,
     ).signed(me.key)
-    return dataclasses.replace(state, step="masked"), sent
-
-
-def confirm(
-    me: Me, state: ParticipantState, survivors: Survivors
-) -> tuple[ParticipantState, Confirm]:
-    """Sign whose vectors the server says it has; once.
-
-    Raises:
-        SecureSumError: this hospital is not among them, they are strangers or too few, or others
-            were confirmed before.
-    """
-    state.needs("confirm")
-    _check_ours(survivors.terms, state)
-    # The first confirmation binds: a second list would let the server gather both kinds of shares.
-    if state.confirmed is not None:
-        if survivors.sites != state.survivors:
-            raise SecureSumError(
-                "The server names other survivors than those that this hospital has confirmed.",
-                leaves=say("sum.survivors"),
-            )
-        return state, state.confirmed
-    if tuple(sorted(set(survivors.sites))) != survivors.sites:
-        raise SecureSumError("The survivors of a secure sum are not in order or stand twice.")
-    if me.site not in survivors.sites:
-        raise SecureSumError(
-            "The server counts this hospital, which sent its vector, among the dropped.",
-            leaves=say("sum.survivors"),
-        )
-    if not set(survivors.sites) <= set(state.shares):
-        raise SecureSumError(
-            "The server counts a hospital among the survivors that dealt no shares.",
-            leaves=say("sum.survivors"),
-        )
-    _check_enough(len(survivors.sites), me, state.terms, "sent vectors")
-    confirmation = Confirm(
-        terms=state.terms.digest,
-        site=me.site,
-        signature=bytes(64),
-        context=state.context,
-        survivors=survivors.sites,
-    ).signed(me.key)
-    return dataclasses.replace(
-        state, step="confirmed", survivors=survivors.sites, confirmed=confirmation
-    ), confirmation
-
-
-def reveal(
-    me: Me, state: ParticipantState, confirms: Sequence[Confirm]
-) -> tuple[ParticipantState, Reveal]:
-    """Give the shares that open this very sum, after t hospitals signed the same survivors.
-
-    For a survivor that is the share of its own mask's seed, for a dropped hospital that of its
-    mask key, never both. Then every secret is forgotten.
-
-    Raises:
-        SecureSumError: fewer than t valid signatures under the same survivors.
-    """
-    state.needs("reveal")
-    for confirmation in confirms:
-        _check_ours(confirmation.terms, state)
-        if confirmation.context != state.context or confirmation.survivors != state.survivors:
-            raise SecureSumError(say("sum.confirmed", hospital=confirmation.site))
-        if confirmation.site not in state.survivors:
-            raise SecureSumError(f"A confirmation is of {confirmation.site!r}, who is no survivor.")
-        confirmation.check_signature(state.identities.get(confirmation.site))
-    # Distinct hospitals are counted: one signature shown twice is still one.
-    count = len({confirmation.site for confirmation in confirms})
-    if count < state.terms.threshold:
-        raise SecureSumError(
-            say(
-                "sum.left",
-                hospitals=count,
-                what="confirm the survivors",
-                least=state.terms.threshold,
-            )
-        )
-    if state.revealed is not None:
-        return state, state.revealed
-    dropped = sorted(set(state.shares) - set(state.survivors))
-    revelation = Reveal(
-        terms=state.terms.digest,
-        site=me.site,
-        signature=bytes(64),
-        seed_shares=tuple((name, state.shares[name][0]) for name in state.survivors),
-        key_shares=tuple((name, state.shares[name][1]) for name in dropped),
-        canaries=tuple(sorted(state.canary_pads.items())),
-    ).signed(me.key)
-    return dataclasses.replace(
-        state, step="revealed", fresh=None, shares={}, canary_pads={}, revealed=revelation
-    ), revelation
-
-
-def close(state: ParticipantState, result: SumResult) -> ParticipantState:
-    """Take note of what came out.
-
-    Raises:
-        SecureSumError: the canaries' sums are not the number of survivors, so some mask was wrong.
-    """
-    state.needs("close")
-    _check_ours(result.terms, state)
-    if result.canaries != (len(state.survivors),) * CANARIES:
-        raise SecureSumError(say("sum.canaries"))
-    return dataclasses.replace(state, step="closed", revealed=None)
-
-
-def _check_ours(terms: bytes, state: ParticipantState) -> None:
-    if terms != state.terms.digest:
-        raise SecureSumError("A message belongs to another secure sum.")
-
-
-def _check_enough(count: int, me: Me, terms: Terms, action: str) -> None:
-    least = me.limits.least(terms)
-    if count < least:
-        raise SecureSumError(say("sum.left", hospitals=count, what=action, least=least))
+    return dataclasses.replace(state, step="masked"), message

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from common.errors import SecureSumError
 from common.secagg.messages import Advert, Confirm, Reveal, Terms
 from common.secagg.terms import Limits
+from common.sentences.table import say
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     "share": ("advertised",),
@@ -60,6 +61,21 @@ class Me:
     key: bytes = field(repr=False)
     limits: Limits = field(default_factory=Limits)
 
+    def check_enough(self, count: int, terms: Terms, action: str) -> None:
+        """Whether as many hospitals go on in a sum as this one's policy asks.
+
+        Args:
+            count: how many go on.
+            terms: of the sum.
+            action: what they have done, for the sentence.
+
+        Raises:
+            SecureSumError: they are too few.
+        """
+        least = self.limits.least(terms)
+        if count < least:
+            raise SecureSumError(say("sum.left", hospitals=count, what=action, least=least))
+
 
 @dataclass(frozen=True)
 class ParticipantState:
@@ -88,6 +104,15 @@ class ParticipantState:
                 f"A secure sum that is {self.step} cannot {step}; allowed when "
                 f"{' or '.join(STEPS[step])}."
             )
+
+    def check_ours(self, terms: bytes) -> None:
+        """Whether a message that names these terms belongs to this sum.
+
+        Raises:
+            SecureSumError: it does not.
+        """
+        if terms != self.terms.digest:
+            raise SecureSumError("A message belongs to another secure sum.")
 
     @property
     def secrets(self) -> Fresh:

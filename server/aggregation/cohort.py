@@ -19,7 +19,7 @@ from common.study.study import Study
 from server.transport import Transport
 
 _LONGEST_REST = 32
-"""A hospital that is silent again and again is still asked for every so-manieth sum."""
+"""A hospital that is silent again and again is still asked for every 32nd sum."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Cohort:
     Args:
         transport: to the hospitals.
         study: its section ``secure_aggregation``.
-        standing: the signed roster.
+        membership: who may take part, from the signed roster.
         nodes: Flower's number of each hospital that joined.
 
     Attributes:
@@ -52,12 +52,10 @@ class Cohort:
     def __init__(
         self, transport: Transport, study: Study, membership: Membership, nodes: Mapping[str, int]
     ) -> None:
-        self._transport, self._study, self._membership, self._nodes = (
-            transport,
-            study,
-            membership,
-            dict(nodes),
-        )
+        self._transport = transport
+        self._study = study
+        self._membership = membership
+        self._nodes = dict(nodes)
         self._number = 0
         self._silent: dict[str, int] = {}
         self._caught: dict[str, str] = {}
@@ -74,33 +72,38 @@ class Cohort:
         Raises:
             TooFewError: they are too few.
         """
-        section, there = self._study.secure_aggregation, tuple(sorted(self.awake(cohort)))
-        if len(there) < section.min_cohort:
+        section = self._study.secure_aggregation
+        present = tuple(sorted(self.awake(cohort)))
+        if len(present) < section.min_cohort:
             why = "; ".join(f"{site}: {reason}" for site, reason in sorted(self._caught.items()))
             raise TooFewError(
                 (
-                    f"{len(there)} hospitals can take part; secure_aggregation.min_cohort "
+                    f"{len(present)} hospitals can take part; secure_aggregation.min_cohort "
                     f"asks for {section.min_cohort}. {why}"
                 ).strip()
             )
         self._number += 1
-        threshold = rules.threshold(len(there), section.colluders)
+        threshold = rules.threshold(len(present), section.colluders)
         membership = self._membership
         terms = Terms(
             membership.consortium,
             membership.run,
             self._number,
-            there,
-            min(threshold, len(there)),
+            present,
+            min(threshold, len(present)),
             membership.digest,
         )
         return steps.begin(terms, membership.identities, section.min_cohort)
 
     def awake(self, cohort: Sequence[str]) -> list[str]:
-        """Without those who cheated, and those who were silent often, who are asked ever more rarely unless the others are too few."""
+        """The hospitals of a cohort that are asked.
+
+        Those who cheated are not. Those who were often silent are asked ever more rarely, unless
+        the others are too few.
+        """
         honest = [site for site in cohort if site not in self._caught]
-        there = [site for site in honest if not self._resting(site)]
-        return there if len(there) >= self._study.secure_aggregation.min_cohort else honest
+        present = [site for site in honest if not self._resting(site)]
+        return present if len(present) >= self._study.secure_aggregation.min_cohort else honest
 
     def _resting(self, site: str) -> bool:
         misses = self._silent.get(site, 0)
@@ -121,22 +124,24 @@ class Cohort:
 
     def exchange(self, messages: Mapping[str, tuple[Message, ...]]) -> Iterator[tuple[str, Reply]]:
         """A short exchange: messages of secure sums out, messages back."""
-        table, packed = self._study.to_table(), {}
+        table = self._study.to_table()
+        # Hospitals that get the same messages share one question, which is packed once.
+        questions: dict[tuple[Message, ...], Question] = {}
         for messages_to_site in messages.values():
-            if messages_to_site not in packed:
+            if messages_to_site not in questions:
                 settings = (
                     {"roster": self._membership.signed}
                     if any(isinstance(m, Terms) for m in messages_to_site)
                     else {}
                 )
-                packed[messages_to_site] = Question(
+                questions[messages_to_site] = Question(
                     "agree",
                     table,
                     settings=settings,
                     secure=tuple(m.encode() for m in messages_to_site),
                 )
         yield from self.ask(
-            {site: packed[messages_to_site] for site, messages_to_site in messages.items()},
+            {site: questions[messages_to_site] for site, messages_to_site in messages.items()},
             self._study.secure_aggregation.patience,
         )
 
@@ -146,7 +151,7 @@ class Cohort:
         """Send each hospital its question; yield the answers as they come."""
         self.exchanges += 1
         sites = {self._nodes[site]: site for site in questions}
-        held: list[Reply] = []
+        newest: list[Reply] = []
         for node, reply in self._transport.ask(
             {self._nodes[site]: question for site, question in questions.items()}, deadline
         ):
@@ -155,6 +160,7 @@ class Cohort:
                 self._silent[site] = self._silent.get(site, 0) + 1
             else:
                 self._silent.pop(site, None)
-            held.append(reply)
+            newest.append(reply)
             del reply
-            yield site, held.pop()  # popped: nothing here keeps the answer alive
+            # Popped: nothing here keeps the answer, which may hold a whole vector, alive.
+            yield site, newest.pop()

@@ -39,10 +39,10 @@ def compiled(signature: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         try:
-            made: Any = numba.njit(arguments, nogil=True, cache=True)(function)
+            kernel: Any = numba.njit(arguments, nogil=True, cache=True)(function)
         except RuntimeError:  # no writable place for the cache
-            made = numba.njit(arguments, nogil=True)(function)
-        return cast(F, made)
+            kernel = numba.njit(arguments, nogil=True)(function)
+        return cast(F, kernel)
 
     return decorate
 

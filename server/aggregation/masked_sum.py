@@ -27,7 +27,7 @@ _ALIGNED = 16
 
 
 class MaskedSum:
-    """A running sum over one order."""
+    """A running sum of vectors that are made to one specification."""
 
     def __init__(self, spec: SumSpec) -> None:
         self._spec = spec

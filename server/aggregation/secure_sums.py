@@ -1,43 +1,34 @@
 """Secure sums of a federation, from the server's side: three exchanges a sum in steady state.
 
-    1. the question itself (train, evaluate, tally) with each hospital's parcels -> masked vectors, added up as they arrive
-    2. who survived, and the terms of the next sum                               -> signatures, fresh keys
-    3. the signatures, and everybody's fresh keys                                -> the shares that open this sum, parcels for the next
+1. Out go the question itself (train, evaluate, tally) and each hospital's parcels; back come
+   masked vectors, added up as they arrive.
+2. Out go who survived, and the terms of the next sum; back come signatures, and fresh keys.
+3. Out go the signatures, and everybody's fresh keys; back come the shares that open this sum, and
+   parcels for the next.
 
-The first sum, and one after a failure, needs two exchanges before: terms -> keys, keys -> parcels. If too few are left before anything was
-revealed, a new sum with fresh keys is tried; after that the sum is void, and hospitals refuse a second one about the same thing.
+The first sum, and one after a failure, needs two exchanges before: terms for keys, keys for
+parcels. If too few are left before anything was revealed, a new sum with fresh keys is tried; after
+that the sum is void, and hospitals refuse a second one about the same thing.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
-from common.errors import RoundError, SecureSumError
+from common.errors import RoundError
 from common.protocol.envelopes import Question, Reply
 from common.secagg import blame
 from common.secagg import coordinator as steps
 from common.secagg.coordinator_state import CheatError, CoordinatorState, TooFewError
-from common.secagg.encoding import Message, tag_of
-from common.secagg.messages import (
-    Advert,
-    Bundle,
-    Confirm,
-    Masked,
-    Parcel,
-    Reveal,
-    Signed,
-    SumResult,
-    SumSpec,
-)
-from common.sentences import table as sentences
+from common.secagg.encoding import Message
+from common.secagg.messages import Bundle, Confirm, Reveal, SumResult, SumSpec
 from server.aggregation.cohort import Cohort
 from server.aggregation.masked_sum import MaskedSum
+from server.aggregation.sum_attempt import Attempt, S
 
-S = TypeVar("S", bound=Signed)
 _ATTEMPTS = 3
 Say = Callable[[str, Reply], None]
 """Told ``(site, answer)`` after each vector."""
@@ -55,7 +46,7 @@ class Sum:
     """An opened sum.
 
     Attributes:
-        added: the vectors' sum, without masks.
+        vectors: their sum, without masks.
         lanes: the lanes' sums by name.
         cohort: how many hospitals its terms name.
         survivors: hospitals whose vectors are in it.
@@ -65,7 +56,7 @@ class Sum:
         attempts, exchanges: how often it was begun, and how many exchanges it took.
     """
 
-    added: MaskedSum
+    vectors: MaskedSum
     lanes: Mapping[str, float]
     cohort: int
     survivors: tuple[str, ...]
@@ -74,21 +65,6 @@ class Sum:
     values: Mapping[str, Mapping[str, Any]]
     attempts: int
     exchanges: int
-
-
-@dataclass
-class _Attempt:
-    """One try at a sum."""
-
-    state: CoordinatorState
-    dropped: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    accused: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def failures(self) -> str:
-        """Who failed and why."""
-        return "; ".join(f"{site}: {why}" for site, why in sorted(self.dropped.items()))
 
 
 class Sums:
@@ -100,8 +76,9 @@ class Sums:
     """
 
     def __init__(self, cohort: Cohort, patience: float) -> None:
-        self._cohort, self._patience = cohort, patience
-        self._next: _Attempt | None = None
+        self._cohort = cohort
+        self._patience = patience
+        self._next: Attempt | None = None
         self._result: SumResult | None = None
 
     @property
@@ -123,8 +100,8 @@ class Sums:
         """Have a question answered under masks.
 
         Args:
-            plan: the question; every hospital gets it with its own parcels.
-            order: what the sum is about, given the number of hospitals in its terms.
+            question: every hospital gets it with its own parcels.
+            spec: what the sum is about, given the number of hospitals in its terms.
             cohort: the hospitals to ask.
             say: told after each vector.
             deadline: seconds to wait for vectors; 0: as for the short exchanges.
@@ -133,227 +110,179 @@ class Sums:
             RoundError: too few hospitals took part in every attempt.
             VoidError: the sum could not be opened once hospitals had begun to reveal.
         """
-        before, reason = self._cohort.exchanges, ""
-        for attempt in range(1, _ATTEMPTS + 1):
-            now: _Attempt | None = None
+        exchanges_before = self._cohort.exchanges
+        reason = ""
+        for number in range(1, _ATTEMPTS + 1):
+            attempt: Attempt | None = None
             try:
-                now = self._take(cohort)
-                self._prepare(now)
-                added = self._vectors(
-                    now,
+                attempt = self._begin(cohort)
+                self._prepare(attempt)
+                total = self._ask_for_vectors(
+                    attempt,
                     question,
-                    spec(len(now.state.terms.cohort)),
+                    spec(len(attempt.state.terms.cohort)),
                     say,
                     deadline or self._patience,
                 )
-                self._confirmed(now, cohort)
+                self._confirm(attempt, cohort)
             except TooFewError as error:
-                reason = f"{error} {now.failures if now else ''}".strip()
+                reason = f"{error} {attempt.failures if attempt else ''}".strip()
                 self._next = None
                 continue
-            return self._sum(now, added, attempt, self._cohort.exchanges - before)
+            return self._sum(attempt, total, number, self._cohort.exchanges - exchanges_before)
         raise RoundError(f"Too few hospitals for a secure sum, in {_ATTEMPTS} attempts. {reason}")
 
-    def _sum(self, now: _Attempt, added: MaskedSum, attempts: int, exchanges: int) -> Sum:
+    def _sum(self, attempt: Attempt, total: MaskedSum, attempts: int, exchanges: int) -> Sum:
         """The opened sum, with who is in it and who is not."""
-        lanes = self._opened(now, added)
-        survivors = now.state.survivors
+        lanes = self._open(attempt, total)
+        survivors = attempt.state.survivors
         return Sum(
-            added=added,
+            vectors=total,
             lanes=lanes,
-            cohort=len(now.state.terms.cohort),
+            cohort=len(attempt.state.terms.cohort),
             survivors=survivors,
-            dropped={site: why for site, why in now.dropped.items() if site not in survivors},
-            late={site: why for site, why in now.dropped.items() if site in survivors},
-            values=now.values,
+            dropped={site: why for site, why in attempt.dropped.items() if site not in survivors},
+            late={site: why for site, why in attempt.dropped.items() if site in survivors},
+            values=attempt.values,
             attempts=attempts,
             exchanges=exchanges,
         )
 
-    def _take(self, cohort: Sequence[str]) -> _Attempt:
+    def _begin(self, cohort: Sequence[str]) -> Attempt:
         """A sum whose keys and shares are dealt with the last one, or a new one."""
         ready, self._next = self._next, None
         return (
             ready
             if ready is not None and self._cohort.fits(ready.state, cohort)
-            else _Attempt(self._cohort.terms(cohort))
+            else Attempt(self._cohort.terms(cohort))
         )
 
-    def _prepare(self, now: _Attempt) -> None:
+    def _prepare(self, attempt: Attempt) -> None:
         """Two exchanges for a new sum: terms for keys, keys for parcels."""
-        if now.state.step == "order":
+        if attempt.state.step == "order":
             return
         for site, reply in self._cohort.exchange(
-            dict.fromkeys(now.state.terms.cohort, (now.state.terms,))
+            dict.fromkeys(attempt.state.terms.cohort, (attempt.state.terms,))
         ):
-            self._take_advert(now, site, reply)
-        now.state, keys = steps.adverts(now.state)
-        for site, reply in self._cohort.exchange(dict.fromkeys(now.state.adverts, (keys,))):
-            self._take_parcels(now, site, reply)
-        now.state = steps.ready(now.state)
+            attempt.take_advert(site, reply)
+        attempt.state, keys = steps.adverts(attempt.state)
+        for site, reply in self._cohort.exchange(dict.fromkeys(attempt.state.adverts, (keys,))):
+            attempt.take_parcels(site, reply)
+        attempt.state = steps.ready(attempt.state)
 
-    def _vectors(
-        self, now: _Attempt, question: Question, spec: SumSpec, say: Say | None, deadline: float
+    def _ask_for_vectors(
+        self, attempt: Attempt, question: Question, spec: SumSpec, say: Say | None, deadline: float
     ) -> MaskedSum:
         """First exchange: ask, and add what comes."""
-        now.state, parcels = steps.start(now.state, spec)
-        before = () if self._result is None else (replace(self._result, model=spec.model).encode(),)
+        attempt.state, parcels = steps.start(attempt.state, spec)
+        last_result = (
+            () if self._result is None else (replace(self._result, model=spec.model).encode(),)
+        )
         self._result = None
         questions = {
-            site: replace(question, secure=(*before, spec.encode(), parcel.encode()))
+            site: replace(question, secure=(*last_result, spec.encode(), parcel.encode()))
             for site, parcel in parcels.items()
         }
-        added = MaskedSum(spec)
+        total = MaskedSum(spec)
         for site, reply in self._cohort.ask(questions, deadline):
-            try:
-                vector = added.check(reply.delta)
-                now.state = steps.masked(
-                    now.state,
-                    _only(site, reply, Masked),
-                    added.digest(vector),
-                    added.tail_of(vector),
-                )
-            except SecureSumError as error:
-                now.dropped[site] = reply.refusal or str(error)
-                now.accused.update([str(reply.values.get("accused", ""))])
-            else:
-                added.add(vector)
-                now.values[site] = reply.values
-                del vector
+            attempt.take_vector(site, reply, total)
             if say is not None:
                 say(site, reply)
+            # A vector is large: this one is let go before the next is waited for.
             del reply
-        self._judge(now)
-        return added
+        self._judge(attempt)
+        return total
 
-    def _judge(self, now: _Attempt) -> None:
+    def _judge(self, attempt: Attempt) -> None:
         """Leave out a dealer whose parcels most of the others could not open."""
-        for dealer, count in now.accused.items():
-            if dealer in now.state.parcels and 2 * count >= len(now.state.parcels):
+        for dealer, count in attempt.accused.items():
+            if dealer in attempt.state.parcels and 2 * count >= len(attempt.state.parcels):
                 self._cohort.catch([dealer], "Most hospitals could not open what it dealt.")
 
-    def _confirmed(self, now: _Attempt, cohort: Sequence[str]) -> None:
+    def _confirm(self, attempt: Attempt, cohort: Sequence[str]) -> None:
         """Second exchange: survivors are signed.
 
         All who are there, also those who dropped, get the terms of the next sum.
         """
-        now.state, named = steps.survivors(now.state)
-        offered = self._offer(cohort)
-        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.survivors, (named,))
-        for site in offered.state.terms.cohort if offered else ():
-            messages[site] = (*messages.get(site, ()), offered.state.terms) if offered else ()
+        attempt.state, survivors = steps.survivors(attempt.state)
+        upcoming = self._offer(cohort)
+        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(
+            attempt.state.survivors, (survivors,)
+        )
+        for site in upcoming.state.terms.cohort if upcoming else ():
+            messages[site] = (*messages.get(site, ()), upcoming.state.terms) if upcoming else ()
         for site, reply in self._cohort.exchange(messages):
-            self._take_answer(now, site, reply, Confirm, steps.confirm, site in now.state.survivors)
-            if offered:
-                self._take_advert(offered, site, reply)
-        now.state, signed = steps.confirms(now.state)
-        self._reveal(now, signed, offered)
+            if site in attempt.state.survivors:
+                self._take_answer(attempt, site, reply, Confirm, steps.confirm)
+            if upcoming:
+                upcoming.take_advert(site, reply)
+        attempt.state, signed = steps.confirms(attempt.state)
+        self._reveal(attempt, signed, upcoming)
 
-    def _offer(self, cohort: Sequence[str]) -> _Attempt | None:
+    def _offer(self, cohort: Sequence[str]) -> Attempt | None:
         try:
-            return _Attempt(self._cohort.terms(cohort))
+            return Attempt(self._cohort.terms(cohort))
         except TooFewError:
             return None
 
-    def _reveal(self, now: _Attempt, signed: Bundle, offered: _Attempt | None) -> None:
+    def _reveal(self, attempt: Attempt, signed: Bundle, upcoming: Attempt | None) -> None:
         """Third exchange: shares that open this sum, parcels for the next."""
-        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(now.state.confirms, (signed,))
-        keys = self._keys(offered)
-        for site in offered.state.adverts if offered and keys else ():
+        messages: dict[str, tuple[Message, ...]] = dict.fromkeys(attempt.state.confirms, (signed,))
+        keys = self._keys(upcoming)
+        for site in upcoming.state.adverts if upcoming and keys else ():
             messages[site] = (*messages.get(site, ()), *keys)
         for site, reply in self._cohort.exchange(messages):
-            self._take_answer(now, site, reply, Reveal, steps.reveal, site in now.state.confirms)
-            if offered and keys:
-                self._take_parcels(offered, site, reply)
-        if offered and keys:
+            if site in attempt.state.confirms:
+                self._take_answer(attempt, site, reply, Reveal, steps.reveal)
+            if upcoming and keys:
+                upcoming.take_parcels(site, reply)
+        if upcoming and keys:
             try:
-                offered.state = steps.ready(offered.state)
-                self._next = offered
+                upcoming.state = steps.ready(upcoming.state)
+                self._next = upcoming
             except TooFewError:
                 self._next = None
 
     @staticmethod
-    def _keys(offered: _Attempt | None) -> tuple[Bundle, ...]:
-        if offered is None:
+    def _keys(upcoming: Attempt | None) -> tuple[Bundle, ...]:
+        if upcoming is None:
             return ()
         try:
-            offered.state, keys = steps.adverts(offered.state)
+            upcoming.state, keys = steps.adverts(upcoming.state)
         except TooFewError:
             return ()
         return (keys,)
 
-    def _opened(self, now: _Attempt, added: MaskedSum) -> dict[str, float]:
+    def _open(self, attempt: Attempt, total: MaskedSum) -> dict[str, float]:
         """Take the masks off and look at the canaries."""
         try:
-            now.state, opening = steps.open_sum(now.state)
-            added.unmask(opening)
-            blame.check_canaries(now.state, added.canaries, opening)
+            attempt.state, opening = steps.open_sum(attempt.state)
+            total.unmask(opening)
+            blame.check_canaries(attempt.state, total.canaries, opening)
         except CheatError as error:
             self._cohort.catch(error.sites, str(error))
             raise VoidError(str(error)) from None
         except TooFewError as error:
-            raise VoidError(f"The sum cannot be opened: {error} {now.failures}".strip()) from None
-        self._result = SumResult(now.state.terms.digest, added.canaries, bytes(32))
-        return added.lanes()
+            raise VoidError(
+                f"The sum cannot be opened: {error} {attempt.failures}".strip()
+            ) from None
+        self._result = SumResult(attempt.state.terms.digest, total.canaries, bytes(32))
+        return total.lanes()
 
     def _take_answer(
         self,
-        now: _Attempt,
+        attempt: Attempt,
         site: str,
         reply: Reply,
         kind: type[S],
-        take: Callable[[CoordinatorState, S], CoordinatorState],
-        is_due: bool,
+        step: Callable[[CoordinatorState, S], CoordinatorState],
     ) -> None:
-        if not is_due:
-            return
         try:
-            now.state = take(now.state, _only(site, reply, kind))
-        except SecureSumError as error:
-            now.dropped[site] = _why(reply, error)
-            if isinstance(error, CheatError):
-                self._cohort.catch(error.sites, str(error))
-
-    @staticmethod
-    def _take_advert(offered: _Attempt, site: str, reply: Reply) -> None:
-        try:
-            offered.state = steps.advert(offered.state, _only(site, reply, Advert))
-        except SecureSumError as error:
-            offered.dropped[site] = _why(reply, error)
-
-    @staticmethod
-    def _take_parcels(offered: _Attempt, site: str, reply: Reply) -> None:
-        if site not in offered.state.adverts:
-            return
-        try:
-            bundles = [Bundle.decode(blob) for blob in reply.secure if tag_of(blob) == Bundle.TAG]
-            if len(bundles) != 1:
-                raise SecureSumError(
-                    f"The answer has {len(bundles)} bundles of parcels; 1 is expected."
-                )
-            offered.state = steps.parcels(offered.state, site, bundles[0].opened(Parcel))
-        except SecureSumError as error:
-            offered.dropped[site] = _why(reply, error)
-
-
-def _why(reply: Reply, error: SecureSumError) -> str:
-    """The hospital's own reason, if it gave one."""
-    refused = reply.values.get("refused")
-    return reply.refusal or " ".join(sentences.rendered(refused, 3)) or str(error)
+            attempt.take(site, reply, kind, step)
+        except CheatError as error:
+            self._cohort.catch(error.sites, str(error))
 
 
 def is_finite(value: object) -> bool:
     """Whether a value that a hospital sent in clear is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _only(site: str, reply: Reply, kind: type[S]) -> S:
-    matches = [blob for blob in reply.secure if tag_of(blob) == kind.TAG]
-    if len(matches) != 1:
-        raise SecureSumError(
-            f"The answer has {len(matches)} messages of kind {kind.__name__}; 1 is expected."
-        )
-    message = kind.decode(matches[0])
-    if message.site != site:
-        raise SecureSumError(f"{site!r} sent a message of {message.site!r}.")
-    return message

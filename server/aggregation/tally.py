@@ -45,13 +45,7 @@ def hold(
         RoundError: too few hospitals took part in the count, or it cannot be true.
     """
     listed, keys = _listed(signed)
-    strangers = {
-        m.site: "It is not on the signed roster, or its certificate has expired."
-        for m in roster.members
-        if m.site not in keys
-    }
-    members = {m.site: m for m in roster.members if m.site not in strangers}
-    excluded = {**roster.excluded, **strangers}
+    members, excluded = _on_roster(roster, keys)
     _check_enough(study, list(members.values()), excluded)
     membership = Membership(listed.consortium, run, signed["signed"], listed.digest, keys)
     cohort = Cohort(transport, study, membership, {site: m.node for site, m in members.items()})
@@ -78,6 +72,19 @@ def hold(
     return secure, counted, weight
 
 
+def _on_roster(
+    joined: Participants, keys: Mapping[str, bytes]
+) -> tuple[dict[str, Member], dict[str, str]]:
+    """The members that the signed roster has, by name, and who is excluded with the reason."""
+    strangers = {
+        m.site: "It is not on the signed roster, or its certificate has expired."
+        for m in joined.members
+        if m.site not in keys
+    }
+    members = {m.site: m for m in joined.members if m.site not in strangers}
+    return members, {**joined.excluded, **strangers}
+
+
 def _check_enough(study: Study, members: Sequence[Member], excluded: Mapping[str, str]) -> None:
     """Whether so many hospitals can be in one secure sum, and enough of them train."""
     if len(members) > terms.MOST:
@@ -102,7 +109,8 @@ def _listed(signed: Mapping[str, Any]) -> tuple[Roster, dict[str, bytes]]:
             "Secure aggregation needs the signed roster, and there is none; "
             "sign it with: consilium server roster."
         )
-    authority, now = str(signed["authority"]).encode(), datetime.now(UTC)
+    authority = str(signed["authority"]).encode()
+    now = datetime.now(UTC)
     try:
         name = str(signed["signed"].get("roster", {}).get("consortium"))
         listed = rosters.verify(

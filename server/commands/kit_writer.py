@@ -15,35 +15,49 @@ from common.trust.consortium import Consortium
 _README = """\
 # {site}: joining the consortium {consortium}
 
-For the hospital's IT. This folder is the hospital's kit; `token` in it is a secret that is good once, until {expires}.
+For the hospital's IT. This folder is the hospital's kit; `token` in it is a secret that is good \
+once, until {expires}.
 
 ## What to install
-- One Linux machine that can read the scans, with Python 3.11 or newer; a GPU where the study needs one.
-- Consilium{version}, from your own package mirror or from the offline folder that the coordinator can give you.
+- One Linux machine that can read the scans, with Python 3.11 or newer; a GPU where the study \
+needs one.
+- Consilium{version}, from your own package mirror or from the offline folder that the \
+coordinator can give you.
   Nothing is installed or updated later by itself, and no code ever comes from the coordinator.
 
 ## How to join
     consilium site enrol KIT --home HOME --data DIR     # prints this hospital's fingerprint
     consilium site start --home HOME
 
-`KIT` is this folder (or the one `.kit` file), `HOME` a new folder for keys and logs, `DIR` the folder with the scans; neither lies in the other.
-The keys are made on your machine and never leave it; only their public parts are sent. Then delete the kit: its token is used up.
-If `enrol` is interrupted, run the same command again. Then read the fingerprint to the coordinator by telephone; `consilium site fingerprint`
-prints it again. Only hospitals whose fingerprint was compared are put on the signed roster, with which alone yours shares masks (`roster.crt` here).
+`KIT` is this folder (or the one `.kit` file), `HOME` a new folder for keys and logs, `DIR` the \
+folder with the scans; neither lies in the other.
+The keys are made on your machine and never leave it; only their public parts are sent. Then \
+delete the kit: its token is used up.
+If `enrol` is interrupted, run the same command again. Then read the fingerprint to the \
+coordinator by telephone; `consilium site fingerprint`
+prints it again. Only hospitals whose fingerprint was compared are put on the signed roster, with \
+which alone yours shares masks (`roster.crt` here).
 
 ## What to open
-- Outbound: TCP to {address} port {port}, HTTPS with TLS {min_tls} or newer. Nothing else, and nothing inbound.
-- A web proxy is taken from `HTTPS_PROXY` and `NO_PROXY`, or set as `proxy` in `kit.toml` before you enrol, later in `HOME/site.toml`; it must support CONNECT.
-- A firewall that opens TLS must not do so for {address}: only the consortium's own authority (`ca.crt` here) is trusted.
+- Outbound: TCP to {address} port {port}, HTTPS with TLS {min_tls} or newer. Nothing else, and \
+nothing inbound.
+- A web proxy is taken from `HTTPS_PROXY` and `NO_PROXY`, or set as `proxy` in `kit.toml` before \
+you enrol, later in `HOME/site.toml`; it must support CONNECT.
+- A firewall that opens TLS must not do so for {address}: only the consortium's own authority \
+(`ca.crt` here) is trusted.
 
 ## What leaves the hospital
 - To enrol: the hospital's name, the token, three public keys.
-- In a study: changes of the model's weights, counts of cases, scores, and the public sentences of errors. No image, label, file name or patient identifier.
-- `HOME/policy.toml` holds your own rules about that, which no study can widen: as it is made, changes leave only under masks, inside a sum over hospitals.
-- Two processes see to that: the gateway has the network and cannot read the scans; the worker reads the scans and has no network.
+- In a study: changes of the model's weights, counts of cases, scores, and the public sentences \
+of errors. No image, label, file name or patient identifier.
+- `HOME/policy.toml` holds your own rules about that, which no study can widen: as it is made, \
+changes leave only under masks, inside a sum over hospitals.
+- Two processes see to that: the gateway has the network and cannot read the scans; the worker \
+reads the scans and has no network.
 
 ## How to stop
-- `Ctrl-C`, or stop the service: nothing is lost, the other hospitals go on, and you can start again at any time.
+- `Ctrl-C`, or stop the service: nothing is lost, the other hospitals go on, and you can start \
+again at any time.
 - To leave for good, stop, delete `HOME`, and tell the coordinator, who then revokes the enrolment.
 """
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,54 +18,15 @@ from common.study.config import closest, shown
 from common.trust import certificates, consortium
 from common.trust.certificates import SERVER, Credential
 from common.trust.consortium import Consortium
-from server.commands import kit_writer
+from server.commands.kit_issuer import KitIssuer
 from server.host import site_registry
 from server.host.site_registry import RegisteredSite, Registry
 
-_OURS = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
+_COORDINATOR_FILES = ("consortium.toml", "ca.crt", "ca.key", "sites.json")
 _SIGN = (
     "When hospitals have enrolled, and again whenever one joins, "
     "leaves or gets a new kit: consilium server roster --home {out} --key KEY"
 )
-
-
-@dataclass(frozen=True)
-class _Issuer:
-    """Makes kits: the consortium's settings, its three public certificates, the moment."""
-
-    settings: Consortium
-    ca: bytes
-    coordinator: bytes
-    roster: bytes
-    now: datetime
-    single_file: bool
-
-    @property
-    def until(self) -> datetime:
-        return self.now + timedelta(days=self.settings.token_days)
-
-    def issue(self, site: str, kits: Path) -> str:
-        """Write one hospital's kit and return its token."""
-        token = secrets.token_urlsafe(32)
-        content = kit_writer.contents(
-            self.settings,
-            site,
-            self.ca,
-            self.coordinator,
-            self.roster,
-            token,
-            f"{self.until:%Y-%m-%d}",
-        )
-        kit_writer.write(kits / site, content, single_file=self.single_file)
-        return token
-
-    def line(self, site: str, kits: Path) -> str:
-        """One line about a new kit."""
-        single = f" (and {site}.kit)" if self.single_file else ""
-        return (
-            f"Kit of {site}: {kits / site}{single}; its token is good once, "
-            f"until {self.until:%Y-%m-%d}."
-        )
 
 
 def provision(
@@ -96,7 +56,7 @@ def provision(
     """
     settings = consortium.read(consortium_toml)
     try:
-        if all((out / name).is_file() for name in _OURS):
+        if all((out / name).is_file() for name in _COORDINATOR_FILES):
             return _extend(settings, out, now, single_file, tuple(dict.fromkeys(renew)))
         _check_new(out, renew)
         return _create(settings, out, now, single_file)
@@ -127,7 +87,7 @@ def _create(settings: Consortium, out: Path, now: datetime, single_file: bool) -
     ca = certificates.authority(settings.name, now, settings.ca_days)
     coordinator = certificates.signer(ca, certificates.COORDINATOR, now, settings.ca_days)
     roster = certificates.signer(ca, certificates.ROSTER, now, settings.ca_days)
-    issuer = _Issuer(
+    issuer = KitIssuer(
         settings, ca.certificate, coordinator.certificate, roster.certificate, now, single_file
     )
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.new-") as draft:
@@ -158,8 +118,8 @@ def _create(settings: Consortium, out: Path, now: datetime, single_file: bool) -
             "keep ca.key secret and backed up."
         ),
         *lines,
-        *_next(out),
-        *_last(out),
+        *_next_steps(out),
+        *_roster_advice(out),
     ]
 
 
@@ -170,16 +130,14 @@ def _extend(
     certificates.check_authority(ca.certificate, now)
     _check_unchanged(settings, out, ca)
     coordinator, roster = ((out / name).read_bytes() for name in ("coordinator.crt", "roster.crt"))
-    registry, issuer = (
-        Registry(out),
-        _Issuer(settings, ca.certificate, coordinator, roster, now, single_file),
-    )
+    registry = Registry(out)
+    issuer = KitIssuer(settings, ca.certificate, coordinator, roster, now, single_file)
     with registry.lock():
         registered = registry.load()
         new = _new_sites(settings, registered)
-        again = _renewed(renew, registered)
+        renewed = _renewed(renew, registered)
         with TemporaryDirectory(dir=out, prefix=".new-") as draft:
-            kits = _kits(issuer, Path(draft), registered, (*new, *again))
+            kits = issuer.issue_all(Path(draft), registered, (*new, *renewed))
             files.create(Path(draft) / "sites.json", site_registry.dumps({**registered, **kits}))
             files.create(Path(draft) / "consortium.toml", settings.to_toml().encode())
             if SERVER in renew:
@@ -191,7 +149,7 @@ def _extend(
     lines = [issuer.line(site, out / "kits") for site in kits]
     lines += [
         f"The enrolment of {site} so far has ended."
-        for site in again
+        for site in renewed
         if registered[site].enrolled is not None
     ]
     lines += [
@@ -205,7 +163,7 @@ def _extend(
         else []
     )
     return (
-        [*lines, *_next(out), _SIGN.format(out=out)]
+        [*lines, *_next_steps(out), _SIGN.format(out=out)]
         if kits
         else [*lines, f"Every hospital of {settings.name} has its kit; nothing else was changed."]
     )
@@ -218,9 +176,10 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
             "before rosters were signed; provision a new folder and give every hospital "
             "its new kit."
         )
-    before = consortium.read(out / "consortium.toml")
+    previous = consortium.read(out / "consortium.toml")
     for field in ("name", "address", "port", "min_tls"):
-        old, new = getattr(before, field), getattr(settings, field)
+        old = getattr(previous, field)
+        new = getattr(settings, field)
         if old != new:
             raise InputError(
                 f"consortium.{field} is {shown(new)}, but the kits were made for "
@@ -247,10 +206,10 @@ def _check_unchanged(settings: Consortium, out: Path, ca: Credential) -> None:
 def _new_sites(settings: Consortium, registered: dict[str, RegisteredSite]) -> list[str]:
     lower = {name.lower(): name for name in registered}
     for i, site in enumerate(settings.sites):
-        before = lower.get(site.lower(), site)
-        if before != site:
+        previous = lower.get(site.lower(), site)
+        if previous != site:
             raise InputError(
-                f"consortium.sites[{i}] is {shown(site)}, but {shown(before)} is "
+                f"consortium.sites[{i}] is {shown(site)}, but {shown(previous)} is "
                 "registered; names must differ in more than case."
             )
     return [site for site in settings.sites if site not in registered]
@@ -266,20 +225,6 @@ def _renewed(renew: tuple[str, ...], registered: dict[str, RegisteredSite]) -> l
     return [site for site in renew if site != SERVER]
 
 
-def _kits(
-    issuer: _Issuer, draft: Path, registered: dict[str, RegisteredSite], names: Sequence[str]
-) -> dict[str, RegisteredSite]:
-    kits, entries = files.folder(draft / "kits"), {}
-    for site in names:
-        token = issuer.issue(site, kits)
-        entries[site] = (
-            registered[site].renewed(token, issuer.until)
-            if site in registered
-            else site_registry.invited(token, issuer.until)
-        )
-    return entries
-
-
 def _write_tls(tls: Credential, draft: Path) -> None:
     files.create(draft / "server.crt", tls.certificate)
     files.create(draft / "server.key", tls.key)
@@ -290,7 +235,8 @@ def _place(draft: Path, out: Path, sites: Sequence[str]) -> None:
 
     The registry is last, so that a kit without an entry is one that the next run replaces.
     """
-    kits, old = files.folder(out / "kits"), files.folder(draft / "old")
+    kits = files.folder(out / "kits")
+    old = files.folder(draft / "old")
     for site in sites:
         for name in (site, f"{site}.kit"):
             if (kits / name).exists():
@@ -302,14 +248,14 @@ def _place(draft: Path, out: Path, sites: Sequence[str]) -> None:
             files.move(draft / name, out / name)
 
 
-def _next(out: Path) -> list[str]:
+def _next_steps(out: Path) -> list[str]:
     return [
         "Hand each kit to its hospital on a way that you trust: it holds a secret.",
         f"Next: consilium server start --home {out}",
     ]
 
 
-def _last(out: Path) -> list[str]:
+def _roster_advice(out: Path) -> list[str]:
     why = (
         "whoever holds its roster.key and this server could add hospitals of their own to a "
         "sum and so read a real one's changes"

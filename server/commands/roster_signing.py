@@ -21,8 +21,8 @@ from common.study.config import closest, shown
 from common.trust import certificates
 from common.trust import roster as rosters
 from common.trust.roster import Roster
+from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
-from server.host.supervisor import ServerHome
 
 FILE = "roster.json"
 """The signed roster in HOME, and its copy beside the roster key."""
@@ -125,7 +125,8 @@ def look(
         copy = key.absolute().parent / FILE
         medium = _verified(home, copy, now) if copy.exists() else None
         if medium is not None and (before is None or medium.version > before.version):
-            before, stale = medium, True
+            before = medium
+            stale = True
     enrolled = {
         n: site.enrolled.identity_certificate
         for n, site in Registry(home.path).load().items()
@@ -147,11 +148,13 @@ def look(
 
 
 def sign(home: ServerHome, change: Change, key: Path, now: datetime) -> Roster:
-    """Sign what was looked at, exactly, as the next version, and put it into HOME and beside the key.
+    """Sign exactly what was looked at as the next version; put it into HOME and beside the key.
 
     Raises:
-        InputError: no hospital would be on the roster, or a hospital's certificate is not the consortium's.
-        ConsiliumError: HOME or the key's folder cannot be written; the same command can be run again.
+        InputError: no hospital would be on the roster, or a hospital's certificate is not the
+            consortium's.
+        ConsiliumError: HOME or the key's folder cannot be written; the same command can be run
+            again.
     """
     if not change.sites:
         raise InputError("A roster needs one hospital at least; enrol hospitals first.")
@@ -225,11 +228,11 @@ def to_json(change: Change, roster: Roster | None, done: bool) -> dict[str, Any]
 def lines(change: Change) -> list[str]:
     """Each hospital with its fingerprint and its mark, removed ones too."""
     before = {} if change.before is None else change.before.sites
-    shown_sites = dict(sorted({**before, **change.sites}.items()))
-    width = max(map(len, shown_sites), default=0)
+    sites = dict(sorted({**before, **change.sites}.items()))
+    width = max(map(len, sites), default=0)
     return [
         f"  {n.ljust(width)}  {rosters.fingerprint(text.encode())}  {change.mark(n)}"
-        for n, text in shown_sites.items()
+        for n, text in sites.items()
     ]
 
 

@@ -67,43 +67,8 @@ def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
         "run the server until it is stopped",
         ("consilium server start --home coordinator/",),
     )
-    submit = command(
-        group,
-        "submit",
-        "sign a study and queue it",
-        ("consilium server submit lungs.toml --home coordinator/",),
-    )
-    submit.add_argument("study", metavar="STUDY", type=Path, help="study file")
-    submit.add_argument(
-        "--name", default="", help="name of the run (default: the study's name and the time)"
-    )
-    submit.add_argument(
-        "--rounds", type=whole(1), metavar="N", help="number of rounds, instead of the study's"
-    )
-    submit.add_argument(
-        "--seed", type=whole(0, 2**63 - 1), metavar="N", help="seed, instead of the study's"
-    )
-    submit.add_argument(
-        "--days",
-        type=whole(1, 3650),
-        default=30,
-        metavar="N",
-        help="days for which hospitals accept the study (default: 30)",
-    )
-    status = command(
-        group,
-        "status",
-        "show hospitals and runs",
-        ("consilium server status --home coordinator/ --watch",),
-    )
-    status.add_argument("--watch", action="store_true", help="again and again until no run is left")
-    status.add_argument(
-        "--every",
-        type=whole(1, 3600),
-        default=5,
-        metavar="S",
-        help="seconds between two looks (default: 5)",
-    )
+    submit = _add_submit(group, command, whole)
+    status = _add_status(group, command, whole)
     stop = command(
         group,
         "stop",
@@ -129,6 +94,51 @@ def _add_server(group: Any, command: Add, whole: Callable[..., Any]) -> None:
         _home(parser, "the coordinator's folder")
     for parser in (submit, status, roster, doctor):
         _json(parser)
+
+
+def _add_submit(group: Any, command: Add, whole: Callable[..., Any]) -> Any:
+    submit = command(
+        group,
+        "submit",
+        "sign a study and queue it",
+        ("consilium server submit lungs.toml --home coordinator/",),
+    )
+    submit.add_argument("study", metavar="STUDY", type=Path, help="study file")
+    submit.add_argument(
+        "--name", default="", help="name of the run (default: the study's name and the time)"
+    )
+    submit.add_argument(
+        "--rounds", type=whole(1), metavar="N", help="number of rounds, instead of the study's"
+    )
+    submit.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), metavar="N", help="seed, instead of the study's"
+    )
+    submit.add_argument(
+        "--days",
+        type=whole(1, 3650),
+        default=30,
+        metavar="N",
+        help="days for which hospitals accept the study (default: 30)",
+    )
+    return submit
+
+
+def _add_status(group: Any, command: Add, whole: Callable[..., Any]) -> Any:
+    status = command(
+        group,
+        "status",
+        "show hospitals and runs",
+        ("consilium server status --home coordinator/ --watch",),
+    )
+    status.add_argument("--watch", action="store_true", help="again and again until no run is left")
+    status.add_argument(
+        "--every",
+        type=whole(1, 3600),
+        default=5,
+        metavar="S",
+        help="seconds between two looks (default: 5)",
+    )
+    return status
 
 
 def _add_roster(group: Any, command: Add) -> Any:

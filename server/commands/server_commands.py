@@ -13,7 +13,8 @@ from common.errors import InputError
 from server.commands import roster_signing, study_runs
 from server.commands.provision import provision as make
 from server.commands.roster_signing import Change
-from server.host.supervisor import Host, ServerHome
+from server.host.server_home import ServerHome
+from server.host.supervisor import Host
 
 
 def provision(arguments: Namespace) -> int:
@@ -64,7 +65,7 @@ def status(arguments: Namespace) -> int:
         if arguments.json:
             console.out_json(overview)
         else:
-            _show(overview)
+            _print_status(overview)
         if not arguments.watch or not any(
             run["state"] in ("pending", "starting", "running") for run in overview["runs"]
         ):
@@ -92,7 +93,8 @@ def report(arguments: Namespace) -> int:
 
 def roster(arguments: Namespace) -> int:
     """Show the signed roster, or sign a new one."""
-    home, now = ServerHome.open(arguments.home), study_runs.now()
+    home = ServerHome.open(arguments.home)
+    now = study_runs.now()
     if arguments.key is None:
         if arguments.without:
             raise InputError(
@@ -100,7 +102,7 @@ def roster(arguments: Namespace) -> int:
                 "give the roster key too: --key KEY."
             )
         change = roster_signing.look(home, now)
-        _tell(
+        _print(
             arguments.json,
             roster_signing.to_json(change, change.before, False),
             _overview(home, change),
@@ -110,19 +112,19 @@ def roster(arguments: Namespace) -> int:
     if change.nothing:
         if change.stale:
             roster_signing.restore(home, arguments.key)
-        _tell(
+        _print(
             arguments.json,
             roster_signing.to_json(change, change.before, False),
             [_unchanged(change)],
         )
         return 0
-    _agree(change, arguments.yes)
+    _confirm_fingerprints(change, arguments.yes)
     signed = roster_signing.sign(home, change, arguments.key, now)
     line = (
         f"Roster version {signed.version} is signed, with {len(signed.sites)} hospitals; "
         "take the medium with the key out and lock it away."
     )
-    _tell(arguments.json, roster_signing.to_json(change, signed, True), [line])
+    _print(arguments.json, roster_signing.to_json(change, signed, True), [line])
     return 0
 
 
@@ -136,7 +138,7 @@ def doctor(arguments: Namespace) -> int:
     return checks.show(results, arguments.json)
 
 
-def _tell(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
+def _print(as_json: bool, table: dict[str, Any], lines: list[str]) -> None:
     if as_json:
         console.out_json(table)
     else:
@@ -155,10 +157,10 @@ def _overview(home: ServerHome, change: Change) -> list[str]:
         f"{name} has enrolled again with another key than the one on it." for name in change.renewed
     ]
     differences += [f"{name} is on it and not enrolled any more." for name in change.removed]
-    listed = [] if before is None and change.nothing else roster_signing.lines(change)
+    hospitals = [] if before is None and change.nothing else roster_signing.lines(change)
     return [
         head,
-        *listed,
+        *hospitals,
         *differences,
         *([] if change.nothing else [f"To sign a new one: {roster_signing.command(home)}"]),
     ]
@@ -167,14 +169,14 @@ def _overview(home: ServerHome, change: Change) -> list[str]:
 def _unchanged(change: Change) -> str:
     if change.before is None:
         return "No hospital is enrolled yet; there is nothing to sign."
-    again = "; the server's older copy is replaced" if change.stale else ""
+    restored = "; the server's older copy is replaced" if change.stale else ""
     return (
         f"Nothing has changed since version {change.before.version} was signed on "
-        f"{change.before.issued}{again}."
+        f"{change.before.issued}{restored}."
     )
 
 
-def _agree(change: Change, yes: bool) -> None:
+def _confirm_fingerprints(change: Change, yes: bool) -> None:
     """Let a person compare the fingerprints.
 
     What is asked goes to stderr, stdout is for the result.
@@ -204,7 +206,7 @@ def _agree(change: Change, yes: bool) -> None:
         raise InputError("The roster was not signed: the answer was not yes.")
 
 
-def _show(overview: dict[str, Any]) -> None:
+def _print_status(overview: dict[str, Any]) -> None:
     console.out(f"{overview['consortium']}: server {overview['server']}")
     width = max(map(len, overview["sites"]), default=0)
     for name, site in overview["sites"].items():

@@ -20,9 +20,9 @@ from common.errors import ConsiliumError, InputError
 from common.trust import certificates
 from server.commands import roster_signing, study_runs
 from server.host import proxy, supervisor, vector_store
+from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink_control import ControlError
-from server.host.supervisor import ServerHome
 
 _SECRETS = ("ca.key", "server.key", "coordinator.key", "superexec.secret", "sites.json")
 _ROSTER_KEY = Path("offline") / "roster.key"
@@ -122,7 +122,8 @@ def _ports(home: ServerHome, running: bool) -> Iterator[CheckResult]:
     """In use while the server runs, free while it does not."""
     settings = home.settings
     for port, address, place in (
-        (settings.port, "0.0.0.0", "consortium.port"),  # noqa: S104 (asked whether free, never bound)
+        # Only asked whether it is free.
+        (settings.port, "0.0.0.0", "consortium.port"),  # noqa: S104
         (settings.link_port, "127.0.0.1", "consortium.link_port"),
     ):
         name = f"port {port}"
@@ -156,19 +157,20 @@ def _nginx() -> CheckResult:
 
 def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
     """Who is enrolled and connected, and whose token or certificate has to be renewed."""
-    registered, states = Registry(home.path).load(), study_runs.status(home, now)["sites"]
+    registered = Registry(home.path).load()
+    states = study_runs.status(home, now)["sites"]
     for name, site in registered.items():
-        label, advice = (
-            f"site {name}",
-            f"make a new kit: consilium provision CONSORTIUM.toml --out {home.path} --renew {name}",
+        label = f"site {name}"
+        advice = (
+            f"make a new kit: consilium provision CONSORTIUM.toml --out {home.path} --renew {name}"
         )
-        here = "connected" if states[name]["online"] else "not connected"
+        connection = "connected" if states[name]["online"] else "not connected"
         if site.enrolled is None and now > datetime.fromisoformat(site.token_expires):
             yield checks.warning(label, states[name]["state"], advice)
         elif site.enrolled is None:
             yield checks.ok(label, f"not enrolled yet, {states[name]['state']}")
         else:
-            judged = checks.certificate(
+            finding = checks.certificate(
                 label,
                 site.enrolled.tls_certificate.encode(),
                 home.authority.read_bytes(),
@@ -178,15 +180,16 @@ def _sites(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
             )
             yield CheckResult(
                 label,
-                judged.state,
-                f"{states[name]['state']}, {here}, certificate {judged.observation}",
-                judged.advice,
+                finding.state,
+                f"{states[name]['state']}, {connection}, certificate {finding.observation}",
+                finding.advice,
             )
 
 
 def _roster(home: ServerHome, now: datetime) -> Iterator[CheckResult]:
-    """Whether every enrolled hospital is on the signed roster, and whether its key is where it should not be."""
-    change, advice = roster_signing.look(home, now), f"run: {roster_signing.command(home)}"
+    """Whether every enrolled hospital is on the signed roster, whose key lies elsewhere."""
+    change = roster_signing.look(home, now)
+    advice = f"run: {roster_signing.command(home)}"
     faults = [f"{name} is enrolled and not on it" for name in change.new]
     faults += [f"{name} has another key on it" for name in change.renewed]
     faults += [f"{name} is on it and not enrolled any more" for name in change.removed]

@@ -23,9 +23,9 @@ from common.study.study import Study
 from common.trust import study_signature
 from common.trust.study_signature import Statement
 from server.commands import roster_signing
+from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink_control import ControlError
-from server.host.supervisor import ServerHome
 from server.progress import WAITING
 
 
@@ -122,32 +122,32 @@ def _write_request(
 
 def _roster_trust(home: ServerHome, signed: dict[str, Any]) -> dict[str, Any]:
     """The signed roster with what the server checks it by."""
-    files_ = {"roster_key": "roster.crt", "authority": "ca.crt"}
+    certificates = {"roster_key": "roster.crt", "authority": "ca.crt"}
     return (
         {
             "signed": signed,
-            **{name: (home.path / file).read_text("ascii") for name, file in files_.items()},
+            **{name: (home.path / file).read_text("ascii") for name, file in certificates.items()},
         }
         if signed
         else {}
     )
 
 
-def _copy_start(named: Path, source: Path, folder: Path) -> None:
-    """Put the file of start weights, if the study names one, where the run finds it under the same name."""
-    if named == Path() or named.is_absolute():
+def _copy_start(weights: Path, source: Path, folder: Path) -> None:
+    """Copy the file of start weights, if the study names one, to the run under the same name."""
+    if weights == Path() or weights.is_absolute():
         return
-    if ".." in named.parts:
+    if ".." in weights.parts:
         raise StudyError(
-            f"training.pretrained is {str(named)!r}, which leads out of the study's "
+            f"training.pretrained is {str(weights)!r}, which leads out of the study's "
             "folder; put the file there or give its whole path."
         )
     try:
-        (folder / named).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / named, folder / named)
+        (folder / weights).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / weights, folder / weights)
     except OSError as error:
         raise StudyError(
-            f"training.pretrained is {str(named)!r}, which cannot be copied to the run "
+            f"training.pretrained is {str(weights)!r}, which cannot be copied to the run "
             f"({error.strerror})."
         ) from None
 
@@ -165,7 +165,8 @@ def status(home: ServerHome, now: datetime) -> dict[str, Any]:
     try:
         with home.control() as control:
             states = dict(control.runs())
-            online, names = control.online(), control.names()
+            online = control.online()
+            names = control.names()
         for name in {names[node] for node in online & set(names)} & set(sites):
             sites[name]["online"] = True
         up = True
@@ -191,8 +192,8 @@ def _folders(home: ServerHome) -> list[Path]:
 
 def _waiting(folder: Path, state: str) -> str:
     """Whom a running run waits for; empty if for nobody."""
-    note = folder / WAITING
-    return note.read_text("utf-8") if state == "running" and note.is_file() else ""
+    waiting = folder / WAITING
+    return waiting.read_text("utf-8") if state == "running" and waiting.is_file() else ""
 
 
 def _run(folder: Path, states: dict[int, Any]) -> dict[str, Any]:
@@ -204,13 +205,13 @@ def _run(folder: Path, states: dict[int, Any]) -> dict[str, Any]:
     ended = (
         json.loads(report.read_text("utf-8")).get("status", "finished") if report.exists() else None
     )
-    shown = ended or ("unknown" if state is None else state.outcome or state.status)
+    outcome = ended or ("unknown" if state is None else state.outcome or state.status)
     loss = last.get("loss") or {}
     return {
         "run": folder.name,
         "run_id": number,
-        "state": shown,
-        "details": "" if state is None else _waiting(folder, shown) or state.details,
+        "state": outcome,
+        "details": "" if state is None else _waiting(folder, outcome) or state.details,
         "round": last.get("round", 0),
         "rounds": table.federation.rounds,
         "loss": sum(loss.values()) / len(loss) if loss else None,
@@ -221,8 +222,8 @@ def _run(folder: Path, states: dict[int, Any]) -> dict[str, Any]:
 
 def _last_round(path: Path) -> dict[str, Any]:
     """The last line that is complete: the run may be writing the next one."""
-    whole, _, _ = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
-    record: dict[str, Any] = json.loads(whole.rpartition(b"\n")[2]) if whole else {}
+    complete, _, _ = (path.read_bytes() if path.exists() else b"").rpartition(b"\n")
+    record: dict[str, Any] = json.loads(complete.rpartition(b"\n")[2]) if complete else {}
     return record
 
 

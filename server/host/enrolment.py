@@ -57,8 +57,12 @@ class EnrolmentHandler:
         clock: Callable[[], datetime],
         log: Callable[[str], None],
     ) -> None:
-        self._home, self._register, self._clock, self._log = home, register, clock, log
-        self._registry, self._throttle = Registry(home), Throttle()
+        self._home = home
+        self._register = register
+        self._clock = clock
+        self._log = log
+        self._registry = Registry(home)
+        self._throttle = Throttle()
 
     def respond(self, body: bytes) -> Answer:
         """HTTP status and JSON object for a request's body."""
@@ -88,31 +92,32 @@ class EnrolmentHandler:
         }
 
     def _enrol(self, request: Mapping[str, str]) -> Enrolment:
-        site, now = request["site"], self._clock()
+        site = request["site"]
+        now = self._clock()
         self._throttle.check(site, now)
         tls, identity, node = _keys(request)
 
-        def same(earlier: Enrolment) -> bool:
-            held = [
+        def has_same_keys(earlier: Enrolment) -> bool:
+            keys = [
                 certificates.key_in(text.encode())
                 for text in (earlier.tls_certificate, earlier.identity_certificate)
             ]
-            return held == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
+            return keys == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
 
         def enrol(sites: Mapping[str, RegisteredSite]) -> Enrolment:
             _refuse_shared(node, sites)
-            enrolled = self._granted(request, node, now)
-            self._registered(site, node)
+            enrolled = self._grant(request, node, now)
+            self._register_node(site, node)
             return enrolled
 
         try:
-            return self._registry.admit(site, request["token"], now, same, enrol)
+            return self._registry.admit(site, request["token"], now, has_same_keys, enrol)
         except AdmissionError as error:
             if error.public == REFUSED:
                 self._throttle.failed(site, now)
             raise
 
-    def _granted(self, request: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
+    def _grant(self, request: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
         days = consortium.read(self._home / "consortium.toml").certificate_days
         ca = Credential((self._home / "ca.crt").read_bytes(), (self._home / "ca.key").read_bytes())
         certificates.check_authority(ca.certificate, now)
@@ -126,18 +131,18 @@ class EnrolmentHandler:
         except CertificateError as error:
             raise AdmissionError(400, str(error), str(error)) from None
         details = certificates.details(tls)
-        own = certificates.details(identity)["sha256"]
+        identity_sha256 = certificates.details(identity)["sha256"]
         return Enrolment(
             now.isoformat(),
             details["serial"],
             details["sha256"],
             _sha256(node),
-            own,
+            identity_sha256,
             tls.decode(),
             identity.decode(),
         )
 
-    def _registered(self, site: str, node: bytes) -> None:
+    def _register_node(self, site: str, node: bytes) -> None:
         try:
             self._register(site, node)
         # whatever the caller's function raises: the token must stay unused and the service up

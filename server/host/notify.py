@@ -1,11 +1,8 @@
-"""The bell.
+"""Notifications: there is a question for a waiting hospital, or an answer for the coordinator.
 
-Tells a waiting hospital that there is a question for somebody, and the waiting coordinator that
-somebody has answered.
-
-Without it, each hospital would have to ask the SuperLink several times a second, and every question
-would come late by half that pause. The bell carries one number that grows at each ring, and nothing
-else; who misses a ring asks at the old, slow pace.
+Without them, each hospital would have to ask the SuperLink several times a second, and every
+question would come late by half that pause. A notification is one number that grows each time, and
+nothing else; whoever misses one asks at the old, slow pace.
 
     GET /v1/bell?after=N      a hospital waits until the number of questions exceeds N, 25 seconds
     at most
@@ -30,7 +27,7 @@ from server.host import unix_http
 
 LONGEST = 25.0
 _WAITS = {"/v1/bell": "questions", "/answers": "answers"}
-_RINGS = {"/v1/bell": "answers", "/questions": "questions"}
+_COUNTED = {"/v1/bell": "answers", "/questions": "questions"}
 
 
 class Notifier:
@@ -40,7 +37,7 @@ class Notifier:
         self._changed = threading.Condition()
         self._counts = {"questions": 0, "answers": 0}
 
-    def ring(self, name: str) -> None:
+    def notify(self, name: str) -> None:
         """Count one up and wake who waits."""
         with self._changed:
             self._counts[name] += 1
@@ -58,35 +55,36 @@ class Notifier:
 
 @contextmanager
 def serve(notifier: Notifier, path: Path) -> Iterator[None]:
-    """Serve the bell on a Unix socket."""
+    """Serve notifications on a Unix socket."""
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, notifier), "bell"):
+    with unix_http.serving(_Server(path, notifier), "notifications"):
         yield
 
 
 class NotifyClient:
-    """The coordinator's process at the bell; a missing bell only costs time.
+    """The coordinator's process; that nobody notifies only costs time.
 
     Args:
-        path: the bell's socket.
+        path: the socket of :func:`serve`.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._after = path, -1
+        self._path = path
+        self._after = -1
 
     def announce(self) -> None:
-        """Ring for the hospitals."""
+        """Tell the hospitals that there is a question."""
         self._call("POST", "/questions", 5.0)
 
     def wait(self, seconds: float) -> None:
         """Until an answer came, or so many seconds."""
-        began = self._call(
+        count = self._call(
             "GET", f"/answers?after={self._after}&seconds={seconds:.3f}", seconds + 5.0
         )
-        if began is None:
+        if count is None:
             threading.Event().wait(seconds)
         else:
-            self._after = int(began)
+            self._after = int(count)
 
     def _call(self, method: str, target: str, seconds: float) -> bytes | None:
         connection = _UnixConnection(self._path, seconds)
@@ -116,7 +114,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 class _Server(unix_http.UnixServer):
     request_queue_size = 1024
-    at_once = 4096  # a thousand hospitals wait, and ring
+    at_once = 4096  # a thousand hospitals wait, and notify
 
     def __init__(self, path: Path, notifier: Notifier) -> None:
         self.notifier = notifier
@@ -132,10 +130,8 @@ class _Handler(http_server.Handler):
         target = urlsplit(self.path)
         query = parse_qs(target.query)
         try:
-            after, seconds = (
-                int(query.get("after", ["-1"])[0]),
-                float(query.get("seconds", [LONGEST])[0]),
-            )
+            after = int(query.get("after", ["-1"])[0])
+            seconds = float(query.get("seconds", [LONGEST])[0])
         except ValueError:
             self.send_error(400)
             return
@@ -147,10 +143,10 @@ class _Handler(http_server.Handler):
         )
 
     def do_POST(self) -> None:  # noqa: N802 - named by the base class
-        """Ring."""
-        name = _RINGS.get(self.path)
+        """Count one up."""
+        name = _COUNTED.get(self.path)
         if name is None or self.headers.get("Content-Length", "0") != "0":
             self.send_error(404)
             return
-        self.server.notifier.ring(name)
+        self.server.notifier.notify(name)
         self.reply(200)

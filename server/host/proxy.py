@@ -27,7 +27,7 @@ from server.host.site_registry import RegisteredSite
 
 _PATIENCE = 120.0
 """Seconds that nginx may take to start; that it ends instead is seen at once."""
-_FAREWELL = 30.0
+_STOP_TIMEOUT = 30.0
 """Seconds that it has to end once it is told to."""
 _CONFIGURATION = """# Written by consilium server start; changes are lost.
 {user}daemon off;
@@ -117,7 +117,8 @@ class Proxy:
     """nginx under our care."""
 
     def __init__(self, home: Path, consortium: Consortium) -> None:
-        self._home, self._consortium = home, consortium
+        self._home = home
+        self._consortium = consortium
         self._process: subprocess.Popen[bytes] | None = None
         self._members = b""
 
@@ -127,7 +128,8 @@ class Proxy:
         Raises:
             ConsiliumError: nginx is not installed, refuses the configuration or does not start.
         """
-        run, nginx = self._home / "run", program()
+        run = self._home / "run"
+        nginx = program()
         self._members = members
         files.replace(run / "members.map", members)
         files.replace(run / "nginx.conf", configuration(self._home, self._consortium).encode())
@@ -182,7 +184,7 @@ class Proxy:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(_FAREWELL)
+                self._process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

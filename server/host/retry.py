@@ -31,7 +31,8 @@ The SuperLink gives it up after 60 without one (flwr 1.41, ``common/constant.py`
 """
 _REFUSALS = (401, 403)
 _PASSING = (502, 503, 504)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
 _OVER = (
     "The SuperLink takes no more of this run: it was stopped there, "
     "or was given up because its process had not been heard."
@@ -111,7 +112,7 @@ class Retry:
             raise LinkError(f"The SuperLink refuses a call with status {status}; its log says why.")
 
 
-class Heart:
+class Heartbeat:
     """Tells the SuperLink that a run's process lives.
 
     Once it is told that the run is over, every later call of the run says so.
@@ -123,7 +124,8 @@ class Heart:
     """
 
     def __init__(self, beat: Callable[[], bool], over: threading.Event) -> None:
-        self._beat, self._over = beat, over
+        self._beat = beat
+        self._over = over
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 

@@ -42,12 +42,12 @@ def main() -> int:
         context = grid.open()
         # Torch comes after the first heartbeat: on a busy machine its import takes longer than
         # the SuperLink waits for one.
-        from server import app  # noqa: PLC0415
+        from server import app, session  # noqa: PLC0415
 
         folder = _folder(home / "runs", context.run_config.get("run"))
         pid = folder / "pid"
         pid.write_text(f"{os.getpid()}\n", "utf-8")
-        os.environ[app.REQUEST] = str(folder / "order.json")
+        os.environ[session.REQUEST] = str(folder / "order.json")
         app.app(grid, context)
         status = "completed"
         details = ""

@@ -33,7 +33,9 @@ class AdmissionError(ConsiliumError):
 
     def __init__(self, status: int, public: str, reason: str) -> None:
         super().__init__(reason)
-        self.status, self.public, self.reason = status, public, reason
+        self.status = status
+        self.public = public
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ class Registry:
     """The registry of one coordinator; any number of processes may use it at once."""
 
     def __init__(self, home: Path) -> None:
-        self._path, self._lock = home / "sites.json", home / "sites.lock"
+        self._path = home / "sites.json"
+        self._lock = home / "sites.lock"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -140,9 +143,9 @@ class Registry:
         """
         with locked_json.held(self._path, self._lock) as file:
             sites = self.load()
-            taken = {name.lower() for name in sites}
+            names = {name.lower() for name in sites}
             for name in new:
-                if name.lower() in taken:
+                if name.lower() in names:
                     raise ConsiliumError(
                         f"A hospital called {name} is registered already; "
                         "give the new one another name."
@@ -154,7 +157,7 @@ class Registry:
         name: str,
         token: str,
         now: datetime,
-        same: Callable[[Enrolment], bool],
+        has_same_keys: Callable[[Enrolment], bool],
         enrol: Callable[[Mapping[str, RegisteredSite]], Enrolment],
     ) -> Enrolment:
         """Use a hospital's token, once.
@@ -163,8 +166,8 @@ class Registry:
             name: the hospital's.
             token: as it came.
             now: UTC.
-            same: whether an earlier enrolment was made with the keys that came now; it is then
-                given again.
+            has_same_keys: whether an earlier enrolment was made with the keys that came now; it is
+                then given again.
             enrol: makes the enrolment; gets the registry as it stands. If it raises, the token
                 stays unused.
 
@@ -180,7 +183,7 @@ class Registry:
                     403, REFUSED, f"no hospital is called {name}" if site is None else "wrong token"
                 )
             if site.enrolled is not None:
-                return _again(name, site.enrolled, same)
+                return _given_again(name, site.enrolled, has_same_keys)
             if now > datetime.fromisoformat(site.token_expires):
                 day = site.token_expires[:10]
                 raise AdmissionError(
@@ -193,10 +196,14 @@ class Registry:
             return enrolled
 
     def is_revoked(self, serial: str) -> bool:
-        """Whether the client certificate of this serial number (hex) is not, or no longer, that of an enrolled hospital."""
-        number = _plain(serial)
+        """Whether no enrolled hospital has, or still has, the certificate of this serial number.
+
+        Args:
+            serial: in hex.
+        """
+        number = _normal(serial)
         return all(
-            site.enrolled is None or _plain(site.enrolled.serial) != number
+            site.enrolled is None or _normal(site.enrolled.serial) != number
             for site in self.load().values()
         )
 
@@ -205,8 +212,10 @@ class Registry:
         return {name: site.state(now) for name, site in self.load().items()}
 
 
-def _again(name: str, enrolled: Enrolment, same: Callable[[Enrolment], bool]) -> Enrolment:
-    if same(enrolled):
+def _given_again(
+    name: str, enrolled: Enrolment, has_same_keys: Callable[[Enrolment], bool]
+) -> Enrolment:
+    if has_same_keys(enrolled):
         return enrolled
     public = (
         f"{name} is already enrolled with other keys; ask the coordinator for a new kit, "
@@ -215,7 +224,7 @@ def _again(name: str, enrolled: Enrolment, same: Callable[[Enrolment], bool]) ->
     raise AdmissionError(409, public, "already enrolled with other keys")
 
 
-def _plain(serial: str) -> str:
+def _normal(serial: str) -> str:
     return serial.replace(":", "").lower().lstrip("0")
 
 

@@ -48,13 +48,13 @@ from common.protocol import flower_objects, flower_records
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 from server.host.notify import NotifyClient
-from server.host.retry import PATIENCE, Heart, LinkError, Retry, SilentError
+from server.host.retry import PATIENCE, Heartbeat, LinkError, Retry, SilentError
 from server.host.vector_store import VectorStore
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _SUPERLINK_NODE = 1
-_FAREWELL = 10.0
-"""Seconds for which a SuperLink that is silent when a run ends is asked to take down how it ended."""
+_CLOSE_TIMEOUT = 10.0
+"""Seconds for which a silent SuperLink is asked to take down how a run ended."""
 _REFUSED = (
     "The SuperLink does not accept the secret in superexec.secret; "
     "stop the server and start it again."
@@ -71,7 +71,10 @@ class Address:
     def client(
         self, interceptor: ProtobufClientInterceptor, retry: Retry | None
     ) -> RuntimeHttpClient:
-        """A client of the Runtime API; without ``retry`` each call is made once, and raises httpx's own errors."""
+        """A client of the Runtime API.
+
+        Without ``retry`` each call is made once, and raises httpx's own errors.
+        """
         version = RuntimeVersionHttpInterceptor(component_name="flwr-serverapp")
         return RuntimeHttpClient.from_server_address(
             self.host_and_port,
@@ -116,10 +119,10 @@ class Queue:
             return None
         if not response.HasField("task") or not response.token:
             return None
-        self._hold(response.token)
+        self._send_heartbeat(response.token)
         return RunTask(response.task.run_id, response.token)
 
-    def _hold(self, token: str) -> None:
+    def _send_heartbeat(self, token: str) -> None:
         """One heartbeat for the process that will be the ServerApp.
 
         It has a minute to start, not half of one.
@@ -148,27 +151,26 @@ class LinkGrid(Grid):
     def __init__(
         self, address: Address, token: str, home: Path, patience: float = PATIENCE
     ) -> None:
-        self._home, self._notifier = home, NotifyClient(home / "run" / "bell.sock")
+        self._home = home
+        self._notifier = NotifyClient(home / "run" / "bell.sock")
         self._retry = Retry(patience)
         self._client = address.client(RuntimeTokenHttpInterceptor(token=token), self._retry)
         self._node = Node(node_id=_SUPERLINK_NODE)
         self._run: Run | None = None
         self._vectors: VectorStore | None = None
-        self._pulse = address.client(RuntimeTokenHttpInterceptor(token=token), None)
-        self._heart = Heart(
-            lambda: self._pulse.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success,
+        self._heartbeat_client = address.client(RuntimeTokenHttpInterceptor(token=token), None)
+        self._heartbeat = Heartbeat(
+            lambda: self._heartbeat_client.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success,
             self._retry.over,
         )
 
     def open(self) -> Context:
-        """Claim the run; from now on its heart beats."""
-        self._heart.start()
+        """Claim the run; from now on a heartbeat says that its process lives."""
+        self._heartbeat.start()
         task = self._client.PullTaskInput(PullTaskInputRequest())
-        TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = (
-            task.run.run_id,
-            task.context.node_id,
-            task.task_id,
-        )
+        TaskIdentity.run_id = task.run.run_id
+        TaskIdentity.node_id = task.context.node_id
+        TaskIdentity.task_id = task.task_id
         self._run = run_from_proto(task.run)
         self._vectors = VectorStore(self._home, self._run.run_id)
         context = context_from_proto(task.context)
@@ -180,13 +182,13 @@ class LinkGrid(Grid):
 
         One that is gone, or knows already, is not told.
         """
-        self._heart.stop()
-        self._retry.patience = min(self._retry.patience, _FAREWELL)
+        self._heartbeat.stop()
+        self._retry.patience = min(self._retry.patience, _CLOSE_TIMEOUT)
         with suppress(LinkError):
             self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
         if self._vectors is not None:
             self._vectors.clear()
-        for client in (self._client, self._pulse):
+        for client in (self._client, self._heartbeat_client):
             client.close()
 
     def get_node_ids(self) -> Iterable[int]:

@@ -88,7 +88,7 @@ class Control:
         self._client.close()
 
     def submit(self, run: str) -> int:
-        """Queue a run; its order lies in the run's folder under that name.
+        """Queue a run; its request lies in the run's folder under that name.
 
         Returns:
             Flower's number of the run.
@@ -120,7 +120,7 @@ class Control:
         self._call(lambda: self._client.UnregisterNode(UnregisterNodeRequest(node_id=node)))
 
     def online(self) -> set[int]:
-        """Numbers of the nodes whose heart beats."""
+        """Numbers of the nodes that send heartbeats."""
         return {node.node_id for node in self._nodes() if node.status == "online"}
 
     def names(self) -> dict[int, str]:

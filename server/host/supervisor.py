@@ -1,11 +1,11 @@
 """The server host.
 
-Starts and watches SuperLink, reverse proxy, enrolment and bell, and gives each study that waits its
-process.
+Starts and watches SuperLink, reverse proxy, enrolment, notifications and the store of vectors, and
+gives each study that waits its process.
 
 hospitals -> nginx (public port, mutual TLS) -> SuperLink (loopback)  <- a process for each study
-                                             -> enrolment, bell, freight (Unix sockets of this
-                                             process)
+                                             -> enrolment, notifications, vectors (Unix sockets
+                                             of this process)
 """
 
 from __future__ import annotations
@@ -17,93 +17,26 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
-from common import environment
 from common.errors import ConsiliumError, InputError
 from common.storage import files
-from common.trust import certificates, consortium
-from common.trust.consortium import Consortium
-from server.host import enrolment, notify, proxy, vector_store
+from common.trust import certificates
+from server.host import enrolment, notify, proxy, superlink_process, vector_store
 from server.host.retry import PATIENCE
+from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink import Address, Queue, RunTask
-from server.host.superlink_control import Control, ControlError
+from server.host.superlink_control import Control
+from server.host.superlink_process import ended, until
 from server.host.vector_store import LEAST_DISK
 
 Log = Callable[[str], None]
 _TICK = 0.25
-_FAREWELL = 30.0
-"""Seconds that a process has to end once it is told to."""
-_SILENT = {
-    **environment.FLOWER,
-    "MALLOC_ARENA_MAX": "2",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-
-
-@dataclass(frozen=True)
-class ServerHome:
-    """Where each file of a coordinator lies."""
-
-    path: Path
-
-    @property
-    def settings(self) -> Consortium:
-        """The consortium."""
-        return consortium.read(self.path / "consortium.toml")
-
-    @property
-    def authority(self) -> Path:
-        """The consortium's certificate authority."""
-        return self.path / "ca.crt"
-
-    @property
-    def runs(self) -> Path:
-        """A folder for each run."""
-        return self.path / "runs"
-
-    @property
-    def run(self) -> Path:
-        """Sockets and process numbers."""
-        return self.path / "run"
-
-    @property
-    def logs(self) -> Path:
-        """Logs."""
-        return self.path / "logs"
-
-    @property
-    def superlink(self) -> str:
-        """Address of the SuperLink on this host."""
-        return f"127.0.0.1:{self.settings.link_port}"
-
-    def control(self) -> Control:
-        """The SuperLink's Control API."""
-        return Control(self.superlink, self.authority)
-
-    @classmethod
-    def open(cls, path: Path) -> ServerHome:
-        """A folder that ``consilium provision`` made.
-
-        Raises:
-            InputError: it is not one.
-        """
-        if (path / "site.toml").is_file():
-            raise InputError(
-                f"{path} is a hospital's folder; for it the commands are those of: consilium site."
-            )
-        if not (path / "ca.key").is_file() or not (path / "consortium.toml").is_file():
-            raise InputError(
-                f"{path} is not a coordinator's folder; make one with: "
-                f"consilium provision CONSORTIUM.toml --out {path}."
-            )
-        return cls(path.absolute())
+"""Seconds between two looks at everything."""
 
 
 @dataclass
@@ -136,14 +69,16 @@ class Host:
         for folder in (self.home.runs, self.home.run, self.home.logs):
             files.folder(folder) if not folder.exists() else folder.chmod(0o700)
         with ExitStack() as stack:
-            link = stack.enter_context(_superlink(self.home, self.stop, self.patience))
+            superlink = stack.enter_context(
+                superlink_process.running(self.home, self.stop, self.patience)
+            )
             control = stack.enter_context(self.home.control())
             stack.enter_context(notify.serve(notify.Notifier(), self.home.run / "bell.sock"))
             stack.enter_context(vector_store.serve(self.home.path, self.home.run / "freight.sock"))
             stack.enter_context(self._enrolment(control))
-            front = proxy.Proxy(self.home.path, settings)
-            front.start(self._members(control))
-            stack.callback(front.stop)
+            reverse_proxy = proxy.Proxy(self.home.path, settings)
+            reverse_proxy.start(self._members(control))
+            stack.callback(reverse_proxy.stop)
             queue = Queue(
                 Address(self.home.superlink, self.home.authority),
                 (self.home.path / "superexec.secret").read_bytes().strip(),
@@ -154,28 +89,29 @@ class Host:
                 f"{settings.name}: hospitals reach this server at "
                 f"{settings.address}:{settings.port}"
             )
-            self._watch(control, queue, front, link, settings.parallel_studies)
+            self._watch(control, queue, reverse_proxy, superlink, settings.parallel_studies)
 
     def _watch(
         self,
         control: Control,
         queue: Queue,
-        front: proxy.Proxy,
-        link: subprocess.Popen[bytes],
+        reverse_proxy: proxy.Proxy,
+        superlink: subprocess.Popen[bytes],
         parallel: int,
     ) -> None:
-        registry, last_change = self.home.path / "sites.json", 0
+        registry = self.home.path / "sites.json"
+        last_change = 0
         while not self.stop.wait(_TICK):
-            if link.poll() is not None:
+            if superlink.poll() is not None:
                 raise ConsiliumError(
-                    f"The SuperLink ended with code {link.returncode}; "
+                    f"The SuperLink ended with code {superlink.returncode}; "
                     f"{self.home.logs / 'superlink.log'} says why."
                 )
-            if not front.alive():
+            if not reverse_proxy.alive():
                 raise ConsiliumError(f"nginx ended; {self.home.logs / 'proxy.log'} says why.")
-            if (changed := registry.stat().st_mtime_ns) != last_change:
-                last_change = changed
-                if front.update(self._members(control)):
+            if (change := registry.stat().st_mtime_ns) != last_change:
+                last_change = change
+                if reverse_proxy.update(self._members(control)):
                     self.log("the list of hospitals that may enter has changed")
             self._reap()
             if len(self.running) < parallel and (task := queue.take()) is not None:
@@ -183,19 +119,20 @@ class Host:
 
     def _start(self, task: RunTask) -> None:
         """A process for a run; what it must know goes through a pipe."""
-        link = {
+        settings = {
             "superlink": self.home.superlink,
             "authority": str(self.home.authority),
             "token": task.token,
+            "home": str(self.home.path),
+            "patience": self.patience,
         }
-        settings = {**link, "home": str(self.home.path), "patience": self.patience}
         with (self.home.logs / f"run-{task.run_id}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", self.runner],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **_SILENT},
+                env={**os.environ, **superlink_process.ENVIRONMENT},
             )
         if process.stdin is not None:
             process.stdin.write(json.dumps(settings).encode())
@@ -213,7 +150,7 @@ class Host:
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            _ended(process)
+            ended(process)
 
     def _members(self, control: Control) -> bytes:
         return proxy.members(Registry(self.home.path).load(), control.node_keys().values())
@@ -241,15 +178,15 @@ class Host:
             target=enrolment.serve, args=arguments, name="enrolment", daemon=True
         )
         thread.start()
-        otherwise = "The enrolment service does not start."
-        _until(
+        sentence = "The enrolment service does not start."
+        until(
             lambda: socket_path.exists() or not thread.is_alive(),
             self.patience,
             self.stop,
-            otherwise,
+            sentence,
         )
         if not thread.is_alive():
-            raise ConsiliumError(otherwise)
+            raise ConsiliumError(sentence)
         yield
         self.stop.set()
         thread.join(5)
@@ -263,7 +200,8 @@ def check(home: ServerHome, now: datetime) -> None:
     """
     settings = home.settings
     for port, host, place in (
-        (settings.port, "0.0.0.0", "consortium.port"),  # noqa: S104 (asked whether free, never bound)
+        # Only asked whether it is free.
+        (settings.port, "0.0.0.0", "consortium.port"),  # noqa: S104
         (settings.link_port, "127.0.0.1", "consortium.link_port"),
     ):
         check_port(host, port, place)
@@ -284,10 +222,10 @@ def check_port(host: str, port: int, place: str) -> None:
     Raises:
         InputError: not so.
     """
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((host, port))
+            server.bind((host, port))
         except PermissionError:
             raise InputError(
                 f"{place} is {port}, which this user may not open; "
@@ -298,84 +236,3 @@ def check_port(host: str, port: int, place: str) -> None:
                 f"{place} is {port}, which another program uses; "
                 "stop that one or give another port."
             ) from None
-
-
-@contextmanager
-def _superlink(
-    home: ServerHome, stop: threading.Event, patience: float
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Flower's SuperLink on loopback.
-
-    TLS, node authentication, database, process isolation, no run-time installation.
-    """
-    options = {
-        "--ssl-ca-certfile": home.authority,
-        "--ssl-certfile": home.path / "server.crt",
-        "--ssl-keyfile": home.path / "server.key",
-        "--database": home.path / "state.db",
-        "--isolation": "process",
-        "--superexec-auth-secret-file": home.path / "superexec.secret",
-        "--host": "127.0.0.1",
-        "--port": home.settings.link_port,
-    }
-    command = [
-        str(Path(sys.executable).parent / "flower-superlink"),
-        "--enable-supernode-auth",
-        "--disable-runtime-dependency-installation",
-    ]
-    command += [str(word) for option in options.items() for word in option]
-    environment = {
-        **os.environ,
-        **_SILENT,
-        "FLWR_HOME": str(home.path / "flower"),
-        "HOME": str(home.path),
-    }
-    with (home.logs / "superlink.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
-        )
-    try:
-        _until(
-            lambda: process.poll() is not None or _answers(home),
-            patience,
-            stop,
-            "The SuperLink does not answer.",
-        )
-        if process.poll() is not None:
-            raise ConsiliumError(
-                f"The SuperLink ended with code {process.returncode}; "
-                f"{home.logs / 'superlink.log'} says why."
-            )
-        yield process
-    finally:
-        process.terminate()
-        _ended(process)
-
-
-def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process that was told to end; one that does not is killed."""
-    try:
-        process.wait(_FAREWELL)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _answers(home: ServerHome) -> bool:
-    try:
-        with home.control() as control:
-            control.runs()
-    except ControlError:
-        return False
-    return True
-
-
-def _until(
-    there: Callable[[], bool], seconds: float, stop: threading.Event, otherwise: str
-) -> None:
-    last = time.monotonic() + seconds
-    while not there():
-        if time.monotonic() > last:
-            raise ConsiliumError(otherwise)
-        if stop.wait(0.1):
-            raise KeyboardInterrupt

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 
 from server.host.site_registry import AdmissionError
 
-_TRIES, _WITHIN, _NAMES = 10, timedelta(minutes=10), 4096
+_TRIES = 10
+_WITHIN = timedelta(minutes=10)
+_NAMES = 4096
 
 
 class Throttle:

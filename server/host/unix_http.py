@@ -1,4 +1,4 @@
-"""Small HTTP services of the server host behind Unix sockets, for this user and the reverse proxy."""
+"""Small HTTP services of the server host behind Unix sockets, for its user and the proxy."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from common.update import Vector
 from server.host import unix_http
 
 _BLOCK = 1 << 20
-_KEPT = 3
+_MODELS = 3
 """Models of a run that stay: a slow hospital may still be fetching the one before."""
 _TARGET = re.compile(r"/v1/updates/(\d{1,20})/([0-9a-f]{64})")
 LEAST_DISK = 1 << 30
@@ -48,10 +48,15 @@ class VectorStore:
         self._parked: tuple[int, Reference] = (0, Reference(0, "0" * 64))
 
     def keep(self, vector: Vector) -> Vector:
-        """Write a model to its file and return it as a view of that file, which takes memory only where it is read."""
+        """Write a model to its file.
+
+        Returns:
+            the model as a view of that file, which takes memory only where it is read.
+        """
         if not vector.size or self._reference(vector) is not None:
             return vector
-        draft, digest = self._models / ".draft", hashlib.sha256()
+        draft = self._models / ".draft"
+        digest = hashlib.sha256()
         with draft.open("wb") as file:
             for block in _blocks(vector):
                 digest.update(block)
@@ -59,7 +64,7 @@ class VectorStore:
         path = self._models / digest.hexdigest()
         draft.replace(path)
         for old in sorted(self._models.iterdir(), key=lambda file: file.stat().st_mtime_ns)[
-            :-_KEPT
+            :-_MODELS
         ]:
             old.unlink()
         view = _mapped(path, vector.size)
@@ -81,14 +86,14 @@ class VectorStore:
         digest = hashlib.sha256()
         try:
             with path.open("rb") as file:
-                whole = os.fstat(file.fileno()).st_size == vector.nbytes
-                for block in _blocks(vector) if whole else ():
-                    whole &= file.readinto(block) == len(block)
+                complete = os.fstat(file.fileno()).st_size == vector.nbytes
+                for block in _blocks(vector) if complete else ():
+                    complete &= file.readinto(block) == len(block)
                     digest.update(block)
         except FileNotFoundError:
             raise WireError("The vector that an answer announces did not come.") from None
         path.unlink()
-        if not whole or digest.hexdigest() != reference.sha256:
+        if not complete or digest.hexdigest() != reference.sha256:
             raise WireError(
                 "An answer's vector is not the one announced: its length or its SHA-256 differs."
             )
@@ -129,7 +134,7 @@ def serve(home: Path, path: Path) -> Iterator[None]:
     The proxy has checked who sends.
     """
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, home / "freight" / "updates"), "freight"):
+    with unix_http.serving(_Server(path, home / "freight" / "updates"), "vectors"):
         yield
 
 
@@ -149,7 +154,8 @@ class _Handler(http_server.Handler):
 
     def do_PUT(self) -> None:  # noqa: N802 - named by the base class
         """Take one file; it gets its name when it is whole, and a name is given once."""
-        target, length = _TARGET.fullmatch(self.path), self.length()
+        target = _TARGET.fullmatch(self.path)
+        length = self.length()
         if target is None or length is None or length > 4 * LARGEST_VECTOR:
             self.send_error(400)
             return
@@ -162,20 +168,21 @@ class _Handler(http_server.Handler):
             draft = folder / f".{target[2]}.{threading.get_ident()}"
             try:
                 self._receive(draft, length)
-                again = (folder / target[2]).exists()  # our answer to the first time was lost
-                if not again:
+                # A hospital sends its vector again where our answer to the first time was lost.
+                repeated = (folder / target[2]).exists()
+                if not repeated:
                     draft.replace(folder / target[2])
             finally:
                 draft.unlink(missing_ok=True)
-            self.reply(200 if again else 201)
+            self.reply(200 if repeated else 201)
 
-    def _receive(self, path: Path, left: int) -> None:
+    def _receive(self, path: Path, size: int) -> None:
         block = memoryview(bytearray(_BLOCK))
         with path.open("xb") as file:
-            while left:
-                count = self.rfile.readinto(block[: min(left, _BLOCK)])
+            while size:
+                count = self.rfile.readinto(block[: min(size, _BLOCK)])
                 if not count:
                     raise ConnectionError("the sender hung up")
                 file.write(block[:count])
-                left -= count
+                size -= count
         self.unread = False

@@ -121,13 +121,14 @@ def _until(there: object) -> None:
 
 
 def _host(home: Path) -> None:
-    from server.host.supervisor import Host, ServerHome
+    from server.host.server_home import ServerHome
+    from server.host.supervisor import Host
 
     Host(ServerHome.open(home), lambda line: None, _stopped(), runner=_MODULE).serve()
 
 
 def _submit(home: Path, weights: str, rounds: str) -> None:
-    from server.host.supervisor import ServerHome
+    from server.host.server_home import ServerHome
 
     opened = ServerHome.open(home)
     with opened.control() as control:

@@ -28,8 +28,9 @@ from common.simulation.phantoms import write
 from common.study import study as studies
 from common.study import toml
 from server import rounds
-from server.app import RunRequest, Session, _federation, open_session
+from server.app import open_session
 from server.progress import Reporter
+from server.session import RunRequest, Session
 from server.transport import Transport
 from tests.benchmarks._result import Result
 
@@ -115,7 +116,7 @@ def _session(
     )
     session = open_session(request, Transport(InlineGrid(client, nodes)), reporter)
     federation = replace(
-        _federation(session, session.roster.members), sums=session.sums, total=session.total
+        session.federation(session.roster.members), sums=session.sums, total=session.total
     )
     return session, federation
 

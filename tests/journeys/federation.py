@@ -25,7 +25,7 @@ from client.home import SiteHome
 from common.cli import main
 from common.study import toml
 from server.commands import study_runs
-from server.host.supervisor import ServerHome
+from server.host.server_home import ServerHome
 from tests import patience
 from tests.ports import free_ports
 

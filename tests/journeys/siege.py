@@ -39,8 +39,8 @@ from client.gateway import connection
 from client.gateway.fleet_api import _Client, node_key
 from client.home import SiteHome
 from common.trust import certificates
+from server.host.server_home import ServerHome
 from server.host.superlink import Address, LinkGrid
-from server.host.supervisor import ServerHome
 from tests import small
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import descendants

@@ -29,7 +29,7 @@ from common.study import toml
 from common.trust import certificates, consortium
 from server.commands.provision import provision
 from server.host import proxy
-from server.host.supervisor import ServerHome
+from server.host.server_home import ServerHome
 from tests import small
 from tests.journeys.federation import until
 from tests.journeys.siege import (

@@ -28,7 +28,7 @@ from common.simulation.phantoms import write
 from common.simulation.run import simulate
 from common.study import toml
 from server import checkpoint
-from server.host.supervisor import ServerHome
+from server.host.server_home import ServerHome
 from tests import kept
 from tests.journeys.federation import Federation, federation, until
 from tests.journeys.watching import Socket, Watch, members

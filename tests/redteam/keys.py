@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from common.secagg import derive, parcels, participant, primitives
 from common.secagg.messages import Parcel, Signed
+from common.secagg.participant_state import ParticipantState
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Puppet, Sum, exact, forged
 from tests.redteam.stage import OTHERS, VICTIM, Stage
@@ -126,7 +127,7 @@ ATTACKS = (
     Attack(
         "parcel replayed from another sum",
         swapped(_other_sum),
-        both(_UNOPENED, replaced(participant, "_check_ours", lambda *_: None)),
+        both(_UNOPENED, replaced(ParticipantState, "check_ours", lambda *_: None)),
     ),
     Attack(
         "one key for both directions of a pair",

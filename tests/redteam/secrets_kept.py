@@ -16,7 +16,7 @@ from unittest import mock
 from client.secagg import open_sums, participation
 from client.worker import worker as workers
 from common.errors import SecureSumError
-from common.secagg import derive, participant, primitives, shamir
+from common.secagg import derive, participant_opening, primitives, shamir
 from tests.redteam.attack import Attack, changed, replaced
 from tests.redteam.drive import Puppet, Sum, exact
 from tests.redteam.stage import NAMES, VICTIM, Stage, keys, seed_of
@@ -121,7 +121,7 @@ def _opens(held: Sum, key: bytes) -> bool:
 
 
 _MODULE = sys.modules[__name__]
-_KEPT = changed(participant, "reveal", ("fresh=None, shares={}, canary_pads={}, ", ""))
+_KEPT = changed(participant_opening, "reveal", ("fresh=None, shares={}, canary_pads={}, ", ""))
 _COMPANY = "server with c hospitals"
 
 ATTACKS = (

@@ -14,7 +14,7 @@ import numpy as np
 from client.secagg.opened_sums import OpenedSums
 from common import networks
 from common.protocol import sum_specs
-from common.secagg import derive, participant
+from common.secagg import derive, participant_opening
 from common.secagg.messages import Advert, Confirm, SumSpec, Terms
 from tests.redteam.attack import Attack, both, changed, replaced
 from tests.redteam.drive import Sum, exact, forged, without
@@ -138,19 +138,23 @@ _LEFT = (
     "return (dataclasses.replace(state, step='revealed', fresh=None, shares={}, canary_pads={}, "
     "revealed=revelation), revelation)"
 )
-_ONE_LIST = changed(participant, "confirm", ("if state.confirmed is not None:", "if False:"))
+_ONE_LIST = changed(
+    participant_opening, "confirm", ("if state.confirmed is not None:", "if False:")
+)
 
 ATTACKS = (
     Attack(
         "own id among the dropped",
         called_dropped,
-        changed(participant, "confirm", ("if me.site not in survivors.sites:", "if False:")),
+        changed(
+            participant_opening, "confirm", ("if me.site not in survivors.sites:", "if False:")
+        ),
     ),
     Attack(
         "survivors listed twice",
         counted_twice,
         changed(
-            participant,
+            participant_opening,
             "confirm",
             ("if tuple(sorted(set(survivors.sites))) != survivors.sites:", "if False:"),
         ),
@@ -158,18 +162,20 @@ ATTACKS = (
     Attack(
         "both kinds of shares: two lists",
         both_kinds(lambda own, others: own),
-        changed(participant, "reveal", (_ENOUGH, "if False:")),
+        changed(participant_opening, "reveal", (_ENOUGH, "if False:")),
     ),
     Attack(
         "two lists: one signature shown twice",
         both_kinds(lambda own, others: [*own, own[0]]),
-        changed(participant, "reveal", (_ENOUGH, "if len(confirms) < state.terms.threshold:")),
+        changed(
+            participant_opening, "reveal", (_ENOUGH, "if len(confirms) < state.terms.threshold:")
+        ),
     ),
     Attack(
         "two lists: signatures under the other list",
         both_kinds(lambda own, others: own + others),
         changed(
-            participant,
+            participant_opening,
             "reveal",
             _ANY_LIST,
             ("if confirmation.site not in state.survivors:", "if False:"),
@@ -182,11 +188,13 @@ ATTACKS = (
         second_opening,
         both(
             _ONE_LIST,
-            changed(participant, "reveal", (_LEFT, "return state, revelation")),
+            changed(participant_opening, "reveal", (_LEFT, "return state, revelation")),
             replaced(OpenedSums, "note", lambda *_: None),
         ),
     ),
-    Attack("different lists of peers", other_peers, changed(participant, "reveal", _CONTEXT)),
+    Attack(
+        "different lists of peers", other_peers, changed(participant_opening, "reveal", _CONTEXT)
+    ),
     Attack(
         "different models to different hospitals",
         other_models,

@@ -1,4 +1,7 @@
-"""Hospitals that answer with real keys and real masks over a transport in memory, which a test may disturb at every exchange."""
+"""Hospitals that answer with real keys and real masks over a transport in memory.
+
+A test may disturb it at every exchange.
+"""
 
 from __future__ import annotations
 
@@ -59,16 +62,16 @@ def study(number: int = 50, **section: Any) -> Study:
     )
 
 
-def stage(plan: Question) -> str:
+def stage(question: Question) -> str:
     """At which exchange a question comes; what rides along does not count."""
-    if plan.kind != "agree":
+    if question.kind != "agree":
         return "vector"
-    tags = [tag_of(blob) for blob in plan.secure]
+    tags = [tag_of(blob) for blob in question.secure]
     if Survivors.TAG in tags:
         return "confirm"
     inside = {
         tag_of(item)
-        for blob in plan.secure
+        for blob in question.secure
         if tag_of(blob) == Bundle.TAG
         for item in Bundle.decode(blob).items
     }
@@ -99,10 +102,10 @@ class Hospital:
     worked: int = 0
     adverts: list[Advert] = field(default_factory=list)
 
-    def answer(self, plan: Question) -> Reply:
-        """As a hospital's desk does it: a refusal becomes a sentence."""
+    def answer(self, question: Question) -> Reply:
+        """As a hospital's worker does it: a refusal becomes a sentence."""
         try:
-            reply = self._answer(plan)
+            reply = self._answer(question)
         except ConsiliumError as error:
             accused = getattr(error, "accused", "")
             reply = Reply(
@@ -114,17 +117,17 @@ class Hospital:
         self.adverts += [Advert.decode(blob) for blob in reply.secure if tag_of(blob) == Advert.TAG]
         return reply
 
-    def _answer(self, plan: Question) -> Reply:
-        if plan.kind == "agree":
-            answers, refused = agreed(self.party, plan.secure)
+    def _answer(self, question: Question) -> Reply:
+        if question.kind == "agree":
+            answers, refused = agreed(self.party, question.secure)
             return Reply(
                 self.name,
                 "agree",
-                values={"refused": [one.to_json() for one in refused]} if refused else {},
+                values={"refused": [reason.to_json() for reason in refused]} if refused else {},
                 secure=answers,
             )
         sealing = self.party.prepare(
-            plan.secure, lambda cohort, total: order(self.study, plan, cohort, total)
+            question.secure, lambda cohort, total: spec_for(self.study, question, cohort, total)
         )
         self.worked += 1
         share = self.weight / max(sealing.spec.total, 1)
@@ -134,15 +137,15 @@ class Hospital:
             | self.lanes
         )
         lanes = {lane: lanes[lane] for lane in sealing.spec.lanes}
-        values = self.change if plan.kind == "train" else np.empty(0, np.float32)
-        vector, said = self.party.seal(sealing, values, share, lanes)
+        values = self.change if question.kind == "train" else np.empty(0, np.float32)
+        vector, messages = self.party.seal(sealing, values, share, lanes)
         return Reply(
             self.name,
-            plan.kind,
-            plan.round,
+            question.kind,
+            question.round,
             values={"from": self.name, **self.clear},
             delta=vector,
-            secure=said,
+            secure=messages,
         )
 
 
@@ -153,22 +156,22 @@ def agreed(
     return party.agree(messages), party.refused
 
 
-def order(about: Study, plan: Question, cohort: int, total: int) -> SumSpec:
+def spec_for(study_: Study, question: Question, cohort: int, total: int) -> SumSpec:
     """What a question calls for."""
     metrics = (
-        tuple(networks.task(about).higher_is_better)
-        if plan.kind == "evaluate" and about.name != "null"
+        tuple(networks.task(study_).higher_is_better)
+        if question.kind == "evaluate" and study_.name != "null"
         else ()
     )
-    part = str(plan.settings.get("part", ""))
+    part = str(question.settings.get("part", ""))
     return sum_specs.specify(
-        about,
-        plan.kind,
+        study_,
+        question.kind,
         cohort,
-        number=plan.round,
+        number=question.round,
         part=part,
-        model=plan.model,
-        layout=plan.layout,
+        model=question.model,
+        layout=question.layout,
         total=total,
         metrics=metrics,
     )
@@ -184,7 +187,7 @@ class World:
         folder: for the hospitals' states.
         count: number of hospitals.
         size: length of the vectors.
-        about: the study; else one that trains nothing.
+        own_study: the study; else one that trains nothing.
         keys: the hospitals' Ed25519 keys.
         digest: that of the roster.
         section: settings of the study's secure aggregation.
@@ -195,12 +198,12 @@ class World:
         folder: Path,
         count: int = 5,
         size: int = 7,
-        about: Study | None = None,
+        own_study: Study | None = None,
         keys: Mapping[str, bytes] | None = None,
         digest: bytes = ROSTER,
         **section: Any,
     ) -> None:
-        self.study, self.folder, self.digest = about or study(**section), folder, digest
+        self.study, self.folder, self.digest = own_study or study(**section), folder, digest
         self.names = tuple(f"h{i:02}" for i in range(1, count + 1))
         self.keys = dict(
             keys or {name: hashlib.sha256(name.encode()).digest() for name in self.names}
@@ -223,7 +226,7 @@ class World:
         self.trouble: dict[tuple[str, str], Trouble] = {}
         self.away: set[tuple[str, str]] = set()
         self.traffic = Traffic()
-        self.asked: list[dict[str, str]] = []
+        self.exchanges: list[dict[str, str]] = []
         nodes = {name: i for i, name in enumerate(self.names, 1)}
         self._sites = {node: name for name, node in nodes.items()}
         self.membership = Membership("consortium", "run", {"a": "roster"}, digest, self.public)
@@ -248,21 +251,24 @@ class World:
         self.hospitals[name].party = self.party(name)
 
     def ask(
-        self, plans: Mapping[int, Question], deadline: float | None = None
+        self, questions: Mapping[int, Question], deadline: float | None = None
     ) -> Iterator[tuple[int, Reply]]:
         """The transport."""
         assert deadline and deadline > 0
-        self.asked.append({self._sites[node]: stage(plan) for node, plan in plans.items()})
-        for node, sent in plans.items():
-            hospital, plan = (
-                self.hospitals[self._sites[node]],
-                envelopes.read_question(envelopes.write_question(sent)),
-            )
-            if (stage(plan), hospital.name) in self.away:
-                yield node, silence(plan)
+        self.exchanges.append(
+            {self._sites[node]: stage(question) for node, question in questions.items()}
+        )
+        for node, outgoing in questions.items():
+            hospital = self.hospitals[self._sites[node]]
+            question = envelopes.read_question(envelopes.write_question(outgoing))
+            if (stage(question), hospital.name) in self.away:
+                yield node, silence(question)
                 continue
-            reply, trouble = hospital.answer(plan), self.trouble.get((stage(plan), hospital.name))
-            reply = reply if trouble is None else trouble(hospital, plan, reply)
+            reply, trouble = (
+                hospital.answer(question),
+                self.trouble.get((stage(question), hospital.name)),
+            )
+            reply = reply if trouble is None else trouble(hospital, question, reply)
             replies = [
                 reply if reply.silent else envelopes.read_reply(envelopes.write_reply(reply))
             ]
@@ -283,41 +289,50 @@ class World:
         """The next secure sum."""
         self.round = number or self.round + 1
         model = np.full(self.size, self.round, np.float32) if kind != "tally" else None
-        plan = Question(kind, {"a": "study"}, self.round, "layout", model)
+        question = Question(kind, {"a": "study"}, self.round, "layout", model)
         total = self.total if kind == "train" else 0
         return self.sums.collect(
-            plan, lambda n: order(self.study, plan, n, total), cohort or self.names, say, 9.0
+            question,
+            lambda n: spec_for(self.study, question, n, total),
+            cohort or self.names,
+            say,
+            9.0,
         )
 
-    def check(self, found: Sum, *without: str) -> None:
+    def check(self, opened: Sum, *without: str) -> None:
         """Whether a sum is exactly that of all hospitals but some.
 
         Weights to the last one, values to half a unit each.
         """
-        assert found.survivors == tuple(name for name in self.names if name not in without)
-        there = [self.hospitals[name] for name in found.survivors]
-        weight = sum(h.weight for h in there)
-        assert found.lanes["weight"] == weight and found.lanes["steps"] == len(there)
-        assert abs(found.lanes["loss"] - sum(h.weight**2 for h in there) / self.total / 100) < 1e-6
-        expected = np.average(
-            [h.change.astype(np.float64) for h in there], axis=0, weights=[h.weight for h in there]
+        assert opened.survivors == tuple(name for name in self.names if name not in without)
+        hospitals = [self.hospitals[name] for name in opened.survivors]
+        weight = sum(h.weight for h in hospitals)
+        assert opened.lanes["weight"] == weight and opened.lanes["steps"] == len(hospitals)
+        assert (
+            abs(opened.lanes["loss"] - sum(h.weight**2 for h in hospitals) / self.total / 100)
+            < 1e-6
         )
-        mean = found.added.mean(weight)
+        expected = np.average(
+            [h.change.astype(np.float64) for h in hospitals],
+            axis=0,
+            weights=[h.weight for h in hospitals],
+        )
+        mean = opened.vectors.mean(weight)
         assert mean.dtype == np.float32 and float(np.abs(mean - expected).max(initial=0.0)) < 1e-6
-        assert {name: values["from"] for name, values in found.values.items()} == {
-            name: name for name in found.survivors
+        assert {name: values["from"] for name, values in opened.values.items()} == {
+            name: name for name in opened.survivors
         }
 
 
-def silence(plan: Question) -> Reply:
+def silence(question: Question) -> Reply:
     """What the transport says where nothing came."""
-    return Reply("", plan.kind, fault="No answer before the deadline.", silent=True)
+    return Reply("", question.kind, fault="No answer before the deadline.", silent=True)
 
 
 def bent(kind: type[M], change: Callable[[Hospital, M], M]) -> Trouble:
     """A hospital that says one kind of message otherwise than it should."""
 
-    def trouble(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+    def trouble(hospital: Hospital, question: Question, reply: Reply) -> Reply:
         secure = (
             change(hospital, kind.decode(b)).encode() if tag_of(b) == kind.TAG else b
             for b in reply.secure
@@ -327,7 +342,7 @@ def bent(kind: type[M], change: Callable[[Hospital, M], M]) -> Trouble:
     return trouble
 
 
-def forged(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+def forged(hospital: Hospital, question: Question, reply: Reply) -> Reply:
     """Every signature is that of another key."""
     return replace(reply, secure=tuple(_forged(blob) for blob in reply.secure))
 
@@ -345,8 +360,8 @@ def once(trouble: Trouble) -> Trouble:
     """Only the first time."""
     happened: list[Question] = []
 
-    def one(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        happened.append(plan)
-        return trouble(hospital, plan, reply) if len(happened) == 1 else reply
+    def first_only(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+        happened.append(question)
+        return trouble(hospital, question, reply) if len(happened) == 1 else reply
 
-    return one
+    return first_only

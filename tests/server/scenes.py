@@ -27,13 +27,13 @@ VOID = "The sum cannot be opened: 3 hospitals are left; 4 are needed."
 
 def study(masked: bool, rounds: int = 8, **section: Any) -> Study:
     """A small segmentation study."""
-    named = {"task": {"name": "segmentation", "classes": ["lesion"]}, "model": {"name": "unet"}}
+    parts = {"task": {"name": "segmentation", "classes": ["lesion"]}, "model": {"name": "unet"}}
     table = {
         "name": "Lesions",
         "description": "Outlines of lesions at five hospitals.",
         "federation": {"rounds": rounds},
     }
-    return studies.parse({**table, **named, "secure_aggregation": {"enabled": masked, **section}})
+    return studies.parse({**table, **parts, "secure_aggregation": {"enabled": masked, **section}})
 
 
 def counts(site: str) -> dict[str, int]:
@@ -71,13 +71,13 @@ def record(
     void: str = "",
 ) -> RoundRecord:
     """A round as the server records it."""
-    there = [s for s in SITES if s not in dropped]
-    loss = {s: LOSS[s] + 1 / number for s in there}
-    known = {} if void else {s: v for s, v in loss.items() if s in shared}
-    weight = sum(COUNTS[s] for s in there)
-    told = {
+    survivors = [s for s in SITES if s not in dropped]
+    loss = {s: LOSS[s] + 1 / number for s in survivors}
+    own_losses = {} if void else {s: v for s, v in loss.items() if s in shared}
+    weight = sum(COUNTS[s] for s in survivors)
+    secure = {
         "cohort": len(SITES),
-        "survivors": len(there),
+        "survivors": len(survivors),
         "dropped": list(dropped),
         "attempts": attempts,
         "exchanges": 3 + 2 * (attempts - 1),
@@ -86,13 +86,13 @@ def record(
         number,
         9.4 + number % 3,
         0.0 if void else 7.1,
-        () if void else tuple(there),
+        () if void else tuple(survivors),
         tuple({"site": s, "reason": "It did not answer in time."} for s in dropped),
-        known,
-        {s: float(COUNTS[s]) for s in known},
+        own_losses,
+        {s: float(COUNTS[s]) for s in own_losses},
         {"up": 38_000_000, "down": 38_400_000},
         mean_loss=None if void else sum(v * COUNTS[s] for s, v in loss.items()) / weight,
-        secure=told if masked and not void else None,
+        secure=secure if masked and not void else None,
         void=void,
     )
 
@@ -104,13 +104,13 @@ def scores(shared: Sequence[str], shift: float = 0.0) -> Scores:
     """
     value = {s: {"dice": DICE[s] + shift, "hd95": 9.1 - 4 * DICE[s]} for s in SITES}
     every = {key: sum(v[key] for v in value.values()) / len(SITES) for key in ("dice", "hd95")}
-    found = Scores(sites={s: dict(value[s]) for s in shared})
-    found.intervals = {
+    results = Scores(sites={s: dict(value[s]) for s in shared})
+    results.intervals = {
         s: {"dice": [value[s]["dice"] - 0.012, value[s]["dice"] + 0.011]} for s in shared
     }
     if len(shared) < len(SITES):
-        found.means, found.summed = dict(every), len(SITES)
-    return found
+        results.means, results.summed = dict(every), len(SITES)
+    return results
 
 
 def finish(
@@ -137,11 +137,11 @@ def finish(
             trouble = {"void": VOID}
         validation = scores(shared, -0.3 / number) if number % 2 == 0 else None
         run.add(record(number, shared, masked, **trouble), 1e-3, validation)
-    found = {"federated": scores(shared)}
+    results = {"federated": scores(shared)}
     if compare:
-        found |= {"local": scores(shared, -0.05), "pooled": scores(shared, 0.01)}
+        results |= {"local": scores(shared, -0.05), "pooled": scores(shared, 0.01)}
         for name in ("local", "pooled"):  # never masked: only those who share are known
-            found[name].means, found[name].summed = {}, 0
+            results[name].means, results[name].summed = {}, 0
     more = {
         "compute": {"device": "cpu"},
         "engine": "inline" if compare else "deployment",
@@ -149,7 +149,7 @@ def finish(
     }
     traffic = {"up": 304_000_000, "down": 307_000_000}
     content = report.assemble(
-        study_, "finished", roster(shared, masked), run.rounds, found, None, 91.5, traffic, more
+        study_, "finished", roster(shared, masked), run.rounds, results, None, 91.5, traffic, more
     )
     run.finish(content, [])
     lines = [json.loads(line) for line in (folder / "rounds.jsonl").read_text("utf-8").splitlines()]

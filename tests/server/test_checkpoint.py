@@ -54,7 +54,7 @@ def saved(folder: Path, rounds: int = 7, **model: object) -> Saved:
     study = studies.read(small.study(folder / "study.toml", **({"model": model} if model else {})))
     net = networks.build(study)
     memory = {"m": networks.pack(net) * np.float32(rounds), "count": np.array([rounds], np.float32)}
-    more = {
+    keywords = {
         "heads": {"north": {"size": 3}},
         "roster": ROSTER,
         "total": 9,
@@ -62,7 +62,12 @@ def saved(folder: Path, rounds: int = 7, **model: object) -> Saved:
         "threads": 3,
     }
     return Saved(
-        study, networks.layout(net), networks.pack(net) + np.float32(rounds), rounds, memory, **more
+        study,
+        networks.layout(net),
+        networks.pack(net) + np.float32(rounds),
+        rounds,
+        memory,
+        **keywords,
     )  # type: ignore[arg-type]
 
 
@@ -72,16 +77,18 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def same(one: Saved, two: Saved) -> bool:
-    plain = all(
-        getattr(one, name) == getattr(two, name)
+def equal(first: Saved, second: Saved) -> bool:
+    values_equal = all(
+        getattr(first, name) == getattr(second, name)
         for name in ("study", "layout", "rounds", "counted", "heads", "roster", "total", "sums")
     )
-    arrays = np.array_equal(one.model, two.model) and one.memory.keys() == two.memory.keys()
+    arrays = (
+        np.array_equal(first.model, second.model) and first.memory.keys() == second.memory.keys()
+    )
     return (
-        plain
+        values_equal
         and arrays
-        and all(np.array_equal(one.memory[key], two.memory[key]) for key in one.memory)
+        and all(np.array_equal(first.memory[key], second.memory[key]) for key in first.memory)
     )
 
 
@@ -93,8 +100,8 @@ def test_there_and_back(run: Path) -> None:
         and np.array_equal(vector, expected.model)
         and study == expected.study
     )
-    about = json.loads((run / "model" / "model.json").read_text())
-    assert (about["rounds"], about["threads"]) == (7, 3)
+    description = json.loads((run / "model" / "model.json").read_text())
+    assert (description["rounds"], description["threads"]) == (7, 3)
     assert sorted(p.name for p in (run / "model").iterdir()) == [
         "model.json",
         "weights.safetensors",
@@ -102,7 +109,7 @@ def test_there_and_back(run: Path) -> None:
 
 
 def test_everything_that_a_federation_needs_comes_back(run: Path) -> None:
-    assert same(checkpoint.load_state(run), saved(run))
+    assert equal(checkpoint.load_state(run), saved(run))
     assert checkpoint.load_state(run).threads == 3
 
 
@@ -119,11 +126,11 @@ def test_counters_come_back_and_stand_in_the_weights(tmp_path: Path) -> None:
 
 
 def test_the_weights_are_written_once(run: Path) -> None:
-    one, two = (
+    first, second = (
         run / "model" / "weights.safetensors",
         run / "checkpoints" / "round-000007" / "weights.safetensors",
     )
-    assert one.stat().st_ino == two.stat().st_ino
+    assert first.stat().st_ino == second.stat().st_ino
 
 
 def test_a_disk_without_second_names_gets_a_copy(
@@ -139,22 +146,22 @@ def test_a_disk_without_second_names_gets_a_copy(
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_people_may_read_what_their_umask_lets_them(tmp_path: Path, mask: int, mode: int) -> None:
-    before = os.umask(mask)
+    umask = os.umask(mask)
     try:
         checkpoint.save(tmp_path, saved(tmp_path))
         checkpoint.write_json(tmp_path / "report.json", {})
     finally:
-        os.umask(before)
-    made = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "study.toml"]
-    assert {path.name for path in made} >= {
+        os.umask(umask)
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "study.toml"]
+    assert {path.name for path in written} >= {
         "weights.safetensors",
         "model.json",
         "report.json",
         "state.json",
     }
     assert {
-        path.relative_to(tmp_path).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in made
-    } == dict.fromkeys([path.relative_to(tmp_path).as_posix() for path in made], mode)
+        path.relative_to(tmp_path).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in written
+    } == dict.fromkeys([path.relative_to(tmp_path).as_posix() for path in written], mode)
 
 
 def test_the_newest_two_stay(tmp_path: Path) -> None:
@@ -197,9 +204,9 @@ def test_a_damaged_newest_is_named_and_passed_over(
     for rounds in (1, 2):
         checkpoint.save(tmp_path, saved(tmp_path, rounds))
     spoil(tmp_path / "checkpoints" / "round-000002" / name)
-    told: list[str] = []
-    assert same(checkpoint.load_state(tmp_path, told.append), saved(tmp_path, 1))
-    [line] = told
+    lines: list[str] = []
+    assert equal(checkpoint.load_state(tmp_path, lines.append), saved(tmp_path, 1))
+    [line] = lines
     assert "checkpoints/round-000002 is damaged" in line and name in line
 
 
@@ -243,8 +250,8 @@ def test_a_memory_in_another_order_of_axes_comes_back_equal(tmp_path: Path) -> N
     checkpoint.save(
         tmp_path, replace(saved(tmp_path), memory={"m": turned, "none": np.zeros(0, np.float32)})
     )
-    found = checkpoint.load_state(tmp_path).memory
-    assert np.array_equal(found["m"], turned) and found["none"].shape == (0,)
+    memory = checkpoint.load_state(tmp_path).memory
+    assert np.array_equal(memory["m"], turned) and memory["none"].shape == (0,)
 
 
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
@@ -264,7 +271,8 @@ def test_weights_of_another_round_are_refused(run: Path, tmp_path: Path) -> None
     )
     with pytest.raises(
         InputError,
-        match=r"is not the file that model.json was written for \(its SHA-256 differs\); take both from one run",
+        match=r"is not the file that model.json was written for \(its SHA-256 differs\); "
+        "take both from one run",
     ):
         checkpoint.load(run / "model")
 
@@ -285,9 +293,9 @@ def test_a_model_put_there_while_it_is_read_is_read_anew(
 
 def _older(folder: Path) -> None:
     """As models were written before they held the digest of their weights."""
-    about = json.loads((folder / "model.json").read_text())
-    del about["weights_sha256"], about["threads"]
-    (folder / "model.json").write_text(json.dumps(about))
+    description = json.loads((folder / "model.json").read_text())
+    del description["weights_sha256"], description["threads"]
+    (folder / "model.json").write_text(json.dumps(description))
 
 
 def test_an_older_model_still_loads(run: Path) -> None:
@@ -315,15 +323,17 @@ def test_a_new_run_clears_what_is_of_a_run_and_nothing_else(run: Path) -> None:
     ):
         path.write_text("x")
     checkpoint.clear(run)
-    left = sorted(path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file())
-    assert left == ["checkpoints/mine", "checkpoints/round-mine", "model/notes", "study.toml"]
+    remaining = sorted(
+        path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()
+    )
+    assert remaining == ["checkpoints/mine", "checkpoints/round-mine", "model/notes", "study.toml"]
 
 
 STEPS = ("fsync", "rename", "replace", "link")
 
 
 def _crashing(patch: pytest.MonkeyPatch, at: int, after: bool) -> None:
-    """Of the calls of the system that matter, the one of number ``at`` raises, before or after it was done."""
+    """One call of the system that matters raises: that of number ``at``, done before or not."""
     count = itertools.count(1)
     for name in STEPS:
         patch.setattr(os, name, functools.partial(_step, getattr(os, name), count, at, after))
@@ -334,13 +344,13 @@ def _step(
     count: Iterator[int],
     at: int,
     after: bool,
-    *given: object,
-    **more: object,
+    *arguments: object,
+    **keywords: object,
 ) -> object:
     crashes = next(count) == at
     if crashes and not after:
         raise KeyboardInterrupt
-    result = honest(*given, **more)
+    result = honest(*arguments, **keywords)
     if crashes:
         raise KeyboardInterrupt
     return result
@@ -353,14 +363,14 @@ def test_a_crash_at_any_step_leaves_a_whole_state_and_a_whole_model(
 ) -> None:
     """No step may have been the one on which everything hung."""
     if not exchange:
-        monkeypatch.setattr(atomic_folder, "_exchanged", lambda one, two: False)
+        monkeypatch.setattr(atomic_folder, "_exchanged", lambda first, second: False)
     states = [saved(tmp_path, rounds) for rounds in (1, 2)]
     for at in itertools.count(1):
         run = tmp_path / f"run{at}"
         checkpoint.save(run, states[0])
         crashed = _saved_until(run, states[1], monkeypatch, at, after)
-        found, model = checkpoint.load_state(run), checkpoint.load(run / "model")[2]
-        assert same(found, states[found.rounds - 1])
+        state, model = checkpoint.load_state(run), checkpoint.load(run / "model")[2]
+        assert equal(state, states[state.rounds - 1])
         assert any(np.array_equal(model, state.model) for state in states)
         checkpoint.save(run, states[1])  # the next one mends whatever was left
         assert np.array_equal(checkpoint.load(run / "model")[2], states[1].model)
@@ -394,14 +404,14 @@ def test_a_state_loads_after_every_kill(tmp_path: Path) -> None:
     rounds, pauses, states = 0, random.Random(5), [saved(tmp_path, n) for n in (0, 1)]
     for _ in range(_KILLS):
         rounds = _killed(tmp_path, rounds, pauses.uniform(0.0, 0.03), states)
-        found, model = checkpoint.load_state(tmp_path), checkpoint.load(tmp_path / "model")[2]
-        assert found.rounds >= rounds and same(
-            found, replace(states[found.rounds % 2], rounds=found.rounds)
+        state, model = checkpoint.load_state(tmp_path), checkpoint.load(tmp_path / "model")[2]
+        assert state.rounds >= rounds and equal(
+            state, replace(states[state.rounds % 2], rounds=state.rounds)
         )
-        about = json.loads((tmp_path / "model" / "model.json").read_text())
-        assert found.rounds - 1 <= about["rounds"] <= found.rounds
-        assert np.array_equal(model, states[about["rounds"] % 2].model)
-        rounds = found.rounds
+        description = json.loads((tmp_path / "model" / "model.json").read_text())
+        assert state.rounds - 1 <= description["rounds"] <= state.rounds
+        assert np.array_equal(model, states[description["rounds"] % 2].model)
+        rounds = state.rounds
     assert rounds > _KILLS
 
 
@@ -411,17 +421,17 @@ def _killed(run: Path, rounds: int, pause: float, states: list[Saved]) -> int:
     The newest one announced.
     """
     context = get_context("fork")
-    here, there = context.Pipe(duplex=False)
-    child = context.Process(target=_save_on, args=(run, rounds, states, there))
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_save_on, args=(run, rounds, states, sender))
     child.start()
-    there.close()
-    announced = [here.recv()]
-    here.poll(pause) and announced.append(here.recv())
+    sender.close()
+    announced = [receiver.recv()]
+    receiver.poll(pause) and announced.append(receiver.recv())
     os.kill(child.pid or 0, signal.SIGKILL)
     child.join(patient(30))
     with contextlib.suppress(EOFError):
         while True:
-            announced.append(here.recv())
+            announced.append(receiver.recv())
     return int(announced[-1])
 
 
@@ -437,11 +447,11 @@ def test_a_run_with_a_strategy_that_remembers_keeps_all_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     """Hospitals, training and rounds are real; what is kept is what was in memory, bit for bit."""
-    made: list[Federation] = []
+    federations: list[Federation] = []
 
-    def run(federation: Federation, *more: Any) -> Iterator[RoundRecord]:
-        made.append(federation)
-        return honest(federation, *more)
+    def run(federation: Federation, *arguments: Any) -> Iterator[RoundRecord]:
+        federations.append(federation)
+        return honest(federation, *arguments)
 
     monkeypatch.setattr("server.rounds.run", run)
     study = small.study(
@@ -451,23 +461,23 @@ def test_a_run_with_a_strategy_that_remembers_keeps_all_of_it(
     simulate(
         study, small.federation(tmp_path / "sites"), tmp_path / "run", device="cpu", quiet=True
     )
-    [federation] = made
-    found = checkpoint.load_state(tmp_path / "run")
-    assert found.rounds == 2 and found.memory.keys() == federation.memory.keys() >= {"m"}
+    [federation] = federations
+    state = checkpoint.load_state(tmp_path / "run")
+    assert state.rounds == 2 and state.memory.keys() == federation.memory.keys() >= {"m"}
     for name, values in federation.memory.items():
         assert (
-            found.memory[name].dtype == values.dtype
-            and found.memory[name].tobytes() == values.tobytes()
+            state.memory[name].dtype == values.dtype
+            and state.memory[name].tobytes() == values.tobytes()
             and values.any()
         )
-    assert found.model.tobytes() == federation.model.tobytes()
-    assert [m.site for m in found.roster.members] == [
+    assert state.model.tobytes() == federation.model.tobytes()
+    assert [m.site for m in state.roster.members] == [
         "site0",
         "site1",
-    ] and found.roster.members == tuple(federation.members)
+    ] and state.roster.members == tuple(federation.members)
     assert checkpoint.load(tmp_path / "run" / "model")[2].tobytes() == federation.model.tobytes()
     assert (
-        found.threads
+        state.threads
         == networks.threads()
         == json.loads((tmp_path / "run" / "model" / "model.json").read_text())["threads"]
     )
@@ -491,16 +501,21 @@ def test_a_federation_that_goes_on_from_a_checkpoint_gets_the_same_bits(tmp_path
     checkpoint.save(
         tmp_path, replace(state, model=broken.model, memory=broken.memory, rounds=2, roster=roster)
     )
-    again = checkpoint.load_state(tmp_path)
-    assert again.roster == roster
+    loaded = checkpoint.load_state(tmp_path)
+    assert loaded.roster == roster
     resumed = Federation(
-        again.study, again.layout, again.model, again.roster.members, again.rounds, again.memory
+        loaded.study,
+        loaded.layout,
+        loaded.model,
+        loaded.roster.members,
+        loaded.rounds,
+        loaded.memory,
     )
     one_round(resumed, Transport(InlineGrid(null.client(), 3)), lambda *_: None)
     assert resumed.model.tobytes() == straight.model.tobytes() != broken.model.tobytes()
     assert resumed.memory["m"].tobytes() == straight.memory["m"].tobytes()
     forgotten = Federation(
-        again.study, again.layout, again.model, again.roster.members, again.rounds
+        loaded.study, loaded.layout, loaded.model, loaded.roster.members, loaded.rounds
     )
     one_round(forgotten, Transport(InlineGrid(null.client(), 3)), lambda *_: None)
     assert forgotten.model.tobytes() != straight.model.tobytes()  # so the memory was needed

@@ -32,15 +32,15 @@ def study() -> Study:
     return studies.parse({**small.TABLE, "secure_aggregation": {"enabled": True}})
 
 
-def world(folder: Path, study: Study, count: int = 4) -> World:
-    made = World(folder, count, about=study)
-    for i, hospital in enumerate(made.hospitals.values()):
+def make_world(folder: Path, study: Study, count: int = 4) -> World:
+    world = World(folder, count, own_study=study)
+    for i, hospital in enumerate(world.hospitals.values()):
         hospital.lanes = {"images": 10, "patients": 5, "dice": 0.5 + i / 10, "hd95": 1.0 + i}
-    return made
+    return world
 
 
 def score(
-    made: World,
+    world: World,
     study: Study,
     members: list[Member] | None = None,
     model: Any = MODEL,
@@ -48,15 +48,15 @@ def score(
     number: int = 0,
 ) -> Scores:
     return evaluate.score(
-        made, study, LAYOUT, model, members or made.members(), {"part": part}, number, made.sums
+        world, study, LAYOUT, model, members or world.members(), {"part": part}, number, world.sums
     )  # type: ignore[arg-type]
 
 
 def test_where_hospitals_keep_their_metrics_means_come_from_one_sum(
     tmp_path: Path, study: Study
 ) -> None:
-    made = world(tmp_path, study)
-    scores = score(made, study)
+    world = make_world(tmp_path, study)
+    scores = score(world, study)
     assert scores.means["dice"] == pytest.approx(0.65, abs=1e-8) and scores.means[
         "hd95"
     ] == pytest.approx(2.5, abs=1e-8)
@@ -71,9 +71,9 @@ def test_where_hospitals_keep_their_metrics_means_come_from_one_sum(
 
 
 def test_a_metric_is_the_mean_over_those_where_it_is_defined(tmp_path: Path, study: Study) -> None:
-    made = world(tmp_path, study)
-    made.hospitals["h01"].lanes |= {"defined hd95": 0, "hd95": 0.0}
-    scores = score(made, study)
+    world = make_world(tmp_path, study)
+    world.hospitals["h01"].lanes |= {"defined hd95": 0, "hd95": 0.0}
+    scores = score(world, study)
     assert scores.means["hd95"] == pytest.approx((2 + 3 + 4) / 3, abs=1e-8)
 
 
@@ -81,25 +81,25 @@ def test_a_metric_is_the_mean_over_those_where_it_is_defined(tmp_path: Path, stu
 def test_a_metric_that_is_defined_at_too_few_is_no_mean(
     tmp_path: Path, study: Study, defined: int
 ) -> None:
-    made = world(tmp_path, study)
-    for name in made.names[defined:]:
-        made.hospitals[name].lanes |= {"defined hd95": 0, "hd95": 0.0}
-    scores = score(made, study)
+    world = make_world(tmp_path, study)
+    for name in world.names[defined:]:
+        world.hospitals[name].lanes |= {"defined hd95": 0, "hd95": 0.0}
+    scores = score(world, study)
     assert scores.means["hd95"] is None and scores.means["dice"] is not None
 
 
 def test_who_may_tell_tells_besides(tmp_path: Path, study: Study) -> None:
-    made = world(tmp_path, study)
-    made.hospitals["h02"].clear = {
+    world = make_world(tmp_path, study)
+    world.hospitals["h02"].clear = {
         "metrics": {"dice": 0.6},
         "images": 10,
         "compute": {"device": "cpu"},
     }
-    made.hospitals["h03"].clear = {
+    world.hospitals["h03"].clear = {
         "compute": {"threads": 2, "note": say("compute.study").to_json()}
     }
-    members = [replace(m, tells_metrics=m.site == "h02") for m in made.members()]
-    scores = score(made, study, members)
+    members = [replace(m, tells_metrics=m.site == "h02") for m in world.members()]
+    scores = score(world, study, members)
     assert (
         scores.sites == {"h02": {"dice": 0.6}}
         and scores.images == {"h02": 10}
@@ -116,11 +116,11 @@ def test_who_may_tell_tells_besides(tmp_path: Path, study: Study) -> None:
 def test_a_hospital_that_fails_is_named_and_the_mean_is_over_the_others(
     tmp_path: Path, study: Study
 ) -> None:
-    made = world(tmp_path, study)
-    made.hospitals["h04"].study = replace(
+    world = make_world(tmp_path, study)
+    world.hospitals["h04"].study = replace(
         study, federation=replace(study.federation, largest_change=1.0)
     )
-    scores = score(made, study)
+    scores = score(world, study)
     assert scores.hospitals == 3 and scores.means["dice"] == pytest.approx(0.6, abs=1e-8)
     assert (
         list(scores.faults) == ["h04"] and "differs from the signed study's" in scores.faults["h04"]
@@ -128,11 +128,11 @@ def test_a_hospital_that_fails_is_named_and_the_mean_is_over_the_others(
 
 
 def test_too_few_are_no_scores_and_no_end_of_the_run(tmp_path: Path, study: Study) -> None:
-    made = world(tmp_path, study, 3)
-    made.trouble["vector", "h01"] = lambda hospital, plan, reply: Reply(
+    world = make_world(tmp_path, study, 3)
+    world.trouble["vector", "h01"] = lambda hospital, question, reply: Reply(
         "h01", "evaluate", sentence=DISK
     )
-    scores = score(made, study)
+    scores = score(world, study)
     assert (
         scores.mean() == {}
         and scores.hospitals == 0
@@ -144,16 +144,16 @@ def test_too_few_are_no_scores_and_no_end_of_the_run(tmp_path: Path, study: Stud
 def test_one_model_is_scored_once_on_a_part_and_again_where_the_model_moved(
     tmp_path: Path, study: Study
 ) -> None:
-    made = world(tmp_path, study)
-    assert score(made, study, part="validation", number=1).hospitals == 4
-    again = score(made, study, part="validation", number=2)
-    assert again.hospitals == 0 and "evaluate in round 1 was" not in str(again.faults)
+    world = make_world(tmp_path, study)
+    assert score(world, study, part="validation", number=1).hospitals == 4
+    repeated = score(world, study, part="validation", number=2)
+    assert repeated.hospitals == 0 and "evaluate in round 1 was" not in str(repeated.faults)
     assert all(
         "A secure sum for evaluate in round 2 was opened before" in fault
-        for fault in again.faults.values()
+        for fault in repeated.faults.values()
     )
-    assert score(made, study, part="validation", number=3, model=MODEL * 2).hospitals == 4
-    assert score(made, study, part="test").hospitals == 4
+    assert score(world, study, part="validation", number=3, model=MODEL * 2).hospitals == 4
+    assert score(world, study, part="test").hospitals == 4
 
 
 class Plain:
@@ -163,9 +163,9 @@ class Plain:
         self._values = values
 
     def ask(
-        self, plans: Mapping[int, Question], deadline: float | None = None
+        self, questions: Mapping[int, Question], deadline: float | None = None
     ) -> Iterator[tuple[int, Reply]]:
-        for node in plans:
+        for node in questions:
             yield node, Reply(f"h{node:02}", "evaluate", values=self._values[node])
 
 
@@ -179,7 +179,8 @@ GOOD = {
 
 def plain(study: Study, values: Mapping[int, Any]) -> Scores:
     members = [Member(node, f"h{node:02}", {}) for node in values]
-    return evaluate.score(Plain(values), study, LAYOUT, MODEL, members, {"part": "test"})  # type: ignore[arg-type]
+    transport: Any = Plain(values)
+    return evaluate.score(transport, study, LAYOUT, MODEL, members, {"part": "test"})
 
 
 def test_in_clear_every_hospital_is_told_apart(study: Study) -> None:
@@ -222,19 +223,19 @@ def test_nonsense_beside_the_metrics_does_not_end_the_run(
 def test_nonsense_beside_a_masked_vector_does_not_end_the_run(
     tmp_path: Path, study: Study, value: object
 ) -> None:
-    made = world(tmp_path, study)
-    made.hospitals["h02"].clear = {"compute": value}
-    assert score(made, study).hospitals == 4
+    world = make_world(tmp_path, study)
+    world.hospitals["h02"].clear = {"compute": value}
+    assert score(world, study).hospitals == 4
 
 
 def test_how_a_hospital_computes_is_told_in_a_sentence_of_the_table() -> None:
     gpu = say("compute.gpu")
-    assert evaluate._compute({"device": "CPU", "note": gpu.to_json()}) == {
+    assert evaluate._computer({"device": "CPU", "note": gpu.to_json()}) == {
         "device": "CPU",
         "note": gpu.render(),
     }
-    assert evaluate._compute({"note": "Smith, Anna"}) == {"note": say("message.unknown").render()}
+    assert evaluate._computer({"note": "Smith, Anna"}) == {"note": say("message.unknown").render()}
     assert (
-        evaluate._compute({"device": "CPU", "note": None}) == {"device": "CPU"}
-        and evaluate._compute("Smith") == {}
+        evaluate._computer({"device": "CPU", "note": None}) == {"device": "CPU"}
+        and evaluate._computer("Smith") == {}
     )

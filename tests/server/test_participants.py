@@ -33,7 +33,7 @@ COUNTS = {
     "train_patients": 12,
     "left_out": 0,
 }
-Said = Mapping[int, Reply]
+Replies = Mapping[int, Reply]
 
 
 def reply(site: str, fault: Sentence | None = None, **change: Any) -> Reply:
@@ -41,19 +41,19 @@ def reply(site: str, fault: Sentence | None = None, **change: Any) -> Reply:
 
 
 class Grid(InlineGrid):
-    """Hospitals that say what they are given to say, under the names that they were enrolled with."""
+    """Hospitals that give prepared answers, under the names that they were enrolled with."""
 
-    def __init__(self, said: Said, enrolled: Mapping[int, str] | None = None) -> None:
+    def __init__(self, replies: Replies, enrolled: Mapping[int, str] | None = None) -> None:
         client = ClientApp()
 
         @client.query()
         def join(message: Message, context: Context) -> Message:
             return Message(
-                flower_records.pack(envelopes.write_reply(said[context.node_id]), shared=True),
+                flower_records.pack(envelopes.write_reply(replies[context.node_id]), shared=True),
                 reply_to=message,
             )
 
-        super().__init__(client, len(said))
+        super().__init__(client, len(replies))
         self._enrolled = enrolled or {}
 
     def names(self) -> Mapping[int, str]:
@@ -61,62 +61,62 @@ class Grid(InlineGrid):
 
 
 def study(least: int = 1) -> Study:
-    made = null.study(1)
+    template = null.study(1)
     return dataclasses.replace(
-        made, federation=dataclasses.replace(made.federation, min_sites=least)
+        template, federation=dataclasses.replace(template.federation, min_sites=least)
     )
 
 
 def joined(
-    said: Said, enrolled: Mapping[int, str] | None = None, least: int = 1
+    replies: Replies, enrolled: Mapping[int, str] | None = None, least: int = 1
 ) -> participants.Participants:
-    return participants.join(Transport(Grid(said, enrolled)), study(least))
+    return participants.join(Transport(Grid(replies, enrolled)), study(least))
 
 
 def test_members_come_sorted_with_what_they_declared() -> None:
-    found = joined(
+    roster = joined(
         {1: reply("valley", reasons=[{**UNREAD.to_json(), "images": 2}]), 2: reply("north")}
     )
-    assert [(m.site, m.node) for m in found.members] == [
+    assert [(m.site, m.node) for m in roster.members] == [
         ("north", 2),
         ("valley", 1),
-    ] and found.excluded == {}
+    ] and roster.excluded == {}
     assert (
-        found.members[1].reasons == (f"2 left out: {UNREAD.render()}",)
-        and found.members[0].counts == COUNTS
+        roster.members[1].reasons == (f"2 left out: {UNREAD.render()}",)
+        and roster.members[0].counts == COUNTS
     )
 
 
 def test_a_hospital_that_calls_itself_by_another_s_name_is_out_and_the_other_stays() -> None:
     enrolled = {1: "north", 2: "valley", 3: "harbour"}
-    found = joined({1: reply("north"), 2: reply("north"), 3: reply("")}, enrolled)
-    assert [(m.site, m.node) for m in found.members] == [("north", 1)]
+    roster = joined({1: reply("north"), 2: reply("north"), 3: reply("")}, enrolled)
+    assert [(m.site, m.node) for m in roster.members] == [("north", 1)]
     assert (
-        found.excluded["valley"]
+        roster.excluded["valley"]
         == "It calls itself 'north', which is not the name that it was enrolled under."
     )
-    assert set(found.excluded) == {"valley", "harbour"}
+    assert set(roster.excluded) == {"valley", "harbour"}
 
 
 def test_the_impostor_may_come_first() -> None:
-    found = joined({1: reply("north"), 2: reply("north")}, {1: "valley", 2: "north"})
-    assert [(m.site, m.node) for m in found.members] == [("north", 2)] and set(found.excluded) == {
-        "valley"
-    }
+    roster = joined({1: reply("north"), 2: reply("north")}, {1: "valley", 2: "north"})
+    assert [(m.site, m.node) for m in roster.members] == [("north", 2)] and set(
+        roster.excluded
+    ) == {"valley"}
 
 
 def test_a_node_that_nobody_enrolled_is_out() -> None:
-    found = joined({1: reply("north"), 2: reply("guest")}, {1: "north"})
-    assert [m.site for m in found.members] == ["north"] and set(found.excluded) == {"guest"}
+    roster = joined({1: reply("north"), 2: reply("guest")}, {1: "north"})
+    assert [m.site for m in roster.members] == ["north"] and set(roster.excluded) == {"guest"}
 
 
 def test_where_nobody_enrols_a_second_one_of_a_name_is_out() -> None:
-    found = joined({1: reply("north"), 2: reply("north")})
-    assert len(found.members) == 1 and "already joined" in found.excluded["north (second)"]
+    roster = joined({1: reply("north"), 2: reply("north")})
+    assert len(roster.members) == 1 and "already joined" in roster.excluded["north (second)"]
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("answer", "words"),
     [
         (reply("bad", fault=NO_IMAGES), NO_IMAGES.render()),
         (reply("bad", train=-1), "train = -1"),
@@ -130,14 +130,14 @@ def test_where_nobody_enrols_a_second_one_of_a_name_is_out() -> None:
         (Reply("bad", "join"), "train = None"),
     ],
 )
-def test_one_hospital_that_talks_nonsense_does_not_end_the_run(said: Reply, words: str) -> None:
-    found = joined({1: said, 2: reply("north")})
-    assert [m.site for m in found.members] == ["north"]
-    assert words in found.excluded["bad"]
+def test_one_hospital_that_talks_nonsense_does_not_end_the_run(answer: Reply, words: str) -> None:
+    roster = joined({1: answer, 2: reply("north")})
+    assert [m.site for m in roster.members] == ["north"]
+    assert words in roster.excluded["bad"]
 
 
 def test_reasons_are_few_and_short() -> None:
-    known = {**UNREAD.to_json(), "images": 2}
+    good = {**UNREAD.to_json(), "images": 2}
     strange = [
         "Smith, Anna",
         "x" * 1000,
@@ -145,11 +145,11 @@ def test_reasons_are_few_and_short() -> None:
         3,
         None,
         [],
-        {**known, "code": "Smith"},
-        {**known, "arguments": {"Smith": 3}},
+        {**good, "code": "Smith"},
+        {**good, "arguments": {"Smith": 3}},
         {"images": 3},
     ]
-    [member] = joined({1: reply("north", reasons=[*strange, *[known] * 100])}).members
+    [member] = joined({1: reply("north", reasons=[*strange, *[good] * 100])}).members
     assert len(member.reasons) == 20 and set(member.reasons[len(strange) :]) == {
         f"2 left out: {UNREAD.render()}"
     }
@@ -160,7 +160,7 @@ def test_reasons_are_few_and_short() -> None:
 
 
 def test_too_few_hospitals_is_an_error_that_names_each_reason_once() -> None:
-    said = {1: reply("a", fault=NO_IMAGES), 2: reply("b", fault=NO_IMAGES), 3: reply("c")}
+    replies = {1: reply("a", fault=NO_IMAGES), 2: reply("b", fault=NO_IMAGES), 3: reply("c")}
     with pytest.raises(
         InputError,
         match=re.escape(
@@ -168,7 +168,7 @@ def test_too_few_hospitals_is_an_error_that_names_each_reason_once() -> None:
             f"a [data.no_images], b [data.no_images]: {NO_IMAGES.render()}"
         ),
     ):
-        joined(said, least=2)
+        joined(replies, least=2)
 
 
 class Arrivals:
@@ -177,14 +177,18 @@ class Arrivals:
     Each pause takes so many seconds of a clock of its own.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, here: Iterable[int], pause: float) -> None:
-        self._here, self._pause = list(here), pause
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, connected: Iterable[int], pause: float
+    ) -> None:
+        self._connected, self._pause = list(connected), pause
         self.now, self.looks = 0.0, 0
         monkeypatch.setattr(participants.time, "monotonic", lambda: self.now)
 
     def nodes(self) -> list[int]:
         self.looks += 1
-        return list(range(self._here.pop(0) if len(self._here) > 1 else self._here[0]))
+        return list(
+            range(self._connected.pop(0) if len(self._connected) > 1 else self._connected[0])
+        )
 
     def pause(self, _: float) -> None:
         self.now += self._pause
@@ -193,11 +197,12 @@ class Arrivals:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Arrivals, list[str]]]:
     def gathered(
-        here: list[int], expected: int, least: int, pause: float = 1.0
+        connected: list[int], expected: int, least: int, pause: float = 1.0
     ) -> tuple[Arrivals, list[str]]:
-        arrivals, said = Arrivals(monkeypatch, here, pause), list[str]()
-        participants.gather(arrivals, expected, least, said.append, grace=10.0)  # type: ignore[arg-type]
-        return arrivals, said
+        arrivals, lines = Arrivals(monkeypatch, connected, pause), list[str]()
+        transport: Any = arrivals
+        participants.gather(transport, expected, least, lines.append, grace=10.0)
+        return arrivals, lines
 
     return gathered
 
@@ -206,14 +211,14 @@ Waits = Callable[..., tuple[Arrivals, list[str]]]
 
 
 def test_all_expected_hospitals_start_at_once(waits: Waits) -> None:
-    arrivals, said = waits([3], 3, 1)
-    assert (arrivals.now, said) == (0.0, [])
+    arrivals, lines = waits([3], 3, 1)
+    assert (arrivals.now, lines) == (0.0, [])
 
 
 def test_it_waits_for_the_expected_ones_and_says_so_once_for_each_change(waits: Waits) -> None:
-    arrivals, said = waits([0, 0, 1, 1, 2, 3], 3, 1)
+    arrivals, lines = waits([0, 0, 1, 1, 2, 3], 3, 1)
     assert arrivals.now == 5.0
-    assert said == [
+    assert lines == [
         f"waiting for hospitals: {n} of 3 are connected, at least 1 are needed" for n in (0, 1, 2)
     ]
 

@@ -19,33 +19,35 @@ class Screen(io.StringIO):
 
     def shown(self) -> list[str]:
         """The lines that stand on the screen in the end: what was drawn over or erased is gone."""
-        lines, row, column, rest = [""], 0, 0, self.getvalue()
-        while rest:
+        lines, row, column, remaining = [""], 0, 0, self.getvalue()
+        while remaining:
             code = ""
-            if rest.startswith("\x1b["):
-                code = rest[: next(i for i, c in enumerate(rest[2:], 3) if c.isalpha())]
+            if remaining.startswith("\x1b["):
+                code = remaining[: next(i for i, c in enumerate(remaining[2:], 3) if c.isalpha())]
                 row = row - int(code[2:-1] or 1) if code.endswith("A") else row
                 lines[row] = "" if code == "\x1b[2K" else lines[row]
-            elif rest[0] == "\n":
+            elif remaining[0] == "\n":
                 row, column = row + 1, 0
                 lines += [""] * (row >= len(lines))
-            elif rest[0] == "\r":
+            elif remaining[0] == "\r":
                 column = 0
             else:
-                lines[row] = lines[row][:column].ljust(column) + rest[0] + lines[row][column + 1 :]
+                lines[row] = (
+                    lines[row][:column].ljust(column) + remaining[0] + lines[row][column + 1 :]
+                )
                 column += 1
-            rest = rest[len(code) or 1 :]
+            remaining = remaining[len(code) or 1 :]
         return [line for line in lines if line.strip()]
 
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
-    found = Screen()
+    terminal = Screen()
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(WIDTH))
-    return found
+    return terminal
 
 
 @contextlib.contextmanager

@@ -29,9 +29,10 @@ WATCH = lambda number, site, done, of: None  # noqa: E731
 FULL = say("training.parts", images=8, parts=2)
 
 
-def _federation(sites: int = 4, number: int = 3, **settings: object) -> Federation:
+def _federation(sites: int = 4, number: int = 3, **settings: Any) -> Federation:
     study = null.study(number)
-    study = dataclasses.replace(study, federation=dataclasses.replace(study.federation, **settings))  # type: ignore[arg-type]
+    federation = dataclasses.replace(study.federation, **settings)
+    study = dataclasses.replace(study, federation=federation)
     return Federation(study, null.layout(1000), np.zeros(1000, np.float32), null.members(sites))
 
 
@@ -60,13 +61,13 @@ class _Reversed(InlineGrid):
 
     def __init__(self, nodes: int) -> None:
         super().__init__(null.client(), nodes)
-        self._asked: set[str] = set()
+        self._asked_before: set[str] = set()
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         for identifier in message_ids:
-            if identifier in self._asked or int(identifier) % 2:
+            if identifier in self._asked_before or int(identifier) % 2:
                 yield from super().pull_messages([identifier])
-            self._asked.add(identifier)
+            self._asked_before.add(identifier)
 
 
 def test_the_order_of_arrival_does_not_change_a_bit() -> None:
@@ -86,8 +87,8 @@ class _Silent(InlineGrid):
 def test_a_silent_hospital_misses_the_deadline_and_nobody_else_does() -> None:
     transport = Transport(_Silent(null.client(), 3))
     federation = _federation(3)
-    plan = rounds.training_question(federation, 1)
-    answers = dict(transport.ask(dict.fromkeys([1, 2, 3], plan), deadline=0.2))
+    question = rounds.training_question(federation, 1)
+    answers = dict(transport.ask(dict.fromkeys([1, 2, 3], question), deadline=0.2))
     assert "deadline" in answers[1].fault and not answers[2].fault and not answers[3].fault
 
 
@@ -112,8 +113,8 @@ def test_a_step_that_is_not_finite_is_refused_and_the_model_stays() -> None:
 
 
 def test_a_question_carries_the_model_and_the_study() -> None:
-    plan: Question = rounds.training_question(_federation(), 2)
-    assert plan.round == 2 and plan.model is not None and plan.study["name"] == "null"
+    question: Question = rounds.training_question(_federation(), 2)
+    assert question.round == 2 and question.model is not None and question.study["name"] == "null"
 
 
 def masked(tmp_path: Path, sites: int = 4, **settings: Any) -> tuple[World, Federation]:
@@ -142,9 +143,9 @@ def go(world: World, federation: Federation) -> RoundRecord:
 
 
 def changes(world: World, *without: str) -> np.ndarray:
-    there = [h for h in world.hospitals.values() if h.name not in without]
+    hospitals = [h for h in world.hospitals.values() if h.name not in without]
     mean: np.ndarray = np.average(
-        [h.change for h in there], axis=0, weights=[h.weight for h in there]
+        [h.change for h in hospitals], axis=0, weights=[h.weight for h in hospitals]
     )
     return mean
 
@@ -181,7 +182,7 @@ def test_a_hospital_that_fails_is_refused_with_its_reason_and_the_mean_is_over_t
     tmp_path: Path,
 ) -> None:
     world, federation = masked(tmp_path)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+    world.trouble["vector", "h02"] = lambda hospital, question, reply: Reply(
         "h02", "train", sentence=DISK
     )
     record = go(world, federation)
@@ -225,7 +226,7 @@ def test_what_a_hospital_may_tell_is_kept_where_it_is_a_number(tmp_path: Path) -
 def test_a_void_round_leaves_the_model_and_the_next_one_goes_on(tmp_path: Path) -> None:
     world, federation = masked(tmp_path)
     for name in ("h01", "h02"):
-        world.trouble["reveal", name] = lambda hospital, plan, reply: Reply(
+        world.trouble["reveal", name] = lambda hospital, question, reply: Reply(
             hospital.name, "agree", sentence=DISK
         )
     record = go(world, federation)
@@ -256,7 +257,7 @@ def test_weights_that_cannot_be_make_a_round_void(tmp_path: Path, weight: int) -
 
 def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: Path) -> None:
     world, federation = masked(tmp_path, 3)
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+    world.trouble["vector", "h02"] = lambda hospital, question, reply: Reply(
         "h02", "train", sentence=DISK
     )
     with pytest.raises(
@@ -266,10 +267,12 @@ def test_too_few_hospitals_under_masks_end_the_run_with_their_reasons(tmp_path: 
     assert federation.rounds_done == 0 and not federation.model.any()
 
 
-@pytest.mark.parametrize("told", ["confirm", "reveal"])
-def test_nobody_is_accepted_and_refused_in_one_round(tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("stage", ["confirm", "reveal"])
+def test_nobody_is_accepted_and_refused_in_one_round(tmp_path: Path, stage: str) -> None:
     world, federation = masked(tmp_path, 5)
-    world.trouble[told, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", sentence=DISK)
+    world.trouble[stage, "h02"] = lambda hospital, question, reply: Reply(
+        "h02", "agree", sentence=DISK
+    )
     record = go(world, federation)
     assert not set(record.accepted) & {r["site"] for r in record.refused}
 
@@ -297,7 +300,7 @@ def test_a_share_of_the_hospitals_is_summed_under_masks(tmp_path: Path) -> None:
 
 def test_the_watch_is_told_of_every_hospital(tmp_path: Path) -> None:
     world, federation = masked(tmp_path)
-    told: list[tuple[int, str, int, int]] = []
-    watch: Callable[..., None] = lambda *what: told.append(what)  # noqa: E731
+    calls: list[tuple[int, str, int, int]] = []
+    watch: Callable[..., None] = lambda *progress: calls.append(progress)  # noqa: E731
     rounds.one_round(federation, world, watch)  # type: ignore[arg-type]
-    assert told == [(1, name, i, 4) for i, name in enumerate(world.names, 1)]
+    assert calls == [(1, name, i, 4) for i, name in enumerate(world.names, 1)]

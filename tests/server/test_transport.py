@@ -19,7 +19,7 @@ from common.simulation.inline import InlineGrid
 from server.transport import Transport
 from tests.benchmarks import null
 
-PLAN = Question("join", {"name": "null"})
+QUESTION = Question("join", {"name": "null"})
 
 
 class Grid(InlineGrid):
@@ -49,9 +49,9 @@ def answer(question: Message, content: RecordDict | None = None, **values: Any) 
 
 
 def ask(grid: Grid, deadline: float | None = None) -> dict[int, Reply]:
-    found = list(Transport(grid).ask(dict.fromkeys([1, 2, 3], PLAN), deadline))
-    assert len(found) == len(dict(found))
-    return dict(found)
+    replies = list(Transport(grid).ask(dict.fromkeys([1, 2, 3], QUESTION), deadline))
+    assert len(replies) == len(dict(replies))
+    return dict(replies)
 
 
 def test_several_answers_from_one_pull() -> None:
@@ -61,8 +61,8 @@ def test_several_answers_from_one_pull() -> None:
         pulls.append(len(questions))
         return (answer(q) for q in reversed(questions))
 
-    found = ask(Grid(pulled))
-    assert [(node, reply.site) for node, reply in found.items()] == [
+    replies = ask(Grid(pulled))
+    assert [(node, reply.site) for node, reply in replies.items()] == [
         (3, "site3"),
         (2, "site2"),
         (1, "site1"),
@@ -90,7 +90,7 @@ def test_an_answer_to_nothing_and_a_second_answer_are_passed_over() -> None:
     rounds = iter(range(10))
 
     def pulled(questions: list[Message]) -> list[Message]:
-        first = next(rounds) == 0
+        is_first = next(rounds) == 0
         stranger = Message(RecordDict(), 1, "query")
         stranger.metadata.__dict__["_message_id"] = "never asked"
         noise = [
@@ -99,31 +99,31 @@ def test_an_answer_to_nothing_and_a_second_answer_are_passed_over() -> None:
         ]
         return (
             [*noise, answer(questions[0]), answer(questions[0], late=1)]
-            if first
+            if is_first
             else [*noise, *map(answer, questions)]
         )
 
-    found = ask(Grid(pulled))
-    assert [found[node].site for node in (1, 2, 3)] == ["site1", "site2", "site3"]
-    assert not any(reply.fault for reply in found.values()) and found[1].values == {}
+    replies = ask(Grid(pulled))
+    assert [replies[node].site for node in (1, 2, 3)] == ["site1", "site2", "site3"]
+    assert not any(reply.fault for reply in replies.values()) and replies[1].values == {}
 
 
 def test_answers_to_nothing_do_not_keep_the_coordinator_from_its_deadline() -> None:
     stranger = Message(RecordDict(), 1, "query")
     stranger.metadata.__dict__["_message_id"] = "never asked"
     grid = Grid(lambda _: [answer(stranger)])
-    found = ask(grid, 0.01)
-    assert {reply.fault for reply in found.values()} == {
+    replies = ask(grid, 0.01)
+    assert {reply.fault for reply in replies.values()} == {
         "No answer before the deadline."
     } and grid.pauses
 
 
 def test_an_answer_that_breaks_the_protocol_is_that_hospital_s_fault_only() -> None:
     broken = {1: flower_records.pack(Envelope("{"), shared=True), 2: RecordDict()}
-    found = ask(
+    replies = ask(
         Grid(lambda questions: [answer(q, broken.get(q.metadata.dst_node_id)) for q in questions])
     )
-    assert "not valid JSON" in found[1].fault and found[2].fault and not found[3].fault
+    assert "not valid JSON" in replies[1].fault and replies[2].fault and not replies[3].fault
 
 
 def test_one_answer_s_vector_is_alive_at_a_time() -> None:
@@ -145,37 +145,39 @@ def test_one_answer_s_vector_is_alive_at_a_time() -> None:
             yield answer(question, content)
             del content
 
-    heard = 0
-    for _, reply in Transport(Grid(pulled)).ask(dict.fromkeys([1, 2, 3], PLAN)):
+    count = 0
+    for _, reply in Transport(Grid(pulled)).ask(dict.fromkeys([1, 2, 3], QUESTION)):
         assert reply.delta is not None and reply.delta.sum() == 1000
         assert sum(ref() is not None for ref in alive) == 1
-        heard += 1
+        count += 1
         del reply
-    assert heard == 3 == len(alive)
+    assert count == 3 == len(alive)
 
 
 def test_traffic_is_counted_once_and_taken() -> None:
     transport = Transport(Grid(lambda questions: map(answer, questions)))
-    for _ in transport.ask(dict.fromkeys([1, 2, 3], PLAN)):
+    for _ in transport.ask(dict.fromkeys([1, 2, 3], QUESTION)):
         pass
-    taken = transport.traffic.take()
-    assert taken["down"] == 3 * envelopes.write_question(PLAN).size and taken["up"] > 0
-    assert transport.traffic.take() == {"down": 0, "up": 0} and transport.traffic.total == taken
+    moved = transport.traffic.take()
+    assert moved["down"] == 3 * envelopes.write_question(QUESTION).size and moved["up"] > 0
+    assert transport.traffic.take() == {"down": 0, "up": 0} and transport.traffic.total == moved
 
 
 def test_the_seal_goes_with_every_question() -> None:
-    seen: list[Question] = []
+    questions: list[Question] = []
 
     def pulled(questions: list[Message]) -> list[Message]:
-        seen.extend(envelopes.read_question(flower_records.unpack(q.content)) for q in questions)
+        questions.extend(
+            envelopes.read_question(flower_records.unpack(q.content)) for q in questions
+        )
         return [answer(q) for q in questions]
 
     list(
         Transport(Grid(pulled), {"statement": {"run": "a"}, "signature": "x"}).ask(
-            {1: PLAN, 2: PLAN}
+            {1: QUESTION, 2: QUESTION}
         )
     )
-    assert [plan.seal["statement"] for plan in seen] == [{"run": "a"}, {"run": "a"}]
+    assert [question.seal["statement"] for question in questions] == [{"run": "a"}, {"run": "a"}]
 
 
 def test_silence_is_told_from_a_broken_answer() -> None:
@@ -187,6 +189,6 @@ def test_silence_is_told_from_a_broken_answer() -> None:
             else []
         )
 
-    found = ask(Grid(pulled), 0.01)
-    assert {node: reply.silent for node, reply in found.items()} == {1: True, 2: False, 3: True}
-    assert all(reply.fault for reply in found.values())
+    replies = ask(Grid(pulled), 0.01)
+    assert {node: reply.silent for node, reply in replies.items()} == {1: True, 2: False, 3: True}
+    assert all(reply.fault for reply in replies.values())

@@ -33,7 +33,7 @@ from common.secagg.messages import (
 from common.secagg.participant_state import Me
 from common.secagg.terms import Limits
 from common.sentences.table import say
-from tests.server.parties import ROSTER, World, agreed, order
+from tests.server.parties import ROSTER, World, agreed, spec_for
 
 NAMES = ("h01", "h02", "h03")
 TERMS = Terms("consortium", "run", 1, NAMES, 2, ROSTER)
@@ -65,7 +65,7 @@ def dealt(world: World, terms: Terms = TERMS) -> dict[str, Bundle]:
 
 
 def the_spec(world: World, number: int = 1, question: Question = QUESTION) -> SumSpec:
-    return order(world.study, replace(question, round=number), 3, world.total)
+    return spec_for(world.study, replace(question, round=number), 3, world.total)
 
 
 def work(
@@ -451,7 +451,7 @@ def test_what_is_sent_looks_the_same_whatever_is_in_it(world: World) -> None:
 
     big.trouble = {("vector", name): watched for name in NAMES}
     collected = big.collect()
-    assert not collected.added.mean(collected.lanes["weight"]).any()
+    assert not collected.vectors.mean(collected.lanes["weight"]).any()
     for vector in seen:
         counts = np.bincount(vector, minlength=256)
         assert (

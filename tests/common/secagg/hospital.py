@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from common.errors import SecureSumError
-from common.secagg import derive, participant
+from common.secagg import derive, participant, participant_opening
 from common.secagg.messages import Survivors
 from common.secagg.participant_state import Me, ParticipantState
 from tests.common.secagg.world import World
@@ -58,14 +58,14 @@ def take(step: str, state: ParticipantState, message: Any, who: Me | None = None
     """One step, as a function of the state and what is told: ``(state, answer)``."""
     who = who or me()
     if step == "close":
-        return participant.close(state, message), None
+        return participant_opening.close(state, message), None
     if step == "arm":
         return participant.arm(who, state, message, WORLD.spec)
     steps: dict[str, Callable[..., Any]] = {
         "share": participant.share,
         "mask": participant.mask,
-        "confirm": participant.confirm,
-        "reveal": participant.reveal,
+        "confirm": participant_opening.confirm,
+        "reveal": participant_opening.reveal,
     }
     return steps[step](who, state, message)
 

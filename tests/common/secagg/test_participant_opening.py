@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from common.errors import SecureSumError
-from common.secagg import participant, shamir
+from common.secagg import participant_opening, shamir
 from common.secagg.messages import SumResult, Survivors
 from common.secagg.terms import Limits
 from tests.common.secagg.hospital import ME, STATES, WORLD, me, messages, refused, states, take
@@ -123,7 +123,7 @@ def test_a_dropped_hospital_confirms_nothing() -> None:
     answers = [now.answers[name] for name in world.names[:3]]
     stranger = dataclasses.replace(answers[0], site="h06").signed(world.me["h06"].key)
     with pytest.raises(SecureSumError, match="'h06', who is no survivor"):
-        participant.reveal(world.me[ME], now.sites[ME], [*answers, stranger])
+        participant_opening.reveal(world.me[ME], now.sites[ME], [*answers, stranger])
 
 
 def test_as_many_as_the_threshold_are_enough() -> None:

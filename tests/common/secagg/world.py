@@ -25,6 +25,7 @@ from common.secagg import (
     fixed_point,
     mask_streams,
     participant,
+    participant_opening,
     primitives,
 )
 from common.secagg.coordinator_state import CoordinatorState, Opening
@@ -208,7 +209,7 @@ class World:
             )
         state, named = coordinator.survivors(state)
         made = {
-            name: participant.confirm(
+            name: participant_opening.confirm(
                 self.me[name], now.sites[name], Survivors.decode(named.encode())
             )
             for name in there
@@ -223,7 +224,10 @@ class World:
             state = coordinator.confirm(state, Confirm.decode(now.answers[name].encode()))
         state, bundle = coordinator.confirms(state)
         signed = bundle.opened(Confirm)
-        made = {name: participant.reveal(self.me[name], now.sites[name], signed) for name in there}
+        made = {
+            name: participant_opening.reveal(self.me[name], now.sites[name], signed)
+            for name in there
+        }
         return replace(
             now, server=state, sites=_states(made), answers=_answers(made), signed=signed
         )

@@ -24,7 +24,7 @@ from server.aggregation.masked_sum import MaskedSum
 LANES = ("weight", "loss")
 
 
-def order(size: int, ring_bits: int = 32, sites: int = 3, total: int = 600) -> SumSpec:
+def specification(size: int, ring_bits: int = 32, sites: int = 3, total: int = 600) -> SumSpec:
     return SumSpec(
         "train",
         1,
@@ -44,14 +44,12 @@ def seed(i: int) -> bytes:
     return hashlib.sha256(b"seed %d" % i).digest()
 
 
-def sealed(about: SumSpec, values: np.ndarray, weight: int, *pads: tuple[bytes, int]) -> np.ndarray:
+def sealed(spec: SumSpec, values: np.ndarray, weight: int, *pads: tuple[bytes, int]) -> np.ndarray:
     """A hospital's vector."""
-    buffer, body, tail = sum_specs.words(about)
+    buffer, body, tail = sum_specs.words(spec)
     pad = Pad(pads)
-    mask_streams.seal(
-        values, weight / about.total * sum_specs.fraction(about), about.limit, pad, body
-    )
-    tail[:] = [1] * CANARIES + [weight, fixed_point.encode_lane(weight / about.total, False)]
+    mask_streams.seal(values, weight / spec.total * sum_specs.fraction(spec), spec.limit, pad, body)
+    tail[:] = [1] * CANARIES + [weight, fixed_point.encode_lane(weight / spec.total, False)]
     pad.add(tail)
     return buffer.view(np.float32)
 
@@ -70,19 +68,19 @@ def test_the_mean_is_that_of_float64_for_every_length(
     monkeypatch: pytest.MonkeyPatch, size: int, ring_bits: int
 ) -> None:
     monkeypatch.setattr(kernels, "usable", lambda: 3)
-    about, rng = order(size, ring_bits), np.random.default_rng(size)
+    spec, rng = specification(size, ring_bits), np.random.default_rng(size)
     weights = (100, 200, 300)
     values = [rng.normal(0, 0.05, size).astype(np.float32) for _ in weights]
     pairs = {(0, 1): seed(10), (0, 2): seed(11), (1, 2): seed(12)}
-    added = MaskedSum(about)
+    total = MaskedSum(spec)
     for i, (value, weight) in enumerate(zip(values, weights, strict=True)):
         shared = [(pairs[min(i, j), max(i, j)], 1 if i < j else -1) for j in range(3) if j != i]
-        added.add(added.check(sealed(about, value, weight, (seed(i), 1), *shared)))
-    added.unmask(opening(*(seed(i) for i in range(3))))
-    assert added.canaries == (3,) * CANARIES
-    lanes = added.lanes()
+        total.add(total.check(sealed(spec, value, weight, (seed(i), 1), *shared)))
+    total.unmask(opening(*(seed(i) for i in range(3))))
+    assert total.canaries == (3,) * CANARIES
+    lanes = total.lanes()
     assert lanes["weight"] == 600 and lanes["loss"] == pytest.approx(1.0, abs=1e-8)
-    mean = added.mean(600)
+    mean = total.mean(600)
     expected = np.average(np.array(values, np.float64), axis=0, weights=weights)
     assert mean.shape == (size,) and mean.dtype == np.float32
     assert float(np.abs(mean - expected).max(initial=0.0)) < (2e-7 if ring_bits == 32 else 3e-8)
@@ -90,66 +88,66 @@ def test_the_mean_is_that_of_float64_for_every_length(
 
 @pytest.mark.parametrize("size", [1, 4097, 2 * LONG + 1])
 def test_a_long_vector_in_parts_is_that_in_one(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    found = []
+    sums = []
     for cores in (1, 3, 7):
         monkeypatch.setattr(kernels, "usable", lambda cores=cores: cores)
-        added = MaskedSum(order(size))
-        added.add(
+        total = MaskedSum(specification(size))
+        total.add(
             np.random.default_rng(1).integers(0, 256, 4 * size + 8 * (CANARIES + 2), np.uint8)
         )
-        added.unmask(opening(seed(1), seed(2)))
-        found.append((added.canaries, added.lanes(), added.mean(600).tobytes()))
-    assert found[0] == found[1] == found[2]
+        total.unmask(opening(seed(1), seed(2)))
+        sums.append((total.canaries, total.lanes(), total.mean(600).tobytes()))
+    assert sums[0] == sums[1] == sums[2]
 
 
 def test_fewer_hospitals_than_all_weigh_as_much_as_they_are() -> None:
-    about = order(9)
-    added = MaskedSum(about)
+    spec = specification(9)
+    total = MaskedSum(spec)
     for i, weight in enumerate((100, 300)):
-        added.add(added.check(sealed(about, np.full(9, i, np.float32), weight, (seed(i), 1))))
-    added.unmask(opening(seed(0), seed(1)))
-    assert np.allclose(added.mean(added.lanes()["weight"]), 0.75, atol=1e-6)
+        total.add(total.check(sealed(spec, np.full(9, i, np.float32), weight, (seed(i), 1))))
+    total.unmask(opening(seed(0), seed(1)))
+    assert np.allclose(total.mean(total.lanes()["weight"]), 0.75, atol=1e-6)
 
 
 def test_a_wrong_seed_shows_in_the_canaries() -> None:
-    about = order(9)
-    added = MaskedSum(about)
-    added.add(added.check(sealed(about, np.zeros(9, np.float32), 100, (seed(0), 1))))
-    added.unmask(opening(seed(1)))
-    assert added.canaries != (1,) * CANARIES
+    spec = specification(9)
+    total = MaskedSum(spec)
+    total.add(total.check(sealed(spec, np.zeros(9, np.float32), 100, (seed(0), 1))))
+    total.unmask(opening(seed(1)))
+    assert total.canaries != (1,) * CANARIES
 
 
 @pytest.mark.parametrize("words", [0, 14, 16, 2000])
 def test_a_vector_of_another_length_is_refused(words: int) -> None:
-    added = MaskedSum(order(3))
+    total = MaskedSum(specification(3))
     with pytest.raises(
         SecureSumError, match=rf"A masked vector has {4 * words} bytes; 60 are expected\."
     ):
-        added.check(np.zeros(words, np.float32))
+        total.check(np.zeros(words, np.float32))
     with pytest.raises(SecureSumError, match="has 0 bytes"):
-        added.check(None)
+        total.check(None)
 
 
 def test_bits_that_look_like_not_a_number_are_kept() -> None:
-    about = replace(order(4), lanes=())
+    spec = replace(specification(4), lanes=())
     words = np.array([0x7FC00001, 0xFF800000, 0x7F800001, 0xFFFFFFFF] + [0] * 8, np.uint32)
-    added = MaskedSum(about)
-    vector = added.check(words.view(np.float32))
-    added.add(vector)
-    assert added.digest(vector) == hashlib.sha256(words.tobytes()).digest()
-    assert added._body.tolist() == words[:4].tolist() and added.tail_of(vector) == [0] * CANARIES
+    total = MaskedSum(spec)
+    vector = total.check(words.view(np.float32))
+    total.add(vector)
+    assert total.digest(vector) == hashlib.sha256(words.tobytes()).digest()
+    assert total._body.tolist() == words[:4].tolist() and total.tail_of(vector) == [0] * CANARIES
 
 
 def _peak(sites: int, size: int) -> int:
-    about = order(size)
+    spec = specification(size)
     vector = np.zeros(size + 2 * (CANARIES + 2), np.float32)
     tracemalloc.start()
-    added = MaskedSum(about)
+    total = MaskedSum(spec)
     for _ in range(sites):
-        added.add(added.check(vector))
-        added.digest(added.check(vector))
-    added.unmask(opening(*(seed(i) for i in range(sites))))
-    added.mean(600)
+        total.add(total.check(vector))
+        total.digest(total.check(vector))
+    total.unmask(opening(*(seed(i) for i in range(sites))))
+    total.mean(600)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak

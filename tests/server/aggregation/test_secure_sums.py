@@ -51,15 +51,21 @@ def three(tmp_path: Path) -> World:
 
 def test_the_first_sum_takes_five_exchanges_and_every_later_one_three(world: World) -> None:
     for number, kind in enumerate(("tally", "train", "evaluate", "train", "evaluate"), 1):
-        found = (
+        opened = (
             world.collect(kind=kind) if kind == "train" else world.collect(kind=kind, number=number)
         )
-        assert (found.exchanges, found.attempts, found.dropped) == (5 if number == 1 else 3, 1, {})
-        assert found.survivors == world.names
+        assert (opened.exchanges, opened.attempts, opened.dropped) == (
+            5 if number == 1 else 3,
+            1,
+            {},
+        )
+        assert opened.survivors == world.names
         if kind == "train":
-            world.check(found)
-    assert [set(asked.values()) for asked in world.asked[:5]] == [{stage} for stage in STAGES]
-    assert all(len(asked) == 5 for asked in world.asked)
+            world.check(opened)
+    assert [set(exchange.values()) for exchange in world.exchanges[:5]] == [
+        {stage} for stage in STAGES
+    ]
+    assert all(len(exchange) == 5 for exchange in world.exchanges)
 
 
 @pytest.mark.parametrize("count", [3, 4, 12])
@@ -83,25 +89,25 @@ def test_every_sum_has_a_number_and_keys_of_its_own(world: World) -> None:
 
 
 def test_the_server_is_told_of_every_vector_as_it_comes(world: World) -> None:
-    heard: list[tuple[str, str]] = []
+    replies: list[tuple[str, str]] = []
     world.trouble["vector", "h02"] = _faulty
-    world.collect(say=lambda site, reply: heard.append((site, reply.fault)))
-    assert heard == [(name, DISK.render() if name == "h02" else "") for name in world.names]
+    world.collect(say=lambda site, reply: replies.append((site, reply.fault)))
+    assert replies == [(name, DISK.render() if name == "h02" else "") for name in world.names]
 
 
-def _faulty(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-    return Reply(hospital.name, plan.kind, sentence=DISK)
+def _faulty(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+    return Reply(hospital.name, question.kind, sentence=DISK)
 
 
-def _lost(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-    return silence(plan)
+def _lost(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+    return silence(question)
 
 
-def _empty(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-    return Reply(hospital.name, plan.kind)
+def _empty(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+    return Reply(hospital.name, question.kind)
 
 
-def _garbage(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+def _garbage(hospital: Hospital, question: Question, reply: Reply) -> Reply:
     noise = np.random.default_rng(1).bytes
     vector = None if reply.delta is None else np.frombuffer(noise(reply.delta.nbytes), np.float32)
     return replace(
@@ -111,15 +117,15 @@ def _garbage(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
     )
 
 
-def _cut(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+def _cut(hospital: Hospital, question: Question, reply: Reply) -> Reply:
     return replace(reply, secure=tuple(blob[:-1] for blob in reply.secure))
 
 
-def _twice(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+def _twice(hospital: Hospital, question: Question, reply: Reply) -> Reply:
     return replace(reply, secure=reply.secure + reply.secure)
 
 
-def _never(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+def _never(hospital: Hospital, question: Question, reply: Reply) -> Reply:
     """Stands for a question that does not arrive."""
     return reply
 
@@ -149,10 +155,10 @@ def test_one_hospital_in_trouble_at_any_exchange_costs_its_vector_at_most(
     world: World, stage: str, name: str
 ) -> None:
     disturb(world, stage, "h03", name)
-    found = world.collect()
-    world.check(found, *(["h03"] if stage in STAGES[:3] else []))
-    assert set(found.dropped if stage in STAGES[:3] else found.late) == {"h03"}
-    assert (found.attempts, found.exchanges) == (1, 5)
+    opened = world.collect()
+    world.check(opened, *(["h03"] if stage in STAGES[:3] else []))
+    assert set(opened.dropped if stage in STAGES[:3] else opened.late) == {"h03"}
+    assert (opened.attempts, opened.exchanges) == (1, 5)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
@@ -160,10 +166,10 @@ def test_one_hospital_in_trouble_at_any_exchange_costs_its_vector_at_most(
 def test_one_hospital_in_trouble_in_a_later_sum(world: World, stage: str, name: str) -> None:
     world.check(world.collect())
     disturb(world, stage, "h03", name)
-    found = world.collect()
-    world.check(found, *(["h03"] if stage == "vector" else []))
-    assert (found.attempts, found.exchanges) == (1, 3) and set(
-        found.dropped if stage == "vector" else found.late
+    opened = world.collect()
+    world.check(opened, *(["h03"] if stage == "vector" else []))
+    assert (opened.attempts, opened.exchanges) == (1, 3) and set(
+        opened.dropped if stage == "vector" else opened.late
     ) == {"h03"}
 
 
@@ -192,17 +198,18 @@ def test_a_hospital_whose_worker_was_started_anew_is_back_in_the_sum_after_the_n
 def test_hospitals_that_were_not_drawn_before_take_part(tmp_path: Path) -> None:
     world = World(tmp_path, 7)
     for cohort in (world.names[:5], world.names[2:], world.names[:5], world.names):
-        found = world.collect(cohort)
-        assert (found.survivors, found.dropped, found.attempts) == (cohort, {}, 1)
+        opened = world.collect(cohort)
+        assert (opened.survivors, opened.dropped, opened.attempts) == (cohort, {}, 1)
 
 
 def test_a_hospital_that_stays_silent_is_asked_ever_more_rarely(world: World) -> None:
     for stage in STAGES:
         disturb(world, stage, "h02", "question lost")
-    for found in _sums(world, 30):
-        world.check(found, "h02")
-    asked = [i for i, exchange in enumerate(world.asked) if "h02" in exchange]
-    assert 2 <= len(asked) <= 10 and asked[-1] - asked[-2] > asked[1] - asked[0]
+    for opened in _sums(world, 30):
+        world.check(opened, "h02")
+    asked_at = [i for i, exchange in enumerate(world.exchanges) if "h02" in exchange]
+    assert 2 <= len(asked_at) <= 10
+    assert asked_at[-1] - asked_at[-2] > asked_at[1] - asked_at[0]
 
 
 @pytest.mark.parametrize("name", ["fault", "empty", "garbage", "forged", "cut short"])
@@ -211,9 +218,9 @@ def test_with_too_few_left_a_new_sum_with_fresh_keys_is_tried_at_once(
     three: World, stage: str, name: str
 ) -> None:
     three.trouble[stage, "h02"] = once(TROUBLES[name])
-    found = three.collect()
-    three.check(found)
-    assert found.attempts == 2
+    opened = three.collect()
+    three.check(opened)
+    assert opened.attempts == 2
     keys = [advert.mask_key for hospital in three.hospitals.values() for advert in hospital.adverts]
     assert len(set(keys)) == len(keys) >= 6
 
@@ -221,9 +228,9 @@ def test_with_too_few_left_a_new_sum_with_fresh_keys_is_tried_at_once(
 @pytest.mark.parametrize("stage", STAGES[:3])
 def test_one_silence_does_not_end_a_run_of_three(three: World, stage: str) -> None:
     three.trouble[stage, "h02"] = once(_lost)
-    found = three.collect()
-    three.check(found)
-    assert found.attempts == 2
+    opened = three.collect()
+    three.check(opened)
+    assert opened.attempts == 2
 
 
 @pytest.mark.parametrize("stage", STAGES[:3])
@@ -231,10 +238,11 @@ def test_too_few_in_every_attempt_is_one_sentence(three: World, stage: str) -> N
     three.trouble[stage, "h02"] = _faulty
     with pytest.raises(
         RoundError,
-        match=r"^Too few hospitals for a secure sum, in 3 attempts\. 2 hospitals .*; 3 are needed\.",
+        match=r"^Too few hospitals for a secure sum, in 3 attempts\. 2 hospitals .*; "
+        r"3 are needed\.",
     ):
         three.collect()
-    assert sum("keys" in asked.values() for asked in three.asked) == 3
+    assert sum("keys" in exchange.values() for exchange in three.exchanges) == 3
 
 
 def test_the_sentence_names_who_and_why(three: World) -> None:
@@ -259,8 +267,8 @@ def test_who_is_missing_from_a_sum_is_told_with_the_reason(world: World, stage: 
 @pytest.mark.parametrize("stage", STAGES[3:])
 def test_nobody_whose_vector_is_in_the_sum_is_called_dropped(world: World, stage: str) -> None:
     world.trouble[stage, "h02"] = _faulty
-    found = world.collect()
-    assert not set(found.dropped) & set(found.survivors)
+    opened = world.collect()
+    assert not set(opened.dropped) & set(opened.survivors)
 
 
 def test_a_sum_that_cannot_be_opened_is_void_and_hospitals_refuse_it_ever_after(
@@ -288,60 +296,60 @@ def test_a_sum_that_cannot_be_opened_is_void_and_hospitals_refuse_it_ever_after(
 def test_nobody_refuses_the_same_round_where_nothing_was_revealed(world: World) -> None:
     for site in ("h02", "h03"):
         world.trouble["confirm", site] = once(_faulty)
-    found = world.collect()
-    world.check(found)
-    assert found.attempts == 2 and {h.worked for h in world.hospitals.values()} == {2}
+    opened = world.collect()
+    world.check(opened)
+    assert opened.attempts == 2 and {h.worked for h in world.hospitals.values()} == {2}
 
 
 @pytest.mark.parametrize("size", [-4, 4, 400])
 def test_a_vector_of_another_length_is_refused(world: World, size: int) -> None:
-    def stretched(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+    def stretched(hospital: Hospital, question: Question, reply: Reply) -> Reply:
         assert reply.delta is not None
         return replace(reply, delta=np.resize(reply.delta, reply.delta.size + size // 4))
 
     world.trouble["vector", "h04"] = stretched
-    found = world.collect()
-    world.check(found, "h04")
-    assert found.dropped["h04"].startswith("A masked vector has ")
+    opened = world.collect()
+    world.check(opened, "h04")
+    assert opened.dropped["h04"].startswith("A masked vector has ")
 
 
 def test_a_vector_that_was_changed_on_the_way_is_refused(world: World) -> None:
-    def changed(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
+    def changed(hospital: Hospital, question: Question, reply: Reply) -> Reply:
         assert reply.delta is not None
         words = reply.delta.view(np.uint32).copy()
         words[0] ^= 1
         return replace(reply, delta=words.view(np.float32))
 
     world.trouble["vector", "h04"] = changed
-    found = world.collect()
-    world.check(found, "h04")
-    assert found.dropped == {"h04": "The vector of 'h04' is not the one that it vouches for."}
+    opened = world.collect()
+    world.check(opened, "h04")
+    assert opened.dropped == {"h04": "The vector of 'h04' is not the one that it vouches for."}
 
 
 def test_another_hospital_s_vector_sent_once_more_is_refused(world: World) -> None:
-    heard: list[Reply] = []
+    replies: list[Reply] = []
 
-    def first(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        heard.append(reply)
+    def first(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+        replies.append(reply)
         return reply
 
     world.trouble = {
         ("vector", "h01"): first,
-        ("vector", "h02"): lambda hospital, plan, reply: heard[0],
+        ("vector", "h02"): lambda hospital, question, reply: replies[0],
     }
     world.check(world.collect(), "h02")
 
 
-def _other_share(hospital: Hospital, said: Reveal) -> Reveal:
-    (dealer, share), *rest = said.seed_shares
-    return replace(said, seed_shares=((dealer, bytes(len(share))), *rest)).signed(hospital.key)
+def _other_share(hospital: Hospital, message: Reveal) -> Reveal:
+    (dealer, share), *rest = message.seed_shares
+    return replace(message, seed_shares=((dealer, bytes(len(share))), *rest)).signed(hospital.key)
 
 
 def test_a_wrong_share_is_its_sender_s_lie_and_the_sum_is_right(world: World) -> None:
     world.trouble["reveal", "h03"] = bent(Reveal, _other_share)
-    found = world.collect()
-    world.check(found)
-    assert found.dropped == {} and found.late == {"h03": "'h03' revealed a wrong share of 'h01'."}
+    opened = world.collect()
+    world.check(opened)
+    assert opened.dropped == {} and opened.late == {"h03": "'h03' revealed a wrong share of 'h01'."}
 
 
 def test_who_revealed_a_wrong_share_is_left_out_afterwards(world: World) -> None:
@@ -350,11 +358,11 @@ def test_who_revealed_a_wrong_share_is_left_out_afterwards(world: World) -> None
     world.check(world.collect(), "h03")
 
 
-def _cheat(monkeypatch: pytest.MonkeyPatch, step: str, made: Callable[..., Any]) -> None:
-    """Let h03's own code do a step otherwise; ``made`` gets the honest step and its arguments."""
+def _cheat(monkeypatch: pytest.MonkeyPatch, step: str, cheat: Callable[..., Any]) -> None:
+    """Let h03's own code do a step otherwise; ``cheat`` gets the honest step and its arguments."""
     honest = getattr(steps, step)
     bad = {name: getattr(steps, name) for name in dir(steps)} | {
-        step: lambda me, *args: made(honest, me, *args) if me.site == "h03" else honest(me, *args)
+        step: lambda me, *args: cheat(honest, me, *args) if me.site == "h03" else honest(me, *args)
     }
     monkeypatch.setattr(
         participation,
@@ -364,9 +372,9 @@ def _cheat(monkeypatch: pytest.MonkeyPatch, step: str, made: Callable[..., Any])
 
 
 def _wrong_mask(
-    honest: Any, me: Me, state: ParticipantState, delivered: Any, order: SumSpec
+    honest: Any, me: Me, state: ParticipantState, delivered: Any, spec: SumSpec
 ) -> tuple[ParticipantState, Pad]:
-    return honest(me, state, delivered, order)[0], Pad([(bytes(32), 1)])
+    return honest(me, state, delivered, spec)[0], Pad([(bytes(32), 1)])
 
 
 def _other_secret(honest: Any, me: Me, state: ParticipantState, adverts: Any) -> Any:
@@ -377,24 +385,24 @@ def _other_secret(honest: Any, me: Me, state: ParticipantState, adverts: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("step", "made", "words"),
+    ("step", "cheat", "pattern"),
     [("arm", _wrong_mask, "the mask of h03"), ("share", _other_secret, "'h03' dealt")],
 )
 @pytest.mark.parametrize("count", [4, 5])
 def test_a_cheater_is_named_and_left_out_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, made: Any, words: str, count: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, cheat: Any, pattern: str, count: int
 ) -> None:
     world = World(tmp_path, count)
     world.collect()
-    _cheat(monkeypatch, step, made)
+    _cheat(monkeypatch, step, cheat)
     if step == "share":  # the shares for this sum were dealt with the last
         world.check(world.collect())
-    with pytest.raises(VoidError, match=words):
+    with pytest.raises(VoidError, match=pattern):
         world.collect()
-    for found in _sums(world, 3):
-        world.check(found, "h03")
-        assert found.dropped == {}
-    assert not any("h03" in asked for asked in world.asked[-9:])
+    for opened in _sums(world, 3):
+        world.check(opened, "h03")
+        assert opened.dropped == {}
+    assert not any("h03" in exchange for exchange in world.exchanges[-9:])
 
 
 def test_without_the_cheater_too_few_are_left_and_the_sentence_says_why(
@@ -419,14 +427,14 @@ KEYS: dict[str, Callable[[Advert], Advert]] = {
 
 
 def _bad_keys(name: str) -> Callable[..., tuple[ParticipantState, Advert]]:
-    def made(
+    def cheat(
         honest: Any, me: Me, terms: Any, identities: Any, fresh: Fresh
     ) -> tuple[ParticipantState, Advert]:
         state, advert = honest(me, terms, identities, fresh)
         bad = KEYS[name](advert).signed(me.key)
         return replace(state, adverts={me.site: bad}), bad
 
-    return made
+    return cheat
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -473,7 +481,7 @@ def test_a_few_who_accuse_a_dealer_wrongly_do_not_have_it_left_out(
 ) -> None:
     world = World(tmp_path, 7)
     for name in liars:
-        world.trouble["vector", name] = lambda hospital, plan, reply: Reply(
+        world.trouble["vector", name] = lambda hospital, question, reply: Reply(
             hospital.name, "", values={"accused": "h03"}, sentence=say("sum.sealed", hospital="h03")
         )
     world.check(world.collect(), *liars)
@@ -482,34 +490,34 @@ def test_a_few_who_accuse_a_dealer_wrongly_do_not_have_it_left_out(
 
 
 def test_parcels_that_one_cannot_open_cost_that_one_at_most(world: World) -> None:
-    def one(hospital: Hospital, bundle: Bundle) -> Bundle:
-        kept = list(bundle.items)
-        kept[0] = _spoilt(hospital, bundle).items[0]
-        return replace(bundle, items=tuple(kept))
+    def spoil_first(hospital: Hospital, bundle: Bundle) -> Bundle:
+        items = list(bundle.items)
+        items[0] = _spoilt(hospital, bundle).items[0]
+        return replace(bundle, items=tuple(items))
 
-    world.trouble["parcels", "h03"] = bent(Bundle, one)
+    world.trouble["parcels", "h03"] = bent(Bundle, spoil_first)
     world.check(world.collect(), "h01")
 
 
 def test_a_vector_for_other_survivors_cannot_be_passed_off(world: World) -> None:
     """A Masked of another context, well signed."""
     world.trouble["vector", "h03"] = bent(
-        Masked, lambda hospital, said: replace(said, context=bytes(32)).signed(hospital.key)
+        Masked, lambda hospital, message: replace(message, context=bytes(32)).signed(hospital.key)
     )
-    found = world.collect()
-    world.check(found, "h03")
-    assert found.dropped == {"h03": "'h03' masked its vector for other keys or another order."}
+    opened = world.collect()
+    world.check(opened, "h03")
+    assert opened.dropped == {"h03": "'h03' masked its vector for other keys or another order."}
 
 
 def test_one_vector_is_alive_at_a_time(world: World) -> None:
     alive: list[weakref.ref[Any]] = []
-    left: list[int] = []
+    alive_before: list[int] = []
 
-    def watched(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        left.append(sum(ref() is not None for ref in alive))
+    def watched(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+        alive_before.append(sum(ref() is not None for ref in alive))
         alive.append(weakref.ref(reply.delta))
         return reply
 
     world.trouble = {("vector", name): watched for name in world.names}
     world.collect()
-    assert left == [0] * 5
+    assert alive_before == [0] * 5

@@ -32,7 +32,7 @@ SITES = {name: certificates.signer(CA, name, NOW, 365) for name in NAMES}
 
 
 def listed(*names: str, days: int = 365) -> dict[str, Any]:
-    """The signed roster as the order brings it.
+    """The signed roster as the run request brings it.
 
     Of the first hospital a certificate for so many days.
     """
@@ -58,21 +58,22 @@ Make = Callable[..., World]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def made(count: int = 5, table: dict[str, Any] | None = None) -> World:
+    def build(count: int = 5, table: dict[str, Any] | None = None) -> World:
         keys = {name: raw_key(SITES[name].key) for name in NAMES[:count]}
         world = World(tmp_path, count, keys=keys, digest=digest(table or listed()))
         for hospital in world.hospitals.values():
             hospital.lanes = {"train": hospital.weight, "patients": hospital.weight // 10}
         return world
 
-    return made
+    return build
 
 
 def hold(
     world: World, table: dict[str, Any] | None = None, members: Participants | None = None
 ) -> Any:
     joined = members or Participants(tuple(world.members()), {"away": "No images."})
-    return tally.hold(world, world.study, "run", listed() if table is None else table, joined)  # type: ignore[arg-type]
+    signed = listed() if table is None else table
+    return tally.hold(world, world.study, "run", signed, joined)  # type: ignore[arg-type]
 
 
 def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
@@ -93,14 +94,14 @@ def test_totals_are_those_of_all_and_nobody_s_own_are_known(make: Make) -> None:
     )
     assert roster.excluded == {"away": "No images."}
     world.sums = secure
-    found = world.collect()
-    world.check(found)
-    assert found.exchanges == 3
+    opened = world.collect()
+    world.check(opened)
+    assert opened.exchanges == 3
 
 
 def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
     world = make()
-    world.trouble["vector", "h02"] = lambda hospital, plan, reply: Reply(
+    world.trouble["vector", "h02"] = lambda hospital, question, reply: Reply(
         "h02", "tally", sentence=DISK
     )
     _, roster, total = hold(world)
@@ -111,7 +112,9 @@ def test_who_fails_in_the_count_is_out_with_the_reason(make: Make) -> None:
 @pytest.mark.parametrize("stage", ["confirm", "reveal"])
 def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", sentence=DISK)
+    world.trouble[stage, "h02"] = lambda hospital, question, reply: Reply(
+        "h02", "agree", sentence=DISK
+    )
     _, roster, _ = hold(world)
     assert not {m.site for m in roster.members} & set(roster.excluded)
 
@@ -119,7 +122,9 @@ def test_nobody_is_a_member_and_excluded(make: Make, stage: str) -> None:
 @pytest.mark.parametrize("stage", ["keys", "parcels"])
 def test_every_hospital_that_joined_is_a_member_or_excluded(make: Make, stage: str) -> None:
     world = make()
-    world.trouble[stage, "h02"] = lambda hospital, plan, reply: Reply("h02", "agree", sentence=DISK)
+    world.trouble[stage, "h02"] = lambda hospital, question, reply: Reply(
+        "h02", "agree", sentence=DISK
+    )
     _, roster, _ = hold(world)
     assert {m.site for m in roster.members} | set(roster.excluded) >= set(NAMES)
 
@@ -128,10 +133,11 @@ def test_two_hospitals_are_one_clear_sentence_before_anybody_is_asked(make: Make
     world = make(2)
     with pytest.raises(
         InputError,
-        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. Let more hospitals join\.",
+        match=r"^Secure aggregation needs 3 hospitals that train; 2 joined\. away: No images\. "
+        r"Let more hospitals join\.",
     ):
         hold(world)
-    assert world.asked == []
+    assert world.exchanges == []
 
 
 def test_a_hospital_that_is_not_on_the_roster_is_left_out(make: Make) -> None:
@@ -142,7 +148,7 @@ def test_a_hospital_that_is_not_on_the_roster_is_left_out(make: Make) -> None:
     assert (
         roster.excluded["h05"] == "It is not on the signed roster, or its certificate has expired."
     )
-    assert not any("h05" in asked for asked in world.asked)
+    assert not any("h05" in exchange for exchange in world.exchanges)
 
 
 def test_a_hospital_whose_certificate_has_expired_is_left_out(make: Make) -> None:
@@ -153,7 +159,7 @@ def test_a_hospital_whose_certificate_has_expired_is_left_out(make: Make) -> Non
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("spoil", "pattern"),
     [
         (
             lambda table: {},
@@ -170,18 +176,18 @@ def test_a_hospital_whose_certificate_has_expired_is_left_out(make: Make) -> Non
         ),
     ],
 )
-def test_without_a_good_roster_there_is_no_count(make: Make, spoil: Any, words: str) -> None:
+def test_without_a_good_roster_there_is_no_count(make: Make, spoil: Any, pattern: str) -> None:
     world = make()
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=pattern):
         hold(world, spoil(listed()))
-    assert world.asked == []
+    assert world.exchanges == []
 
 
 def test_too_few_in_the_count_end_the_run_with_their_reasons(make: Make) -> None:
     world = make(3)
 
-    def full(hospital: Hospital, plan: Question, reply: Reply) -> Reply:
-        return Reply(hospital.name, plan.kind, sentence=DISK)
+    def full(hospital: Hospital, question: Question, reply: Reply) -> Reply:
+        return Reply(hospital.name, question.kind, sentence=DISK)
 
     world.trouble["vector", "h02"] = full
     with pytest.raises(

@@ -18,22 +18,22 @@ def test_contents() -> None:
             "min_tls": "1.2",
         }
     )
-    made = kit_writer.contents(settings, "north", b"CA", b"CO", b"RO", "secret", "2026-03-15")
-    assert tomllib.loads(made["kit.toml"].decode()) == {
+    kit = kit_writer.contents(settings, "north", b"CA", b"CO", b"RO", "secret", "2026-03-15")
+    assert tomllib.loads(kit["kit.toml"].decode()) == {
         "name": "north",
         "consortium": "chest-4",
         "address": "10.0.0.7",
         "port": 8443,
         "min_tls": "1.2",
     }
-    assert (made["ca.crt"], made["coordinator.crt"], made["roster.crt"], made["token"]) == (
+    assert (kit["ca.crt"], kit["coordinator.crt"], kit["roster.crt"], kit["token"]) == (
         b"CA",
         b"CO",
         b"RO",
         b"secret\n",
     )
     assert (
-        b"TCP to 10.0.0.7 port 8443, HTTPS with TLS 1.2" in made["README.md"]
-        and b"2026-03-15" in made["README.md"]
+        b"TCP to 10.0.0.7 port 8443, HTTPS with TLS 1.2" in kit["README.md"]
+        and b"2026-03-15" in kit["README.md"]
     )
-    assert b"secret\n" not in made["README.md"]
+    assert b"secret\n" not in kit["README.md"]

@@ -27,8 +27,8 @@ from common.trust.roster import Roster
 from server.commands import roster_signing as work
 from server.commands.provision import provision
 from server.host import site_registry as registry
+from server.host.server_home import ServerHome
 from server.host.site_registry import Enrolment, Registry
-from server.host.supervisor import ServerHome
 
 NOW = datetime.now(UTC)
 
@@ -52,13 +52,13 @@ class Coordinator:
             (self.home.path / "ca.crt").read_bytes(), (self.home.path / "ca.key").read_bytes()
         )
         for name in names:
-            asked = certificates.request(name, certificates.private_key("identity"))
-            identity = certificates.grant(ca, asked, name, "identity", NOW, 365).decode()
+            request = certificates.request(name, certificates.private_key("identity"))
+            identity = certificates.grant(ca, request, name, "identity", NOW, 365).decode()
             self.put(name, Enrolment(NOW.isoformat(), "01", "", "", "", "", identity))
 
     def put(self, name: str, enrolled: Enrolment | None) -> None:
-        known = Registry(self.home.path).load()
-        changed = {**known, name: replace(known[name], enrolled=enrolled)}
+        registered = Registry(self.home.path).load()
+        changed = {**registered, name: replace(registered[name], enrolled=enrolled)}
         files.replace(self.home.path / "sites.json", registry.dumps(changed))
 
     def run(self, *words: str) -> int:
@@ -90,7 +90,7 @@ def test_a_roster_is_signed_and_hospitals_can_verify_it(
 ) -> None:
     co.enrol("north", "valley")
     assert co.sign() == 0
-    out, told = capsys.readouterr()
+    out, err = capsys.readouterr()
     assert out.startswith("Roster version 1 is signed, with 2 hospitals; take the medium")
     kit = co.home.path / "kits" / "harbour"
     signed = rosters.loads((co.home.path / "roster.json").read_bytes())
@@ -104,7 +104,7 @@ def test_a_roster_is_signed_and_hospitals_can_verify_it(
     }
     assert dict(found.sites) == enrolled
     for name, text in enrolled.items():
-        [line] = [line for line in told.splitlines() if name in line]
+        [line] = [line for line in err.splitlines() if name in line]
         assert line.split() == [name, *rosters.fingerprint(text.encode()).split(), "new"]
     assert (co.home.path / "roster.json").stat().st_mode & 0o777 == 0o600
     assert (co.stick / "roster.json").read_bytes() == (co.home.path / "roster.json").read_bytes()
@@ -124,13 +124,13 @@ def test_only_yes_signs(
     assert not (co.home.path / "roster.json").exists() and not (co.stick / "roster.json").exists()
     monkeypatch.setattr(sys, "stdin", Terminal("yes\n"))
     assert co.run("--key", str(co.key), "--json") == 0
-    out, told = capsys.readouterr()
-    assert "Type yes if all of them agree" in told and json.loads(out)["signed"] is True
+    out, err = capsys.readouterr()
+    assert "Type yes if all of them agree" in err and json.loads(out)["signed"] is True
     assert list(co.read().sites) == ["north"]
 
 
 def test_what_was_shown_is_what_is_signed(co: Coordinator) -> None:
-    """A hospital that enrols while the coordinator is on the telephone waits for the next roster."""
+    """A hospital that enrols while fingerprints are compared waits for the next roster."""
     co.enrol("north")
     change = work.look(co.home, NOW, co.key)
     co.enrol("valley")
@@ -147,9 +147,17 @@ def test_joined_renewed_ended_and_left_out(
     co.enrol("north", "harbour")
     co.put("valley", None)
     assert co.run("--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["version"], set(told["sites"]), told["signed"]) == (1, {"north", "valley"}, False)
-    assert (told["new"], told["renewed"], told["removed"]) == (["harbour"], ["north"], ["valley"])
+    overview = json.loads(capsys.readouterr().out)
+    assert (overview["version"], set(overview["sites"]), overview["signed"]) == (
+        1,
+        {"north", "valley"},
+        False,
+    )
+    assert (overview["new"], overview["renewed"], overview["removed"]) == (
+        ["harbour"],
+        ["north"],
+        ["valley"],
+    )
     assert co.run() == 0
     shown = capsys.readouterr().out
     for words in (
@@ -222,9 +230,9 @@ def test_a_lost_roster_does_not_begin_at_one_again(co: Coordinator) -> None:
 
 def refusal(co: Coordinator, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     code = co.run(*words)
-    out, told = capsys.readouterr()
+    out, err = capsys.readouterr()
     assert (code, out) == (2, "")
-    return told.strip().splitlines()[-1]
+    return err.strip().splitlines()[-1]
 
 
 def test_keys_that_do_not_sign(
@@ -285,9 +293,9 @@ def test_files_that_were_tampered_with(co: Coordinator, capsys: pytest.CaptureFi
 def test_an_identity_that_is_not_the_consortium_s_is_not_signed(co: Coordinator) -> None:
     """A registry that somebody has written into."""
     foreign = certificates.authority("chest-4", NOW, 10)
-    asked = certificates.request("north", certificates.private_key("identity"))
+    request = certificates.request("north", certificates.private_key("identity"))
     co.enrol("valley")
-    forged = certificates.grant(foreign, asked, "north", "identity", NOW, 5).decode()
+    forged = certificates.grant(foreign, request, "north", "identity", NOW, 5).decode()
     co.put("north", Enrolment(NOW.isoformat(), "01", "", "", "", "", forged))
     with pytest.raises(
         InputError,
@@ -299,7 +307,7 @@ def test_an_identity_that_is_not_the_consortium_s_is_not_signed(co: Coordinator)
 
 @pytest.mark.parametrize("at", range(4))
 def test_a_full_disk(co: Coordinator, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
-    """Wherever it strikes, HOME has the old roster or the new one, and the same command finishes the work."""
+    """HOME has the old roster or the new one, and the same command finishes the work."""
     co.enrol("north")
     co.sign()
     co.enrol("valley")
@@ -315,7 +323,8 @@ def test_a_full_disk(co: Coordinator, monkeypatch: pytest.MonkeyPatch, at: int) 
         patch.setattr(os, "fsync", fsync)
         with pytest.raises(
             ConsiliumError,
-            match=r"cannot be written \(No space left on device\); mend that and run the same command",
+            match=r"cannot be written \(No space left on device\); "
+            r"mend that and run the same command",
         ):
             work.sign(co.home, change, co.key, NOW)
     assert co.read().version in (1, 2)

@@ -57,8 +57,8 @@ def test_every_command_s_help_has_examples_that_it_understands(
     ]
     assert examples and all(example.startswith(f"{prog} ") for example in examples)
     for example in examples:
-        given = arguments.build().parse_args(example.split()[1:])
-        assert given.parser.prog == prog
+        parsed = arguments.build().parse_args(example.split()[1:])
+        assert parsed.parser.prog == prog
 
 
 @pytest.mark.parametrize("prog", ALL)
@@ -103,9 +103,9 @@ def refused(words: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("site fingerprints --home h", "(did you mean 'fingerprint'?)"),
     ],
 )
-def test_a_slip_of_the_pen(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = refused(words, capsys)
-    assert said in found and "\n" not in found
+def test_a_slip_of_the_pen(words: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = refused(words, capsys)
+    assert hint in sentence and "\n" not in sentence
 
 
 MISSING = {
@@ -129,8 +129,8 @@ MISSING = {
 
 @pytest.mark.parametrize(("words", "missing"), MISSING.items())
 def test_what_must_be_given(words: str, missing: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = refused(words, capsys)
-    assert missing in found and "--help" in found and "\n" not in found
+    sentence = refused(words, capsys)
+    assert missing in sentence and "--help" in sentence and "\n" not in sentence
 
 
 @pytest.mark.parametrize("words", ["server", "site"])
@@ -140,8 +140,8 @@ def test_a_bare_word_shows_its_commands(words: str, capsys: pytest.CaptureFixtur
 
 
 def test_defaults() -> None:
-    given = arguments.build().parse_args(["server", "submit", "s.toml", "--home", "h"])
-    assert (given.study, given.home, given.name, given.rounds, given.seed, given.days) == (
+    parsed = arguments.build().parse_args(["server", "submit", "s.toml", "--home", "h"])
+    assert (parsed.study, parsed.home, parsed.name, parsed.rounds, parsed.seed, parsed.days) == (
         Path("s.toml"),
         Path("h"),
         "",
@@ -161,10 +161,10 @@ def test_no_secret_can_be_given_on_the_command_line() -> None:
         for word in ("token", "key", "secret", "password")
         if word in option
     } == {"--key"}
-    given = arguments.build().parse_args(
+    parsed = arguments.build().parse_args(
         ["server", "roster", "--home", "h", "--key", "stick/roster.key"]
     )
-    assert given.key == Path("stick/roster.key")  # where it lies
+    assert parsed.key == Path("stick/roster.key")  # where it lies
 
 
 def test_a_folder_of_neither_side_is_one_sentence(

@@ -29,10 +29,10 @@ NOW = datetime.now(UTC)
 
 
 def ports(count: int) -> list[int]:
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
     return found
 
 
@@ -63,8 +63,8 @@ def wrongs(home: Path) -> list[CheckResult]:
 
 
 def test_a_server_before_its_start(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = states(server_doctor.examine(home))
-    assert told == {
+    by_name = states(server_doctor.examine(home))
+    assert by_name == {
         **dict.fromkeys(
             (
                 "folder",
@@ -109,12 +109,12 @@ def test_a_port_that_somebody_else_uses(home: Path, capsys: pytest.CaptureFixtur
         .split("=")[1]
         .split("#")[0]
     )
-    with closing(socket.socket()) as door:
-        door.bind(("0.0.0.0", port))
-        door.listen()
+    with closing(socket.socket()) as listener:
+        listener.bind(("0.0.0.0", port))
+        listener.listen()
         assert main.main(["server", "doctor", "--home", str(home), "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in told["findings"] if entry["state"] == "wrong"] == [
+    result = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in result["findings"] if entry["state"] == "wrong"] == [
         f"port {port}"
     ]
 
@@ -162,57 +162,62 @@ def test_hospitals_whose_token_or_certificate_ends(home: Path) -> None:
     key = certificates.private_key("tls")
     tls = certificates.grant(ca, certificates.request("north", key), "north", "client", NOW, 10)
     enrolled = Enrolment(NOW.isoformat(), "1", "", "", "", tls.decode(), "")
-    known = Registry(home).load()
-    known["north"] = replace(known["north"], enrolled=enrolled)
-    known["valley"] = replace(known["valley"], token_expires=(NOW - timedelta(days=1)).isoformat())
-    (home / "sites.json").write_text(
-        json.dumps({name: asdict(site) for name, site in known.items()})
+    registered = Registry(home).load()
+    registered["north"] = replace(registered["north"], enrolled=enrolled)
+    registered["valley"] = replace(
+        registered["valley"], token_expires=(NOW - timedelta(days=1)).isoformat()
     )
-    told = {finding.name: finding for finding in server_doctor.examine(home)}
-    assert told["site north"].state == told["site valley"].state == "warning"
-    assert "enrolled since" in told["site north"].text
-    assert "not connected, certificate good until" in told["site north"].text
-    assert told["site north"].advice.endswith("--renew north")
-    assert "token expired on" in told["site valley"].text
+    (home / "sites.json").write_text(
+        json.dumps({name: asdict(site) for name, site in registered.items()})
+    )
+    by_name = {finding.name: finding for finding in server_doctor.examine(home)}
+    assert by_name["site north"].state == by_name["site valley"].state == "warning"
+    assert "enrolled since" in by_name["site north"].text
+    assert "not connected, certificate good until" in by_name["site north"].text
+    assert by_name["site north"].advice.endswith("--renew north")
+    assert "token expired on" in by_name["site valley"].text
 
 
 def test_the_signed_roster(home: Path) -> None:
-    def told() -> dict[str, CheckResult]:
+    def by_name() -> dict[str, CheckResult]:
         return {finding.name: finding for finding in server_doctor.examine(home)}
 
     def enrol(*names: str) -> None:
-        known = Registry(home).load()
+        registered = Registry(home).load()
         for name in names:
             identity = certificates.signer(ca, name, NOW, 100).certificate.decode()
-            known[name] = replace(
-                known[name],
+            registered[name] = replace(
+                registered[name],
                 enrolled=Enrolment(NOW.isoformat(), "1", "", "", "", identity, identity),
             )
         (home / "sites.json").write_text(
-            json.dumps({name: asdict(site) for name, site in known.items()})
+            json.dumps({name: asdict(site) for name, site in registered.items()})
         )
 
     ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
     key = (home / "offline").rename(home.parent / "stick") / "roster.key"
-    assert "roster key" not in told()
+    assert "roster key" not in by_name()
     enrol("north")
     advice = f"run: consilium server roster --home {home} --key KEY"
-    assert (told()["roster"].state, told()["roster"].text) == (
+    assert (by_name()["roster"].state, by_name()["roster"].text) == (
         "warning",
         f"not signed yet; {advice}",
     )
     assert main.main(["server", "roster", "--home", str(home), "--key", str(key), "--yes"]) == 0
-    assert (told()["roster"].state, told()["roster"].text) == (
+    assert (by_name()["roster"].state, by_name()["roster"].text) == (
         "ok",
         "version 1 holds every enrolled hospital",
     )
     enrol("north", "valley")
     assert (
-        told()["roster"].text
+        by_name()["roster"].text
         == f"version 1: valley is enrolled and not on it; north has another key on it; {advice}"
     )
     (home / "roster.json").write_text("{}")
-    assert (told()["roster"].state, "is not signed" in told()["roster"].text) == ("wrong", True)
+    assert (by_name()["roster"].state, "is not signed" in by_name()["roster"].text) == (
+        "wrong",
+        True,
+    )
 
 
 def test_a_damaged_registry_and_no_folder(home: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Studies at the coordinator's desk.
+"""Studies on the coordinator's server.
 
 What a submission leaves on disk, what it leaves when it fails, and what can be seen without a
 server.
@@ -27,9 +27,9 @@ from server.commands import roster_signing, study_runs
 from server.commands.provision import provision
 from server.commands.study_runs import Submission
 from server.host import site_registry
+from server.host.server_home import ServerHome
 from server.host.site_registry import Enrolment, Registry
 from server.host.superlink_control import ControlError, RunState
-from server.host.supervisor import ServerHome
 from tests import small
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -106,10 +106,12 @@ def study(home: Coordinator) -> Path:
 def enrol(home: Coordinator, *names: str) -> None:
     registry = Registry(home.path)
     enrolled = Enrolment(NOW.isoformat(), "01", "", "", "", "", "")
-    known = registry.load()
+    registered = registry.load()
     files.replace(
         home.path / "sites.json",
-        site_registry.dumps({**known, **{n: replace(known[n], enrolled=enrolled) for n in names}}),
+        site_registry.dumps(
+            {**registered, **{n: replace(registered[n], enrolled=enrolled) for n in names}}
+        ),
     )
 
 
@@ -117,32 +119,32 @@ def put(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text, "utf-8")
 
 
-def test_a_submission_is_an_order_that_hospitals_can_verify(home: Coordinator) -> None:
+def test_a_submission_is_a_request_that_hospitals_can_verify(home: Coordinator) -> None:
     enrol(home, "north", "valley")
     name = study_runs.submit(home, Submission(study(home), rounds=7, seed=3, days=5), NOW)
     folder = home.runs / name
     assert name == "small-20260301-120000" and home.link.submitted == [name]
-    order = json.loads((folder / "order.json").read_text())
-    assert (order["study"], order["out"], order["engine"]) == (
+    request = json.loads((folder / "order.json").read_text())
+    assert (request["study"], request["out"], request["engine"]) == (
         str(folder / "submitted.toml"),
         str(folder),
         "deployed",
     )
-    assert (order["expected"], order["run"], order["roster"]) == (2, name, {})
-    ordered = studies.read(Path(order["study"]))
-    assert (ordered.federation.rounds, ordered.seed) == (7, 3)
+    assert (request["expected"], request["run"], request["roster"]) == (2, name, {})
+    requested = studies.read(Path(request["study"]))
+    assert (requested.federation.rounds, requested.seed) == (7, 3)
     certificate, ca = (home.path / "coordinator.crt").read_bytes(), home.authority.read_bytes()
-    stated = study_signature.verify(
-        order["seal"], certificate, ca, "chest-4", ordered.digest, NOW + timedelta(days=4)
+    statement = study_signature.verify(
+        request["seal"], certificate, ca, "chest-4", requested.digest, NOW + timedelta(days=4)
     )
-    assert stated.run == name
+    assert statement.run == name
     with pytest.raises(study_signature.SignatureError, match="expired on 2026-03-06"):
         study_signature.verify(
-            order["seal"],
+            request["seal"],
             certificate,
             ca,
             "chest-4",
-            ordered.digest,
+            requested.digest,
             NOW + timedelta(days=5, seconds=1),
         )
     assert json.loads((folder / "run.json").read_text()) == {
@@ -164,23 +166,25 @@ def test_a_masked_study_goes_with_the_signed_roster(home: Coordinator) -> None:
     identity = {
         n: certificates.signer(ca, n, NOW, 9).certificate.decode() for n in ("north", "valley")
     }
-    known = Registry(home.path).load()
+    registered = Registry(home.path).load()
     enrolled = {
-        n: replace(known[n], enrolled=Enrolment(NOW.isoformat(), "01", "", "", "", "", c))
+        n: replace(registered[n], enrolled=Enrolment(NOW.isoformat(), "01", "", "", "", "", c))
         for n, c in identity.items()
     }
-    files.replace(home.path / "sites.json", site_registry.dumps({**known, **enrolled}))
+    files.replace(home.path / "sites.json", site_registry.dumps({**registered, **enrolled}))
     key = home.path / "offline" / "roster.key"
     roster_signing.sign(home, roster_signing.look(home, NOW, key), key, NOW)
     study_runs.submit(home, Submission(study(home), "a"), NOW)
-    order = json.loads((home.runs / "a" / "order.json").read_text())
-    assert order["roster"]["signed"]["roster"]["sites"] == identity
+    request = json.loads((home.runs / "a" / "order.json").read_text())
+    assert request["roster"]["signed"]["roster"]["sites"] == identity
     enrol(home, "harbour")
     with pytest.raises(InputError, match="The signed roster lacks harbour"):
         study_runs.submit(home, Submission(study(home), "b"), NOW)
     small.study(study(home))
     study_runs.submit(home, Submission(study(home), "plain"), NOW)
-    assert json.loads((home.runs / "plain" / "order.json").read_text())["roster"] == order["roster"]
+    assert (
+        json.loads((home.runs / "plain" / "order.json").read_text())["roster"] == request["roster"]
+    )
 
 
 def test_at_least_as_many_hospitals_are_expected_as_the_study_needs(home: Coordinator) -> None:
@@ -232,15 +236,15 @@ def test_start_weights_given_by_their_whole_path_stay_there(home: Coordinator) -
 
 
 @pytest.mark.parametrize(
-    ("named", "words"),
+    ("weights", "words"),
     [
         ("none.safetensors", "cannot be copied"),
         ("../home/sites.json", "leads out of the study's folder"),
     ],
 )
-def test_start_weights_that_cannot_go_along(home: Coordinator, named: str, words: str) -> None:
+def test_start_weights_that_cannot_go_along(home: Coordinator, weights: str, words: str) -> None:
     registry = (home.path / "sites.json").read_bytes()
-    small.study(study(home), training={"pretrained": named})
+    small.study(study(home), training={"pretrained": weights})
     with pytest.raises(StudyError, match=words):
         study_runs.submit(home, Submission(study(home), "a"), NOW)
     assert (
@@ -262,10 +266,10 @@ def test_status_without_a_server(home: Coordinator) -> None:
     study_runs.submit(home, Submission(study(home), "a"), NOW)
     enrol(home, "north")
     home.link.down = True
-    found = study_runs.status(home, NOW)
-    assert (found["consortium"], found["server"]) == ("chest-4", "not running")
-    assert found["sites"]["north"] == {"state": "enrolled since 2026-03-01", "online": False}
-    [run] = found["runs"]
+    overview = study_runs.status(home, NOW)
+    assert (overview["consortium"], overview["server"]) == ("chest-4", "not running")
+    assert overview["sites"]["north"] == {"state": "enrolled since 2026-03-01", "online": False}
+    [run] = overview["runs"]
     assert (run["run"], run["run_id"], run["state"], run["round"], run["rounds"], run["loss"]) == (
         "a",
         71,
@@ -274,7 +278,7 @@ def test_status_without_a_server(home: Coordinator) -> None:
         2,
         None,
     )
-    json.dumps(found)
+    json.dumps(overview)
 
 
 def test_status_of_a_running_study(home: Coordinator) -> None:
@@ -288,11 +292,11 @@ def test_status_of_a_running_study(home: Coordinator) -> None:
     put(
         home.runs / "a", "rounds.jsonl", f'{{"round": 0}}\n{whole}\n{{"round": 2, "lo'
     )  # the next line is being written
-    found = study_runs.status(home, NOW)
-    assert found["server"] == "running" and [
-        name for name, site in found["sites"].items() if site["online"]
+    overview = study_runs.status(home, NOW)
+    assert overview["server"] == "running" and [
+        name for name, site in overview["sites"].items() if site["online"]
     ] == ["north"]
-    [run] = found["runs"]
+    [run] = overview["runs"]
     assert (run["state"], run["round"], run["loss"], run["report"]) == ("running", 1, 1.5, None)
 
 

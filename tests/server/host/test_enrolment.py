@@ -25,11 +25,18 @@ from server.host.site_registry import REFUSED, Registry
 from tests.patience import patient
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KEYS = {kind: certificates.private_key(kind) for kind in ("tls", "identity", "node")}
+
+
+def new_keys(*kinds: str) -> dict[str, bytes]:
+    """A private key of each kind."""
+    return {kind: certificates.private_key(kind) for kind in kinds}  # type: ignore[arg-type]
+
+
+KEYS = new_keys("tls", "identity", "node")
 
 
 class Coordinator:
-    """A desk with its surroundings."""
+    """The enrolment service with its surroundings."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "c.toml").write_text(
@@ -46,10 +53,10 @@ class Coordinator:
             raise self.fault
         self.registered.append((site, key))
 
-    def asked(
+    def request_for(
         self, site: str = "north", keys: dict[str, bytes] = KEYS, **change: Any
     ) -> dict[str, Any]:
-        own = {
+        requests = {
             f"{use}_request": certificates.request(site, keys[use]).decode()
             for use in ("tls", "identity")
         }
@@ -57,13 +64,13 @@ class Coordinator:
         return {
             "site": site,
             "token": token,
-            **own,
+            **requests,
             "node_key": certificates.public_bytes(keys["node"]).decode(),
             **change,
         }
 
     def answer(self, **change: Any) -> tuple[int, dict[str, str]]:
-        return self.handler.respond(json.dumps(self.asked(**change)).encode())
+        return self.handler.respond(json.dumps(self.request_for(**change)).encode())
 
 
 @pytest.fixture
@@ -79,9 +86,9 @@ def test_a_hospital_is_enrolled_and_its_lost_answer_given_again(coordinator: Coo
         certificates.check(answer[field].encode(), ca, "north", NOW)
         assert certificates.key_in(answer[field].encode()) == certificates.public_bytes(KEYS[key])
     enrolled = Registry(coordinator.home).load()["north"].enrolled
-    about = certificates.details(answer["tls_certificate"].encode())
+    details = certificates.details(answer["tls_certificate"].encode())
     assert enrolled is not None
-    assert (enrolled.serial, enrolled.certificate_sha256) == (about["serial"], about["sha256"])
+    assert (enrolled.serial, enrolled.certificate_sha256) == (details["serial"], details["sha256"])
     assert coordinator.registered[1:] == [("north", certificates.public_bytes(KEYS["node"]))]
     coordinator.now += timedelta(days=30)
     assert coordinator.answer() == (200, answer)
@@ -99,21 +106,21 @@ def test_a_wrong_token_and_a_wrong_name_get_the_same_answer(coordinator: Coordin
     refused = (403, {"error": REFUSED})
     assert coordinator.answer(token="wrong") == refused
     assert coordinator.log[-1] == "enrolment of north refused: wrong token"
-    other = {
+    foreign = {
         f"{use}_request": certificates.request("east", KEYS[use]).decode()
         for use in ("tls", "identity")
     }
-    assert coordinator.answer(**other, site="north", token="") == refused
-    east = {**coordinator.asked(), **other, "site": "east"}
+    assert coordinator.answer(**foreign, site="north", token="") == refused
+    east = {**coordinator.request_for(), **foreign, "site": "east"}
     assert coordinator.handler.respond(json.dumps(east).encode()) == refused
     assert coordinator.log[-1] == "enrolment of east refused: no hospital is called east"
     assert coordinator.registered == [("", b"")]
 
 
 def test_no_token_is_ever_logged(coordinator: Coordinator) -> None:
-    token = coordinator.asked()["token"]
+    token = coordinator.request_for()["token"]
     for change in ({}, {"site": "valley"}, {"tls_request": "x"}, {"node_key": token}):
-        body = {**coordinator.asked(), **change}
+        body = {**coordinator.request_for(), **change}
         coordinator.handler.respond(json.dumps(body).encode())
     assert len(coordinator.log) == 5 and token not in "".join(coordinator.log)
 
@@ -130,7 +137,7 @@ def test_after_ten_wrong_tokens_the_right_one_waits_too(coordinator: Coordinator
     assert coordinator.answer()[0] == 429
     assert coordinator.answer(site="valley")[0] == 200
     coordinator.now += timedelta(minutes=10)
-    assert coordinator.answer(keys={k: certificates.private_key(k) for k in KEYS})[0] == 200  # type: ignore[arg-type]
+    assert coordinator.answer(keys=new_keys(*KEYS))[0] == 200
 
 
 def test_if_registering_fails_the_token_stays_unused(coordinator: Coordinator) -> None:
@@ -144,8 +151,8 @@ def test_if_registering_fails_the_token_stays_unused(coordinator: Coordinator) -
 
 def test_a_node_key_serves_one_hospital(coordinator: Coordinator) -> None:
     coordinator.answer()
-    other = {**{k: certificates.private_key(k) for k in ("tls", "identity")}, "node": KEYS["node"]}  # type: ignore[arg-type]
-    status, answer = coordinator.answer(site="valley", keys=other)
+    keys = {**new_keys("tls", "identity"), "node": KEYS["node"]}
+    status, answer = coordinator.answer(site="valley", keys=keys)
     assert status == 409 and "north" not in answer["error"]
     assert coordinator.log[-1].endswith("node key of north")
 
@@ -182,7 +189,7 @@ def test_bodies_that_are_no_request(coordinator: Coordinator, body: bytes) -> No
     ],
 )
 def test_wrong_fields(coordinator: Coordinator, change: dict[str, Any]) -> None:
-    body = {**coordinator.asked(), **change}
+    body = {**coordinator.request_for(), **change}
     assert coordinator.handler.respond(json.dumps(body).encode())[0] == 400
     assert coordinator.registered == [("", b"")]
     assert coordinator.answer()[0] == 200
@@ -211,7 +218,7 @@ def service(coordinator: Coordinator) -> Iterator[Path]:
     assert not path.exists()
 
 
-def say(path: Path, raw: bytes) -> tuple[int, dict[str, Any]]:
+def send(path: Path, raw: bytes) -> tuple[int, dict[str, Any]]:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(patient(20))
         connection.connect(str(path))
@@ -224,8 +231,8 @@ def say(path: Path, raw: bytes) -> tuple[int, dict[str, Any]]:
 
 def test_the_one_call(coordinator: Coordinator, service: Path) -> None:
     assert service.stat().st_mode & 0o777 == 0o600
-    body = json.dumps(coordinator.asked()).encode()
-    status, answer = say(
+    body = json.dumps(coordinator.request_for()).encode()
+    status, answer = send(
         service,
         b"POST /v1/enrol HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body),
     )
@@ -252,8 +259,8 @@ def test_the_one_call(coordinator: Coordinator, service: Path) -> None:
     ],
 )
 def test_everything_else(service: Path, raw: bytes, status: int) -> None:
-    found, answer = say(service, raw)
-    assert found == status and set(answer) == {"error"}
+    code, answer = send(service, raw)
+    assert code == status and set(answer) == {"error"}
 
 
 def test_one_service_a_socket(coordinator: Coordinator, service: Path) -> None:

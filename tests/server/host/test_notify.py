@@ -28,18 +28,18 @@ def path() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def asked(path: Path, line: str, headers: str = "") -> tuple[int, bytes]:
+def answer_to(path: Path, line: str, headers: str = "") -> tuple[int, bytes]:
     """Status and body of one raw request."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.settimeout(patient(20))
-        door.connect(str(path))
-        door.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
-        answer = http.client.HTTPResponse(door)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(patient(20))
+        connection.connect(str(path))
+        connection.sendall(f"{line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
         answer.begin()
         return answer.status, answer.read()
 
 
-def test_a_ring_wakes_who_waits() -> None:
+def test_a_notification_wakes_who_waits() -> None:
     notifier, woken = Notifier(), threading.Event()
 
     def waits() -> None:
@@ -48,50 +48,50 @@ def test_a_ring_wakes_who_waits() -> None:
 
     thread = threading.Thread(target=waits)
     thread.start()
-    notifier.ring("questions")  # another bell's ring wakes nobody
+    notifier.notify("questions")  # the other count wakes nobody
     assert not woken.wait(0.05)
-    notifier.ring("answers")
+    notifier.notify("answers")
     thread.join(patient(30))
     assert woken.is_set()
 
 
-def test_a_ring_that_was_missed_is_told_at_once_and_nothing_new_after_the_wait() -> None:
+def test_a_notification_that_was_missed_is_told_at_once_and_nothing_new_after_the_wait() -> None:
     notifier = Notifier()
     for _ in range(3):
-        notifier.ring("questions")
+        notifier.notify("questions")
     assert notifier.wait("questions", 1, 60.0) == 3
     assert notifier.wait("questions", 3, 0.01) == 3
 
 
 def test_a_restarted_server_counts_anew_and_keeps_nobody_waiting(path: Path) -> None:
-    for rings in (3, 0):
+    for count in (3, 0):
         notifier = Notifier()
         with notify.serve(notifier, path):
-            for _ in range(rings):
-                notifier.ring("questions")
-            assert asked(path, "GET /v1/bell?after=7&seconds=20") == (200, str(rings).encode())
+            for _ in range(count):
+                notifier.notify("questions")
+            assert answer_to(path, "GET /v1/bell?after=7&seconds=20") == (200, str(count).encode())
 
 
 def test_hospital_and_coordinator_wake_each_other(path: Path) -> None:
-    heard: list[tuple[int, bytes]] = []
+    answers: list[tuple[int, bytes]] = []
     with notify.serve(Notifier(), path):
         assert path.stat().st_mode & 0o777 == 0o600
         hospital = threading.Thread(
-            target=lambda: heard.append(asked(path, "GET /v1/bell?after=0&seconds=20"))
+            target=lambda: answers.append(answer_to(path, "GET /v1/bell?after=0&seconds=20"))
         )
         hospital.start()
         client = NotifyClient(path)
         client.wait(5.0)  # the first one only learns the count
         client.announce()
         hospital.join(patient(30))
-        assert heard == [(200, b"1")]
-        assert asked(path, "POST /v1/bell") == (200, b"")
-        before = client._after
+        assert answers == [(200, b"1")]
+        assert answer_to(path, "POST /v1/bell") == (200, b"")
+        count_before = client._after
         client.wait(0.0)
-        assert client._after == before + 1  # the ring was not missed: it is told without any wait
+        assert client._after == count_before + 1  # it was not missed: it is told without any wait
 
 
-def test_without_a_bell_the_coordinator_only_waits(
+def test_without_notifications_the_coordinator_only_waits(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float | None] = []
@@ -119,11 +119,11 @@ def test_without_a_bell_the_coordinator_only_waits(
         ("DELETE /v1/bell", "", 501),
     ],
 )
-def test_bad_requests_are_refused_and_ring_nothing(
+def test_bad_requests_are_refused_and_notify_nobody(
     path: Path, line: str, headers: str, status: int
 ) -> None:
     notifier = Notifier()
     with notify.serve(notifier, path):
-        assert asked(path, line, headers)[0] == status
+        assert answer_to(path, line, headers)[0] == status
         assert notifier.wait("answers", 1, 0.0) == 0 == notifier.wait("questions", 1, 0.0)
-        assert asked(path, "GET /answers?after=1&seconds=0") == (200, b"0")
+        assert answer_to(path, "GET /answers?after=1&seconds=0") == (200, b"0")

@@ -53,7 +53,7 @@ def hospital(key: bytes, serial: str) -> RegisteredSite:
 
 
 @pytest.fixture(scope="module")
-def made() -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A provisioned home, at a path with a space in it."""
     top = Path(tempfile.mkdtemp())
     port, link = free_ports(2)
@@ -90,37 +90,39 @@ def test_who_is_revoked_not_enrolled_or_unknown_to_the_superlink_is_out() -> Non
     assert members({"north": north.renewed("token", NOW)}, KEYS.values()) == b""
     assert members({"north": replace(north, enrolled=None)}, KEYS.values()) == b""
     assert members({"north": north}, [KEYS["valley"]]) == b""
-    again = replace(north.renewed("token", NOW), enrolled=enrolled(KEYS["valley"], "bb"))
-    assert members({"north": again}, KEYS.values()).startswith(b'"BB"')
+    enrolled_anew = replace(north.renewed("token", NOW), enrolled=enrolled(KEYS["valley"], "bb"))
+    assert members({"north": enrolled_anew}, KEYS.values()).startswith(b'"BB"')
 
 
-def test_a_long_serial_number_from_a_real_certificate_is_whole_bytes(made: Path) -> None:
-    ca = Credential((made / "ca.crt").read_bytes(), (made / "ca.key").read_bytes())
+def test_a_long_serial_number_from_a_real_certificate_is_whole_bytes(home: Path) -> None:
+    ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
     key = certificates.private_key("tls")
     granted = certificates.grant(ca, certificates.request("north", key), "north", "client", NOW, 30)
     serial = str(certificates.details(granted)["serial"])
     line = members({"north": hospital(KEYS["north"], serial)}, KEYS.values()).decode()
-    found = line.split('"')[1]
-    assert len(found) % 2 == 0 and int(found, 16) == int(serial, 16) and found == found.upper()
+    written = line.split('"')[1]
+    assert (
+        len(written) % 2 == 0 and int(written, 16) == int(serial, 16) and written == written.upper()
+    )
 
 
 @pytest.mark.parametrize(("least", "protocols"), [("1.3", "TLSv1.3"), ("1.2", "TLSv1.2 TLSv1.3")])
-def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, protocols: str) -> None:
-    text = configuration(made, replace(settings(made), min_tls=least))
+def test_the_configuration_passes_nginx_s_own_check(home: Path, least: str, protocols: str) -> None:
+    text = configuration(home, replace(settings(home), min_tls=least))
     assert f"ssl_protocols {protocols};" in text
-    (made / "run" / "members.map").write_bytes(
+    (home / "run" / "members.map").write_bytes(
         members({"north": hospital(KEYS["north"], "aa")}, KEYS.values())
     )
-    (made / "run" / "trial.conf").write_text(text)
+    (home / "run" / "trial.conf").write_text(text)
     command = [
         proxy.program(),
         "-t",
         "-p",
-        str(made / "run"),
+        str(home / "run"),
         "-c",
-        str(made / "run" / "trial.conf"),
+        str(home / "run" / "trial.conf"),
         "-e",
-        str(made / "logs" / "proxy.log"),
+        str(home / "logs" / "proxy.log"),
     ]
     checked = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=patient(60)
@@ -128,11 +130,11 @@ def test_the_configuration_passes_nginx_s_own_check(made: Path, least: str, prot
     assert checked.returncode == 0, checked.stderr
 
 
-def test_there_are_six_places_of_which_one_is_for_guests(made: Path) -> None:
+def test_there_are_six_places_of_which_one_is_for_strangers(home: Path) -> None:
     places = dict(
         re.findall(
             r"^        location (.+?) \{(.*?)\}\n(?=        location|    \})",
-            configuration(made, settings(made)),
+            configuration(home, settings(home)),
             re.MULTILINE | re.DOTALL,
         )
     )
@@ -152,20 +154,20 @@ def test_there_are_six_places_of_which_one_is_for_guests(made: Path) -> None:
     assert "if ($http_flwr_public_key != $member) { return 403; }" in fleet
 
 
-def test_a_refused_configuration_is_one_sentence(made: Path) -> None:
+def test_a_refused_configuration_is_one_sentence(home: Path) -> None:
     with pytest.raises(
         ConsiliumError, match=r"nginx refuses its configuration: unexpected end of file"
     ):
-        Proxy(made, settings(made)).start(b'"unfinished')
+        Proxy(home, settings(home)).start(b'"unfinished')
 
 
-class Door:
-    """Real nginx before a real bell, and hospitals' certificates."""
+class Nginx:
+    """Real nginx before the real notifier, and hospitals' certificates."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.settings = home, settings(home)
         self.ca = Credential((home / "ca.crt").read_bytes(), (home / "ca.key").read_bytes())
-        self.front = Proxy(home, self.settings)
+        self.proxy = Proxy(home, self.settings)
 
     def certificate(self, name: str, ca: Credential | None = None) -> tuple[Path, str]:
         """A file with certificate and key, and the serial number."""
@@ -196,21 +198,21 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(made: Path) -> Iterator[Door]:
-    there = Door(made)
-    with notify.serve(Notifier(), made / "run" / "bell.sock"):
-        there.front.start(b"")
+def nginx(home: Path) -> Iterator[Nginx]:
+    started = Nginx(home)
+    with notify.serve(Notifier(), home / "run" / "bell.sock"):
+        started.proxy.start(b"")
         try:
-            until(lambda: reached(there))
-            yield there
+            until(lambda: reached(started))
+            yield started
         finally:
-            there.front.stop()
+            started.proxy.stop()
 
 
-def reached(door: Door) -> bool:
-    assert door.front.alive()
+def reached(nginx: Nginx) -> bool:
+    assert nginx.proxy.alive()
     try:
-        return door.get("/") == 404
+        return nginx.get("/") == 404
     except httpx.TransportError:
         return False
 
@@ -229,28 +231,32 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_nothing_else_is_reached_even_with_a_member_s_certificate(door: Door, place: str) -> None:
-    pem, serial = door.certificate("north")
-    door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
-    until(lambda: door.get("/v1/bell?after=5", pem) == 200)
-    assert door.get(place, pem) in ((301, 404) if place == "/v1/fleet" else (404,))
+def test_nothing_else_is_reached_even_with_a_member_s_certificate(nginx: Nginx, place: str) -> None:
+    pem, serial = nginx.certificate("north")
+    nginx.proxy.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
+    until(lambda: nginx.get("/v1/bell?after=5", pem) == 200)
+    assert nginx.get(place, pem) in ((301, 404) if place == "/v1/fleet" else (404,))
 
 
-def test_only_members_come_in_and_a_revoked_one_no_longer(door: Door) -> None:
-    pem, serial = door.certificate("north")
-    guest, _ = door.certificate("north")
-    assert [door.get(place, who) for place in GUARDED for who in (None, pem, guest)] == [403] * 9
-    assert door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
-    until(lambda: door.get("/v1/bell?after=5", pem) == 200)
-    assert door.get("/v1/bell?after=5", guest) == 403 == door.get("/v1/bell?after=5")
-    assert not door.front.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
-    assert door.front.update(b"")
-    until(lambda: door.get("/v1/bell?after=5", pem) == 403)
+def test_only_members_come_in_and_a_revoked_one_no_longer(nginx: Nginx) -> None:
+    pem, serial = nginx.certificate("north")
+    stranger, _ = nginx.certificate("north")
+    assert [
+        nginx.get(place, certificate) for place in GUARDED for certificate in (None, pem, stranger)
+    ] == [403] * 9
+    assert nginx.proxy.update(members({"north": hospital(KEYS["north"], serial)}, KEYS.values()))
+    until(lambda: nginx.get("/v1/bell?after=5", pem) == 200)
+    assert nginx.get("/v1/bell?after=5", stranger) == 403 == nginx.get("/v1/bell?after=5")
+    assert not nginx.proxy.update(
+        members({"north": hospital(KEYS["north"], serial)}, KEYS.values())
+    )
+    assert nginx.proxy.update(b"")
+    until(lambda: nginx.get("/v1/bell?after=5", pem) == 403)
 
 
-def test_a_member_may_not_use_another_member_s_node_key(door: Door) -> None:
-    pem, serial = door.certificate("north")
-    door.front.update(
+def test_a_member_may_not_use_another_member_s_node_key(nginx: Nginx) -> None:
+    pem, serial = nginx.certificate("north")
+    nginx.proxy.update(
         members(
             {"north": hospital(KEYS["north"], serial), "valley": hospital(KEYS["valley"], "01")},
             KEYS.values(),
@@ -259,15 +265,15 @@ def test_a_member_may_not_use_another_member_s_node_key(door: Door) -> None:
     keys = {name: base64.b64encode(key).decode() for name, key in KEYS.items()}
     # Let in; no SuperLink stands behind it here. For a moment after a reload a worker with the old
     # list may still take a connection.
-    until(lambda: door.get("/v1/fleet/x", pem, key=keys["north"]) == 502)
-    assert door.get("/v1/fleet/x", pem, key=keys["valley"]) == 403
+    until(lambda: nginx.get("/v1/fleet/x", pem, key=keys["north"]) == 502)
+    assert nginx.get("/v1/fleet/x", pem, key=keys["valley"]) == 403
 
 
-def test_a_certificate_of_another_consortium_is_refused(door: Door) -> None:
-    pem, _ = door.certificate("north", certificates.authority("chest-4", NOW, 30))
-    assert door.get("/v1/bell", pem) in (400, 403)
+def test_a_certificate_of_another_consortium_is_refused(nginx: Nginx) -> None:
+    pem, _ = nginx.certificate("north", certificates.authority("chest-4", NOW, 30))
+    assert nginx.get("/v1/bell", pem) in (400, 403)
 
 
-def test_an_older_tls_is_refused(door: Door) -> None:
+def test_an_older_tls_is_refused(nginx: Nginx) -> None:
     with pytest.raises(httpx.TransportError):
-        door.get("/", least=ssl.TLSVersion.TLSv1_2)
+        nginx.get("/", least=ssl.TLSVersion.TLSv1_2)

@@ -1,4 +1,7 @@
-"""How long a run's process insists with its SuperLink, and that every end of it is an error with a name; never a signal."""
+"""How long a run's process insists with its SuperLink.
+
+Every end of it is an error with a name; never a signal.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +17,22 @@ import httpx
 import pytest
 
 from server.host import retry
-from server.host.retry import Heart, LinkError, Retry, RunOverError, SilentError
+from server.host.retry import Heartbeat, LinkError, Retry, RunOverError, SilentError
 from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[3]
 REQUEST = httpx.Request("POST", "https://localhost/v1/runtime/x")
 
 
-def answers(*given: int | Exception) -> Callable[[], httpx.Response]:
+def answers(*statuses: int | Exception) -> Callable[[], httpx.Response]:
     """A call that is answered by these statuses, or fails, one after the other."""
-    waiting = iter(given)
+    waiting = iter(statuses)
 
     def call() -> httpx.Response:
-        one = next(waiting)
-        if isinstance(one, Exception):
-            raise one
-        return httpx.Response(one, request=REQUEST).raise_for_status()
+        status = next(waiting)
+        if isinstance(status, Exception):
+            raise status
+        return httpx.Response(status, request=REQUEST).raise_for_status()
 
     return call
 
@@ -43,11 +46,11 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[list[int]]:
     """Every SIGINT that this process gets meanwhile: none may come."""
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    yield heard
-    signal.signal(signal.SIGINT, before)
-    assert heard == []
+    signals: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: signals.append(number))
+    yield signals
+    signal.signal(signal.SIGINT, handler)
+    assert signals == []
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_a_heart_beats_through_failures_and_stops() -> None:
         return True
 
     policy = Retry()
-    heart = Heart(beat, policy.over)
+    heart = Heartbeat(beat, policy.over)
     heart.start()
     until(lambda: len(beats) > 4)
     heart.stop()
@@ -137,7 +140,7 @@ def test_a_heart_beats_through_failures_and_stops() -> None:
 
 def test_a_beat_that_is_not_wanted_ends_the_run_at_its_next_call() -> None:
     policy = Retry()
-    heart = Heart(lambda: False, policy.over)
+    heart = Heartbeat(lambda: False, policy.over)
     heart.start()
     until(policy.over.is_set)
     heart.stop()
@@ -146,7 +149,7 @@ def test_a_beat_that_is_not_wanted_ends_the_run_at_its_next_call() -> None:
 
 
 def test_a_heart_that_never_beat_may_be_stopped() -> None:
-    Heart(lambda: True, threading.Event()).stop()
+    Heartbeat(lambda: True, threading.Event()).stop()
 
 
 SIGNALLING = {

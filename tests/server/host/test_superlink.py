@@ -21,11 +21,12 @@ import pytest
 
 from common.study import toml
 from server.commands.provision import provision
-from server.host import supervisor
+from server.host import superlink_process
+from server.host.retry import PATIENCE as LINK_PATIENCE
 from server.host.retry import RunOverError
+from server.host.server_home import ServerHome
 from server.host.superlink import Address, Queue
 from server.host.superlink_control import RunState
-from server.host.supervisor import ServerHome
 from tests import small
 from tests.patience import until
 from tests.ports import free_ports
@@ -70,7 +71,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     home = ServerHome.open(folder / "home")
     for part in (home.runs, home.run, home.logs):
         part.mkdir()
-    with supervisor._superlink(home, threading.Event(), supervisor.PATIENCE) as link:
+    with superlink_process.running(home, threading.Event(), LINK_PATIENCE) as link:
         yield Scene(home, link)
 
 
@@ -85,9 +86,9 @@ class Running:
     def ended(self) -> tuple[int, list[str]]:
         """Exit code, and every line that it wrote."""
         until(lambda: self.process.poll() is not None, "the run's process does not end", 120)
-        return self.process.returncode, self.said().splitlines()
+        return self.process.returncode, self.output().splitlines()
 
-    def said(self) -> str:
+    def output(self) -> str:
         return (self.folder / "log").read_text("utf-8")
 
 
@@ -97,14 +98,14 @@ def running(scene: Scene, name: str) -> Iterator[Running]:
     folder = scene.home.runs / name
     folder.mkdir()
     study = small.study(folder / "submitted.toml")
-    order = {
+    request = {
         "study": str(study),
         "out": str(folder),
         "engine": "deployed",
         "run": name,
         "expected": 1,
     }
-    (folder / "order.json").write_text(json.dumps(order))
+    (folder / "order.json").write_text(json.dumps(request))
     with scene.home.control() as control:
         run_id = control.submit(name)
     queue = Queue(scene.address, scene.secret())
@@ -129,15 +130,15 @@ def running(scene: Scene, name: str) -> Iterator[Running]:
         json.dumps({**link, "home": str(scene.home.path), "patience": PATIENCE}).encode()
     )
     process.stdin.close()
-    made = Running(run_id, folder, process)
+    run = Running(run_id, folder, process)
     try:
         until(
-            lambda: "0 of 1" in made.said() or process.poll() is not None,
+            lambda: "0 of 1" in run.output() or process.poll() is not None,
             "the run does not wait for hospitals",
             120,
         )
-        assert process.poll() is None, made.said()
-        yield made
+        assert process.poll() is None, run.output()
+        yield run
     finally:
         process.kill()
         process.wait()
@@ -154,8 +155,8 @@ def test_a_person_s_word_ends_the_run_as_stopped(scene: Scene) -> None:
     with running(scene, "first") as run:
         assert (run.folder / "pid").read_text().strip() == str(run.process.pid)
         run.process.send_signal(signal.SIGTERM)
-        code, said = run.ended()
-    assert code == 1 and "Traceback" not in "".join(said)
+        code, lines = run.ended()
+    assert code == 1 and "Traceback" not in "".join(lines)
     state = scene.state(run.run_id)
     assert (state.status, state.outcome, state.details) == (
         "finished",
@@ -169,9 +170,9 @@ def test_ctrl_c_and_the_server_s_own_word_after_it_are_one_stop(scene: Scene) ->
     with running(scene, "terminal") as run:
         for number in (signal.SIGINT, *[signal.SIGTERM] * 3):
             run.process.send_signal(number)
-        code, said = run.ended()
+        code, lines = run.ended()
     assert code == 1 and not (run.folder / "pid").exists()
-    assert "Traceback" not in "".join(said) and "KeyboardInterrupt" not in "".join(said)
+    assert "Traceback" not in "".join(lines) and "KeyboardInterrupt" not in "".join(lines)
     assert scene.state(run.run_id).outcome == "stopped"
 
 
@@ -179,12 +180,12 @@ def test_a_run_that_was_stopped_at_the_superlink_says_so(scene: Scene) -> None:
     with running(scene, "second") as run:
         with scene.home.control() as control:
             assert control.stop(run.run_id)
-        code, said = run.ended()
+        code, lines = run.ended()
     assert code == 1 and not (run.folder / "pid").exists()
-    assert said[-1].startswith(
+    assert lines[-1].startswith(
         "RunOverError: The SuperLink takes no more of this run: it was stopped there"
     )
-    assert "Traceback" not in "".join(said) and "KeyboardInterrupt" not in "".join(said)
+    assert "Traceback" not in "".join(lines) and "KeyboardInterrupt" not in "".join(lines)
 
 
 def test_a_killed_superlink_ends_the_run_after_its_patience(scene: Scene) -> None:
@@ -192,10 +193,10 @@ def test_a_killed_superlink_ends_the_run_after_its_patience(scene: Scene) -> Non
     with running(scene, "third") as run:
         scene.link.kill()
         scene.link.wait()
-        code, said = run.ended()
+        code, lines = run.ended()
     assert code == 1 and not (run.folder / "pid").exists()
-    assert said[-1].startswith("SilentError: The SuperLink has not answered for ")
-    assert "Traceback" not in "".join(said) and "KeyboardInterrupt" not in "".join(said)
+    assert lines[-1].startswith("SilentError: The SuperLink has not answered for ")
+    assert "Traceback" not in "".join(lines) and "KeyboardInterrupt" not in "".join(lines)
     queue = Queue(scene.address, scene.secret())
     assert (
         queue.take() is None

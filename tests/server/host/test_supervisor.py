@@ -16,7 +16,7 @@ from common.trust import certificates
 from common.trust.certificates import Credential
 from server.commands.provision import provision
 from server.host import supervisor
-from server.host.supervisor import ServerHome
+from server.host.server_home import ServerHome
 from tests.ports import free_ports
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -84,22 +84,3 @@ def test_a_full_disk(home: ServerHome, monkeypatch: pytest.MonkeyPatch) -> None:
         str(caught.value)
         == f"The disk of {home.path} has 7 MiB left; at least 1024 MiB are needed, make room."
     )
-
-
-def test_a_folder_that_provision_did_not_make(tmp_path: Path) -> None:
-    (tmp_path / "consortium.toml").touch()
-    for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(
-            InputError, match=r"is not a coordinator's folder; make one with: consilium provision"
-        ):
-            ServerHome.open(folder)
-
-
-def test_a_home_given_relatively_stays_where_it_is(
-    home: ServerHome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(home.path.parent)
-    opened = ServerHome.open(Path(home.path.name))
-    monkeypatch.chdir(tmp_path)
-    assert opened.authority == home.authority and opened.settings.name == "chest-4"
-    assert opened.superlink == f"127.0.0.1:{home.settings.link_port}"

@@ -33,40 +33,42 @@ def reference(values: Vector) -> Reference:
 
 
 def test_a_kept_model_is_a_file_with_the_same_values(tmp_path: Path) -> None:
-    own, model = VectorStore(tmp_path, 7), vector()
-    kept = own.keep(model)
-    assert kept.tobytes() == model.tobytes() and not kept.flags.writeable
-    found = own.reference(kept)
-    assert found == reference(model)
-    assert (tmp_path / "freight" / "models" / "7" / found.sha256).read_bytes() == model.tobytes()
+    store, model = VectorStore(tmp_path, 7), vector()
+    view = store.keep(model)
+    assert view.tobytes() == model.tobytes() and not view.flags.writeable
+    announced = store.reference(view)
+    assert announced == reference(model)
+    assert (
+        tmp_path / "freight" / "models" / "7" / announced.sha256
+    ).read_bytes() == model.tobytes()
 
 
 def test_any_view_of_a_kept_model_is_known_and_not_written_again(tmp_path: Path) -> None:
-    own = VectorStore(tmp_path, 7)
-    kept = own.keep(vector())
+    store = VectorStore(tmp_path, 7)
+    view = store.keep(vector())
     file = next((tmp_path / "freight" / "models" / "7").iterdir())
     before = file.stat().st_mtime_ns
-    assert own.keep(kept) is kept
-    assert own.reference(np.frombuffer(kept.data, "<f4")) == reference(kept)
+    assert store.keep(view) is view
+    assert store.reference(np.frombuffer(view.data, "<f4")) == reference(view)
     assert file.stat().st_mtime_ns == before
 
 
 def test_another_model_is_not_taken_for_the_kept_one(tmp_path: Path) -> None:
-    own = VectorStore(tmp_path, 7)
-    own.keep(vector(10))
-    other = vector(11)
-    assert own.reference(other) == reference(other)
+    store = VectorStore(tmp_path, 7)
+    store.keep(vector(10))
+    second = vector(11)
+    assert store.reference(second) == reference(second)
 
 
 def test_an_empty_vector_needs_no_file(tmp_path: Path) -> None:
-    own, nothing = VectorStore(tmp_path, 7), np.empty(0, np.float32)
-    assert own.keep(nothing) is nothing
+    store, nothing = VectorStore(tmp_path, 7), np.empty(0, np.float32)
+    assert store.keep(nothing) is nothing
 
 
 def test_few_models_stay(tmp_path: Path) -> None:
-    own = VectorStore(tmp_path, 7)
+    store = VectorStore(tmp_path, 7)
     for size in range(1, 8):
-        own.keep(vector(size))
+        store.keep(vector(size))
     assert len(list((tmp_path / "freight" / "models" / "7").iterdir())) == 3
 
 
@@ -95,32 +97,34 @@ def put(service: Path, path: str, body: bytes, length: str | None = None) -> int
 
 
 def test_what_a_hospital_sends_is_taken_once(tmp_path: Path, service: Path) -> None:
-    own, update = VectorStore(tmp_path, 7), vector()
+    store, update = VectorStore(tmp_path, 7), vector()
     assert put(service, f"/v1/updates/7/{NAME}", update.tobytes()) == 201
-    assert own.take(NAME, reference(update)).tobytes() == update.tobytes()
+    assert store.take(NAME, reference(update)).tobytes() == update.tobytes()
     with pytest.raises(WireError, match="did not come"):
-        own.take(NAME, reference(update))
+        store.take(NAME, reference(update))
 
 
 @pytest.mark.parametrize("change", ["shorter", "longer", "other"])
 def test_another_vector_than_announced_is_refused_and_thrown_away(
     tmp_path: Path, service: Path, change: str
 ) -> None:
-    own, update = VectorStore(tmp_path, 7), vector(1000)
-    sent = {"shorter": update[:-1], "longer": np.append(update, np.float32(0)), "other": -update}[
-        change
-    ]
-    put(service, f"/v1/updates/7/{NAME}", sent.tobytes())
+    store, update = VectorStore(tmp_path, 7), vector(1000)
+    content = {
+        "shorter": update[:-1],
+        "longer": np.append(update, np.float32(0)),
+        "other": -update,
+    }[change]
+    put(service, f"/v1/updates/7/{NAME}", content.tobytes())
     with pytest.raises(WireError, match="not the one announced"):
-        own.take(NAME, reference(update))
+        store.take(NAME, reference(update))
     assert not list((tmp_path / "freight" / "updates" / "7").iterdir())
 
 
 def test_the_first_vector_of_a_name_stays(tmp_path: Path, service: Path) -> None:
-    own, update = VectorStore(tmp_path, 7), vector(1000)
+    store, update = VectorStore(tmp_path, 7), vector(1000)
     assert put(service, f"/v1/updates/7/{NAME}", update.tobytes()) == 201
     assert put(service, f"/v1/updates/7/{NAME}", (-update).tobytes()) == 200
-    assert own.take(NAME, reference(update)).tobytes() == update.tobytes()
+    assert store.take(NAME, reference(update)).tobytes() == update.tobytes()
 
 
 @pytest.mark.parametrize(
