@@ -184,7 +184,9 @@ def _walk(verdict: AuditVerdict, state: Path, roots: dict[int, set[str]]) -> Non
 def _entry(verdict: AuditVerdict, raw: bytes, number: int, prev: str) -> None:
     try:
         line = json.loads(raw)
-        seq, follows, at = line["seq"], line["prev"], line["at"]
+        seq = line["seq"]
+        follows = line["prev"]
+        at = line["at"]
     except (ValueError, KeyError, TypeError, RecursionError):
         verdict.add(f"Entry {number} is damaged.")
         return

@@ -171,7 +171,8 @@ def _handler(
                 reply = worker_thread.submit(answer, *framing.join(question)).result()
             yield from framing.cut(*reply)
         except WireError as error:
-            code, reason = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+            code = grpc.StatusCode.INVALID_ARGUMENT
+            reason = str(error)
         except Exception:
             reason = traceback.format_exc()
         else:

@@ -124,24 +124,7 @@ def arm(
             few dealt.
     """
     state.needs("arm")
-    shares = {}
-    for parcel in delivered:
-        state.check_ours(parcel.terms)
-        shares[parcel.site] = parcels.open_parcel(
-            parcel,
-            dealers=state.adverts,
-            identities=state.identities,
-            holder=me.site,
-            channel_key=state.secrets.channel_key,
-        )
-    if len(shares) != len(delivered):
-        raise SecureSumError("Two parcels in a secure sum are of one hospital.")
-    if me.site not in shares:
-        raise SecureSumError(
-            "The server does not list this hospital among those that dealt shares.",
-            leaves=say("sum.lists"),
-        )
-    me.check_enough(len(shares), state.terms, "dealt shares")
+    shares = _opened_shares(me, state, delivered)
     context = derive.context(state.terms, [state.adverts[name] for name in shares], spec)
     seeds = {
         peer: derive.pair_seed(
@@ -162,6 +145,30 @@ def arm(
     return dataclasses.replace(
         state, step="armed", shares=shares, context=context, canary_pads=canaries
     ), pad
+
+
+def _opened_shares(
+    me: Me, state: ParticipantState, delivered: Sequence[Parcel]
+) -> dict[str, tuple[bytes, bytes]]:
+    shares = {}
+    for parcel in delivered:
+        state.check_ours(parcel.terms)
+        shares[parcel.site] = parcels.open_parcel(
+            parcel,
+            dealers=state.adverts,
+            identities=state.identities,
+            holder=me.site,
+            channel_key=state.secrets.channel_key,
+        )
+    if len(shares) != len(delivered):
+        raise SecureSumError("Two parcels in a secure sum are of one hospital.")
+    if me.site not in shares:
+        raise SecureSumError(
+            "The server does not list this hospital among those that dealt shares.",
+            leaves=say("sum.lists"),
+        )
+    me.check_enough(len(shares), state.terms, "dealt shares")
+    return shares
 
 
 def mask(me: Me, state: ParticipantState, vector: bytes) -> tuple[ParticipantState, Masked]:

@@ -200,7 +200,8 @@ def _paint_lesion(
     if square <= 0:
         return None
     radius = np.float32(np.sqrt(square))
-    du, dv = canvas.u - np.float32(lesion.centre[0]), canvas.v - np.float32(lesion.centre[1])
+    du = canvas.u - np.float32(lesion.centre[0])
+    dv = canvas.v - np.float32(lesion.centre[1])
     around = np.arctan2(dv, du)
     lobes = sum(
         a * np.cos(k * around + p)

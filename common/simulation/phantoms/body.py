@@ -140,7 +140,8 @@ def trunk_distance(u: Array, v: Array) -> Array:
     """Signed distance to the skin: flatter at the back, with the groove of the spine."""
     height = np.where(v < 0, np.float32(_VENTRAL), np.float32(_DORSAL))
     power = np.float32(2.5)
-    x, y = np.abs(u), np.abs(v / height)
+    x = np.abs(u)
+    y = np.abs(v / height)
     radius = (x**power + y**power) ** (1 / power)
     groove = np.float32(0.035) * np.exp(-((u / np.float32(0.10)) ** 2)) * (v > 0)
     distance: Array = (radius - 1) * np.where(x > y, np.float32(1), height) + groove

@@ -72,8 +72,10 @@ class Canvas:
 
     def capsule(self, start: Point, end: Point, radius: float) -> Array:
         """Signed distance to a line with round ends."""
-        du, dv = end[0] - start[0], end[1] - start[1]
-        x, y = self.u - np.float32(start[0]), self.v - np.float32(start[1])
+        du = end[0] - start[0]
+        dv = end[1] - start[1]
+        x = self.u - np.float32(start[0])
+        y = self.v - np.float32(start[1])
         along: Array = np.clip(
             (x * np.float32(du) + y * np.float32(dv)) / np.float32(du * du + dv * dv), 0, 1
         )
@@ -93,8 +95,10 @@ def length(x: Array, y: Array) -> Array:
 def ellipse(u: Array, v: Array, at: Point, axes: Point, degrees: float = 0.0) -> Array:
     """See :meth:`Canvas.ellipse`."""
     angle = np.radians(degrees)
-    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    du, dv = u - np.float32(at[0]), v - np.float32(at[1])
+    c = np.float32(np.cos(angle))
+    s = np.float32(np.sin(angle))
+    du = u - np.float32(at[0])
+    dv = v - np.float32(at[1])
     return upright(c * du + s * dv, c * dv - s * du, np.float32(axes[0]), np.float32(axes[1]))
 
 
@@ -108,7 +112,8 @@ def upright(x: Array, y: Array, a: np.float32 | Array, b: np.float32 | Array) ->
 
 def smooth_noise(rng: np.random.Generator, size: int, grain: float) -> Array:
     """``[size, size]`` of unit variance with structures of about ``grain`` pixels."""
-    down, right = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
+    down = np.fft.fftfreq(size)[:, None]
+    right = np.fft.rfftfreq(size)[None]
     white = np.fft.rfft2(rng.standard_normal((size, size), np.float32))
     smooth = np.fft.irfft2(
         white * np.exp(-((down**2 + right**2) * (2 * max(grain, 0.3)) ** 2)), (size, size)

@@ -47,7 +47,8 @@ def scan(
         rng: of the noise.
     """
     pixel = scanner.field_of_view / len(hu)
-    down, right = np.fft.fftfreq(len(hu), pixel)[:, None], np.fft.rfftfreq(len(hu), pixel)[None]
+    down = np.fft.fftfreq(len(hu), pixel)[:, None]
+    right = np.fft.rfftfreq(len(hu), pixel)[None]
     square = (down**2 + right**2).astype(np.float32)
     spread = np.exp(-2 * (np.pi * scanner.blur) ** 2 * square)
     response = spread * (1 + scanner.sharpening * square / (square + np.float32(0.06**2)))

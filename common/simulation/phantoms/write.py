@@ -199,7 +199,8 @@ def _lesion(
 
 def _box(mask: npt.NDArray[np.bool_]) -> list[int]:
     """``x0 y0 x1 y1`` around a mask, upper ends exclusive."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    rows = np.flatnonzero(mask.any(1))
+    columns = np.flatnonzero(mask.any(0))
     return [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
 
 

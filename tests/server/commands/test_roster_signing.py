@@ -68,9 +68,9 @@ class Coordinator:
         return self.run("--key", str(self.key), "--yes", *words)
 
     def read(self) -> Roster:
-        found = work.present(self.home, NOW)
-        assert found is not None
-        return found
+        change = work.present(self.home, NOW)
+        assert change is not None
+        return change
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_roster_is_signed_and_hospitals_can_verify_it(
     assert out.startswith("Roster version 1 is signed, with 2 hospitals; take the medium")
     kit = co.home.path / "kits" / "harbour"
     signed = rosters.loads((co.home.path / "roster.json").read_bytes())
-    found = rosters.verify(
+    roster = rosters.verify(
         signed, (kit / "roster.crt").read_bytes(), (kit / "ca.crt").read_bytes(), "chest-4", NOW, 1
     )
     enrolled = {
@@ -102,7 +102,7 @@ def test_a_roster_is_signed_and_hospitals_can_verify_it(
         for n, s in Registry(co.home.path).load().items()
         if s.enrolled is not None
     }
-    assert dict(found.sites) == enrolled
+    assert dict(roster.sites) == enrolled
     for name, text in enrolled.items():
         [line] = [line for line in err.splitlines() if name in line]
         assert line.split() == [name, *rosters.fingerprint(text.encode()).split(), "new"]
@@ -283,8 +283,8 @@ def test_files_that_were_tampered_with(co: Coordinator, capsys: pytest.CaptureFi
     ):
         path.write_bytes(content)
         for more in ((), ("--key", str(co.key), "--yes")):
-            found = refusal(co, capsys, *more)
-            assert words in found and "backup" in found
+            sentence = refusal(co, capsys, *more)
+            assert words in sentence and "backup" in sentence
     path.unlink()
     (co.home.path / "roster.crt").unlink()
     assert "roster.crt cannot be read" in refusal(co, capsys, "--key", str(co.key))

@@ -30,10 +30,10 @@ NOW = datetime.now(UTC)
 
 def ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [listener.getsockname()[1] for listener in sockets]
+    ports = [listener.getsockname()[1] for listener in sockets]
     for listener in sockets:
         listener.close()
-    return found
+    return ports
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "co"
 
 
-def states(found: list[CheckResult]) -> dict[str, str]:
+def states(results: list[CheckResult]) -> dict[str, str]:
     return {
         finding.name.partition(" ")[0]
         if finding.name.startswith("port")
         else finding.name: finding.state
-        for finding in found
+        for finding in results
     }
 
 
@@ -94,9 +94,9 @@ def test_a_server_before_its_start(home: Path, capsys: pytest.CaptureFixture[str
 )
 def test_a_secret_that_others_may_read(home: Path, name: str) -> None:
     (home / name).chmod(0o744)
-    [found] = wrongs(home)
-    assert found.name == "modes"
-    assert "run: chmod 0700" in found.text
+    [result] = wrongs(home)
+    assert result.name == "modes"
+    assert "run: chmod 0700" in result.text
 
 
 def test_a_port_that_somebody_else_uses(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,8 +132,8 @@ def test_its_version(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     script.write_text("#!/bin/sh\necho 'nginx version: nginx/1.2.3' >&2\nexit ${FAKE:-0}\n")
     script.chmod(0o755)
     monkeypatch.setattr(proxy, "program", lambda: str(script))
-    [found] = [finding for finding in server_doctor.examine(home) if finding.name == "nginx"]
-    assert (found.state, found.observation) == ("ok", f"1.2.3 at {script}")
+    [result] = [finding for finding in server_doctor.examine(home) if finding.name == "nginx"]
+    assert (result.state, result.observation) == ("ok", f"1.2.3 at {script}")
     monkeypatch.setenv("FAKE", "1")
     assert [finding.name for finding in wrongs(home)] == ["nginx"]
 
@@ -147,8 +147,8 @@ def test_keys_and_certificates(home: Path) -> None:
     old = certificates.server(ca, "localhost", NOW, 0)
     (home / "server.crt").write_bytes(old.certificate)
     (home / "server.key").write_bytes(old.key)
-    [found] = wrongs(home)
-    assert "expired on" in found.text
+    [result] = wrongs(home)
+    assert "expired on" in result.text
     soon = certificates.server(ca, "localhost", NOW, 10)
     (home / "server.crt").write_bytes(soon.certificate)
     (home / "server.key").write_bytes(soon.key)
@@ -224,5 +224,5 @@ def test_a_damaged_registry_and_no_folder(home: Path, tmp_path: Path) -> None:
     (home / "sites.json").write_text("{")
     assert [finding.name for finding in wrongs(home)] == ["hospitals", "roster"]
     shutil.rmtree(home)
-    [found] = wrongs(home)
-    assert "is not a coordinator's folder" in found.text
+    [result] = wrongs(home)
+    assert "is not a coordinator's folder" in result.text

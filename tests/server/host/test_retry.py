@@ -181,9 +181,9 @@ def test_no_other_module_of_flower_signals_its_own_process() -> None:
     """
     top = Path(importlib.import_module("flwr").__file__ or "").parent
     called = re.compile(r"(?:os\.kill\(os\.getpid\(\)|raise_signal\().*SIGINT")
-    found = {
+    modules = {
         ".".join(path.relative_to(top.parent).with_suffix("").parts)
         for path in top.rglob("*.py")
         if called.search(path.read_text("utf-8"))
     }
-    assert found == set(SIGNALLING)
+    assert modules == set(SIGNALLING)
