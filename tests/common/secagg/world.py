@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.privacy import pipeline
+from common.privacy.stage import Sending
 from common.secagg import (
     blame,
     coordinator,
     derive,
     fixed_point,
-    mask_streams,
     participant,
     participant_opening,
     primitives,
@@ -281,13 +282,8 @@ class World:
         order = self.order
         buffer = np.zeros(order.body_bytes + 8 * order.tail_words, np.uint8)
         body, tail = self.views(buffer)
-        mask_streams.seal(
-            self.values[name],
-            self.weights[name] / order.total * 2.0**order.fraction_bits,
-            order.limit,
-            pad,
-            body,
-        )
+        share = self.weights[name] / order.total
+        pipeline.seal(self.values[name], Sending(order, share, pad), body)
         tail[:] = [1] * CANARIES + [
             fixed_point.encode_lane(self.weights[name], exact=True),
             fixed_point.encode_lane(self.losses[name], exact=False),
