@@ -15,9 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import SecureSumError
-from common.secagg import fixed_point
 from common.secagg.primitives import Keystream
-from common.update import Vector
 
 Words = npt.NDArray[Any]
 BLOCK = 1 << 17
@@ -65,23 +63,6 @@ class Pad:
         for stream, sign in self._streams:
             stream.into(raw)
             (np.add if sign > 0 else np.subtract)(words, mask, out=words)
-
-
-def seal(values: Vector, scale: float, limit: float, pad: Pad, out: Words) -> None:
-    """Encode a vector ``[P]`` and mask it, while each block is in the cache.
-
-    ``out`` takes blocks only once all masks are on them.
-
-    Raises:
-        SecureSumError: the pad has no keystream, a value is NaN, infinite or above the limit, or
-            the lengths differ; ``out`` is then zero from end to end (untouched where lengths or the
-            pad are wrong), and the pad must not be used again.
-    """
-    fixed_point.check_sizes(values, out)
-    blocks = fixed_point.blocks(
-        values, scale=scale, limit=limit, kind=out.dtype, step=BLOCK // out.itemsize
-    )
-    gather(masked(blocks, pad), out)
 
 
 def masked(blocks: Iterator[Words], pad: Pad) -> Iterator[Words]:

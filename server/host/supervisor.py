@@ -37,6 +37,8 @@ from server.host.vector_store import LEAST_DISK
 Log = Callable[[str], None]
 _TICK = 0.25
 """Seconds between two looks at everything."""
+_ENROLMENT_TIMEOUT = 5.0
+"""Seconds that a hospital that is being enrolled when the server stops may take."""
 
 
 @dataclass
@@ -189,7 +191,7 @@ class Host:
             raise ConsiliumError(sentence)
         yield
         self.stop.set()
-        thread.join(5)
+        thread.join(_ENROLMENT_TIMEOUT)
 
 
 def check(home: ServerHome, now: datetime) -> None:

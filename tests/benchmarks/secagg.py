@@ -29,9 +29,11 @@ from flwr.common.secure_aggregation.secaggplus_utils import (
     share_keys_plaintext_concat,
 )
 
+from common.privacy import pipeline
+from common.privacy.stage import Sending
 from common.protocol import sum_specs
 from common.secagg import fixed_point, mask_streams
-from common.secagg.messages import CANARIES
+from common.secagg.messages import CANARIES, SumSpec
 from common.secagg.primitives import Keystream
 from common.update import Vector
 from tests.benchmarks._result import Result, best
@@ -94,14 +96,29 @@ def run() -> Iterator[Result]:
     )
 
 
+def _spec(size: int, ring: int) -> SumSpec:
+    """What a sum of so many values over the sites is about."""
+    return SumSpec(
+        kind="train",
+        round=1,
+        part="",
+        model=bytes(32),
+        layout="x",
+        size=size,
+        ring_bits=ring,
+        fraction_bits=fixed_point.fraction_bits(_LIMIT, _SITES, ring),
+        limit=_LIMIT,
+        lanes=(),
+        total=sum(_PATIENTS),
+    )
+
+
 def _ours(values: Vector, seeds: Sequence[tuple[bytes, int]]) -> float:
     out, tail = np.zeros(_SIZE, np.uint32), np.zeros(_TAIL, np.uint64)
 
     def work() -> None:
         pad = mask_streams.Pad(seeds)
-        mask_streams.seal(
-            values, 0.1 * 2.0 ** fixed_point.fraction_bits(_LIMIT, _SITES), _LIMIT, pad, out
-        )
+        pipeline.seal(values, Sending(_spec(values.size, 32), 0.1, pad), out)
         pad.add(tail)
 
     return best(4, work, time.perf_counter)
@@ -159,12 +176,9 @@ def _mean(changes: list[Vector], ring: int) -> Vector:
             (own[site], 1),
             *((seed, 1 if site == both[0] else -1) for both, seed in pair.items() if site in both),
         ]
-        mask_streams.seal(
-            change,
-            _PATIENTS[site] / sum(_PATIENTS) * 2.0**bits,
-            _LIMIT,
-            mask_streams.Pad(seeds),
-            sent,
+        share = _PATIENTS[site] / sum(_PATIENTS)
+        pipeline.seal(
+            change, Sending(_spec(change.size, ring), share, mask_streams.Pad(seeds)), sent
         )
         np.add(total, sent, out=total)
     mask_streams.Pad([(seed, -1) for seed in own]).add(total)

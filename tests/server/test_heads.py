@@ -157,7 +157,7 @@ def test_a_server_that_changes_heads_is_noted_by_every_hospital_and_breaks_no_ro
 
 
 @pytest.mark.parametrize(
-    "shown", [None, 3, [], {"east": None}, {"east": {"size": "x"}}, {"nobody": 1}]
+    "heads", [None, 3, [], {"east": None}, {"east": {"size": "x"}}, {"nobody": 1}]
 )
 def test_heads_of_no_form_break_no_round(make: Make, heads: Any) -> None:
     consortium = make()

@@ -164,12 +164,10 @@ def test_traffic_is_counted_once_and_taken() -> None:
 
 
 def test_the_seal_goes_with_every_question() -> None:
-    questions: list[Question] = []
+    sealed: list[Question] = []
 
     def pulled(questions: list[Message]) -> list[Message]:
-        questions.extend(
-            envelopes.read_question(flower_records.unpack(q.content)) for q in questions
-        )
+        sealed.extend(envelopes.read_question(flower_records.unpack(q.content)) for q in questions)
         return [answer(q) for q in questions]
 
     list(
@@ -177,7 +175,7 @@ def test_the_seal_goes_with_every_question() -> None:
             {1: QUESTION, 2: QUESTION}
         )
     )
-    assert [question.seal["statement"] for question in questions] == [{"run": "a"}, {"run": "a"}]
+    assert [question.seal["statement"] for question in sealed] == [{"run": "a"}, {"run": "a"}]
 
 
 def test_silence_is_told_from_a_broken_answer() -> None:

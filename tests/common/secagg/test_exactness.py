@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from common.errors import SecureSumError
 from common.secagg import fixed_point, mask_streams
 from common.secagg.mask_streams import Pad
+from tests.common.secagg.sealing import seal
 from tests.common.secagg.world import World, secret
 
 SIZE = 200_000
@@ -101,7 +102,7 @@ def test_a_value_that_is_none_is_refused_wherever_it_stands(place: int, bits: in
         values[place] = value
         out.fill(1)
         with pytest.raises(SecureSumError, match="nothing of it is sent"):
-            mask_streams.seal(values, 1000.0, LIMIT, Pad([(secret("pad"), 1)]), out)
+            seal(values, 1000.0, LIMIT, Pad([(secret("pad"), 1)]), out)
         assert not out.any(), "some of the vector is in what could be sent"
 
 

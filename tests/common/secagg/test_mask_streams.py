@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from common.errors import SecureSumError
 from common.secagg import fixed_point, mask_streams
-from common.secagg.mask_streams import BLOCK, Pad, seal
+from common.secagg.mask_streams import BLOCK, Pad
 from common.secagg.primitives import Keystream
+from tests.common.secagg.sealing import seal
 
 SEEDS = [(bytes([i]) * 32, 1 if i % 3 else -1) for i in range(5)]
 KINDS: list[Any] = [np.uint32, np.uint64]

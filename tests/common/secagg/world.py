@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from common.privacy import pipeline
+from common.privacy.stage import Sending
 from common.secagg import (
     blame,
     coordinator,
     derive,
     fixed_point,
-    mask_streams,
     participant,
     participant_opening,
     primitives,
@@ -288,13 +289,8 @@ class World:
         spec = self.spec
         buffer = np.zeros(spec.body_bytes + 8 * spec.tail_words, np.uint8)
         body, tail = self.views(buffer)
-        mask_streams.seal(
-            self.values[name],
-            self.weights[name] / spec.total * 2.0**spec.fraction_bits,
-            spec.limit,
-            pad,
-            body,
-        )
+        share = self.weights[name] / spec.total
+        pipeline.seal(self.values[name], Sending(spec, share, pad), body)
         tail[:] = [1] * CANARIES + [
             fixed_point.encode_lane(self.weights[name], exact=True),
             fixed_point.encode_lane(self.losses[name], exact=False),

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from common.errors import SecureSumError
+from common.privacy import pipeline
+from common.privacy.stage import Sending
 from common.protocol import sum_specs
-from common.secagg import fixed_point, mask_streams
+from common.secagg import fixed_point
 from common.secagg.coordinator_state import Opening
 from common.secagg.mask_streams import Pad
 from common.secagg.messages import CANARIES, SumSpec
@@ -48,7 +50,7 @@ def sealed(spec: SumSpec, values: np.ndarray, weight: int, *pads: tuple[bytes, i
     """A hospital's vector."""
     buffer, body, tail = sum_specs.words(spec)
     pad = Pad(pads)
-    mask_streams.seal(values, weight / spec.total * sum_specs.fraction(spec), spec.limit, pad, body)
+    pipeline.seal(values, Sending(spec, weight / spec.total, pad), body)
     tail[:] = [1] * CANARIES + [weight, fixed_point.encode_lane(weight / spec.total, False)]
     pad.add(tail)
     return buffer.view(np.float32)

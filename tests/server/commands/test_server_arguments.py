@@ -75,7 +75,7 @@ def refused(words: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "hint"),
     [
         ("servr start", "'servr' is not a command of 'consilium' (did you mean 'server'?)"),
         ("server strat", "'strat' is not a command of 'consilium server' (did you mean 'start'?)"),

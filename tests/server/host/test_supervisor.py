@@ -15,10 +15,11 @@ from common.study import toml
 from common.trust import certificates
 from common.trust.certificates import Credential
 from server.commands.provision import provision
-from server.host import supervisor
+from server.host import proxy, superlink_process, supervisor
 from server.host.server_home import ServerHome
 from tests.ports import free_ports
 
+UNIT = Path(__file__).parents[3] / "deploy" / "systemd" / "consilium-server.service"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
@@ -84,3 +85,11 @@ def test_a_full_disk(home: ServerHome, monkeypatch: pytest.MonkeyPatch) -> None:
         str(caught.value)
         == f"The disk of {home.path} has 7 MiB left; at least 1024 MiB are needed, make room."
     )
+
+
+def test_systemd_waits_until_the_server_has_ended_its_own_processes() -> None:
+    """With one study at a time, which is the default."""
+    [line] = [line for line in UNIT.read_text().splitlines() if line.startswith("TimeoutStopSec=")]
+    run = superlink = superlink_process.STOP_TIMEOUT
+    own_time = run + superlink + proxy._STOP_TIMEOUT + supervisor._ENROLMENT_TIMEOUT
+    assert own_time < float(line.partition("=")[2]) < 2 * own_time
