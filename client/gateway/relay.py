@@ -81,4 +81,4 @@ def _answered(site: str, question: Delivery, worker: WorkerClient, log: Log) -> 
 
 
 def _refusal(site: str, sentence: Sentence) -> Envelope:
-    return envelopes.refusal(site, sentence, {"step": "gateway"})
+    return envelopes.write_refusal(site, sentence, {"step": "gateway"})

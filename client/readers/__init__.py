@@ -1,7 +1,8 @@
 """From files to scans: a hospital's image formats decoded, within limits no file can pass.
 
 A file ``client/readers/<name>.py`` that exports ``READER`` (a :class:`Reader`) reads one family of
-formats.
+formats. Taking in an export of that family besides needs a converter of its own in
+``client/ingest`` (``convert_*.py``, chosen in ``convert.py``).
 """
 
 from __future__ import annotations

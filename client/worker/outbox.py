@@ -87,7 +87,7 @@ def fault(
     sentence, values = refusals.refusal(site, error, study, step)
     entry = {"fault": sentence.render(), "code": sentence.code}
     entry |= {key: text for key, text in values.items() if key != "accused"}
-    return envelopes.refusal(site.name, sentence, values), entry
+    return envelopes.write_refusal(site.name, sentence, values), entry
 
 
 def _released_values(context: ReleaseContext, reply: Reply) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def write_reply(reply: Reply) -> Envelope:
     return _write({**named, "fault": fault, "secure": _to_text(reply.secure)}, reply.delta)
 
 
-def refusal(site: str, sentence: Sentence, incident: Mapping[str, str]) -> Envelope:
+def write_refusal(site: str, sentence: Sentence, incident: Mapping[str, str]) -> Envelope:
     """The envelope of a hospital that gives no answer.
 
     Args:

@@ -1,4 +1,4 @@
-"""Tasks: what the network is for. One file each; adding one changes no other file.
+"""Tasks: what the network is for. One file each, and its name in the models that serve it.
 
 A file ``common/tasks/<name>.py`` exports ``TASK``, a :class:`TaskType`: the settings class and the
 constructor of a :class:`Task`. A task never opens a file: :attr:`Task.needs` says which targets the

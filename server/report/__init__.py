@@ -1,4 +1,1 @@
-"""A finished run as one page and one JSON file.
-
-It reads what the run wrote and asks no hospital.
-"""
+"""A finished run as one page and one JSON file: it reads what the run wrote, asks no hospital."""

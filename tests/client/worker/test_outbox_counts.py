@@ -171,7 +171,7 @@ def test_one_file_of_a_hospital_writes_answers() -> None:
     texts = {path: path.read_text("utf-8") for path in (HOUSE / "client").rglob("*.py")}
     names = {path: set(calls(path)) for path in texts}
     assert {path.name for path in names if "write_reply" in names[path]} == {"outbox.py"}
-    assert {path.name for path in texts if "envelopes.refusal" in texts[path]} == {
+    assert {path.name for path in texts if "envelopes.write_refusal" in texts[path]} == {
         "outbox.py",
         "relay.py",
     }
@@ -186,9 +186,9 @@ def test_the_gateway_s_one_answer_has_nothing_of_the_hospital_in_it() -> None:
     refusals = [
         ast.unparse(node)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "envelopes.refusal"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "envelopes.write_refusal"
     ]
-    assert refusals == ["envelopes.refusal(site, sentence, {'step': 'gateway'})"]
+    assert refusals == ["envelopes.write_refusal(site, sentence, {'step': 'gateway'})"]
 
 
 def test_what_is_sent_comes_from_the_handler() -> None:

@@ -191,7 +191,7 @@ ABOUT = {"step": "reading", "id": "0a1b2c3d"}
 def test_a_refusal_says_its_code_step_and_id_where_they_are_such(
     about: dict[str, Any], details: str
 ) -> None:
-    reply = envelopes.read_reply(envelopes.refusal("north", REFUSAL, about))
+    reply = envelopes.read_reply(envelopes.write_refusal("north", REFUSAL, about))
     assert (reply.site, reply.sentence, reply.fault) == ("north", REFUSAL, REFUSAL.render())
     assert (
         reply.refusal
@@ -211,13 +211,13 @@ def test_a_refusal_says_its_code_step_and_id_where_they_are_such(
     ],
 )
 def test_a_sentence_that_this_side_does_not_know_is_a_neutral_one(fault: dict[str, Any]) -> None:
-    text = json.loads(envelopes.refusal("north", REFUSAL, ABOUT).text)
+    text = json.loads(envelopes.write_refusal("north", REFUSAL, ABOUT).text)
     reply = envelopes.read_reply(Envelope(json.dumps({**text, "fault": fault})))
     assert reply.fault == say("message.unknown").render() and "mith" not in reply.refusal
 
 
 @pytest.mark.parametrize("fault", ["Smith", 3, ["Smith"], True])
 def test_a_fault_that_is_no_table_is_a_broken_answer(fault: Any) -> None:
-    text = json.loads(envelopes.refusal("north", REFUSAL, ABOUT).text)
+    text = json.loads(envelopes.write_refusal("north", REFUSAL, ABOUT).text)
     with pytest.raises(WireError, match="fault is of type"):
         envelopes.read_reply(Envelope(json.dumps({**text, "fault": fault})))
