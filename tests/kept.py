@@ -31,6 +31,8 @@ def row(place: str, path: str) -> StoredFile | None:
 
 def fits(path: str, pattern: str) -> bool:
     """Whether a pattern of the table means this path."""
+    if pattern == "*/**":
+        return "/" in path
     if pattern.endswith("/**"):
         return path.startswith(pattern[:-2])
     return path.count("/") == pattern.count("/") and PurePosixPath(path).match(pattern)

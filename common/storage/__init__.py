@@ -1,9 +1,9 @@
 """What lies on disk, and how it gets there: nothing is ever half there, and no secret is open.
 
-:data:`STORED_FILES` names every file that either side keeps, beside the hospital's own data.
-``place`` is one of four folders: a hospital's HOME (``site``), what its worker keeps (``state``:
-HOME/worker/state, in a simulation RUN/state/<hospital>), a coordinator's HOME (``coordinator``),
-and a run (``run``: RUN of a simulation, HOME/runs/<name> of a coordinator).
+:data:`STORED_FILES` names every file that either side keeps. ``place`` is one of five folders: a
+hospital's HOME (``site``), what its worker keeps (``state``: HOME/worker/state, in a simulation
+RUN/state/<hospital>), the folder around a hospital's data (``data``), a coordinator's HOME
+(``coordinator``), and a run (``run``: RUN of a simulation, HOME/runs/<name> of a coordinator).
 """
 
 from __future__ import annotations
@@ -83,6 +83,21 @@ _STATE = (
     ("sums.json", "simulation with Ray", FILE, REPLACED, "secure sums in progress"),
     ("site.log", "worker", FILE, PLAIN, "faults in full; never leaves the hospital"),
 )
+_DATA = (
+    ("*.key", "ingest, deidentify", FILE, CREATED, "tells which case is whose; belongs elsewhere"),
+    ("*.cases.jsonl", "ingest", FILE, LOG, "what was taken in, by pseudonym and original"),
+    ("*.quarantine.csv", "ingest", FILE, REPLACED, "files that a person must look at, and why"),
+    ("*.quarantine.jsonl", "deidentify", FILE, REPLACED, "the same of single DICOM files"),
+    ("*.readiness.json", "ingest", FILE, REPLACED, "whether the data serve a study"),
+    ("*.readiness.html", "ingest", FILE, REPLACED, "the same, for reading"),
+    (
+        "*/**",
+        "ingest",
+        ANY,
+        REPLACED,
+        "scans and tables without identifiers; the worker reads them",
+    ),
+)
 _RUN = (
     ("study.toml", "server", SHARED, PLAIN, "the study as resolved"),
     ("order.json", "simulation", SHARED, PLAIN, "what was asked for; marks the folder as a run's"),
@@ -124,7 +139,13 @@ _COORDINATOR = (
     ("flower/**", "SuperLink", ANY, OTHERS, "Flower's own settings"),
 )
 # Rows, so that a reader sees the table; tests/kept.py holds folders on disk against it.
-_PLACES = {"site": _SITE, "state": _STATE, "run": _RUN, "coordinator": _COORDINATOR}
+_PLACES = {
+    "site": _SITE,
+    "state": _STATE,
+    "data": _DATA,
+    "run": _RUN,
+    "coordinator": _COORDINATOR,
+}
 
 STORED_FILES = tuple(StoredFile(place, *row) for place, rows in _PLACES.items() for row in rows)
 """Every file that either side keeps."""

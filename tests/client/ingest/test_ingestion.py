@@ -21,6 +21,7 @@ from client.ingest.readiness import readiness_page, readiness_report
 from common import networks
 from common.errors import ArgumentError, InputError
 from common.study import study as studies
+from tests import kept
 from tests.client.ingest import export
 
 CLASSES = {
@@ -201,6 +202,19 @@ def test_modes_key_and_list_are_for_their_owner_only(source: Path, site: Path) -
     for what in ("key", "quarantine.csv", "cases.jsonl"):
         assert stat.S_IMODE((site.parent / f"north.{what}").stat().st_mode) == 0o600
     assert not list(site.rglob("*.key"))
+
+
+def test_what_lies_around_the_data_is_what_the_table_says(source: Path, site: Path) -> None:
+    documents(Places.of(source, site, None), take(source, site))
+    assert list(kept.wrong("data", site.parent, 0)) == []
+    assert {pattern for _, pattern in kept.seen("data", site.parent)} == {
+        "*.key",
+        "*.cases.jsonl",
+        "*.quarantine.csv",
+        "*.readiness.json",
+        "*.readiness.html",
+        "*/**",
+    }
 
 
 def test_another_key_gives_other_names(source: Path, site: Path, tmp_path: Path) -> None:
