@@ -48,7 +48,7 @@ def test_a_model_other_than_the_order_s_is_not_trained(
 
     answers = bent(consortium, federation, "train", other)
     assert {reply.fault for reply in answers} <= {
-        "The order of a secure sum differs from the signed study's in model.",
+        "The specification of a secure sum differs from the signed study's in model.",
         "The model is not the one that the last secure sum is said to have led to.",
     }
 

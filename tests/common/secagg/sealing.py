@@ -1,4 +1,4 @@
-"""A vector as it travels in a secure sum, made to a scale and a limit instead of a specification."""
+"""A vector as it travels in a secure sum, made to a scale and a limit alone."""
 
 from __future__ import annotations
 
