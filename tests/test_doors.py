@@ -427,7 +427,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "client/commands/site_doctor.py",
         "server/host/superlink_control.py",
         "server/host/superlink.py",
-        "server/host/retry.py",
+        "server/host/superlink_retry.py",
     ),
     "cryptography": (
         "common/trust/*",

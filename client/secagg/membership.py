@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from client.audit import log as audit_log
-from client.secagg.open_sums import OpenSums, SharedOpenSums
-from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
+from client.secagg.revealed_sums import RevealedSums
+from client.secagg.sums_in_progress import SharedSumsInProgress, SumsInProgress
 from client.site import Site
 from common.errors import SecureSumError, SignatureError
 from common.secagg.participant_state import Me
@@ -69,6 +69,6 @@ def participation(site: Site, run: str, study: Study) -> Participation:
         identity.consortium,
         run,
         roll=roll,
-        open_sums=SharedOpenSums(site.state) if site.spread else OpenSums(),
-        opened_sums=OpenedSums(site.state, study.digest),
+        sums_in_progress=SharedSumsInProgress(site.state) if site.spread else SumsInProgress(),
+        revealed_sums=RevealedSums(site.state, study.digest),
     )

@@ -1,9 +1,10 @@
 """This hospital in the secure sums of one run: what it answers step by step, and what it refuses.
 
 Secrets are drawn here, live in this process's memory (or, where a simulation spreads one hospital
-over several processes, in that simulation's own folder: ``client/secagg/open_sums.py``) and are
-dropped when a sum is opened. What was opened is written to disk before it is answered, so that not
-even a restart makes this hospital open two sums about the same thing.
+over several processes, in that simulation's own folder: ``sums_in_progress.py``) and are dropped
+when a sum is opened. What was opened is written to disk before it is answered
+(``revealed_sums.py``), so that not even a restart makes this hospital open two sums about the same
+thing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from client.secagg.open_sums import OpenSums
-from client.secagg.opened_sums import OpenedSums
+from client.secagg.revealed_sums import RevealedSums
+from client.secagg.sums_in_progress import SumsInProgress
 from common.errors import SecureSumError
 from common.privacy import pipeline
 from common.privacy.stage import Sending
@@ -68,8 +69,8 @@ class Participation:
         consortium, run: what terms must name; an empty run fits any (a simulation has one only).
         roll: gives the signed roster's hospitals whose certificates are good now; it is asked anew
             for every sum.
-        open_sums: the sums that the hospital is in the middle of.
-        opened_sums: those that it has helped to open.
+        sums_in_progress: the sums that the hospital is in the middle of.
+        revealed_sums: those that it has helped to open.
 
     Attributes:
         refused: why steps of the last question were refused, where others were answered.
@@ -81,15 +82,15 @@ class Participation:
         consortium: str,
         run: str,
         roll: Callable[[], Roll],
-        open_sums: OpenSums,
-        opened_sums: OpenedSums,
+        sums_in_progress: SumsInProgress,
+        revealed_sums: RevealedSums,
     ) -> None:
         self._me = me
         self._consortium = consortium
         self._run = run
         self._roll = roll
-        self._open_sums = open_sums
-        self._opened_sums = opened_sums
+        self._sums_in_progress = sums_in_progress
+        self._revealed_sums = revealed_sums
         self.refused: tuple[Sentence, ...] = ()
 
     def agree(self, messages: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -132,36 +133,40 @@ class Participation:
         roll = self._roll()
         if terms.roster != roll.digest:
             raise SecureSumError(say("sum.roster"))
-        if terms.number <= max(self._opened_sums.last(terms.run), self._open_sums.last):
+        if terms.number <= max(self._revealed_sums.last(terms.run), self._sums_in_progress.last):
             raise SecureSumError(say("sum.number", number=terms.number))
         fresh = Fresh(*(secrets.token_bytes(32) for _ in range(4)))
         state, advert = steps.advertise(self._me, terms, roll.keys, fresh)
-        self._open_sums.put(state)
+        self._sums_in_progress.put(state)
         return advert
 
     def _share(self, bundle: Bundle) -> Message:
-        before = self._open_sums.get(bundle.terms)
+        before = self._sums_in_progress.get(bundle.terms)
         state, parcels = steps.share(self._me, before, bundle.opened(Advert))
-        self._open_sums.put(state)
+        self._sums_in_progress.put(state)
         return Bundle.of(bundle.terms, parcels)
 
     def _confirm(self, survivors: Survivors) -> Message:
-        state, confirm = opening.confirm(self._me, self._open_sums.get(survivors.terms), survivors)
-        self._open_sums.put(state)
+        state, confirm = opening.confirm(
+            self._me, self._sums_in_progress.get(survivors.terms), survivors
+        )
+        self._sums_in_progress.put(state)
         return confirm
 
     def _reveal(self, bundle: Bundle) -> Message:
-        before = self._open_sums.get(bundle.terms)
+        before = self._sums_in_progress.get(bundle.terms)
         state, reveal = opening.reveal(self._me, before, bundle.opened(Confirm))
         # On disk before the answer exists; a repeated question gets the first answer once more.
         if before.revealed is None:
-            self._opened_sums.note(state.terms, self._open_sums.spec(bundle.terms), state.survivors)
-        self._open_sums.put(state)
+            self._revealed_sums.note(
+                state.terms, self._sums_in_progress.spec(bundle.terms), state.survivors
+            )
+        self._sums_in_progress.put(state)
         return reveal
 
     def close(self, result: SumResult) -> None:
         """Take note of a sum's result."""
-        self._open_sums.put(opening.close(self._open_sums.get(result.terms), result))
+        self._sums_in_progress.put(opening.close(self._sums_in_progress.get(result.terms), result))
 
     def prepare(
         self, messages: Sequence[bytes], work_out: Callable[[int, int], SumSpec]
@@ -179,21 +184,21 @@ class Participation:
         """
         spec = _only(messages, SumSpec)
         bundle = _only(messages, Bundle)
-        state = self._open_sums.get(bundle.terms)
+        state = self._sums_in_progress.get(bundle.terms)
         expected = work_out(len(state.terms.cohort), spec.total)
         for blob in messages:
             if tag_of(blob) == SumResult.TAG:
                 self._result(SumResult.decode(blob), expected)
         if spec != expected:
             raise SecureSumError(say("sum.order", fields=_differences(spec, expected)))
-        self._opened_sums.check(state.terms.run, spec)
+        self._revealed_sums.check(state.terms.run, spec)
         state, pad = steps.arm(self._me, state, bundle.opened(Parcel), spec)
-        self._open_sums.put(state, spec)
+        self._sums_in_progress.put(state, spec)
         return Sealing(bundle.terms, spec, pad)
 
     def _result(self, result: SumResult, expected: SumSpec) -> None:
         # The result of a sum that went on without this hospital is nothing to it.
-        if not self._open_sums.awaits(result.terms):
+        if not self._sums_in_progress.awaits(result.terms):
             return
         self.close(result)
         if any(result.model) and result.model != expected.model:
@@ -225,9 +230,9 @@ class Participation:
         # After the body, whose words have used the pad's stream up to here.
         sealing.pad.add(tail)
         state, masked = steps.mask(
-            self._me, self._open_sums.get(sealing.terms), derive.vector_digest(buffer.data)
+            self._me, self._sums_in_progress.get(sealing.terms), derive.vector_digest(buffer.data)
         )
-        self._open_sums.put(state)
+        self._sums_in_progress.put(state)
         return buffer.view(np.float32), (masked.encode(),)
 
 

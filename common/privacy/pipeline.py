@@ -1,6 +1,9 @@
 """The stages of an update in their order: hospitals go through them forwards, the server backwards.
 
-A further stage (noise, compression) is a file beside this one and a row of :data:`STAGES`.
+A further stage (noise, compression) is a file beside this one and a row of :data:`STAGES`. What a
+stage has to know is a field of :class:`~common.privacy.stage.Rules`, what it tells the hospital's
+own record an event of ``client/audit/schema.py``; one that lets a change grow after :class:`Clip`
+also needs the outbox's word, which holds a plain change to the policy's norm.
 """
 
 from __future__ import annotations

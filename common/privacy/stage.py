@@ -1,7 +1,9 @@
 """What a stage is: one kind works on a trained change once, the other anew for every secure sum.
 
 A secure sum that failed is tried again with fresh keys and the same change. What may happen to a
-change only once (noise would cost privacy every time) must therefore be of the first kind.
+change only once (noise would cost privacy every time) must therefore be of the first kind. Once
+means once for each training: a hospital trains again for a question that comes again without
+masks, or after its worker was started anew.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def main() -> int:
 
     A person stops it by SIGTERM, or Ctrl-C where the server runs at a terminal. That the SuperLink
     is silent for ``patience`` seconds, or takes no more of the run, comes as an error of
-    :mod:`server.host.retry` and is told by its own sentence.
+    :mod:`server.host.superlink_retry` and is told by its own sentence.
     """
     settings = json.loads(sys.stdin.read())
     home = Path(settings["home"])

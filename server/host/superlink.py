@@ -48,7 +48,7 @@ from common.protocol import flower_objects, flower_records
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 from server.host.notify import NotifyClient
-from server.host.retry import PATIENCE, Heartbeat, LinkError, Retry, SilentError
+from server.host.superlink_retry import PATIENCE, Heartbeat, LinkError, Retry, SilentError
 from server.host.vector_store import VectorStore
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
@@ -139,8 +139,8 @@ class Queue:
 class LinkGrid(Grid):
     """Flower's grid over the Runtime API, for one run.
 
-    Every call that reaches the SuperLink raises a :class:`~server.host.retry.LinkError` where
-    Flower's own grid would signal this process.
+    Every call that reaches the SuperLink raises a LinkError (``superlink_retry.py``) where Flower's
+    own grid would signal this process.
 
     Args:
         patience: seconds for which the SuperLink may be silent.

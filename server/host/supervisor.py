@@ -26,12 +26,12 @@ from common.errors import ConsiliumError, InputError
 from common.storage import files
 from common.trust import certificates
 from server.host import enrolment, notify, proxy, superlink_process, vector_store
-from server.host.retry import PATIENCE
 from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink import Address, Queue, RunTask
 from server.host.superlink_control import Control
 from server.host.superlink_process import ended, until
+from server.host.superlink_retry import PATIENCE
 from server.host.vector_store import LEAST_DISK
 
 Log = Callable[[str], None]

@@ -101,7 +101,8 @@ def _stream(held: Sum, dealer: str, to: str) -> bytes:
     from client.worker import worker as workers
 
     states = {
-        w._site.name: w._participation._open_sums.get(held.id) for w in workers._workers.values()
+        w._site.name: w._participation._sums_in_progress.get(held.id)
+        for w in workers._workers.values()
     }
     return derive.channel(
         states[dealer].secrets.channel_key, held.adverts[to].channel_key, held.id, dealer, to

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation
+from client.secagg.revealed_sums import RevealedSums
 from client.training import evaluation
 from client.worker import worker as workers
 from common import networks
@@ -197,14 +197,14 @@ _ANY_NUMBER = changed(
     Participation,
     "_advertise",
     (
-        "if terms.number <= max(self._opened_sums.last(terms.run), self._open_sums.last):",
+        "if terms.number <= max(self._revealed_sums.last(terms.run), self._sums_in_progress.last):",
         "if False:",
     ),
 )
 _NO_LEDGER = both(
-    replaced(OpenedSums, "check", lambda *_: None),
+    replaced(RevealedSums, "check", lambda *_: None),
     changed(
-        OpenedSums,
+        RevealedSums,
         "_check_cohort",
         ('if any(line["survivors"] != over for line in self._same(spec)):', "if False:"),
     ),

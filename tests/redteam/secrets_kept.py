@@ -13,7 +13,7 @@ from collections import Counter
 from types import SimpleNamespace
 from unittest import mock
 
-from client.secagg import open_sums, participation
+from client.secagg import participation, sums_in_progress
 from client.worker import worker as workers
 from common.errors import SecureSumError
 from common.secagg import derive, participant_opening, primitives, shamir
@@ -97,7 +97,7 @@ def opened_later(stage: Stage) -> bool:
 def _left(stage: Stage, terms: bytes) -> bytes:
     """All that is left at the hospitals: files, and what their workers keep of the sum."""
     kept = [
-        str(open_sums._table(worker._participation._open_sums.get(terms))).encode()
+        str(sums_in_progress._table(worker._participation._sums_in_progress.get(terms))).encode()
         for worker in workers._workers.values()
     ]
     return b"".join(

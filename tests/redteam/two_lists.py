@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from client.secagg.opened_sums import OpenedSums
+from client.secagg.revealed_sums import RevealedSums
 from common import networks
 from common.protocol import sum_specs
 from common.secagg import derive, participant_opening
@@ -189,7 +189,7 @@ ATTACKS = (
         both(
             _ONE_LIST,
             changed(participant_opening, "reveal", (_LEFT, "return state, revelation")),
-            replaced(OpenedSums, "note", lambda *_: None),
+            replaced(RevealedSums, "note", lambda *_: None),
         ),
     ),
     Attack(

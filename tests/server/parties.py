@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from client.secagg.open_sums import OpenSums
-from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
+from client.secagg.revealed_sums import RevealedSums
+from client.secagg.sums_in_progress import SumsInProgress
 from common import networks
 from common.errors import ConsiliumError
 from common.protocol import envelopes, sum_specs
@@ -242,8 +242,8 @@ class World:
             "consortium",
             run,
             lambda: Roll(self.digest, self.public),
-            OpenSums(),
-            OpenedSums(self.folder / name, "study"),
+            SumsInProgress(),
+            RevealedSums(self.folder / name, "study"),
         )
 
     def restart(self, name: str) -> None:

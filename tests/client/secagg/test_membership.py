@@ -15,7 +15,7 @@ import pytest
 from client.identity import Identity, Trust, raw_key
 from client.policy.policy import Policy
 from client.secagg import membership
-from client.secagg.open_sums import OpenSums, SharedOpenSums
+from client.secagg.sums_in_progress import SharedSumsInProgress, SumsInProgress
 from client.site import Site
 from client.virtual_site import NoIdentity, VirtualSite
 from common.errors import SecureSumError, SignatureError
@@ -153,8 +153,8 @@ def test_open_sums_lie_on_disk_in_a_simulation_over_processes_only(site: Site) -
     membership.accept(site, signed(1))
     virtual = VirtualSite(site.name, (), site.state, identity=site.identity)
     for here, kind in (
-        (site, OpenSums),
-        (replace(virtual, resident=True), OpenSums),
-        (virtual, SharedOpenSums),
+        (site, SumsInProgress),
+        (replace(virtual, resident=True), SumsInProgress),
+        (virtual, SharedSumsInProgress),
     ):
-        assert type(membership.participation(here, "run-1", STUDY)._open_sums) is kind
+        assert type(membership.participation(here, "run-1", STUDY)._sums_in_progress) is kind

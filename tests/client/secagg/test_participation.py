@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.secagg.open_sums import OpenSums
-from client.secagg.opened_sums import OpenedSums
 from client.secagg.participation import Participation, Roll
+from client.secagg.revealed_sums import RevealedSums
+from client.secagg.sums_in_progress import SumsInProgress
 from common.errors import SecureSumError
 from common.protocol.envelopes import Question
 from common.secagg.messages import (
@@ -98,11 +98,11 @@ def opened(world: World, terms: Terms = TERMS, number: int = 1) -> dict[str, Rev
 
 def refused(world: World, words: str, call: Callable[[], object], site: str = "h01") -> None:
     """The call is refused, and the hospital stands where it stood."""
-    open_sums = world.hospitals[site].party._open_sums
-    before = dict(open_sums._open)
+    sums_in_progress = world.hospitals[site].party._sums_in_progress
+    before = dict(sums_in_progress._open)
     with pytest.raises(SecureSumError, match=words):
         call()
-    assert open_sums._open == before
+    assert sums_in_progress._open == before
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_the_roster_is_looked_at_anew_for_every_sum(tmp_path: Path, world: World
         "consortium",
         "run",
         lambda: rolls.pop(0),
-        OpenSums(),
-        OpenedSums(tmp_path, "study"),
+        SumsInProgress(),
+        RevealedSums(tmp_path, "study"),
     )
     party.agree([TERMS.encode()])
     with pytest.raises(
@@ -216,7 +216,7 @@ def test_a_bundle_of_other_things_is_refused(world: World) -> None:
 
 def keys_again(world: World) -> Bundle:
     """The adverts of this sum once more."""
-    state = world.hospitals["h01"].party._open_sums.get(TERMS.digest)
+    state = world.hospitals["h01"].party._sums_in_progress.get(TERMS.digest)
     return Bundle.of(TERMS.digest, list(state.adverts.values()))
 
 
@@ -360,7 +360,7 @@ def test_the_note_is_on_disk_before_the_shares_leave_and_without_it_they_do_not(
         patch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
         refused(world, "disk may be full", lambda: agree(world, "h01", signed))
     answer = agree(world, "h01", signed)
-    assert OpenedSums(world.folder / "h01", "study").last("run") == 1
+    assert RevealedSums(world.folder / "h01", "study").last("run") == 1
     assert agree(world, "h01", signed) == answer  # the same once more, where the answer was lost
     assert len((world.folder / "h01" / "opened.jsonl").read_text().splitlines()) == 1
 
@@ -419,7 +419,7 @@ def test_a_value_that_is_not_allowed_is_not_sent(world: World, value: float, at:
     values[at] = value
     with pytest.raises(SecureSumError, match="nothing of it is sent"):
         party.seal(sealing, values, 0.3, dict.fromkeys(right.lanes, 1))
-    assert party._open_sums.get(TERMS.digest).step == "armed"
+    assert party._sums_in_progress.get(TERMS.digest).step == "armed"
 
 
 @pytest.mark.parametrize(
@@ -435,7 +435,7 @@ def test_a_lane_that_is_not_allowed_is_not_sent(world: World, lane: str, value: 
         party.seal(
             sealing, np.zeros(7, np.float32), 0.3, dict.fromkeys(right.lanes, 1) | {lane: value}
         )
-    assert party._open_sums.get(TERMS.digest).step == "armed"
+    assert party._sums_in_progress.get(TERMS.digest).step == "armed"
 
 
 def test_what_is_sent_looks_the_same_whatever_is_in_it(world: World) -> None:

@@ -22,11 +22,11 @@ import pytest
 from common.study import toml
 from server.commands.provision import provision
 from server.host import superlink_process
-from server.host.retry import PATIENCE as LINK_PATIENCE
-from server.host.retry import RunOverError
 from server.host.server_home import ServerHome
 from server.host.superlink import Address, Queue
 from server.host.superlink_control import RunState
+from server.host.superlink_retry import PATIENCE as LINK_PATIENCE
+from server.host.superlink_retry import RunOverError
 from tests import small
 from tests.patience import until
 from tests.ports import free_ports

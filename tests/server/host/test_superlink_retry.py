@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.host import retry
-from server.host.retry import Heartbeat, LinkError, Retry, RunOverError, SilentError
+from server.host import superlink_retry
+from server.host.superlink_retry import Heartbeat, LinkError, Retry, RunOverError, SilentError
 from tests.patience import until
 
 HOUSE = Path(__file__).resolve().parents[3]
@@ -39,8 +39,8 @@ def answers(*statuses: int | Exception) -> Callable[[], httpx.Response]:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(retry, "_HEARTBEAT", 0.001)
+    monkeypatch.setattr(superlink_retry, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(superlink_retry, "_HEARTBEAT", 0.001)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ _KEPT = 3
 """Sums that may be open at once: this one, the next, whose keys ride along, and one that failed."""
 
 
-class OpenSums:
+class SumsInProgress:
     """A hospital's open sums, by the digest of their terms; the oldest makes room."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class OpenSums:
         return self._open[terms]
 
 
-class SharedOpenSums(OpenSums):
+class SharedSumsInProgress(SumsInProgress):
     """The same, for a make-believe hospital whose answers come from several processes.
 
     They answer one at a time; each reads what another left.
@@ -111,7 +111,7 @@ class SharedOpenSums(OpenSums):
         for entry in json.loads(self._path.read_text("utf-8")):
             encoded = entry["order"]
             spec = None if encoded is None else SumSpec.decode(bytes.fromhex(encoded))
-            OpenSums.put(self, _state(entry), spec)
+            SumsInProgress.put(self, _state(entry), spec)
 
 
 def _table(state: ParticipantState) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _AUDITED = ("run", "number", "kind", "part", "round", "model", "hospitals")
 """Fields of a line that stand in the audit log too."""
 
 
-class OpenedSums:
+class RevealedSums:
     """The hospital's memory of opened sums, in its state folder.
 
     Args:

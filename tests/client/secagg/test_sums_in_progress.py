@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from client.secagg.open_sums import OpenSums, SharedOpenSums
+from client.secagg.sums_in_progress import SharedSumsInProgress, SumsInProgress
 from common.errors import SecureSumError
 from common.protocol.envelopes import Question, Reply
 from common.secagg.messages import SumSpec, Terms
@@ -29,52 +29,56 @@ def state(number: int, step: str = "advertised") -> ParticipantState:
 
 
 @pytest.fixture(params=["memory", "shared"])
-def open_sums(request: pytest.FixtureRequest, tmp_path: Path) -> OpenSums:
-    return OpenSums() if request.param == "memory" else SharedOpenSums(tmp_path / "state")
+def sums_in_progress(request: pytest.FixtureRequest, tmp_path: Path) -> SumsInProgress:
+    return (
+        SumsInProgress() if request.param == "memory" else SharedSumsInProgress(tmp_path / "state")
+    )
 
 
-def test_without_a_sum_there_is_nothing(open_sums: OpenSums) -> None:
-    assert open_sums.last == 0
+def test_without_a_sum_there_is_nothing(sums_in_progress: SumsInProgress) -> None:
+    assert sums_in_progress.last == 0
     with pytest.raises(
         SecureSumError,
         match=r"in no such secure sum; "
         r"if its worker was started anew, it takes part again in the next one",
     ):
-        open_sums.get(bytes(32))
+        sums_in_progress.get(bytes(32))
 
 
-def test_a_state_and_its_order_come_back(open_sums: OpenSums) -> None:
+def test_a_state_and_its_order_come_back(sums_in_progress: SumsInProgress) -> None:
     first = state(1)
-    open_sums.put(first)
+    sums_in_progress.put(first)
     with pytest.raises(SecureSumError, match="has no order yet"):
-        open_sums.spec(first.terms.digest)
-    open_sums.put(replace(first, step="armed"), SPEC)
-    open_sums.put(replace(first, step="masked"))
+        sums_in_progress.spec(first.terms.digest)
+    sums_in_progress.put(replace(first, step="armed"), SPEC)
+    sums_in_progress.put(replace(first, step="masked"))
     assert (
-        open_sums.get(first.terms.digest) == replace(first, step="masked")
-        and open_sums.spec(first.terms.digest) == SPEC
-        and open_sums.last == 1
+        sums_in_progress.get(first.terms.digest) == replace(first, step="masked")
+        and sums_in_progress.spec(first.terms.digest) == SPEC
+        and sums_in_progress.last == 1
     )
 
 
-def test_the_three_newest_are_kept(open_sums: OpenSums) -> None:
+def test_the_three_newest_are_kept(sums_in_progress: SumsInProgress) -> None:
     states = [state(number) for number in (5, 6, 4, 7, 8)]
     for one in states:
-        open_sums.put(one)
+        sums_in_progress.put(one)
     for one in states:
         if one.terms.number >= 6:
-            assert open_sums.get(one.terms.digest) == one
+            assert sums_in_progress.get(one.terms.digest) == one
         else:
             with pytest.raises(SecureSumError, match="in no such secure sum"):
-                open_sums.get(one.terms.digest)
-    assert open_sums.last == 8
+                sums_in_progress.get(one.terms.digest)
+    assert sums_in_progress.last == 8
 
 
-def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(open_sums: OpenSums) -> None:
+def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(
+    sums_in_progress: SumsInProgress,
+) -> None:
     states = [state(number) for number in (5, 6, 7)]
     for one in (*states, replace(states[0], step="shared")):
-        open_sums.put(one)
-    assert [open_sums.get(one.terms.digest).step for one in states] == [
+        sums_in_progress.put(one)
+    assert [sums_in_progress.get(one.terms.digest).step for one in states] == [
         "shared",
         "advertised",
         "advertised",
@@ -82,8 +86,8 @@ def test_an_older_sum_that_moves_on_does_not_push_out_a_newer_one(open_sums: Ope
 
 
 def test_another_process_reads_what_the_first_left(tmp_path: Path) -> None:
-    first = SharedOpenSums(tmp_path / "state")
-    second = SharedOpenSums(tmp_path / "state")
+    first = SharedSumsInProgress(tmp_path / "state")
+    second = SharedSumsInProgress(tmp_path / "state")
     first.put(state(1, "armed"), SPEC)
     assert (
         second.get(state(1).terms.digest) == state(1, "armed")
@@ -100,14 +104,14 @@ def test_another_process_reads_what_the_first_left(tmp_path: Path) -> None:
 
 def test_the_plain_one_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    OpenSums().put(state(1))
+    SumsInProgress().put(state(1))
     assert list(tmp_path.iterdir()) == []
 
 
 def _secrets(world: World) -> dict[str, list[bytes]]:
     secrets: dict[str, list[bytes]] = {}
     for name, hospital in world.hospitals.items():
-        states = [one for one, _ in hospital.party._open_sums._open.values()]
+        states = [one for one, _ in hospital.party._sums_in_progress._open.values()]
         secrets[name] = [
             secret
             for s in states
@@ -123,12 +127,12 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
 ) -> None:
     world = World(tmp_path, 3)
 
-    def make(name: str) -> OpenSums:
-        return SharedOpenSums(tmp_path / "states" / name) if shared else OpenSums()
+    def make(name: str) -> SumsInProgress:
+        return SharedSumsInProgress(tmp_path / "states" / name) if shared else SumsInProgress()
 
     drawn: dict[str, set[bytes]] = {name: set() for name in world.names}
     for name, hospital in world.hospitals.items():
-        hospital.party._open_sums = make(name)
+        hospital.party._sums_in_progress = make(name)
 
     def watched(hospital: Hospital, question: Question, reply: Reply) -> Reply:
         for name, secrets in _secrets(world).items():
@@ -139,8 +143,8 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
     world.check(world.collect())
     assert all(len(secrets) >= 4 for secrets in drawn.values())
     for name, hospital in world.hospitals.items():
-        open_sums = hospital.party._open_sums
-        opened = [one for one, _ in open_sums._open.values() if one.step == "revealed"]
+        sums_in_progress = hospital.party._sums_in_progress
+        opened = [one for one, _ in sums_in_progress._open.values() if one.step == "revealed"]
         assert (
             len(opened) == 1
             and opened[0].fresh is None
@@ -150,7 +154,7 @@ def test_the_secrets_of_an_opened_sum_are_gone_from_memory_and_disk(
         left = (
             (tmp_path / "states" / name / "sums.json").read_bytes()
             if shared
-            else pickle.dumps(open_sums._open)
+            else pickle.dumps(sums_in_progress._open)
         )
         ride = set(_secrets(world)[name])  # the next sum's
         assert ride and not any(
