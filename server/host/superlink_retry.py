@@ -22,8 +22,8 @@ from common.errors import ConsiliumError
 PATIENCE = 300.0
 """Seconds for which a SuperLink may be silent.
 
-It is on this host and may be busy. One that has ended ends the server (``supervisor.py``), which the
-system's service manager then starts anew.
+It is on this host and may be busy. One that has ended ends the server (``supervisor.py``), which
+the system's service manager then starts anew.
 """
 _HEARTBEAT = 10.0
 """Seconds between heartbeats of a run.
