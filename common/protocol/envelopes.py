@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import WireError
+from common.protocol import strict_json
 from common.sentences.table import STEPS, Sentence, heard, say
 from common.update import Vector
 
@@ -253,7 +254,7 @@ def _read(envelope: Envelope) -> Mapping[str, Any]:
             "allowed."
         )
     try:
-        header = json.loads(envelope.text, parse_constant=_refuse_constant)
+        header = strict_json.loads(envelope.text)
     except (ValueError, RecursionError) as error:
         raise WireError(f"A message's header is not valid JSON ({type(error).__name__}).") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:
@@ -280,10 +281,6 @@ def _from_text(header: Mapping[str, Any]) -> tuple[bytes, ...]:
         return tuple(base64.b64decode(text, validate=True) for text in texts)
     except ValueError:
         raise WireError("A message's secure part is not base64.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def _get(header: Mapping[str, Any], key: str, kind: type) -> Any:

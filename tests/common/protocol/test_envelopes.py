@@ -118,6 +118,9 @@ HEADER = {
 BROKEN: dict[str, tuple[Any, str]] = {
     "not JSON": ("{", "not valid JSON"),
     "NaN in JSON": ('{"version": NaN}', "not valid JSON"),
+    "infinite in JSON": ('{"version": 1e999}', "not valid JSON"),
+    "whole number beyond floats": (f'{{"version": {10**400}}}', "not valid JSON"),
+    "whole number beyond digits": (f'{{"version": {"9" * 5000}}}', "not valid JSON"),
     "deep JSON": ("[" * 100_000, "not valid JSON"),
     "list": ("[]", "version"),
     "other version": ({**HEADER, "version": 1}, "version 1"),
