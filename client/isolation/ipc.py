@@ -120,7 +120,13 @@ class WorkerClient:
             raise IpcError("worker.no_entry", local)
 
 
-def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[str], None]) -> None:
+def serve(
+    socket: Path,
+    answer: Answer,
+    stop: threading.Event,
+    log: Callable[[str], None],
+    bound: Callable[[], None] = lambda: None,
+) -> None:
     """The worker's side: answer one question at a time until ``stop`` is set, and end the socket.
 
     A running answer has ``GRACE`` seconds to end; after that this returns although its thread may
@@ -133,6 +139,8 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
             gateway learns only that it did.
         stop: set by whoever ends the worker.
         log: gets the traceback of an answer that raised.
+        bound: called once the socket listens, before the first question is taken; if it raises,
+            none is.
 
     Raises:
         IpcError: the folder is missing, another worker listens there, or the socket cannot be made.
@@ -147,10 +155,13 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
         _bind(server, socket)
-        server.start()
-        stop.wait()
-        server.stop(GRACE).wait(GRACE + 0.5)
-        socket.unlink(missing_ok=True)
+        try:
+            bound()
+            server.start()
+            stop.wait()
+            server.stop(GRACE).wait(GRACE + 0.5)
+        finally:
+            socket.unlink(missing_ok=True)
         worker_thread.shutdown(wait=False, cancel_futures=True)
 
 

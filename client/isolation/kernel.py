@@ -1,6 +1,6 @@
 """The kernel's calls that a sandbox needs; neither privilege nor library is needed for them.
 
-Linux only. Sources: prctl(2), syscall(2), linux/audit.h.
+Linux only. Sources: prctl(2), syscall(2).
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import os
 import platform
 import sys
 
+from client.isolation import call_numbers
 from common.errors import SiteError
 
 _PR_SET_NO_NEW_PRIVS = 38
 """linux/prctl.h."""
-_MACHINES = {
-    "x86_64": {"arch": 0xC000_003E, "socket": 41, "socketpair": 53, "seccomp": 317},
-    "aarch64": {"arch": 0xC000_00B7, "socket": 198, "socketpair": 199, "seccomp": 277},
-}
-"""AUDIT_ARCH_* of linux/audit.h; numbers of asm/unistd_64.h and asm-generic/unistd.h."""
+_MACHINES = {"x86_64": call_numbers.X86_64, "aarch64": call_numbers.AARCH64}
 
 
 class SandboxError(SiteError):

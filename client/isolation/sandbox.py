@@ -9,7 +9,9 @@ only (and the threads that it starts), so a process that already has others is r
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import socket
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,25 +19,72 @@ from client.isolation import kernel, landlock, seccomp
 from client.isolation.kernel import SandboxError
 
 _closed: list[str] = []
+_LATER = {
+    3: "truncating files that may be read",
+    5: "controlling devices that may be read",
+    6: "signals to this user's other processes",
+}
+"""What Landlock guards since which version."""
+_CONNECTED = [(socket.AF_UNIX, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)]
+"""Sockets that can send to nobody but the one they are connected to."""
 
 
 def no_network() -> None:
-    """Only Unix sockets from now on; where the kernel lets this user, in an empty network.
+    """Nobody can be reached from now on; where the kernel lets this user, in an empty network.
+
+    Unix sockets can be made and can listen, until :func:`no_new_sockets`.
+
+    Raises:
+        SandboxError: this kernel or machine has no such filter, it does not hold, or this process
+            was started with an open socket that sends to any address.
+    """
+    _check_inherited()
+    separate = seccomp.deny_network()
+    _closed.append(
+        "no network: seccomp refuses every socket but Unix sockets, every connection, and memory, "
+        "messages and keys shared with other processes"
+        + ("; own empty network namespace" if separate else "")
+    )
+
+
+def no_new_sockets() -> None:
+    """No socket is made or begins to listen from now on, in any thread; those that listen go on.
 
     Raises:
         SandboxError: this kernel or machine has no such filter, or it does not hold.
     """
-    separate = seccomp.deny_network()
-    _closed.append(
-        "no network: seccomp refuses every socket but Unix sockets"
-        + ("; own empty network namespace" if separate else "")
-    )
+    seccomp.deny_sockets()
+    _closed.append("no new sockets: seccomp refuses socket, bind and listen")
+
+
+def close(parts: Iterable[Callable[[], None]], log: Callable[[str], None], required: bool) -> None:
+    """Close parts of the sandbox.
+
+    Args:
+        parts: each closes one.
+        log: gets a sentence for each part that is closed or is missing.
+        required: a part that cannot be closed is an error.
+
+    Raises:
+        SandboxError: a part cannot be closed and is required, or one does not hold.
+    """
+    before = len(_closed)
+    for part in parts:
+        try:
+            part()
+        except SandboxError as error:
+            if required:
+                raise
+            log(f"a wall is missing: {error.local}")
+    for sentence in _closed[before:]:
+        log(f"wall: {sentence}")
 
 
 def only_files(
     read: Sequence[Path],
     write: Sequence[Path],
     *,
+    shared: Sequence[Path] = (),
     devices: Sequence[Path] = (),
     names: Sequence[Path] = (),
     hidden: Sequence[Path] = (),
@@ -51,6 +100,8 @@ def only_files(
         read: folders and files that may be read (and programs in them started), with all that is
             below.
         write: folders and files that may be read and changed, with all that is below.
+        shared: folders that other processes look into: the same, but no links and no pipes can be
+            made there.
         devices: device files that may be used, as a GPU's.
         names: folders whose file names may be listed, but not read.
         hidden: folders that must be closed afterwards; tried.
@@ -64,27 +115,48 @@ def only_files(
         raise SandboxError("wall.no_landlock")
     if not kernel.is_single_threaded():
         raise SandboxError("wall.threads")
-    _check_apart(read, write)
+    _check_apart(read, (*write, *shared))
     landlock.restrict(
         (
             (read, landlock.READ),
             (write, landlock.CHANGE),
+            (shared, landlock.PLAIN),
             (devices, landlock.DEVICE),
             (names, landlock.LIST),
         ),
         version,
     )
-    for path in (*hidden, *_root((*read, *write, *names))):
+    for path in (*hidden, *_root((*read, *write, *shared, *names))):
         _check_closed(path)
     _closed.append(
         f"only files named: Landlock version {version}, "
-        f"{len(read)} paths to read, {len(write)} to write"
+        f"{len(read)} paths to read, {len(write) + len(shared)} to write" + _unguarded(version)
     )
 
 
 def standing() -> list[str]:
     """One sentence for each part of the sandbox that this process has closed."""
     return list(_closed)
+
+
+def _unguarded(version: int) -> str:
+    """What this kernel's Landlock leaves open; the versions are those of landlock(7)."""
+    lacking = [part for since, part in _LATER.items() if version < since]
+    return f"; this kernel leaves open: {', '.join(lacking)}" if lacking else ""
+
+
+def _check_inherited() -> None:
+    """Sockets that were open before the filter are out of its reach."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            mode = os.fstat(number).st_mode
+        # That of the list itself, which is closed again.
+        except OSError:
+            continue
+        if stat.S_ISSOCK(mode):
+            with socket.socket(fileno=os.dup(number)) as handed:
+                if (handed.family, handed.type) not in _CONNECTED:
+                    raise SandboxError("wall.network", f"was open before: {handed}")
 
 
 def _check_apart(read: Iterable[Path], write: Sequence[Path]) -> None:

@@ -12,12 +12,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.isolation import file_access
+from client.isolation import file_access, sandbox
 from client.site import Site
-from common.errors import WireError
+from common.errors import ArgumentError, WireError
 from common.storage import files
 
 if TYPE_CHECKING:
@@ -75,7 +76,13 @@ def run(
     from client.isolation import ipc  # noqa: PLC0415 (inside the sandbox)
 
     log(f"worker ready after {time.monotonic() - began:.1f} s")
-    ipc.serve(socket, handler.answer, stop, log)
+    ipc.serve(
+        socket,
+        handler.answer,
+        stop,
+        log,
+        bound=lambda: sandbox.close([sandbox.no_new_sockets], log, required_walls),
+    )
     if handler.busy:
         log("worker stops in the middle of an answer, which is abandoned")
         # The thread of the answer cannot be ended in any other way.
@@ -105,6 +112,8 @@ def _handler(site: Site, threads: int) -> Answer:
     from common.protocol.envelopes import Envelope  # noqa: PLC0415
 
     device.fix_threads(threads)
+    if site.device != "cpu":
+        _start_gpu(site.device)
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
         try:
@@ -114,6 +123,17 @@ def _handler(site: Site, threads: int) -> Answer:
         return envelope.text, envelope.vector
 
     return answer
+
+
+def _start_gpu(requested: str) -> None:
+    """The GPU's driver opens sockets of its own when it starts; soon none can be made any more."""
+    import torch  # noqa: PLC0415 (inside the sandbox)
+
+    from client.training import device  # noqa: PLC0415 (inside the sandbox)
+
+    # What fails here fails again with the first study, which is answered with the reason.
+    with suppress(ArgumentError, RuntimeError):
+        torch.zeros(1, device=device.device(requested))
 
 
 def _own_folders(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -279,6 +280,21 @@ def test_where_no_worker_can_listen(folder: Path) -> None:
     refused(folder / ("x" * 108), "at most 107 are allowed")
     (folder / "d").mkdir()
     refused(folder / "d", "cannot be made")
+
+
+def test_before_the_first_question_is_taken_the_socket_listens(folder: Path) -> None:
+    """What has its turn in between can close the way to more sockets."""
+    answered: list[str] = []
+
+    def bound() -> None:
+        with socket.socket(socket.AF_UNIX) as early:
+            early.connect(str(folder / "s"))
+        answered.append("bound")
+        raise IpcError("worker.no_socket", "it was to end here")
+
+    with pytest.raises(IpcError, match="cannot be made"):
+        ipc.serve(folder / "s", echo, threading.Event(), lambda _: None, bound)
+    assert answered == ["bound"] and not (folder / "s").exists()
 
 
 @pytest.mark.parametrize(("folder_mode", "mode"), [(0o700, 0o600), (0o750, 0o660), (0o2770, 0o660)])

@@ -95,6 +95,50 @@ def test_a_kernel_without_walls_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     assert sandbox.standing() == []
 
 
+def test_what_an_older_kernel_leaves_open_is_told(places: Path) -> None:
+    code = """
+for version in (2, 4, 5, 6):
+    landlock.version = lambda: version
+    landlock.restrict = lambda granted, version: None
+    sandbox._check_closed = lambda path: None
+    sandbox.only_files([], [])
+    print("told" + sandbox.standing()[-1].partition(" to write")[2])
+"""
+    assert inside(code).splitlines() == [
+        (
+            "told; this kernel leaves open: truncating files that may be read, controlling devices "
+            "that may be read, signals to this user's other processes"
+        ),
+        (
+            "told; this kernel leaves open: controlling devices that may be read, signals to this "
+            "user's other processes"
+        ),
+        "told; this kernel leaves open: signals to this user's other processes",
+        "told",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "refused"),
+    [
+        ("socket.socket(socket.AF_INET)", True),
+        ("socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)", True),
+        ("socket.socketpair()[0]", False),
+        ("open('/dev/null')", False),
+    ],
+)
+def test_an_open_socket_that_sends_anywhere_is_not_brought_along(made: str, refused: bool) -> None:
+    code = f"""
+kept = {made}
+try:
+    sandbox.no_network()
+except kernel.SandboxError as error:
+    print(error.local.startswith("was open before"))
+print(kept.fileno() >= 0)
+"""
+    assert inside(code).splitlines() == ["True", "True"][not refused :]
+
+
 def test_what_stands_is_told(tmp_path: Path) -> None:
     lines = inside(
         "sandbox.no_network(); sandbox.only_files([], [])\nprint('\\n'.join(sandbox.standing()))"

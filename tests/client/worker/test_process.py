@@ -39,7 +39,7 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def tells(text, vector):
     if text == "slow":
-        (home / "logs" / "slow").touch()
+        (home / "logs" / "worker" / "slow").touch()
         threading.Event().wait()
     if text == "kept":
         scratch, cache = (Path(os.environ[name]) for name in ("TMPDIR", "NUMBA_CACHE_DIR"))
@@ -62,7 +62,7 @@ pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel offe
 def home() -> Iterator[Path]:
     """A short path: that of a socket may have 107 bytes."""
     path = Path(tempfile.mkdtemp())
-    for name in ("run", "logs"):
+    for name in ("run", "logs", "logs/worker"):
         (path / name).mkdir(mode=0o700)
     yield path
     shutil.rmtree(path)
@@ -175,7 +175,7 @@ def test_it_is_stopped_in_the_middle_of_an_answer(
 
     asking = threading.Thread(target=ask)
     asking.start()
-    until((home / "logs" / "slow").exists)
+    until((home / "logs" / "worker" / "slow").exists)
     assert ended(started)[-1] == "worker stops in the middle of an answer, which is abandoned"
     asking.join()
     assert (
