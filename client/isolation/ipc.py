@@ -118,6 +118,9 @@ class WorkerClient:
                 "put gateway and worker into the group of that folder"
             )
             raise IpcError("worker.no_entry", local)
+        # The worker's own walls let it make no link there; this also holds where it has none.
+        if self._socket.is_symlink():
+            raise IpcError("worker.absent", f"{self._socket} is a link, which is not followed")
 
 
 def serve(
@@ -222,6 +225,11 @@ def _lock(socket: Path) -> int:
 
 def _bind(server: grpc.Server, socket: Path) -> None:
     """Make the socket; the folder's group may connect if it may enter the folder."""
+    folder = socket.parent.stat()
+    # Its owner could put another file in the socket's place, and the group would be given that.
+    if folder.st_uid != os.geteuid():
+        local = f"{socket.parent} belongs to user {folder.st_uid}; it must be this user's own"
+        raise IpcError("worker.no_socket", local)
     # With this mask from the start: nobody else could connect even for a moment.
     before = os.umask(0o177)
     try:
@@ -230,7 +238,6 @@ def _bind(server: grpc.Server, socket: Path) -> None:
         raise IpcError("worker.no_socket", f"{socket}: {error}") from None
     finally:
         os.umask(before)
-    folder = socket.parent.stat()
     if folder.st_mode & 0o010:
         try:
             os.chown(socket, -1, folder.st_gid)

@@ -9,8 +9,6 @@ only (and the threads that it starts), so a process that already has others is r
 from __future__ import annotations
 
 import os
-import socket
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +23,11 @@ _LATER = {
     6: "signals to this user's other processes",
 }
 """What Landlock guards since which version."""
-_CONNECTED = [(socket.AF_UNIX, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)]
-"""Sockets that can send to nobody but the one they are connected to."""
+_HARMLESS = (None, (1, 1), (1, 5))
+"""No socket at all, or one that sends to nobody but the one it is connected to.
+
+The family is AF_UNIX, the kind SOCK_STREAM or SOCK_SEQPACKET (unix(7)).
+"""
 
 
 def no_network() -> None:
@@ -92,16 +93,14 @@ def only_files(
     """Only these files from now on; nothing else can be read, listed, changed or made.
 
     Paths that do not exist are left out. Symbolic links count as what they point to: link targets
-    outside the folders named stay closed. Rights that the kernel's Landlock does not know yet
-    (truncation before version 3, device control before 5) are not guarded there; :func:`standing`
-    tells the version.
+    outside the folders named stay closed. :func:`standing` tells the kernel's version of Landlock
+    and what it does not guard yet.
 
     Args:
         read: folders and files that may be read (and programs in them started), with all that is
             below.
         write: folders and files that may be read and changed, with all that is below.
-        shared: folders that other processes look into: the same, but no links and no pipes can be
-            made there.
+        shared: folders that others look into: the same, but no links and no pipes.
         devices: device files that may be used, as a GPU's.
         names: folders whose file names may be listed, but not read.
         hidden: folders that must be closed afterwards; tried.
@@ -148,15 +147,8 @@ def _unguarded(version: int) -> str:
 def _check_inherited() -> None:
     """Sockets that were open before the filter are out of its reach."""
     for number in map(int, os.listdir("/proc/self/fd")):
-        try:
-            mode = os.fstat(number).st_mode
-        # That of the list itself, which is closed again.
-        except OSError:
-            continue
-        if stat.S_ISSOCK(mode):
-            with socket.socket(fileno=os.dup(number)) as handed:
-                if (handed.family, handed.type) not in _CONNECTED:
-                    raise SandboxError("wall.network", f"was open before: {handed}")
+        if (kind := kernel.socket_kind(number)) not in _HARMLESS:
+            raise SandboxError("wall.network", f"socket {number} was open before: {kind}")
 
 
 def _check_apart(read: Iterable[Path], write: Sequence[Path]) -> None:

@@ -112,8 +112,10 @@ def _handler(site: Site, threads: int) -> Answer:
     from common.protocol.envelopes import Envelope  # noqa: PLC0415
 
     device.fix_threads(threads)
-    if site.device != "cpu":
-        _start_gpu(site.device)
+    # A GPU's driver opens sockets of its own when it starts; soon none can be made any more. What
+    # fails here fails again with the first study, which is answered with the reason.
+    with suppress(ArgumentError, RuntimeError):
+        device.start(site.device)
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
         try:
@@ -123,17 +125,6 @@ def _handler(site: Site, threads: int) -> Answer:
         return envelope.text, envelope.vector
 
     return answer
-
-
-def _start_gpu(requested: str) -> None:
-    """The GPU's driver opens sockets of its own when it starts; soon none can be made any more."""
-    import torch  # noqa: PLC0415 (inside the sandbox)
-
-    from client.training import device  # noqa: PLC0415 (inside the sandbox)
-
-    # What fails here fails again with the first study, which is answered with the reason.
-    with suppress(ArgumentError, RuntimeError):
-        torch.zeros(1, device=device.device(requested))
 
 
 def _own_folders(folder: Path) -> None:

@@ -309,6 +309,23 @@ def test_the_socket_is_open_to_whom_its_folder_is(
     assert not (folder / "run" / "s").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_a_folder_of_somebody_else_s_holds_no_socket(folder: Path) -> None:
+    os.chown(folder, 65534, -1)
+    with pytest.raises(IpcError, match="socket cannot be made") as caught:
+        ipc.serve(folder / "s", echo, threading.Event(), lambda _: None)
+    assert "belongs to user 65534" in caught.value.local and not (folder / "s").exists()
+
+
+def test_a_link_in_the_socket_s_place_is_not_followed(folder: Path) -> None:
+    with serving(folder / "s", echo) as gateway:
+        (folder / "link").symlink_to("s")
+        with pytest.raises(IpcError, match="is not running") as caught:
+            WorkerClient(folder / "link").ask("x", None)
+        assert "is a link" in caught.value.local
+        assert gateway.ask("ab", None) == ("ba", None)  # the control: by its own name
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder to any group")
 def test_the_socket_belongs_to_its_folder_s_group(folder: Path) -> None:
     (folder / "run").mkdir(mode=0o750)

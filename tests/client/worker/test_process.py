@@ -29,7 +29,7 @@ from tests.patience import patient, until
 
 HOUSE = Path(__file__).resolve().parents[3]
 WORKER = """
-import os, signal, sys, threading, time
+import errno, os, signal, socket, sys, threading, time
 from pathlib import Path
 from client.worker import process
 from client.policy.policy import OPEN
@@ -45,6 +45,18 @@ def tells(text, vector):
         scratch, cache = (Path(os.environ[name]) for name in ("TMPDIR", "NUMBA_CACHE_DIR"))
         for folder in (home / "worker" / "state", scratch, cache.parent):
             (folder / "x").write_text("x")
+    if text == "out":
+        text = ""
+        for made in (socket.socket, lambda: socket.socket(socket.AF_UNIX)):
+            try:
+                made()
+            except OSError as error:
+                text += errno.errorcode[error.errno]
+        link = home / "run" / "link"
+        try:
+            link.symlink_to(home)
+        except OSError as error:
+            text += errno.errorcode[error.errno]
     if text == "data":
         (data / "x").write_text("x")
     return text, vector
@@ -150,6 +162,16 @@ def test_a_hostile_envelope_is_answered_with_a_fault(
     ):
         assert envelopes.read_reply(Envelope.received(*gateway.ask(text, vector))).fault
     ended(started)
+
+
+@OWN
+def test_while_it_answers_it_opens_no_socket_and_links_nothing_in_the_socket_s_folder(
+    started: subprocess.Popen[str], home: Path
+) -> None:
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
+    assert gateway.ask("out", None)[0] == "EACCES" * 3
+    assert gateway.ask("again", None) == ("again", None)
+    assert "wall: no new sockets: seccomp refuses socket, bind and listen" in ended(started)
 
 
 @OWN
