@@ -1,4 +1,4 @@
-"""Denies a process every way to another process but its own socket, and an empty network to it.
+"""Denies a process every way to others but its own socket, and gives it an empty network.
 
 Two filters over its system calls: the first before anything else is loaded, the second once its
 own socket listens. Sources: seccomp(2) with linux/seccomp.h and linux/filter.h;
@@ -90,8 +90,9 @@ class _Program(ctypes.Structure):
 def deny_network() -> bool:
     """Nobody can be reached from now on; Unix sockets can be made, and listen.
 
-    What is denied fails with EACCES, io_uring with EPERM. The words of sendmsg(2) lie in memory,
-    where no filter sees an address; only datagrams take one (unix(7)), and there are none.
+    What is denied fails with EACCES, io_uring with EPERM. An address of sendmsg(2), with which gRPC
+    answers on a connection, lies in memory, where no filter sees it; only datagrams take one
+    (unix(7)), and there are none.
 
     Returns:
         whether the process also has an empty network of its own.

@@ -147,6 +147,41 @@ print(
         ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "number"), [("SOCK_STREAM", "ENOTSUP"), ("SOCK_SEQPACKET", "ENOTCONN")]
+)
+def test_of_the_kinds_that_are_left_none_takes_an_address(kind: str, number: str) -> None:
+    """No filter sees the address of sendmsg, so the kernel itself must refuse it.
+
+    The control: a datagram, without the filter, goes there.
+    """
+    code = """
+import tempfile
+name = tempfile.mkdtemp() + "/s"
+outside = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+outside.bind(name)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram:
+    print(tried(lambda: datagram.sendmsg([b"x"], [], 0, name)), outside.recv(9))
+outside.close()
+os.unlink(name)
+sandbox.no_network()
+"""
+    behind = f"""
+outside = socket.socket(socket.AF_UNIX, socket.{kind})
+outside.bind(name)
+outside.listen()
+sender = socket.socket(socket.AF_UNIX, socket.{kind})
+a, b = socket.socketpair(socket.AF_UNIX, socket.{kind})
+print(tried(lambda: sender.sendmsg([b"x"], [], 0, name)))
+a.sendmsg([b"mine"])
+tried(lambda: a.sendmsg([b"x"], [], 0, name))
+outside.setblocking(False)
+print(b.recv(4), tried(outside.accept))
+"""
+    lines = inside(code + behind).splitlines()
+    assert lines == ["done b'x'", number, "b'mine' EAGAIN"]
+
+
 def test_an_address_above_four_gigabytes_is_one_too() -> None:
     code = f"""{LIBC}
 a, b = socket.socketpair()
@@ -227,6 +262,21 @@ except kernel.SandboxError as error:
     print(error.local)
 """
     assert inside(code).startswith(words) and inside(code).endswith("was not denied")
+
+
+def test_an_earlier_filter_with_other_numbers_does_not_confuse_it() -> None:
+    """As systemd and container engines put one around the whole worker (seccomp(2))."""
+    code = """
+from client.isolation import seccomp
+table = kernel.machine()
+names = ("ptrace", "keyctl", *seccomp._URING)
+for number in (errno.EPERM, errno.ENOSYS):
+    earlier = seccomp._denied(table, names, number)
+    seccomp._install([*seccomp._head(table), *earlier, *seccomp._end()], table)
+sandbox.no_network()
+print(len(sandbox.standing()))
+"""
+    assert inside(code) == "1"
 
 
 def test_a_second_filter_that_lets_sockets_through_is_noticed() -> None:
