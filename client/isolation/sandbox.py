@@ -125,8 +125,8 @@ def only_files(
         ),
         version,
     )
-    for path in (*hidden, *_root((*read, *write, *shared, *names))):
-        _check_closed(path)
+    _check_closed([*hidden, *_root((*read, *write, *shared, *names))])
+    _check_linkless(shared)
     _closed.append(
         f"only files named: Landlock version {version}, "
         f"{len(read)} paths to read, {len(write) + len(shared)} to write" + _unguarded(version)
@@ -165,7 +165,17 @@ def _root(paths: Iterable[Path]) -> Iterator[Path]:
         yield Path("/")
 
 
-def _check_closed(path: Path) -> None:
-    with suppress(PermissionError, FileNotFoundError, NotADirectoryError):
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        raise SandboxError("wall.files", f"{path} could be opened")
+def _check_closed(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(PermissionError, FileNotFoundError, NotADirectoryError):
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            raise SandboxError("wall.files", f"{path} could be opened")
+
+
+def _check_linkless(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        link = folder / f".tried-{os.getpid()}"
+        with suppress(PermissionError, FileNotFoundError, NotADirectoryError):
+            link.symlink_to(folder)
+            link.unlink()
+            raise SandboxError("wall.files", f"a link could be made in {folder}")

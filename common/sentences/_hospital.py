@@ -215,7 +215,9 @@ HOSPITAL: Mapping[str, Entry] = {
         "Walls between files were to be raised after other threads had been started; raise them"
         " first."
     ),
-    "wall.files": row("The wall between files does not hold: a closed folder could be opened."),
+    "wall.files": row(
+        "The wall between files does not hold: a closed folder could be opened, or a link be made."
+    ),
     "wall.machine": row(
         (
             "Walls against the network are not possible on {machine}; they need 64-bit Linux on"
