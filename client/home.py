@@ -14,6 +14,9 @@ from common.study import toml
 
 _EMPTY = ("run", "logs")
 """Folders that hold nothing that would be missed."""
+_SHARED = 0o027
+"""Bits that a folder which both users pass through must not have: what lies there cannot be put out
+of its place by the other."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,26 @@ class SiteHome:
 
     @property
     def logs(self) -> Path:
-        """Folder of logs."""
+        """Folder of logs: one folder for each process, which the other can neither read nor change.
+
+        Under two users neither of them owns this one.
+        """
         return self.path / "logs"
 
     @property
     def gateway_log(self) -> Path:
         """The gateway's log."""
-        return self.logs / "gateway.log"
+        return self.logs / "gateway" / "gateway.log"
 
     @property
     def worker_log(self) -> Path:
         """The worker's log."""
-        return self.logs / "worker.log"
+        return self.logs / "worker" / "worker.log"
+
+    @property
+    def log_folders(self) -> tuple[Path, Path]:
+        """Each process's own folder of logs."""
+        return self.worker_log.parent, self.gateway_log.parent
 
     @property
     def enrolling(self) -> Path:
@@ -162,9 +173,8 @@ class SiteHome:
 
     def _forbidden_modes(self, part: str) -> Iterator[tuple[Path, int]]:
         """Each path that ``part`` needs, and the permission bits that it must not have."""
-        # Where gateway and worker are two users, their shared group passes through HOME and run,
-        # and both write logs.
-        yield from ((self.path, 0o027), (self.run, 0o027), (self.logs, 0o007))
+        # Where gateway and worker are two users, their shared group passes through these.
+        yield from ((self.path, _SHARED), (self.run, _SHARED), (self.logs, _SHARED))
         yield from ((self.site_toml, 0o027), (self.ca, 0o022), (self.coordinator, 0o022))
         if part in ("all", "gateway"):
             yield from (

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from client import log_file
 from client.identity import AnyIdentity, AnyTrust
 from client.policy.policy import Policy
 from common.storage import files
@@ -77,14 +77,7 @@ class Site:
     def log(self, text: str) -> None:
         """Append a line to the hospital's own log, which may name files and never leaves it."""
         files.private(self.state)
-        # os.open gives the mode at creation: no moment in which others could read the log.
-        with os.fdopen(
-            os.open(self.state / "site.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600),
-            "a",
-            encoding="utf-8",
-            errors="backslashreplace",
-        ) as file:
-            file.write(text + "\n")
+        log_file.append(self.state / "site.log", text + "\n")
 
 
 def only_phantoms(folder: Path) -> bool:

@@ -133,7 +133,7 @@ def _begin(home: SiteHome, kit: Kit) -> SiteHome:
     else:
         files.folder(home.path).chmod(files.FOLDER)
         files.replace(home.enrolling, json.dumps(mark).encode())
-    for part in (home.gateway, home.worker, home.state, home.run, home.logs):
+    for part in (home.gateway, home.worker, home.state, home.run, home.logs, *home.log_folders):
         files.folder(part)
     return home
 

@@ -29,10 +29,11 @@ _WALLS_ADVICE = "use Linux 5.13 or newer with Landlock, or containers"
 _WALLS = """
 import sys
 from pathlib import Path
-from client.isolation import file_access
+from client.isolation import file_access, sandbox
 scans, home, socket = map(Path, sys.argv[1:])
 say = lambda line: sys.stdout.write(line + "\\n") and None
 file_access.worker([scans], home, socket).shut(say, True)
+sandbox.close([sandbox.no_new_sockets], say, True)
 """
 """Raises a worker's walls around a process that does nothing else."""
 

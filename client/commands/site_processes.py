@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from client import log_file
 from client.home import SiteHome
 from client.site_settings import SiteSettings
 from common.cli import console
@@ -106,15 +107,28 @@ def run_both(home: SiteHome, stop: threading.Event) -> None:
     command = [sys.executable, "-c", program, *words]
     running: dict[str, subprocess.Popen[bytes]] = {}
     console.note(f"worker and gateway start; their logs are in {home.logs}")
+    logs = dict(zip(_PARTS, (home.worker_log, home.gateway_log), strict=True))
     pause = 0.0
-    while not stop.wait(pause):
-        ended = [part for part in _PARTS if part not in running or running[part].poll() is not None]
-        for part in ended:
-            if part in running:
-                code = running[part].returncode
-                console.note(f"the {part} ended with code {code}; it is started again")
-            running[part] = _start([*command, part], home.logs / f"{part}.log")
-        pause = _PAUSE if ended and pause else 0.5
+    # Also where one of them cannot be started again, neither stays behind.
+    try:
+        while not stop.wait(pause):
+            ended = [part for part in _PARTS if _is_over(running.get(part))]
+            for part in ended:
+                if part in running:
+                    code = running[part].returncode
+                    console.note(f"the {part} ended with code {code}; it is started again")
+                running[part] = _start([*command, part], logs[part])
+            pause = _PAUSE if ended and pause else 0.5
+    finally:
+        _end(running)
+    console.note("site stopped")
+
+
+def _is_over(process: subprocess.Popen[bytes] | None) -> bool:
+    return process is None or process.poll() is not None
+
+
+def _end(running: dict[str, subprocess.Popen[bytes]]) -> None:
     # The gateway first, so that nothing new arrives at a worker that ends.
     for process in reversed(running.values()):
         process.terminate()
@@ -125,22 +139,27 @@ def run_both(home: SiteHome, stop: threading.Event) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    console.note("site stopped")
 
 
-def _start(command: list[str], log_file: Path) -> subprocess.Popen[bytes]:
-    with log_file.open("ab") as log:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+def _start(command: list[str], path: Path) -> subprocess.Popen[bytes]:
+    log_file.make_folder(path)
+    descriptor = log_file.open_own(path)
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor
+        )
+    finally:
+        os.close(descriptor)
 
 
 def _log(path: Path) -> Callable[[str], None]:
     """A log with the time in front; it can name files, and stays at the hospital."""
+    # Before the walls stand: afterwards only what is in it can be made.
+    log_file.make_folder(path)
 
     def write(text: str) -> None:
-        line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n"
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         # Opened for every line, so that the file can be rotated while this runs.
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-            file.write(line)
+        log_file.append(path, f"{stamp} {text}\n")
 
     return write

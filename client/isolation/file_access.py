@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from client.home import SiteHome
 from client.isolation import sandbox
-from client.isolation.kernel import SandboxError
 
 _ROOT = Path("/")
 _HOUSE = Path(__file__).resolve().parent.parent.parent
@@ -36,7 +36,7 @@ _LOOKUP = ("etc", "run/systemd/resolve", "run/NetworkManager", "run/resolvconf")
 
 The whole of /etc: resolv.conf is replaced by a new file when the network changes.
 """
-_PLAIN = ("null", "zero", "full", "random", "urandom", "tty")
+_PLAIN = ("null", "zero", "full", "random", "urandom")
 _GPU = ("nvidia*", "dri", "kfd")
 _LIBRARIES = ("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "ROCM_PATH")
 
@@ -49,6 +49,7 @@ class FileAccess:
     write: Sequence[Path]
     devices: Sequence[Path]
     names: Sequence[Path]
+    shared: Sequence[Path] = ()
 
     def shut(
         self,
@@ -72,18 +73,15 @@ class FileAccess:
         parts = [] if network else [sandbox.no_network]
         parts.append(
             lambda: sandbox.only_files(
-                self.read, self.write, devices=self.devices, names=self.names, hidden=hidden
+                self.read,
+                self.write,
+                shared=self.shared,
+                devices=self.devices,
+                names=self.names,
+                hidden=hidden,
             )
         )
-        for close in parts:
-            try:
-                close()
-            except SandboxError as error:
-                if required:
-                    raise
-                log(f"a wall is missing: {error.local}")
-        for sentence in sandbox.standing():
-            log(f"wall: {sentence}")
+        sandbox.close(parts, log, required)
 
 
 def worker(data: Sequence[Path], home: Path, socket: Path) -> FileAccess:
@@ -112,7 +110,9 @@ def worker(data: Sequence[Path], home: Path, socket: Path) -> FileAccess:
     # Of the installation's own folder only the names, which Python lists to find our packages.
     return FileAccess(
         read=read,
-        write=[*kept, home / "logs", socket.parent],
+        write=kept,
+        # What the other process, or somebody from outside the walls, opens by name.
+        shared=[SiteHome(home).worker_log.parent, socket.parent],
         devices=[*_under("dev", _PLAIN), *devices],
         names=[_HOUSE],
     )
@@ -126,7 +126,11 @@ def gateway(home: Path) -> FileAccess:
     own = [home / name for name in ("site.toml", "ca.crt", "coordinator.crt", "gateway")]
     read = [*own, *_python(), *_under("", _SYSTEM), *_under("", _LOOKUP)]
     return FileAccess(
-        read=read, write=[home / "logs"], devices=_under("dev", _PLAIN), names=[_HOUSE]
+        read=read,
+        write=[],
+        shared=[SiteHome(home).gateway_log.parent],
+        devices=_under("dev", _PLAIN),
+        names=[_HOUSE],
     )
 
 

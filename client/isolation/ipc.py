@@ -118,9 +118,18 @@ class WorkerClient:
                 "put gateway and worker into the group of that folder"
             )
             raise IpcError("worker.no_entry", local)
+        # The worker's own walls let it make no link there; this also holds where it has none.
+        if self._socket.is_symlink():
+            raise IpcError("worker.absent", f"{self._socket} is a link, which is not followed")
 
 
-def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[str], None]) -> None:
+def serve(
+    socket: Path,
+    answer: Answer,
+    stop: threading.Event,
+    log: Callable[[str], None],
+    bound: Callable[[], None] = lambda: None,
+) -> None:
     """The worker's side: answer one question at a time until ``stop`` is set, and end the socket.
 
     A running answer has ``GRACE`` seconds to end; after that this returns although its thread may
@@ -133,6 +142,8 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
             gateway learns only that it did.
         stop: set by whoever ends the worker.
         log: gets the traceback of an answer that raised.
+        bound: called once the socket listens, before the first question is taken; if it raises,
+            none is.
 
     Raises:
         IpcError: the folder is missing, another worker listens there, or the socket cannot be made.
@@ -147,10 +158,13 @@ def serve(socket: Path, answer: Answer, stop: threading.Event, log: Callable[[st
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, methods),))
         _bind(server, socket)
-        server.start()
-        stop.wait()
-        server.stop(GRACE).wait(GRACE + 0.5)
-        socket.unlink(missing_ok=True)
+        try:
+            bound()
+            server.start()
+            stop.wait()
+            server.stop(GRACE).wait(GRACE + 0.5)
+        finally:
+            socket.unlink(missing_ok=True)
         worker_thread.shutdown(wait=False, cancel_futures=True)
 
 
@@ -211,6 +225,11 @@ def _lock(socket: Path) -> int:
 
 def _bind(server: grpc.Server, socket: Path) -> None:
     """Make the socket; the folder's group may connect if it may enter the folder."""
+    folder = socket.parent.stat()
+    # Its owner could put another file in the socket's place, and the group would be given that.
+    if folder.st_uid != os.geteuid():
+        local = f"{socket.parent} belongs to user {folder.st_uid}; it must be this user's own"
+        raise IpcError("worker.no_socket", local)
     # With this mask from the start: nobody else could connect even for a moment.
     before = os.umask(0o177)
     try:
@@ -219,7 +238,6 @@ def _bind(server: grpc.Server, socket: Path) -> None:
         raise IpcError("worker.no_socket", f"{socket}: {error}") from None
     finally:
         os.umask(before)
-    folder = socket.parent.stat()
     if folder.st_mode & 0o010:
         try:
             os.chown(socket, -1, folder.st_gid)

@@ -1,6 +1,6 @@
 """The kernel's calls that a sandbox needs; neither privilege nor library is needed for them.
 
-Linux only. Sources: prctl(2), syscall(2), linux/audit.h.
+Linux only. Sources: prctl(2), syscall(2).
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import os
 import platform
 import sys
 
+from client.isolation import call_numbers
 from common.errors import SiteError
 
 _PR_SET_NO_NEW_PRIVS = 38
 """linux/prctl.h."""
-_MACHINES = {
-    "x86_64": {"arch": 0xC000_003E, "socket": 41, "socketpair": 53, "seccomp": 317},
-    "aarch64": {"arch": 0xC000_00B7, "socket": 198, "socketpair": 199, "seccomp": 277},
-}
-"""AUDIT_ARCH_* of linux/audit.h; numbers of asm/unistd_64.h and asm-generic/unistd.h."""
+_SOL_SOCKET = 1
+_SO_TYPE = 3
+_SO_DOMAIN = 39
+"""asm-generic/socket.h."""
+_MACHINES = {"x86_64": call_numbers.X86_64, "aarch64": call_numbers.AARCH64}
 
 
 class SandboxError(SiteError):
@@ -41,6 +42,19 @@ def machine() -> dict[str, int]:
 def is_single_threaded() -> bool:
     """Whether this process has one thread."""
     return len(os.listdir("/proc/self/task")) == 1
+
+
+def socket_kind(number: int) -> tuple[int, int] | None:
+    """Family and kind of an open file that is a socket (socket(7)); None for any other."""
+    kind = ctypes.c_int(0)
+    size = ctypes.c_uint32(ctypes.sizeof(kind))
+    read = []
+    for option in (_SO_DOMAIN, _SO_TYPE):
+        place = (ctypes.byref(kind), ctypes.byref(size))
+        if libc().getsockopt(number, _SOL_SOCKET, option, *place) != 0:
+            return None
+        read.append(kind.value)
+    return read[0], read[1]
 
 
 def forbid_new_privileges() -> None:

@@ -26,8 +26,11 @@ _EXECUTE = 1
 _WRITE = 2
 _READ = 4
 _LIST = 8
+_REMOVE_FILE = 0x20
+_MAKE_FILE = 0x100
+_MAKE_SOCKET = 0x200
 # remove folder, file; make folder, file, socket, pipe, link
-_CHANGE = 0x10 | 0x20 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000
+_CHANGE = 0x10 | _REMOVE_FILE | 0x80 | _MAKE_FILE | _MAKE_SOCKET | 0x400 | 0x1000
 # make character, block device: handled, granted to nobody
 _DEVICES = 0x40 | 0x800
 _REFER = 0x2000
@@ -44,6 +47,11 @@ READ = _READ | _LIST | _EXECUTE
 """Reading files and starting programs in them, with all that is below."""
 CHANGE = _READ | _LIST | _WRITE | _CHANGE | _REFER | _TRUNCATE
 """Reading and changing, with all that is below."""
+PLAIN = _READ | _LIST | _WRITE | _TRUNCATE | _REMOVE_FILE | _MAKE_FILE | _MAKE_SOCKET
+"""Files and sockets in a folder that others look into: no links, no pipes, nothing from elsewhere.
+
+Of two names for one file, both would have to lie in such folders.
+"""
 DEVICE = _READ | _WRITE | _IOCTL
 """Using device files."""
 LIST = _LIST

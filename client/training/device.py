@@ -79,6 +79,16 @@ def name(requested: str) -> str:
     return _name(device(requested))
 
 
+def start(requested: str) -> None:
+    """Start the device, so that its driver has opened all that it opens.
+
+    Raises:
+        ArgumentError: a GPU is asked for and none is usable.
+        RuntimeError: its memory is full.
+    """
+    torch.zeros(1, device=device(requested))
+
+
 def _name(chosen: torch.device) -> str:
     return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else "CPU"
 

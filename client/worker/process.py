@@ -12,12 +12,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client.isolation import file_access
+from client.isolation import file_access, sandbox
 from client.site import Site
-from common.errors import WireError
+from common.errors import ArgumentError, WireError
 from common.storage import files
 
 if TYPE_CHECKING:
@@ -75,7 +76,13 @@ def run(
     from client.isolation import ipc  # noqa: PLC0415 (inside the sandbox)
 
     log(f"worker ready after {time.monotonic() - began:.1f} s")
-    ipc.serve(socket, handler.answer, stop, log)
+    ipc.serve(
+        socket,
+        handler.answer,
+        stop,
+        log,
+        bound=lambda: sandbox.close([sandbox.no_new_sockets], log, required_walls),
+    )
     if handler.busy:
         log("worker stops in the middle of an answer, which is abandoned")
         # The thread of the answer cannot be ended in any other way.
@@ -105,6 +112,10 @@ def _handler(site: Site, threads: int) -> Answer:
     from common.protocol.envelopes import Envelope  # noqa: PLC0415
 
     device.fix_threads(threads)
+    # A GPU's driver opens sockets of its own when it starts; soon none can be made any more. What
+    # fails here fails again with the first study, which is answered with the reason.
+    with suppress(ArgumentError, RuntimeError):
+        device.start(site.device)
 
     def answer(text: str, vector: memoryview | None) -> tuple[str, Memory | None]:
         try:

@@ -204,7 +204,9 @@ HOSPITAL: Mapping[str, Entry] = {
     ),
     "coordinator.run_over": row("The run has ended at the coordinator; its question is dropped."),
     "coordinator.stopping": row("This hospital stops."),
-    "wall.network": row("The wall against the network does not hold: a socket could be opened."),
+    "wall.network": row(
+        "The wall against the network does not hold: a call that it must refuse went through."
+    ),
     "wall.no_landlock": row(
         "This kernel offers no Landlock (Linux 5.13, enabled); walls between files are not"
         " possible here."
@@ -213,7 +215,9 @@ HOSPITAL: Mapping[str, Entry] = {
         "Walls between files were to be raised after other threads had been started; raise them"
         " first."
     ),
-    "wall.files": row("The wall between files does not hold: a closed folder could be opened."),
+    "wall.files": row(
+        "The wall between files does not hold: a closed folder could be opened, or a link be made."
+    ),
     "wall.machine": row(
         (
             "Walls against the network are not possible on {machine}; they need 64-bit Linux on"

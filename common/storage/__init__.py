@@ -62,7 +62,7 @@ _SITE = (
     ("worker/identity.crt", "enrolment", FILE, REPLACED, "certificate of that key"),
     ("worker/cache/**", "libraries in the worker", ANY, OTHERS, "compiled kernels and the like"),
     ("worker/tmp/**", "libraries in the worker", ANY, OTHERS, "gone at the next start"),
-    ("logs/*.log", "gateway, worker", ANY, PLAIN, "for the hospital's IT; can name files"),
+    ("logs/*/*.log", "gateway, worker", ANY, PLAIN, "for the hospital's IT; can name files"),
     ("run/worker.sock", "worker", ANY, PLAIN, "the inner wall's socket"),
     ("run/worker.lock", "worker", FILE, PLAIN, "one worker at a time (files.only_one)"),
 )

@@ -108,6 +108,7 @@ def test_each_part_leaves_the_others_alone(tmp_path: Path) -> None:
         ("gateway/tls.key", 0o640, "has mode 0640; at most 0600 is allowed, run: chmod 0600"),
         ("worker/identity.key", 0o604, "has mode 0604; at most 0600"),
         ("worker", 0o750, "has mode 0750; at most 0700 is allowed, run: chmod 0700"),
+        ("logs", 0o770, "has mode 0770; at most 0750 is allowed, run: chmod 0750"),
         ("run", 0o755, "has mode 0755; at most 0750 is allowed, run: chmod 0750"),
         ("ca.crt", 0o666, "has mode 0666; at most 0644"),
         ("site.toml", 0o644, "has mode 0644; at most 0640"),

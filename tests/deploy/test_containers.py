@@ -43,7 +43,7 @@ def test_the_worker_has_scans_and_no_network() -> None:
     assert mounts(WORKER)["$CONSILIUM_DATA"] is True
     assert [source for source, closed in mounts(WORKER).items() if not closed] == [
         "$CONSILIUM_HOME/worker",
-        "$CONSILIUM_HOME/logs",
+        "$CONSILIUM_HOME/logs/worker",
         "socket",
     ]
 
@@ -67,7 +67,7 @@ def test_the_two_share_the_socket_and_not_the_user() -> None:
         and WORKER["user"].split(":")[1] == GATEWAY["user"].split(":")[1]
     )
     assert set(mounts(WORKER)) & set(mounts(GATEWAY)) - {
-        f"$CONSILIUM_HOME/{name}" for name in ("site.toml", "ca.crt", "coordinator.crt", "logs")
+        f"$CONSILIUM_HOME/{name}" for name in ("site.toml", "ca.crt", "coordinator.crt")
     } == {"socket"}
     assert (
         "socket" in COMPOSE["volumes"]

@@ -74,7 +74,7 @@ def test_the_gateway_has_a_network_and_no_scans() -> None:
     ]
     assert (
         lines["PrivateDevices"] == "yes"
-        and lines["ReadWritePaths"] == "/var/lib/consilium/logs"
+        and lines["ReadWritePaths"] == "/var/lib/consilium/logs/gateway"
         and "PrivateNetwork" not in lines
     )
     assert (

@@ -203,7 +203,7 @@ class Federation:
         """The end of everything that was printed or logged."""
         files = [
             *self.top.glob("*.out"),
-            *self.top.glob("*/logs/*.log"),
+            *self.top.glob("*/logs/**/*.log"),
             *self.top.glob("*/worker/state/site.log"),
         ]
         return "\n".join(

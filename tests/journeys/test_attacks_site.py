@@ -67,7 +67,8 @@ class Captive:
 
     def log(self, part: str) -> str:
         """A log of the hospital's."""
-        return (self.scene.ours.top / "north" / "logs" / f"{part}.log").read_text()
+        logs = self.scene.ours.top / "north" / "logs"
+        return (logs / part / f"{part}.log").read_text()
 
 
 @pytest.fixture(scope="module")

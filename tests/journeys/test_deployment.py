@@ -205,7 +205,7 @@ def _readings(made: Federation) -> dict[str, Any]:
         ]
         for site in SITES
     }
-    logs = {site: (made.top / site / "logs" / "gateway.log").read_text() for site in SITES}
+    logs = {site: SiteHome(made.top / site).gateway_log.read_text() for site in SITES}
     run_logs = {file.stem: file.read_text() for file in (made.home / "logs").glob("run-*.log")}
     private = [
         file

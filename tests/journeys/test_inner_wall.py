@@ -40,6 +40,7 @@ pytestmark = [
 HEAD = """
 import encodings.idna, errno, grpc._channel, grpc._server, os, socket, sys, threading, traceback
 from pathlib import Path
+from client import log_file
 from client.isolation import ipc
 from client.isolation.ipc import IpcError, WorkerClient
 top = Path(sys.argv[1])
@@ -55,6 +56,8 @@ def tried(action):
 def read(): (top / "data" / "scan").read_text()
 def write(): (top / "data" / "scan").write_text("x")
 def connect(): socket.create_connection(("127.0.0.1", listener), 5).close()
+def link(part): os.symlink(top / "data" / "scan", top / "logs" / part / f"{part}.log")
+def log(part): log_file.append(top / "logs" / part / f"{part}.log", "line")
 def look_up(): socket.getaddrinfo("localhost", listener)
 """
 WORKER = (
@@ -66,6 +69,15 @@ print("from outside:", tried(read), tried(write), tried(connect))
 worker = WorkerClient(inner, patience=60)
 print("asked:", worker.ask("read", None)[0], worker.ask("connect", None)[0])
 print("carried:", bytes(worker.ask("", bytes(range(256)) * 20000)[1]) == bytes(range(256)) * 20000)
+"""
+LOG = """
+log(PART)
+print("logged")
+"""
+LINK = """
+def taken(part): os.unlink(top / "logs" / part / f"{part}.log")
+def moved(part): os.rename(top / "logs" / part, top / "logs" / "other")
+print(*(tried(lambda: action(PART)) for action in (taken, link, moved)))
 """
 STRANGER_CODE = """
 print("from outside:", tried(read))
@@ -84,9 +96,15 @@ def top() -> Iterator[Path]:
     """
     path = Path(tempfile.mkdtemp())
     path.chmod(0o711)
-    for name, group, mode in (("data", WORKER_USER, 0o700), ("run", GROUP, 0o2750)):
+    for name, user, group, mode in (
+        ("data", WORKER_USER, WORKER_USER, 0o700),
+        ("run", WORKER_USER, GROUP, 0o2750),
+        ("logs", 0, GROUP, 0o750),
+        ("logs/worker", WORKER_USER, GROUP, 0o700),
+        ("logs/gateway", GATEWAY_USER, GROUP, 0o700),
+    ):
         (path / name).mkdir()
-        os.chown(path / name, WORKER_USER, group)
+        os.chown(path / name, user, group)
         (path / name).chmod(mode)
     (path / "data" / "scan").write_text("pixels")
     os.chown(path / "data" / "scan", WORKER_USER, WORKER_USER)
@@ -166,3 +184,41 @@ def test_the_worker_s_user_outside_the_namespace_has_the_network(top: Path, list
     (top / "data").chmod(0o755)
     (top / "data" / "scan").chmod(0o644)
     assert output("print(tried(read))", top, listener, GATEWAY_USER) == ["done"]
+
+
+PARTS = {"worker": (WORKER_USER, GATEWAY_USER), "gateway": (GATEWAY_USER, WORKER_USER)}
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_neither_user_can_put_a_link_where_the_other_logs(
+    top: Path, listener: int, part: str
+) -> None:
+    own, other = PARTS[part]
+    name = f"PART = {part!r}\n"
+    assert output(name + LOG, top, listener, own, GROUP) == ["logged"]
+    assert output(name + LINK, top, listener, other, GROUP) == ["EACCES EACCES EACCES"]
+    assert output(name + LOG, top, listener, own, GROUP) == ["logged"]
+    assert (top / "logs" / part / f"{part}.log").read_text() == "line" * 2
+
+
+def test_in_a_folder_that_both_may_change_a_link_lies_and_is_not_followed(
+    top: Path, listener: int
+) -> None:
+    """The control: it is the folder's mode that keeps the other user out.
+
+    As one folder for both had it, the worker would have written into its own scan.
+    """
+    name = "PART = 'worker'\n"
+    assert output(name + LOG, top, listener, WORKER_USER, GROUP) == ["logged"]
+    for folder in ("logs", "logs/worker"):
+        (top / folder).chmod(0o770)
+    assert output(name + LINK, top, listener, GATEWAY_USER, GROUP) == ["done done done"]
+    (top / "logs" / "other").rename(top / "logs" / "worker")
+    plain = "open(top / 'logs' / 'worker' / 'worker.log', 'a').write('line')\n"
+    assert output(plain, top, listener, WORKER_USER, GROUP) == []
+    assert (top / "data" / "scan").read_text() == "pixelsline"
+    refused = "try: log(PART)\nexcept Exception as error: print(type(error).__name__)\n"
+    for mode in (0o770, 0o700):
+        (top / "logs" / "worker").chmod(mode)
+        assert output(name + refused, top, listener, WORKER_USER, GROUP) == ["InputError"]
+    assert (top / "data" / "scan").read_text() == "pixelsline"

@@ -87,7 +87,7 @@ def test_a_hospital_that_is_well(top: Path) -> None:
     }
     assert (state_of["worker"], state_of["gateway"]) == ("warning", "warning")
     assert state_of["clock"] == "ok"
-    assert sum(finding.name == "walls" for finding in results) == 2
+    assert sum(finding.name == "walls" for finding in results) == 3
 
 
 @pytest.mark.parametrize(

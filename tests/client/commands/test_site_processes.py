@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from client.commands import site_processes
 from client.home import SiteHome
+from common.errors import InputError
 
 
 class Child:
@@ -77,6 +79,35 @@ def test_one_that_ends_is_started_again_after_a_pause(
     assert events.count("start worker") == 3 and events.count("start gateway") == 1
     assert pauses[2:] == [5.0, 5.0]
     assert "the worker ended with code 3; it is started again" in capsys.readouterr().err
+
+
+def test_neither_stays_behind_where_one_cannot_be_started_again(
+    home: SiteHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    def start(command: list[str], log: Path) -> Child:
+        if log == home.gateway_log:
+            raise InputError("a link lies in the log's place")
+        return Child(command[-1], events, crash=False)
+
+    monkeypatch.setattr(site_processes, "_start", start)
+    with pytest.raises(InputError):
+        site_processes.run_both(home, Looks(3))  # type: ignore[arg-type]
+    assert events == ["start worker", "end worker"]
+
+
+def test_what_a_process_prints_goes_into_its_log_and_nowhere_else(home: SiteHome) -> None:
+    command = [sys.executable, "-c", "print('out', flush=True); raise SystemExit('err')"]
+    for _ in range(2):
+        site_processes._start(command, home.worker_log).wait()
+    assert home.worker_log.read_text() == "out\nerr\n" * 2
+    record = home.path / "record"
+    home.worker_log.rename(record)
+    home.worker_log.symlink_to(record)
+    with pytest.raises(InputError, match="not this user's own place for a log"):
+        site_processes._start(command, home.worker_log)
+    assert record.read_text() == "out\nerr\n" * 2
 
 
 def test_a_log_line_has_the_time_and_the_file_is_private(tmp_path: Path) -> None:

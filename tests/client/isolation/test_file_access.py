@@ -27,32 +27,32 @@ def test_the_worker_reads_the_data_and_writes_what_it_keeps(home: Path, tmp_path
     assert opens(here.read, tmp_path / "data" / "images") and not opens(
         here.write, tmp_path / "data"
     )
-    for kept in (
-        "worker/state/moments",
-        "worker/cache/x",
-        "worker/tmp/x",
-        "run/worker.sock",
-        "run/worker.lock",
-        "logs/worker.log",
-    ):
-        assert opens(here.write, home / kept)
+    for kept in ("worker/state/moments", "worker/cache/x", "worker/tmp/x"):
+        assert opens(here.write, home / kept) and not opens(here.shared, home / kept)
+    for kept in ("run/worker.sock", "run/worker.lock", "logs/worker/worker.log"):
+        assert opens(here.shared, home / kept) and not opens(here.write, home / kept)
     assert opens(here.read, home / "worker" / "identity.key") and not opens(
         here.write, home / "worker" / "identity.key"
     )
-    assert not opens((*here.read, *here.write), home / "gateway" / "tls.key")
+    everything = (*here.read, *here.write, *here.shared)
+    for closed in ("gateway/tls.key", "logs/gateway/gateway.log", "logs/x"):
+        assert not opens(everything, home / closed)
 
 
 def test_the_gateway_opens_nothing_of_the_worker(home: Path, tmp_path: Path) -> None:
     here = file_access.gateway(home)
-    everything = (*here.read, *here.write, *here.names)
+    everything = (*here.read, *here.write, *here.shared, *here.names)
     assert (
         opens(here.read, home / "gateway" / "tls.key")
         and opens(here.read, home / "ca.crt")
-        and opens(here.write, home / "logs")
+        and opens(here.shared, home / "logs" / "gateway" / "gateway.log")
+        and not here.write
     )
     for closed in (
         home / "worker" / "identity.key",
         home / "run" / "x",
+        home / "logs" / "x",
+        home / "logs" / "worker" / "worker.log",
         tmp_path / "data",
         Path.home(),
     ):
@@ -94,7 +94,7 @@ def test_a_missing_wall_is_an_error_or_a_line_in_the_log(monkeypatch: pytest.Mon
     monkeypatch.setattr(landlock, "version", lambda: 0)
     log: list[str] = []
     here = FileAccess([], [], [], [])
-    with pytest.raises(SandboxError, match="a socket could be opened"):
+    with pytest.raises(SandboxError, match="a call that it must refuse went through"):
         here.shut(log.append, required=True)
     with pytest.raises(SandboxError, match="offers no Landlock"):
         here.shut(log.append, required=True, network=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -281,6 +282,21 @@ def test_where_no_worker_can_listen(folder: Path) -> None:
     refused(folder / "d", "cannot be made")
 
 
+def test_before_the_first_question_is_taken_the_socket_listens(folder: Path) -> None:
+    """What has its turn in between can close the way to more sockets."""
+    answered: list[str] = []
+
+    def bound() -> None:
+        with socket.socket(socket.AF_UNIX) as early:
+            early.connect(str(folder / "s"))
+        answered.append("bound")
+        raise IpcError("worker.no_socket", "it was to end here")
+
+    with pytest.raises(IpcError, match="cannot be made"):
+        ipc.serve(folder / "s", echo, threading.Event(), lambda _: None, bound)
+    assert answered == ["bound"] and not (folder / "s").exists()
+
+
 @pytest.mark.parametrize(("folder_mode", "mode"), [(0o700, 0o600), (0o750, 0o660), (0o2770, 0o660)])
 def test_the_socket_is_open_to_whom_its_folder_is(
     folder: Path, folder_mode: int, mode: int
@@ -291,6 +307,23 @@ def test_the_socket_is_open_to_whom_its_folder_is(
         assert stat.S_IMODE((folder / "run" / "s").stat().st_mode) == mode
         assert stat.S_IMODE((folder / "run" / "s.lock").stat().st_mode) == 0o600
     assert not (folder / "run" / "s").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_a_folder_of_somebody_else_s_holds_no_socket(folder: Path) -> None:
+    os.chown(folder, 65534, -1)
+    with pytest.raises(IpcError, match="socket cannot be made") as caught:
+        ipc.serve(folder / "s", echo, threading.Event(), lambda _: None)
+    assert "belongs to user 65534" in caught.value.local and not (folder / "s").exists()
+
+
+def test_a_link_in_the_socket_s_place_is_not_followed(folder: Path) -> None:
+    with serving(folder / "s", echo) as gateway:
+        (folder / "link").symlink_to("s")
+        with pytest.raises(IpcError, match="is not running") as caught:
+            WorkerClient(folder / "link").ask("x", None)
+        assert "is a link" in caught.value.local
+        assert gateway.ask("ab", None) == ("ba", None)  # the control: by its own name
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder to any group")

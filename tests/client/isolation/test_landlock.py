@@ -43,6 +43,32 @@ print(tried(lambda: os.rename(place / "kept" / "deep" / "file", place / "kept" /
     ]
 
 
+def test_a_folder_that_others_look_into_holds_files_and_sockets_only(places: Path) -> None:
+    code = """
+sandbox.only_files([], [place / "kept"], shared=[place / "open"])
+shared, kept = place / "open", place / "kept"
+def listen(folder):
+    socket.socket(socket.AF_UNIX).bind(str(folder / "socket"))
+for folder in (shared, kept):
+    print(
+        tried(write(folder.name)),
+        tried(lambda: listen(folder)),
+        tried(lambda: os.unlink(folder / "socket")),
+        tried(lambda: os.symlink("deep", folder / "link")),
+        tried(lambda: os.mkfifo(folder / "pipe")),
+        tried(lambda: os.mkdir(folder / "folder")),
+    )
+link = tried(lambda: os.link(kept / "deep" / "old1", shared / "name"))
+move = tried(lambda: os.rename(kept / "link", shared / "link"))
+print(link in ("EACCES", "EXDEV"), move in ("EACCES", "EXDEV"))
+"""
+    assert inside(ACTIONS + code, places, "1").splitlines() == [
+        "done done done EACCES EACCES EACCES",
+        "done done done done done done",
+        "True True",
+    ]
+
+
 def test_children_cannot_read_either(places: Path) -> None:
     code = """
 import subprocess

@@ -51,8 +51,10 @@ def test_a_fixed_precision_is_not_measured() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_missing_gpu_is_told() -> None:
-    with pytest.raises(ArgumentError, match="no usable GPU"):
-        device.device("cuda")
+    for asked in (device.device, device.start):
+        with pytest.raises(ArgumentError, match="no usable GPU"):
+            asked("cuda")
+    device.start("auto")
     assert device.device("auto").type == "cpu"
 
 

@@ -29,7 +29,7 @@ from tests.patience import patient, until
 
 HOUSE = Path(__file__).resolve().parents[3]
 WORKER = """
-import os, signal, sys, threading, time
+import errno, os, signal, socket, sys, threading, time
 from pathlib import Path
 from client.worker import process
 from client.policy.policy import OPEN
@@ -39,12 +39,24 @@ stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def tells(text, vector):
     if text == "slow":
-        (home / "logs" / "slow").touch()
+        (home / "logs" / "worker" / "slow").touch()
         threading.Event().wait()
     if text == "kept":
         scratch, cache = (Path(os.environ[name]) for name in ("TMPDIR", "NUMBA_CACHE_DIR"))
         for folder in (home / "worker" / "state", scratch, cache.parent):
             (folder / "x").write_text("x")
+    if text == "out":
+        text = ""
+        for made in (socket.socket, lambda: socket.socket(socket.AF_UNIX)):
+            try:
+                made()
+            except OSError as error:
+                text += errno.errorcode[error.errno]
+        link = home / "run" / "link"
+        try:
+            link.symlink_to(home)
+        except OSError as error:
+            text += errno.errorcode[error.errno]
     if text == "data":
         (data / "x").write_text("x")
     return text, vector
@@ -62,7 +74,7 @@ pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel offe
 def home() -> Iterator[Path]:
     """A short path: that of a socket may have 107 bytes."""
     path = Path(tempfile.mkdtemp())
-    for name in ("run", "logs"):
+    for name in ("run", "logs", "logs/worker"):
         (path / name).mkdir(mode=0o700)
     yield path
     shutil.rmtree(path)
@@ -153,6 +165,16 @@ def test_a_hostile_envelope_is_answered_with_a_fault(
 
 
 @OWN
+def test_while_it_answers_it_opens_no_socket_and_links_nothing_in_the_socket_s_folder(
+    started: subprocess.Popen[str], home: Path
+) -> None:
+    gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
+    assert gateway.ask("out", None)[0] == "EACCES" * 3
+    assert gateway.ask("again", None) == ("again", None)
+    assert "wall: no new sockets: seccomp refuses socket, bind and listen" in ended(started)
+
+
+@OWN
 def test_it_keeps_files_in_its_own_folders_only(started: subprocess.Popen[str], home: Path) -> None:
     gateway = WorkerClient(home / "run" / "worker.sock", patience=patient(60))
     assert gateway.ask("kept", None) == ("kept", None)
@@ -175,7 +197,7 @@ def test_it_is_stopped_in_the_middle_of_an_answer(
 
     asking = threading.Thread(target=ask)
     asking.start()
-    until((home / "logs" / "slow").exists)
+    until((home / "logs" / "worker" / "slow").exists)
     assert ended(started)[-1] == "worker stops in the middle of an answer, which is abandoned"
     asking.join()
     assert (
