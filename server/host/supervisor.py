@@ -40,6 +40,11 @@ _TICK = 0.25
 _ENROLMENT_TIMEOUT = 5.0
 """Seconds that a hospital that is being enrolled when the server stops may take."""
 
+_UNCOUNTED = (
+    "this nginx cannot count connections by address, so that one host may crowd out all others; "
+    "install the one of 'consilium[server]', or nginx 1.25.5 or newer with its stream module"
+)
+
 
 @dataclass
 class Host:
@@ -81,6 +86,8 @@ class Host:
             reverse_proxy = proxy.Proxy(self.home.path, settings)
             reverse_proxy.start(self._members(control))
             stack.callback(reverse_proxy.stop)
+            if not reverse_proxy.counts_connections:
+                self.log(_UNCOUNTED)
             queue = Queue(
                 Address(self.home.superlink, self.home.authority),
                 (self.home.path / "superexec.secret").read_bytes().strip(),
