@@ -79,6 +79,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "client/site_settings.py",
         "client/isolation",
         "common/errors.py",
+        "common/plain_text.py",
         "common/sentences",
         "common/environment.py",
         "common/update.py",
@@ -418,7 +419,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "server/host/superlink_process.py",
         "server/host/supervisor.py",
     ),
-    "socketserver": ("common/http_server.py", "server/host/unix_http.py"),
+    "socketserver": ("common/http_server.py",),
     "ctypes": (
         "client/isolation/kernel.py",
         "client/isolation/landlock.py",

@@ -18,8 +18,11 @@ from pathlib import Path
 from client.home import SiteHome
 from client.site_settings import SiteSettings
 from common.cli import console
+from common.plain_text import printable
 
 _PARTS = ("worker", "gateway")
+_LONGEST_TEXT = 64_000
+"""Characters of one entry of a log, with an error's trace."""
 _FAREWELL = 30.0
 """Seconds that worker and gateway have to end once they are told to."""
 _PAUSE = 5.0
@@ -137,7 +140,8 @@ def _log(path: Path) -> Callable[[str], None]:
     """A log with the time in front; it can name files, and stays at the hospital."""
 
     def write(text: str) -> None:
-        line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n"
+        words = printable(text, _LONGEST_TEXT, "\n\t")
+        line = f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {words}\n"
         # Opened for every line, so that the file can be rotated while this runs.
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:

@@ -24,7 +24,6 @@ from common.storage import files
 from common.study import config
 from common.trust import certificates, consortium
 from common.trust.certificates import Credential
-from server.host import unix_http
 from server.host.proxy_configuration import SOURCE
 from server.host.site_registry import REFUSED, AdmissionError, Enrolment, RegisteredSite, Registry
 from server.host.throttle import TRIES, Throttle, source_of
@@ -179,7 +178,7 @@ def serve(
         stop.wait()
 
 
-class _Server(unix_http.UnixServer):
+class _Server(http_server.UnixServer):
     at_once = 32
 
     def __init__(self, path: Path, handler: EnrolmentHandler) -> None:

@@ -23,7 +23,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from common import http_server
-from server.host import unix_http
 
 LONGEST = 25.0
 _WAITS = {"/v1/bell": "questions", "/answers": "answers"}
@@ -57,7 +56,7 @@ class Notifier:
 def serve(notifier: Notifier, path: Path) -> Iterator[None]:
     """Serve notifications on a Unix socket."""
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, notifier), "notifications"):
+    with http_server.serving_alone(_Server(path, notifier), "notifications"):
         yield
 
 
@@ -112,7 +111,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-class _Server(unix_http.UnixServer):
+class _Server(http_server.UnixServer):
     request_queue_size = 1024
     at_once = 4096  # a thousand hospitals wait, and notify
 

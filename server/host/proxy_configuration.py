@@ -29,7 +29,7 @@ _IPV6 = Path("/proc/net/if_inet6")
 
 
 @dataclass(frozen=True)
-class Limits:
+class SenderLimits:
     """What one sender may take.
 
     Attributes:
@@ -56,7 +56,7 @@ class Limits:
     uploads: int = 4
 
 
-LIMITS = Limits()
+LIMITS = SenderLimits()
 _BY_SOURCE = r"""map $binary_remote_addr $source {
         default $binary_remote_addr; "~(?s)\A(.{8}).{8}\z" $1;
     }"""

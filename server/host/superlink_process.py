@@ -42,22 +42,6 @@ def running(
 
     TLS, node authentication, database, process isolation, no run-time installation.
     """
-    options = {
-        "--ssl-ca-certfile": home.authority,
-        "--ssl-certfile": home.path / "server.crt",
-        "--ssl-keyfile": home.path / "server.key",
-        "--database": home.path / "state.db",
-        "--isolation": "process",
-        "--superexec-auth-secret-file": home.path / "superexec.secret",
-        "--host": "127.0.0.1",
-        "--port": home.settings.link_port,
-    }
-    command = [
-        str(Path(sys.executable).parent / "flower-superlink"),
-        "--enable-supernode-auth",
-        "--disable-runtime-dependency-installation",
-    ]
-    command += [str(part) for option in options.items() for part in option]
     variables = {
         **os.environ,
         **ENVIRONMENT,
@@ -65,7 +49,7 @@ def running(
         "HOME": str(home.path),
     }
     process = subprocess.Popen(
-        command,
+        _command(home),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -88,6 +72,25 @@ def running(
     finally:
         process.terminate()
         ended(process)
+
+
+def _command(home: ServerHome) -> list[str]:
+    options = {
+        "--ssl-ca-certfile": home.authority,
+        "--ssl-certfile": home.path / "server.crt",
+        "--ssl-keyfile": home.path / "server.key",
+        "--database": home.path / "state.db",
+        "--isolation": "process",
+        "--superexec-auth-secret-file": home.path / "superexec.secret",
+        "--host": "127.0.0.1",
+        "--port": home.settings.link_port,
+    }
+    command = [
+        str(Path(sys.executable).parent / "flower-superlink"),
+        "--enable-supernode-auth",
+        "--disable-runtime-dependency-installation",
+    ]
+    return command + [str(part) for option in options.items() for part in option]
 
 
 def keep_log(output: IO[bytes] | None, path: Path) -> None:

@@ -25,14 +25,14 @@ from datetime import UTC, datetime
 from common.errors import ConsiliumError, InputError
 from common.storage import files
 from common.trust import certificates
-from server.host import enrolment, notify, proxy, superlink_process, vector_store
+from server.host import enrolment, notify, proxy, superlink_process, vector_intake
 from server.host.retry import PATIENCE
 from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink import Address, Queue, RunTask
 from server.host.superlink_control import Control
 from server.host.superlink_process import ended, until
-from server.host.vector_store import LEAST_DISK
+from server.host.vector_intake import LEAST_DISK
 
 Log = Callable[[str], None]
 _TICK = 0.25
@@ -81,7 +81,9 @@ class Host:
             )
             control = stack.enter_context(self.home.control())
             stack.enter_context(notify.serve(notify.Notifier(), self.home.run / "bell.sock"))
-            stack.enter_context(vector_store.serve(self.home.path, self.home.run / "freight.sock"))
+            stack.enter_context(
+                vector_intake.serve(self.home.path, self.home.run / "freight.sock", self.log)
+            )
             stack.enter_context(self._enrolment(control))
             reverse_proxy = proxy.Proxy(self.home.path, settings)
             reverse_proxy.start(self._members(control))

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from common.plain_text import LONGEST, described, printable
+from common.plain_text import LONGEST, cleaned, described, printable
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJmIH4=\x07"
 """Writes into the clipboard of whoever looks (OSC 52 of xterm's control sequences)."""
@@ -52,3 +52,18 @@ def test_a_value_of_any_type_is_short() -> None:
     assert described("a\x1b") == "'a\\x1b'"
     assert described({"a": [1, None]}) == "{'a': [1, None]}"
     assert len(described(["x"] * 100_000)) == 80
+
+
+def test_an_answer_s_values_are_cleaned_to_their_depth() -> None:
+    picture = "iVBORw0KGgo" * 1000 + "=="
+    assert cleaned({"a\x1b": ["\x9b", {"b": "\n"}], "n": 1.5, "p": picture, "x": None}) == {
+        "a\\x1b": ["\\x9b", {"b": "\\n"}],
+        "n": 1.5,
+        "p": picture,
+        "x": None,
+    }
+    deep: list[object] = []
+    for _ in range(500):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested too deep"):
+        cleaned(deep)

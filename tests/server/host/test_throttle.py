@@ -16,8 +16,11 @@ def test_refusals_are_counted_for_ten_minutes() -> None:
     throttle = Throttle()
     counts = [throttle.refused(HERE, NOW + timedelta(seconds=i)) for i in range(14)]
     assert counts == [*range(1, 12), 12, 12, 12]
-    told = throttle.wait(HERE, NOW + timedelta(seconds=90))
-    assert (told.status, told.public) == (429, "Too many refused attempts; try again in 9 minutes.")
+    answer = throttle.wait(HERE, NOW + timedelta(seconds=90))
+    assert (answer.status, answer.public) == (
+        429,
+        "Too many refused attempts; try again in 9 minutes.",
+    )
     assert throttle.refused("192.0.2.8", NOW) == 1
     assert throttle.refused(HERE, NOW + timedelta(minutes=11)) == 1
 
