@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from common import http_server
 from common.http_server import Handler, Server, UnixServer, serving, serving_alone
-from tests.patience import patient
+from tests.patience import patient, until
 
 
 class Echo(Handler):
@@ -130,6 +131,31 @@ def test_a_sender_that_is_refused_gets_its_answer(server: Two) -> None:
         wire.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (16 << 20))
         wire.sendall(bytes(16 << 20))
         assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_refused_sender_that_stalls_is_let_go(
+    server: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that sends a byte now and then, which is no silence."""
+    monkeypatch.setattr(http_server, "_LONGEST_READ_ON", 0.3)
+    with socket.create_connection(server.server_address[:2], patient(20)) as wire:  # type: ignore[arg-type]
+        wire.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (16 << 20))
+        wire.settimeout(0.05)
+        content = b""
+
+        def ended() -> bool:
+            nonlocal content
+            try:
+                wire.send(b"x")
+                content += (block := wire.recv(4096))
+                return not block
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        until(ended, "the connection is not ended")
+    assert content.startswith(b"HTTP/1.1 413 ")
 
 
 def test_more_connections_than_places_end_at_once_and_places_are_given_back(server: Two) -> None:

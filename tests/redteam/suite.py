@@ -10,6 +10,7 @@ from tests.redteam import (
     orders,
     repetition,
     secrets_kept,
+    strangers,
     two_lists,
 )
 from tests.redteam.attack import Attack
@@ -23,4 +24,5 @@ ATTACKS: tuple[Attack, ...] = (
     *orders.ATTACKS,
     *secrets_kept.ATTACKS,
     *curious.ATTACKS,
+    *strangers.ATTACKS,
 )

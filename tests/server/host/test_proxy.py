@@ -9,11 +9,14 @@ import base64
 import hashlib
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +24,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from common import http_server
 from common.errors import ConsiliumError
 from common.storage import files
 from common.study import toml
@@ -31,7 +35,7 @@ from server.commands.provision import provision
 from server.host import notify, proxy
 from server.host.notify import Notifier
 from server.host.proxy import Proxy, members
-from server.host.proxy_configuration import configuration
+from server.host.proxy_configuration import SERIAL, configuration
 from server.host.site_registry import Enrolment, RegisteredSite
 from tests.patience import patient, until
 from tests.ports import free_ports
@@ -281,3 +285,99 @@ def test_a_certificate_of_another_consortium_is_refused(nginx: Nginx) -> None:
 def test_an_older_tls_is_refused(nginx: Nginx) -> None:
     with pytest.raises(httpx.TransportError):
         nginx.get("/", least=ssl.TLSVersion.TLSv1_2)
+
+
+class Echo(http_server.Handler):
+    """Gives back what the proxy says about who sends."""
+
+    def do_PUT(self) -> None:  # noqa: N802 - named by the base class
+        self.reply(200, "|".join(self.headers.get_all(SERIAL, [])).encode())
+
+
+def member(nginx: Nginx, *names: str) -> list[tuple[Path, str]]:
+    """Certificates that open the door."""
+    made = [nginx.certificate(name) for name in names]
+    keys = [certificates.public_bytes(certificates.private_key("node")) for _ in names]
+    sites = {
+        name: hospital(key, serial)
+        for name, key, (_, serial) in zip(names, keys, made, strict=True)
+    }
+    nginx.proxy.update(members(sites, keys))
+    until(lambda: nginx.get("/v1/bell?after=5", made[-1][0]) == 200)
+    return made
+
+
+def test_who_sends_a_vector_is_told_by_the_certificate_and_by_nothing_else(nginx: Nginx) -> None:
+    [(pem, serial)] = member(nginx, "north")
+    context = ssl.create_default_context(cafile=nginx.home / "ca.crt")
+    context.load_cert_chain(pem)
+    server = http_server.UnixServer(nginx.home / "run" / "freight.sock", Echo)
+    claims = [(SERIAL, "0B02"), (SERIAL.lower(), "0B02"), (SERIAL.replace("-", "_"), "0B02")]
+    with (
+        http_server.serving_alone(server, "freight"),
+        httpx.Client(verify=context, trust_env=False, timeout=patient(20)) as http,
+    ):
+        url = f"https://localhost:{nginx.settings.port}/v1/updates/7/{64 * 'a'}"
+        answer = http.put(url, content=b"", headers=claims)
+    assert (answer.status_code, int(answer.text, 16)) == (200, int(serial, 16))
+
+
+def test_twenty_hospitals_behind_one_address_hold_all_their_connections(nginx: Nginx) -> None:
+    """Eight each, as many as a gateway has at most, from 127.0.0.1."""
+    pems = [pem for pem, _ in member(nginx, *[f"site{i}" for i in range(20)])]
+    with ExitStack() as held:
+        for pem in pems:
+            context = ssl.create_default_context(cafile=nginx.home / "ca.crt")
+            context.load_cert_chain(pem)
+            for _ in range(8):
+                raw = socket.create_connection(("localhost", nginx.settings.port), patient(20))
+                wire = held.enter_context(context.wrap_socket(raw, server_hostname="localhost"))
+                wire.sendall(b"GET /v1/bell?after=5 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert wire.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_stranger_that_calls_without_end_waits_and_a_member_does_not(nginx: Nginx) -> None:
+    [(pem, _)] = member(nginx, "north")
+    raw = socket.create_connection(("localhost", nginx.settings.port), patient(20))
+    context = ssl.create_default_context(cafile=nginx.home / "ca.crt")
+
+    def call(place: str) -> None:
+        with httpx.Client(verify=context, trust_env=False, timeout=patient(30)) as http:
+            url = f"https://localhost:{nginx.settings.port}{place}"
+            statuses.extend(http.get(url).status_code for _ in range(3))
+
+    statuses: list[int] = []
+    places = ["/v1/bell", "/", "/x"] * 30
+    threads = [threading.Thread(target=call, args=(place,)) for place in places]
+    for thread in threads:
+        thread.start()
+    raw.close()
+    answers = [nginx.get("/v1/bell?after=5", pem) for _ in range(10)]
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 10
+    assert set(statuses) == {403, 404, 429}
+
+
+def test_an_nginx_that_cannot_count_connections_stands_at_the_port_itself(home: Path) -> None:
+    text = configuration(home, settings(home), counted=False)
+    assert "stream {" not in text and f"listen {settings(home).port} ssl;" in text
+    assert "door.sock" not in text
+
+
+@pytest.mark.parametrize(
+    ("version", "counts"),
+    [
+        ("nginx version: nginx/1.31.3\nconfigure arguments: --with-stream --with-x", True),
+        ("nginx version: nginx/1.25.5\nconfigure arguments: --with-stream", True),
+        ("nginx version: nginx/1.22.1\nconfigure arguments: --with-stream", False),
+        ("nginx version: nginx/1.26.0\nconfigure arguments: --with-stream=dynamic", False),
+        ("nginx/1.26.0 --with-stream --without-stream_pass_module", False),
+        ("something else", False),
+    ],
+)
+def test_which_nginx_counts_connections(tmp_path: Path, version: str, counts: bool) -> None:
+    program = tmp_path / "nginx"
+    program.write_text(f"#!/bin/sh\ncat >&2 <<END\n{version}\nEND\n")
+    program.chmod(0o700)
+    assert proxy.counts_connections(str(program)) is counts
