@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,13 +30,61 @@ from common.trust.consortium import Consortium
 from server.host import superlink_process
 from server.host.proxy_configuration import configuration
 from server.host.site_registry import RegisteredSite
+from server.host.throttle import UNNAMED, source_of
 
 _PATIENCE = 120.0
 """Seconds that nginx may take to start; that it ends instead is seen at once."""
 _STOP_TIMEOUT = 30.0
 """Seconds that it has to end once it is told to."""
+_RELOAD_PAUSE = 60.0
+_MOST_ADDRESSES = 8
+"""Of one member: it may have several ways out, and they may change."""
+_SERIAL = re.compile(r"[0-9A-Fa-f]{1,64}")
+_LISTED = re.compile(r"^(\S+) 1; # (\S+)$", re.MULTILINE)
 _FIRST_TO_PASS = (1, 25, 5)
 """The nginx that can hand a counted connection over (``ngx_stream_pass_module``)."""
+
+
+class Addresses:
+    """From where members called lately, some for each certificate; in a file that nginx reads.
+
+    Their connections are not counted among those of strangers.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / "addresses.map"
+        self._lock = threading.Lock()
+        self._by_serial: dict[str, list[str]] = {}
+        if self._path.is_file():
+            for source, serial in _LISTED.findall(self._path.read_text("ascii")):
+                self.note(serial, source.removesuffix("/64"))
+        self._written = self.listed
+
+    def note(self, serial: str, address: str) -> None:
+        """A member has called from there."""
+        source = source_of(address)
+        if source != UNNAMED and _SERIAL.fullmatch(serial):
+            with self._lock:
+                others = [one for one in self._by_serial.get(serial, []) if one != source]
+                self._by_serial[serial] = [*others, source][-_MOST_ADDRESSES:]
+
+    def write(self) -> bool:
+        """Write the file anew; True if it has changed."""
+        listed = self.listed
+        changed = listed != self._written or not self._path.exists()
+        if changed:
+            files.replace(self._path, listed)
+            self._written = listed
+        return changed
+
+    @property
+    def listed(self) -> bytes:
+        """The content of the file."""
+        with self._lock:
+            lines = {
+                source: serial for serial, sources in self._by_serial.items() for source in sources
+            }
+        return "".join(f"{s} 1; # {serial}\n" for s, serial in sorted(lines.items())).encode()
 
 
 class Proxy:
@@ -46,6 +95,8 @@ class Proxy:
         self._consortium = consortium
         self._process: subprocess.Popen[bytes] | None = None
         self._members = b""
+        self._reloaded = 0.0
+        self.addresses = Addresses(home / "run")
         self.counts_connections = False
 
     def start(self, members: bytes) -> None:
@@ -60,6 +111,7 @@ class Proxy:
         self.counts_connections = counts_connections(nginx)
         text = configuration(self._home, self._consortium, self.counts_connections)
         files.replace(run / "members.map", members)
+        self.addresses.write()
         files.replace(run / "nginx.conf", text.encode())
         # A socket that a killed one has left would stand in the way.
         (run / "door.sock").unlink(missing_ok=True)
@@ -92,8 +144,17 @@ class Proxy:
             return False
         self._members = members
         files.replace(self._home / "run" / "members.map", members)
+        self.addresses.write()
         self._process.send_signal(signal.SIGHUP)
         return True
+
+    def learn(self) -> None:
+        """Let nginx know from where members call, if that has changed; once a minute at most."""
+        now = time.monotonic()
+        if self._process is not None and now - self._reloaded > _RELOAD_PAUSE:
+            self._reloaded = now
+            if self.addresses.write():
+                self._process.send_signal(signal.SIGHUP)
 
     def alive(self) -> bool:
         """Whether nginx runs."""

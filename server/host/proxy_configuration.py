@@ -2,10 +2,12 @@
 
 Strangers are counted by their address, an IPv6 network of 64 bits as one (RFC 4291 section 2.5.4
 gives a single host all of it); members by their certificate, so that twenty hospitals behind one
-address do not take each other's share. nginx counts a request only when its header has been read
-whole (``ngx_http_limit_conn_module``): against headers that never end, connections are counted in
-front of that, where the stream module takes them, and then handed over as they are, without a copy
-(``ngx_stream_pass_module``).
+address do not take each other's share. All strangers together get three quarters of what one of
+nginx's processes has; the rest is for addresses from which members called lately.
+
+nginx counts a request only when its header has been read whole (``ngx_http_limit_conn_module``).
+Against headers that never end, connections are counted in front of that, where the stream module
+takes them, and then handed over as they are, without a copy (``ngx_stream_pass_module``).
 """
 
 from __future__ import annotations
@@ -62,11 +64,16 @@ _BY_SOURCE = r"""map $binary_remote_addr $source {
     }"""
 _COUNTED = """stream {{
     {by_source}
+    # Addresses from which a member called lately are not counted among all others.
+    geo $familiar {{ default 0; include "{run}/addresses.map"; }}
+    map $familiar $unfamiliar {{ default all; 1 ""; }}
     limit_conn_zone $source zone=doors:4m;
+    limit_conn_zone $unfamiliar zone=unfamiliar:1m;
     # Every one that is turned away as a line of its own would fill the disk.
     limit_conn_log_level info;
     server {{
 {listen}        limit_conn doors {connections};
+        limit_conn unfamiliar {unfamiliar};
         pass "unix:{run}/door.sock";
     }}
 }}
@@ -205,6 +212,7 @@ def configuration(home: Path, consortium: Consortium, counted: bool = True) -> s
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most_files == resource.RLIM_INFINITY or most_files > 4 * _CONNECTIONS:
         most_files = 4 * _CONNECTIONS
+    connections = max(min(_CONNECTIONS, most_files - _SPARE_FILES), _SPARE_FILES)
     listen = "".join(f"        listen {address};\n" for address in addresses)
     secure = "".join(f"        listen {address} ssl;\n" for address in addresses)
     return _CONFIGURATION.format(
@@ -214,11 +222,17 @@ def configuration(home: Path, consortium: Consortium, counted: bool = True) -> s
         protocols="TLSv1.3" if consortium.min_tls == "1.3" else "TLSv1.2 TLSv1.3",
         user="user root;\n" if os.geteuid() == 0 else "",
         files=most_files,
-        all_connections=max(min(_CONNECTIONS, most_files - _SPARE_FILES), _SPARE_FILES),
+        all_connections=connections,
         serial=SERIAL,
         source=SOURCE,
         by_source=_BY_SOURCE,
-        counted=_COUNTED.format(run=run, listen=listen, by_source=_BY_SOURCE, **vars(LIMITS))
+        counted=_COUNTED.format(
+            run=run,
+            listen=listen,
+            by_source=_BY_SOURCE,
+            unfamiliar=connections * 3 // 4,
+            **vars(LIMITS),
+        )
         if counted
         else "",
         door=f'        listen "unix:{run}/door.sock" ssl;\n' if counted else secure,

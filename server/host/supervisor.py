@@ -80,12 +80,14 @@ class Host:
                 superlink_process.running(self.home, self.stop, self.patience)
             )
             control = stack.enter_context(self.home.control())
-            stack.enter_context(notify.serve(notify.Notifier(), self.home.run / "bell.sock"))
+            reverse_proxy = proxy.Proxy(self.home.path, settings)
+            seen = reverse_proxy.addresses.note
+            bell = notify.serve(notify.Notifier(), self.home.run / "bell.sock", seen)
+            stack.enter_context(bell)
             stack.enter_context(
                 vector_intake.serve(self.home.path, self.home.run / "freight.sock", self.log)
             )
             stack.enter_context(self._enrolment(control))
-            reverse_proxy = proxy.Proxy(self.home.path, settings)
             reverse_proxy.start(self._members(control))
             stack.callback(reverse_proxy.stop)
             if not reverse_proxy.counts_connections:
@@ -124,6 +126,7 @@ class Host:
                 last_change = change
                 if reverse_proxy.update(self._members(control)):
                     self.log("the list of hospitals that may enter has changed")
+            reverse_proxy.learn()
             self._reap()
             if len(self.running) < parallel and (task := queue.take()) is not None:
                 self._start(task)

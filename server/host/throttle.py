@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from server.host.site_registry import AdmissionError
 
 TRIES = 10
+UNNAMED = "an unnamed address"
 _WITHIN = timedelta(minutes=10)
 _SOURCES = 4096
 _HOST_BITS = 64
@@ -27,7 +28,7 @@ def source_of(address: str) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return "an unnamed address"
+        return UNNAMED
     if parsed.version == 4:
         return str(parsed)
     return str(ipaddress.ip_network((int(parsed), 128 - _HOST_BITS), strict=False))

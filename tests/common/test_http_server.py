@@ -138,7 +138,8 @@ def test_a_refused_sender_that_stalls_is_let_go(
 ) -> None:
     """Also one that sends a byte now and then, which is no silence."""
     monkeypatch.setattr(http_server, "_LONGEST_READ_ON", 0.3)
-    with socket.create_connection(server.server_address[:2], patient(20)) as wire:  # type: ignore[arg-type]
+    address: Any = server.server_address
+    with socket.create_connection(address[:2], patient(20)) as wire:
         wire.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (16 << 20))
         wire.settimeout(0.05)
         content = b""

@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import io
 import json
+import os
 import socket
 import ssl
 import threading
@@ -34,7 +35,7 @@ from common.protocol.flower_objects import Reference
 from common.storage import files
 from common.study import toml
 from common.trust import certificates, consortium
-from common.trust.certificates import Credential
+from common.trust.certificates import Credential, Kind
 from server import participants
 from server.commands.provision import provision
 from server.host import (
@@ -52,6 +53,7 @@ from server.host.site_registry import AdmissionError, Enrolment, RegisteredSite
 from server.host.throttle import TRIES
 from server.host.vector_intake import VectorIntake
 from server.host.vector_store import VectorStore
+from tests.journeys.watching import descendants
 from tests.patience import patient, until
 from tests.ports import free_ports
 from tests.redteam.attack import Attack, Off, both, replaced
@@ -98,10 +100,10 @@ class Door:
             made.load_cert_chain(pem)
         return made
 
-    def half(self) -> socket.socket | None:
+    def half(self, address: str = STRANGER) -> socket.socket | None:
         """A connection with half a header, if it is taken."""
         with suppress(OSError):
-            raw = socket.create_connection(("127.0.0.1", self.port), 5, (STRANGER, 0))
+            raw = socket.create_connection(("127.0.0.1", self.port), 5, (address, 0))
             wire = self.context().wrap_socket(raw, server_hostname="localhost")
             wire.sendall(b"GET /v1/bell HTTP/1.1\r\nHost: localhost\r\nX-")
             return wire
@@ -126,11 +128,16 @@ def door(stage: Stage) -> Iterator[Door]:
     with ExitStack() as stack:
         for name, value in (("_CONFIGURATION", one), ("LIMITS", few), ("_CONNECTIONS", _ALL)):
             stack.enter_context(mock.patch.object(proxy_configuration, name, value))
-        stack.enter_context(notify.serve(Notifier(), made.home / "run" / "bell.sock"))
         front = proxy.Proxy(made.home, consortium.read(made.home / "consortium.toml"))
+        bell = made.home / "run" / "bell.sock"
+        stack.enter_context(notify.serve(Notifier(), bell, front.addresses.note))
         front.start(made.members)
         stack.callback(front.stop)
         until(made.enters, "the door does not open")
+        workers = descendants(os.getpid())
+        front.learn()
+        if front.addresses.listed:
+            until(lambda: not set(workers) <= set(descendants(os.getpid())), "it does not learn")
         yield made
 
 
@@ -141,6 +148,17 @@ def half_sent(stage: Stage) -> bool:
             wire = there.half()
             if wire is not None:
                 held.callback(wire.close)
+        return not there.enters()
+
+
+def many_hosts(stage: Stage) -> bool:
+    """The same from many hosts, none of which takes more than one may."""
+    with door(stage) as there, ExitStack() as held:
+        for number in range(2 * _ALL // _FEW):
+            for _ in range(_FEW):
+                wire = there.half(f"127.0.1.{number + 1}")
+                if wire is not None:
+                    held.callback(wire.close)
         return not there.enters()
 
 
@@ -165,7 +183,8 @@ def locked_out(stage: Stage) -> bool:
     home = stage.folder / "co"
     provision(stage.folder / "c.toml", home, NOW)
     handler = EnrolmentHandler(home, lambda site, key: None, lambda: NOW, lambda line: None)
-    keys = {kind: certificates.private_key(kind) for kind in ("tls", "identity", "node")}  # type: ignore[arg-type]
+    kinds: tuple[Kind, ...] = ("tls", "identity", "node")
+    keys = {kind: certificates.private_key(kind) for kind in kinds}
     request = {
         "site": "north",
         "token": (home / "kits" / "north" / "token").read_text().strip(),
@@ -319,6 +338,12 @@ _RAW_TEXTS = both(
 )
 _ATTACKS: tuple[tuple[str, Callable[[Stage], bool], Off, str], ...] = (
     ("crowd: headers that never end, from one host", half_sent, _UNCOUNTED, "stranger"),
+    (
+        "crowd: headers that never end, from many hosts",
+        many_hosts,
+        replaced(proxy.Addresses, "note", lambda *_: None),
+        "stranger",
+    ),
     (
         "lock-out: wrong tokens under a hospital's name",
         locked_out,

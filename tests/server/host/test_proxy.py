@@ -34,7 +34,7 @@ from common.trust.consortium import Consortium
 from server.commands.provision import provision
 from server.host import notify, proxy
 from server.host.notify import Notifier
-from server.host.proxy import Proxy, members
+from server.host.proxy import Addresses, Proxy, members
 from server.host.proxy_configuration import SERIAL, configuration
 from server.host.site_registry import Enrolment, RegisteredSite
 from tests.patience import patient, until
@@ -118,6 +118,7 @@ def test_the_configuration_passes_nginx_s_own_check(home: Path, least: str, prot
     (home / "run" / "members.map").write_bytes(
         members({"north": hospital(KEYS["north"], "aa")}, KEYS.values())
     )
+    (home / "run" / "addresses.map").write_bytes(b"192.0.2.7 1; # AA\n2001:db8::/64 1; # AA\n")
     (home / "run" / "trial.conf").write_text(text)
     command = [
         proxy.program(),
@@ -381,3 +382,27 @@ def test_which_nginx_counts_connections(tmp_path: Path, version: str, counts: bo
     program.write_text(f"#!/bin/sh\ncat >&2 <<END\n{version}\nEND\n")
     program.chmod(0o700)
     assert proxy.counts_connections(str(program)) is counts
+
+
+def test_addresses_of_members_are_kept_and_nothing_else_is(tmp_path: Path) -> None:
+    addresses = Addresses(tmp_path)
+    assert addresses.write() and not addresses.write()
+    for serial, address in (
+        ("0A01", "192.0.2.7"),
+        ("0A01", "192.0.2.7"),
+        ("0B02", "2001:db8:1:2:3::4"),
+        ("", "192.0.2.8"),
+        ("0A01", ""),
+        ("0A01", "192.0.2.9; return 200"),
+        ("0A01 # \n", "192.0.2.10"),
+    ):
+        addresses.note(serial, address)
+    assert addresses.write() and not addresses.write()
+    listed = "192.0.2.7 1; # 0A01\n2001:db8:1:2::/64 1; # 0B02\n"
+    assert (tmp_path / "addresses.map").read_text() == listed
+    again = Addresses(tmp_path)
+    assert not again.write()
+    for number in range(100):
+        again.note("0A01", f"198.51.100.{number}")
+    assert again.write()
+    assert len((tmp_path / "addresses.map").read_text().splitlines()) == 9
