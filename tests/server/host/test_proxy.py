@@ -361,27 +361,38 @@ def test_a_stranger_that_calls_without_end_waits_and_a_member_does_not(nginx: Ng
 
 
 def test_an_nginx_that_cannot_count_connections_stands_at_the_port_itself(home: Path) -> None:
-    text = configuration(home, settings(home), counted=False)
+    text = configuration(home, settings(home), None)
     assert "stream {" not in text and f"listen {settings(home).port} ssl;" in text
     assert "door.sock" not in text
 
 
 @pytest.mark.parametrize(
-    ("version", "counts"),
+    ("version", "module"),
     [
-        ("nginx version: nginx/1.31.3\nconfigure arguments: --with-stream --with-x", True),
-        ("nginx version: nginx/1.25.5\nconfigure arguments: --with-stream", True),
-        ("nginx version: nginx/1.22.1\nconfigure arguments: --with-stream", False),
-        ("nginx version: nginx/1.26.0\nconfigure arguments: --with-stream=dynamic", False),
-        ("nginx/1.26.0 --with-stream --without-stream_pass_module", False),
-        ("something else", False),
+        ("nginx version: nginx/1.31.3\nconfigure arguments: --with-stream --with-x", ""),
+        ("nginx version: nginx/1.25.5\nconfigure arguments: --with-stream", ""),
+        ("nginx version: nginx/1.22.1\nconfigure arguments: --with-stream", None),
+        ("nginx/1.26.0 --modules-path=TMP --with-stream=dynamic", "TMP/ngx_stream_module.so"),
+        ("nginx/1.26.0 --modules-path=TMP/none --with-stream=dynamic", None),
+        ("nginx/1.26.0 --with-stream=dynamic", None),
+        ("nginx/1.26.0 --with-stream_ssl_module", None),
+        ("nginx/1.26.0 --with-stream --without-stream_pass_module", None),
+        ("something else", None),
     ],
 )
-def test_which_nginx_counts_connections(tmp_path: Path, version: str, counts: bool) -> None:
+def test_which_nginx_counts_connections(tmp_path: Path, version: str, module: str | None) -> None:
     program = tmp_path / "nginx"
-    program.write_text(f"#!/bin/sh\ncat >&2 <<END\n{version}\nEND\n")
+    (tmp_path / "ngx_stream_module.so").touch()
+    text = version.replace("TMP", str(tmp_path))
+    program.write_text(f"#!/bin/sh\ncat >&2 <<END\n{text}\nEND\n")
     program.chmod(0o700)
-    assert proxy.counts_connections(str(program)) is counts
+    expected = None if module is None else module.replace("TMP", str(tmp_path))
+    assert proxy.stream_module(str(program)) == expected
+
+
+def test_a_module_that_counts_connections_is_loaded(home: Path) -> None:
+    text = configuration(home, settings(home), "/usr/lib/nginx/modules/ngx_stream_module.so")
+    assert text.splitlines()[1] == 'load_module "/usr/lib/nginx/modules/ngx_stream_module.so";'
 
 
 def test_addresses_of_members_are_kept_and_nothing_else_is(tmp_path: Path) -> None:
