@@ -12,10 +12,12 @@ import contextlib
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 JSON = "application/json"
@@ -33,6 +35,8 @@ _MOST_READ_ON = 64 << 20
 """Bytes of what was refused that are read on, for the sender's sake."""
 _QUIET = 0.5
 """Seconds without a byte after which a body of no stated length is taken to be over."""
+_LONGEST_READ_ON = 5.0
+"""Seconds for which what was refused is read on: a sender that stalls holds no thread."""
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -64,6 +68,14 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hangs up is no event: what it sent is thrown away, and it calls again."""
+
+
+class UnixServer(Server, socketserver.UnixStreamServer):
+    """Listens on a Unix socket that only this user may connect to."""
+
+    def __init__(self, path: Path, *arguments: Any) -> None:
+        super().__init__(str(path), *arguments)
+        path.chmod(0o600)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -155,14 +167,24 @@ class Handler(BaseHTTPRequestHandler):
     def _read_on(self) -> None:
         length = self.length()
         # A stated length says when the sender is done, so that a slow one need not be guessed at.
-        if length is None:
-            self.connection.settimeout(_QUIET)
+        self.connection.settimeout(_QUIET if length is None else _LONGEST_READ_ON)
         left = min(_MOST_READ_ON if length is None else length, _MOST_READ_ON)
+        last = time.monotonic() + _LONGEST_READ_ON
         with contextlib.suppress(OSError):
-            while left and (block := self.rfile.read1(min(left, _BLOCK))):
+            while left and time.monotonic() < last:
+                block = self.rfile.read1(min(left, _BLOCK))
+                if not block:
+                    break
                 # One read takes what lies in the socket, which may be a few kilobytes: bytes are
                 # counted, not reads.
                 left -= len(block)
+
+
+@contextmanager
+def serving_alone(server: Server, name: str) -> Iterator[None]:
+    """Serve in a thread of that name while the block lasts, then let go of the socket."""
+    with server, serving(server, name):
+        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.errors import InputError
+from common.plain_text import described
 from common.protocol.envelopes import Question, Reply
 from common.protocol.sum_specs import COUNTS
 from common.sentences import table as sentences
@@ -237,7 +238,7 @@ def _counts(values: Mapping[str, Any], scoring: bool) -> dict[str, int]:
         value = values.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_IMAGES:
             raise InputError(
-                f"It declared {key} = {value!r}; a whole number from 0 to {_MOST_IMAGES} "
+                f"It declared {key} = {described(value)}; a whole number from 0 to {_MOST_IMAGES} "
                 "is allowed."
             )
         counts[key] = value

@@ -22,9 +22,12 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from common.plain_text import printable
+
 _BAR = 14  # characters: with the counts and both times, 30 of 80 columns are left for words
 
 
+_LONGEST_LINE = 4000
 WAITING = "waiting"
 """File in a run's folder while it waits for hospitals: for whom."""
 
@@ -79,6 +82,8 @@ class Reporter:
 
     def say(self, text: str) -> None:
         """One line; it stays, above the bar."""
+        # It may repeat what a hospital said.
+        text = printable(text, _LONGEST_LINE)
         self._console.print(text, markup=False, soft_wrap=True)
 
     def phase(self, name: str, steps: int) -> Callable[[str, int, int], None]:
@@ -98,7 +103,9 @@ class Reporter:
             if task is not None and task == self._task:
                 share = min(part / parts, 0.999) if parts else 0.0
                 self._bar.update(
-                    task, completed=done + share, description=f"{name}: {note}" if parts else name
+                    task,
+                    completed=done + share,
+                    description=printable(f"{name}: {note}" if parts else name),
                 )
 
         return advance

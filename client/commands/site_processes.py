@@ -19,8 +19,11 @@ from client import log_file
 from client.home import SiteHome
 from client.site_settings import SiteSettings
 from common.cli import console
+from common.plain_text import printable
 
 _PARTS = ("worker", "gateway")
+_LONGEST_TEXT = 64_000
+"""Characters of one entry of a log, with an error's trace."""
 _FAREWELL = 30.0
 """Seconds that worker and gateway have to end once they are told to."""
 _PAUSE = 5.0
@@ -159,7 +162,8 @@ def _log(path: Path) -> Callable[[str], None]:
 
     def write(text: str) -> None:
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        words = printable(text, _LONGEST_TEXT, "\n\t")
         # Opened for every line, so that the file can be rotated while this runs.
-        log_file.append(path, f"{stamp} {text}\n")
+        log_file.append(path, f"{stamp} {words}\n")
 
     return write

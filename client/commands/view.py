@@ -28,8 +28,8 @@ def status(arguments: Namespace) -> int:
         if arguments.json:
             console.out_json(snapshot.to_json())
         else:
-            # Cursor home, then erase: a terminal that is redrawn, a file or pipe that grows.
-            clear = "\033[H\033[2J" if stop and sys.stdout.isatty() else ""
+            # A terminal that is redrawn, a file or pipe that grows.
+            clear = console.clear() if stop and sys.stdout.isatty() else ""
             console.out(clear + "\n".join(terminal.lines(snapshot)))
         sys.stdout.flush()
         if stop is None or stop.wait(_EVERY):

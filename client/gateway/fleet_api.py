@@ -153,6 +153,7 @@ class Fleet:
         fault: Sentence | None = None
         broken = ""
         try:
+            vector_client.check_name(message.metadata.message_id)
             envelope = self._envelope(run, tree)
         except WireError as error:
             fault = error.sentence

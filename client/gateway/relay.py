@@ -16,11 +16,13 @@ from client.gateway.fleet_api import Delivery, Fleet
 from client.gateway.retries import OverError
 from client.isolation.ipc import IpcError, WorkerClient
 from common.errors import WireError
+from common.plain_text import printable
 from common.protocol import envelopes
 from common.protocol.envelopes import Envelope
 from common.sentences.table import Sentence, say
 
 Log = Callable[[str], None]
+_LONGEST_TRACE = 120
 
 
 def run(
@@ -54,9 +56,11 @@ def carry(site: str, question: Delivery, fleet: Fleet, worker: WorkerClient, log
     """One question to the worker and its answer back."""
     began = time.monotonic()
     metadata = question.message.metadata
-    trace = (
+    # The coordinator's words, which somebody reads on a terminal.
+    trace = printable(
         f"run {metadata.run_id} message {metadata.message_id[:12]} "
-        f"{metadata.message_type} {metadata.group_id}"
+        f"{metadata.message_type} {metadata.group_id}",
+        _LONGEST_TRACE,
     )
     log(f"{trace}: in {question.envelope.size} bytes")
     answer = _answered(site, question, worker, lambda text: log(f"{trace}: {text}"))
@@ -66,7 +70,7 @@ def carry(site: str, question: Delivery, fleet: Fleet, worker: WorkerClient, log
 
 def _answered(site: str, question: Delivery, worker: WorkerClient, log: Log) -> Envelope:
     if question.fault is not None:
-        log(question.broken)
+        log(printable(question.broken))
         return _refusal(site, question.fault)
     try:
         return Envelope.received(

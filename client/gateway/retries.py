@@ -18,8 +18,10 @@ _LONGEST_WAIT = 20.0
 """Seconds between two attempts."""
 _GRACE = 10.0
 """Seconds for which a refusal may be the proxy's that has not heard of a new hospital yet."""
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+_PASSING = (408, 425, 429, 500, 502, 503, 504, 507)
 _UNAVAILABLE = 409
+_GONE = 410
+"""The coordinator waits for this answer no more; it will not wait again."""
 
 
 class FleetError(SiteError):
@@ -60,7 +62,7 @@ class Retries:
             except httpx.HTTPError as error:
                 if self.is_over(error):
                     raise OverError("coordinator.run_over") from None
-                if _is_final(error) and time.monotonic() - began > _GRACE:
+                if _is_gone(error) or (_is_final(error) and time.monotonic() - began > _GRACE):
                     raise _refusal(error) from None
                 # At the first failure, and again each time that the longest wait is over.
                 if not failed or wait >= _LONGEST_WAIT:
@@ -69,6 +71,10 @@ class Retries:
                 if self.stop.wait(wait):
                     raise FleetError("coordinator.stopping") from None
                 wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _is_gone(error: httpx.HTTPError) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == _GONE
 
 
 def _is_final(error: httpx.HTTPError) -> bool:

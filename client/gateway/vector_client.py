@@ -7,6 +7,7 @@ the SHA-256 that the message's text gives.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -18,10 +19,21 @@ from common.update import Vector
 
 Retry = Callable[[Callable[[], None]], None]
 """Calls something until it succeeds or must not be tried again."""
+_NAME = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 18
 # HTTP statuses: the whole file, or the rest of one
 _WHOLE = 200
 _PART = 206
+
+
+def check_name(message: str) -> None:
+    """Whether a question has a name by which its answer's vector can be sent.
+
+    Raises:
+        WireError: it came from the coordinator and is no SHA-256; it would become an address.
+    """
+    if not _NAME.fullmatch(message):
+        raise WireError("The coordinator's question has a name that is no SHA-256.")
 
 
 def fetch(

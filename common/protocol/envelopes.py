@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import WireError
+from common.plain_text import cleaned, described, printable
 from common.protocol import strict_json
 from common.sentences.table import STEPS, Sentence, heard, say
 from common.update import Vector
@@ -176,7 +177,7 @@ def read_question(envelope: Envelope) -> Question:
     )
     if question.kind not in KINDS:
         raise WireError(
-            f"A message asks for {question.kind!r}; allowed: {', '.join(KINDS)}.",
+            f"A message asks for {described(question.kind)}; allowed: {', '.join(KINDS)}.",
             say("message.kind"),
         )
     if (question.model is not None) != (question.kind in _WITH_MODEL):
@@ -214,19 +215,23 @@ def write_refusal(site: str, sentence: Sentence, incident: Mapping[str, str]) ->
 
 
 def read_reply(envelope: Envelope) -> Reply:
-    """The answer in an envelope.
+    """The answer in an envelope; its texts, which people will see, are printable and short.
 
     Raises:
         WireError: the envelope breaks a rule.
     """
     header = _read(envelope)
     sentence = None if header.get("fault") is None else heard(_get(header, "fault", dict))
+    try:
+        values = cleaned(_get(header, "values", dict))
+    except ValueError as error:
+        raise WireError(f"A message's values are {error}.") from None
     return Reply(
-        site=_get(header, "site", str),
-        kind=_get(header, "kind", str),
+        site=printable(_get(header, "site", str)),
+        kind=printable(_get(header, "kind", str)),
         round=_get(header, "round", int),
-        layout=_get(header, "layout", str),
-        values=_get(header, "values", dict),
+        layout=printable(_get(header, "layout", str)),
+        values=values,
         delta=envelope.vector,
         secure=_from_text(header),
         sentence=sentence,
@@ -260,8 +265,8 @@ def _read(envelope: Envelope) -> Mapping[str, Any]:
     if not isinstance(header, dict) or header.get("version") != VERSION:
         version = header.get("version") if isinstance(header, dict) else None
         text = (
-            f"A message has the protocol version {version!r}; this side speaks {VERSION}; install "
-            "the same release on both sides."
+            f"A message has the protocol version {described(version)}; this side speaks {VERSION}; "
+            "install the same release on both sides."
         )
         raise WireError(text, say("message.version", version=VERSION))
     return header

@@ -32,6 +32,7 @@ from flwr.supercore.inflatable.inflatable_object import (
 from flwr.supercore.inflatable.inflatable_utils import ObjectUnavailableError
 
 from common.errors import WireError
+from common.plain_text import described, printable
 from common.protocol.envelopes import LARGEST_TEXT
 
 Push = Callable[[str, bytes], None]
@@ -68,8 +69,8 @@ class Reference:
         sha256 = table["sha256"]
         if len(table) != 2 or type(size) is not int or not 0 <= size <= LARGEST_VECTOR:
             raise WireError(
-                f"A message announces a vector of {size!r} values; at most {LARGEST_VECTOR} are "
-                "allowed."
+                f"A message announces a vector of {described(size)} values; "
+                f"at most {LARGEST_VECTOR} are allowed."
             )
         if not isinstance(sha256, str) or len(sha256) != 64 or not set(sha256) <= _HEX:
             raise WireError("A message's SHA-256 of its vector is not 64 hexadecimal digits.")
@@ -81,6 +82,7 @@ class Content(RecordDict):
 
     def __init__(self, text: str, reference: Reference | None) -> None:
         super().__init__()
+        self.reference = reference
         self._body = json.dumps(
             {"text": text, "vector": None if reference is None else asdict(reference)}
         ).encode()
@@ -152,8 +154,8 @@ def _opened(content: bytes) -> memoryview:
     body = memoryview(content)[end + len(HEAD_BODY_DIVIDER) :]
     if kind != RecordDict.__qualname__ or int(length) != len(body):
         raise WireError(
-            f"A message's object is {kind} with {len(body)} bytes; RecordDict with {length} was "
-            "announced."
+            f"A message's object is {printable(kind)} with {len(body)} bytes; "
+            f"RecordDict with {int(length)} was announced."
         )
     return body
 

@@ -8,6 +8,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 
 from common.errors import WireError
+from common.plain_text import described
 from common.protocol.envelopes import Envelope
 from common.update import Vector
 
@@ -48,7 +49,9 @@ def unpack(records: RecordDict) -> Envelope:
     """
     record = records.get("header")
     if set(records) - {"header", "vector"} or not isinstance(record, ConfigRecord):
-        raise WireError(f"A message has the records {sorted(records)}; allowed: header, vector.")
+        raise WireError(
+            f"A message has the records {described(sorted(records))}; allowed: header, vector."
+        )
     text = record.get("json")
     if not isinstance(text, str):
         raise WireError("A message has no header text.")
@@ -68,7 +71,8 @@ def is_shared(records: RecordDict) -> bool:
 def _vector(array: Array) -> Vector:
     if array.dtype != "float32" or array.stype != _STYPE or len(array.shape) != 1:
         raise WireError(
-            f"A message's vector is {array.dtype} {list(array.shape)} as {array.stype}; float32 "
+            f"A message's vector is {described(array.dtype)} {described(list(array.shape))} as "
+            f"{described(array.stype)}; float32 "
             "with one axis is allowed."
         )
     if len(memoryview(array.data)) != 4 * array.shape[0]:

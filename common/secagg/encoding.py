@@ -18,6 +18,7 @@ DOMAIN = b"consilium secure sum v1\0"
 _VERSION = 1
 _LONGEST = 16 << 20
 """Most bytes of a field."""
+_LONGEST_TEXT = 1000
 _MOST = 1000
 """Most entries of a field that is a list."""
 
@@ -111,6 +112,11 @@ def _split(content: bytes) -> Iterator[bytes]:
 
 
 def _text(content: bytes) -> str:
+    if len(content) > _LONGEST_TEXT:
+        raise SecureSumError(
+            f"A secure sum's message has a name of {len(content)} bytes; at most {_LONGEST_TEXT} "
+            "are allowed."
+        )
     try:
         return content.decode()
     except UnicodeDecodeError:

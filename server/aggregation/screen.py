@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.plain_text import described
 from common.protocol.envelopes import Reply
 from common.update import Layout, Update, Vector
 from server.aggregation.kernels import compiled, over_blocks
@@ -110,5 +111,7 @@ class Screen:
             or not isinstance(value, int | float)
             or not math.isfinite(value)
         ):
-            raise RefusedError(f"The answer's {key} is {value!r}; a finite number is allowed.")
+            raise RefusedError(
+                f"The answer's {key} is {described(value)}; a finite number is allowed."
+            )
         return float(value)

@@ -19,7 +19,7 @@ from common.cli import packages
 from common.errors import ConsiliumError, InputError
 from common.trust import certificates
 from server.commands import roster_signing, study_runs
-from server.host import proxy, supervisor, vector_store
+from server.host import proxy, supervisor, vector_intake
 from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink_control import ControlError
@@ -47,7 +47,7 @@ def examine(path: Path) -> list[CheckResult]:
     results += checks.attempt(
         "disk",
         lambda: checks.disk(
-            shutil.disk_usage(home.path).free, vector_store.LEAST_DISK, str(home.path)
+            shutil.disk_usage(home.path).free, vector_intake.LEAST_DISK, str(home.path)
         ),
     )
     running = _running(home)

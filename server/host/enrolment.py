@@ -24,9 +24,9 @@ from common.storage import files
 from common.study import config
 from common.trust import certificates, consortium
 from common.trust.certificates import Credential
-from server.host import unix_http
+from server.host.proxy_configuration import SOURCE
 from server.host.site_registry import REFUSED, AdmissionError, Enrolment, RegisteredSite, Registry
-from server.host.throttle import Throttle
+from server.host.throttle import TRIES, Throttle, source_of
 
 PATH = "/v1/enrol"
 FIELDS = ("site", "token", "tls_request", "identity_request", "node_key")
@@ -64,19 +64,18 @@ class EnrolmentHandler:
         self._registry = Registry(home)
         self._throttle = Throttle()
 
-    def respond(self, body: bytes) -> Answer:
-        """HTTP status and JSON object for a request's body."""
+    def respond(self, body: bytes, address: str = "") -> Answer:
+        """HTTP status and JSON object for a request's body; ``address``: where it came from."""
+        source = source_of(address)
         try:
             request = _parsed(body)
         except AdmissionError as error:
-            self._log(f"enrolment refused: {error.reason}")
-            return error.status, {"error": error.public}
+            return self._refuse("enrolment", source, error)
         site = request["site"]
         try:
             enrolled = self._enrol(request)
         except AdmissionError as error:
-            self._log(f"enrolment of {site} refused: {error.reason}")
-            return error.status, {"error": error.public}
+            return self._refuse(f"enrolment of {site}", source, error)
         except (ConsiliumError, OSError) as error:
             self._log(f"enrolment of {site} failed: {error}")
             return 503, {
@@ -91,13 +90,24 @@ class EnrolmentHandler:
             "identity_certificate": enrolled.identity_certificate,
         }
 
+    def _refuse(self, what: str, source: str, error: AdmissionError) -> Answer:
+        """Count it against who asked, never against the name that was asked for."""
+        now = self._clock()
+        count = self._throttle.refused(source, now)
+        if count <= TRIES:
+            self._log(f"{what} refused: {error.reason} (from {source})")
+        elif count == TRIES + 1:
+            self._log(f"more refusals of {source} are not written down for 10 minutes")
+        if count > TRIES and error.public == REFUSED:
+            error = self._throttle.wait(source, now)
+        return error.status, {"error": error.public}
+
     def _enrol(self, request: Mapping[str, str]) -> Enrolment:
         site = request["site"]
         now = self._clock()
-        self._throttle.check(site, now)
-        tls, identity, node = _keys(request)
 
         def has_same_keys(earlier: Enrolment) -> bool:
+            tls, identity, node = _keys(request)
             keys = [
                 certificates.key_in(text.encode())
                 for text in (earlier.tls_certificate, earlier.identity_certificate)
@@ -105,17 +115,14 @@ class EnrolmentHandler:
             return keys == [tls, identity] and earlier.node_key_sha256 == _sha256(node)
 
         def enrol(sites: Mapping[str, RegisteredSite]) -> Enrolment:
+            # After the token: to look at keys takes a hundred times as long.
+            _, _, node = _keys(request)
             _refuse_shared(node, sites)
             enrolled = self._grant(request, node, now)
             self._register_node(site, node)
             return enrolled
 
-        try:
-            return self._registry.admit(site, request["token"], now, has_same_keys, enrol)
-        except AdmissionError as error:
-            if error.public == REFUSED:
-                self._throttle.failed(site, now)
-            raise
+        return self._registry.admit(site, request["token"], now, has_same_keys, enrol)
 
     def _grant(self, request: Mapping[str, str], node: bytes, now: datetime) -> Enrolment:
         days = consortium.read(self._home / "consortium.toml").certificate_days
@@ -171,7 +178,7 @@ def serve(
         stop.wait()
 
 
-class _Server(unix_http.UnixServer):
+class _Server(http_server.UnixServer):
     at_once = 32
 
     def __init__(self, path: Path, handler: EnrolmentHandler) -> None:
@@ -190,7 +197,8 @@ class _Handler(http_server.Handler):
         if self.path != PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
         elif (body := self.body()) is not None:
-            status, answer = self.server.handler.respond(body)
+            address = self.headers.get(SOURCE, "")
+            status, answer = self.server.handler.respond(body, address)
             self.reply(status, json.dumps(answer).encode(), http_server.JSON)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:

@@ -17,13 +17,13 @@ from __future__ import annotations
 import http.client
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from common import http_server
-from server.host import unix_http
+from server.host.proxy_configuration import SERIAL, SOURCE
 
 LONGEST = 25.0
 _WAITS = {"/v1/bell": "questions", "/answers": "answers"}
@@ -54,10 +54,16 @@ class Notifier:
 
 
 @contextmanager
-def serve(notifier: Notifier, path: Path) -> Iterator[None]:
-    """Serve notifications on a Unix socket."""
+def serve(
+    notifier: Notifier, path: Path, seen: Callable[[str, str], None] = lambda serial, address: None
+) -> Iterator[None]:
+    """Serve notifications on a Unix socket.
+
+    Args:
+        seen: told of each hospital that waits: its certificate's number, and from where it calls.
+    """
     path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, notifier), "notifications"):
+    with http_server.serving_alone(_Server(path, notifier, seen), "notifications"):
         yield
 
 
@@ -112,12 +118,13 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-class _Server(unix_http.UnixServer):
+class _Server(http_server.UnixServer):
     request_queue_size = 1024
     at_once = 4096  # a thousand hospitals wait, and notify
 
-    def __init__(self, path: Path, notifier: Notifier) -> None:
+    def __init__(self, path: Path, notifier: Notifier, seen: Callable[[str, str], None]) -> None:
         self.notifier = notifier
+        self.seen = seen
         super().__init__(path, _Handler)
 
 
@@ -138,6 +145,7 @@ class _Handler(http_server.Handler):
         if target.path not in _WAITS or not 0 <= seconds <= LONGEST:
             self.send_error(404)
             return
+        self.server.seen(self.headers.get(SERIAL, ""), self.headers.get(SOURCE, ""))
         self.reply(
             200, str(self.server.notifier.wait(_WAITS[target.path], after, seconds)).encode()
         )

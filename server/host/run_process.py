@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from common.plain_text import printable
 from server.host.superlink import Address, LinkGrid
+
+_LONGEST_DETAILS = 2000
 
 
 def main() -> int:
@@ -55,7 +58,7 @@ def main() -> int:
         status = "stopped"
         details = "stopped by the coordinator"
     except Exception as error:
-        details = f"{type(error).__name__}: {error}"
+        details = printable(f"{type(error).__name__}: {error}", _LONGEST_DETAILS)
         sys.stderr.write(f"{details}\n")
     finally:
         if pid is not None:

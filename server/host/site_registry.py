@@ -108,6 +108,7 @@ class Registry:
     def __init__(self, home: Path) -> None:
         self._path = home / "sites.json"
         self._lock = home / "sites.lock"
+        self._holders: tuple[int, dict[str, str]] = (0, {})
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -206,6 +207,21 @@ class Registry:
             site.enrolled is None or _normal(site.enrolled.serial) != number
             for site in self.load().values()
         )
+
+    def holder(self, serial: str) -> str | None:
+        """The enrolled hospital whose certificate has this serial number; None if nobody's has.
+
+        The file is read again when it has changed.
+
+        Args:
+            serial: in hex.
+        """
+        change = self._path.stat().st_mtime_ns
+        if self._holders[0] != change:
+            enrolled = {name: site.enrolled for name, site in self.load().items()}
+            holders = {_normal(e.serial): name for name, e in enrolled.items() if e is not None}
+            self._holders = (change, holders)
+        return self._holders[1].get(_normal(serial))
 
     def status(self, now: datetime) -> dict[str, str]:
         """Each hospital's state in a few words."""

@@ -123,10 +123,7 @@ class Queue:
         return RunTask(response.task.run_id, response.token)
 
     def _send_heartbeat(self, token: str) -> None:
-        """One heartbeat for the process that will be the ServerApp.
-
-        It has a minute to start, not half of one.
-        """
+        """One heartbeat for who will be the ServerApp: it has a minute to start, not half."""
         client = self._address.client(RuntimeTokenHttpInterceptor(token=token), None)
         with closing(client), suppress(httpx.HTTPError):  # a task that expires is queued again
             client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
@@ -156,6 +153,7 @@ class LinkGrid(Grid):
         self._retry = Retry(patience)
         self._client = address.client(RuntimeTokenHttpInterceptor(token=token), self._retry)
         self._node = Node(node_id=_SUPERLINK_NODE)
+        self._names: dict[int, str] = {}
         self._run: Run | None = None
         self._vectors: VectorStore | None = None
         self._heartbeat_client = address.client(RuntimeTokenHttpInterceptor(token=token), None)
@@ -197,7 +195,9 @@ class LinkGrid(Grid):
 
     def names(self) -> dict[int, str]:
         """Names under which the hospitals that are online were enrolled, by number."""
-        return {node.node_id: node.name for node in self._client.GetNodes(GetNodesRequest()).nodes}
+        nodes = self._client.GetNodes(GetNodesRequest()).nodes
+        self._names |= (online := {node.node_id: node.name for node in nodes})
+        return online
 
     def wait(self, seconds: float) -> None:
         """Until an answer may have come, or so many seconds."""
@@ -207,11 +207,14 @@ class LinkGrid(Grid):
         """Send; what messages share is sent once."""
         messages = list(messages)
         packed: dict[int, flower_objects.Content] = {}
+        envelopes = []
         for message in messages:
             key = id(message.content)
             packed[key] = packed.get(key) or self._packed(flower_records.unpack(message.content))
             message.content = packed[key]
-        envelopes = [flower_objects.envelope(message) for message in messages]
+            envelopes.append(flower_objects.envelope(message))
+            # Before it is asked: its answer could be faster than the SuperLink's.
+            self._expect(message, packed[key].reference)
         request = PushAppMessagesRequest(
             messages_list=[proto for proto, _ in envelopes],
             message_object_trees=[tree for _, tree in envelopes],
@@ -225,16 +228,18 @@ class LinkGrid(Grid):
         return list(response.message_ids)
 
     def _packed(self, envelope: Envelope) -> flower_objects.Content:
-        return flower_objects.Content(
-            envelope.text,
-            None if envelope.vector is None else self.vectors.reference(envelope.vector),
-        )
+        vector = envelope.vector
+        reference = None if vector is None else self.vectors.reference(vector)
+        return flower_objects.Content(envelope.text, reference)
+
+    def _expect(self, message: Message, model: flower_objects.Reference | None) -> None:
+        """Let the hospital that is asked, and nobody else, send this question's vector."""
+        node = message.metadata.dst_node_id
+        if node in self._names or node in self.names():
+            self.vectors.expect(self._names[node], message.metadata.message_id, model)
 
     def park(self, model: Vector) -> Vector:
-        """The model as a view of the file from which hospitals get it.
-
-        No memory is needed while they train.
-        """
+        """The model as a view of its file: no memory is needed while hospitals train."""
         return self.vectors.keep(model)
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterator[Message]:
@@ -244,17 +249,14 @@ class LinkGrid(Grid):
             yield self._complete(message_from_proto(proto), tree)
 
     def _complete(self, message: Message, tree: ObjectTree) -> Message:
+        question_id = message.metadata.reply_to_message_id
+        self.vectors.close(question_id)
         if message.has_error():
             return message
         pull = make_pull_object_fn_protobuf(self._client.PullObject, self._node, self.run.run_id)
         text, reference = flower_objects.receive(tree, pull)
-        question_id = message.metadata.reply_to_message_id
-        message.content = flower_records.pack(
-            Envelope(
-                text, None if reference is None else self.vectors.take(question_id, reference)
-            ),
-            shared=True,
-        )
+        vector = None if reference is None else self.vectors.take(question_id, reference)
+        message.content = flower_records.pack(Envelope(text, vector), shared=True)
         request = ConfirmMessageReceivedRequest(
             node=self._node, run_id=self.run.run_id, message_object_id=message.metadata.message_id
         )

@@ -25,20 +25,25 @@ from datetime import UTC, datetime
 from common.errors import ConsiliumError, InputError
 from common.storage import files
 from common.trust import certificates
-from server.host import enrolment, notify, proxy, superlink_process, vector_store
+from server.host import enrolment, notify, proxy, superlink_process, vector_intake
 from server.host.server_home import ServerHome
 from server.host.site_registry import Registry
 from server.host.superlink import Address, Queue, RunTask
 from server.host.superlink_control import Control
 from server.host.superlink_process import ended, until
 from server.host.superlink_retry import PATIENCE
-from server.host.vector_store import LEAST_DISK
+from server.host.vector_intake import LEAST_DISK
 
 Log = Callable[[str], None]
 _TICK = 0.25
 """Seconds between two looks at everything."""
 _ENROLMENT_TIMEOUT = 5.0
 """Seconds that a hospital that is being enrolled when the server stops may take."""
+
+_UNCOUNTED = (
+    "this nginx cannot count connections by address, so that one host may crowd out all others; "
+    "install the one of 'consilium[server]', or nginx 1.25.5 or newer with its stream module"
+)
 
 
 @dataclass
@@ -75,12 +80,18 @@ class Host:
                 superlink_process.running(self.home, self.stop, self.patience)
             )
             control = stack.enter_context(self.home.control())
-            stack.enter_context(notify.serve(notify.Notifier(), self.home.run / "bell.sock"))
-            stack.enter_context(vector_store.serve(self.home.path, self.home.run / "freight.sock"))
-            stack.enter_context(self._enrolment(control))
             reverse_proxy = proxy.Proxy(self.home.path, settings)
+            seen = reverse_proxy.addresses.note
+            bell = notify.serve(notify.Notifier(), self.home.run / "bell.sock", seen)
+            stack.enter_context(bell)
+            stack.enter_context(
+                vector_intake.serve(self.home.path, self.home.run / "freight.sock", self.log)
+            )
+            stack.enter_context(self._enrolment(control))
             reverse_proxy.start(self._members(control))
             stack.callback(reverse_proxy.stop)
+            if not reverse_proxy.counts_connections:
+                self.log(_UNCOUNTED)
             queue = Queue(
                 Address(self.home.superlink, self.home.authority),
                 (self.home.path / "superexec.secret").read_bytes().strip(),
@@ -115,6 +126,7 @@ class Host:
                 last_change = change
                 if reverse_proxy.update(self._members(control)):
                     self.log("the list of hospitals that may enter has changed")
+            reverse_proxy.learn()
             self._reap()
             if len(self.running) < parallel and (task := queue.take()) is not None:
                 self._start(task)

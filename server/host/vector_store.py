@@ -4,47 +4,48 @@
     lies there
     HOME/freight/updates/<run>/<message>       a hospital's vector, under the name of the question
     that it answers
+    HOME/freight/asked/<run>/<hospital>        which question that is, and how long the vector is
 
 A run's process keeps no model in memory while it waits: what it sends is a file, mapped into memory
-where it is needed.
+where it is needed. Hospitals' vectors come in by ``server/host/vector_intake.py``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from common import http_server
 from common.errors import WireError
-from common.protocol.flower_objects import LARGEST_VECTOR, Reference
+from common.protocol.flower_objects import Reference
+from common.study import config
 from common.update import Vector
-from server.host import unix_http
 
 _BLOCK = 1 << 20
+_TAIL = 1 << 20
+"""Bytes that a masked vector has besides a model's: canaries, counts and scores."""
+MESSAGE = re.compile(r"[0-9a-f]{64}")
+"""Name of a question: the SHA-256 of Flower's envelope."""
 _MODELS = 3
 """Models of a run that stay: a slow hospital may still be fetching the one before."""
-_TARGET = re.compile(r"/v1/updates/(\d{1,20})/([0-9a-f]{64})")
-LEAST_DISK = 1 << 30
-"""Bytes of free disk without which the server takes nothing in."""
 
 
 class VectorStore:
     """The vectors of one run."""
 
     def __init__(self, home: Path, run_id: int) -> None:
-        self._models, self._updates = (
-            home / "freight" / kind / str(run_id) for kind in ("models", "updates")
+        self._models, self._updates, self._asked = (
+            home / "freight" / kind / str(run_id) for kind in ("models", "updates", "asked")
         )
-        for folder in (self._models, self._updates):
+        for folder in (self._models, self._updates, self._asked):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._open: dict[str, str] = {}
         self._parked: tuple[int, Reference] = (0, Reference(0, "0" * 64))
 
     def keep(self, vector: Vector) -> Vector:
@@ -75,12 +76,40 @@ class VectorStore:
         """What a message says about a model; the model's file is there from now on."""
         return self._reference(vector) or self.reference(self.keep(vector))
 
+    def expect(self, site: str, message: str, model: Reference | None) -> None:
+        """A hospital is about to be asked something; until the next question only this is awaited.
+
+        Args:
+            site: the name under which it was enrolled.
+            message: name of the question.
+            model: of the question; the answer's vector is hardly longer.
+        """
+        if not config.NAME.fullmatch(site) or not MESSAGE.fullmatch(message):
+            raise WireError("A hospital or a question has a name that no file can have.")
+        largest = _TAIL + (0 if model is None else 4 * model.size)
+        earlier = self._open.get(site)
+        draft = self._asked / f".{site}"
+        draft.write_text(json.dumps({"message": message, "largest": largest}), "ascii")
+        draft.replace(self._asked / site)
+        self._open[site] = message
+        # It came too late, and nobody takes it any more.
+        if earlier is not None:
+            (self._updates / earlier).unlink(missing_ok=True)
+
+    def close(self, message: str) -> None:
+        """A question was answered: no vector is awaited for it any more."""
+        for site in [site for site, awaited in self._open.items() if awaited == message]:
+            del self._open[site]
+            (self._asked / site).unlink(missing_ok=True)
+
     def take(self, message: str, reference: Reference) -> Vector:
         """A hospital's vector, checked; its file is gone afterwards.
 
         Raises:
             WireError: it did not come, or not whole.
         """
+        if not MESSAGE.fullmatch(message):
+            raise WireError("An answer names no question.")
         path = self._updates / message
         vector = np.empty(reference.size, "<f4")
         digest = hashlib.sha256()
@@ -101,7 +130,7 @@ class VectorStore:
 
     def clear(self) -> None:
         """Remove every file of the run."""
-        for folder in (self._models, self._updates):
+        for folder in (self._models, self._updates, self._asked):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _reference(self, vector: Vector) -> Reference | None:
@@ -125,64 +154,3 @@ def _mapped(path: Path, size: int) -> Vector:
 def _blocks(vector: Vector) -> Iterator[memoryview]:
     view = np.ascontiguousarray(vector, dtype="<f4").data.cast("B")
     return (view[start : start + _BLOCK] for start in range(0, len(view), _BLOCK))
-
-
-@contextmanager
-def serve(home: Path, path: Path) -> Iterator[None]:
-    """Take hospitals' vectors in through a Unix socket: ``PUT /v1/updates/<run>/<message>``.
-
-    The proxy has checked who sends.
-    """
-    path.unlink(missing_ok=True)
-    with unix_http.serving(_Server(path, home / "freight" / "updates"), "vectors"):
-        yield
-
-
-class _Server(unix_http.UnixServer):
-    request_queue_size = 256
-    at_once = 1024
-
-    def __init__(self, path: Path, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(path, _Handler)
-
-
-class _Handler(http_server.Handler):
-    server: _Server
-    rbufsize = _BLOCK
-    timeout = 120
-
-    def do_PUT(self) -> None:  # noqa: N802 - named by the base class
-        """Take one file; it gets its name when it is whole, and a name is given once."""
-        target = _TARGET.fullmatch(self.path)
-        length = self.length()
-        if target is None or length is None or length > 4 * LARGEST_VECTOR:
-            self.send_error(400)
-            return
-        folder = self.server.folder / target[1]
-        if not folder.is_dir():
-            self.refuse(404, "There is no such run.")
-        elif shutil.disk_usage(folder).free < length + LEAST_DISK:
-            self.refuse(507, "The disk of the server is nearly full.")
-        else:
-            draft = folder / f".{target[2]}.{threading.get_ident()}"
-            try:
-                self._receive(draft, length)
-                # A hospital sends its vector again where our answer to the first time was lost.
-                repeated = (folder / target[2]).exists()
-                if not repeated:
-                    draft.replace(folder / target[2])
-            finally:
-                draft.unlink(missing_ok=True)
-            self.reply(200 if repeated else 201)
-
-    def _receive(self, path: Path, size: int) -> None:
-        block = memoryview(bytearray(_BLOCK))
-        with path.open("xb") as file:
-            while size:
-                count = self.rfile.readinto(block[: min(size, _BLOCK)])
-                if not count:
-                    raise ConnectionError("the sender hung up")
-                file.write(block[:count])
-                size -= count
-        self.unread = False

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
+import stat
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.http_server import Handler, Server, serving
+from common import http_server
+from common.http_server import Handler, Server, UnixServer, serving, serving_alone
+from tests.patience import patient, until
 
 
 class Echo(Handler):
@@ -127,6 +133,32 @@ def test_a_sender_that_is_refused_gets_its_answer(server: Two) -> None:
         assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
+def test_a_refused_sender_that_stalls_is_let_go(
+    server: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that sends a byte now and then, which is no silence."""
+    monkeypatch.setattr(http_server, "_LONGEST_READ_ON", 0.3)
+    address: Any = server.server_address
+    with socket.create_connection(address[:2], patient(20)) as wire:
+        wire.sendall(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (16 << 20))
+        wire.settimeout(0.05)
+        content = b""
+
+        def ended() -> bool:
+            nonlocal content
+            try:
+                wire.send(b"x")
+                content += (block := wire.recv(4096))
+                return not block
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        until(ended, "the connection is not ended")
+    assert content.startswith(b"HTTP/1.1 413 ")
+
+
 def test_more_connections_than_places_end_at_once_and_places_are_given_back(server: Two) -> None:
     address: Any = server.server_address
     waiting = [socket.create_connection(address[:2], 20) for _ in range(2)]
@@ -155,3 +187,49 @@ def test_after_the_block_nobody_answers() -> None:
         assert not any(thread.name == "a thread of this test" for thread in threading.enumerate())
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(address, 20)  # type: ignore[arg-type]
+
+
+class Here(Handler):
+    """Says who it is."""
+
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
+        """The one answer."""
+        self.reply(200, b"here")
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """A short path: that of a socket may have 107 bytes."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder / "service.sock"
+    shutil.rmtree(folder)
+
+
+def get(path: Path) -> tuple[int, bytes]:
+    """Status and body of one request."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(patient(20))
+        connection.connect(str(path))
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+def test_a_unix_socket_answers_while_the_context_lasts(path: Path) -> None:
+    with serving_alone(UnixServer(path, Here), "service"):
+        assert get(path) == (200, b"here")
+    with pytest.raises(ConnectionRefusedError):
+        get(path)
+
+
+def test_only_this_user_may_connect(path: Path) -> None:
+    with serving_alone(UnixServer(path, Here), "service"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_socket_in_use_is_not_taken_over(path: Path) -> None:
+    with serving_alone(UnixServer(path, Here), "service"):
+        with pytest.raises(OSError, match="in use"):
+            UnixServer(path, Here)
+        assert get(path) == (200, b"here")

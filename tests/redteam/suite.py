@@ -10,6 +10,7 @@ from tests.redteam import (
     orders,
     repetition,
     secrets_kept,
+    strangers,
     taken_over,
     two_lists,
 )
@@ -24,5 +25,6 @@ ATTACKS: tuple[Attack, ...] = (
     *orders.ATTACKS,
     *secrets_kept.ATTACKS,
     *curious.ATTACKS,
+    *strangers.ATTACKS,
     *taken_over.ATTACKS,
 )

@@ -141,3 +141,14 @@ def test_a_terminal_without_cursor_gets_plain_lines(
     with reporting(screen) as reporter:
         drive(reporter)
     assert screen.getvalue().splitlines() == LINES
+
+
+def test_what_a_hospital_wrote_is_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    with Reporter() as reporter:
+        reporter.say("north: \x1b]52;c;x\x07\x9b2J\u202e" + "x" * 2_000_000)
+        reporter.phase("round", 1)("north \x1b[2J", 0, 0)
+    shown = written.getvalue()
+    assert "north: \\x1b]52;c;x\\x07\\x9b2J\\u202ex" in shown
+    assert shown.replace("\n", "").isprintable() and len(shown) < 5000

@@ -20,6 +20,7 @@ from client.isolation.framing import Memory
 from client.isolation.ipc import IpcError
 from common.protocol import envelopes
 from common.protocol.envelopes import Envelope
+from common.sentences.table import say
 
 Answered = tuple[str, Memory | None]
 
@@ -200,3 +201,15 @@ def test_a_run_that_was_stopped_does_not_end_the_gateway() -> None:
     )  # type: ignore[arg-type]
     assert [envelope.text for _, envelope, _ in coordinator.answers] == ["B"]
     assert "The run has ended at the coordinator; its question is dropped." in log
+
+
+def test_the_coordinator_s_words_are_printable_in_the_log() -> None:
+    hostile = "\x1b]52;c;x\x07\n\u202e"
+    lines: list[str] = []
+    asked = question()
+    asked.message.metadata.__dict__["_group_id"] = hostile * 1000
+    broken = Delivery(asked.message, asked.envelope, say("message.broken"), hostile * 1000)
+    worker: Any = Worker(lambda text, vector: ("{}", None))
+    fleet: Any = Coordinator()
+    relay.carry("north", broken, fleet, worker, lines.append)
+    assert len(lines) == 3 and all(line.isprintable() and len(line) < 600 for line in lines)

@@ -46,7 +46,7 @@ def test_what_passes_is_tried_again_after_longer_and_longer_waits() -> None:
     stop = Stop()
     broken: list[BaseException] = []
     calls = Retries(stop, broken.append, lambda error: False)
-    assert calls.call(failing(0, 503, 429, 409, 500, 502, 504, 408, 425)) == "done"
+    assert calls.call(failing(0, 503, 429, 409, 500, 502, 504, 507, 425)) == "done"
     assert stop.waits == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 20.0, 20.0])
     assert len(broken) == 3, "the first failure, and each after the longest wait"
 
@@ -71,6 +71,13 @@ def test_a_run_that_is_over_ends_the_call_at_once() -> None:
     stop = Stop()
     with pytest.raises(OverError):
         Retries(stop, lambda error: None, lambda error: True).call(failing(403))
+    assert stop.waits == []
+
+
+def test_an_answer_that_nobody_waits_for_any_more_ends_the_call_at_once() -> None:
+    stop = Stop()
+    with pytest.raises(OverError, match="status 410"):
+        Retries(stop, lambda error: None, lambda error: False).call(failing(410))
     assert stop.waits == []
 
 

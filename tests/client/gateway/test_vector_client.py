@@ -100,3 +100,10 @@ def test_an_empty_vector_travels_too() -> None:
     http = httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(201)))
     assert vector_client.send(http, BASE, 7, "ab" * 32, nothing, stubborn) == empty
     assert vector_client.fetch(http, BASE, 7, empty, stubborn).size == 0
+
+
+@pytest.mark.parametrize("name", ["", "ab", "AB" * 32, "../" * 20, "ab" * 32 + "\n", "é" * 64])
+def test_a_question_s_name_that_is_no_digest_becomes_no_address(name: str) -> None:
+    vector_client.check_name("ab" * 32)
+    with pytest.raises(WireError, match="no SHA-256"):
+        vector_client.check_name(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import signal
@@ -20,10 +21,39 @@ class Terminal(io.StringIO):
         return True
 
 
+HOSTILE = "\x1b]52;c;cm0=\x07 \x9b31m \u202egnp.exe \u2028 \x1b[2J\rnorth \x7f"
+SHOWN = "\\x1b]52;c;cm0=\\x07 \\x9b31m \\u202egnp.exe \\u2028 \\x1b[2J\\rnorth \\x7f"
+
+
+def test_nothing_that_others_wrote_is_obeyed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("no"))
+    console.out(f"a\tb\n{HOSTILE}")
+    console.note(HOSTILE)
+    console.agreed(HOSTILE)
+    assert capsys.readouterr() == (f"a\tb\n{SHOWN}\n", f"{SHOWN}\n{SHOWN}")
+    console.out("x" * 2_000_000)
+    assert len(capsys.readouterr().out) == 4001
+    console.out_json({HOSTILE: HOSTILE})
+    line = capsys.readouterr().out
+    assert json.loads(line) == {HOSTILE: HOSTILE} and line.strip().isprintable()
+
+
+def test_our_own_styles_are_written_and_what_looks_like_them_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    console.note(console.paint("\x1b[1mx", "red", Terminal()))
+    console.out(console.clear() + "y")
+    assert capsys.readouterr() == ("\033[H\033[2Jy\n", "\033[31m\\x1b[1mx\033[0m\n")
+
+
 def test_colours_only_on_a_terminal_and_only_if_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert console.paint("x", "red", Terminal()) == "\033[31mx\033[0m"
+    assert console.paint("x", "red", Terminal()) != "x"
     assert console.paint("x", "red", io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert console.paint("x", "red", Terminal()) == "x"

@@ -224,3 +224,33 @@ def test_a_fault_that_is_no_table_is_a_broken_answer(fault: Any) -> None:
     text = json.loads(envelopes.write_refusal("north", REFUSAL, ABOUT).text)
     with pytest.raises(WireError, match="fault is of type"):
         envelopes.read_reply(Envelope(json.dumps({**text, "fault": fault})))
+
+
+HOSTILE = "\x1b]52;c;cm0=\x07\u202e\u2028"
+
+
+def test_what_a_hospital_wrote_is_printable_and_short_where_it_enters() -> None:
+    written = Reply(HOSTILE, HOSTILE, 1, HOSTILE, {HOSTILE: [HOSTILE], "long": "é" * 2_000_000})
+    reply = envelopes.read_reply(envelopes.write_reply(written))
+    shown = "\\x1b]52;c;cm0=\\x07\\u202e\\u2028"
+    assert (reply.site, reply.kind, reply.layout) == (shown, shown, shown)
+    assert reply.values[shown] == [shown] and len(reply.values["long"]) == 400
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"version": HOSTILE}, {"version": "x" * 2_000_000}, {"version": 3, "kind": HOSTILE * 1000}],
+)
+def test_a_refusal_repeats_nothing_that_a_terminal_obeys(header: dict[str, Any]) -> None:
+    whole = {"study": {}, "round": 0, "layout": "", "settings": {}, "seal": {}, "secure": []}
+    with pytest.raises(WireError) as caught:
+        envelopes.read_question(Envelope(json.dumps({**whole, **header})))
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 300
+
+
+def test_values_without_end_are_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(200):
+        deep = [deep]
+    with pytest.raises(WireError, match="nested too deep"):
+        envelopes.read_reply(envelopes.write_reply(Reply("north", "join", values={"x": deep})))

@@ -115,3 +115,14 @@ def test_a_damaged_file(registry: Registry, tmp_path: Path, text: str) -> None:
     (tmp_path / "sites.json").unlink()
     with pytest.raises(ConsiliumError, match="cannot be read"):
         registry.load()
+
+
+def test_a_certificate_s_number_leads_to_its_holder_until_it_is_revoked(registry: Registry) -> None:
+    assert registry.holder("0ab1") is None
+    admit(registry)
+    # As nginx writes it, as it is kept, and with a zero more.
+    assert [registry.holder(text) for text in ("0AB1", "0ab1", "00AB1")] == ["north"] * 3
+    assert [registry.holder(text) for text in ("", "0", "0AB2", "north")] == [None] * 4
+    renewed = registry.load()["north"].renewed("token", NOW)
+    registry._path.write_bytes(site_registry.dumps({"north": renewed}))
+    assert registry.holder("0AB1") is None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from common.errors import ConsiliumError
 from server.host import superlink_process
 from server.host.superlink_process import ended, until
+from tests import patience
 
 
 def test_what_comes_is_waited_for() -> None:
@@ -50,3 +53,22 @@ def test_a_process_that_does_not_end_is_killed(
         process.terminate()
         ended(process)
         assert process.returncode == -code
+
+
+def test_a_log_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    hostile = b"a\x1b]52;c;x\x07\xc2\x9b\xff\tb\r\n" + b"x" * 9000 + b"\nend"
+    superlink_process.keep_log(io.BytesIO(hostile), log)
+    patience.until(lambda: log.exists() and log.read_text().endswith("end\n"))
+    first, *rest = log.read_text().split("\n")
+    assert first == "a\\x1b]52;c;x\\x07\\x9b\ufffd\tb"
+    assert max(map(len, rest)) <= 2000 and rest[-2:] == ["end", ""]
+
+
+def test_a_log_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(superlink_process, "_LARGEST_LOG", 100)
+    log = tmp_path / "x.log"
+    superlink_process._copy(io.BytesIO(b"0123456789\n" * 100 + b"end\n"), log)
+    assert log.read_text().endswith("end\n")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x.log", "x.log.1"]
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 300

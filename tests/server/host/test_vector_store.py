@@ -6,9 +6,7 @@ Whole, checked, in bounded memory, and nowhere else than in their run's folders.
 from __future__ import annotations
 
 import hashlib
-import http.client
-import socket
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +15,10 @@ import pytest
 from common.errors import WireError
 from common.protocol.flower_objects import Reference
 from common.update import Vector
-from server.host import vector_store
 from server.host.vector_store import VectorStore
-from tests.patience import patient
 
 NAME = "ab" * 32
+OTHER = "cd" * 32
 
 
 def vector(size: int = 3_000_000) -> Vector:
@@ -72,41 +69,25 @@ def test_few_models_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / "freight" / "models" / "7").iterdir())) == 3
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Path]:
-    short = (
-        Path("/tmp")
-        / f"freight-{tmp_path.name}-{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:8]}.sock"
-    )
-    with vector_store.serve(tmp_path, short):
-        yield short
-    short.unlink(missing_ok=True)
+def came(home: Path, content: bytes, name: str = NAME) -> Path:
+    """A vector as the intake leaves it."""
+    path = home / "freight" / "updates" / "7" / name
+    path.write_bytes(content)
+    return path
 
 
-def put(service: Path, path: str, body: bytes, length: str | None = None) -> int:
-    connection = http.client.HTTPConnection("localhost", timeout=patient(10))
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(patient(10))
-    connection.sock.connect(str(service))
-    connection.putrequest("PUT", path)
-    connection.putheader("Content-Length", str(len(body)) if length is None else length)
-    connection.endheaders(body)
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
-def test_what_a_hospital_sends_is_taken_once(tmp_path: Path, service: Path) -> None:
+def test_a_vector_is_taken_once(tmp_path: Path) -> None:
     store, update = VectorStore(tmp_path, 7), vector()
-    assert put(service, f"/v1/updates/7/{NAME}", update.tobytes()) == 201
+    path = came(tmp_path, update.tobytes())
     assert store.take(NAME, reference(update)).tobytes() == update.tobytes()
+    assert not path.exists()
     with pytest.raises(WireError, match="did not come"):
         store.take(NAME, reference(update))
 
 
 @pytest.mark.parametrize("change", ["shorter", "longer", "other"])
 def test_another_vector_than_announced_is_refused_and_thrown_away(
-    tmp_path: Path, service: Path, change: str
+    tmp_path: Path, change: str
 ) -> None:
     store, update = VectorStore(tmp_path, 7), vector(1000)
     content = {
@@ -114,51 +95,45 @@ def test_another_vector_than_announced_is_refused_and_thrown_away(
         "longer": np.append(update, np.float32(0)),
         "other": -update,
     }[change]
-    put(service, f"/v1/updates/7/{NAME}", content.tobytes())
+    path = came(tmp_path, content.tobytes())
     with pytest.raises(WireError, match="not the one announced"):
         store.take(NAME, reference(update))
-    assert not list((tmp_path / "freight" / "updates" / "7").iterdir())
+    assert not path.exists()
 
 
-def test_the_first_vector_of_a_name_stays(tmp_path: Path, service: Path) -> None:
-    store, update = VectorStore(tmp_path, 7), vector(1000)
-    assert put(service, f"/v1/updates/7/{NAME}", update.tobytes()) == 201
-    assert put(service, f"/v1/updates/7/{NAME}", (-update).tobytes()) == 200
-    assert store.take(NAME, reference(update)).tobytes() == update.tobytes()
+def asked(home: Path) -> dict[str, str]:
+    """What each hospital was asked last."""
+    return {
+        file.name: json.loads(file.read_text())["message"]
+        for file in (home / "freight" / "asked" / "7").iterdir()
+    }
+
+
+def test_each_hospital_s_newest_question_is_awaited(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path, 7)
+    store.expect("north", NAME, None)
+    store.expect("valley", OTHER, Reference(1000, NAME))
+    assert asked(tmp_path) == {"north": NAME, "valley": OTHER}
+    late = came(tmp_path, b"late")
+    store.expect("north", OTHER, None)
+    assert asked(tmp_path) == {"north": OTHER, "valley": OTHER}
+    assert not late.exists(), "what came for a question that is over takes no room"
+    store.close(OTHER)
+    assert asked(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
-    ("path", "length", "status"),
-    [
-        (f"/v1/updates/8/{NAME}", None, 404),
-        (f"/v1/updates/7/../../{NAME}", None, 400),
-        (f"/v1/updates/7/{NAME}/x", None, 400),
-        (f"/v1/updates/7/{NAME.upper()}", None, 400),
-        ("/v1/updates/7/", None, 400),
-        (f"/v1/models/7/{NAME}", None, 400),
-        (f"/v1/updates/7/{NAME}", "-1", 400),
-        (f"/v1/updates/7/{NAME}", "1e3", 400),
-        (f"/v1/updates/7/{NAME}", str(1 << 40), 400),
-    ],
+    ("site", "message"),
+    [("../north", NAME), ("", NAME), ("a/b", NAME), ("north", "../x"), ("north", "AB" * 32)],
 )
-def test_other_requests_write_nothing(
-    tmp_path: Path, service: Path, path: str, length: str | None, status: int
+def test_nothing_from_outside_becomes_a_path_unchecked(
+    tmp_path: Path, site: str, message: str
 ) -> None:
-    VectorStore(tmp_path, 7)
-    assert put(service, path, b"1234", length) == status
-    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
-
-
-def test_a_sender_that_hangs_up_leaves_nothing(tmp_path: Path, service: Path) -> None:
-    VectorStore(tmp_path, 7)
-    with socket.socket(socket.AF_UNIX) as one:
-        one.connect(str(service))
-        one.sendall(
-            f"PUT /v1/updates/7/{NAME} HTTP/1.1\r\nContent-Length: 1000\r\n\r\n".encode() + b"1234"
-        )
-        one.shutdown(socket.SHUT_WR)
-        one.settimeout(patient(10))
-        assert one.recv(100) == b""
+    store = VectorStore(tmp_path, 7)
+    with pytest.raises(WireError, match="no file"):
+        store.expect(site, message, None)
+    with pytest.raises(WireError, match="names no question"):
+        store.take("../asked", reference(vector(1)))
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
