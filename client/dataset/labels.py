@@ -52,8 +52,12 @@ def read_table(folder: Path, asked: Sequence[str]) -> Table:
         asked: the columns that must be there.
 
     Raises:
-        SiteError: a table cannot be read, or a column that is asked for is missing.
+        SiteError: a table cannot be read, a column that is asked for is missing, or it says whose
+            an image is.
     """
+    # A study that asked for them would learn whether one person, by name, is at this hospital.
+    if forbidden := [column for column in asked if column in ("file", PATIENT)]:
+        raise SiteError("data.identifying_column", columns=forbidden)
     kept = (PATIENT, *asked)
     names = label_names.read(folder)
     rows: dict[str, dict[str, str]] = {}
@@ -100,7 +104,8 @@ def _check_columns(asked: Sequence[str], present: list[str]) -> None:
             f"labels.csv has no column {', '.join(missing)}; "
             f"its columns are: {', '.join(present[:_MOST_NAMED])}."
         )
-        raise SiteError("data.no_column", local, columns=missing, present=len(present))
+        # Not which: else a study could ask a hospital for names of columns, one by one.
+        raise SiteError("data.no_column", local, columns=asked, present=len(present))
 
 
 def _read_csv(

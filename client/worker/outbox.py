@@ -21,7 +21,14 @@ import numpy as np
 from client.policy import daily_limits, stop
 from client.site import Site
 from client.worker import refusals
-from client.worker.release_rules import COUNTS, FEWEST, METRICS, RULES, ReleaseContext
+from client.worker.release_rules import (
+    COUNTS,
+    FEWEST,
+    METRICS,
+    RULES,
+    ReleaseContext,
+    without_counts,
+)
 from common.errors import OutboxError, PolicyError, SecureSumError
 from common.protocol import envelopes
 from common.protocol.envelopes import Envelope, Question, Reply
@@ -102,7 +109,8 @@ def _released_values(context: ReleaseContext, reply: Reply) -> dict[str, Any]:
         if rule is None or not rule(context, value):
             raise OutboxError("outbox.value", f"{reply.kind}: {name} = {value!r:.200}")
         if not switch or switch in shown:
-            released[name] = _chosen(context, value) if name in ("metrics", "intervals") else value
+            chosen = _chosen(context, value) if name in ("metrics", "intervals") else value
+            released[name] = chosen if COUNTS in shown else without_counts(chosen)
     if context.question.kind == "join":
         released |= {switch: "kept" for switch in (COUNTS, METRICS) if switch not in shown}
     return released

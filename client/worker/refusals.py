@@ -47,9 +47,9 @@ def _public(site: Site, error: Exception, study: Study | None) -> Sentence:
         return say("failure.unexpected", kind=next(filter(_KINDS.fits, names), ""))
     # A policy's numbers are rules, all other numbers of a hospital's errors come from its data.
     data = isinstance(error, SiteError) and not isinstance(error, PolicyError)
-    sentence = (
-        error.sentence.without_counts() if data and not site.policy.share_counts else error.sentence
-    )
+    policy = site.policy
+    shared = policy.share_counts and error.sentence.least_count >= policy.floor
+    sentence = error.sentence.without_counts() if data and not shared else error.sentence
     return sentence if sentence.stands(AllowedWords(site, study)) else error.vague
 
 

@@ -58,12 +58,16 @@ DATA: Mapping[str, Entry] = {
     ),
     "data.no_column": row(
         (
-            "labels.csv has no column {columns} among its {present} columns; the hospital's own"
-            " log names them."
+            "labels.csv lacks a column of {columns} among its {present} columns; the hospital's"
+            " own log names them."
         ),
-        "labels.csv has no column {columns}; the hospital's own log names those that it has.",
+        "labels.csv lacks a column of {columns}; the hospital's own log names those that it has.",
         columns=WORDS,
         present=COUNT,
+    ),
+    "data.identifying_column": row(
+        "The study asks for {columns}, which says whose an image is; it cannot be a target.",
+        columns=WORDS,
     ),
     "data.no_masks": row(
         "The folder has no masks/; give one mask for each image, with the image's name."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from common.sentences.kinds import NUMBER, SETTING, SPANS, WHOLE, WORD, Entry, literal, row
+from common.sentences.kinds import COUNT, NUMBER, SETTING, SPANS, WHOLE, WORD, Entry, literal, row
 
 _NOT_LEFT = "nothing of it has left"
 _IT = "its IT must look"
@@ -128,8 +128,9 @@ HOSPITAL: Mapping[str, Entry] = {
     ),
     "training.parts": row(
         "GPU memory was full: each batch of {images} is now computed in {parts} parts.",
-        images=WHOLE,
-        parts=WHOLE,
+        "GPU memory was full: each batch is now computed in parts.",
+        images=COUNT,
+        parts=COUNT,
     ),
     "compute.gpu": row("GPU: mixed precision and channels-last"),
     "compute.study": row("set by the study"),

@@ -7,6 +7,7 @@ sentence. The parts of the table lie beside this file, by subject.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,13 @@ class Sentence:
         return (entry.template if whole else entry.short).format_map(
             {n: entry.kinds[n].show(v) for n, v in self.arguments}
         )
+
+    @property
+    def least_count(self) -> float:
+        """The smallest number of the hospital's data in it; infinite without one."""
+        counts = TABLE[self.code].counts
+        numbers = [value for name, value in self.arguments if name in counts]
+        return min((value for value in numbers if isinstance(value, int | float)), default=math.inf)
 
     def without_counts(self) -> Sentence:
         """The same without numbers of the hospital's data, or a general sentence in its place."""

@@ -66,12 +66,36 @@ def test_contradicting_rows_are_marked(tmp_path: Path) -> None:
 
 def test_missing_column_is_named_and_those_present_stay_in_the_log(tmp_path: Path) -> None:
     write(tmp_path, "file,dx,age\na.png,1,44\n")
-    with pytest.raises(SiteError, match="no column malignant among its 3 columns") as caught:
+    with pytest.raises(SiteError, match="a column of malignant among its 3 columns") as caught:
         labels.read_table(tmp_path, ("malignant",))
     assert (
         not any(word in caught.value.public for word in ("44", "dx", "age"))
         and "its columns are: file, dx, age." in caught.value.local
     )
+
+
+def test_which_of_several_columns_is_missing_stays_in_the_log(tmp_path: Path) -> None:
+    """Else one refusal would answer, for each guess, whether the hospital has such a column."""
+    sentences = []
+    for asked in (("dx", "hiv_status"), ("hiv_status", "dx")):
+        write(tmp_path, f"file,{asked[0]}\na.png,1\n")
+        with pytest.raises(SiteError) as caught:
+            labels.read_table(tmp_path, ("dx", "hiv_status"))
+        sentences.append(caught.value.public)
+        assert f"no column {asked[1]};" in caught.value.local
+    assert sentences[0] == sentences[1]
+
+
+@pytest.mark.parametrize("asked", ["file", "patient_id"])
+@pytest.mark.parametrize("renamed", [False, True])
+def test_whose_an_image_is_cannot_be_a_target(tmp_path: Path, asked: str, renamed: bool) -> None:
+    """A study that has a person's identifier as a class would ask whether that person is here."""
+    write(tmp_path, "file,patient_id,dx\na.png,P1,1\n")
+    if renamed:
+        (tmp_path / "labels.toml").write_text(f'[columns]\ndx = "{asked}"\n')
+    with pytest.raises(SiteError) as caught:
+        labels.read_table(tmp_path, ("dx", asked))
+    assert caught.value.sentence.code == "data.identifying_column" or renamed
 
 
 def test_first_line_without_names_is_never_quoted(tmp_path: Path) -> None:

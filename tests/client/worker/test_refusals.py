@@ -5,6 +5,7 @@ The logs have the rest under that id.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,16 @@ def test_a_number_leaves_a_failure_only_where_counts_do(
         assert (str(error) == reply.fault) is own.share_counts and (
             "7" in reply.fault
         ) is own.share_counts
+
+
+@pytest.mark.parametrize(("patients", "leaves"), [(9, False), (10, True)])
+def test_a_count_below_the_policy_s_floor_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, patients: int, leaves: bool
+) -> None:
+    site = hostile.hospital(tmp_path, replace(FREE, floor=10))
+    error = SiteError("data.too_few_patients", patients=patients, asked=90)
+    reply = refused(site, ask(monkeypatch, site, signed_question(SECURE, "join"), error), "")
+    assert (f" {patients};" in reply.fault) is leaves
 
 
 @pytest.mark.parametrize("own", [FREE, STRICT], ids=["tells counts", "keeps counts"])

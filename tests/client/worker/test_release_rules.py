@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client.site import Site
-from client.worker.release_rules import COUNTS, METRICS, RULES, ReleaseContext
+from client.worker.release_rules import COUNTS, METRICS, RULES, ReleaseContext, without_counts
 from common.sentences.table import say
 from tests.client.hostile import KINDS, MASKED, PLAIN, SECRET, signed_question, small_study
 
@@ -80,3 +80,20 @@ def test_pictures_need_a_folder_of_phantoms(
     assert switch == METRICS and not rule(context, pictures)
     monkeypatch.setattr(Site, "synthetic", property(lambda _: True))
     assert rule(context, pictures) and not rule(context, [{"caption": 3}])
+
+
+def test_without_counts_neither_sentences_nor_digits_tell_one() -> None:
+    values = {
+        "notes": [NOTE],
+        "metrics": {"accuracy": 58 / 71, "auc": None, "dice": 1.0},
+        "intervals": {"accuracy": [0.71234, 0.91234]},
+        "compute": {"note": NOTE, "threads": 2, "channels_last": True},
+    }
+    short = say("training.parts", images=8, parts=2).without_counts().to_json()
+    assert without_counts(values) == {
+        "notes": [short],
+        "metrics": {"accuracy": 0.817, "auc": None, "dice": 1.0},
+        "intervals": {"accuracy": [0.712, 0.912]},
+        "compute": {"note": short, "threads": 2, "channels_last": True},
+    }
+    assert short["arguments"] == {}
