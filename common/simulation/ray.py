@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 import warnings
+from typing import Any
 
 from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 
 from common import environment
-from common.errors import ArgumentError
+from common.errors import ArgumentError, ConsiliumError
 
+_ATTEMPTS = 4
 _QUIET = {**environment.FLOWER, "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
 
 
@@ -27,6 +30,7 @@ def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None
 
     Raises:
         ArgumentError: Ray is not installed.
+        ConsiliumError: its processes do not start.
     """
     os.environ.update(_QUIET)
     try:
@@ -41,12 +45,36 @@ def start(server: ServerApp, client: ClientApp, nodes: int, gpus: float) -> None
     logging.getLogger("flwr").setLevel(logging.ERROR)
     with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="consilium-ray-") as own:
         warnings.simplefilter("ignore")
-        start_up = {
-            "include_dashboard": False,
-            "log_to_driver": False,
-            "_node_ip_address": "127.0.0.1",
-            "_temp_dir": own,
-        }
-        backend = {"client_resources": {"num_cpus": cores, "num_gpus": gpus}, "init_args": start_up}
+        _start_up(ray, own)
+        backend = {"client_resources": {"num_cpus": cores, "num_gpus": gpus}}
+        # It takes a Ray that runs already.
         run_simulation(server, client, nodes, backend_config=backend)  # type: ignore[arg-type]
         ray.shutdown()
+
+
+def _start_up(ray: Any, folder: str) -> None:
+    """Start Ray's processes, more than once where the machine is too busy for them.
+
+    Raises:
+        ConsiliumError: they did not start.
+    """
+    path = os.pathsep.join(filter(None, (*sys.path, os.environ.get("PYTHONPATH"))))
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(
+                include_dashboard=False,
+                log_to_driver=False,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=folder,
+                runtime_env={"env_vars": {"PYTHONPATH": path}},
+            )
+        # Ray has no class of its own for it: 30 s are a constant of its node (ray 2.55, node.py).
+        except Exception as error:
+            ray.shutdown()
+            if attempt == _ATTEMPTS:
+                raise ConsiliumError(
+                    f"Ray did not start in {_ATTEMPTS} attempts ({type(error).__name__}); give the"
+                    " machine less to do, or use --engine inline."
+                ) from error
+        else:
+            return
